@@ -1,0 +1,221 @@
+"""Settings: what they are, their defaults, and where they come from.
+
+Later wins: the defaults below, the TOML file, environment variables (`AUDIOSEARCH_SECTION_KEY`),
+then what the command line passes as overrides. `config.example.toml` names every key. The file
+lives where the platform puts configuration, the library where it puts data; `AUDIOSEARCH_CONFIG`
+and `AUDIOSEARCH_DATA_DIR` move them.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, get_type_hints
+
+import platformdirs
+
+from audiosearch.errors import ConfigError
+
+APP = "audiosearch"
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Which bundle encodes and answers, and on what."""
+
+    bundle: str = "starter"  # a bundle's name, or the path of its folder
+    device: str = "auto"  # auto | cpu | cuda
+    threads: int = 0  # threads of a session; 0 = one a core
+
+
+@dataclass(frozen=True)
+class IndexConfig:
+    """How folders become windows."""
+
+    hop: float = 0.5  # of a window: 0.5 = half-overlapping windows, 1 = side by side
+    captions: bool = True  # let the decoder write a sentence for each window
+    batch_windows: int = 32  # windows encoded and committed together
+    workers: int = 0  # decoding processes; 0 = one a core
+    worker_memory_mb: int = 1024  # address space of a decoding process
+    worker_stall_s: float = 30.0  # a decoder that gives nothing for so long is stopped
+    follow_symlinks: bool = False
+    exclude: tuple[str, ...] = (".*", "__MACOSX", "@eaDir", "lost+found")  # names never entered
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """How queries are answered."""
+
+    limit: int = 10  # hits shown
+    candidates: int = 200  # windows that the decoder reranks
+    exhaustive_below: int = 400  # libraries of fewer windows skip the candidate step
+    min_score: float = -1.0  # hits below are not shown; negative = the bundle's own default
+    fold_similarity: float = 0.999  # recordings more alike than this show as one; above 1 = never
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings, by section, with the places they refer to."""
+
+    data_dir: Path
+    config_file: Path
+    model: ModelConfig = field(default_factory=ModelConfig)
+    index: IndexConfig = field(default_factory=IndexConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file of the library."""
+        return self.data_dir / "library.sqlite3"
+
+    @property
+    def models_dir(self) -> Path:
+        """Where bundles that the user installed stand."""
+        return self.data_dir / "models"
+
+
+SECTIONS: Mapping[str, type[ModelConfig | IndexConfig | SearchConfig]] = MappingProxyType(
+    {"model": ModelConfig, "index": IndexConfig, "search": SearchConfig}
+)
+
+# key -> (least, greatest) value that makes sense
+_RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {
+        "model.threads": (0, 1024),
+        "index.hop": (0.05, 1.0),
+        "index.batch_windows": (1, 4096),
+        "index.workers": (0, 256),
+        "index.worker_memory_mb": (256, 1 << 20),
+        "index.worker_stall_s": (1.0, 86_400.0),
+        "search.limit": (1, 1_000_000),
+        "search.candidates": (1, 1_000_000),
+        "search.exhaustive_below": (0, 1_000_000_000),
+        "search.min_score": (-1.0, 1.0),
+        "search.fold_similarity": (0.0, 2.0),
+    }
+)
+_CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"model.device": ("auto", "cpu", "cuda")}
+)
+
+
+def default_config_path() -> Path:
+    """The platform's place for this program's configuration file."""
+    return Path(platformdirs.user_config_dir(APP, appauthor=False)) / "config.toml"
+
+
+def load_config(
+    path: Path | None = None,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    overrides: Mapping[str, Any] | None = None,
+) -> Config:
+    """Settings from `path` (or the platform's place), the environment and `overrides`.
+
+    `overrides` maps `section.key` to a value; a value of None is passed over.
+
+    Raises:
+        ConfigError: the file named does not exist or is not TOML; a key is unknown; a value is
+            of the wrong type or out of range.
+    """
+    named = path or (
+        Path(environ["AUDIOSEARCH_CONFIG"]) if "AUDIOSEARCH_CONFIG" in environ else None
+    )
+    file = named or default_config_path()
+    document = _read(file, must_exist=named is not None)
+    data_dir = environ.get("AUDIOSEARCH_DATA_DIR") or document.pop("data_dir", None)
+    if data_dir is None:
+        data_dir = platformdirs.user_data_dir(APP, appauthor=False)
+    if not isinstance(data_dir, str):
+        raise ConfigError("data_dir must be a text", path=file)
+    values = _flatten(document, file=file)
+    values |= _from_environment(environ)
+    values |= {key: value for key, value in (overrides or {}).items() if value is not None}
+    sections: dict[str, Any] = {name: kind() for name, kind in SECTIONS.items()}
+    for key, value in values.items():
+        section, _, name = key.partition(".")
+        checked = _checked(key, value, file=file)
+        sections[section] = replace(sections[section], **{name: checked})
+    return Config(data_dir=Path(data_dir).expanduser().absolute(), config_file=file, **sections)
+
+
+def _read(file: Path, *, must_exist: bool) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if must_exist:
+            raise ConfigError(
+                "no such configuration file", path=file, remedy="audiosearch config init writes one"
+            ) from None
+        return {}
+    except OSError as error:
+        raise ConfigError(error.strerror or str(error), path=file) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"not valid TOML: {error}", path=file) from error
+
+
+def _flatten(document: Mapping[str, Any], *, file: Path) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for section, table in document.items():
+        if section not in SECTIONS or not isinstance(table, dict):
+            known = ", ".join(f"[{name}]" for name in SECTIONS)
+            raise ConfigError(f"unknown section or key {section!r}; known are {known}", path=file)
+        values |= {f"{section}.{name}": value for name, value in table.items()}
+    return values
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for section, kind in SECTIONS.items():
+        for item in fields(kind):
+            text = environ.get(f"AUDIOSEARCH_{section}_{item.name}".upper())
+            if text is not None:
+                values[f"{section}.{item.name}"] = _parse(f"{section}.{item.name}", text)
+    return values
+
+
+def _key_type(key: str) -> Any:
+    section, _, name = key.partition(".")
+    hints = get_type_hints(SECTIONS[section]) if section in SECTIONS else {}
+    if name not in hints:
+        raise ConfigError(f"unknown setting {key!r}")
+    return hints[name]
+
+
+def _parse(key: str, text: str) -> Any:
+    """A value out of an environment variable's text."""
+    kind = _key_type(key)
+    try:
+        if kind is bool:
+            return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[
+                text.strip().lower()
+            ]
+        if kind in (int, float):
+            return kind(text)
+    except (KeyError, ValueError):
+        raise ConfigError(f"{key}: cannot read {text!r} as {kind.__name__}") from None
+    return tuple(part for part in text.split(os.pathsep) if part) if kind is not str else text
+
+
+def _checked(key: str, value: Any, *, file: Path) -> Any:
+    kind = _key_type(key)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if kind not in (bool, int, float, str):  # tuple[str, ...]
+        if not isinstance(value, (list, tuple)) or not all(isinstance(x, str) for x in value):
+            raise ConfigError(f"{key} must be a list of texts", path=file)
+        return tuple(value)
+    if type(value) is not kind:
+        raise ConfigError(f"{key} must be of type {kind.__name__}, not {value!r}", path=file)
+    if key in _CHOICES and value not in _CHOICES[key]:
+        raise ConfigError(
+            f"{key} must be one of {', '.join(_CHOICES[key])}, not {value!r}", path=file
+        )
+    if key in _RANGES and not _RANGES[key][0] <= value <= _RANGES[key][1]:
+        low, high = _RANGES[key]
+        raise ConfigError(f"{key} must lie in {low:g} to {high:g}, not {value!r}", path=file)
+    return value

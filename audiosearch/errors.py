@@ -1,0 +1,120 @@
+"""Every error this package raises on purpose, as one small tree.
+
+    AudiosearchError
+    ├── ConfigError          a setting is unknown, of the wrong type or out of range
+    ├── BundleError          a model bundle is missing, tampered with or unfit
+    ├── DecodeError          one sound file could not be read (has a `code`)
+    ├── QueryError           a query that cannot be answered (empty text, bad range ...)
+    ├── FeatureUnavailable   needs an optional extra, or something the bundle lacks
+    └── StoreError           the library's database
+        ├── LibraryLocked    another process is writing to it
+        ├── LibraryCorrupt   SQLite reports damage
+        ├── SchemaTooNew     written by a later version of audiosearch
+        └── StorageFull      no space left, or a quota
+
+Libraries raise; only `audiosearch.cli` turns these into words and exit statuses.
+Each error says what is wrong, names the file it is about, and, where there is one, the remedy.
+"""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+
+
+class AudiosearchError(Exception):
+    """Base of all deliberate errors: a reason, the file it is about, the remedy."""
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        path: str | bytes | os.PathLike[str] | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.path = None if path is None else display_path(os.fsencode(path))
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        text = self.reason if self.path is None else f"{self.path}: {self.reason}"
+        return text if self.remedy is None else f"{text} ({self.remedy})"
+
+
+class ConfigError(AudiosearchError):
+    """A setting is unknown, of the wrong type or out of range."""
+
+
+class BundleError(AudiosearchError):
+    """A model bundle is missing, tampered with or unfit for this program."""
+
+
+class QueryError(AudiosearchError):
+    """A query that cannot be answered as it was put."""
+
+
+class FeatureUnavailable(AudiosearchError):
+    """Something that needs an optional extra or a part that this bundle lacks."""
+
+
+class DecodeCode(StrEnum):
+    """Why a file could not be read; stored with the file, so the words are a contract."""
+
+    EMPTY = "empty"  # zero bytes
+    UNREADABLE = "unreadable"  # permission, I/O error, vanished
+    UNSUPPORTED = "unsupported"  # no demuxer or decoder takes it, or not on the allow-list
+    NO_AUDIO = "no-audio"  # a container with no audio stream
+    NO_SAMPLES = "no-samples"  # an audio stream that decodes to nothing
+    DAMAGED = "damaged"  # decoding fails in the middle
+    CHANGED = "changed"  # replaced or written to while it was read
+    TIMEOUT = "timeout"  # the decoder stopped making progress, or used up its time
+    MEMORY = "memory"  # the decoder reached its memory limit
+    CRASHED = "crashed"  # the decoder process died
+
+
+class DecodeError(AudiosearchError):
+    """One sound file could not be read; `code` says why in a word."""
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        code: DecodeCode,
+        path: str | bytes | os.PathLike[str] | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        super().__init__(reason, path=path, remedy=remedy)
+        self.code = code
+
+
+class StoreError(AudiosearchError):
+    """Something is wrong with the library's database."""
+
+
+class LibraryLocked(StoreError):
+    """Another process is writing to this library."""
+
+
+class LibraryCorrupt(StoreError):
+    """SQLite reports that the database is damaged."""
+
+
+class SchemaTooNew(StoreError):
+    """The database was written by a later version of audiosearch."""
+
+
+class StorageFull(StoreError):
+    """The disk that holds the library is full."""
+
+
+def display_path(path: bytes) -> str:
+    """A path as text for people: UTF-8 where it is, other bytes and control characters escaped.
+
+    The result is one line and always encodable; it is for showing, never for opening a file.
+    """
+    text = path.decode("utf-8", "backslashreplace")
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )

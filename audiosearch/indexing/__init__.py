@@ -1,0 +1,1 @@
+"""From folders to rows: scan, decode in child processes, encode, caption, commit."""

@@ -1,0 +1,1 @@
+"""The bundle at run time: ONNX encoder, decoder, beam, scoring, text."""

@@ -1,0 +1,26 @@
+"""Where the files that travel with the package are: migrations and bundled models.
+
+In a checkout they stand beside the package (`migrations/`, `models/`), which is where people
+edit them; a wheel carries them inside the package (`_migrations`, `_models`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+def _resource(name: str) -> Path:
+    installed = PACKAGE / f"_{name}"
+    return installed if installed.is_dir() else PACKAGE.parent / name
+
+
+def migrations_path() -> Path:
+    """The Alembic script folder."""
+    return _resource("migrations")
+
+
+def bundled_models_path() -> Path:
+    """The folder of model bundles shipped with the program."""
+    return _resource("models")

@@ -1,0 +1,1 @@
+"""The library's database: schema, sessions, named queries, vector search."""

@@ -1,0 +1,1 @@
+"""Named queries; each takes a Session, and the caller owns the transaction."""

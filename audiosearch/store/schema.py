@@ -1,0 +1,258 @@
+"""The library's tables.
+
+A *file* is a path under a *root*; a *recording* is the sound itself, known by the hash of its
+audio packets, so that renamed, moved, copied and re-tagged files share one recording. A *window*
+is a stretch of a recording as one bundle encoded it; rows of different bundles live side by side
+and never mix in one ranking. Vectors are little-endian float16 blobs. Paths are bytes
+(`os.fsencode`), since not every file name is text.
+
+This module knows no SQL dialect and no query; tables are made by the migrations, which a test
+holds to this description.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from sqlalchemy import (
+    CheckConstraint,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class FileState(StrEnum):
+    """Where a file stands; each file is in exactly one state."""
+
+    PENDING = "pending"  # seen, not yet encoded by the current bundle
+    INDEXED = "indexed"  # its recording is complete for the current bundle
+    FAILED = "failed"  # could not be read; not tried again until it changes
+    MISSING = "missing"  # was there, is not now; kept until purged
+
+
+class CaptionSource(StrEnum):
+    """Who wrote a caption."""
+
+    AUTO = "auto"  # the bundle's decoder
+    USER = "user"
+    IMPORT = "import"
+
+
+class Base(DeclarativeBase):
+    """Names constraints by a rule, so that migrations can refer to them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class LibraryRoot(Base):
+    """A folder that the user gave."""
+
+    __tablename__ = "library_root"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    path: Mapped[bytes] = mapped_column(LargeBinary, unique=True)  # absolute
+    added_at: Mapped[float] = mapped_column(Float)  # Unix seconds
+
+
+class Recording(Base):
+    """The sound itself."""
+
+    __tablename__ = "recording"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    audio_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    duration_s: Mapped[float] = mapped_column(Float)  # 0 until the whole of it was decoded
+    sample_rate: Mapped[int] = mapped_column(Integer)  # Hz, of the file
+    channels: Mapped[int] = mapped_column(Integer)
+    bit_depth: Mapped[int | None] = mapped_column(Integer)  # None for lossy codecs
+    codec: Mapped[str] = mapped_column(String)  # FFmpeg's name: pcm_s16le, flac, vorbis, mp3 ...
+    container: Mapped[str] = mapped_column(String)  # FFmpeg's demuxer name: wav, flac, ogg ...
+    peak_db: Mapped[float | None] = mapped_column(Float)  # dBFS; None = digital silence
+    loudness_lufs: Mapped[float | None] = mapped_column(Float)  # EBU R 128 integrated; None = gated
+    metadata_json: Mapped[str] = mapped_column(Text)  # embedded metadata, a flat JSON object
+    added_at: Mapped[float] = mapped_column(Float)
+
+
+class SoundFile(Base):
+    """A path under a root, and what became of it."""
+
+    __tablename__ = "sound_file"
+    __table_args__ = (
+        UniqueConstraint("root_id", "path"),
+        CheckConstraint("state IN ('pending', 'indexed', 'failed', 'missing')", name="state"),
+        CheckConstraint("(state = 'failed') = (error_code IS NOT NULL)", name="error"),
+        CheckConstraint("state != 'indexed' OR recording_id IS NOT NULL", name="recording"),
+        Index(None, "state"),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    root_id: Mapped[int] = mapped_column(ForeignKey("library_root.id", ondelete="CASCADE"))
+    path: Mapped[bytes] = mapped_column(LargeBinary)  # relative to the root
+    display: Mapped[str] = mapped_column(Text)  # the same, for people
+    size: Mapped[int] = mapped_column(Integer)  # bytes
+    mtime_ns: Mapped[int] = mapped_column(Integer)
+    ctime_ns: Mapped[int] = mapped_column(Integer)  # catches edits that restore size and mtime
+    state: Mapped[FileState] = mapped_column(String)
+    recording_id: Mapped[int | None] = mapped_column(ForeignKey("recording.id"), index=True)
+    error_code: Mapped[str | None] = mapped_column(String)
+    error_text: Mapped[str | None] = mapped_column(Text)
+    checked_at: Mapped[float] = mapped_column(Float)  # last time its content was looked at
+
+
+class Bundle(Base):
+    """One model version that has encoded something here."""
+
+    __tablename__ = "bundle"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    name: Mapped[str] = mapped_column(String)
+    version: Mapped[str] = mapped_column(String)
+    fingerprint: Mapped[str] = mapped_column(String, unique=True)  # SHA-256 over its file hashes
+    added_at: Mapped[float] = mapped_column(Float)
+
+
+class Encoding(Base):
+    """How far a bundle has come with a recording; `n_windows` is set when all are stored."""
+
+    __tablename__ = "encoding"
+
+    recording_id: Mapped[int] = mapped_column(
+        ForeignKey("recording.id", ondelete="CASCADE"), primary_key=True
+    )
+    bundle_id: Mapped[int] = mapped_column(
+        ForeignKey("bundle.id", ondelete="CASCADE"), primary_key=True
+    )
+    hop_s: Mapped[float] = mapped_column(Float)
+    n_windows: Mapped[int | None] = mapped_column(Integer)
+
+
+class Window(Base):
+    """A stretch of a recording, and its vectors."""
+
+    __tablename__ = "window"
+    __table_args__ = (UniqueConstraint("recording_id", "bundle_id", "position"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    recording_id: Mapped[int] = mapped_column(ForeignKey("recording.id", ondelete="CASCADE"))
+    bundle_id: Mapped[int] = mapped_column(ForeignKey("bundle.id", ondelete="CASCADE"), index=True)
+    position: Mapped[int] = mapped_column(Integer)  # 0, 1, 2 ... within the recording
+    start_s: Mapped[float] = mapped_column(Float)
+    end_s: Mapped[float] = mapped_column(Float)
+    silent: Mapped[bool] = mapped_column(Integer)
+    embedding: Mapped[bytes] = mapped_column(LargeBinary)  # (E,) float16
+    joint: Mapped[bytes | None] = mapped_column(LargeBinary)  # (J,) float16
+
+
+class WindowFrames(Base):
+    """The decoder's memory of a window; a table of its own, so that scans of vectors skip it."""
+
+    __tablename__ = "window_frames"
+
+    window_id: Mapped[int] = mapped_column(
+        ForeignKey("window.id", ondelete="CASCADE"), primary_key=True
+    )
+    n_frames: Mapped[int] = mapped_column(Integer)
+    frames: Mapped[bytes] = mapped_column(LargeBinary)  # (T, D) float16
+
+
+class Caption(Base):
+    """A sentence, once for each distinct normalised text."""
+
+    __tablename__ = "caption"
+    __table_args__ = (CheckConstraint("source IN ('auto', 'user', 'import')", name="source"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    text: Mapped[str] = mapped_column(Text, unique=True)  # normalised
+    source: Mapped[CaptionSource] = mapped_column(String)
+    added_at: Mapped[float] = mapped_column(Float)
+
+
+class WindowCaption(Base):
+    """A caption said of a window, with its cross-entropies where a bundle computed them."""
+
+    __tablename__ = "window_caption"
+
+    window_id: Mapped[int] = mapped_column(
+        ForeignKey("window.id", ondelete="CASCADE"), primary_key=True
+    )
+    caption_id: Mapped[int] = mapped_column(
+        ForeignKey("caption.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    cross_entropy: Mapped[float | None] = mapped_column(Float)  # nats a word, given the sound
+
+
+class CaptionVector(Base):
+    """A caption in a bundle's joint space."""
+
+    __tablename__ = "caption_vector"
+
+    caption_id: Mapped[int] = mapped_column(
+        ForeignKey("caption.id", ondelete="CASCADE"), primary_key=True
+    )
+    bundle_id: Mapped[int] = mapped_column(
+        ForeignKey("bundle.id", ondelete="CASCADE"), primary_key=True
+    )
+    joint: Mapped[bytes] = mapped_column(LargeBinary)  # (J,) float16
+
+
+class CaptionScale(Base):
+    """Least and greatest cross-entropy of a caption over `n` windows of the library."""
+
+    __tablename__ = "caption_scale"
+
+    caption_id: Mapped[int] = mapped_column(
+        ForeignKey("caption.id", ondelete="CASCADE"), primary_key=True
+    )
+    bundle_id: Mapped[int] = mapped_column(
+        ForeignKey("bundle.id", ondelete="CASCADE"), primary_key=True
+    )
+    minimum: Mapped[float] = mapped_column(Float)
+    maximum: Mapped[float] = mapped_column(Float)
+    n: Mapped[int] = mapped_column(Integer)
+
+
+class Tag(Base):
+    """A word that the user, or a file's metadata, puts on recordings."""
+
+    __tablename__ = "tag"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    name: Mapped[str] = mapped_column(Text, unique=True)
+
+
+class RecordingTag(Base):
+    """Which recordings carry a tag."""
+
+    __tablename__ = "recording_tag"
+
+    recording_id: Mapped[int] = mapped_column(
+        ForeignKey("recording.id", ondelete="CASCADE"), primary_key=True
+    )
+    tag_id: Mapped[int] = mapped_column(
+        ForeignKey("tag.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+
+
+class LibraryState(Base):
+    """Named counters: `windows` grows with every change to the set of windows."""
+
+    __tablename__ = "library_state"
+
+    name: Mapped[str] = mapped_column(String, primary_key=True)
+    value: Mapped[int] = mapped_column(Integer)

@@ -1,0 +1,1 @@
+"""Torch networks, training loops and export to a bundle (extra `train`)."""
