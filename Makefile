@@ -1,0 +1,55 @@
+# audiosearch: `make help` lists the targets.
+#
+# `make demo` and `make test` do all their own set-up; each keeps its own virtual environment, so
+# that the demo shows the program as a user has it: without torch.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+DEV    := .venv
+USER   := .venv-demo
+BIN    := $(DEV)/bin
+DEMO   := .demo
+SOUNDS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench wheel clean
+
+help:  ## List the targets
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(USER)/.installed: pyproject.toml
+	@echo "Making $(USER) and installing audiosearch in it (a minute or two) ..."
+	@$(PYTHON) -m venv $(USER)
+	@$(USER)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(DEV)/.installed: pyproject.toml
+	@echo "Making $(DEV) and installing audiosearch with the extras dev and train (a few minutes) ..."
+	@$(PYTHON) -m venv $(DEV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,train]'
+	@touch $@
+
+demo: $(USER)/.installed  ## Index a folder of sounds and ask it three questions (SOUNDS=/my/folder)
+	@PATH="$(CURDIR)/$(USER)/bin:$$PATH" sh docs/demo.sh "$(DEMO)" "$(SOUNDS)"
+
+test: check  ## Everything: style, types, layers and all the tests
+	$(BIN)/pytest
+
+check: $(DEV)/.installed  ## Style, types and layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(DEV)/.installed  ## Let ruff lay out the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(DEV)/.installed  ## Measure indexing and search (SOUNDS=/my/folder)
+	$(BIN)/python -m benchmarks.indexing "$(SOUNDS)"
+	$(BIN)/python -m benchmarks.cold_find "$(SOUNDS)"
+
+wheel: $(DEV)/.installed  ## Build the wheel into dist/
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean:  ## Remove environments, caches and the demo's library
+	rm -rf $(DEV) $(USER) $(DEMO) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

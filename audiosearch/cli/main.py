@@ -1,0 +1,116 @@
+"""`audiosearch`: the root of all commands, and the one place where errors become exit statuses.
+
+Commands are imported when they are called, so that `audiosearch find` does not pay for what
+`audiosearch index` needs. Exit statuses: 0 found, 1 nothing matched, 2 an error or bad use,
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import click
+
+from audiosearch import __version__
+from audiosearch.errors import AudiosearchError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+EXIT_NOTHING = 1
+EXIT_ERROR = 2
+EXIT_INTERRUPTED = 130
+
+# command -> module that defines it under that name (`list` → `list_`)
+_COMMANDS: Mapping[str, str] = MappingProxyType(
+    {
+        "index": "index",
+        "find": "find",
+        "similar": "find",
+        "describe": "describe",
+        "status": "status",
+        "failed": "status",
+        "roots": "roots",
+        "captions": "captions",
+        "models": "models",
+        "config": "config",
+        "verify": "verify",
+        "completion": "completion",
+    }
+)
+
+
+class LazyGroup(click.Group):
+    """A group whose commands live in modules of `audiosearch.cli`, imported on use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order in which people meet them."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of a command and take the command out of it."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"audiosearch.cli.{_COMMANDS[cmd_name]}")
+        command = getattr(module, cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="audiosearch")
+def audiosearch() -> None:
+    """Search the sounds on your own machine by what is heard in them.
+
+    \b
+      audiosearch index ~/sounds
+      audiosearch find "a dog barks after a man speaks"
+      audiosearch similar clip.wav@3.5-6
+      audiosearch describe clip.wav
+    """
+
+
+def main() -> None:
+    """Run the command line and leave with its exit status."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line; turn every deliberate error into one line on stderr."""
+    try:
+        result = audiosearch.main(arguments, prog_name="audiosearch", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("audiosearch: interrupted", err=True)
+        return EXIT_INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return EXIT_ERROR
+    except BrokenPipeError:
+        return _closed_pipe()
+    except AudiosearchError as error:
+        _show(error)
+        return EXIT_ERROR
+    return result if isinstance(result, int) else 0
+
+
+def _show(error: AudiosearchError) -> None:
+    text = error.reason if error.path is None else f"{error.path}: {error.reason}"
+    click.echo(f"{click.style('audiosearch:', fg='red', bold=True)} {text}", err=True)
+    if error.remedy is not None:
+        click.echo(f"  {error.remedy}", err=True)
+
+
+def _closed_pipe() -> int:
+    """The reader of our output went away (`| head`): that is no error, and not ours to report."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

@@ -1,0 +1,106 @@
+"""Sentences as the decoder reads and writes them: normalisation, vocabulary, ids and back.
+
+In go texts of any kind, out come token ids (and the reverse). Nothing here knows about sound,
+networks or files; training and search share it, so that both see the same words.
+
+The normalisation is that of Labbé et al. 2023 (https://arxiv.org/abs/2308.15090), with words
+split at spaces: no language-specific tokenizer is needed to search.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+PAD, BOS, EOS, UNK = 0, 1, 2, 3
+SPECIAL_TOKENS = ("<pad>", "<bos>", "<eos>", "<unk>")  # in the order of their ids
+
+_SPECIAL = re.compile("|".join(SPECIAL_TOKENS))
+_TYPOGRAPHY = str.maketrans(
+    {"“": '"', "”": '"', "‘": "'", "’": "'", ";": ",", "…": "...", "&": " & "}
+)
+_PUNCTUATION = str.maketrans(dict.fromkeys(',.!?;:"“”’`(){}[]*×-#/+_~ʘ\\', " "))
+_SPACE_BEFORE = re.compile(r"\s+([,.!?;:\"'])")
+_SPACED_HYPHEN = re.compile(r"\s*-\s*")
+
+
+def normalise(text: str) -> str:
+    """`text` in lower case, without punctuation, words parted by single spaces.
+
+    Apostrophes, ampersands and digits stay; a hyphen parts words. Empty if nothing is left.
+    """
+    text = _SPECIAL.sub("", text).translate(_TYPOGRAPHY).lower()
+    return " ".join(text.translate(_PUNCTUATION).split())
+
+
+def split_words(text: str) -> list[str]:
+    """The normalised words of `text`, in order."""
+    return normalise(text).split()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vocabulary:
+    """The words a decoder knows; a word's id is its place.
+
+    Attributes:
+        words: special tokens first (PAD, BOS, EOS, UNK), then words, then task tokens if any.
+        repeatable: ids that one sentence may hold twice (function words).
+        tasks: name of a captioning style -> id of the token that stands in place of BOS.
+    """
+
+    words: tuple[str, ...]
+    repeatable: frozenset[int] = frozenset()
+    pad: int = PAD
+    bos: int = BOS
+    eos: int = EOS
+    unk: int = UNK
+    tasks: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        named = {self.pad, self.bos, self.eos, self.unk}
+        if len(named) != 4 or not all(0 <= i < len(self.words) for i in named):
+            raise ValueError("pad, bos, eos and unk must be four different ids of the vocabulary")
+        if not all(0 <= i < len(self.words) for i in (*self.repeatable, *self.tasks.values())):
+            raise ValueError("an id lies outside the vocabulary")
+        if len(set(self.words)) != len(self.words):
+            raise ValueError("a word stands twice in the vocabulary")
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    @cached_property
+    def special(self) -> frozenset[int]:
+        """Ids that are no words: PAD, BOS, EOS, UNK and the task tokens."""
+        return frozenset({self.pad, self.bos, self.eos, self.unk, *self.tasks.values()})
+
+    @cached_property
+    def _ids(self) -> Mapping[str, int]:
+        # A query may hold "<pad>" or a task token as a word: it means nothing then.
+        return {word: i for i, word in enumerate(self.words) if i not in self.special}
+
+    @cached_property
+    def repeatable_mask(self) -> npt.NDArray[np.bool_]:
+        """(V,) True where a token may stand twice in a sentence."""
+        mask = np.zeros(len(self.words), dtype=np.bool_)
+        mask[sorted(self.repeatable)] = True
+        return mask
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Ids of the words of `text`, unknown words as UNK, without BOS and EOS."""
+        return tuple(self._ids.get(word, self.unk) for word in split_words(text))
+
+    def unknown_words(self, text: str) -> tuple[str, ...]:
+        """The words of `text` that the decoder never learned, each once, in order."""
+        return tuple(dict.fromkeys(word for word in split_words(text) if word not in self._ids))
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The sentence of `ids`, special tokens dropped, punctuation joined to its word."""
+        text = " ".join(self.words[i] for i in ids if i not in self.special)
+        text = " ".join(_SPACE_BEFORE.sub(r"\1", text).split())
+        return _SPACED_HYPHEN.sub("-", text).lower()

@@ -1,0 +1,140 @@
+"""Waveform to log-mel decibels, in two forms that give the same numbers.
+
+Training uses the FFT; an exported graph uses one convolution with the windowed cosines and sines,
+because ONNX has no short-time transform that every runtime runs well. In: float32 mono samples.
+Out: decibels per mel band. It knows nothing of normalisation: the network's first batch norm
+does that. `PAPER_FRONTEND` is the one of Pellegrini et al. 2023 (https://arxiv.org/abs/2306.00830).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+FLOOR_POWER = 1e-10  # digital silence is exactly -100 dB
+
+
+@dataclass(frozen=True)
+class FrontendConfig:
+    """Sizes of a log-mel front-end; times in samples, frequencies in Hz."""
+
+    sample_rate: int
+    n_fft: int
+    window: int
+    hop: int
+    mels: int
+    low_hz: float
+    high_hz: float
+    average: int = 1
+    """How many neighbouring power frames are averaged into one."""
+
+    @property
+    def frame_s(self) -> float:
+        """Seconds from one output frame to the next."""
+        return self.hop * self.average / self.sample_rate
+
+
+PAPER_FRONTEND = FrontendConfig(
+    sample_rate=32_000, n_fft=1024, window=1024, hop=320, mels=224, low_hz=50.0, high_hz=14_000.0
+)
+STARTER_FRONTEND = FrontendConfig(
+    sample_rate=16_000,
+    n_fft=512,
+    window=400,
+    hop=160,
+    mels=64,
+    low_hz=50.0,
+    high_hz=8_000.0,
+    average=2,
+)
+
+
+def hz_to_mel(hz: Tensor) -> Tensor:
+    """Slaney's mel scale: linear below 1 kHz, logarithmic above."""
+    linear = hz * 3 / 200
+    step = math.log(6.4) / 27
+    return torch.where(hz < 1000, linear, 15 + torch.log(hz.clamp(min=1e-9) / 1000) / step)
+
+
+def mel_to_hz(mel: Tensor) -> Tensor:
+    """The inverse of `hz_to_mel`."""
+    step = math.log(6.4) / 27
+    return torch.where(mel < 15, mel * 200 / 3, 1000 * torch.exp((mel - 15) * step))
+
+
+def mel_filterbank(config: FrontendConfig) -> Tensor:
+    """Triangular filters `(n_fft // 2 + 1, mels)`, each of unit area (Slaney)."""
+    bins = torch.linspace(0, config.sample_rate / 2, config.n_fft // 2 + 1, dtype=torch.float64)
+    low, high = hz_to_mel(torch.tensor([config.low_hz, config.high_hz], dtype=torch.float64))
+    steps = torch.arange(config.mels + 2, dtype=torch.float64) / (config.mels + 1)
+    edges = mel_to_hz(low + (high - low) * steps)
+    left, centre, right = edges[:-2], edges[1:-1], edges[2:]
+    rising = (bins[:, None] - left) / (centre - left)
+    falling = (right - bins[:, None]) / (right - centre)
+    triangles = torch.minimum(rising, falling).clamp(min=0)
+    return (triangles * (2 / (right - left))).float()
+
+
+def decibels(power: Tensor) -> Tensor:
+    """10 log10 of power, floored at -100 dB."""
+    return 10 * torch.log10(power.clamp(min=FLOOR_POWER))
+
+
+class LogMel(nn.Module):
+    """Mel power and its decibels: centred frames, reflected edges, periodic Hann window."""
+
+    mel: Tensor
+    window: Tensor
+    kernels: Tensor
+
+    def __init__(self, config: FrontendConfig, *, as_convolution: bool = False) -> None:
+        super().__init__()
+        self.config = config
+        self.as_convolution = as_convolution
+        window = torch.hann_window(config.window, periodic=True, dtype=torch.float64)
+        times = torch.arange(config.window, dtype=torch.float64)
+        bins = torch.arange(config.n_fft // 2 + 1, dtype=torch.float64)
+        angle = 2 * math.pi * bins[:, None] * times / config.n_fft
+        kernels = torch.cat([torch.cos(angle), torch.sin(angle)]) * window
+        # Made from the config, so never part of a checkpoint.
+        self.register_buffer("mel", mel_filterbank(config), persistent=False)
+        self.register_buffer("window", window.float(), persistent=False)
+        self.register_buffer("kernels", kernels.float().unsqueeze(1), persistent=False)
+
+    def power(self, waveform: Tensor) -> Tensor:
+        """Mel power `(B, F, mels)` of `(B, N)` samples; N must exceed half a transform."""
+        spectrum = self._convolved(waveform) if self.as_convolution else self._fft(waveform)
+        mel = spectrum @ self.mel
+        if self.config.average == 1:
+            return mel
+        return functional.avg_pool2d(mel.unsqueeze(1), (self.config.average, 1)).squeeze(1)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Decibels `(B, F, mels)` of `(B, N)` samples."""
+        return decibels(self.power(waveform))
+
+    def _fft(self, waveform: Tensor) -> Tensor:
+        spectrum = torch.stft(
+            waveform,
+            self.config.n_fft,
+            hop_length=self.config.hop,
+            win_length=self.config.window,
+            window=self.window,
+            center=True,
+            pad_mode="reflect",
+            return_complex=True,
+        )
+        return (spectrum.real.square() + spectrum.imag.square()).transpose(1, 2)
+
+    def _convolved(self, waveform: Tensor) -> Tensor:
+        # A window shorter than the transform only shifts the phase, so the padding and the
+        # kernels need be no longer than the window.
+        half = self.config.window // 2
+        padded = functional.pad(waveform.unsqueeze(1), (half, half), mode="reflect")
+        parts = functional.conv1d(padded, self.kernels, stride=self.config.hop)
+        real, imaginary = parts.chunk(2, dim=1)
+        return (real.square() + imaginary.square()).transpose(1, 2)
