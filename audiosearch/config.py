@@ -19,6 +19,7 @@ from typing import Any, get_type_hints
 import platformdirs
 
 from audiosearch.errors import ConfigError
+from audiosearch.resources import example_config_path
 
 APP = "audiosearch"
 
@@ -141,6 +142,11 @@ def load_config(
         checked = _checked(key, value, file=file)
         sections[section] = replace(sections[section], **{name: checked})
     return Config(data_dir=Path(data_dir).expanduser().absolute(), config_file=file, **sections)
+
+
+def example_config() -> str:
+    """The text of `config.example.toml`: every key with its default and what it does."""
+    return example_config_path().read_text(encoding="utf-8")
 
 
 def _read(file: Path, *, must_exist: bool) -> dict[str, Any]:

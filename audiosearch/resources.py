@@ -1,7 +1,7 @@
-"""Where the files that travel with the package are: migrations and bundled models.
+"""Where the files that travel with the package are: migrations, models, example settings.
 
-In a checkout they stand beside the package (`migrations/`, `models/`), which is where people
-edit them; a wheel carries them inside the package (`_migrations`, `_models`).
+In a checkout they stand beside the package (`migrations/`, `models/` ...), which is where
+people edit them; a wheel carries them inside the package (`_migrations`, `_models` ...).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parent
 
 def _resource(name: str) -> Path:
     installed = PACKAGE / f"_{name}"
-    return installed if installed.is_dir() else PACKAGE.parent / name
+    return installed if installed.exists() else PACKAGE.parent / name
 
 
 def migrations_path() -> Path:
@@ -24,3 +24,8 @@ def migrations_path() -> Path:
 def bundled_models_path() -> Path:
     """The folder of model bundles shipped with the program."""
     return _resource("models")
+
+
+def example_config_path() -> Path:
+    """The settings file that names every key."""
+    return _resource("config.example.toml")

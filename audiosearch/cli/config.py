@@ -1,0 +1,61 @@
+"""`audiosearch config`: where the settings are, what they are, and a file to start from."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import click
+
+from audiosearch.cli.options import describe_settings, library_options
+from audiosearch.config import SECTIONS, Config, example_config
+from audiosearch.errors import ConfigError
+
+
+@click.group()
+def config() -> None:
+    """Show the settings, or write a file of them."""
+
+
+@config.command()
+@library_options
+def path(config: Config, quiet: bool) -> None:  # noqa: ARG001
+    """Print the path of the settings file."""
+    click.echo(str(config.config_file))
+
+
+@config.command()
+@library_options
+def show(config: Config, quiet: bool) -> None:
+    """Print the settings in force, as TOML."""
+    if not quiet:
+        click.echo(f"# {describe_settings(config)}", err=True)
+    click.echo(f"data_dir = {_toml(str(config.data_dir))}")
+    for section in SECTIONS:
+        click.echo(f"\n[{section}]")
+        for key, value in dataclasses.asdict(getattr(config, section)).items():
+            click.echo(f"{key} = {_toml(value)}")
+
+
+@config.command()
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@library_options
+def init(config: Config, quiet: bool, force: bool) -> None:
+    """Write a settings file with every key, its default and what it does."""
+    target: Path = config.config_file
+    if target.exists() and not force:
+        raise ConfigError("is there already", path=target, remedy="--force writes over it")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(example_config(), encoding="utf-8")
+    if not quiet:
+        click.echo(str(target))
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    # JSON's quoting of a text is also TOML's
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)

@@ -1,0 +1,181 @@
+"""`audiosearch find` and `audiosearch similar`: a text or a sound in, ranked sounds out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import click
+
+from audiosearch.cli.options import (
+    FilterOptions,
+    OutputForm,
+    filter_options,
+    library_options,
+    limit_options,
+    output_options,
+)
+from audiosearch.cli.output import clock, path_fields, print_json, print_paths, remark, shown_path
+from audiosearch.config import Config
+from audiosearch.library import FindResult, Hit, Library, open_library
+from audiosearch.search.filters import Filters
+
+EXIT_NOTHING = 1
+
+
+@click.command()
+@click.argument("text", nargs=-1, required=True)
+@click.option("--exhaustive", is_flag=True, help="Let the decoder listen to every window.")
+@click.option("-v", "--verbose", is_flag=True, help="Say where the time went, on stderr.")
+@limit_options
+@filter_options
+@output_options
+@library_options
+def find(
+    text: tuple[str, ...],
+    exhaustive: bool,
+    verbose: bool,
+    limit: int | None,
+    min_score: float | None,
+    filters: FilterOptions,
+    form: OutputForm,
+    config: Config,
+    quiet: bool,
+) -> int:
+    """Find the sounds in which TEXT is heard, the best first.
+
+    Order counts: "a dog barks after a man speaks" is not "a man speaks after a dog barks".
+    """
+    started = time.perf_counter()
+    with open_library(config) as library:
+        result = library.find(
+            " ".join(text),
+            filters=_filters(filters),
+            limit=limit,
+            min_score=min_score,
+            exhaustive=exhaustive,
+        )
+        _remarks(result, library, quiet=quiet)
+        _print_text_hits(result.hits, form)
+    if verbose:
+        stages = ", ".join(f"{name} {seconds:.3f} s" for name, seconds in result.timings.items())
+        total = time.perf_counter() - started
+        click.echo(f"{stages}; {total:.3f} s in all, {library.provider or 'no model'}", err=True)
+    return 0 if result.hits else EXIT_NOTHING
+
+
+@click.command()
+@click.argument("clip")
+@limit_options
+@filter_options
+@output_options
+@library_options
+def similar(
+    clip: str,
+    limit: int | None,
+    min_score: float | None,
+    filters: FilterOptions,
+    form: OutputForm,
+    config: Config,
+    quiet: bool,
+) -> int:
+    """Find the sounds most like CLIP: a file, or a part of one as FILE@START-END in seconds.
+
+    The file need not be in the library.
+    """
+    with open_library(config) as library:
+        result = library.similar(clip, filters=_filters(filters), limit=limit, min_score=min_score)
+        _remarks(result, library, quiet=quiet)
+        _print_similar_hits(result.hits, form)
+    return 0 if result.hits else EXIT_NOTHING
+
+
+def _filters(options: FilterOptions) -> Filters:
+    return Filters(
+        folders=options.folders,
+        min_duration_s=options.min_duration_s,
+        max_duration_s=options.max_duration_s,
+        since=options.since,
+        tags=options.tags,
+        formats=options.formats,
+    )
+
+
+def _remarks(result: FindResult, library: Library, *, quiet: bool) -> None:
+    """Say what a person should know about the answer before reading it."""
+    for note in library.notes:
+        remark(note, quiet=quiet)
+    if result.unknown_words:
+        words = ", ".join(repr(word) for word in result.unknown_words)
+        remark(f"the model does not know {words}; names and tags were searched for it", quiet=quiet)
+    if result.hits:
+        return
+    if not result.n_windows:
+        remark("the library is empty: audiosearch index ~/sounds fills it", quiet=quiet)
+    elif result.n_below_min_score:
+        remark(
+            f"no good match; {result.n_below_min_score} weak ones are left out"
+            " (--min-score 0 shows them)",
+            quiet=quiet,
+        )
+    else:
+        remark("no sound passes the filters", quiet=quiet)
+
+
+def _print_text_hits(hits: Sequence[Hit], form: OutputForm) -> None:
+    if form.paths:
+        print_paths((hit.path for hit in hits), print0=form.print0)
+        return
+    for hit in hits:
+        if form.json:
+            print_json(
+                {
+                    "rank": hit.rank,
+                    **path_fields(hit.path),
+                    "start_s": hit.start_s,
+                    "end_s": hit.end_s,
+                    "score": hit.score,
+                    "cross_entropy": hit.cross_entropy,
+                    "lift": hit.lift,
+                    "caption": hit.caption,
+                    "duration_s": hit.duration_s,
+                    "recording_id": hit.recording_id,
+                    "window_id": hit.window_id,
+                }
+            )
+        else:
+            _print_row(hit, hit.score)
+
+
+def _print_similar_hits(hits: Sequence[Hit], form: OutputForm) -> None:
+    if form.paths:
+        print_paths((hit.path for hit in hits), print0=form.print0)
+        return
+    for hit in hits:
+        assert hit.similarity is not None
+        if form.json:
+            print_json(
+                {
+                    "rank": hit.rank,
+                    **path_fields(hit.path),
+                    "start_s": hit.start_s,
+                    "end_s": hit.end_s,
+                    "similarity": hit.similarity,
+                    "caption": hit.caption,
+                    "duration_s": hit.duration_s,
+                    "recording_id": hit.recording_id,
+                    "window_id": hit.window_id,
+                }
+            )
+        else:
+            _print_row(hit, hit.similarity)
+
+
+def _print_row(hit: Hit, number: float | None) -> None:
+    """`0.93  dog.wav  0:00-0:05  a dog barks`, with the caption dimmed on a second line."""
+    shown = "  -  " if number is None else f"{number:5.2f}"
+    when = f"{clock(hit.start_s)}-{clock(hit.end_s)}"
+    alike = f"  (+{hit.n_alike} alike)" if hit.n_alike else ""
+    click.echo(f"{shown}  {click.style(shown_path(hit.path), bold=True)}  {when}{alike}")
+    if hit.caption:
+        click.echo(f"       {click.style(hit.caption, dim=True)}")

@@ -1,0 +1,77 @@
+"""Progress on stderr: a bar on a terminal, a line now and then in a log, nothing when quiet."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from audiosearch.cli.output import duration
+
+_LINE_EVERY_S = 10.0
+
+
+class IndexProgress:
+    """What `library.index` calls while it works; see `audiosearch.indexing.pipeline.Progress`."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._terminal = sys.stderr.isatty()
+        self._started = self._last_line = time.monotonic()
+        self._total = 0
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[sound]}"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            disable=quiet or not self._terminal,
+        )
+        self._task = self._bar.add_task("looking for files", total=None, sound="")
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def start(self, n_files: int) -> None:
+        """There are `n_files` to look at."""
+        self._total = n_files
+        self._bar.update(self._task, description="listening", total=n_files)
+
+    def advance(self, *, n_files: int, seconds: float) -> None:
+        """So far `n_files` are done, with `seconds` of sound heard."""
+        elapsed = max(time.monotonic() - self._started, 1e-3)
+        sound = f"{duration(seconds)} of sound, {seconds / elapsed:.0f} x real time"
+        self._bar.update(self._task, completed=n_files, sound=sound)
+        if self._quiet or self._terminal:
+            return
+        if time.monotonic() - self._last_line >= _LINE_EVERY_S:
+            self._last_line = time.monotonic()
+            click.echo(f"{n_files} of {self._total} files, {sound}", err=True)
+
+    def warn(self, message: str) -> None:
+        """Something the user should know; the work goes on."""
+        if not self._quiet:
+            self._bar.console.print(message, style="yellow", markup=False, highlight=False)

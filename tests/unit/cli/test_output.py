@@ -1,0 +1,48 @@
+"""What is written to stdout."""
+
+import json
+
+import pytest
+
+from audiosearch.cli.output import clock, duration, path_fields, print_json, print_paths, size
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0, "0:00"),
+        (3.5, "0:03.5"),
+        (59.96, "1:00"),
+        (75.25, "1:15"),
+        (3599.99, "1:00:00"),
+        (3723, "1:02:03"),
+    ],
+)
+def test_clock(seconds, shown):
+    assert clock(seconds) == shown
+
+
+def test_amounts():
+    assert duration(35) == "35.0 s"
+    assert duration(90) == "1.5 min"
+    assert duration(16_560) == "4.6 h"
+    assert size(999) == "999 B"
+    assert size(12_345_678) == "12.3 MB"
+
+
+def test_json_is_one_line_of_the_same_values(capsys):
+    print_json({"path": "a\nb.wav", "score": 0.123456789, "caption": None})
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1
+    assert json.loads(out) == {"path": "a\nb.wav", "score": 0.123457, "caption": None}
+
+
+def test_paths_that_are_no_utf8_travel_as_base64():
+    assert path_fields("ä.wav".encode()) == {"path": "ä.wav"}
+    fields = path_fields(b"\xff.wav")
+    assert fields == {"path": r"\xff.wav", "path_b64": "/y53YXY="}
+
+
+def test_paths_byte_for_byte_and_once(capfdbinary):
+    print_paths([b"\xff.wav", b"a\nb.wav", b"\xff.wav"], print0=True)
+    assert capfdbinary.readouterr().out == b"\xff.wav\0a\nb.wav\0"
