@@ -1,0 +1,233 @@
+"""Beam search over a step function, many clips at once.
+
+In go a function that gives next-token log-probabilities and the settings, out come the
+hypotheses of each clip, best first. Nothing here knows about networks, caches or words: tests
+drive it with tables.
+
+This is the search of Labbé et al. 2023 (https://arxiv.org/abs/2308.15090), which is no textbook
+beam of fixed width:
+
+1. At step t, EOS is forbidden while t < min_tokens, and so is each token that the hypothesis
+   already holds (its start token too) unless repeatable; what is left is renormalised.
+2. The cumulative log-probability of the hypothesis is added, and the k best of the clip's
+   hypotheses x vocabulary table are taken, the first in table order on ties.
+3. A hypothesis that took EOS is final, with the score sum / (t + 1), EOS counted; at the last
+   step all are. It leaves and k shrinks by one, so no later hypothesis can displace it.
+4. A clip ends when none of its hypotheses is left. The best mean log-probability wins, the
+   first on ties.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BeamOptions:
+    """How wide and how long a beam searches.
+
+    Attributes:
+        width: hypotheses of a clip; 1 is greedy search.
+        min_tokens: tokens before EOS may come.
+        max_tokens: most tokens, EOS included; a hypothesis may end there without EOS.
+    """
+
+    width: int = 3
+    min_tokens: int = 3
+    max_tokens: int = 20
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.max_tokens < 1 or self.min_tokens < 0:
+            raise ValueError("a beam needs width >= 1, max_tokens >= 1 and min_tokens >= 0")
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A finished sentence: its ids without the start token, EOS included where it was taken."""
+
+    ids: tuple[int, ...]
+    mean_log_prob: float  # nats a token
+
+
+class StepFunction(Protocol):
+    """Gives the next-token log-probabilities of a set of rows.
+
+    Called with the last token of each row (R,) and, for each row, the row of the call before
+    that it continues (R,). In the first call row i starts clip `parents[i]`. Returns (R, V).
+    """
+
+    def __call__(self, tokens: Ints, parents: Ints) -> Floats:
+        """One step: (R,) tokens and (R,) parents to (R, V) log-probabilities."""
+        ...
+
+
+@dataclass
+class _Beams:
+    """The live hypotheses of all clips, one a row; the rows of a clip stand together."""
+
+    clip: Ints  # (R,) the clip of each row
+    last: Ints  # (R,) last token
+    parent: Ints  # (R,) row of the step before
+    total: Floats  # (R,) cumulative log-probability
+    used: Bools  # (R, V) tokens that this hypothesis may not take again
+    ids: list[tuple[int, ...]]  # tokens without the start token
+
+
+@dataclass
+class _Taken:
+    """Rows that go on to the next step, in the making."""
+
+    clip: list[int] = field(default_factory=list)
+    parent: list[int] = field(default_factory=list)
+    token: list[int] = field(default_factory=list)
+    total: list[np.float32] = field(default_factory=list)
+
+
+def beam_search(
+    step: StepFunction,
+    *,
+    starts: Iterable[int],
+    eos: int,
+    vocabulary_size: int,
+    options: BeamOptions,
+    repeatable: Bools | None,
+) -> list[list[Hypothesis]]:
+    """The hypotheses of each clip, best mean log-probability first.
+
+    Args:
+        step: the next-token log-probabilities.
+        starts: the start token of each clip (BOS, or the token of a task).
+        eos: id of the token that ends a sentence.
+        vocabulary_size: V.
+        options: width and lengths.
+        repeatable: (V,) True where a token may stand twice; None lets all.
+
+    Raises:
+        ValueError: the step function gave NaN.
+    """
+    tokens = np.asarray(list(starts), dtype=np.int64)
+    n_clips = len(tokens)
+    finished: list[list[Hypothesis]] = [[] for _ in range(n_clips)]
+    if n_clips == 0:
+        return finished
+    blocked = np.zeros(vocabulary_size, bool) if repeatable is None else ~repeatable
+    beams = _start(tokens, blocked)
+    for t in range(options.max_tokens):
+        log_probs = step(beams.last, beams.parent)
+        table = _allowed(log_probs, beams, eos=eos if t < options.min_tokens else None)
+        table += beams.total[:, None]
+        final_step = t == options.max_tokens - 1
+        taken = _take(beams, table, finished, eos=eos, width=options.width, final=final_step)
+        if not taken.clip:
+            break
+        beams = _advance(beams, taken, blocked)
+    return [sorted(slots, key=lambda h: -h.mean_log_prob) for slots in finished]
+
+
+def _start(tokens: Ints, blocked: Bools) -> _Beams:
+    rows = np.arange(len(tokens), dtype=np.int64)
+    used = np.zeros((len(tokens), len(blocked)), dtype=np.bool_)
+    used[rows, tokens] = blocked[tokens]
+    return _Beams(
+        clip=rows,
+        last=tokens,
+        parent=rows,
+        total=np.zeros(len(tokens), dtype=np.float32),
+        used=used,
+        ids=[()] * len(tokens),
+    )
+
+
+def _allowed(log_probs: Floats, beams: _Beams, *, eos: int | None) -> Floats:
+    """`log_probs` (R, V) without what a hypothesis may not take, renormalised.
+
+    Masking log-probabilities and renormalising equals masking logits before the log-softmax.
+    A row that may take nothing at all stays at minus infinity.
+    """
+    if np.isnan(log_probs).any():
+        raise ValueError("the step function gave NaN")
+    table: Floats = np.where(beams.used, np.float32(-np.inf), log_probs)
+    if eos is not None:
+        table[:, eos] = -np.inf
+    peak = table.max(axis=1, keepdims=True)
+    peak[np.isneginf(peak)] = 0.0
+    with np.errstate(divide="ignore"):
+        norm = np.log(np.exp(table - peak).sum(axis=1, keepdims=True)) + peak
+    norm[np.isneginf(norm)] = 0.0
+    table -= norm
+    return table
+
+
+def _take(
+    beams: _Beams,
+    table: Floats,
+    finished: list[list[Hypothesis]],
+    *,
+    eos: int,
+    width: int,
+    final: bool,
+) -> _Taken:
+    """Each clip's k best entries of `table` (R, V): finished ones to `finished`, others on."""
+    taken = _Taken()
+    n_tokens = table.shape[1]
+    first_rows = np.flatnonzero(np.diff(beams.clip, prepend=-1))
+    last_rows = np.append(first_rows[1:], len(beams.clip))
+    for first, last in zip(first_rows.tolist(), last_rows.tolist(), strict=True):
+        clip = int(beams.clip[first])
+        flat = table[first:last].ravel()
+        chosen = top_first(flat, width - len(finished[clip]))
+        if len(chosen) == 0:  # a vocabulary so small that every token is used up
+            finished[clip] += [
+                Hypothesis(beams.ids[row], float(beams.total[row]) / max(len(beams.ids[row]), 1))
+                for row in range(first, last)
+            ]
+        for index in chosen.tolist():
+            row, token = first + index // n_tokens, index % n_tokens
+            if final or token == eos:
+                ids = (*beams.ids[row], token)
+                finished[clip].append(Hypothesis(ids, float(flat[index]) / len(ids)))
+            else:
+                taken.clip.append(clip)
+                taken.parent.append(row)
+                taken.token.append(token)
+                taken.total.append(flat[index])
+    return taken
+
+
+def top_first(values: Floats, k: int) -> npt.NDArray[np.intp]:
+    """Places of the k >= 1 greatest of `values` (n,) above minus infinity, greatest first.
+
+    Of equal values the earlier place comes first.
+    """
+    if k < len(values):
+        least = np.partition(values, len(values) - k)[len(values) - k]
+        above = np.flatnonzero(values > least)
+        places = np.concatenate([above, np.flatnonzero(values == least)[: k - len(above)]])
+    else:
+        places = np.arange(len(values))
+    places = np.sort(places[values[places] > -np.inf])
+    return places[np.argsort(-values[places], kind="stable")]
+
+
+def _advance(beams: _Beams, taken: _Taken, blocked: Bools) -> _Beams:
+    parent = np.asarray(taken.parent, dtype=np.int64)
+    last = np.asarray(taken.token, dtype=np.int64)
+    used = beams.used[parent]
+    used[np.arange(len(last)), last] |= blocked[last]
+    return _Beams(
+        clip=np.asarray(taken.clip, dtype=np.int64),
+        last=last,
+        parent=parent,
+        total=np.asarray(taken.total, dtype=np.float32),
+        used=used,
+        ids=[(*beams.ids[row], token) for row, token in zip(parent, taken.token, strict=True)],
+    )
