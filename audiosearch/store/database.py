@@ -1,0 +1,167 @@
+"""The library's database: opened, brought to the newest schema, and its transactions.
+
+In: the path of the SQLite file. Out: `Database`, which hands out SQLAlchemy sessions; what is done
+with them is in `queries/`. Whoever opens it for writing holds the writer lock until it is closed;
+readers are never blocked. Every database error leaves as one of `audiosearch.errors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
+
+from audiosearch.errors import SchemaTooNew, StoreError
+from audiosearch.resources import migrations_path
+from audiosearch.store import sqlite
+from audiosearch.store.revisions import known_revisions
+from audiosearch.store.writer_lock import WriterLock
+
+
+class Database:
+    """An open library; made by `open_database`. Safe to use from several threads."""
+
+    def __init__(self, *, path: Path, engine: Engine, lock: WriterLock | None) -> None:
+        self.path = path
+        self._reading = engine
+        self._writing = None if lock is None else engine.execution_options(**sqlite.WRITE)
+        self._lock = lock
+
+    @property
+    def read_only(self) -> bool:
+        """Whether this was opened for reading only."""
+        return self._writing is None
+
+    @property
+    def vectors_dir(self) -> Path:
+        """Where matrices derived from the database are cached."""
+        return self.path.parent / "vectors"
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A transaction, committed at the end of the block, rolled back on any error.
+
+        On a library opened for reading only, the same as `reading`.
+
+        Raises:
+            StoreError: a write to a read-only library; locked for too long; full; damaged.
+        """
+        engine = self._reading if self._writing is None else self._writing
+        with (
+            sqlite.translated(self.path),
+            Session(engine, autoflush=False, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            session.connection()  # begins here, so that waiting for the lock happens here
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A reading transaction: one consistent state, whatever a writer does meanwhile.
+
+        Raises:
+            StoreError: the database is damaged or cannot be read.
+        """
+        with (
+            sqlite.translated(self.path),
+            Session(self._reading, autoflush=False, expire_on_commit=False) as session,
+        ):
+            yield session
+
+    def close(self) -> None:
+        """Close all connections and give the writer lock back."""
+        self._reading.dispose()
+        if self._lock is not None:
+            self._lock.release()
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def open_database(
+    path: Path,
+    *,
+    read_only: bool = False,
+    patience_s: float = sqlite.PATIENCE_S,
+    scripts: Path | None = None,
+) -> Database:
+    """Open the library at `path`: migrate it where its schema is older, make it where absent.
+
+    Args:
+        path: the SQLite file; its folder is the library's data folder.
+        read_only: for commands that only look. An absent library is an error then. A schema that
+            is behind is still migrated, for which the writer lock is taken for a moment.
+        patience_s: how long a transaction waits for another program's lock on the database.
+        scripts: the migrations, when not the program's own (tests).
+
+    Raises:
+        LibraryLocked: another process is writing to it; names its pid.
+        SchemaTooNew: written by a later version; the file is left as it was.
+        LibraryCorrupt: it is no SQLite database or damaged; the file is left as it was.
+        StorageFull: no space for a migration or its backup.
+        StoreError: there is none (read-only), it is not a library, or it cannot be opened.
+    """
+    scripts = migrations_path() if scripts is None else scripts
+    if read_only and not path.exists():
+        raise StoreError(
+            "there is no library yet", path=path, remedy="make one with: audiosearch index FOLDER"
+        )
+    lock = None if read_only else WriterLock(path.parent)
+    if lock is not None:
+        lock.acquire()
+    try:
+        with sqlite.translated(path):
+            if _needs_migration(path, scripts=scripts):
+                _migrate(path, scripts=scripts, locked=lock is not None)
+            engine = sqlite.make_engine(path, read_only=read_only, patience_s=patience_s)
+        return Database(path=path, engine=engine, lock=lock)
+    except BaseException:
+        if lock is not None:
+            lock.release()
+        raise
+
+
+def _needs_migration(path: Path, *, scripts: Path) -> bool:
+    """Whether the schema is behind; looks without writing, so a refused file stays as it was."""
+    if not path.exists() or path.stat().st_size == 0:
+        return True
+    revision, has_tables = sqlite.read_schema(path)
+    if revision is None and has_tables:
+        raise StoreError("a database, but not an audiosearch library", path=path)
+    known = known_revisions(scripts)
+    if revision is not None and revision not in known:
+        raise SchemaTooNew(
+            f"written by a later version of audiosearch (schema {revision}, "
+            f"this version knows up to {known[-1]})",
+            path=path,
+            remedy="upgrade audiosearch",
+        )
+    return revision != known[-1]
+
+
+def _migrate(path: Path, *, scripts: Path, locked: bool) -> None:
+    from audiosearch.store.migrate import migrate  # noqa: PLC0415 - loads Alembic: only when needed
+
+    if locked:
+        migrate(path, scripts=scripts)
+    else:
+        with WriterLock(path.parent):
+            migrate(path, scripts=scripts)
+
+
+def database_size(path: Path) -> int:
+    """Bytes on disk of the database, its write-ahead log included."""
+    files = (path, path.with_name(f"{path.name}-wal"))
+    return sum(file.stat().st_size for file in files if file.exists())

@@ -1,0 +1,51 @@
+"""Named places where a test can kill this process, to prove that nothing is lost there.
+
+`AUDIOSEARCH_FAULT=name` makes the process kill itself (SIGKILL: no cleanup, as a power cut or the
+kernel's out-of-memory killer would) at the first passage through that place;
+`AUDIOSEARCH_FAULT=name:n` at the n-th. Without the variable a passage costs one comparison.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Final, NoReturn
+
+VARIABLE: Final = "AUDIOSEARCH_FAULT"
+
+# Every place there is, in the order in which a first run of `index` passes them.
+POINTS: Final = (
+    "migrate.backup",  # before the backup takes its final name
+    "migrate.statement",  # before each SQL statement of a migration
+    "migrate.commit",  # all statements ran, not committed
+    "migrate.done",  # committed
+    "scan.commit",  # found files written, not committed
+    "scan.done",  # committed
+    "batch.encode",  # a batch is full, not encoded
+    "batch.caption",  # encoded, not captioned
+    "batch.store",  # encoded and captioned, nothing written
+    "batch.windows",  # windows written, files and captions not
+    "batch.commit",  # all written, not committed
+    "batch.done",  # committed
+    "missing.commit",  # vanished files marked, not committed
+)
+
+_name, _, _count = os.environ.get(VARIABLE, "").partition(":")
+_passages_left = int(_count) if _count.isdigit() else 1
+
+
+def reach(point: str) -> None:
+    """Pass through `point`: does nothing unless the environment names it."""
+    global _passages_left  # noqa: PLW0603 - one countdown a process is the point
+    if point != _name:
+        return
+    _passages_left -= 1
+    if _passages_left == 0:
+        die()
+
+
+def die() -> NoReturn:
+    """End this process at once, running no handler."""
+    if hasattr(signal, "SIGKILL"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    os._exit(137)

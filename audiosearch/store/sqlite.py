@@ -1,0 +1,215 @@
+"""Everything that is SQLite's own: connections, pragmas, transactions, error codes, backup.
+
+The rest of the store speaks SQLAlchemy and would run on another database; what would have to be
+written anew for it is in this file, in `queries/fulltext.py` (FTS5) and in the migrations.
+
+Transactions: Python's sqlite3 begins and commits on its own, and around DDL in particular, so its
+logic is switched off (`isolation_level = None`) and each transaction begins explicitly:
+`BEGIN IMMEDIATE` where it will write, so that waiting for the lock happens there and nowhere else,
+`BEGIN` where it only reads. Write-ahead logging keeps readers from ever waiting for the writer.
+See https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#sqlite-transactions.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import QueuePool
+
+from audiosearch.errors import LibraryCorrupt, LibraryLocked, StorageFull, StoreError
+
+PATIENCE_S: Final = 60.0  # how long a writer waits for another program's lock before it gives up
+_BUSY_MS: Final = 1000  # one wait inside SQLite; short, since Ctrl-C is only heard between two
+_LOW_SPACE: Final = 1 << 20  # bytes; an I/O error with less than this free is a full disk
+
+WRITE: Final = {"audiosearch_write": True}  # execution option: begin as a writer
+
+REBUILD_REMEDY: Final = (
+    "`audiosearch verify` names the damage; restore a backup, or move the file away "
+    "and run `audiosearch index` to build it anew"
+)
+
+
+def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    """A connection with this program's pragmas, in autocommit mode.
+
+    Raises:
+        sqlite3.Error: as SQLite says; see `translate`.
+        StoreError: the file system cannot hold a database that is read while written.
+    """
+    mode = "ro" if read_only else "rwc"
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        timeout=_BUSY_MS / 1000,
+        isolation_level=None,
+        check_same_thread=False,  # SQLAlchemy's pool hands it from thread to thread, never shares
+    )
+    try:
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA trusted_schema = OFF")  # a doctored schema runs no functions
+        connection.execute("PRAGMA cell_size_check = ON")  # notices damaged pages when read
+        if not read_only:
+            (journal,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            if journal != "wal":
+                raise StoreError(
+                    f"this file system allows no write-ahead log (it offers {journal!r})",
+                    path=path,
+                    remedy="put the library on a local disk with AUDIOSEARCH_DATA_DIR",
+                )
+            # Survives a crash of the program in full and a power cut without damage;
+            # the batches of the last seconds before a power cut may have to be encoded again.
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(f"PRAGMA journal_size_limit = {64 << 20}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def make_engine(path: Path, *, read_only: bool, patience_s: float = PATIENCE_S) -> Engine:
+    """An engine whose transactions begin explicitly; those with option `WRITE` as writers.
+
+    Args:
+        path: the database file.
+        read_only: connections that cannot write.
+        patience_s: how long a writer waits for another program's lock.
+    """
+    engine = create_engine(
+        "sqlite://",
+        creator=lambda: connect(path, read_only=read_only),
+        poolclass=QueuePool,
+        pool_size=4,
+        max_overflow=-1,  # decoding threads each ask for a moment
+    )
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        driver: Any = connection.connection.driver_connection
+        if connection.get_execution_options().get("audiosearch_write"):
+            _begin_immediate(driver, patience_s=patience_s)
+        else:
+            driver.execute("BEGIN")
+
+    return engine
+
+
+def _begin_immediate(driver: Any, *, patience_s: float) -> None:
+    """Take the write lock, trying again until `patience_s` is over."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            driver.execute("BEGIN IMMEDIATE")
+            return
+        except sqlite3.OperationalError as error:
+            if _primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+
+
+def _primary_code(error: BaseException) -> int | None:
+    """SQLite's primary result code of an error, None where it has none."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else int(code) & 0xFF
+
+
+def translate(error: sqlite3.Error | DBAPIError, path: Path) -> StoreError | None:
+    """What a database error stands for in this package's tree; None: a mistake in a query."""
+    cause: BaseException | None = error.orig if isinstance(error, DBAPIError) else error
+    code = None if cause is None else _primary_code(cause)
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return LibraryCorrupt(
+            f"the library's database is damaged: {cause}", path=path, remedy=REBUILD_REMEDY
+        )
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return LibraryLocked(
+            "another program holds the database's lock",
+            path=path,
+            remedy="close programs that have the file open, or wait, then try again",
+        )
+    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _nearly_full(path)):
+        return _full(path)
+    if code in (
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_AUTH,
+    ):
+        return StoreError(str(cause), path=path)
+    return None
+
+
+def _full(path: Path) -> StorageFull:
+    return StorageFull(
+        "the disk that holds the library is full",
+        path=path,
+        remedy="free some space and run the command again; it goes on where it stopped",
+    )
+
+
+def _nearly_full(path: Path) -> bool:
+    try:
+        return shutil.disk_usage(path.parent).free < _LOW_SPACE
+    except OSError:
+        return False
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Raise database errors inside as errors of this package; others pass."""
+    try:
+        yield
+    except (sqlite3.Error, DBAPIError) as error:
+        known = translate(error, path)
+        if known is None:
+            raise
+        raise known from error
+
+
+def read_schema(path: Path) -> tuple[str | None, bool]:
+    """Alembic's revision of a database and whether it has any table; never writes to it.
+
+    Raises:
+        sqlite3.Error: as SQLite says.
+    """
+    with closing(connect(path, read_only=True)) as connection:
+        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+        if "alembic_version" not in names:
+            return None, bool(names)
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        return (None if row is None else str(row[0])), True
+
+
+def backup(source: Path, target: Path) -> None:
+    """A copy of the database as of now, pages and log together, durable when this returns.
+
+    Raises:
+        sqlite3.Error: as SQLite says (a full disk, a damaged source).
+    """
+    target.unlink(missing_ok=True)
+    with (
+        closing(connect(source, read_only=True)) as reader,
+        closing(sqlite3.connect(target)) as writer,
+    ):
+        reader.backup(writer)
+        writer.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it
+
+
+def integrity_problems(connection: Connection) -> list[str]:
+    """What SQLite's own check finds wrong: pages, indices, full text and foreign keys."""
+    found = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check(100)")]
+    problems = [] if found == ["ok"] else found
+    problems += [
+        f"row {row[1]} of {row[0]} refers to a missing row of {row[2]}"
+        for row in connection.exec_driver_sql("PRAGMA foreign_key_check")
+    ]
+    return problems

@@ -1,0 +1,73 @@
+"""One writer at a time: a lock file beside the database, and the holder's process id.
+
+The operating system drops the lock when its holder dies, however it dies, so a lock never has to
+be broken by hand. The id stands in a file of its own, since opening a lock file may empty it; it
+only serves the message. Knows nothing of the database.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import TracebackType
+
+from audiosearch.errors import LibraryLocked, StoreError
+
+
+class WriterLock:
+    """The right to write to the library in `data_dir`; a context manager, not reentrant."""
+
+    def __init__(self, data_dir: Path) -> None:
+        # Imported here: it loads asyncio, which commands that only read should not pay for.
+        from filelock import FileLock  # noqa: PLC0415
+
+        self._data_dir = data_dir
+        self._pid_file = data_dir / "writer.pid"
+        self._lock = FileLock(data_dir / "writer.lock", timeout=0, thread_local=False)
+
+    def acquire(self) -> None:
+        """Take the lock at once or not at all.
+
+        Raises:
+            LibraryLocked: another process, or another part of this one, has it; names its pid.
+            StoreError: the folder cannot be written to.
+        """
+        from filelock import Timeout  # noqa: PLC0415
+
+        try:
+            self._data_dir.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
+            self._pid_file.write_text(f"{os.getpid()}\n", encoding="ascii")
+        except Timeout:
+            raise LibraryLocked(
+                f"another process is writing to the library ({self._holder()})",
+                path=self._data_dir,
+                remedy="wait until it has finished, or stop it",
+            ) from None
+        except OSError as error:
+            self._lock.release()
+            raise StoreError(error.strerror or str(error), path=self._data_dir) from error
+
+    def _holder(self) -> str:
+        try:
+            return f"pid {int(self._pid_file.read_text(encoding='ascii'))}"
+        except (OSError, ValueError):
+            return "pid unknown"
+
+    def release(self) -> None:
+        """Give the lock back; harmless when it is not held."""
+        if self._lock.is_locked:
+            self._pid_file.unlink(missing_ok=True)
+            self._lock.release()
+
+    def __enter__(self) -> WriterLock:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.release()
