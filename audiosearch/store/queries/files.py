@@ -1,0 +1,355 @@
+"""Files: paths under roots, what the scan knows of them, and what became of each.
+
+The caller owns the transaction. Lists go in and out in bulk: a library has up to a million files.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy import and_, bindparam, exists, func, insert, select, update
+from sqlalchemy.orm import Session
+
+from audiosearch.errors import display_path
+from audiosearch.store.schema import Encoding, FileState, LibraryRoot, SoundFile
+
+
+class Found(NamedTuple):
+    """A file as the disk has it; `path` is relative to its root. A tuple, since there are many."""
+
+    path: bytes
+    size: int  # bytes
+    mtime_ns: int
+    ctime_ns: int
+
+
+class Known(NamedTuple):
+    """A file as the library has it."""
+
+    file_id: int
+    path: bytes
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    state: FileState
+    has_recording: bool
+
+
+@dataclass(frozen=True)
+class PendingFile:
+    """A file to be read: where it is, and the recording it held when it was last read."""
+
+    file_id: int
+    root_id: int
+    root_path: bytes
+    path: bytes
+    recording_id: int | None
+
+
+@dataclass(frozen=True)
+class FailedFile:
+    """A file that could not be read, and why."""
+
+    file_id: int
+    root_path: bytes
+    path: bytes
+    display: str
+    error_code: str
+    error_text: str
+
+
+def known_files(session: Session, root_id: int, *, under: bytes = b"") -> Iterator[Known]:
+    """What is known under a root, or under a path of it, in the order of the paths' bytes."""
+    wanted = (
+        select(
+            SoundFile.id,
+            SoundFile.path,
+            SoundFile.size,
+            SoundFile.mtime_ns,
+            SoundFile.ctime_ns,
+            SoundFile.state,
+            SoundFile.recording_id.is_not(None),
+        )
+        .where(SoundFile.root_id == root_id)
+        .order_by(SoundFile.path)
+        .execution_options(yield_per=2000)
+    )
+    if under:
+        # All paths that begin with `under/`: "/" is 0x2f, so they end before `under` + 0x30.
+        inside = and_(SoundFile.path > under + b"/", SoundFile.path < under + b"0")
+        wanted = wanted.where(inside | (SoundFile.path == under))
+    for row in session.execute(wanted):
+        yield Known(*row)
+
+
+def add_files(session: Session, root_id: int, found: Sequence[Found]) -> None:
+    """Write new files down, to be read."""
+    now = time.time()
+    rows = [
+        {
+            "root_id": root_id,
+            "path": each.path,
+            "display": display_path(each.path),
+            "size": each.size,
+            "mtime_ns": each.mtime_ns,
+            "ctime_ns": each.ctime_ns,
+            "state": FileState.PENDING,
+            "checked_at": now,
+        }
+        for each in found
+    ]
+    if rows:
+        session.connection().execute(insert(SoundFile), rows)
+
+
+def set_pending(session: Session, changed: Sequence[tuple[int, Found]]) -> None:
+    """Files (id, as found) whose content may differ now: to be read again."""
+    rows = [
+        {"file": file_id, "b_size": f.size, "b_mtime": f.mtime_ns, "b_ctime": f.ctime_ns}
+        for file_id, f in changed
+    ]
+    if rows:
+        session.connection().execute(
+            update(SoundFile)
+            .where(SoundFile.id == bindparam("file"))
+            .values(
+                size=bindparam("b_size"),
+                mtime_ns=bindparam("b_mtime"),
+                ctime_ns=bindparam("b_ctime"),
+                state=FileState.PENDING,
+                error_code=None,
+                error_text=None,
+            ),
+            rows,
+        )
+
+
+def set_returned(session: Session, file_ids: Sequence[int]) -> None:
+    """Files that were missing and are there again, unchanged.
+
+    Those with a recording need not be read: whether it is complete `requeue_incomplete` checks.
+    """
+    rows = [{"file": file_id} for file_id in file_ids]
+    if not rows:
+        return
+    for recorded, state in ((True, FileState.INDEXED), (False, FileState.PENDING)):
+        has = SoundFile.recording_id.is_not(None)
+        session.connection().execute(
+            update(SoundFile)
+            .where(SoundFile.id == bindparam("file"), has if recorded else ~has)
+            .values(state=state),
+            rows,
+        )
+
+
+def set_missing(session: Session, file_ids: Iterable[int]) -> None:
+    """Files that are no longer where they were; all that is known of them stays."""
+    rows = [{"file": file_id} for file_id in file_ids]
+    if rows:
+        session.connection().execute(
+            update(SoundFile)
+            .where(SoundFile.id == bindparam("file"))
+            .values(state=FileState.MISSING, error_code=None, error_text=None),
+            rows,
+        )
+
+
+@dataclass(frozen=True)
+class ReadFile:
+    """A file that was read to the end: its recording, and its facts while it was open."""
+
+    file_id: int
+    recording_id: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+
+def set_indexed(session: Session, read: Sequence[ReadFile]) -> None:
+    """Files whose recording is complete for the current bundle."""
+    _link(session, read, state=FileState.INDEXED)
+
+
+def set_recording(session: Session, read: Sequence[ReadFile]) -> None:
+    """Files whose recording is known but not yet complete; they stay pending."""
+    _link(session, read, state=FileState.PENDING)
+
+
+def _link(session: Session, read: Sequence[ReadFile], *, state: FileState) -> None:
+    rows = [
+        {
+            "file": each.file_id,
+            "b_recording": each.recording_id,
+            "b_size": each.size,
+            "b_mtime": each.mtime_ns,
+            "b_ctime": each.ctime_ns,
+        }
+        for each in read
+    ]
+    if rows:
+        session.connection().execute(
+            update(SoundFile)
+            .where(SoundFile.id == bindparam("file"))
+            .values(
+                recording_id=bindparam("b_recording"),
+                size=bindparam("b_size"),
+                mtime_ns=bindparam("b_mtime"),
+                ctime_ns=bindparam("b_ctime"),
+                state=state,
+                error_code=None,
+                error_text=None,
+                checked_at=time.time(),
+            ),
+            rows,
+        )
+
+
+def set_failed(session: Session, failures: Sequence[tuple[int, str, str]]) -> None:
+    """Files (id, code, reason) that could not be read; not tried again until they change."""
+    rows = [{"file": f, "b_code": code, "b_text": text} for f, code, text in failures]
+    if rows:
+        session.connection().execute(
+            update(SoundFile)
+            .where(SoundFile.id == bindparam("file"))
+            .values(
+                state=FileState.FAILED,
+                recording_id=None,
+                error_code=bindparam("b_code"),
+                error_text=bindparam("b_text"),
+                checked_at=time.time(),
+            ),
+            rows,
+        )
+
+
+def retry_failed(session: Session) -> int:
+    """Failed files become pending; returns how many."""
+    n_failed = session.scalar(
+        select(func.count()).select_from(SoundFile).where(SoundFile.state == FileState.FAILED)
+    )
+    session.execute(
+        update(SoundFile)
+        .where(SoundFile.state == FileState.FAILED)
+        .values(state=FileState.PENDING, error_code=None, error_text=None)
+    )
+    return n_failed or 0
+
+
+def failed_files(session: Session) -> list[FailedFile]:
+    """All files that could not be read, by root and path."""
+    rows = session.execute(
+        select(
+            SoundFile.id,
+            LibraryRoot.path.label("root_path"),
+            SoundFile.path,
+            SoundFile.display,
+            SoundFile.error_code,
+            SoundFile.error_text,
+        )
+        .join(LibraryRoot, LibraryRoot.id == SoundFile.root_id)
+        .where(SoundFile.state == FileState.FAILED)
+        .order_by(LibraryRoot.path, SoundFile.path)
+    )
+    return [
+        FailedFile(
+            file_id=row.id,
+            root_path=row.root_path,
+            path=row.path,
+            display=row.display,
+            error_code=row.error_code or "",
+            error_text=row.error_text or "",
+        )
+        for row in rows
+    ]
+
+
+def requeue_incomplete(session: Session, *, bundle_id: int, hop_s: float) -> None:
+    """Indexed files whose recording this bundle, at this hop, has not encoded: pending again."""
+    complete = exists().where(
+        Encoding.recording_id == SoundFile.recording_id,
+        Encoding.bundle_id == bundle_id,
+        Encoding.hop_s == hop_s,
+        Encoding.n_windows.is_not(None),
+    )
+    session.execute(
+        update(SoundFile)
+        .where(SoundFile.state == FileState.INDEXED, ~complete)
+        .values(state=FileState.PENDING)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def count_pending(session: Session, root_ids: Sequence[int]) -> int:
+    """How many files of these roots are to be read."""
+    n_pending = session.scalar(
+        select(func.count())
+        .select_from(SoundFile)
+        .where(SoundFile.state == FileState.PENDING, SoundFile.root_id.in_(root_ids))
+    )
+    return n_pending or 0
+
+
+def pending_files(
+    session: Session, root_ids: Sequence[int], *, after_id: int, limit: int
+) -> list[PendingFile]:
+    """The next files to be read, by id, so that a million of them need not be held at once."""
+    rows = session.execute(
+        select(
+            SoundFile.id,
+            SoundFile.root_id,
+            LibraryRoot.path.label("root_path"),
+            SoundFile.path,
+            SoundFile.recording_id,
+        )
+        .join(LibraryRoot, LibraryRoot.id == SoundFile.root_id)
+        .where(
+            SoundFile.state == FileState.PENDING,
+            SoundFile.root_id.in_(root_ids),
+            SoundFile.id > after_id,
+        )
+        .order_by(SoundFile.id)
+        .limit(limit)
+    )
+    return [
+        PendingFile(
+            file_id=row.id,
+            root_id=row.root_id,
+            root_path=row.root_path,
+            path=row.path,
+            recording_id=row.recording_id,
+        )
+        for row in rows
+    ]
+
+
+def lost_files(session: Session, file_ids: Sequence[int]) -> list[int]:
+    """Of vanished files, those whose sound is not in the library under another path.
+
+    The rest were moved or renamed: their recording has a file that is there.
+    """
+    gone = set(file_ids)
+    lost: list[int] = []
+    for start in range(0, len(file_ids), 500):
+        some = file_ids[start : start + 500]
+        recordings = {
+            row.id: row.recording_id
+            for row in session.execute(
+                select(SoundFile.id, SoundFile.recording_id).where(SoundFile.id.in_(some))
+            )
+        }
+        wanted = {each for each in recordings.values() if each is not None}
+        alive = {
+            row.recording_id
+            for row in session.execute(
+                select(SoundFile.id, SoundFile.recording_id).where(
+                    SoundFile.recording_id.in_(wanted),
+                    SoundFile.state.in_((FileState.INDEXED, FileState.PENDING)),
+                )
+            )
+            if row.id not in gone
+        }
+        lost += [file_id for file_id in some if recordings.get(file_id) not in alive]
+    return lost

@@ -1,0 +1,143 @@
+"""Roots: the folders that the user gave.
+
+A root inside another would list each file twice, so one is never kept: a folder under a known root
+is covered by it, and a new root takes over the files of those beneath it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+
+from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy.orm import Session
+
+from audiosearch.errors import display_path
+from audiosearch.store.queries import fulltext
+from audiosearch.store.schema import FileState, LibraryRoot, SoundFile
+
+_SEPARATOR = os.fsencode(os.sep)
+
+
+@dataclass(frozen=True)
+class Root:
+    """A folder of the library; `path` is absolute."""
+
+    root_id: int
+    path: bytes
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder or file to index: a root and a path under it (empty: all of it)."""
+
+    root: Root
+    under: bytes
+
+
+def list_roots(session: Session) -> list[Root]:
+    """All roots, by path."""
+    rows = session.execute(select(LibraryRoot.id, LibraryRoot.path).order_by(LibraryRoot.path))
+    return [Root(root_id=row.id, path=row.path) for row in rows]
+
+
+def path_inside(path: bytes, folder: bytes) -> bytes | None:
+    """`path` relative to `folder` (empty for the folder itself), or None where it is not in it."""
+    if path == folder:
+        return b""
+    prefix = folder if folder.endswith(_SEPARATOR) else folder + _SEPARATOR
+    return path[len(prefix) :] if path.startswith(prefix) else None
+
+
+def find_place(session: Session, path: bytes) -> Place | None:
+    """The root that holds an absolute path, and where under it; None where none does."""
+    for root in list_roots(session):
+        under = path_inside(path, root.path)
+        if under is not None:
+            return Place(root=root, under=under)
+    return None
+
+
+def add_root(session: Session, path: bytes) -> Place:
+    """Remember a folder (absolute path), unless a root covers it already.
+
+    Roots inside the new one are merged into it: their files keep their rows and recordings.
+    """
+    place = find_place(session, path)
+    if place is not None:
+        return place
+    inner = [
+        (root, inside)
+        for root in list_roots(session)
+        if (inside := path_inside(root.path, path)) is not None
+    ]
+    root = LibraryRoot(path=path, added_at=time.time())
+    session.add(root)
+    session.flush()
+    for old, prefix in inner:
+        _take_over(session, new_root_id=root.id, old=old, prefix=prefix)
+    return Place(root=Root(root_id=root.id, path=path), under=b"")
+
+
+def _take_over(session: Session, *, new_root_id: int, old: Root, prefix: bytes) -> None:
+    rows = session.execute(
+        select(SoundFile.id, SoundFile.path).where(SoundFile.root_id == old.root_id)
+    )
+    moved = [
+        {"file": row.id, "path": path, "display": display_path(path)}
+        for row in rows
+        for path in [prefix + _SEPARATOR + row.path]
+    ]
+    if moved:
+        session.connection().execute(
+            update(SoundFile)
+            .where(SoundFile.id == bindparam("file"))
+            .values(root_id=new_root_id, path=bindparam("path"), display=bindparam("display")),
+            moved,
+        )
+    session.execute(delete(LibraryRoot).where(LibraryRoot.id == old.root_id))
+
+
+def remove_root(session: Session, root_id: int) -> int:
+    """Forget a root and its files' rows; returns how many there were.
+
+    Recordings stay, with all that was computed, until they are purged: adding the root again costs
+    no encoding.
+    """
+    recordings = session.scalars(
+        select(SoundFile.recording_id)
+        .where(SoundFile.root_id == root_id, SoundFile.recording_id.is_not(None))
+        .distinct()
+    ).all()
+    n_files = session.scalar(
+        select(func.count()).select_from(SoundFile).where(SoundFile.root_id == root_id)
+    )
+    session.execute(delete(SoundFile).where(SoundFile.root_id == root_id))
+    session.execute(delete(LibraryRoot).where(LibraryRoot.id == root_id))
+    fulltext.refresh_recordings(session, [each for each in recordings if each is not None])
+    return n_files or 0
+
+
+@dataclass(frozen=True)
+class RootSummary:
+    """A root and how many of its files stand where."""
+
+    root: Root
+    n_files: int
+    n_missing: int
+
+
+def summarise_roots(session: Session) -> list[RootSummary]:
+    """All roots with the number of their files."""
+    counts = {
+        row.root_id: (row.n_files, row.n_missing)
+        for row in session.execute(
+            select(
+                SoundFile.root_id,
+                func.count().label("n_files"),
+                func.sum(SoundFile.state == FileState.MISSING).label("n_missing"),
+            ).group_by(SoundFile.root_id)
+        )
+    }
+    return [RootSummary(root, *counts.get(root.root_id, (0, 0))) for root in list_roots(session)]

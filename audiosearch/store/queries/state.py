@@ -1,0 +1,46 @@
+"""Counters that tell whether something derived from the database is still good.
+
+Values are times in nanoseconds that never run backwards, not 1, 2, 3: a library restored from a
+backup and changed in another way must not come to a number that was already in use.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from audiosearch.store.schema import LibraryState
+
+WINDOWS: Final = "windows"  # moves when windows come or go
+WINDOWS_REMOVED: Final = "windows_removed"  # moves when windows go
+
+
+def read_counter(session: Session, name: str) -> int:
+    """The value of a counter; 0 before its first move."""
+    return session.scalar(select(LibraryState.value).where(LibraryState.name == name)) or 0
+
+
+def windows_added(session: Session) -> None:
+    """Windows were added, and none removed or altered."""
+    _move(session, WINDOWS)
+
+
+def windows_removed(session: Session) -> None:
+    """Windows were removed, perhaps others added."""
+    _move(session, WINDOWS)
+    _move(session, WINDOWS_REMOVED)
+
+
+def _move(session: Session, name: str) -> None:
+    old = session.scalar(select(LibraryState.value).where(LibraryState.name == name))
+    if old is None:
+        session.execute(insert(LibraryState).values(name=name, value=time.time_ns()))
+    else:
+        session.execute(
+            update(LibraryState)
+            .where(LibraryState.name == name)
+            .values(value=max(old + 1, time.time_ns()))
+        )

@@ -1,0 +1,96 @@
+"""Windows: stretches of recordings with their vectors and frames. Core statements, in bulk.
+
+The caller owns the transaction. Reading for search is in `queries/search.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.orm import Session
+
+from audiosearch.store.blobs import Floats, to_blob
+from audiosearch.store.queries import state
+from audiosearch.store.schema import Window, WindowFrames
+
+
+@dataclass(frozen=True)
+class NewWindow:
+    """A window as encoded, its arrays already blobs (`new_window`)."""
+
+    recording_id: int
+    position: int
+    start_s: float
+    end_s: float
+    silent: bool
+    n_frames: int
+    embedding: bytes
+    joint: bytes | None
+    frames: bytes
+
+
+def new_window(
+    *,
+    recording_id: int,
+    position: int,
+    start_s: float,
+    end_s: float,
+    silent: bool,
+    frames: Floats,
+    embedding: Floats,
+    joint: Floats | None,
+) -> NewWindow:
+    """A window out of frames (T, D), embedding (E,) and joint (J,) or None.
+
+    Raises:
+        ValueError: a value is not finite, or too large for float16.
+    """
+    return NewWindow(
+        recording_id=recording_id,
+        position=position,
+        start_s=start_s,
+        end_s=end_s,
+        silent=silent,
+        n_frames=len(frames),
+        embedding=to_blob(embedding),
+        joint=None if joint is None else to_blob(joint),
+        frames=to_blob(frames),
+    )
+
+
+def insert_windows(session: Session, windows: Sequence[NewWindow], *, bundle_id: int) -> list[int]:
+    """Store windows with their frames; returns their ids, in order, which only ever grow."""
+    if not windows:
+        return []
+    # Ids by hand: one bulk insert for each table, and the frames know theirs.
+    first = (session.scalar(select(func.max(Window.id))) or 0) + 1
+    ids = list(range(first, first + len(windows)))
+    connection = session.connection()
+    connection.execute(
+        insert(Window),
+        [
+            {
+                "id": window_id,
+                "recording_id": each.recording_id,
+                "bundle_id": bundle_id,
+                "position": each.position,
+                "start_s": each.start_s,
+                "end_s": each.end_s,
+                "silent": int(each.silent),
+                "embedding": each.embedding,
+                "joint": each.joint,
+            }
+            for window_id, each in zip(ids, windows, strict=True)
+        ],
+    )
+    connection.execute(
+        insert(WindowFrames),
+        [
+            {"window_id": window_id, "n_frames": each.n_frames, "frames": each.frames}
+            for window_id, each in zip(ids, windows, strict=True)
+        ],
+    )
+    state.windows_added(session)
+    return ids

@@ -1,0 +1,173 @@
+"""Check a library against what must always hold; read-only, naming every breach.
+
+SQLite's own integrity and foreign keys; each file in one state, with a complete recording where it
+is indexed; no path twice; windows, vectors and frames complete, of the right size and finite; the
+full text in step with the rows. Reads every vector, so it takes as long as reading the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from audiosearch.errors import LibraryCorrupt
+from audiosearch.store.database import Database
+from audiosearch.store.sqlite import integrity_problems
+
+_PER_KIND = 20  # breaches of one kind that are spelled out
+
+
+@dataclass(frozen=True)
+class Violation:
+    """Something that must hold and does not."""
+
+    invariant: str  # a short name: integrity, files, encodings, windows, frames, vectors, full-text
+    detail: str
+
+
+@dataclass(frozen=True)
+class BundleDims:
+    """Sizes that a bundle's vectors have."""
+
+    embedding: int
+    joint: int  # 0: no joint space
+    frames: int
+
+
+# Each query gives one text for each breach.
+_QUERIES: Mapping[str, tuple[str, ...]] = {
+    "files": (
+        "SELECT 'file ' || f.id || ' is indexed, its recording not complete for any bundle'"
+        " FROM sound_file AS f WHERE f.state = 'indexed' AND NOT EXISTS (SELECT 1 FROM encoding"
+        " AS e WHERE e.recording_id = f.recording_id AND e.n_windows IS NOT NULL)",
+        "SELECT 'file ' || id || ' is in state ' || state FROM sound_file"
+        " WHERE state NOT IN ('pending', 'indexed', 'failed', 'missing')",
+        "SELECT 'file ' || id || ' in state ' || state || ' has error ' || ifnull(error_code, '-')"
+        " FROM sound_file WHERE (state = 'failed') != (error_code IS NOT NULL)",
+        "SELECT 'root ' || root_id || ' has ' || count(*) || ' rows for ' || min(display)"
+        " FROM sound_file GROUP BY root_id, path HAVING count(*) > 1",
+    ),
+    "encodings": (
+        "SELECT 'recording ' || e.recording_id || ', bundle ' || e.bundle_id || ': '"
+        " || count(w.id) || ' windows stored, ' || e.n_windows || ' expected'"
+        " FROM encoding AS e LEFT JOIN window AS w"
+        " ON w.recording_id = e.recording_id AND w.bundle_id = e.bundle_id"
+        " WHERE e.n_windows IS NOT NULL GROUP BY e.recording_id, e.bundle_id"
+        " HAVING count(w.id) != e.n_windows OR e.n_windows < 1",
+        "SELECT 'recording ' || recording_id || ', bundle ' || bundle_id || ': gaps in its windows'"
+        " FROM window GROUP BY recording_id, bundle_id"
+        " HAVING min(position) != 0 OR max(position) != count(*) - 1",
+        "SELECT 'recording ' || r.id || ' is complete, with duration ' || r.duration_s"
+        " FROM recording AS r WHERE r.duration_s <= 0 AND EXISTS (SELECT 1 FROM encoding AS e"
+        " WHERE e.recording_id = r.id AND e.n_windows IS NOT NULL)",
+    ),
+    "windows": (
+        "SELECT 'window ' || w.id || ' belongs to no encoding' FROM window AS w"
+        " LEFT JOIN encoding AS e ON e.recording_id = w.recording_id AND e.bundle_id = w.bundle_id"
+        " WHERE e.recording_id IS NULL",
+        "SELECT 'window ' || id || ' lies from ' || start_s || ' to ' || end_s || ' s' FROM window"
+        " WHERE NOT (start_s >= 0 AND end_s > start_s)",
+        "SELECT 'window ' || w.id || ' begins before the one in front of it' FROM window AS w"
+        " JOIN window AS p ON p.recording_id = w.recording_id AND p.bundle_id = w.bundle_id"
+        " AND p.position = w.position - 1 WHERE w.start_s <= p.start_s",
+        "SELECT 'window ' || window_id || ' has a caption with cross-entropy ' || cross_entropy"
+        " FROM window_caption WHERE abs(cross_entropy) > 1e6",
+    ),
+    "frames": (
+        "SELECT 'window ' || w.id || ' has no frames' FROM window AS w"
+        " LEFT JOIN window_frames AS f ON f.window_id = w.id WHERE f.window_id IS NULL",
+    ),
+    "full-text": (
+        "SELECT 'caption ' || id || ' is not in the full text' FROM"
+        " (SELECT id FROM caption EXCEPT SELECT rowid FROM caption_text)",
+        "SELECT 'the full text has caption ' || rowid || ', which is gone' FROM"
+        " (SELECT rowid FROM caption_text EXCEPT SELECT id FROM caption)",
+        "SELECT 'recording ' || id || ' is not in the full text' FROM"
+        " (SELECT id FROM recording EXCEPT SELECT rowid FROM recording_text)",
+        "SELECT 'the full text has recording ' || rowid || ', which is gone' FROM"
+        " (SELECT rowid FROM recording_text EXCEPT SELECT id FROM recording)",
+    ),
+}
+
+
+def verify(database: Database, *, dims: Mapping[str, BundleDims] | None = None) -> list[Violation]:
+    """Everything that is wrong with a library; empty: nothing.
+
+    Args:
+        database: an open library.
+        dims: sizes by bundle fingerprint, for the bundles at hand. Others' vectors must only agree
+            with each other.
+    """
+    found: list[Violation] = []
+    try:
+        with database.reading() as session:
+            problems = integrity_problems(session.connection())
+            found += [Violation("integrity", problem) for problem in problems]
+            for invariant, queries in _QUERIES.items():
+                for query in queries:
+                    rows = session.execute(text(f"{query} LIMIT {_PER_KIND}"))
+                    found += [Violation(invariant, row[0]) for row in rows]
+            found += _first(_vector_violations(session, dims or {}))
+            found += _first(_frame_violations(session, dims or {}))
+    except LibraryCorrupt as error:
+        found.append(Violation("integrity", error.reason))
+    return found
+
+
+def _first(violations: Iterator[Violation]) -> list[Violation]:
+    return [violation for violation, _ in zip(violations, range(_PER_KIND), strict=False)]
+
+
+def _vector_violations(session: Session, dims: Mapping[str, BundleDims]) -> Iterator[Violation]:
+    """Embeddings and joint vectors of a wrong size, or not finite."""
+    rows = session.execute(
+        text(
+            "SELECT w.id, b.fingerprint, w.embedding, w.joint FROM window AS w"
+            " JOIN bundle AS b ON b.id = w.bundle_id ORDER BY w.bundle_id, w.id"
+        ).execution_options(yield_per=2000)
+    )
+    expected: dict[str, tuple[int, int]] = {}
+    for window_id, fingerprint, embedding, joint in rows:
+        sizes = (len(embedding) // 2, len(joint or b"") // 2)
+        known = dims.get(fingerprint)
+        if known is not None:
+            expected[fingerprint] = (known.embedding, known.joint)
+        if sizes != expected.setdefault(fingerprint, sizes):
+            yield Violation(
+                "vectors", f"window {window_id}: sizes {sizes}, not {expected[fingerprint]}"
+            )
+        elif not _finite(embedding) or not _finite(joint or b""):
+            yield Violation("vectors", f"window {window_id}: values that are not finite")
+
+
+def _frame_violations(session: Session, dims: Mapping[str, BundleDims]) -> Iterator[Violation]:
+    """Frames of a wrong size, or not finite."""
+    rows = session.execute(
+        text(
+            "SELECT f.window_id, b.fingerprint, f.n_frames, f.frames FROM window_frames AS f"
+            " JOIN window AS w ON w.id = f.window_id"
+            " JOIN bundle AS b ON b.id = w.bundle_id ORDER BY w.bundle_id, w.id"
+        ).execution_options(yield_per=200)
+    )
+    expected: dict[str, int] = {}
+    for window_id, fingerprint, n_frames, frames in rows:
+        known = dims.get(fingerprint)
+        if known is not None:
+            expected[fingerprint] = known.frames
+        dim = len(frames) / 2 / n_frames if n_frames > 0 else -1
+        if dim != expected.setdefault(fingerprint, int(dim)):
+            yield Violation(
+                "frames",
+                f"window {window_id}: {len(frames)} bytes for {n_frames} frames"
+                f" of {expected[fingerprint]}",
+            )
+        elif not _finite(frames):
+            yield Violation("frames", f"window {window_id}: values that are not finite")
+
+
+def _finite(blob: bytes) -> bool:
+    return len(blob) % 2 == 0 and bool(np.isfinite(np.frombuffer(blob, "<f2")).all())
