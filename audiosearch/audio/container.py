@@ -1,0 +1,185 @@
+"""Opening a sound file: which containers are read, how FFmpeg is held to the one file it is given.
+
+In: a path as bytes. Out: an open PyAV container with its first audio stream, or a `DecodeError`
+that says in one word what is wrong. PyAV is used because its wheels carry FFmpeg: nothing has to
+be installed beside Python, and one library reads everything from WAV to the sound of a video.
+
+FFmpeg also knows "formats" that are lists of other files or addresses (HLS, DASH, concat, image
+sequences, SDP). A playlist named `song.mp3` would make it open whatever the list says. So
+demuxers are allowed by name and only the `file` protocol is open. Demuxers that recognise a file
+by its extension alone (raw G.722, raw PCM) are left out: any garbage is "sound" to them.
+
+It does not decode, and knows nothing of rates, windows or tags.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import av
+import av.error
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.packet import Packet
+
+from audiosearch.errors import DecodeCode, DecodeError
+
+# Demuxers by FFmpeg's names: each reads one file and has a signature to recognise it by.
+DEMUXERS = (
+    "3dostr,4xm,aa,aac,aax,ac3,ac4,ace,acm,act,adp,ads,adx,aea,aiff,aix,amr,apac,ape,apm,aptx,"
+    "asf,ast,au,avi,avr,bfstm,binka,bonk,brstm,caf,dsf,dss,dts,dtshd,dv,ea,eac3,epaf,flac,flv,"
+    "fsb,gxf,hca,hcom,iamf,iff,ircam,iss,kvag,lc3,loas,lvf,lxf,matroska,webm,mca,mlp,mmf,mods,"
+    "moflex,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpc,mpc8,mpeg,mpegts,msf,mtaf,musx,mxf,nistsphere,nsv,"
+    "nut,nuv,ogg,oma,osq,paf,pp_bnk,pvf,qcp,qoa,rka,rm,rpl,rsd,rso,sds,sdx,shn,siff,smjpeg,"
+    "sol,sox,svag,swf,tak,truehd,tta,voc,vpk,vqf,w64,wav,wavarc,wsd,wtv,wv,wve,xa,xmd,xvag,"
+    "xwma"
+)
+
+_OPTIONS = {
+    "protocol_whitelist": "file",
+    "format_whitelist": DEMUXERS,
+}
+_PCM_BITS = re.compile(r"pcm_[suf](\d+)")
+_LOSSLESS_SIXTEEN = frozenset({"s16", "s16p"})
+
+
+@dataclass(frozen=True)
+class StreamFormat:
+    """What a stream is before anything of it is decoded."""
+
+    codec: str  # FFmpeg's name of the codec: "vorbis", "pcm_s24le", "mp3"
+    container: str  # FFmpeg's name of the demuxer, the first where it has several: "ogg", "mov"
+    sample_rate: int
+    channels: int
+    bit_depth: int | None  # None for lossy codecs, and where the stream does not say
+
+
+@contextmanager
+def open_audio(path: bytes) -> Iterator[tuple[InputContainer, AudioStream]]:
+    """Open `path` and its first audio stream (cover art and other streams are passed over).
+
+    Raises:
+        DecodeError: EMPTY, UNREADABLE, UNSUPPORTED, NO_AUDIO or MEMORY.
+    """
+    check_is_sound_file(path)
+    try:
+        # "file:" keeps a name such as "http:x.wav" or "concat:a|b" from being read as an address.
+        # Undecodable bytes in tags come back as lone surrogates; audio.metadata mends them.
+        container = av.open(
+            "file:" + os.fsdecode(path),
+            mode="r",
+            container_options=dict(_OPTIONS),
+            metadata_errors="surrogateescape",
+        )
+    except (av.error.FFmpegError, OSError, MemoryError) as error:
+        raise opening_error(error, path=path) from error
+    with container:
+        if not container.streams.audio:
+            raise DecodeError("holds no audio stream", code=DecodeCode.NO_AUDIO, path=path)
+        stream = container.streams.audio[0]
+        if stream.codec_context is None:
+            raise DecodeError("no decoder for its codec", code=DecodeCode.UNSUPPORTED, path=path)
+        # Threads of FFmpeg would each take a stack out of the worker's memory limit, and the
+        # cores are already taken: one worker a core.
+        stream.codec_context.thread_count = 1
+        yield container, stream
+
+
+def check_is_sound_file(path: bytes) -> os.stat_result:
+    """The file's `stat`, if it is a regular file with something in it.
+
+    Raises:
+        DecodeError: UNREADABLE (absent, no permission, a FIFO, socket or device), EMPTY.
+    """
+    try:
+        found = os.stat(path)  # noqa: PTH116  (paths are bytes here)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise DecodeError(reason, code=DecodeCode.UNREADABLE, path=path) from error
+    if not stat.S_ISREG(found.st_mode):
+        raise DecodeError("not a regular file", code=DecodeCode.UNREADABLE, path=path)
+    if found.st_size == 0:
+        raise DecodeError("the file is empty", code=DecodeCode.EMPTY, path=path)
+    return found
+
+
+def opening_error(error: Exception, *, path: bytes) -> DecodeError:
+    """What FFmpeg said on opening, as the library's own error."""
+    if isinstance(error, MemoryError):
+        return DecodeError("not enough memory to open it", code=DecodeCode.MEMORY, path=path)
+    if isinstance(error, av.error.InvalidDataError):
+        return DecodeError(
+            "not a sound file, or its header is damaged", code=DecodeCode.UNSUPPORTED, path=path
+        )
+    # "Format not on whitelist" comes as EINVAL: a playlist, a still picture, a subtitle file.
+    if isinstance(error, av.error.ArgumentError):
+        return DecodeError(
+            "not a kind of file that is searched for sound", code=DecodeCode.UNSUPPORTED, path=path
+        )
+    if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+        reason = error.strerror or str(error)
+        return DecodeError(reason, code=DecodeCode.UNREADABLE, path=path)
+    return DecodeError(f"cannot be opened: {error}", code=DecodeCode.UNSUPPORTED, path=path)
+
+
+def stream_format(container: InputContainer, stream: AudioStream) -> StreamFormat:
+    """What the headers say of a stream."""
+    context = stream.codec_context
+    return StreamFormat(
+        codec=context.codec.canonical_name,
+        container=container.format.name.partition(",")[0],
+        sample_rate=context.sample_rate or 0,
+        channels=context.layout.nb_channels,
+        bit_depth=_bit_depth(stream),
+    )
+
+
+def packets(container: InputContainer, stream: AudioStream) -> Iterator[Packet[AudioStream]]:
+    """The stream's packets, none of them empty (an empty one would flush a decoder).
+
+    A container that breaks off ends the packets as the file's end would: what came before is
+    sound. Only a read error of the operating system is passed on.
+
+    Raises:
+        DecodeError: UNREADABLE or MEMORY.
+    """
+    path = os.fsencode(container.name.removeprefix("file:"))
+    source = container.demux(stream)
+    while True:
+        try:
+            packet = next(source)
+        except StopIteration:
+            return
+        except MemoryError as error:
+            raise DecodeError("not enough memory", code=DecodeCode.MEMORY, path=path) from error
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise DecodeError(reason, code=DecodeCode.UNREADABLE, path=path) from error
+        except av.error.FFmpegError:
+            return
+        if packet.size:
+            yield packet
+
+
+def _bit_depth(stream: AudioStream) -> int | None:
+    context = stream.codec_context
+    name = context.codec.canonical_name
+    pcm = _PCM_BITS.match(name)
+    if pcm:
+        return int(pcm.group(1))
+    extradata = bytes(context.extradata or b"")
+    if name == "flac" and len(extradata) >= 14:
+        # STREAMINFO: 20 bits of rate, 3 of channels - 1, then 5 of bits per sample - 1
+        return ((extradata[12] & 1) << 4 | extradata[13] >> 4) + 1
+    if name == "alac" and len(extradata) >= 18:
+        return extradata[17]  # after the 12 bytes of the atom's head: frame length (4), 0, depth
+    if context.codec.lossless and not context.codec.lossy:
+        # Deeper formats all decode to 32 bits, whatever was stored: not known from here.
+        return 16 if context.format.name in _LOSSLESS_SIXTEEN else None
+    return None

@@ -1,0 +1,99 @@
+"""Sound levels on the way through: EBU R128 loudness and the sample peak.
+
+In: decoded frames of one sample format, rate and channel layout. Out: the same sound as blocks
+`(n, channels)` float64, while the level is measured. The loudness is FFmpeg's `ebur128` filter
+(ITU-R BS.1770 gating), which passes the sound through in pieces of 100 ms; taking the samples
+from behind the filter spares a conversion of our own. Measured cost: about a third of decoding.
+
+It knows nothing of files, mixing or resampling.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import av.error
+import numpy as np
+import numpy.typing as npt
+from av.audio.frame import AudioFrame
+from av.filter import Graph
+
+BLOCK_S = 1.0  # sound handed on at once: enough for numpy to be worth its calls
+GATE_LUFS = -70.0  # the absolute gate of BS.1770: what is below has no loudness
+_PIECE_S = 0.1  # `ebur128` cuts its output so
+
+
+@dataclass(frozen=True)
+class FrameFormat:
+    """What must stay the same for frames to be one run of sound."""
+
+    sample_format: str
+    layout: str
+    channels: int
+    sample_rate: int
+
+    @classmethod
+    def of(cls, frame: AudioFrame) -> FrameFormat:
+        """The format of a decoded frame."""
+        return cls(
+            sample_format=frame.format.name,
+            layout=frame.layout.name,
+            channels=frame.layout.nb_channels,
+            sample_rate=frame.sample_rate,
+        )
+
+
+class LoudnessMeter:
+    """Passes frames of one format through and measures their integrated loudness."""
+
+    def __init__(self, form: FrameFormat) -> None:
+        self._channels = form.channels
+        self._block = round(form.sample_rate * BLOCK_S)
+        self._piece = round(form.sample_rate * _PIECE_S)
+        self._last_whole: AudioFrame | None = None
+        graph = Graph()
+        graph.threads = 1
+        source = graph.add_abuffer(
+            sample_rate=form.sample_rate, format=form.sample_format, layout=form.layout
+        )
+        meter = graph.add("ebur128", "metadata=1:framelog=quiet")
+        sink = graph.add("abuffersink")
+        graph.link_nodes(source, meter, sink).configure()
+        self._graph = graph
+
+    def blocks(self, frames: Iterable[AudioFrame]) -> Iterator[npt.NDArray[np.float64]]:
+        """The sound of `frames` as blocks (n, channels) of `BLOCK_S` and less, nothing dropped."""
+        pieces: list[npt.NDArray[np.float64]] = []
+        held = 0
+        for frame in frames:
+            for piece in self._through(frame):
+                pieces.append(piece)
+                held += len(piece)
+            if held >= self._block:
+                yield np.concatenate(pieces)
+                pieces, held = [], 0
+        pieces += self._through(None)
+        if pieces:
+            yield np.concatenate(pieces)
+
+    def integrated_lufs(self) -> float | None:
+        """Loudness of all that went through; None where it was too short or too quiet for one."""
+        if self._last_whole is None:
+            return None
+        text = self._last_whole.metadata.get("lavfi.r128.I")
+        value = math.nan if text is None else float(text)
+        return value if math.isfinite(value) and value > GATE_LUFS else None
+
+    def _through(self, frame: AudioFrame | None) -> Iterator[npt.NDArray[np.float64]]:
+        self._graph.push(frame)
+        while True:
+            try:
+                piece = self._graph.pull()
+            except (av.error.BlockingIOError, av.error.EOFError):
+                return
+            assert isinstance(piece, AudioFrame)
+            if piece.samples == self._piece:  # the rest at the end is not measured
+                self._last_whole = piece
+            yield np.asarray(piece.to_ndarray(), np.float64).reshape(-1, self._channels)

@@ -1,0 +1,83 @@
+"""Cut a stream of samples into the windows that the model looks at.
+
+In: blocks of mono samples of any lengths. Out: a generator of `Window`. It holds one window and
+one block, however long the recording. It knows nothing of files, models or rates other than the
+one it is told.
+
+Every window of a recording has full length, but for a recording shorter than a window, which is
+one window of its own length. The end is covered too: if more than `MIN_TAIL_S` would be left
+over, one last full window ends where the sound ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+MIN_TAIL_S = 0.25  # a shorter rest after the last whole window says nothing new
+SILENCE_PEAK = 1e-4  # -80 dBFS: below the dither and hiss of any recording of something
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """A stretch of a recording, ready for the encoder."""
+
+    position: int  # 0, 1, 2 ... in the order of time
+    start_s: float
+    end_s: float
+    samples: npt.NDArray[np.float32]  # (n,) mono
+    silent: bool  # nothing above SILENCE_PEAK
+
+
+def windows(
+    blocks: Iterable[npt.NDArray[np.float32]], *, sample_rate: int, window_s: float, hop_s: float
+) -> Iterator[Window]:
+    """Windows of `window_s` seconds each `hop_s` seconds over `blocks` of (n,) samples.
+
+    Raises:
+        ValueError: the hop is longer than the window, or either is less than one sample.
+    """
+    size, hop = round(window_s * sample_rate), round(hop_s * sample_rate)
+    if not 1 <= hop <= size:
+        raise ValueError(f"hop of {hop} samples does not fit a window of {size}")
+    tail = round(MIN_TAIL_S * sample_rate)
+    kept: npt.NDArray[np.float32] = np.empty(0, np.float32)  # the last samples heard
+    kept_start = 0  # where `kept` begins, in samples from the start of the recording
+    position, covered = 0, 0
+    for block in blocks:
+        kept = np.concatenate((kept, block)) if len(kept) else block
+        heard = kept_start + len(kept)
+        while position * hop + size <= heard:
+            start = position * hop
+            yield _window(kept, kept_start, position, start, start + size, sample_rate)
+            covered = start + size
+            position += 1
+        # Needed from here on: the next window, or one that ends with the sound.
+        spare = min(position * hop, heard - size) - kept_start
+        if spare > 0:
+            kept, kept_start = kept[spare:].copy(), kept_start + spare
+    heard = kept_start + len(kept)
+    if heard > 0 and (covered == 0 or heard - covered > tail):
+        start = max(0, heard - size)
+        yield _window(kept, kept_start, position, start, heard, sample_rate)
+
+
+def _window(
+    kept: npt.NDArray[np.float32],
+    kept_start: int,
+    position: int,
+    start: int,
+    end: int,
+    sample_rate: int,
+) -> Window:
+    samples = kept[start - kept_start : end - kept_start].copy()
+    return Window(
+        position=position,
+        start_s=start / sample_rate,
+        end_s=end / sample_rate,
+        samples=samples,
+        silent=bool(np.abs(samples).max() < SILENCE_PEAK),
+    )
