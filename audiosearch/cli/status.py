@@ -1,0 +1,126 @@
+"""`audiosearch status` and `audiosearch failed`: what is in the library, what is not and why."""
+
+from __future__ import annotations
+
+import click
+
+from audiosearch.cli.options import OutputForm, json_option, library_options, output_options
+from audiosearch.cli.output import path_fields, print_json, print_paths, remark, shown_path, size
+from audiosearch.config import Config
+from audiosearch.library import Status, open_library
+
+_REMEDIES = {
+    "empty": "the file has no content: copy it again",
+    "unreadable": "check its permissions, then audiosearch failed --retry",
+    "unsupported": "no sound file, or of a kind that FFmpeg cannot read",
+    "no-audio": "it holds no sound",
+    "no-samples": "its header promises sound, but there is none: copy it again",
+    "damaged": "it breaks off or is damaged: copy it again",
+    "changed": "it was being written to: it is taken in at the next index",
+    "timeout": "decoding it did not come to an end (index.worker_stall_s)",
+    "memory": "decoding it took too much memory (index.worker_memory_mb)",
+    "crashed": "it crashes the decoder: convert it to another format",
+}
+
+
+@click.command()
+@json_option
+@library_options
+def status(as_json: bool, config: Config, quiet: bool) -> None:
+    """Show what the library holds, where it is, and which model answers."""
+    with open_library(config) as library:
+        told = library.status()
+    for note in told.notes:
+        remark(note, quiet=quiet)
+    if as_json:
+        print_json(_row(told))
+        return
+    for name, value in _lines(told):
+        click.echo(f"{click.style(f'{name:<11}', dim=True)} {value}")
+
+
+def _row(told: Status) -> dict[str, object]:
+    counts = told.counts
+    return {
+        "database": str(told.database),
+        "database_bytes": told.database_bytes,
+        "roots": counts.n_roots,
+        "files": {str(state): n for state, n in counts.files.items()},
+        "failures": dict(counts.failures),
+        "recordings": counts.n_recordings,
+        "hours": counts.hours,
+        "captions": counts.n_captions,
+        "model": {
+            "name": told.model_name,
+            "version": told.model_version,
+            "provider": told.provider,
+        },
+        "bundles": [
+            {
+                "name": bundle.name,
+                "version": bundle.version,
+                "fingerprint": bundle.fingerprint,
+                "recordings": bundle.n_recordings,
+                "windows": bundle.n_windows,
+                "silent": bundle.n_silent,
+                "captioned": bundle.n_captioned,
+            }
+            for bundle in counts.bundles
+        ],
+    }
+
+
+def _lines(told: Status) -> list[tuple[str, str]]:
+    counts = told.counts
+    states = ", ".join(f"{n} {state}" for state, n in counts.files.items() if n) or "none"
+    lines = [
+        ("library", f"{told.database} ({size(told.database_bytes)})"),
+        ("model", f"{told.model_name} {told.model_version} on {told.provider}"),
+        ("roots", str(counts.n_roots)),
+        ("files", states),
+        ("recordings", f"{counts.n_recordings} ({counts.hours:.2f} h of sound)"),
+        ("captions", str(counts.n_captions)),
+    ]
+    for bundle in counts.bundles:
+        text = (
+            f"{bundle.name} {bundle.version}: {bundle.n_windows} windows of"
+            f" {bundle.n_recordings} recordings, {bundle.n_silent} of them silent"
+        )
+        lines.append(("heard by", text))
+    if counts.failures:
+        kinds = ", ".join(f"{n} {code}" for code, n in counts.failures.items())
+        lines.append(("failed", f"{kinds} (audiosearch failed)"))
+    return lines
+
+
+@click.command()
+@click.option("--retry", is_flag=True, help="Have the next index try them again.")
+@output_options
+@library_options
+def failed(retry: bool, form: OutputForm, config: Config, quiet: bool) -> None:
+    """List the files that could not be read, with the reason and what to do.
+
+    A file that failed is not tried again until it changes.
+    """
+    with open_library(config, writable=retry) as library:
+        files = library.failed()
+        if retry:
+            n_files = library.retry_failed()
+            remark(f"{n_files} files will be tried again by: audiosearch index", quiet=quiet)
+    if form.paths:
+        print_paths((file.full_path for file in files), print0=form.print0)
+        return
+    for file in files:
+        if form.json:
+            print_json(
+                {
+                    **path_fields(file.full_path),
+                    "code": file.error_code,
+                    "reason": file.error_text,
+                    "remedy": _REMEDIES.get(file.error_code),
+                }
+            )
+        else:
+            click.echo(f"{shown_path(file.full_path)}: {file.error_text}")
+            if file.error_code in _REMEDIES:
+                click.echo(click.style(f"    {_REMEDIES[file.error_code]}", dim=True))
