@@ -105,8 +105,7 @@ def unit_rows(vectors: Floats) -> Floats:
     """Rows (n, D) scaled to length 1; zero rows stay zero."""
     vectors = np.asarray(vectors, np.float32)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    scaled: Floats = vectors / np.where(lengths > 0, lengths, 1).astype(np.float32)
-    return scaled
+    return np.divide(vectors, np.where(lengths > 0, lengths, 1), dtype=np.float32)
 
 
 def top_positions(values: Floats, k: int) -> NDArray[np.intp]:

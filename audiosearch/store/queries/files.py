@@ -6,14 +6,26 @@ The caller owns the transaction. Lists go in and out in bulk: a library has up t
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import and_, bindparam, exists, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    bindparam,
+    exists,
+    false,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from audiosearch.errors import display_path
+from audiosearch.store.queries.places import SEPARATOR, Place
 from audiosearch.store.schema import Encoding, FileState, LibraryRoot, SoundFile
 
 
@@ -78,9 +90,7 @@ def known_files(session: Session, root_id: int, *, under: bytes = b"") -> Iterat
         .execution_options(yield_per=2000)
     )
     if under:
-        # All paths that begin with `under/`: "/" is 0x2f, so they end before `under` + 0x30.
-        inside = and_(SoundFile.path > under + b"/", SoundFile.path < under + b"0")
-        wanted = wanted.where(inside | (SoundFile.path == under))
+        wanted = wanted.where(_inside(under))
     for row in session.execute(wanted):
         yield Known(*row)
 
@@ -145,8 +155,8 @@ def set_returned(session: Session, file_ids: Sequence[int]) -> None:
         )
 
 
-def set_missing(session: Session, file_ids: Iterable[int]) -> None:
-    """Files that are no longer where they were; all that is known of them stays."""
+def set_missing(session: Session, file_ids: Sequence[int]) -> None:
+    """Files that are no longer where they were; all that is known of them stays but the name."""
     rows = [{"file": file_id} for file_id in file_ids]
     if rows:
         session.connection().execute(
@@ -282,18 +292,30 @@ def requeue_incomplete(session: Session, *, bundle_id: int, hop_s: float) -> Non
     )
 
 
-def count_pending(session: Session, root_ids: Sequence[int]) -> int:
-    """How many files of these roots are to be read."""
-    n_pending = session.scalar(
-        select(func.count())
-        .select_from(SoundFile)
-        .where(SoundFile.state == FileState.PENDING, SoundFile.root_id.in_(root_ids))
-    )
+def _inside(under: bytes) -> ColumnElement[bool]:
+    """The path `under` itself and all below it: those between `under/` and the byte after "/"."""
+    first, end = under + SEPARATOR, under + bytes([SEPARATOR[0] + 1])
+    return (SoundFile.path == under) | and_(SoundFile.path > first, SoundFile.path < end)
+
+
+def _pending(places: Sequence[Place]) -> ColumnElement[bool]:
+    wanted = [
+        and_(SoundFile.root_id == place.root.root_id, _inside(place.under))
+        if place.under
+        else SoundFile.root_id == place.root.root_id
+        for place in places
+    ]
+    return and_(SoundFile.state == FileState.PENDING, or_(false(), *wanted))
+
+
+def count_pending(session: Session, places: Sequence[Place]) -> int:
+    """How many files in these places are to be read."""
+    n_pending = session.scalar(select(func.count()).select_from(SoundFile).where(_pending(places)))
     return n_pending or 0
 
 
 def pending_files(
-    session: Session, root_ids: Sequence[int], *, after_id: int, limit: int
+    session: Session, places: Sequence[Place], *, after_id: int, limit: int
 ) -> list[PendingFile]:
     """The next files to be read, by id, so that a million of them need not be held at once."""
     rows = session.execute(
@@ -305,11 +327,7 @@ def pending_files(
             SoundFile.recording_id,
         )
         .join(LibraryRoot, LibraryRoot.id == SoundFile.root_id)
-        .where(
-            SoundFile.state == FileState.PENDING,
-            SoundFile.root_id.in_(root_ids),
-            SoundFile.id > after_id,
-        )
+        .where(_pending(places), SoundFile.id > after_id)
         .order_by(SoundFile.id)
         .limit(limit)
     )

@@ -6,7 +6,6 @@ is covered by it, and a new root takes over the files of those beneath it.
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 
@@ -15,39 +14,14 @@ from sqlalchemy.orm import Session
 
 from audiosearch.errors import display_path
 from audiosearch.store.queries import fulltext
+from audiosearch.store.queries.places import SEPARATOR, Place, Root, path_inside
 from audiosearch.store.schema import FileState, LibraryRoot, SoundFile
-
-_SEPARATOR = os.fsencode(os.sep)
-
-
-@dataclass(frozen=True)
-class Root:
-    """A folder of the library; `path` is absolute."""
-
-    root_id: int
-    path: bytes
-
-
-@dataclass(frozen=True)
-class Place:
-    """A folder or file to index: a root and a path under it (empty: all of it)."""
-
-    root: Root
-    under: bytes
 
 
 def list_roots(session: Session) -> list[Root]:
     """All roots, by path."""
     rows = session.execute(select(LibraryRoot.id, LibraryRoot.path).order_by(LibraryRoot.path))
     return [Root(root_id=row.id, path=row.path) for row in rows]
-
-
-def path_inside(path: bytes, folder: bytes) -> bytes | None:
-    """`path` relative to `folder` (empty for the folder itself), or None where it is not in it."""
-    if path == folder:
-        return b""
-    prefix = folder if folder.endswith(_SEPARATOR) else folder + _SEPARATOR
-    return path[len(prefix) :] if path.startswith(prefix) else None
 
 
 def find_place(session: Session, path: bytes) -> Place | None:
@@ -87,7 +61,7 @@ def _take_over(session: Session, *, new_root_id: int, old: Root, prefix: bytes) 
     moved = [
         {"file": row.id, "path": path, "display": display_path(path)}
         for row in rows
-        for path in [prefix + _SEPARATOR + row.path]
+        for path in [prefix + SEPARATOR + row.path]
     ]
     if moved:
         session.connection().execute(
