@@ -52,6 +52,7 @@ class LoudnessMeter:
         self._channels = form.channels
         self._block = round(form.sample_rate * BLOCK_S)
         self._piece = round(form.sample_rate * _PIECE_S)
+        self._inside = 0  # samples (per channel) in the filter that have not come out
         self._last_whole: AudioFrame | None = None
         graph = Graph()
         graph.threads = 1
@@ -88,12 +89,14 @@ class LoudnessMeter:
 
     def _through(self, frame: AudioFrame | None) -> Iterator[npt.NDArray[np.float64]]:
         self._graph.push(frame)
-        while True:
+        self._inside += self._piece if frame is None else frame.samples
+        while self._inside >= self._piece:  # asking in vain costs an exception each time
             try:
                 piece = self._graph.pull()
             except (av.error.BlockingIOError, av.error.EOFError):
                 return
             assert isinstance(piece, AudioFrame)
+            self._inside -= piece.samples if frame is not None else 0
             if piece.samples == self._piece:  # the rest at the end is not measured
                 self._last_whole = piece
             yield np.asarray(piece.to_ndarray(), np.float64).reshape(-1, self._channels)

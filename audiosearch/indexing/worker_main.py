@@ -38,10 +38,8 @@ from audiosearch.indexing.worker_protocol import (
     unpack_open,
 )
 
-try:
+if sys.platform != "win32":  # which has no such limits; the main process still stops what stalls
     import resource
-except ImportError:  # Windows has no such limits; the main process still stops what stalls
-    resource = None  # type: ignore[assignment]
 
 BEAT_S = 1.0
 ORPHAN_CHECK_S = 2.0
@@ -173,7 +171,7 @@ class _Pulse:
     def renew(self) -> None:
         """Allow `stall_s` of CPU time from now on; used up without progress, the process dies."""
         self._next_s = time.monotonic() + BEAT_S
-        if resource is not None:
+        if sys.platform != "win32":
             hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
             soft = int(time.process_time() + self._stall_s) + 2
             if hard == resource.RLIM_INFINITY or soft < hard:
@@ -192,7 +190,7 @@ def _take_standard_streams() -> tuple[BinaryIO, BinaryIO]:
 
 def _limit_memory(memory_bytes: int) -> None:
     """Give the decoder `memory_bytes` of address space on top of what Python and FFmpeg take."""
-    if resource is None:
+    if sys.platform == "win32":
         return
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":  # macOS takes RLIMIT_AS and ignores it, or refuses
