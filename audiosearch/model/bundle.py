@@ -1,0 +1,321 @@
+"""A model bundle: one folder with ONNX graphs, a vocabulary and `bundle.json`.
+
+In goes a folder, out comes a frozen description, after every file has been checked: all files
+listed are there, inside the folder, of the listed size and SHA-256; the graphs use standard
+operators only and hold all their data. Nothing is loaded before that, and nothing is ever
+unpickled. What the graphs compute is the business of `encoder`, `decoder` and `text_tower`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from types import MappingProxyType
+
+from audiosearch.errors import BundleError
+from audiosearch.model import onnx_check
+from audiosearch.model.beam import BeamOptions
+from audiosearch.model.manifest import REMEDY, Fields, read_json, text_list
+from audiosearch.model.score import Score
+from audiosearch.model.text import Vocabulary
+
+MANIFEST = "bundle.json"
+FORMAT = 1
+GRAPHS = ("encoder", "memory", "decoder", "text")
+_SUFFIXES = frozenset({".onnx", ".json", ".txt", ".md"})  # data only: nothing that runs
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoderShape:
+    """Sizes of the decoder's caches: (B, layers, heads, positions, dim / heads)."""
+
+    layers: int
+    heads: int
+    dim: int
+    max_positions: int  # most tokens that it takes, the start token included
+
+    @property
+    def head_dim(self) -> int:
+        """Size of one head."""
+        return self.dim // self.heads
+
+
+@dataclass(frozen=True, kw_only=True)
+class BundleFile:
+    """A file of the bundle, as the manifest lists it."""
+
+    path: Path
+    sha256: str
+    size: int  # bytes
+
+    def read(self) -> bytes:
+        """The content, checked against its hash at this very reading.
+
+        Raises:
+            BundleError: it cannot be read, or is not what the manifest lists.
+        """
+        try:
+            content = self.path.read_bytes()
+        except OSError as error:
+            reason = f"cannot be read: {error.strerror}"
+            raise BundleError(reason, path=self.path, remedy=REMEDY) from error
+        if len(content) != self.size or hashlib.sha256(content).hexdigest() != self.sha256:
+            reason = f"is not the file that {MANIFEST} lists: its size or SHA-256 differs"
+            raise BundleError(reason, path=self.path, remedy=REMEDY)
+        return content
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """One model version: sizes, vocabulary, settings and checked files.
+
+    Attributes:
+        min_samples: shorter sounds are zero-padded at their end to this length.
+        joint_dim: size of the space shared by text and sound; 0 = none.
+        tags: names of the encoder's tag outputs; empty = none.
+        start_token: what stands before the first word of a caption.
+        graphs: encoder, memory, decoder, and text where there is a joint space.
+        fingerprint: SHA-256 over the hashes of all files: two bundles with equal fingerprints
+            give equal answers.
+    """
+
+    path: Path
+    name: str
+    version: str
+    licence: str
+    description: str
+    sample_rate: int
+    window_s: float
+    min_samples: int
+    frame_dim: int
+    embedding_dim: int
+    joint_dim: int
+    decoder: DecoderShape
+    vocabulary: Vocabulary
+    start_token: int
+    beam: BeamOptions
+    score: Score
+    tags: tuple[str, ...]
+    graphs: Mapping[str, BundleFile]
+    fingerprint: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of its graphs."""
+        return sum(file.size for file in self.graphs.values())
+
+
+def load_bundle(path: Path) -> Bundle:
+    """The bundle in folder `path`, every file of it checked.
+
+    Raises:
+        BundleError: something is missing, tampered with, unsafe or of an unknown format.
+    """
+    manifest = _read_manifest(path)
+    files = {name: _listed_file(path, name, entry) for name, entry in _entries(manifest)}
+    contents = {name: file.read() for name, file in files.items()}
+    graphs = _graphs(manifest, files)
+    for graph in graphs.values():
+        _check_graph(graph.path, contents[_name_of(graph, files)])
+    vocabulary, start_token = _vocabulary(manifest, contents)
+    shape = _decoder_shape(manifest.table("decoder"))
+    return Bundle(
+        path=path,
+        name=manifest.text("name"),
+        version=manifest.text("version"),
+        licence=manifest.text("licence"),
+        description=manifest.optional_text("description") or "",
+        sample_rate=manifest.integer("sample_rate", least=1000, most=384_000),
+        window_s=manifest.number("window_s", least=0.1, most=600.0),
+        min_samples=manifest.integer("min_samples", least=1),
+        frame_dim=manifest.integer("frame_dim", least=1),
+        embedding_dim=manifest.integer("embedding_dim", least=1),
+        joint_dim=manifest.integer("joint_dim"),
+        decoder=shape,
+        vocabulary=vocabulary,
+        start_token=start_token,
+        beam=_beam(manifest.table("beam"), max_positions=shape.max_positions),
+        score=_score(manifest.table("score")),
+        tags=_tags(manifest, contents),
+        graphs=MappingProxyType(graphs),
+        fingerprint=_fingerprint(files),
+    )
+
+
+def _read_manifest(path: Path) -> Fields:
+    file = path / MANIFEST
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        reason = f"no model bundle: {MANIFEST} cannot be read ({error.strerror})"
+        raise BundleError(reason, path=path, remedy="audiosearch models list") from error
+    manifest = Fields.parse(content, path=file)
+    if manifest.integer("format", least=-(2**31)) != FORMAT:
+        reason = (
+            f"bundle format {manifest.values['format']} is unknown; this program reads {FORMAT}"
+        )
+        raise BundleError(reason, path=file, remedy="update audiosearch, or take another bundle")
+    manifest.one_of("null_memory", "zero-frame")
+    return manifest
+
+
+def _entries(manifest: Fields) -> list[tuple[str, Fields]]:
+    return sorted(manifest.table("files").tables(), key=lambda item: item[0])
+
+
+def _listed_file(folder: Path, name: str, entry: Fields) -> BundleFile:
+    """The file that the manifest lists as `name`, once it is known to stand in the folder."""
+
+    def refused(reason: str) -> BundleError:
+        return BundleError(f"{name!r} {reason}", path=folder / MANIFEST, remedy=REMEDY)
+
+    posix, windows = PurePosixPath(name), PureWindowsPath(name)
+    if posix.is_absolute() or windows.anchor or ".." in (*posix.parts, *windows.parts):
+        raise refused("is listed, which lies outside the bundle")
+    if not posix.parts or "\\" in name or "\0" in name or name == MANIFEST:
+        raise refused("is listed, which is no file name")
+    if posix.suffix.lower() not in _SUFFIXES:
+        raise refused(f"is listed; only {', '.join(sorted(_SUFFIXES))} files belong in a bundle")
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise refused("is a link that leads out of the bundle")
+    if not path.is_file():
+        raise BundleError("is missing from the bundle", path=path, remedy=REMEDY)
+    sha256 = entry.text("sha256").lower()
+    return BundleFile(path=path, sha256=sha256, size=entry.integer("bytes", most=2**40))
+
+
+def _graphs(manifest: Fields, files: Mapping[str, BundleFile]) -> dict[str, BundleFile]:
+    table = manifest.table("graphs")
+    needed = [name for name in GRAPHS if name != "text" or manifest.integer("joint_dim") > 0]
+    return {name: _reference(table, name, files) for name in needed}
+
+
+def _reference(table: Fields, key: str, files: Mapping[str, BundleFile]) -> BundleFile:
+    name = table.text(key)
+    if name not in files:
+        raise table.wrong(key, "one of the listed files")
+    return files[name]
+
+
+def _name_of(file: BundleFile, files: Mapping[str, BundleFile]) -> str:
+    return next(name for name, listed in files.items() if listed is file)
+
+
+def _check_graph(path: Path, content: bytes) -> None:
+    try:
+        found = onnx_check.complaints(content)
+    except onnx_check.NotOnnx as error:
+        raise BundleError(f"no ONNX model: {error}", path=path, remedy=REMEDY) from error
+    if found:
+        reason = f"refused, since it holds {found[0]}; a bundle needs nothing from outside"
+        raise BundleError(reason, path=path, remedy=REMEDY)
+
+
+def _decoder_shape(table: Fields) -> DecoderShape:
+    heads = table.integer("heads", least=1)
+    dim = table.integer("dim", least=1)
+    if dim % heads:
+        raise table.wrong("dim", f"a multiple of heads ({heads})")
+    return DecoderShape(
+        layers=table.integer("layers", least=1),
+        heads=heads,
+        dim=dim,
+        max_positions=table.integer("max_positions", least=2),
+    )
+
+
+def _vocabulary(manifest: Fields, contents: Mapping[str, bytes]) -> tuple[Vocabulary, int]:
+    """The vocabulary, and the token that starts a caption."""
+    table = manifest.table("tokenizer")
+    table.one_of("kind", "words")
+    name = table.text("file")
+    if name not in contents:
+        raise table.wrong("file", "one of the listed files")
+    file = Fields.parse(contents[name], path=manifest.path.parent / name)
+    tasks = table.table("tasks")
+    try:
+        vocabulary = Vocabulary(
+            words=file.texts("words"),
+            repeatable=frozenset(file.integers("repeatable")),
+            tasks=MappingProxyType({task: tasks.integer(task) for task in tasks.values}),
+            **{name: table.integer(name) for name in ("pad", "bos", "eos", "unk")},
+        )
+    except ValueError as error:
+        raise BundleError(str(error), path=file.path, remedy=REMEDY) from error
+    task = table.optional_text("default_task")
+    if task is not None and task not in vocabulary.tasks:
+        raise table.wrong("default_task", "one of the tasks")
+    return vocabulary, vocabulary.bos if task is None else vocabulary.tasks[task]
+
+
+def _beam(table: Fields, *, max_positions: int) -> BeamOptions:
+    return BeamOptions(
+        width=table.integer("width", least=1, most=1000),
+        min_tokens=table.integer("min_tokens"),
+        max_tokens=table.integer("max_tokens", least=1, most=max_positions),
+    )
+
+
+def _score(table: Fields) -> Score:
+    return Score(
+        lift=table.number("lift"),
+        joint=table.number("joint"),
+        bias=table.number("bias"),
+        min_score=table.number("min_score", least=0.0, most=1.0),
+    )
+
+
+def _tags(manifest: Fields, contents: Mapping[str, bytes]) -> tuple[str, ...]:
+    name = manifest.optional_text("tags")
+    if name is None:
+        return ()
+    if name not in contents:
+        raise manifest.wrong("tags", "one of the listed files")
+    path = manifest.path.parent / name
+    wrong = BundleError("must be a list of texts", path=path, remedy=REMEDY)
+    return text_list(read_json(contents[name], path=path), error=wrong)
+
+
+def _fingerprint(files: Mapping[str, BundleFile]) -> str:
+    lines = [f"{name}\0{file.sha256}\n" for name, file in sorted(files.items())]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def list_bundles(*, search: Sequence[Path]) -> list[Path]:
+    """The bundle folders in the `search` folders; of equal names the first counts."""
+    found: dict[str, Path] = {}
+    for folder in search:
+        if folder.is_dir():
+            for entry in sorted(folder.iterdir()):
+                if (entry / MANIFEST).is_file():
+                    found.setdefault(entry.name, entry)
+    return [found[name] for name in sorted(found)]
+
+
+def find_bundle(name_or_path: str, *, search: Sequence[Path]) -> Path:
+    """The folder of a bundle given by its name in the `search` folders, or by its path.
+
+    A text with a path separator is a path, any other a name.
+
+    Raises:
+        BundleError: there is no such bundle.
+    """
+    given = Path(name_or_path).expanduser()
+    if given.is_absolute() or len(given.parts) > 1 or name_or_path in (".", ".."):
+        if (given / MANIFEST).is_file():
+            return given
+        raise BundleError(
+            f"no model bundle: it holds no {MANIFEST}", path=given, remedy="audiosearch models list"
+        )
+    bundles = list_bundles(search=search)
+    for bundle in bundles:
+        if bundle.name == name_or_path:
+            return bundle
+    known = ", ".join(bundle.name for bundle in bundles) or "none"
+    raise BundleError(
+        f"no model bundle is named {name_or_path!r}; there are: {known}",
+        remedy="audiosearch models list",
+    )

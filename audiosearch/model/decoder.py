@@ -1,0 +1,170 @@
+"""The decoder: how probable each next word is, given frames and the words before.
+
+In go frames and token ids, out come log-probabilities. One graph serves both uses: all words of
+a known caption at once (teacher forcing), and one word at a time with caches (beam search).
+Cross-attention keys and values of a sound are computed once (`Memory`) and shared by every
+caption tried on it. This module knows neither words nor scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from audiosearch.errors import BundleError
+from audiosearch.model.bundle import Bundle
+from audiosearch.model.runtime import Array, Device, GraphSession, RuntimeOptions, empty
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+AnyFloats = npt.NDArray[np.float16] | npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the decoder attends to: cross-attention keys and values of B sounds.
+
+    `keys` and `values` are (B, L, H, T, d), frames at and after `lengths` (B,) are padding.
+    """
+
+    keys: Floats
+    values: Floats
+    lengths: Ints
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def take(self, rows: Ints) -> Memory:
+        """The memory of some rows, in that order, repeats allowed; no longer than they need."""
+        lengths = self.lengths[rows]
+        longest = int(lengths.max(initial=1))
+        return Memory(
+            self.keys[:, :, :, :longest][rows], self.values[:, :, :, :longest][rows], lengths
+        )
+
+
+class Decoder:
+    """The decoder of a bundle; its graphs are loaded at the first use."""
+
+    def __init__(self, bundle: Bundle, *, options: RuntimeOptions | None = None) -> None:
+        self.bundle = bundle
+        self._options = options or RuntimeOptions()
+        self._sessions: dict[str, GraphSession] = {}
+        self._null_memory: Memory | None = None
+
+    @property
+    def device(self) -> Device:
+        """What the decoder runs on."""
+        return self._session("decoder").device
+
+    def _session(self, name: str) -> GraphSession:
+        if name not in self._sessions:
+            self._sessions[name] = GraphSession(self.bundle.graphs[name], options=self._options)
+        return self._sessions[name]
+
+    def memory(self, frames: Sequence[AnyFloats]) -> Memory:
+        """The memory of sounds given as their frames, (T_i, D) each, in that order.
+
+        Shorter ones are padded; the decoder never attends to the padding.
+        """
+        if not frames:
+            raise ValueError("the memory of no sound at all")
+        lengths = np.array([len(rows) for rows in frames], dtype=np.int64)
+        if lengths.min() == 0:
+            raise ValueError("a sound without frames has no memory")
+        padded = empty((len(frames), int(lengths.max()), self.bundle.frame_dim))
+        for row, given in zip(padded, frames, strict=True):
+            row[: len(given)] = given
+        keys: Floats
+        values: Floats
+        keys, values = self._session("memory").run(
+            ["memory_keys", "memory_values"], {"frames": padded}
+        )
+        return Memory(keys, values, lengths)
+
+    def null_memory(self) -> Memory:
+        """The memory of no sound: one frame of zeros. What a caption weighs by itself."""
+        if self._null_memory is None:
+            self._null_memory = self.memory([empty((1, self.bundle.frame_dim))])
+        return self._null_memory
+
+    def log_probs(self, tokens: Ints, memory: Memory) -> Floats:
+        """Log-probabilities (B, S, V) of the token after each of `tokens` (B, S).
+
+        Row i hears sound i of `memory`. Rows may end in padding: what stands behind a place
+        never reaches it.
+        """
+        shape = self.bundle.decoder
+        past = empty((len(tokens), shape.layers, shape.heads, 0, shape.head_dim))
+        [log_probs] = self._run(["log_probs"], tokens, past, past, memory)
+        return log_probs
+
+    def steps(self, memory: Memory) -> Steps:
+        """A step function for beam search over the sounds of `memory`."""
+        return Steps(self, memory)
+
+    def _run(
+        self,
+        outputs: list[str],
+        tokens: Ints,
+        past_keys: Floats,
+        past_values: Floats,
+        memory: Memory,
+    ) -> list[Array]:
+        session = self._session("decoder")
+        results = session.run(
+            outputs,
+            {
+                "tokens": tokens,
+                "past_keys": past_keys,
+                "past_values": past_values,
+                "memory_keys": memory.keys,
+                "memory_values": memory.values,
+                "memory_lengths": memory.lengths,
+            },
+        )
+        n_words = len(self.bundle.vocabulary)
+        if results[0].shape != (*tokens.shape, n_words):
+            raise BundleError(
+                f"the decoder gives {results[0].shape[-1]} probabilities for {n_words} words",
+                path=self.bundle.graphs["decoder"].path,
+                remedy="audiosearch models verify",
+            )
+        return results
+
+
+class Steps:
+    """Next-token log-probabilities with caches that follow the beam's rows (`StepFunction`)."""
+
+    def __init__(self, decoder: Decoder, memory: Memory) -> None:
+        self._decoder = decoder
+        self._all = memory
+        self._memory = memory
+        self._sounds: Ints | None = None  # the sound that each row hears
+        self._keys: Floats | None = None
+        self._values: Floats | None = None
+
+    def __call__(self, tokens: Ints, parents: Ints) -> Floats:
+        """(R,) last tokens and (R,) rows they continue, to (R, V) log-probabilities."""
+        sounds = parents if self._sounds is None else self._sounds[parents]
+        if self._sounds is None or not np.array_equal(sounds, self._sounds):
+            # Gathered only when rows were added or left: it is the largest thing a step copies.
+            self._memory = self._all.take(sounds)
+        self._sounds = sounds
+        if self._keys is None or self._values is None:
+            shape = self._decoder.bundle.decoder
+            keys = values = empty((len(tokens), shape.layers, shape.heads, 0, shape.head_dim))
+        else:
+            keys, values = self._keys[parents], self._values[parents]
+        log_probs, self._keys, self._values = self._decoder._run(
+            ["log_probs", "present_keys", "present_values"],
+            tokens[:, None],
+            keys,
+            values,
+            self._memory,
+        )
+        last: Floats = log_probs[:, -1]
+        return last

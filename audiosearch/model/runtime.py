@@ -1,0 +1,213 @@
+"""Sessions of ONNX Runtime: which device, how many threads, and what is really used.
+
+In go a checked graph and options, out comes a session that takes and gives arrays. The runtime
+is imported when the first session is made, since most commands need none. Nothing here knows
+what a graph computes.
+
+A graphics card that is asked for and cannot be used is said aloud (`Device.note`, and a warning
+in the log); the same graph then runs on the CPU.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from audiosearch.errors import BundleError
+from audiosearch.model.bundle import BundleFile
+
+log = logging.getLogger(__name__)
+
+Array = npt.NDArray[Any]
+
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+_CUDA_OPTIONS = {
+    "use_tf32": "0",  # its 10-bit products would not give the CPU's answers
+    "cudnn_conv_algo_search": "HEURISTIC",  # a full search is repeated for every new length
+    "arena_extend_strategy": "kSameAsRequested",
+}
+_CUDA_REMEDY = "pip install 'audiosearch[cuda]', or set model.device to cpu"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuntimeOptions:
+    """What sessions run on: `device` is auto, cpu or cuda; 0 threads = one a core."""
+
+    device: str = "auto"
+    threads: int = 0
+
+
+@dataclass(frozen=True)
+class Device:
+    """What a session really runs on."""
+
+    provider: str  # ONNX Runtime's name, such as CPUExecutionProvider
+    note: str | None = None  # why it is not what was asked for
+
+    @property
+    def name(self) -> str:
+        """The device in a word: cpu or cuda."""
+        return "cuda" if self.provider == CUDA else "cpu"
+
+
+class OutOfMemory(Exception):
+    """The device has no room for this batch; a smaller one may pass."""
+
+
+class GraphSession:
+    """One loaded graph."""
+
+    def __init__(self, graph: BundleFile, *, options: RuntimeOptions) -> None:
+        runtime = _runtime()
+        content = graph.read()
+        wanted, reason = _providers(runtime, options.device)
+        try:
+            session = _session(runtime, content, wanted, options)
+        except Exception as error:
+            if len(wanted) == 1 or not _is_runtime_error(error):
+                raise _unfit(graph, error) from error
+            reason = f"the graphics card cannot be used: {_first_line(error)}"
+            session = _session(runtime, content, [(CPU, {})], options)
+        self._session = session
+        self._graph = graph
+        self._options = options
+        used = str(session.get_providers()[0])
+        if wanted[0][0] == CUDA and used != CUDA:
+            reason = reason or "CUDA or cuDNN libraries are missing"
+        if options.device == "cuda" and used != CUDA:
+            reason = reason or "no graphics card was found"
+        self.device = Device(used, None if reason is None else f"{reason}; {_CUDA_REMEDY}")
+        _say(self.device.note)
+        self.inputs = tuple(str(item.name) for item in session.get_inputs())
+        self.outputs = tuple(str(item.name) for item in session.get_outputs())
+
+    def on_cpu(self, *, reason: str) -> GraphSession:
+        """The same graph on the CPU, for when the card gave up; says so."""
+        session = GraphSession(self._graph, options=replace(self._options, device="cpu"))
+        session.device = Device(session.device.provider, reason)
+        _say(reason)
+        return session
+
+    def run(self, names: Sequence[str], feed: Mapping[str, Array]) -> list[Array]:
+        """The outputs `names` for the inputs `feed`.
+
+        Raises:
+            OutOfMemory: the device has no room for this batch.
+            BundleError: the graph does not take these inputs.
+        """
+        try:
+            outputs: list[Array] = self._session.run(list(names), dict(feed))
+        except Exception as error:
+            if not _is_runtime_error(error):
+                raise
+            if _is_out_of_memory(error):
+                raise OutOfMemory(_first_line(error)) from error
+            raise _unfit(self._graph, error) from error
+        return outputs
+
+
+@cache
+def _runtime() -> ModuleType:
+    import onnxruntime  # noqa: PLC0415 - 30 ms that most commands need not pay
+
+    module: ModuleType = onnxruntime
+    module.set_default_logger_severity(4)  # what goes wrong comes as exceptions
+    return module
+
+
+def _session(
+    runtime: ModuleType,
+    content: bytes,
+    providers: list[tuple[str, dict[str, str]]],
+    options: RuntimeOptions,
+) -> Any:
+    settings = runtime.SessionOptions()
+    settings.log_severity_level = 4
+    settings.intra_op_num_threads = options.threads or available_cores()
+    settings.inter_op_num_threads = 1
+    # Threads that spin between the graphs of one query take the cores from the graph that runs.
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return runtime.InferenceSession(content, sess_options=settings, providers=providers)
+
+
+def _providers(
+    runtime: ModuleType, device: str
+) -> tuple[list[tuple[str, dict[str, str]]], str | None]:
+    """Providers to try, and why the one asked for is not among them."""
+    cpu: tuple[str, dict[str, str]] = (CPU, {})
+    if device == "cpu":
+        return [cpu], None
+    if CUDA not in runtime.get_available_providers():
+        missing = "this build of ONNX Runtime has no CUDA"
+        return [cpu], missing if device == "cuda" else None
+    if count_cuda_devices() == 0:
+        return [cpu], "no graphics card was found" if device == "cuda" else None
+    if hasattr(runtime, "preload_dlls"):
+        runtime.preload_dlls()  # finds the CUDA libraries that pip installed
+    return [(CUDA, dict(_CUDA_OPTIONS)), cpu], None
+
+
+@cache
+def count_cuda_devices() -> int:
+    """Graphics cards that the CUDA driver sees; 0 without a driver."""
+    try:
+        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+        count = ctypes.c_int(0)
+        if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
+            return 0
+    except (OSError, AttributeError):
+        return 0
+    return count.value
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _is_runtime_error(error: Exception) -> bool:
+    """Whether ONNX Runtime raised it: its exceptions share no base class but Exception."""
+    return type(error).__module__.startswith("onnxruntime.") or isinstance(
+        error, (RuntimeError, ValueError)
+    )
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    text = str(error).lower()
+    return "failed to allocate memory" in text or "out of memory" in text or "bad_alloc" in text
+
+
+def _unfit(graph: BundleFile, error: Exception) -> BundleError:
+    return BundleError(
+        f"ONNX Runtime refuses it: {_first_line(error)}",
+        path=graph.path,
+        remedy="audiosearch models verify; or get the bundle again",
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+@cache
+def _say(note: str | None) -> None:
+    """Log a note, once a process."""
+    if note is not None:
+        log.warning("%s", note)
+
+
+def empty(shape: Sequence[int]) -> npt.NDArray[np.float32]:
+    """A float32 array without content, such as the caches before the first step."""
+    return np.zeros(tuple(shape), dtype=np.float32)

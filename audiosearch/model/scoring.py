@@ -1,0 +1,129 @@
+"""Cross-entropy: how well words describe a sound, and what the sound adds to them.
+
+In go captions as token ids and sounds as the decoder's memory, out come nats a word. Lower is
+better: the cross-entropy of a caption given a sound is the mean over its words and the end of
+sentence of -log p(word | words before, sound), without label smoothing; words that the decoder
+does not know are scored as its unknown word (Labbé et al. 2023, https://arxiv.org/abs/2308.15090,
+section on retrieval). The *lift* is the cross-entropy without any sound minus that with it:
+above 0, the sound supports the words.
+
+It knows nothing of libraries, ranking or what scores people see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from audiosearch.errors import BundleError
+from audiosearch.model.decoder import Decoder, Memory
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+TokenIds = tuple[int, ...]  # a caption's words, without start and end
+
+# (caption, sound) pairs a run: their log-probabilities (pairs, words, vocabulary) should stay in
+# the caches of a core rather than go through main memory.
+BLOCK = 16
+
+
+class CaptionScorer:
+    """Cross-entropies by one decoder; remembers what captions weigh without sound."""
+
+    def __init__(self, decoder: Decoder, *, block: int = BLOCK) -> None:
+        self.decoder = decoder
+        self._block = block
+        self._without_sound: dict[TokenIds, float] = {}
+
+    @property
+    def max_words(self) -> int:
+        """Most words that a caption may have; the start token takes a position of its own."""
+        return self.decoder.bundle.decoder.max_positions - 1
+
+    def encode(self, text: str) -> TokenIds:
+        """The token ids of `text`, cut to the words that the decoder has positions for."""
+        return self.decoder.bundle.vocabulary.encode(text)[: self.max_words]
+
+    def word_log_probs(
+        self, captions: Sequence[TokenIds], memory: Memory, *, sounds: Sequence[int] | None = None
+    ) -> list[Floats]:
+        """Log-probability of each word and of the end, (n_words + 1,), for pairs.
+
+        Args:
+            captions: token ids, one for each pair.
+            memory: the sounds.
+            sounds: the row of `memory` that each pair hears; all hear their own row if None.
+
+        Raises:
+            ValueError: a caption has more words than the decoder has positions.
+            BundleError: the decoder gave NaN.
+        """
+        if any(len(ids) > self.max_words for ids in captions):
+            raise ValueError(f"a caption has more than {self.max_words} words")
+        rows = np.arange(len(captions)) if sounds is None else np.asarray(sounds, dtype=np.int64)
+        if len(rows) != len(captions):
+            raise ValueError("captions and sounds must pair up")
+        results: list[Floats] = [np.zeros(0, dtype=np.float32)] * len(captions)
+        # Captions of like length run together, so that hardly any padding is computed.
+        order = sorted(range(len(captions)), key=lambda pair: len(captions[pair]))
+        for block in _blocks(order, self._block):
+            scored = self._teacher_forced(
+                [captions[pair] for pair in block], memory.take(rows[block])
+            )
+            results_of = zip(block, scored, strict=True)
+            for pair, values in results_of:
+                results[pair] = values
+        return results
+
+    def cross_entropy(
+        self, captions: Sequence[TokenIds], memory: Memory, *, sounds: Sequence[int] | None = None
+    ) -> Floats:
+        """Cross-entropies (n,) of pairs, in nats a word; see `word_log_probs`."""
+        pairs = self.word_log_probs(captions, memory, sounds=sounds)
+        return np.array([-values.mean() for values in pairs], dtype=np.float32)
+
+    def cross_entropies(self, captions: Sequence[TokenIds], memory: Memory) -> Floats:
+        """Cross-entropies (n_captions, n_sounds) of all captions with all sounds."""
+        sounds = list(range(len(memory)))
+        pairs = [ids for ids in captions for _ in sounds]
+        values = self.cross_entropy(pairs, memory, sounds=sounds * len(captions))
+        return values.reshape(len(captions), len(sounds))
+
+    def without_sound(self, captions: Sequence[TokenIds]) -> Floats:
+        """Cross-entropies (n,) of captions when there is nothing to hear."""
+        new = [ids for ids in dict.fromkeys(captions) if ids not in self._without_sound]
+        if new:
+            memory = self.decoder.null_memory()
+            values = self.cross_entropy(new, memory, sounds=[0] * len(new))
+            self._without_sound.update(zip(new, values.tolist(), strict=True))
+        return np.array([self._without_sound[ids] for ids in captions], dtype=np.float32)
+
+    def _teacher_forced(self, captions: Sequence[TokenIds], memory: Memory) -> list[Floats]:
+        """`word_log_probs` of one block: caption i hears row i of `memory`."""
+        bundle = self.decoder.bundle
+        vocabulary = bundle.vocabulary
+        longest = max(len(ids) for ids in captions)
+        tokens = np.full((len(captions), longest + 1), vocabulary.pad, dtype=np.int64)
+        targets = np.full_like(tokens, vocabulary.pad)
+        for row, ids in enumerate(captions):
+            tokens[row, 0] = bundle.start_token
+            tokens[row, 1 : len(ids) + 1] = ids
+            targets[row, : len(ids)] = ids
+            targets[row, len(ids)] = vocabulary.eos
+        log_probs = self.decoder.log_probs(tokens, memory)
+        chosen: Floats = np.take_along_axis(log_probs, targets[:, :, None], axis=2)[:, :, 0]
+        scored = [chosen[row, : len(ids) + 1] for row, ids in enumerate(captions)]
+        if any(np.isnan(values).any() for values in scored):
+            raise BundleError(
+                "the decoder gave no number for a caption",
+                path=bundle.graphs["decoder"].path,
+                remedy="audiosearch models verify, and audiosearch verify for the library",
+            )
+        return scored
+
+
+def _blocks(order: Sequence[int], size: int) -> Iterator[list[int]]:
+    for start in range(0, len(order), size):
+        yield list(order[start : start + size])

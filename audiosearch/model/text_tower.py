@@ -1,0 +1,67 @@
+"""Text to vectors: the text graph of a bundle that has a joint space.
+
+In go sentences, out come unit vectors in the space that the encoder's joint vectors share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from audiosearch.errors import BundleError, FeatureUnavailable
+from audiosearch.model.bundle import Bundle
+from audiosearch.model.runtime import GraphSession, RuntimeOptions
+
+Floats = npt.NDArray[np.float32]
+
+BATCH = 64
+
+
+class TextTower:
+    """The text tower of a bundle; its graph is loaded at the first use."""
+
+    def __init__(self, bundle: Bundle, *, options: RuntimeOptions | None = None) -> None:
+        if not bundle.joint_dim:
+            raise FeatureUnavailable(
+                "this bundle has no space shared by text and sound", path=bundle.path
+            )
+        self.bundle = bundle
+        self._options = options or RuntimeOptions()
+        self._session: GraphSession | None = None
+
+    def embed(self, texts: Sequence[str]) -> Floats:
+        """Unit vectors (n, J) of texts; words that the tower never learned are left out.
+
+        A text without any known word becomes the zero vector: it is like nothing.
+        """
+        vocabulary = self.bundle.vocabulary
+        longest = self.bundle.decoder.max_positions
+        ids = [
+            [token for token in vocabulary.encode(text) if token != vocabulary.unk][:longest]
+            for text in texts
+        ]
+        vectors = np.zeros((len(texts), self.bundle.joint_dim), dtype=np.float32)
+        order = sorted((i for i in range(len(ids)) if ids[i]), key=lambda i: len(ids[i]))
+        for start in range(0, len(order), BATCH):
+            rows = order[start : start + BATCH]
+            vectors[rows] = self._run([ids[i] for i in rows])
+        return vectors
+
+    def _run(self, ids: Sequence[Sequence[int]]) -> Floats:
+        if self._session is None:
+            self._session = GraphSession(self.bundle.graphs["text"], options=self._options)
+        width = max(len(row) for row in ids)
+        tokens = np.full((len(ids), width), self.bundle.vocabulary.pad, dtype=np.int64)
+        for row, values in enumerate(ids):
+            tokens[row, : len(values)] = values
+        [joint] = self._session.run(["joint"], {"tokens": tokens})
+        if joint.shape != (len(ids), self.bundle.joint_dim) or not np.isfinite(joint).all():
+            raise BundleError(
+                f"the text tower gives {joint.shape}, or numbers that are not finite",
+                path=self.bundle.graphs["text"].path,
+                remedy="audiosearch models verify",
+            )
+        vectors: Floats = joint
+        return vectors
