@@ -95,7 +95,8 @@ class Block(nn.Module):
         if self.training and self.drop_path > 0:
             kept = torch.rand(x.shape[0], 1, 1, 1, device=x.device) >= self.drop_path
             y = y * (kept.to(y.dtype) / (1 - self.drop_path))
-        return x + y
+        result: Tensor = x + y
+        return result
 
 
 def _stem(config: ConvNextConfig) -> nn.Sequential:

@@ -1,0 +1,89 @@
+"""Multi-head attention whose keys and values can be kept, and a transformer encoder layer of it.
+
+In and out: `(B, S, D)` and, per head, `(B, H, S, D / H)`. Parameter names are those of PyTorch's
+own attention, so published checkpoints load by key; it is written out because an exported decoder
+must take and give its keys and values, which the built-in one hides.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+HIDDEN = -1e9  # a score that no softmax lets through; finite, so a fully hidden row stays a number
+
+
+class Attention(nn.Module):
+    """Scaled dot-product attention with packed query, key and value weights."""
+
+    def __init__(self, dim: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.dim = dim
+        self.heads = heads
+        self.dropout = dropout
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * dim, dim))
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * dim))
+        self.out_proj = nn.Linear(dim, dim)
+        nn.init.xavier_uniform_(self.in_proj_weight)
+        nn.init.zeros_(self.out_proj.bias)
+
+    def _part(self, x: Tensor, index: int) -> Tensor:
+        rows = slice(index * self.dim, (index + 1) * self.dim)
+        flat = functional.linear(x, self.in_proj_weight[rows], self.in_proj_bias[rows])
+        split = flat.reshape(x.shape[0], -1, self.heads, self.dim // self.heads)
+        return split.transpose(1, 2)
+
+    def queries(self, x: Tensor) -> Tensor:
+        """`(B, S, D)` to `(B, H, S, d)`."""
+        return self._part(x, 0)
+
+    def keys_values(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """`(B, T, D)` to two times `(B, H, T, d)`."""
+        return self._part(x, 1), self._part(x, 2)
+
+    def attend(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+        """Mix values `(B, H, T, d)` for each query into `(B, S, D)`.
+
+        `mask` is added to the scores `(B, H, S, T)`, broadcast.
+        """
+        scale = 1 / math.sqrt(self.dim // self.heads)
+        scores = queries @ keys.transpose(2, 3) * scale + mask
+        weights = functional.dropout(scores.softmax(dim=3), self.dropout, self.training)
+        mixed = (weights @ values).transpose(1, 2)
+        result: Tensor = self.out_proj(mixed.reshape(mixed.shape[0], -1, self.dim))
+        return result
+
+
+class EncoderLayer(nn.Module):
+    """Pre-norm self-attention and feed-forward, both added to their input."""
+
+    def __init__(self, dim: int, heads: int, feedforward: int, dropout: float) -> None:
+        super().__init__()
+        self.attention = Attention(dim, heads, dropout)
+        self.norm1 = nn.LayerNorm(dim)
+        self.norm2 = nn.LayerNorm(dim)
+        self.linear1 = nn.Linear(dim, feedforward)
+        self.linear2 = nn.Linear(feedforward, dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """`(B, S, D)` to the same shape; `mask` `(B, 1, 1, S)` is added to the scores."""
+        y = self.norm1(x)
+        keys, values = self.attention.keys_values(y)
+        x = x + self.dropout(self.attention.attend(self.attention.queries(y), keys, values, mask))
+        y = self.linear2(self.dropout(functional.gelu(self.linear1(self.norm2(x)))))
+        result: Tensor = x + self.dropout(y)
+        return result
+
+
+def sinusoids(length: int, dim: int) -> Tensor:
+    """Fixed positions `(length, dim)`: sine and cosine in turn, base 10000."""
+    position = torch.arange(length, dtype=torch.float32).unsqueeze(1)
+    rates = torch.exp(torch.arange(0, dim, 2, dtype=torch.float32) * (-math.log(10_000.0) / dim))
+    table = torch.zeros(length, dim)
+    table[:, 0::2] = torch.sin(position * rates)
+    table[:, 1::2] = torch.cos(position * rates)
+    return table

@@ -1,0 +1,78 @@
+"""Saving and loading what a stage needs to go on: atomically, and as tensors only.
+
+In and out: nested dicts of tensors and plain numbers. A file is first written beside its place and
+then renamed, so a killed run leaves the last whole one. It does not know what the tensors mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from audiosearch.errors import AudiosearchError
+
+State = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One report of a running stage."""
+
+    stage: str
+    step: int
+    total: int
+    text: str
+
+
+Report = Callable[[Progress], None]
+
+
+def save_state(state: State, path: Path) -> None:
+    """Write a checkpoint; the old one stays until the new one is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(path.suffix + ".partial")
+    torch.save(state, partial)
+    partial.replace(path)
+
+
+def load_state(path: Path) -> State:
+    """Read a checkpoint; nothing but tensors and plain containers is accepted.
+
+    Raises:
+        AudiosearchError: There is none, or it holds anything else.
+    """
+    try:
+        state: State = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise AudiosearchError(
+            "no such checkpoint", path=path, remedy="run the stage before this one first"
+        ) from error
+    except Exception as error:
+        raise AudiosearchError(f"not a checkpoint of tensors: {error}", path=path) from error
+    return state
+
+
+class WeightAverage:
+    """An exponential moving average of a network's floating-point state."""
+
+    def __init__(self, network: nn.Module, *, decay: float) -> None:
+        self.decay = decay
+        self.values: dict[str, Tensor] = {
+            name: value.detach().clone() for name, value in network.state_dict().items()
+        }
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, *, step: int) -> None:
+        """Take in the network after optimiser step number `step` (from 0)."""
+        # The first steps count less history, or the random start would linger.
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for name, value in network.state_dict().items():
+            if value.is_floating_point():
+                self.values[name].lerp_(value, 1 - decay)
+            else:
+                self.values[name].copy_(value)

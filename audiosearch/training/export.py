@@ -1,0 +1,220 @@
+"""From trained networks to a bundle folder that the program can load.
+
+In: networks, vocabulary, tags and the facts of `bundle.json`. Out: a folder of ONNX graphs and
+JSON, written only if ONNX Runtime gives torch's numbers on it (`parity`). The weights are rounded
+to float16 first, so what is compared is what is shipped.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import shutil
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from audiosearch.training import graphs
+from audiosearch.training.audio_head import AudioHead
+from audiosearch.training.convnext import ConvNext
+from audiosearch.training.decoder import DecoderNetwork
+from audiosearch.training.frontend import FrontendConfig
+from audiosearch.training.parity import check_parity
+from audiosearch.training.stopwords import STOP_WORDS
+from audiosearch.training.text_tower import TextTower
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class BeamSettings:
+    """How captions are searched; the published defaults."""
+
+    width: int = 3
+    min_tokens: int = 3
+    max_tokens: int = 20
+
+
+@dataclass(frozen=True)
+class ScoreSettings:
+    """Score = sigmoid(lift x L + joint x cosine + bias); below `min_score` is no good match."""
+
+    lift: float
+    joint: float
+    bias: float
+    min_score: float
+
+
+@dataclass(frozen=True)
+class BundleNetworks:
+    """Everything that was trained."""
+
+    frontend: FrontendConfig
+    encoder: ConvNext
+    decoder: DecoderNetwork
+    head: AudioHead | None
+    tower: TextTower | None
+
+    def rounded(self) -> BundleNetworks:
+        """A copy with every matrix rounded to float16 values, in evaluation mode."""
+        twin = copy.deepcopy(self)
+        for network in (twin.encoder, twin.decoder, twin.head, twin.tower):
+            if network is not None:
+                graphs.round_to_half(network)
+                network.eval()
+        return twin
+
+
+@dataclass(frozen=True)
+class BundleFacts:
+    """What `bundle.json` says beside the sizes."""
+
+    name: str
+    version: str
+    licence: str
+    description: str
+    words: tuple[str, ...]
+    """The vocabulary, special tokens first."""
+    tags: tuple[str, ...]
+    score: ScoreSettings
+    window_s: float = 10.0
+    min_samples: int = 5120
+    beam: BeamSettings = BeamSettings()
+
+
+def export_bundle(networks: BundleNetworks, facts: BundleFacts, *, path: Path) -> Path:
+    """Write a bundle to `path`, in place of any older one there, and return `path`.
+
+    Other files in the folder (its card) stay.
+
+    Raises:
+        AudiosearchError: ONNX Runtime does not give torch's numbers; nothing is written.
+    """
+    ready = networks.rounded()
+    partial = path.with_name(path.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        names = _write_graphs(ready, facts, partial)
+        check_parity(ready, facts, folder=partial)
+        _write_texts(facts, partial)
+        manifest = _manifest(ready, facts, partial, names)
+        _write_json(manifest, partial / "bundle.json")
+        path.mkdir(parents=True, exist_ok=True)
+        for file in partial.iterdir():
+            file.replace(path / file.name)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return path
+
+
+def _write_graphs(
+    networks: BundleNetworks, facts: BundleFacts, folder: Path
+) -> dict[str, str | None]:
+    graph = graphs.EncoderGraph(
+        networks.frontend, networks.encoder, networks.decoder, networks.head
+    )
+    form = graphs.ENCODER_FORM if networks.head else graphs.ENCODER_FORM_WITHOUT_JOINT
+    waveform = 0.1 * torch.randn(2, int(facts.window_s * networks.frontend.sample_rate))
+    graphs.write_graph(graph, [waveform], form=form, path=folder / "encoder.onnx")
+    write_decoder_graphs(networks.decoder, folder=folder)
+    if networks.tower is not None:
+        tokens = torch.tensor([[4, 4, 4], [4, 4, 0]])
+        graphs.write_graph(
+            networks.tower, [tokens], form=graphs.TEXT_FORM, path=folder / "text.onnx"
+        )
+    return {
+        "encoder": "encoder.onnx",
+        "memory": "memory.onnx",
+        "decoder": "decoder.onnx",
+        "text": "text.onnx" if networks.tower is not None else None,
+    }
+
+
+def write_decoder_graphs(network: DecoderNetwork, *, folder: Path) -> None:
+    """Write `memory.onnx` and `decoder.onnx` of a decoder, without any rounding."""
+    network.eval()
+    decoder, config = network.decoder, network.config
+    frames = torch.randn(2, 5, config.dim)
+    graphs.write_graph(
+        graphs.MemoryGraph(decoder),
+        [frames],
+        form=graphs.MEMORY_FORM,
+        path=folder / "memory.onnx",
+    )
+    with torch.no_grad():
+        memory = decoder.memory(frames, torch.tensor([5, 3]))
+    shape = (2, config.layers, config.heads, 2, config.dim // config.heads)
+    example: list[Tensor] = [
+        torch.tensor([[1, 4, 5], [1, 4, 0]]),
+        torch.randn(shape),
+        torch.randn(shape),
+        *memory,
+    ]
+    graphs.write_graph(
+        graphs.DecoderGraph(decoder),
+        example,
+        form=graphs.DECODER_FORM,
+        path=folder / "decoder.onnx",
+    )
+
+
+def _write_texts(facts: BundleFacts, folder: Path) -> None:
+    repeatable = [index for index, word in enumerate(facts.words) if word in STOP_WORDS]
+    _write_json({"words": list(facts.words), "repeatable": repeatable}, folder / "vocabulary.json")
+    _write_json(list(facts.tags), folder / "tags.json")
+
+
+def _manifest(
+    networks: BundleNetworks, facts: BundleFacts, folder: Path, names: dict[str, str | None]
+) -> dict[str, Any]:
+    decoder = networks.decoder.config
+    score = facts.score if networks.head else replace(facts.score, joint=0.0)
+    return {
+        "format": FORMAT,
+        "name": facts.name,
+        "version": facts.version,
+        "licence": facts.licence,
+        "description": facts.description,
+        "sample_rate": networks.frontend.sample_rate,
+        "window_s": facts.window_s,
+        "min_samples": facts.min_samples,
+        "frame_dim": decoder.dim,
+        "embedding_dim": networks.encoder.config.dims[-1],
+        "joint_dim": networks.head.config.joint_dim if networks.head else 0,
+        "decoder": {
+            "layers": decoder.layers,
+            "heads": decoder.heads,
+            "dim": decoder.dim,
+            "max_positions": decoder.max_positions,
+        },
+        "null_memory": "zero-frame",
+        "tokenizer": {
+            "kind": "words",
+            "file": "vocabulary.json",
+            "pad": 0,
+            "bos": 1,
+            "eos": 2,
+            "unk": 3,
+            "tasks": {},
+            "default_task": None,
+        },
+        "beam": asdict(facts.beam),
+        "score": asdict(score),
+        "tags": "tags.json",
+        "graphs": names,
+        "files": {file.name: _file_entry(file) for file in sorted(folder.iterdir())},
+    }
+
+
+def _file_entry(path: Path) -> dict[str, str | int]:
+    content = path.read_bytes()
+    return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+
+
+def _write_json(value: object, path: Path) -> None:
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,111 @@
+"""A tiny bundle with random weights and the real form, made in about a second for tests.
+
+In: a folder and a seed. Out: a bundle that loads, encodes, captions and ranks, all of it without
+sense. The same seed gives the same numbers.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from audiosearch.model.text import SPECIAL_TOKENS
+from audiosearch.training.audio_head import AudioHead, AudioHeadConfig
+from audiosearch.training.convnext import ConvNext, ConvNextConfig
+from audiosearch.training.decoder import DecoderConfig, DecoderNetwork
+from audiosearch.training.export import (
+    BundleFacts,
+    BundleNetworks,
+    ScoreSettings,
+    export_bundle,
+)
+from audiosearch.training.frontend import FrontendConfig
+from audiosearch.training.text_tower import TextTower, TextTowerConfig
+
+TOY_WORDS = (
+    *("a", "the", "is", "and", "then", "while", "as", "in", "of", "followed", "by", "before"),
+    *("after", "loud", "soft", "dog", "barks", "barking", "bird", "birds", "sings", "chirping"),
+    *("rain", "falls", "falling", "man", "woman", "speaks", "speaking", "bell", "rings"),
+    *("ringing", "car", "engine", "passes", "wind", "blows", "door", "knocks", "beep"),
+)
+TOY_TAGS = ("dog", "bird", "rain", "speech", "bell", "engine", "wind", "knock")
+TOY_FRONTEND = FrontendConfig(
+    sample_rate=16_000,
+    n_fft=512,
+    window=400,
+    hop=320,
+    mels=32,
+    low_hz=50.0,
+    high_hz=8_000.0,
+)
+
+
+def write_toy_bundle(path: Path, *, seed: int = 0, joint: bool = True) -> Path:
+    """Write a toy bundle to `path` and return it; `joint` False leaves out the joint space."""
+    words = SPECIAL_TOKENS + TOY_WORDS
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        networks = toy_networks(vocabulary=len(words), joint=joint)
+        facts = BundleFacts(
+            name="toy",
+            version=f"0.{seed}",
+            licence="MIT",
+            description="Random weights, for tests: it recognises nothing.",
+            words=words,
+            tags=TOY_TAGS,
+            score=ScoreSettings(lift=2.0, joint=5.0, bias=0.0, min_score=0.5),
+        )
+        return export_bundle(networks, facts, path=path)
+
+
+def toy_networks(*, vocabulary: int, joint: bool) -> BundleNetworks:
+    """Random networks of tiny size, from torch's current random state."""
+    encoder = ConvNext(
+        ConvNextConfig(
+            mels=TOY_FRONTEND.mels,
+            classes=len(TOY_TAGS),
+            depths=(1, 1, 1, 1),
+            dims=(8, 12, 16, 24),
+            stem="overlap",
+            strides=((2, 2), (2, 2), (1, 2)),
+            norm="batch",
+            activation="relu",
+            kernel=(7, 3),
+            layer_scale=0.5,
+        )
+    )
+    # Statistics of ordinary sound, or an untrained network would saturate on decibels.
+    encoder.bn0.running_mean.fill_(-40.0)  # type: ignore[union-attr]
+    encoder.bn0.running_var.fill_(400.0)  # type: ignore[union-attr]
+    with torch.no_grad():
+        for parameter in encoder.parameters():
+            if parameter.ndim >= 2:
+                parameter.mul_(
+                    10.0
+                )  # published starting weights are too small to tell sounds apart
+    decoder = DecoderNetwork(
+        DecoderConfig(
+            vocabulary=vocabulary,
+            feature_dim=24,
+            dim=16,
+            heads=2,
+            layers=2,
+            feedforward=32,
+            max_positions=32,
+            frame_positions=40,
+        )
+    )
+    head = AudioHead(AudioHeadConfig(feature_dim=24, joint_dim=8, dim=16, heads=2, feedforward=16))
+    tower = TextTower(
+        TextTowerConfig(
+            vocabulary=vocabulary, joint_dim=8, dim=16, heads=2, layers=1, feedforward=16
+        )
+    )
+    return BundleNetworks(
+        frontend=TOY_FRONTEND,
+        encoder=encoder,
+        decoder=decoder,
+        head=head if joint else None,
+        tower=tower if joint else None,
+    )

@@ -1,0 +1,321 @@
+"""The first stage: teach the encoder to tag sounds; then it is frozen.
+
+In: the sound cache. Out: a checkpoint with the averaged weights, the tag names and a log. Every
+step draws its randomness from (seed, step), so a resumed run ends with the same weights. It does
+not know captions.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional
+
+from audiosearch.training import augment
+from audiosearch.training.checkpoints import (
+    Progress,
+    Report,
+    WeightAverage,
+    load_state,
+    save_state,
+)
+from audiosearch.training.convnext import ConvNext, starter_config
+from audiosearch.training.dataset import SYNTHETIC_SOURCE, SoundCache, Split
+from audiosearch.training.frontend import STARTER_FRONTEND, LogMel, decibels
+from audiosearch.training.labels import all_tags, tags_of
+
+
+@dataclass(frozen=True)
+class EncoderRecipe:
+    """How the encoder is trained."""
+
+    steps: int = 3600
+    batch: int = 64
+    crop_s: float = 5.0
+    learning_rate: float = 2e-3
+    warm_up: int = 200
+    weight_decay: float = 0.05
+    average: float = 0.998
+    mix_chance: float = 0.6
+    synthetic_share: float = 0.08
+    """The share of a batch that is drawn from made sounds."""
+    evaluate_every: int = 500
+    save_every: int = 250
+
+
+STARTER_ENCODER = EncoderRecipe()
+
+PAPER_ENCODER = EncoderRecipe(
+    steps=75_000, batch=32, crop_s=10.0, learning_rate=1e-3, weight_decay=0.0, mix_chance=1.0
+)
+"""The published schedule; its class-balanced AudioSet sampler and one-cycle rate are not here."""
+
+
+class EncoderTrainer:
+    """Networks, optimiser and data of one run; `run` goes from the last checkpoint to the end."""
+
+    def __init__(
+        self, sounds: SoundCache, *, recipe: EncoderRecipe, seed: int, folder: Path
+    ) -> None:
+        torch.manual_seed(seed)
+        self.sounds = sounds
+        self.recipe = recipe
+        self.seed = seed
+        self.folder = folder
+        self.tags = all_tags(clip.label for clip in sounds.clips)
+        self.targets = target_matrix(sounds, self.tags)
+        self.length = int(recipe.crop_s * sounds.sample_rate)
+        self.chances = sampling_chances(sounds, synthetic_share=recipe.synthetic_share)
+        self.log_mel = LogMel(STARTER_FRONTEND)
+        self.network = ConvNext(starter_config(len(self.tags)))
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = WeightAverage(self.network, decay=recipe.average)
+        self.optimiser = _optimiser(self.network, recipe)
+        self.step = 0
+
+    def run(self, *, report: Report) -> Path:
+        """Train to the end and return the path of the finished encoder."""
+        unfinished, finished = self.folder / "encoder.partial.pt", self.folder / "encoder.pt"
+        if unfinished.exists():
+            self._restore(unfinished)
+        started, first = time.monotonic(), self.step
+        running = math.nan
+        while self.step < self.recipe.steps:
+            loss = self._train_step()
+            running = loss if math.isnan(running) else 0.98 * running + 0.02 * loss
+            self.step += 1
+            if self.step % 50 == 0:
+                rate = (self.step - first) * self.recipe.batch / (time.monotonic() - started)
+                self._report(report, f"loss {running:.4f}, {rate:.0f} clips/s")
+            if self.step % self.recipe.save_every == 0:
+                self._save(unfinished)
+            if self.step % self.recipe.evaluate_every == 0 or self.step == self.recipe.steps:
+                self._report(report, self._evaluate())
+        save_state(
+            {"network": self.average.values, "tags": list(self.tags), "step": self.step}, finished
+        )
+        self._report(report, f"wrote {finished}")
+        return finished
+
+    def _train_step(self) -> float:
+        rng = step_generator(self.seed, self.step)
+        torch.manual_seed(self.seed * 1_000_003 + self.step)  # drop-path draws from the global one
+        waveforms, targets = self._batch(rng)
+        features = self._features(waveforms, rng)
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.step, self.recipe)
+        self.network.train()
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = self.network(features).logits
+        loss = functional.binary_cross_entropy_with_logits(logits.float(), targets)
+        self.optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimiser.step()
+        self.average.update(self.network, step=self.step)
+        return float(loss.detach())
+
+    def _batch(self, rng: Generator) -> tuple[Tensor, Tensor]:
+        """Waveforms `(B, N)` and soft targets `(B, classes)` of one step."""
+        numbers = np.random.default_rng([self.seed, self.step])
+        chosen = numbers.choice(self.chances.size, size=self.recipe.batch, p=self.chances)
+        waveforms = torch.stack(
+            [
+                torch.from_numpy(crop(self.sounds.waveform(i), length=self.length, rng=numbers))
+                for i in chosen
+            ]
+        )
+        waveforms = augment.circular_roll(rng, waveforms, chance=0.5)
+        mixed = augment.mix_by_power(rng, waveforms, chance=self.recipe.mix_chance)
+        share = mixed.share.unsqueeze(1)
+        own = self.targets[chosen]
+        targets = share * own + (1 - share) * own[mixed.partner]
+        noisy = augment.add_noise(rng, mixed.values, chance=0.25, low_db=-50.0)
+        return augment.gain(rng, noisy, low_db=-24.0, high_db=6.0), targets
+
+    def _features(self, waveforms: Tensor, rng: Generator) -> Tensor:
+        """Augmented decibels `(B, F, mels)`."""
+        with torch.no_grad():
+            power = augment.tilt(rng, self.log_mel.power(waveforms), limit_db=6.0)
+            power = augment.band_limit(rng, power, chance=0.35)
+            values = augment.resize_bands(rng, decibels(power), limit=0.12, parts=8)
+            return augment.mask_stripes(
+                rng,
+                values,
+                stripes=augment.STARTER_ENCODER_STRIPES,
+                fill=values.mean(dim=(1, 2), keepdim=True),
+            )
+
+    def _evaluate(self) -> str:
+        current = {name: value.clone() for name, value in self.network.state_dict().items()}
+        self.network.load_state_dict(self.average.values)
+        result = evaluate_tagging(self.network, self.sounds, tags=self.tags)
+        self.network.load_state_dict(current)
+        return result.text()
+
+    def _report(self, report: Report, text: str) -> None:
+        report(Progress(stage="encoder", step=self.step, total=self.recipe.steps, text=text))
+
+    def _save(self, path: Path) -> None:
+        state = {
+            "network": self.network.state_dict(),
+            "average": self.average.values,
+            "optimiser": self.optimiser.state_dict(),
+            "tags": list(self.tags),
+            "recipe": json.dumps(asdict(self.recipe)),
+            "step": self.step,
+        }
+        save_state(state, path)
+
+    def _restore(self, path: Path) -> None:
+        state = load_state(path)
+        self.network.load_state_dict(state["network"])
+        self.average.values = state["average"]
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step = int(state["step"])
+
+
+def step_generator(seed: int, step: int) -> Generator:
+    """The random numbers of one step."""
+    return torch.Generator().manual_seed(seed * 1_000_003 + step)
+
+
+def learning_rate(step: int, recipe: EncoderRecipe) -> float:
+    """Linear warm-up, then half a cosine down to nothing."""
+    if step < recipe.warm_up:
+        return recipe.learning_rate * (step + 1) / recipe.warm_up
+    done = (step - recipe.warm_up) / max(1, recipe.steps - recipe.warm_up)
+    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _optimiser(network: ConvNext, recipe: EncoderRecipe) -> torch.optim.AdamW:
+    decayed = [p for p in network.parameters() if p.ndim >= 2]
+    plain = [p for p in network.parameters() if p.ndim < 2]
+    return torch.optim.AdamW(
+        [
+            {"params": decayed, "weight_decay": recipe.weight_decay},
+            {"params": plain, "weight_decay": 0.0},
+        ],
+        lr=recipe.learning_rate,
+    )
+
+
+def target_matrix(sounds: SoundCache, tags: tuple[str, ...]) -> Tensor:
+    """Which tags each clip has, `(n_clips, n_tags)` of 0 and 1."""
+    column = {tag: index for index, tag in enumerate(tags)}
+    matrix = torch.zeros(len(sounds.clips), len(tags))
+    for row, clip in enumerate(sounds.clips):
+        for tag in tags_of(clip.label):
+            matrix[row, column[tag]] = 1.0
+    return matrix
+
+
+def sampling_chances(sounds: SoundCache, *, synthetic_share: float) -> npt.NDArray[np.float64]:
+    """How likely each clip `(n_clips,)` is drawn: rarer tags more, though not in full."""
+    counts: dict[str, int] = {}
+    training = set(sounds.indices(Split.TRAIN))
+    for index in training:
+        tag = tags_of(sounds.clips[index].label)[0]
+        counts[tag] = counts.get(tag, 0) + 1
+    weights = np.zeros(len(sounds.clips))
+    made = np.array([clip.source == SYNTHETIC_SOURCE for clip in sounds.clips])
+    for index in training:
+        weights[index] = counts[tags_of(sounds.clips[index].label)[0]] ** -0.5
+    recorded_mass, made_mass = weights[~made].sum(), weights[made].sum()
+    if made_mass > 0 and recorded_mass > 0:
+        weights[made] *= synthetic_share / (1 - synthetic_share) * recorded_mass / made_mass
+    return np.asarray(weights / weights.sum())
+
+
+def crop(
+    waveform: npt.NDArray[np.float32], *, length: int, rng: np.random.Generator
+) -> npt.NDArray[np.float32]:
+    """A random stretch `(length,)` of a clip, at times a little faster or slower.
+
+    A clip that is too short stands at a random place in silence, or is repeated with gaps.
+    """
+    if rng.random() < 0.5:
+        rate = float(np.exp(rng.uniform(np.log(0.8), np.log(1.25))))
+        needed = min(waveform.size, int(length * rate) + 2)
+        start = int(rng.integers(waveform.size - needed + 1))
+        part = torch.from_numpy(waveform[start : start + needed])
+        waveform = augment.change_speed(part, rate=rate, length=length).numpy()
+    if waveform.size >= length:
+        start = int(rng.integers(waveform.size - length + 1))
+        return waveform[start : start + length]
+    out = np.zeros(length, np.float32)
+    if rng.random() < 0.5:
+        at = int(rng.integers(length - waveform.size + 1))
+        out[at : at + waveform.size] = waveform
+        return out
+    at = 0
+    while at < length:
+        part_length = min(waveform.size, length - at)
+        out[at : at + part_length] = waveform[:part_length]
+        at += part_length + int(rng.integers(max(1, length // 4)))
+    return out
+
+
+@dataclass(frozen=True)
+class TaggingResult:
+    """How well held-out clips are tagged."""
+
+    accuracy: float
+    """Share of held-out fold clips whose label is the most probable of the folds' labels."""
+    clips: int
+    other_accuracy: float
+    """The same for the other held-out clips, any of their tags being right, over all tags."""
+    other_clips: int
+
+    def text(self) -> str:
+        """One line for the log."""
+        return (
+            f"held-out fold: {self.accuracy:.3f} of {self.clips}; "
+            f"other held-out: {self.other_accuracy:.3f} of {self.other_clips}"
+        )
+
+
+@torch.no_grad()
+def evaluate_tagging(
+    network: ConvNext, sounds: SoundCache, *, tags: tuple[str, ...], batch: int = 32
+) -> TaggingResult:
+    """Tag every held-out clip from its first five seconds, once, as it is."""
+    network.eval()
+    log_mel = LogMel(STARTER_FRONTEND)
+    held = sounds.indices(Split.VALIDATION) + sounds.indices(Split.TEST)
+    length = 5 * sounds.sample_rate
+    logits = []
+    for at in range(0, len(held), batch):
+        rows = np.zeros((len(held[at : at + batch]), length), np.float32)
+        for row, index in enumerate(held[at : at + batch]):
+            waveform = sounds.waveform(index)[:length]
+            rows[row, : waveform.size] = waveform
+        with torch.autocast("cpu", torch.bfloat16):
+            logits.append(network(log_mel(torch.from_numpy(rows))).logits.float())
+    scores = torch.cat(logits) if logits else torch.zeros(0, len(tags))
+    column = {tag: index for index, tag in enumerate(tags)}
+    fold_tags = sorted({column[tags_of(c.label)[0]] for c in sounds.clips if c.fold})
+    right, total, other_right, other_total = 0, 0, 0, 0
+    for row, index in enumerate(held):
+        clip = sounds.clips[index]
+        truth = {column[tag] for tag in tags_of(clip.label)}
+        if clip.fold:
+            total += 1
+            right += fold_tags[int(scores[row, fold_tags].argmax())] in truth
+        else:
+            other_total += 1
+            other_right += int(scores[row].argmax()) in truth
+    return TaggingResult(
+        accuracy=right / max(1, total),
+        clips=total,
+        other_accuracy=other_right / max(1, other_total),
+        other_clips=other_total,
+    )
