@@ -5,8 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.sounds import noise, tones, write_audio
+
+# A shared, busy machine is no reason to fail: tests hold no times.
+settings.register_profile("audiosearch", deadline=None)
+settings.load_profile("audiosearch")
+
+
+@pytest.fixture(scope="session")
+def toy_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny bundle of the real form, with random weights; read it, do not change it."""
+    from audiosearch.training.toy import write_toy_bundle  # noqa: PLC0415 - imports torch
+
+    return write_toy_bundle(tmp_path_factory.mktemp("models") / "toy", seed=0)
 
 
 @pytest.fixture

@@ -112,7 +112,7 @@ def test_what_is_no_model_is_refused(content: bytes) -> None:
 
 def test_graphs_nested_without_end_are_refused() -> None:
     node = MATMUL
-    for _ in range(40):
+    for _ in range(24):
         node = nested(node)
     with pytest.raises(NotOnnx, match="nested"):
         complaints(model(node))
