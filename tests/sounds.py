@@ -101,6 +101,8 @@ def write_audio(
         output.metadata.update(tags or {})
         stream = output.add_stream(codec, rate=rate, options=settings)
         assert isinstance(stream, AudioStream)
+        if codec in _SIXTEEN_BITS:
+            stream.codec_context.format = _SIXTEEN_BITS[codec]
         if codec == "wmav2":
             stream.bit_rate = 128_000
         stream.codec_context.layout = _LAYOUTS[len(block)]
@@ -110,6 +112,7 @@ def write_audio(
     return Path(name)
 
 
+_SIXTEEN_BITS = {"tta": "s16", "wavpack": "s16p"}  # which else start with 8
 _MUXERS = {".mka": "matroska", ".wma": "asf", ".m4a": "ipod", ".aac": "adts"}
 _LAYOUTS = {
     1: "mono",

@@ -45,8 +45,10 @@ _OPTIONS = {
     "protocol_whitelist": "file",
     "format_whitelist": DEMUXERS,
 }
+_NO_SOUND_FILE = "not a sound file, or its header is damaged"
+_HEAD_BYTES = 1 << 16
 _PCM_BITS = re.compile(r"pcm_[suf](\d+)")
-_LOSSLESS_SIXTEEN = frozenset({"s16", "s16p"})
+_BITS = {"u8": 8, "u8p": 8, "s16": 16, "s16p": 16}
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,8 @@ def open_audio(path: bytes) -> Iterator[tuple[InputContainer, AudioStream]]:
         stream = container.streams.audio[0]
         if stream.codec_context is None:
             raise DecodeError("no decoder for its codec", code=DecodeCode.UNSUPPORTED, path=path)
+        if not stream.codec_context.sample_rate or not stream.codec_context.layout.nb_channels:
+            raise DecodeError(_NO_SOUND_FILE, code=DecodeCode.UNSUPPORTED, path=path)
         # Threads of FFmpeg would each take a stack out of the worker's memory limit, and the
         # cores are already taken: one worker a core.
         stream.codec_context.thread_count = 1
@@ -114,9 +118,9 @@ def opening_error(error: Exception, *, path: bytes) -> DecodeError:
     if isinstance(error, MemoryError):
         return DecodeError("not enough memory to open it", code=DecodeCode.MEMORY, path=path)
     if isinstance(error, av.error.InvalidDataError):
-        return DecodeError(
-            "not a sound file, or its header is damaged", code=DecodeCode.UNSUPPORTED, path=path
-        )
+        return DecodeError(_NO_SOUND_FILE, code=DecodeCode.UNSUPPORTED, path=path)
+    if isinstance(error, av.error.EOFError) or _is_readable(error, path):
+        return DecodeError("no complete header in it", code=DecodeCode.DAMAGED, path=path)
     # "Format not on whitelist" comes as EINVAL: a playlist, a still picture, a subtitle file.
     if isinstance(error, av.error.ArgumentError):
         return DecodeError(
@@ -128,13 +132,25 @@ def opening_error(error: Exception, *, path: bytes) -> DecodeError:
     return DecodeError(f"cannot be opened: {error}", code=DecodeCode.UNSUPPORTED, path=path)
 
 
+def _is_readable(error: Exception, path: bytes) -> bool:
+    """Whether FFmpeg's "Input/output error" is a demuxer's word for a header cut short."""
+    if not (isinstance(error, OSError) and error.errno == errno.EIO):
+        return False
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            file.read(_HEAD_BYTES)
+    except OSError:
+        return False
+    return True
+
+
 def stream_format(container: InputContainer, stream: AudioStream) -> StreamFormat:
     """What the headers say of a stream."""
     context = stream.codec_context
     return StreamFormat(
         codec=context.codec.canonical_name,
         container=container.format.name.partition(",")[0],
-        sample_rate=context.sample_rate or 0,
+        sample_rate=context.sample_rate,
         channels=context.layout.nb_channels,
         bit_depth=_bit_depth(stream),
     )
@@ -181,5 +197,5 @@ def _bit_depth(stream: AudioStream) -> int | None:
         return extradata[17]  # after the 12 bytes of the atom's head: frame length (4), 0, depth
     if context.codec.lossless and not context.codec.lossy:
         # Deeper formats all decode to 32 bits, whatever was stored: not known from here.
-        return 16 if context.format.name in _LOSSLESS_SIXTEEN else None
+        return _BITS.get(getattr(context.format, "name", ""))
     return None

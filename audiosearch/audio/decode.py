@@ -145,9 +145,8 @@ class Decoding:
     def _summary(self, form: StreamFormat) -> AudioFacts:
         refused, total = self._n_bad_packets, self._n_packets
         if refused > max(1.0, MAX_BAD_SHARE * total) or (refused and self._first is None):
-            raise self._error(
-                f"damaged: the decoder refuses {refused} of {total} packets", DecodeCode.DAMAGED
-            )
+            reason = f"the decoder refuses {refused} of {total} packets"
+            raise self._error(reason, DecodeCode.DAMAGED)
         if self._first is None:
             raise self._error("no sample of sound in it", DecodeCode.NO_SAMPLES)
         # Several runs (chained Ogg of unlike parts) or a poisoned filter have no loudness as one.
