@@ -1,0 +1,28 @@
+"""The calibration of scores."""
+
+import math
+
+import numpy as np
+import pytest
+
+from audiosearch.model.score import Score
+
+SCORE = Score(lift=2.0, joint=5.0, bias=-3.0, min_score=0.5)
+
+
+def test_it_is_the_sigmoid_of_the_weighted_sum() -> None:
+    scores = SCORE(lift=np.float32([0.0, 1.0]), cosine=np.float32([0.0, 0.4]))
+    assert scores[0] == pytest.approx(1 / (1 + math.exp(3.0)))
+    assert scores[1] == pytest.approx(1 / (1 + math.exp(-1.0)))
+
+
+def test_without_a_joint_space_the_lift_decides_alone() -> None:
+    lifts = np.float32([-1.0, 0.0, 0.5, 3.0])
+    scores = SCORE(lift=lifts, cosine=None)
+    assert (np.diff(scores) > 0).all()
+    assert scores[1] == pytest.approx(1 / (1 + math.exp(3.0)))
+
+
+def test_extreme_values_stay_in_range() -> None:
+    scores = SCORE(lift=np.float32([-1e30, 1e30, 1e5]), cosine=np.float32([-1, 1, 0]))
+    assert scores.tolist() == [0.0, 1.0, 1.0]

@@ -1,0 +1,43 @@
+"""The text tower with the toy bundle."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from audiosearch.errors import FeatureUnavailable
+from audiosearch.model.bundle import Bundle, load_bundle
+from audiosearch.model.text_tower import TextTower
+
+TEXTS = ["a dog barks", "rain", "a man speaks and then a bell rings", "the wind blows", "dog"]
+
+
+def test_unit_vectors_that_do_not_depend_on_batch_mates(bundle: Bundle) -> None:
+    tower = TextTower(bundle)
+    vectors = tower.embed(TEXTS)
+    assert vectors.shape == (len(TEXTS), bundle.joint_dim)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
+    for text, vector in zip(TEXTS, vectors, strict=True):
+        np.testing.assert_allclose(tower.embed([text])[0], vector, atol=1e-5)
+
+
+def test_unknown_words_are_left_out(bundle: Bundle) -> None:
+    tower = TextTower(bundle)
+    known, mixed, unknown, empty = tower.embed(["a dog", "a purple dog", "purple", ""])
+    np.testing.assert_allclose(mixed, known, atol=1e-6)
+    assert not unknown.any()
+    assert not empty.any()
+
+
+def test_no_texts_and_endless_texts(bundle: Bundle) -> None:
+    tower = TextTower(bundle)
+    assert tower.embed([]).shape == (0, bundle.joint_dim)
+    assert np.isfinite(tower.embed(["dog bell " * 5000])).all()
+
+
+def test_a_bundle_without_joint_space_has_none(tmp_path: Path) -> None:
+    from audiosearch.training.toy import write_toy_bundle  # noqa: PLC0415 - imports torch
+
+    bundle = load_bundle(write_toy_bundle(tmp_path / "plain", joint=False))
+    with pytest.raises(FeatureUnavailable, match="shared"):
+        TextTower(bundle)
