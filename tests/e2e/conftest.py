@@ -1,0 +1,40 @@
+"""A library made by the real command, for tests that only ask it questions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.command import Command
+from tests.sounds import noise, tones, write_audio
+
+
+@pytest.fixture(scope="session")
+def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five good sounds, one of them with a name that is no UTF-8, and one that is no sound."""
+    folder = tmp_path_factory.mktemp("e2e") / "sounds"
+    (folder / "deep").mkdir(parents=True)
+    write_audio(folder / "low high.wav", tones([300, 1500]))
+    write_audio(folder / "high-low.flac", tones([1500, 300]))
+    write_audio(folder / "deep" / "hiss.ogg", noise(seconds=1.5))
+    write_audio(folder / "long.wav", tones([200, 400, 800, 1600], seconds=6.0))
+    odd = write_audio(folder / "odd.wav", tones([900, 100]))
+    odd.rename(bytes(folder) + b"/od\xff d.wav")  # type: ignore[arg-type]
+    (folder / "notes.wav").write_bytes(b"not a sound at all, whatever its name says")
+    return folder
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, toy_bundle: Path) -> Command:
+    """The command with an empty library."""
+    return Command(data_dir=tmp_path / "data", bundle=str(toy_bundle))
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory, toy_bundle: Path, sounds: Path) -> Command:
+    """The command with a library of `sounds`; tests must not change it."""
+    command = Command(data_dir=tmp_path_factory.mktemp("library"), bundle=str(toy_bundle))
+    answer = command("index", sounds)
+    assert answer.status == 0, answer.err
+    return command
