@@ -371,3 +371,18 @@ def lost_files(session: Session, file_ids: Sequence[int]) -> list[int]:
         }
         lost += [file_id for file_id in some if recordings.get(file_id) not in alive]
     return lost
+
+
+def recordings_of(session: Session, file_ids: Sequence[int]) -> list[int]:
+    """The recordings that files hold or held, each once."""
+    found: set[int] = set()
+    for start in range(0, len(file_ids), 500):
+        some = file_ids[start : start + 500]
+        found |= {
+            each
+            for each in session.scalars(
+                select(SoundFile.recording_id).where(SoundFile.id.in_(some))
+            )
+            if each is not None
+        }
+    return sorted(found)

@@ -201,16 +201,27 @@ def complete_encoding(
 
 
 def drop_unfinished(session: Session, recording_id: int, *, bundle_id: int) -> None:
-    """Remove what is stored of a recording whose file changed while it was read."""
+    """Remove what is stored of a recording that could not be read to its end.
+
+    With it goes the recording itself, if nothing else is known of it.
+    """
     encoding = session.get(Encoding, (recording_id, bundle_id))
-    if encoding is None or encoding.n_windows is not None:
-        return
-    session.execute(
-        delete(Window).where(Window.recording_id == recording_id, Window.bundle_id == bundle_id)
+    if encoding is not None and encoding.n_windows is None:
+        session.execute(
+            delete(Window).where(Window.recording_id == recording_id, Window.bundle_id == bundle_id)
+        )
+        session.delete(encoding)
+        session.flush()
+        state.windows_removed(session)
+    gone = session.connection().execute(
+        delete(Recording).where(
+            Recording.id == recording_id,
+            ~exists().where(SoundFile.recording_id == Recording.id),
+            ~exists().where(Encoding.recording_id == Recording.id),
+        )
     )
-    session.delete(encoding)
-    session.flush()
-    state.windows_removed(session)
+    if gone.rowcount:
+        fulltext.refresh_recordings(session, [recording_id])
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,294 @@
+"""From folders to a complete library: scan → open → decode → windows → encode → caption → commit.
+
+`index` is the whole run. Readers (threads with decoding processes) feed one bounded queue; this
+thread encodes, captions and commits, one transaction a batch, batches reaching across files. Files
+whose sound is known cost a hash, unchanged files nothing. A run can be stopped or killed at any
+point: what is committed stays, and the next run goes on from there.
+
+It knows neither FFmpeg nor ONNX (`interfaces.py`), and prints nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+
+from audiosearch.config import IndexConfig
+from audiosearch.errors import display_path
+from audiosearch.indexing.committing import Committer, Tally
+from audiosearch.indexing.encoding import encode_batch
+from audiosearch.indexing.interfaces import (
+    IndexingBundle,
+    IndexReport,
+    Models,
+    NoProgress,
+    OpenReader,
+    Progress,
+)
+from audiosearch.indexing.reading import Claims, Failed, Heard, Item, Readers, ReadingPlan
+from audiosearch.indexing.stopwatch import Stopwatch
+from audiosearch.indexing.sync import PlaceScan, Settled, settle_missing, take_in
+from audiosearch.indexing.workers import Worker, WorkerLimits
+from audiosearch.store.database import Database
+from audiosearch.store.queries import files, recordings
+from audiosearch.store.queries.files import PendingFile
+from audiosearch.store.queries.places import Place, join
+
+_PAGE = 1000  # pending files read from the database at a time
+_MANY_ITEMS = 512  # a batch with few windows is written all the same when it has so many items
+_SETTLE_S = 1.0  # pause before another look at files that changed while they were read
+_RATE_OVER_S = 10.0
+
+
+def index(
+    database: Database,
+    *,
+    places: Sequence[Place],
+    bundle: IndexingBundle,
+    load_models: Callable[[], Models],
+    config: IndexConfig,
+    progress: Progress | None = None,
+    stop: threading.Event | None = None,
+    accept_missing: bool = False,
+    open_reader: OpenReader | None = None,
+) -> IndexReport:
+    """Bring the library up to date with what is in `places`.
+
+    Args:
+        database: opened for writing.
+        places: roots, or folders and files under them.
+        bundle: what encodes; its rate, window length and fingerprint are used.
+        load_models: gives its parts; called only when there is something to encode.
+        config: hop, batch size, workers and what the walk passes over.
+        progress: is told how it goes.
+        stop: ends the run in good order when it is set, as Ctrl-C does.
+        accept_missing: mark files as missing even where more than half of a place is gone.
+        open_reader: makes a reader for each thread; decoding processes by default.
+
+    Raises:
+        StoreError: the library cannot be written to.
+        BundleError: the models cannot be used.
+        AudiosearchError: no decoding process can be started.
+    """
+    run = _Run(
+        database,
+        bundle=bundle,
+        load_models=load_models,
+        config=config,
+        progress=progress or NoProgress(),
+        stop=stop or threading.Event(),
+        open_reader=open_reader or _decoding_processes(config),
+    )
+    settled = Settled(n_missing=0, held=())
+    try:
+        run.scan(places)
+        run.read_pending()
+        if not run.stop.is_set():
+            settled = run.settle(accept_missing=accept_missing)
+    except KeyboardInterrupt:
+        run.stop.set()
+    return run.report(settled)
+
+
+def _decoding_processes(config: IndexConfig) -> OpenReader:
+    limits = WorkerLimits(memory_bytes=config.worker_memory_mb << 20, stall_s=config.worker_stall_s)
+    return lambda: Worker(limits)
+
+
+class _Run:
+    """One run of `index`: its steps, and what they hand to each other."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        bundle: IndexingBundle,
+        load_models: Callable[[], Models],
+        config: IndexConfig,
+        progress: Progress,
+        stop: threading.Event,
+        open_reader: OpenReader,
+    ) -> None:
+        self.stop = stop
+        self._start = time.perf_counter()
+        self._database = database
+        self._config = config
+        self._progress = progress
+        self._open_reader = open_reader
+        self._stopwatch = Stopwatch()
+        self._models = functools.cache(self._timed(load_models))
+        self._hop_s = config.hop * bundle.window_s
+        self._scans: list[PlaceScan] = []
+        claims = Claims()
+        with database.session() as session:
+            self._bundle_id = recordings.ensure_bundle(
+                session, name=bundle.name, version=bundle.version, fingerprint=bundle.fingerprint
+            )
+        self._plan = ReadingPlan(
+            database=database,
+            bundle=bundle,
+            bundle_id=self._bundle_id,
+            hop_s=self._hop_s,
+            claims=claims,
+            stopwatch=self._stopwatch,
+        )
+        self._committer = Committer(
+            database,
+            bundle_id=self._bundle_id,
+            hop_s=self._hop_s,
+            claims=claims,
+            embed_texts=lambda: self._models().embed_texts,
+        )
+        self._meter = _Meter(self._committer.tally)
+
+    def _timed(self, load: Callable[[], Models]) -> Callable[[], Models]:
+        def timed() -> Models:
+            with self._stopwatch.time("load"):
+                return load()
+
+        return timed
+
+    def scan(self, places: Sequence[Place]) -> None:
+        """Step 1: write down what is new, changed or back; find out what is to be read."""
+        with self._stopwatch.time("scan"):
+            for place in places:
+                scan = take_in(self._database, place, config=self._config)
+                self._scans.append(scan)
+                for problem in scan.problems:
+                    self._progress.warn(f"{display_path(problem.path)}: {problem.reason}")
+                if scan.offline:
+                    self._progress.warn(
+                        f"{display_path(place.path)}: not there or empty; what is known of it stays"
+                    )
+            with self._database.session() as session:
+                files.requeue_incomplete(session, bundle_id=self._bundle_id, hop_s=self._hop_s)
+
+    def read_pending(self) -> None:
+        """Steps 2 to 7: read all pending files, and those that changed meanwhile once more."""
+        online = [scan.place for scan in self._scans if not scan.offline]
+        gone = frozenset(file_id for scan in self._scans for file_id in scan.gone)
+        with self._database.reading() as session:
+            n_pending = files.count_pending(session, online)
+        self._progress.start(n_pending)
+        if n_pending == 0:
+            return
+        self._read(self._pending(online, gone), n_files=n_pending)
+        while (again := self._committer.take_again()) and not self.stop.wait(_SETTLE_S):
+            self._read(iter(again), n_files=len(again))
+        if self._committer.tally.n_unsettled:
+            self._progress.warn(
+                f"{self._committer.tally.n_unsettled} files keep changing;"
+                " they are tried again next time"
+            )
+
+    def _pending(self, places: Sequence[Place], gone: frozenset[int]) -> Iterator[PendingFile]:
+        last = 0
+        while True:
+            with self._database.reading() as session:
+                page = files.pending_files(session, places, after_id=last, limit=_PAGE)
+            if not page:
+                return
+            last = page[-1].file_id
+            yield from (file for file in page if file.file_id not in gone)
+
+    def _read(self, pending: Iterator[PendingFile], *, n_files: int) -> None:
+        n_threads = min(self._config.workers or os.cpu_count() or 1, n_files)
+        batch: list[Item] = []
+        n_windows = 0
+        with Readers(
+            pending,
+            plan=self._plan,
+            open_reader=self._open_reader,
+            n_threads=n_threads,
+            queue_size=2 * self._config.batch_windows,
+        ) as items:
+            for item in items:
+                if self.stop.is_set():
+                    return
+                batch.append(item)
+                n_windows += isinstance(item, Heard)
+                if n_windows >= self._config.batch_windows or len(batch) >= _MANY_ITEMS:
+                    self._write(batch)
+                    batch, n_windows = [], 0
+        self._write(batch)
+
+    def _write(self, batch: Sequence[Item]) -> None:
+        """Encode, caption and commit one batch."""
+        if not batch:
+            return
+        heard = self._committer.wanted(batch)
+        encoded = (
+            encode_batch(heard, models=self._models(), stopwatch=self._stopwatch) if heard else []
+        )
+        with self._stopwatch.time("store"):
+            self._committer.commit(batch, encoded)
+        for item in batch:
+            if isinstance(item, Failed) and not item.vanished:
+                path = display_path(join(item.file.root_path, item.file.path))
+                self._progress.warn(f"{path}: {item.reason}")
+        tally = self._committer.tally
+        self._progress.advance(
+            n_files=tally.n_done,
+            seconds=tally.sound_s,
+            rate=self._meter.rate(),
+            n_failed=tally.n_failed,
+        )
+
+    def settle(self, *, accept_missing: bool) -> Settled:
+        """Step 8: mark what is gone, now that moved files are recognised."""
+        with self._stopwatch.time("scan"):
+            settled = settle_missing(self._database, self._scans, accept_missing=accept_missing)
+        for held in settled.held:
+            self._progress.warn(
+                f"{display_path(held.path)}: {held.n_lost} of {held.n_known} files are gone;"
+                " nothing was marked as missing"
+            )
+        return settled
+
+    def report(self, settled: Settled) -> IndexReport:
+        """What became of it all."""
+        tally, scans = self._committer.tally, self._scans
+        return IndexReport(
+            n_files=sum(scan.n_found for scan in scans),
+            n_new=sum(scan.n_new for scan in scans),
+            n_changed=sum(scan.n_changed for scan in scans),
+            n_unchanged=sum(scan.n_unchanged for scan in scans),
+            n_missing=settled.n_missing + tally.n_vanished,
+            n_failed=tally.n_failed,
+            n_recognised=tally.n_recognised,
+            n_encoded=tally.n_encoded,
+            n_unsettled=tally.n_unsettled,
+            n_windows=tally.n_windows,
+            sound_s=tally.sound_s,
+            wall_s=time.perf_counter() - self._start,
+            stages_s=self._stopwatch.seconds(),
+            offline=tuple(scan.place.path for scan in scans if scan.offline),
+            held=settled.held,
+            problems=tuple(
+                f"{display_path(problem.path)}: {problem.reason}"
+                for scan in scans
+                for problem in scan.problems
+            ),
+            interrupted=self.stop.is_set(),
+        )
+
+
+class _Meter:
+    """Seconds of sound a second over the last moments."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+        self._marks: deque[tuple[float, float]] = deque([(time.monotonic(), 0.0)])
+
+    def rate(self) -> float:
+        """The rate up to now; each call leaves a mark to measure the next from."""
+        now, sound_s = time.monotonic(), self._tally.sound_s
+        self._marks.append((now, sound_s))
+        while len(self._marks) > 2 and self._marks[1][0] <= now - _RATE_OVER_S:
+            self._marks.popleft()
+        then, before_s = self._marks[0]
+        return (sound_s - before_s) / max(now - then, 1e-6)

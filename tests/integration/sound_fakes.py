@@ -1,0 +1,136 @@
+"""A tiny deterministic model and small sounds for tests that index; everything else is real."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import wave
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from audiosearch.config import IndexConfig
+from audiosearch.indexing.interfaces import Models, Sentence
+from audiosearch.indexing.pipeline import index
+from audiosearch.store.database import Database
+from audiosearch.store.queries import roots
+
+RATE = 8000  # Hz
+EMBEDDING, JOINT, FRAME_DIM, N_FRAMES = 12, 8, 4, 5
+
+
+@dataclass(frozen=True)
+class FakeBundle:
+    name: str = "fake"
+    version: str = "1"
+    fingerprint: str = "f" * 64
+    sample_rate: int = RATE
+    window_s: float = 1.0
+
+
+@dataclass(frozen=True)
+class FakeEncoded:
+    frames: np.ndarray
+    embedding: np.ndarray
+    joint: np.ndarray | None
+
+
+class FakeEncoder:
+    """Vectors drawn from a hash of the samples: equal sounds, equal vectors."""
+
+    def __init__(self) -> None:
+        self.n_windows = 0
+        self.batches: list[int] = []
+        self.on_batch = lambda: None
+
+    def encode_many(self, waveforms: Sequence[np.ndarray]) -> list[FakeEncoded]:
+        self.n_windows += len(waveforms)
+        self.batches.append(len(waveforms))
+        self.on_batch()
+        return [self._encode(samples) for samples in waveforms]
+
+    @staticmethod
+    def _encode(samples: np.ndarray) -> FakeEncoded:
+        digest = hashlib.sha256(samples.tobytes()).digest()
+        random = np.random.default_rng(int.from_bytes(digest[:8], "little"))
+        return FakeEncoded(
+            frames=random.standard_normal((N_FRAMES, FRAME_DIM), dtype=np.float32),
+            embedding=_unit(random.standard_normal(EMBEDDING, dtype=np.float32)),
+            joint=_unit(random.standard_normal(JOINT, dtype=np.float32)),
+        )
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    return vector / np.linalg.norm(vector)
+
+
+class FakeCaptioner:
+    WORDS = ("dog", "rain", "bell", "engine")
+
+    def captions(self, frames: Sequence[np.ndarray]) -> list[Sentence]:
+        return [
+            Sentence(f"a {self.WORDS[int(abs(each[0, 0]) * 100) % 4]} is heard", 1.5)
+            for each in frames
+        ]
+
+
+def embed_texts(texts: Sequence[str]) -> np.ndarray:
+    rows = [np.frombuffer(hashlib.sha256(t.encode()).digest()[:JOINT], np.uint8) for t in texts]
+    return np.stack([_unit(row.astype(np.float32) + 1) for row in rows])
+
+
+class FakeModels:
+    """Counts what is encoded, and whether the models were loaded at all."""
+
+    def __init__(self) -> None:
+        self.encoder = FakeEncoder()
+        self.n_loads = 0
+
+    def __call__(self) -> Models:
+        self.n_loads += 1
+        return Models(encoder=self.encoder, captioner=FakeCaptioner(), embed_texts=embed_texts)
+
+
+def write_wav(path: Path | bytes, *, seconds: float = 1.0, seed: int = 0, rate: int = RATE) -> None:
+    """Noise that `seed` decides."""
+    random = np.random.default_rng(seed)
+    samples = (random.standard_normal(round(seconds * rate)) * 3000).astype("<i2")
+    write_samples(path, samples, rate=rate)
+
+
+def write_samples(path: Path | bytes, samples: np.ndarray, *, rate: int = RATE) -> None:
+    target = os.fsencode(path)
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    with open(target, "wb") as file, wave.open(file, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(rate)
+        out.writeframes(samples.tobytes())
+
+
+def run_index(
+    database: Database,
+    *folders: Path,
+    models: FakeModels | None = None,
+    bundle: FakeBundle | None = None,
+    stop: threading.Event | None = None,
+    accept_missing: bool = False,
+    **settings: object,
+):
+    """Index `folders` (all roots without any) with the fake model, one reader."""
+    config = IndexConfig(**{"workers": 1, "batch_windows": 4, **settings})
+    with database.session() as session:
+        places = [roots.add_root(session, os.fsencode(folder)) for folder in folders]
+        places = places or [roots.Place(root=root, under=b"") for root in roots.list_roots(session)]
+    return index(
+        database,
+        places=places,
+        bundle=bundle or FakeBundle(),
+        load_models=models or FakeModels(),
+        config=config,
+        stop=stop,
+        accept_missing=accept_missing,
+    )
