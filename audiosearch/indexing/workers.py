@@ -108,6 +108,11 @@ class Worker(AbstractContextManager["Worker"]):
         self._closed = False
         self._child: _Child | None = _Child(self._limits, command)
 
+    @property
+    def pid(self) -> int | None:
+        """The present process; None between one that was given up and its successor."""
+        return None if self._child is None else self._child.pid
+
     def open(self, path: bytes, *, sample_rate: int) -> OpenedFile:
         """Read a file through without decoding it; `blocks` then gives it at `sample_rate`.
 
@@ -262,6 +267,11 @@ class _Child:
     def returncode(self) -> int | None:
         """How it ended, as `subprocess` has it."""
         return self._process.returncode
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
 
     def wait_ready(self) -> None:
         """Wait until it has imported what it needs.
