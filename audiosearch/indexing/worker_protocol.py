@@ -19,6 +19,9 @@ from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import Any, BinaryIO
 
+import numpy as np
+import numpy.typing as npt
+
 from audiosearch.audio.decode import AudioFacts
 from audiosearch.audio.fingerprint import Fingerprint
 from audiosearch.errors import DecodeCode, DecodeError
@@ -136,10 +139,15 @@ def pack_error(error: DecodeError) -> bytes:
     return _dump({"code": error.code.value, "reason": error.reason})
 
 
-def unpack_error(payload: bytes, *, path: bytes) -> DecodeError:
-    """The error to raise about `path`."""
+def unpack_error(payload: bytes) -> DecodeError:
+    """The error sent, about no file as yet."""
     content = json.loads(payload)
-    return DecodeError(content["reason"], code=DecodeCode(content["code"]), path=path)
+    return DecodeError(str(content["reason"]), code=DecodeCode(content["code"]))
+
+
+def unpack_block(payload: bytes) -> npt.NDArray[np.float32]:
+    """Samples (n,); read-only, since they lie in the message."""
+    return np.frombuffer(payload, np.float32)
 
 
 def _dump(content: Mapping[str, Any]) -> bytes:

@@ -16,45 +16,39 @@ model or the library.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
-import subprocess
 import sys
-import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import IO, BinaryIO
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from audiosearch.audio.decode import AudioFacts
 from audiosearch.errors import AudiosearchError, DecodeCode, DecodeError
+from audiosearch.indexing.worker_process import WorkerProcess, ending
 from audiosearch.indexing.worker_protocol import (
     BrokenConversation,
     Kind,
     Message,
     OpenedFile,
     pack_open,
-    receive,
     send,
+    unpack_block,
     unpack_error,
     unpack_facts,
     unpack_opened,
 )
 
-if sys.platform == "linux":
-    import fcntl
-
 __all__ = ["OpenedFile", "Worker", "WorkerClosed", "WorkerLimits", "worker_command"]
 
-PIPE_BYTES = 1 << 20  # Linux: room for eight seconds of sound, so that both sides keep working
-START_S = 60.0  # importing on a cold, busy disk is slow, and it is nobody's file that is at fault
+Content = TypeVar("Content")
+
 _SERVE = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
     "from audiosearch.indexing.worker_main import main; main(sys.argv[2:])"
@@ -101,12 +95,12 @@ class Worker(AbstractContextManager["Worker"]):
         self, limits: WorkerLimits | None = None, *, command: Sequence[str] | None = None
     ) -> None:
         self._limits = limits or WorkerLimits()
-        self._command = command
+        self._command = list(command) if command is not None else worker_command(self._limits)
         self._path = b""
         self._blocks_done = True
         self._facts: AudioFacts | None = None
         self._closed = False
-        self._child: _Child | None = _Child(self._limits, command)
+        self._child: WorkerProcess | None = WorkerProcess(self._command)
 
     @property
     def pid(self) -> int | None:
@@ -125,7 +119,7 @@ class Worker(AbstractContextManager["Worker"]):
             self._drop_child()
         self._path, self._facts, self._blocks_done = path, None, True
         self._ask(Kind.OPEN, pack_open(path, sample_rate))
-        return unpack_opened(self._answer(Kind.OPENED).payload)
+        return self._unpacked(unpack_opened, self._answer(Kind.OPENED))
 
     def blocks(self) -> Iterator[npt.NDArray[np.float32]]:
         """Decode the opened file: mono blocks (n,), about a second each.
@@ -142,9 +136,9 @@ class Worker(AbstractContextManager["Worker"]):
             message = self._answer(Kind.BLOCK, Kind.FACTS)
             if message.kind is Kind.FACTS:
                 self._blocks_done = True
-                self._facts = unpack_facts(message.payload)
+                self._facts = self._unpacked(unpack_facts, message)
                 return
-            yield np.frombuffer(message.payload, np.float32)
+            yield self._unpacked(unpack_block, message)
 
     def facts(self) -> AudioFacts:
         """What the file turned out to be, once all its blocks are taken.
@@ -175,21 +169,36 @@ class Worker(AbstractContextManager["Worker"]):
 
     def _ask(self, kind: Kind, payload: bytes = b"") -> None:
         """Send a request to a living, ready process."""
-        if self._closed:
-            raise WorkerClosed
         for _ in range(2):  # one that died between two files is replaced, the file not blamed
-            if self._child is None:
-                self._child = _Child(self._limits, self._command)
+            child = self._living()
             try:
-                self._child.wait_ready()
-                send(self._child.requests, kind, payload)
-            except OSError:
+                child.wait_ready()
+                send(child.requests, kind, payload)
+            except (OSError, ValueError):  # its pipe is broken, or closed by another thread
                 self._drop_child()
                 if kind is Kind.DECODE:
                     break  # a new process would not know which file
+            except AudiosearchError:
+                self._check_not_closed()
+                raise
             else:
                 return
+        self._check_not_closed()
         raise self._error("the decoding process ended", DecodeCode.CRASHED)
+
+    def _living(self) -> WorkerProcess:
+        self._check_not_closed()
+        child = self._child
+        if child is None:
+            child = self._child = WorkerProcess(self._command)
+            if self._closed:  # meanwhile, by another thread
+                self._drop_child()
+                raise WorkerClosed
+        return child
+
+    def _check_not_closed(self) -> None:
+        if self._closed:
+            raise WorkerClosed
 
     def _answer(self, *wanted: Kind) -> Message:
         """The next message but beats.
@@ -197,8 +206,7 @@ class Worker(AbstractContextManager["Worker"]):
         Raises:
             DecodeError: the process says so, or it died or was stopped over this file.
         """
-        child = self._child
-        assert child is not None
+        child = self._living()
         try:
             message = child.next_message(self._limits.stall_s)
             while message.kind is Kind.BEAT:
@@ -206,27 +214,37 @@ class Worker(AbstractContextManager["Worker"]):
         except (BrokenConversation, OSError, ValueError):
             self._drop_child()
             self._blocks_done = True
-            if self._closed:
-                raise WorkerClosed from None
+            self._check_not_closed()
             raise self._cause_of_death(child) from None
         if message.kind is Kind.ERROR:
             self._blocks_done = True
-            error = unpack_error(message.payload, path=self._path)
+            error = self._unpacked(unpack_error, message)
             if error.code is DecodeCode.MEMORY:
                 self._drop_child()  # what is left of its memory is in pieces
-            raise error
+            raise self._error(error.reason, error.code)
         if message.kind not in wanted:
-            self._drop_child()
-            raise self._error(f"unexpected answer {message.kind.name}", DecodeCode.CRASHED)
+            raise self._nonsense(message)
         return message
 
-    def _cause_of_death(self, child: _Child) -> DecodeError:
+    def _unpacked(self, unpack: Callable[[bytes], Content], message: Message) -> Content:
+        """A message's content; hostile input may have taken over who sends it."""
+        try:
+            return unpack(message.payload)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise self._nonsense(message) from None
+
+    def _nonsense(self, message: Message) -> DecodeError:
+        self._drop_child()
+        self._blocks_done = True
+        return self._error(f"nonsense from the decoder ({message.kind.name})", DecodeCode.CRASHED)
+
+    def _cause_of_death(self, child: WorkerProcess) -> DecodeError:
         if child.stalled:
             reason = f"the decoder gave no sign of progress for {self._limits.stall_s:g} s"
             return self._error(reason, DecodeCode.TIMEOUT)
         if child.returncode == -getattr(signal, "SIGXCPU", 0):
             return self._error("the decoder calculates without progress", DecodeCode.TIMEOUT)
-        return self._error(f"the decoder crashed ({_ending(child.returncode)})", DecodeCode.CRASHED)
+        return self._error(f"the decoder crashed ({ending(child.returncode)})", DecodeCode.CRASHED)
 
     def _error(self, reason: str, code: DecodeCode) -> DecodeError:
         return DecodeError(reason, code=code, path=self._path)
@@ -235,134 +253,3 @@ class Worker(AbstractContextManager["Worker"]):
         child, self._child = self._child, None
         if child is not None:
             child.end()
-
-
-class _Child:
-    """One process with its pipes, and a watch that stops it when it makes us wait too long."""
-
-    def __init__(self, limits: WorkerLimits, command: Sequence[str] | None) -> None:
-        # BLAS threads would cost address space and cores that other workers need.
-        environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-        self._process = subprocess.Popen(  # noqa: S603
-            list(command) if command is not None else worker_command(limits),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment,
-        )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self.requests: BinaryIO = self._process.stdin  # type: ignore[assignment]
-        self._answers: BinaryIO = self._process.stdout  # type: ignore[assignment]
-        _widen(self._answers)
-        self._ready = False
-        self._watch = _Watch(self._process)
-
-    @property
-    def stalled(self) -> bool:
-        """Whether it was stopped for making us wait."""
-        return self._watch.fired
-
-    @property
-    def returncode(self) -> int | None:
-        """How it ended, as `subprocess` has it."""
-        return self._process.returncode
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
-
-    def wait_ready(self) -> None:
-        """Wait until it has imported what it needs.
-
-        Raises:
-            AudiosearchError: it ended before that.
-        """
-        if self._ready:
-            return
-        try:
-            self.next_message(START_S)
-        except BrokenConversation:
-            said = self._process.stderr.read() if self._process.stderr is not None else b""
-            self.end()
-            last = said.decode("utf-8", "replace").strip().splitlines()[-1:]
-            raise AudiosearchError(
-                f"no decoding process can be started: {last[0] if last else 'it ended at once'}"
-            ) from None
-        self._ready = True
-
-    def next_message(self, patience_s: float) -> Message:
-        """Wait for a message, `patience_s` at most.
-
-        Raises:
-            BrokenConversation: the process ended, or was stopped because it took longer.
-        """
-        self._watch.deadline_s = time.monotonic() + patience_s
-        try:
-            return receive(self._answers)
-        finally:
-            self._watch.deadline_s = None
-
-    def end(self) -> None:
-        """Stop it and close the pipes; safe to call twice and from another thread."""
-        self._process.kill()
-        self._process.wait()
-        self._watch.end()
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            if pipe is not None:
-                _close(pipe)
-
-
-class _Watch:
-    """Kills a process that is waited for too long.
-
-    A thread, because reads from pipes take no timeout on every platform. It looks at a deadline
-    four times a second; setting one costs nothing, which matters for each block of sound.
-    """
-
-    _LOOK_S = 0.25
-
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self.fired = False
-        self.deadline_s: float | None = None  # on the monotonic clock; None = nobody waits
-        self._process = process
-        self._ended = threading.Event()
-        threading.Thread(target=self._run, name="worker-watch", daemon=True).start()
-
-    def end(self) -> None:
-        """Nothing is to be watched any more."""
-        self._ended.set()
-
-    def _run(self) -> None:
-        while not self._ended.wait(self._LOOK_S):
-            deadline_s = self.deadline_s
-            if deadline_s is not None and time.monotonic() > deadline_s:
-                self.fired = True
-                self._process.kill()
-                return
-
-
-def _widen(pipe: BinaryIO) -> None:
-    """Make a pipe hold more than its 64 KiB, where the system lets us."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):  # a user may be at the limit for pipes
-            fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-
-
-def _close(pipe: IO[bytes]) -> None:
-    with contextlib.suppress(OSError):  # what was still to be written has no reader
-        pipe.close()
-
-
-def _ending(returncode: int | None) -> str:
-    """A process's end in words."""
-    if returncode is None:
-        return "it closed its pipe"
-    if returncode >= 0:
-        return f"exit status {returncode}"
-    try:
-        name = signal.Signals(-returncode).name
-    except ValueError:
-        name = f"signal {-returncode}"
-    return f"{name}, perhaps out of memory" if name == "SIGKILL" else name

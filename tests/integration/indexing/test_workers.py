@@ -300,3 +300,21 @@ def test_modules_in_the_current_folder_are_not_run(
     monkeypatch.chdir(trap)
     with Worker() as worker:
         assert len(read(worker, path)) == RATE
+
+
+@pytest.mark.parametrize("answer", ["OPENED", "ERROR", "BLOCK", "FACTS", "READY"])
+def test_nonsense_from_a_worker_fails_the_file(answer: str) -> None:
+    """A decoder that hostile input has taken over may say anything."""
+    script = f"""
+import sys
+sys.path[:] = {sys.path!r}
+from audiosearch.indexing.worker_protocol import Kind, receive, send
+send(sys.stdout.buffer, Kind.READY)
+while True:
+    receive(sys.stdin.buffer)
+    send(sys.stdout.buffer, Kind.{answer}, b'[1, 2, "x"]')
+"""
+    with Worker(command=[sys.executable, "-c", script]) as worker:
+        with pytest.raises(DecodeError, match="nonsense") as caught:
+            worker.open(b"/any.wav", sample_rate=RATE)
+        assert caught.value.code is DecodeCode.CRASHED
