@@ -30,13 +30,20 @@ POINTS: Final = (
     "missing.commit",  # vanished files marked, not committed
 )
 
-_name, _, _count = os.environ.get(VARIABLE, "").partition(":")
-_passages_left = int(_count) if _count.isdigit() else 1
+_name = ""
+_passages_left = 0
+
+
+def arm(setting: str) -> None:
+    """Set what the environment variable sets; empty: no fault."""
+    global _name, _passages_left  # noqa: PLW0603 - one countdown a process is the point
+    _name, _, count = setting.partition(":")
+    _passages_left = int(count) if count.isdigit() else 1
 
 
 def reach(point: str) -> None:
     """Pass through `point`: does nothing unless the environment names it."""
-    global _passages_left  # noqa: PLW0603 - one countdown a process is the point
+    global _passages_left  # noqa: PLW0603
     if point != _name:
         return
     _passages_left -= 1
@@ -49,3 +56,6 @@ def die() -> NoReturn:
     if hasattr(signal, "SIGKILL"):
         os.kill(os.getpid(), signal.SIGKILL)
     os._exit(137)
+
+
+arm(os.environ.get(VARIABLE, ""))

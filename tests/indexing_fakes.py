@@ -102,9 +102,9 @@ def write_wav(path: Path | bytes, *, seconds: float = 1.0, seed: int = 0, rate: 
 
 
 def write_samples(path: Path | bytes, samples: np.ndarray, *, rate: int = RATE) -> None:
-    target = os.fsencode(path)
-    os.makedirs(os.path.dirname(target), exist_ok=True)
-    with open(target, "wb") as file, wave.open(file, "wb") as out:
+    target = Path(os.fsdecode(path))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("wb") as file, wave.open(file, "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(2)
         out.setframerate(rate)

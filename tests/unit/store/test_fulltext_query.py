@@ -1,0 +1,25 @@
+from audiosearch.store.queries.fulltext import match_expression
+
+
+def test_words_are_quoted_and_any_may_match() -> None:
+    assert match_expression("Dog barks") == '"dog" OR "barks"'
+
+
+def test_operators_become_words() -> None:
+    assert match_expression('dog" OR NEAR(cat) NOT *') == '"dog" OR "near" OR "cat" OR "not"'
+
+
+def test_words_that_tell_nothing_are_left_out_unless_they_are_all() -> None:
+    assert match_expression("the dog and the cat") == '"dog" OR "cat"'
+    assert match_expression("on and on") == '"on" OR "and"'
+
+
+def test_nothing_to_search_for() -> None:
+    assert match_expression("") is None
+    assert match_expression(' \x00 "*" — 🙂') is None
+
+
+def test_a_pasted_book_is_cut_short() -> None:
+    expression = match_expression(" ".join(f"word{n}" for n in range(200_000)))
+    assert expression is not None
+    assert expression.count(" OR ") == 63
