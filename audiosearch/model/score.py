@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +26,14 @@ class Score:
     bias: float
     min_score: float  # hits below are no good match
 
-    def __call__(self, *, lift: Floats, cosine: Floats | None) -> Floats:
-        """Scores (n,) of lifts (n,) and cosines (n,), or of lifts alone without a joint space."""
+    def __call__(self, *, lift: Floats, cosine: Floats | None) -> Doubles:
+        """Scores (n,) of lifts (n,) and cosines (n,), or of lifts alone without a joint space.
+
+        Doubles, so that the best scores, close to 1, keep their order.
+        """
         evidence = self.lift * lift.astype(np.float64) + self.bias
         if cosine is not None:
             evidence = evidence + self.joint * cosine
         # Written with tanh, the sigmoid overflows for no value.
-        return (0.5 * (1.0 + np.tanh(0.5 * evidence))).astype(np.float32)
+        scores: Doubles = 0.5 * (1.0 + np.tanh(0.5 * evidence))
+        return scores

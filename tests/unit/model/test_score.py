@@ -26,3 +26,8 @@ def test_without_a_joint_space_the_lift_decides_alone() -> None:
 def test_extreme_values_stay_in_range() -> None:
     scores = SCORE(lift=np.float32([-1e30, 1e30, 1e5]), cosine=np.float32([-1, 1, 0]))
     assert scores.tolist() == [0.0, 1.0, 1.0]
+
+
+def test_good_scores_keep_their_order() -> None:
+    scores = SCORE(lift=np.float32([10.0, 10.1, 10.2]), cosine=np.ones(3, np.float32))
+    assert (np.diff(scores) > 0).all()

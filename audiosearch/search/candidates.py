@@ -1,0 +1,145 @@
+"""The first step of a query: few windows that may fit, found cheaply.
+
+In go words and their vector, out come window ids for the decoder to judge. Three sources, each
+a ranking of its own, are fused by reciprocal rank: likeness of words and sound in the joint
+space; full text over captions, file names, metadata and tags; and likeness of the words to
+stored captions. It knows nothing of cross-entropy or scores.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy.orm import Session
+
+from audiosearch.search.view import View
+from audiosearch.search.words import Words
+from audiosearch.store.queries import fulltext
+from audiosearch.store.queries.search import (
+    CaptionVectors,
+    caption_vectors,
+    window_places,
+    windows_said,
+)
+from audiosearch.store.vectors import VectorKind, VectorTable, top_positions, unit_rows
+
+Floats = npt.NDArray[np.float32]
+Ids = npt.NDArray[np.int64]
+Ranking = Sequence[int]  # window ids, best first
+
+# Cormack, Clarke and Buettcher 2009, "Reciprocal rank fusion outperforms Condorcet": 60 keeps the
+# first places of one source from outweighing agreement between sources.
+RANK_OFFSET = 60
+POOL = 4  # times as many windows from each source as are wanted, to have some choice
+# Of the candidates that one long recording may take while others wait.
+SHARE = 0.1
+
+
+def joint_ranking(
+    table: VectorTable, vector: Floats, *, limit: int, allowed: Ids | None
+) -> Ranking:
+    """Windows nearest to a text's vector (J,) in the joint space."""
+    if not len(table) or not vector.any():
+        return []
+    ids, _ = table.top_k(vector, limit, allowed=allowed)
+    return [int(each) for each in ids]
+
+
+def text_ranking(
+    session: Session, text: str, *, bundle_id: int, limit: int, allowed: Ids | None
+) -> Ranking:
+    """Windows whose caption, file name, metadata or tags hold words of a text."""
+    found = fulltext.search_windows(
+        session, text, bundle_id=bundle_id, limit=limit, allowed=_as_set(allowed)
+    )
+    return [window_id for window_id, _ in found]
+
+
+def caption_ranking(
+    session: Session,
+    captions: CaptionVectors,
+    vector: Floats,
+    *,
+    bundle_id: int,
+    limit: int,
+    allowed: Ids | None,
+) -> Ranking:
+    """Windows of which captions are said that are near to a text's vector (J,)."""
+    if not len(captions.ids) or not vector.any():
+        return []
+    cosines = unit_rows(captions.matrix) @ unit_rows(vector[None])[0]
+    permitted = _as_set(allowed)
+    nearest = captions.ids[top_positions(cosines, limit)].tolist()
+    said = windows_said(session, nearest, bundle_id=bundle_id)
+    ranking: dict[int, None] = {}
+    for caption_id in nearest:
+        for window_id in said.get(caption_id, ()):
+            if permitted is None or window_id in permitted:
+                ranking[window_id] = None
+        if len(ranking) >= limit:
+            break
+    return list(ranking)[:limit]
+
+
+def fuse(rankings: Sequence[Ranking]) -> list[int]:
+    """All windows of some rankings, by the sum of their reciprocal ranks; equals by id."""
+    scores: dict[int, float] = defaultdict(float)
+    for ranking in rankings:
+        for place, window_id in enumerate(ranking, start=1):
+            scores[window_id] += 1.0 / (RANK_OFFSET + place)
+    return sorted(scores, key=lambda window_id: (-scores[window_id], window_id))
+
+
+def spread(fused: Sequence[int], *, limit: int, recording_of: Callable[[int], int]) -> list[int]:
+    """The first `limit` windows, a long recording taking no more than its share.
+
+    Windows beyond the share wait; they fill what room the others leave.
+    """
+    share = max(1, round(limit * SHARE))
+    taken: Counter[int] = Counter()
+    chosen: list[int] = []
+    waiting: list[int] = []
+    for window_id in fused:
+        recording = recording_of(window_id)
+        taken[recording] += 1
+        (chosen if taken[recording] <= share else waiting).append(window_id)
+        if len(chosen) == limit:
+            return chosen
+    return chosen + waiting[: limit - len(chosen)]
+
+
+def candidates(view: View, words: Words, *, limit: int) -> Ids:
+    """The `limit` windows (n,) that most likely fit the words of a query, likeliest first."""
+    pool = limit * POOL
+    rankings = [
+        text_ranking(
+            view.session, words.text, bundle_id=view.bundle_id, limit=pool, allowed=view.allowed
+        )
+    ]
+    if words.vector is not None:
+        table = view.vectors(VectorKind.JOINT)
+        rankings.append(joint_ranking(table, words.vector, limit=pool, allowed=view.allowed))
+        captions = caption_vectors(view.session, bundle_id=view.bundle_id)
+        rankings.append(
+            caption_ranking(
+                view.session,
+                captions,
+                words.vector,
+                bundle_id=view.bundle_id,
+                limit=pool,
+                allowed=view.allowed,
+            )
+        )
+    fused = fuse(rankings)
+    if len(fused) > limit:
+        places = window_places(view.session, fused)
+        fused = spread(fused, limit=limit, recording_of=lambda each: places[each].recording_id)
+    return np.array(fused, dtype=np.int64)
+
+
+def _as_set(allowed: Ids | None) -> AbstractSet[int] | None:
+    return None if allowed is None else set(allowed.tolist())

@@ -1,0 +1,74 @@
+"""A sound given on the command line: a file, or a part of one as `FILE@START-END`.
+
+In goes the text, out come the path and the part in seconds. It opens no audio.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from audiosearch.errors import QueryError
+
+_NUMBER = r"\d+(?:\.\d*)?|\.\d+"
+_TIME = rf"(?:\d+:){{0,2}}(?:{_NUMBER})"  # 3.5 or 1:03.5 or 1:02:03.5
+_RANGE = re.compile(rf"(?P<start>{_TIME})?-(?P<end>{_TIME})?")
+
+
+@dataclass(frozen=True)
+class ClipRange:
+    """A part of a file, in seconds; `end_s` None is the end of the sound."""
+
+    path: bytes
+    start_s: float = 0.0
+    end_s: float | None = None
+
+
+def parse_clip(text: str) -> ClipRange:
+    """The file and part that `text` names.
+
+    A file that exists under the whole text is that file, whatever its name holds; otherwise what
+    follows the last `@` is the part: `3.5-6`, `3.5-`, `-6`, and times as 1:02:03.5 too.
+
+    Raises:
+        QueryError: there is no such file, or the part is no range of time.
+    """
+    if _is_file(text):
+        return _checked(ClipRange(os.fsencode(text)))
+    name, at, part = text.rpartition("@")
+    if not at or not name:
+        return _checked(ClipRange(os.fsencode(text)))
+    found = _RANGE.fullmatch(part)
+    if found is None or part == "-":
+        if _is_file(name):
+            raise QueryError(
+                f"{part!r} is no part of a sound", path=name, remedy="write it as FILE@3.5-6"
+            )
+        return _checked(ClipRange(os.fsencode(text)))
+    start_s = _seconds(found["start"] or "0")
+    end_s = _seconds(found["end"]) if found["end"] else None
+    if end_s is not None and end_s <= start_s:
+        raise QueryError(f"the part {part!r} ends before it begins", path=name)
+    return _checked(ClipRange(os.fsencode(name), start_s, end_s))
+
+
+def _checked(clip: ClipRange) -> ClipRange:
+    if not _is_file(os.fsdecode(clip.path)):
+        raise QueryError("no such sound file", path=clip.path)
+    return clip
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except OSError:  # a name that no file can have, such as one of a million letters
+        return False
+
+
+def _seconds(text: str) -> float:
+    seconds = 0.0
+    for part in text.split(":"):
+        seconds = seconds * 60 + float(part)
+    return seconds

@@ -1,0 +1,191 @@
+"""Search: start reading here.
+
+`SearchEngine.find` answers words with sounds: cheap candidates first, then the decoder listens to
+each of them (Labbé et al. 2023, https://arxiv.org/abs/2308.15090). `similar` answers a sound with
+sounds, `describe` a sound with captions. In go queries, out come results; the database is only
+read. It knows neither audio nor how results are shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from audiosearch.config import SearchConfig
+from audiosearch.model.bundle import Bundle
+from audiosearch.model.caption import Captioner
+from audiosearch.model.decoder import Decoder
+from audiosearch.model.scoring import CaptionScorer
+from audiosearch.model.text_tower import TextTower
+from audiosearch.search.candidates import candidates
+from audiosearch.search.describe import Describer
+from audiosearch.search.hits import Found, best_windows, show
+from audiosearch.search.rerank import judge
+from audiosearch.search.results import Description, FindResult, Heard, SoundQuery, TextQuery
+from audiosearch.search.similar import rank_by_sound
+from audiosearch.search.stopwatch import Stopwatch
+from audiosearch.search.view import Tables, View, open_view
+from audiosearch.search.words import Words, understand
+from audiosearch.store.database import Database
+from audiosearch.store.queries.search import window_places
+from audiosearch.store.vectors import VectorKind, unit_rows
+
+Ids = npt.NDArray[np.int64]
+
+
+class SearchEngine:
+    """Answers queries over what one bundle has encoded in one library."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        bundle: Bundle,
+        decoder: Decoder,
+        tower: TextTower | None,
+        config: SearchConfig,
+    ) -> None:
+        self._database = database
+        self._bundle = bundle
+        self._scorer = CaptionScorer(decoder)
+        self._tower = tower
+        self._config = config
+        self._tables = Tables(bundle=bundle, cache_dir=database.vectors_dir)
+        self._describer = Describer(scorer=self._scorer, captioner=Captioner(decoder), tower=tower)
+
+    def find(self, query: TextQuery) -> FindResult:
+        """The recordings in which the words of `query` are heard, best first.
+
+        Raises:
+            QueryError: there is no word in the query, or a filter has no meaning here.
+        """
+        watch = Stopwatch()
+        with watch.stage("words"):
+            words = understand(query.text, scorer=self._scorer, tower=self._tower)
+        with self._database.reading() as session:
+            with watch.stage("filters"):
+                view = open_view(session, query.filters, bundle=self._bundle, tables=self._tables)
+            if view is None:
+                return _nothing(watch, unknown_words=words.unknown)
+            with watch.stage("candidates"):
+                window_ids, exhaustive = self._windows_to_hear(view, words, query)
+            with watch.stage("decoder"):
+                found = self._hear(view, words, window_ids)
+            with watch.stage("hits"):
+                places = window_places(session, [each.window_id for each in found])
+                best = best_windows(found, places)
+                good = self._good_enough(best, query)
+                hits = show(
+                    session,
+                    good,
+                    places,
+                    scope=view.scope,
+                    limit=query.limit or self._config.limit,
+                    fold_above=self._config.fold_similarity,
+                )
+        return FindResult(
+            hits=hits,
+            unknown_words=words.unknown,
+            weak=not words.has_known,
+            exhaustive=exhaustive,
+            n_windows=view.n_windows,
+            n_candidates=len(found),
+            n_below_min_score=len(best) - len(good),
+            timings=watch.seconds,
+        )
+
+    def similar(self, query: SoundQuery) -> FindResult:
+        """The recordings that sound most like `query`, best first.
+
+        Each stored window is as similar as the query's window that it is most like. A sound that
+        is in the library finds itself first; near-duplicates are shown, not folded, since they
+        may be what is looked for.
+
+        Raises:
+            QueryError: a filter has no meaning here, or there is no sound to compare.
+        """
+        watch = Stopwatch()
+        with self._database.reading() as session:
+            with watch.stage("filters"):
+                view = open_view(session, query.filters, bundle=self._bundle, tables=self._tables)
+            if view is None:
+                return _nothing(watch)
+            limit = query.limit or self._config.limit
+            with watch.stage("likeness"):
+                best, places = rank_by_sound(view, query.embeddings, limit=limit)
+                least = query.min_similarity
+                good = [x for x in best if least is None or (x.similarity or 0.0) >= least]
+            with watch.stage("hits"):
+                hits = show(session, good, places, scope=view.scope, limit=limit, fold_above=None)
+        return FindResult(
+            hits=hits,
+            exhaustive=True,
+            n_windows=view.n_windows,
+            n_candidates=len(view.every_window()),
+            n_below_min_score=len(best) - len(good),
+            timings=watch.seconds,
+        )
+
+    def describe(self, windows: Sequence[Heard], *, limit: int) -> list[Description]:
+        """Captions for windows of a sound, in the order of the windows.
+
+        For each the model's own sentence, then at most `limit` stored captions, best first.
+        """
+        with self._database.reading() as session:
+            return self._describer.describe(
+                session, windows, limit=limit, bundle=self._bundle, tables=self._tables
+            )
+
+    def _windows_to_hear(self, view: View, words: Words, query: TextQuery) -> tuple[Ids, bool]:
+        """The windows that the decoder shall judge, and whether these are all."""
+        if words.has_known:
+            every = view.every_window()
+            if query.exhaustive or len(every) < self._config.exhaustive_below:
+                return every, True
+        return candidates(view, words, limit=self._config.candidates), False
+
+    def _hear(self, view: View, words: Words, window_ids: Ids) -> list[Found]:
+        """The windows with what the decoder says of them, best first."""
+        if not words.has_known:
+            # The decoder has nothing to say of words it never learned: names and tags matched,
+            # and their order is all there is.
+            return [Found(window_id=int(each)) for each in window_ids]
+        window_ids = np.sort(window_ids)  # as vector tables are
+        judged = judge(view.session, window_ids, tokens=words.tokens, scorer=self._scorer)
+        cosines = None
+        if words.vector is not None:
+            table = view.vectors(VectorKind.JOINT)
+            cosines = table.matrix[table.rows_of(window_ids)] @ unit_rows(words.vector[None])[0]
+        scores = self._bundle.score(lift=judged.lifts, cosine=cosines)
+        return [
+            Found(
+                window_id=int(window_ids[place]),
+                score=float(scores[place]),
+                cross_entropy=float(judged.cross_entropies[place]),
+                lift=float(judged.lifts[place]),
+            )
+            for place in np.lexsort((window_ids, -scores)).tolist()
+        ]
+
+    def _good_enough(self, found: Sequence[Found], query: TextQuery) -> list[Found]:
+        """Those that reach the least score. Without a score only where nobody asked for one."""
+        least = query.min_score
+        if least is None:
+            own = self._config.min_score
+            least = own if own >= 0 else self._bundle.score.min_score
+            return [each for each in found if each.score is None or each.score >= least]
+        return [each for each in found if (each.score or 0.0) >= least]
+
+
+def _nothing(watch: Stopwatch, *, unknown_words: tuple[str, ...] = ()) -> FindResult:
+    """The answer of a library in which this bundle has encoded nothing."""
+    return FindResult(
+        hits=(),
+        unknown_words=unknown_words,
+        exhaustive=True,
+        n_windows=0,
+        n_candidates=0,
+        timings=watch.seconds,
+    )

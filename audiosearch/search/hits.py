@@ -1,0 +1,115 @@
+"""From ranked windows to what is shown: one hit a recording, near-duplicates folded.
+
+In go windows in their final order, out come hits with paths, times and captions. It decides no
+order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy.orm import Session
+
+from audiosearch.search.results import Hit
+from audiosearch.store.queries.search import (
+    Scope,
+    WindowPlace,
+    first_paths,
+    window_captions,
+    window_embeddings,
+)
+from audiosearch.store.vectors import unit_rows
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A window that matched, with what was computed of it."""
+
+    window_id: int
+    score: float | None = None
+    cross_entropy: float | None = None
+    lift: float | None = None
+    similarity: float | None = None
+
+
+def best_windows(found: Iterable[Found], places: Mapping[int, WindowPlace]) -> list[Found]:
+    """The first window of each recording, in the order given."""
+    best: dict[int, Found] = {}
+    for each in found:
+        best.setdefault(places[each.window_id].recording_id, each)
+    return list(best.values())
+
+
+def fold(embeddings: Floats, *, above: float, limit: int) -> dict[int, int]:
+    """The first `limit` rows (n, E) to show, in order, each with how many later ones are like it.
+
+    A row that has a cosine greater than `above` to a shown one is not shown itself; it counts
+    for the first such row.
+    """
+    rows = unit_rows(embeddings)
+    shown: list[int] = []
+    n_alike: dict[int, int] = {}
+    for row in range(len(rows)):
+        alike = np.flatnonzero(rows[shown] @ rows[row] > above)
+        if len(alike):
+            n_alike[shown[int(alike[0])]] += 1
+        elif len(shown) < limit:
+            shown.append(row)
+            n_alike[row] = 0
+    return n_alike
+
+
+def show(
+    session: Session,
+    found: Sequence[Found],
+    places: Mapping[int, WindowPlace],
+    *,
+    scope: Scope,
+    limit: int,
+    fold_above: float | None,
+) -> tuple[Hit, ...]:
+    """The hits of windows that matched, best first, each of another recording.
+
+    Args:
+        session: any session.
+        found: one window a recording, best first.
+        places: where they are.
+        scope: which files may be shown for a recording.
+        limit: most hits.
+        fold_above: near-duplicates with a greater cosine show as one; None = all show.
+    """
+    shown = dict.fromkeys(range(min(limit, len(found))), 0)
+    if fold_above is not None and fold_above < 1.0 and len(found) > 1:
+        embeddings = window_embeddings(session, [each.window_id for each in found])
+        shown = fold(embeddings, above=fold_above, limit=limit)
+    chosen = [(found[row], n_alike) for row, n_alike in shown.items()]
+    window_ids = [each.window_id for each, _ in chosen]
+    captions = window_captions(session, window_ids)
+    recordings = [places[window_id].recording_id for window_id in window_ids]
+    paths = first_paths(session, recordings, scope)
+    hits: list[Hit] = []
+    for each, n_alike in chosen:
+        place = places[each.window_id]
+        hits.append(
+            Hit(
+                rank=len(hits) + 1,
+                path=paths[place.recording_id],
+                start_s=place.start_s,
+                end_s=place.end_s,
+                duration_s=place.duration_s,
+                recording_id=place.recording_id,
+                window_id=each.window_id,
+                score=each.score,
+                cross_entropy=each.cross_entropy,
+                lift=each.lift,
+                similarity=each.similarity,
+                caption=captions.get(each.window_id),
+                n_alike=n_alike,
+            )
+        )
+    return tuple(hits)

@@ -1,0 +1,147 @@
+"""Questions to the search engine and its answers, as frozen values.
+
+Times are in seconds within a recording, cross-entropies and lifts in nats a word (lower
+cross-entropy and higher lift are better), scores and similarities better when higher.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from audiosearch.model.encoder import Encoded
+from audiosearch.search.filters import Filters
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextQuery:
+    """Find sounds by words.
+
+    Attributes:
+        text: what a person typed.
+        filters: which recordings may answer.
+        limit: most hits; None = the setting.
+        min_score: hits below are left out; None = the setting, or the bundle's own advice.
+        exhaustive: let the decoder listen to every window.
+    """
+
+    text: str
+    filters: Filters = field(default_factory=Filters)
+    limit: int | None = None
+    min_score: float | None = None
+    exhaustive: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoundQuery:
+    """Find sounds by sound.
+
+    Attributes:
+        embeddings: (n, E) of the windows of the sound that are not silent.
+        min_similarity: hits below are left out; None = none are.
+    """
+
+    embeddings: Floats
+    filters: Filters = field(default_factory=Filters)
+    limit: int | None = None
+    min_similarity: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hit:
+    """The best window of one recording.
+
+    Attributes:
+        rank: 1 is best.
+        path: absolute, as the system has it; the first by its bytes of the recording's files.
+        score: 0 to 1. None where the model knows no word of the query and only names, tags or
+            metadata matched.
+        caption: what the model says of the window; None where it was not asked.
+        n_alike: recordings that are near-duplicates of this one and not shown.
+        similarity: cosine to the sound asked for; None for queries by words.
+    """
+
+    rank: int
+    path: bytes
+    start_s: float
+    end_s: float
+    duration_s: float
+    recording_id: int
+    window_id: int
+    score: float | None = None
+    cross_entropy: float | None = None
+    lift: float | None = None
+    caption: str | None = None
+    similarity: float | None = None
+    n_alike: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class FindResult:
+    """The answer to a query by words or by sound.
+
+    Attributes:
+        hits: best first.
+        unknown_words: words of the query that the model never learned.
+        weak: the model knows no word of the query; hits matched by names, tags or metadata only.
+        exhaustive: every window that may answer was scored, not only candidates.
+        n_windows: windows of the library, before filters.
+        n_candidates: windows that were scored.
+        n_below_min_score: recordings left out since they match too weakly.
+        timings: seconds by stage, in their order.
+    """
+
+    hits: tuple[Hit, ...]
+    unknown_words: tuple[str, ...] = ()
+    weak: bool = False
+    exhaustive: bool
+    n_windows: int
+    n_candidates: int
+    n_below_min_score: int = 0
+    timings: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """A window of a sound to be described; `encoded` is None where it is silent."""
+
+    start_s: float
+    end_s: float
+    encoded: Encoded | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionFit:
+    """A caption and how well it fits a window.
+
+    Attributes:
+        rank: 0 is the model's own sentence, stored captions count from 1.
+        scaled: place of the cross-entropy between the caption's least and greatest over the
+            library; None where that has no meaning.
+        source: `model`, or who wrote a stored caption: auto, user, import.
+    """
+
+    rank: int
+    text: str
+    score: float
+    cross_entropy: float
+    lift: float
+    scaled: float | None
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """What is heard in a window: the model's sentence, then stored captions, best first.
+
+    A silent window has none.
+    """
+
+    start_s: float
+    end_s: float
+    captions: tuple[CaptionFit, ...]

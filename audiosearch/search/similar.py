@@ -1,0 +1,67 @@
+"""Sounds by sound: stored windows by their likeness to the windows of a clip.
+
+In go embeddings, out come the best windows of the most similar recordings. Exact: every window
+that may answer is compared.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from audiosearch.errors import QueryError
+from audiosearch.search.hits import Found, best_windows
+from audiosearch.search.view import View
+from audiosearch.store.queries.search import WindowPlace, window_places
+from audiosearch.store.vectors import VectorKind, VectorTable, top_positions
+
+Floats = npt.NDArray[np.float32]
+Ids = npt.NDArray[np.int64]
+
+_QUERIES = 16  # windows of the clip compared together: bounds memory over large libraries
+_FIRST = 256  # windows looked at for their recordings at first; more if these are too few
+
+
+def rank_by_sound(
+    view: View, embeddings: Floats, *, limit: int
+) -> tuple[list[Found], dict[int, WindowPlace]]:
+    """The best window of each of the `limit` most similar recordings, and where these are.
+
+    Args:
+        view: what may answer.
+        embeddings: (n, E) of the clip's windows that are not silent.
+        limit: most recordings.
+
+    Raises:
+        QueryError: there is no sound in the clip.
+    """
+    if len(embeddings) == 0:
+        raise QueryError("there is nothing to hear in this sound", remedy="choose another part")
+    ids, likeness = _likeness(view, embeddings)
+    n_seen = min(len(ids), max(_FIRST, limit))
+    while True:
+        order = top_positions(likeness, n_seen)
+        places = window_places(view.session, ids[order].tolist())
+        found = [
+            Found(window_id=int(ids[row]), similarity=float(likeness[row]))
+            for row in order.tolist()
+        ]
+        best = best_windows(found, places)
+        if len(best) >= limit or n_seen == len(ids):
+            return best[:limit], places
+        n_seen = min(len(ids), n_seen * 4)
+
+
+def _likeness(view: View, embeddings: Floats) -> tuple[Ids, Floats]:
+    """Windows that may answer, and the cosine of each to the clip's window it is most like."""
+    table = view.vectors(VectorKind.EMBEDDING)
+    if view.allowed is not None:
+        rows = table.rows_of(view.allowed)
+        table = VectorTable(ids=table.ids[rows], matrix=table.matrix[rows])
+    # Rounded as the store rounds: a sound is then exactly as long and as placed as its own row.
+    rounded = embeddings.astype(np.float16).astype(np.float32)
+    likeness = np.full(len(table), -1.0, dtype=np.float32)
+    for start in range(0, len(rounded) if len(table) else 0, _QUERIES):
+        cosines = table.similarities(rounded[start : start + _QUERIES])
+        np.maximum(likeness, cosines.max(axis=0), out=likeness)
+    return table.ids, np.minimum(likeness, np.float32(1.0))

@@ -1,0 +1,100 @@
+"""The library as one query sees it: one bundle's windows, within the query's filters.
+
+In go a session and filters, out come ids and vectors. The state is that of the session's
+transaction, whatever a writer does meanwhile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy.orm import Session
+
+from audiosearch.model.bundle import Bundle
+from audiosearch.search.filters import Filters, find_scope
+from audiosearch.store.queries import state
+from audiosearch.store.queries.recordings import find_bundle_id
+from audiosearch.store.queries.search import Scope, allowed_windows, count_windows
+from audiosearch.store.vectors import VectorKind, VectorTable, load_vectors
+
+Ids = npt.NDArray[np.int64]
+
+
+class Tables:
+    """The vectors of a bundle's windows, loaded when first needed and kept while they hold."""
+
+    def __init__(self, *, bundle: Bundle, cache_dir: Path | None) -> None:
+        self._bundle = bundle
+        self._cache_dir = cache_dir
+        self._kept: dict[VectorKind, tuple[int, VectorTable]] = {}
+
+    def load(self, session: Session, kind: VectorKind, *, bundle_id: int) -> VectorTable:
+        """All vectors of a kind, silent windows left out, as of the session's state."""
+        now = state.read_counter(session, state.WINDOWS)
+        if kind not in self._kept or self._kept[kind][0] != now:
+            table = load_vectors(
+                session,
+                bundle_id=bundle_id,
+                fingerprint=self._bundle.fingerprint,
+                kind=kind,
+                cache_dir=self._cache_dir,
+            )
+            self._kept[kind] = now, table
+        return self._kept[kind][1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """What a query may answer with.
+
+    Attributes:
+        bundle_id: the bundle's id in the database.
+        n_windows: its windows before filters, silent ones included.
+        allowed: ids of windows that may answer, ascending; None = all that are not silent.
+    """
+
+    session: Session
+    bundle: Bundle
+    bundle_id: int
+    scope: Scope
+    n_windows: int
+    allowed: Ids | None
+    tables: Tables
+
+    def vectors(self, kind: VectorKind) -> VectorTable:
+        """Vectors of all windows of the bundle that are not silent, filtered or not."""
+        return self.tables.load(self.session, kind, bundle_id=self.bundle_id)
+
+    @property
+    def any_kind(self) -> VectorKind:
+        """The kind of vector to take where any will do."""
+        return VectorKind.JOINT if self.bundle.joint_dim else VectorKind.EMBEDDING
+
+    def every_window(self) -> Ids:
+        """Ids of all windows that may answer, ascending."""
+        return self.vectors(self.any_kind).ids if self.allowed is None else self.allowed
+
+
+def open_view(session: Session, filters: Filters, *, bundle: Bundle, tables: Tables) -> View | None:
+    """The library as a query with `filters` sees it; None where the bundle has no window in it.
+
+    Raises:
+        QueryError: a filter has no meaning in this library.
+    """
+    bundle_id = find_bundle_id(session, fingerprint=bundle.fingerprint)
+    n_windows = 0 if bundle_id is None else count_windows(session, bundle_id=bundle_id)
+    if bundle_id is None or n_windows == 0:
+        return None
+    scope = find_scope(session, filters)
+    return View(
+        session=session,
+        bundle=bundle,
+        bundle_id=bundle_id,
+        scope=scope,
+        n_windows=n_windows,
+        allowed=allowed_windows(session, scope, bundle_id=bundle_id),
+        tables=tables,
+    )

@@ -1,0 +1,61 @@
+"""What a query by words means to the model.
+
+In goes what a person typed, out come tokens for the decoder, a vector in the joint space and the
+words that the model never learned.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from audiosearch.errors import QueryError
+from audiosearch.model.scoring import CaptionScorer, TokenIds
+from audiosearch.model.text import split_words
+from audiosearch.model.text_tower import TextTower
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """A query, understood.
+
+    Attributes:
+        text: the words that count, normalised, no more than the decoder has positions for.
+        tokens: their ids.
+        unknown: those that the model never learned, each once.
+        vector: (J,) in the joint space; None where the bundle has none, zero where no word is
+            known.
+    """
+
+    text: str
+    tokens: TokenIds
+    unknown: tuple[str, ...]
+    vector: Floats | None
+    has_known: bool
+
+
+def understand(text: str, *, scorer: CaptionScorer, tower: TextTower | None) -> Words:
+    """What `text` means to the model.
+
+    Raises:
+        QueryError: there is no word in it.
+    """
+    # What a terminal passed on that is no Unicode could not be handed to the database.
+    clean = text.encode("utf-8", "replace").decode("utf-8")
+    words = split_words(clean)[: scorer.max_words]
+    if not words:
+        raise QueryError("there is no word to search for", remedy="say what is heard")
+    kept = " ".join(words)
+    vocabulary = scorer.decoder.bundle.vocabulary
+    tokens = scorer.encode(kept)
+    return Words(
+        text=kept,
+        tokens=tokens,
+        unknown=vocabulary.unknown_words(kept),
+        vector=None if tower is None else tower.embed([kept])[0],
+        has_known=any(token != vocabulary.unk for token in tokens),
+    )
