@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -231,7 +232,7 @@ def _build(
     """Write the cache file of the session's state, starting from an older one where that holds."""
     now = state.read_counter(session, state.WINDOWS)
     removed = state.read_counter(session, state.WINDOWS_REMOVED)
-    older = _newest_sound(cache_dir, stem, removed=removed)
+    older = _newest_sound(cache_dir, stem, now=now, removed=removed)
     target = cache_dir / f"{stem}-{now}.vectors"
     handle, name = tempfile.mkstemp(dir=cache_dir, prefix=f"{stem}-", suffix=".unfinished")
     unfinished = Path(name)
@@ -249,7 +250,7 @@ def _build(
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
-    _sweep(cache_dir, stem, keep=target)
+    _sweep(cache_dir, stem, now=now)
     return target
 
 
@@ -274,18 +275,26 @@ def _write_rows(file: BinaryIO, chunks: Iterator[tuple[Ids, Floats]]) -> tuple[I
     return np.concatenate(ids), dim
 
 
-def _newest_sound(cache_dir: Path, stem: str, *, removed: int) -> _CacheFile | None:
-    """The cache file to start from: no window was removed since it was made."""
+def _newest_sound(cache_dir: Path, stem: str, *, now: int, removed: int) -> _CacheFile | None:
+    """The cache file to start from: not from after `now`, and no window was removed since."""
     files = [_open(path) for path in cache_dir.glob(f"{stem}-*.vectors")]
-    sound = [file for file in files if file is not None and file.header.removed == removed]
+    sound = [
+        file
+        for file in files
+        if file is not None and file.header.removed == removed and file.header.windows < now
+    ]
     return max(sound, key=lambda file: file.header.windows, default=None)
 
 
-def _sweep(cache_dir: Path, stem: str, *, keep: Path) -> None:
-    """Remove what newer files replaced; one that a system keeps locked goes another time."""
-    for path in cache_dir.glob(f"{stem}-*.vectors"):
-        if path != keep:
-            try:
-                path.unlink(missing_ok=True)
-            except OSError:
-                continue
+def _sweep(cache_dir: Path, stem: str, *, now: int) -> None:
+    """Remove what newer files replaced, and what a killed process left a day ago."""
+    for path in cache_dir.glob(f"{stem}-*"):
+        try:
+            if path.suffix == ".unfinished":
+                superseded = path.stat().st_mtime < time.time() - 86_400
+            else:
+                superseded = int(path.stem.rpartition("-")[2]) < now
+            if superseded:
+                path.unlink()
+        except (OSError, ValueError):  # swept by another process, kept locked by one, or not ours
+            continue

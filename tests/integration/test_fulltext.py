@@ -1,0 +1,206 @@
+"""Full text over captions, names, metadata and tags, in the real FTS5."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy.orm import Session
+
+from audiosearch.store.database import Database, open_database
+from audiosearch.store.queries import captions, files, fulltext, recordings, roots, windows
+from audiosearch.store.queries.files import Found, ReadFile
+from audiosearch.store.schema import CaptionSource
+from audiosearch.store.verify import verify
+
+BUNDLE = "f" * 64
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    path: Path = tmp_path_factory.mktemp("library") / "library.sqlite3"
+    with open_database(path) as database:
+        with database.session() as session:
+            fill(session)
+        yield database
+
+
+def fill(session: Session) -> None:
+    add(session, b"Foley/DogBark03.wav", caption="an animal makes noise")
+    add(session, b"b/rain.wav", caption="rain falls on a roof", metadata={"comment": "Zürich"})
+    add(session, b"c/x.wav", caption="dogs are barking", metadata={"genre": "Animals; Farm"})
+    add(session, b"d/quiet.wav", caption=None, silent=True)
+    add(session, b"e/long.wav", caption="a dog barks", n_windows=3)
+
+
+def add(
+    session: Session,
+    path: bytes,
+    *,
+    caption: str | None,
+    metadata: dict[str, str] | None = None,
+    silent: bool = False,
+    n_windows: int = 1,
+) -> int:
+    """A file with its recording, windows and the same caption for each."""
+    bundle_id = recordings.ensure_bundle(session, name="t", version="1", fingerprint=BUNDLE)
+    root = roots.add_root(session, b"/sounds").root
+    files.add_files(session, root.root_id, [Found(path, 1, 1, 1)])
+    known = next(k for k in files.known_files(session, root.root_id) if k.path == path)
+    recording_id = recordings.ensure_recording(
+        session,
+        recordings.NewRecording(
+            audio_hash=path.ljust(32, b"\0")[:32],
+            sample_rate=8000,
+            channels=1,
+            bit_depth=16,
+            codec="pcm_s16le",
+            container="wav",
+            metadata=metadata or {},
+        ),
+    )
+    recordings.begin_encoding(session, recording_id, bundle_id=bundle_id, hop_s=0.5)
+    new = [
+        windows.new_window(
+            recording_id=recording_id,
+            position=position,
+            start_s=position * 0.5,
+            end_s=position * 0.5 + 1,
+            silent=silent,
+            frames=np.ones((2, 3), np.float32),
+            embedding=np.ones(4, np.float32),
+            joint=None,
+        )
+        for position in range(n_windows)
+    ]
+    ids = windows.insert_windows(session, new, bundle_id=bundle_id)
+    if caption is not None:
+        caption_ids = captions.ensure_captions(session, [caption], source=CaptionSource.AUTO)
+        captions.link_captions(
+            session, [captions.CaptionLink(each, caption_ids[caption], 1.0) for each in ids]
+        )
+    recordings.complete_encoding(
+        session,
+        recording_id,
+        bundle_id=bundle_id,
+        n_windows=n_windows,
+        facts=recordings.SoundFacts(duration_s=n_windows / 2 + 0.5, peak_db=-3, loudness_lufs=None),
+    )
+    files.set_indexed(session, [ReadFile(known.file_id, recording_id, 1, 1, 1)])
+    fulltext.refresh_recordings(session, [recording_id])
+    return recording_id
+
+
+def search(database: Database, query: str, *, limit: int = 10, allowed=None) -> list[int]:
+    with database.reading() as session:
+        bundle_id = recordings.find_bundle_id(session, fingerprint=BUNDLE)
+        assert bundle_id is not None
+        found = fulltext.search_windows(
+            session, query, bundle_id=bundle_id, limit=limit, allowed=allowed
+        )
+    scores = [score for _, score in found]
+    assert scores == sorted(scores)  # best first: SQLite's bm25 is lower for better
+    return [window_id for window_id, _ in found]
+
+
+def test_the_library_is_sound(database: Database) -> None:
+    assert verify(database) == []
+
+
+def test_captions_names_metadata_and_tags_are_searched(database: Database) -> None:
+    assert search(database, "roof") == [2]
+    assert search(database, "zurich") == [2]  # accents do not matter
+    assert search(database, "foley") == [1]  # a folder's name
+    assert search(database, "farm") == [3]  # a tag from the metadata
+    assert set(search(database, "sounds")) == {1, 2, 3, 5, 6, 7}  # the root's own name
+
+
+def test_word_forms_and_glued_names_match(database: Database) -> None:
+    assert set(search(database, "Dog barked")) == {1, 3, 5, 6, 7}
+
+
+def test_silent_windows_are_left_out(database: Database) -> None:
+    assert search(database, "quiet") == []
+
+
+def test_filters_come_before_the_limit(database: Database) -> None:
+    best = search(database, "dog barks", limit=1)
+    others = {1, 3, 5, 6, 7} - set(best)
+    assert search(database, "dog barks", limit=1, allowed=others)[0] in others
+    assert search(database, "dog barks", allowed=set()) == []
+
+
+def test_another_bundle_finds_nothing(database: Database) -> None:
+    with database.reading() as session:
+        assert fulltext.search_windows(session, "dog", bundle_id=99, limit=5) == []
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.text(max_size=60)
+    | st.text('"*()^:-+{}[]\\\0', max_size=20)
+    | st.lists(
+        st.sampled_from(["NEAR", "NEAR(", "AND", "OR", "NOT", "dog", '"', "names:", "*", "^", "--"])
+    ).map(" ".join)
+)
+def test_no_query_ever_fails(database: Database, query: str) -> None:
+    assert set(search(database, query)) <= {1, 2, 3, 5, 6, 7}
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.binary(min_size=1, max_size=40).map(lambda b: b.replace(b"\0", b"")), min_size=1)
+    .map(b"/".join)
+    .filter(bool)
+)
+def test_any_bytes_may_be_a_name(database: Database, name: bytes) -> None:
+    path = b"wild/" + name + b"-needle.wav"
+    try:
+        with database.session() as session:
+            recording_id = add(session, path, caption=None)
+            bundle_id = recordings.find_bundle_id(session, fingerprint=BUNDLE)
+            assert bundle_id is not None
+            found = fulltext.search_windows(session, "needle", bundle_id=bundle_id, limit=5)
+            assert len(found) == 1
+            root = roots.list_roots(session)[0]
+            stored = [each.path for each in files.known_files(session, root.root_id, under=b"wild")]
+            assert stored == [path]
+            assert recording_id > 0
+            raise _Undo
+    except _Undo:
+        pass
+
+
+class _Undo(Exception):
+    pass
+
+
+def test_what_is_removed_is_no_longer_found(tmp_path: Path) -> None:
+    with open_database(tmp_path / "library.sqlite3") as database:
+        with database.session() as session:
+            fill(session)
+            assert roots.remove_root(session, 1) == 5
+        assert search(database, "foley") == []  # the name is gone,
+        assert search(database, "roof") == [2]  # what is heard stays until it is purged
+        assert verify(database) == []
+        with database.session() as session:
+            purged = recordings.purge(session)
+        assert (purged.n_files, purged.n_recordings, purged.n_captions) == (0, 5, 4)
+        assert search(database, "roof") == []
+        assert verify(database) == []
+
+
+def test_captions_can_be_removed(tmp_path: Path) -> None:
+    with open_database(tmp_path / "library.sqlite3") as database:
+        with database.session() as session:
+            fill(session)
+            said = captions.list_captions(session)
+            assert said[0].text == "a dog barks"
+            assert said[0].n_windows == 3
+            captions.remove_captions(session, [said[0].caption_id])
+        assert search(database, "barks") == [1, 3]
+        assert verify(database) == []

@@ -1,0 +1,178 @@
+"""Vector tables from a real database, and their cache beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import delete, update
+
+from audiosearch.store.database import Database, open_database
+from audiosearch.store.queries import recordings, state
+from audiosearch.store.queries.windows import insert_windows, new_window
+from audiosearch.store.schema import Window
+from audiosearch.store.vectors import VectorKind, VectorTable, load_vectors, unit_rows
+
+DIM = 6
+FINGERPRINT = "a" * 64
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    with open_database(tmp_path / "library.sqlite3") as database:
+        yield database
+
+
+def vector(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal(DIM).astype(np.float32)
+
+
+def add_windows(
+    database: Database, seeds: range, *, silent: bool = False, bundle: str = FINGERPRINT
+) -> int:
+    with database.session() as session:
+        bundle_id = recordings.ensure_bundle(session, name="t", version="1", fingerprint=bundle)
+        recording_id = recordings.ensure_recording(
+            session,
+            recordings.NewRecording(
+                audio_hash=bytes([seeds.start % 256]) * 32,
+                sample_rate=8000,
+                channels=1,
+                bit_depth=None,
+                codec="x",
+                container="x",
+                metadata={},
+            ),
+        )
+        new = [
+            new_window(
+                recording_id=recording_id,
+                position=position,
+                start_s=position,
+                end_s=position + 1,
+                silent=silent,
+                frames=np.ones((1, 2), np.float32),
+                embedding=vector(seed),
+                joint=vector(seed + 1000),
+            )
+            for position, seed in enumerate(seeds)
+        ]
+        insert_windows(session, new, bundle_id=bundle_id)
+        return bundle_id
+
+
+def load(
+    database: Database, *, kind: VectorKind = VectorKind.EMBEDDING, cached: bool = True
+) -> VectorTable:
+    with database.reading() as session:
+        return load_vectors(
+            session,
+            bundle_id=1,
+            fingerprint=FINGERPRINT,
+            kind=kind,
+            cache_dir=database.vectors_dir,
+            cached_from=0 if cached else 10**9,
+        )
+
+
+def cache_files(database: Database) -> list[str]:
+    return sorted(path.name for path in database.vectors_dir.glob("*"))
+
+
+def assert_same(left: VectorTable, right: VectorTable) -> None:
+    np.testing.assert_array_equal(left.ids, right.ids)
+    np.testing.assert_array_equal(left.matrix, right.matrix)
+
+
+def test_the_cache_holds_what_the_database_holds(database: Database) -> None:
+    add_windows(database, range(40))
+    for kind, shift in ((VectorKind.EMBEDDING, 0), (VectorKind.JOINT, 1000)):
+        table = load(database, kind=kind)
+        expected = unit_rows(np.stack([vector(seed + shift) for seed in range(40)]))
+        np.testing.assert_allclose(table.matrix, expected, atol=1e-3)
+        assert_same(table, load(database, kind=kind, cached=False))
+        assert_same(table, load(database, kind=kind))
+    assert len(cache_files(database)) == 2
+
+
+def test_new_windows_are_added_and_old_files_go(database: Database) -> None:
+    add_windows(database, range(10))
+    first = load(database)
+    add_windows(database, range(20, 25))
+    second = load(database)
+    assert (len(first), len(second)) == (10, 15)
+    assert_same(second, load(database, cached=False))
+    assert len(cache_files(database)) == 1
+    assert first.matrix.sum() == first.matrix.sum()  # the old map still reads
+
+
+def test_what_is_removed_is_no_longer_there(database: Database) -> None:
+    add_windows(database, range(10))
+    load(database)
+    with database.session() as session:
+        session.execute(delete(Window).where(Window.id.in_([3, 10])))
+        state.windows_removed(session)
+    add_windows(database, range(30, 33))  # takes id 10 again
+    table = load(database)
+    assert table.ids.tolist() == [1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12]
+    assert_same(table, load(database, cached=False))
+
+
+def test_silent_windows_and_other_bundles_are_left_out(database: Database) -> None:
+    add_windows(database, range(4))
+    add_windows(database, range(10, 13), silent=True)
+    add_windows(database, range(20, 22), bundle="b" * 64)
+    assert load(database).ids.tolist() == [1, 2, 3, 4]
+    assert load(database, cached=False).ids.tolist() == [1, 2, 3, 4]
+
+
+def test_windows_without_a_joint_vector_are_left_out(database: Database) -> None:
+    add_windows(database, range(3))
+    with database.session() as session:
+        session.execute(update(Window).where(Window.id == 2).values(joint=None))
+    assert load(database, kind=VectorKind.JOINT, cached=False).ids.tolist() == [1, 3]
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "garbage"])
+def test_a_damaged_cache_is_made_anew(database: Database, damage: str) -> None:
+    add_windows(database, range(10))
+    whole = load(database)
+    expected = VectorTable(ids=whole.ids.copy(), matrix=whole.matrix.copy())
+    (path,) = database.vectors_dir.glob("*.vectors")
+    content = path.read_bytes()
+    path.unlink()
+    path.write_bytes({"truncated": content[:-5], "empty": b"", "garbage": b"x" * 999}[damage])
+    assert_same(load(database), expected)
+
+
+def test_an_empty_library_has_an_empty_table(database: Database) -> None:
+    assert len(load(database)) == 0
+    assert len(load(database, cached=False)) == 0
+
+
+def test_a_reader_keeps_its_own_state_of_the_library(database: Database) -> None:
+    add_windows(database, range(10))
+    with database.reading() as session:
+        state.read_counter(session, state.WINDOWS)  # the snapshot begins
+        add_windows(database, range(20, 25))
+        assert len(load(database)) == 15
+        older = load_vectors(
+            session,
+            bundle_id=1,
+            fingerprint=FINGERPRINT,
+            kind=VectorKind.EMBEDDING,
+            cache_dir=database.vectors_dir,
+            cached_from=0,
+        )
+        assert len(older) == 10
+    assert len(load(database)) == 15
+
+
+def test_a_folder_that_cannot_be_written_to_costs_only_time(
+    database: Database, tmp_path: Path
+) -> None:
+    add_windows(database, range(10))
+    database.vectors_dir.write_bytes(b"a file in the way")
+    assert len(load(database)) == 10
