@@ -13,13 +13,21 @@ from pathlib import Path
 import numpy as np
 
 from audiosearch.config import IndexConfig
-from audiosearch.indexing.interfaces import Models, Sentence
+from audiosearch.indexing.interfaces import Models
 from audiosearch.indexing.pipeline import index
 from audiosearch.store.database import Database
 from audiosearch.store.queries import roots
 
 RATE = 8000  # Hz
 EMBEDDING, JOINT, FRAME_DIM, N_FRAMES = 12, 8, 4, 5
+
+
+@dataclass(frozen=True)
+class Said:
+    """A sentence, as a captioner gives it."""
+
+    text: str
+    cross_entropy: float | None
 
 
 @dataclass(frozen=True)
@@ -70,10 +78,9 @@ def _unit(vector: np.ndarray) -> np.ndarray:
 class FakeCaptioner:
     WORDS = ("dog", "rain", "bell", "engine")
 
-    def captions(self, frames: Sequence[np.ndarray]) -> list[Sentence]:
+    def captions(self, frames: Sequence[np.ndarray]) -> list[Said]:
         return [
-            Sentence(f"a {self.WORDS[int(abs(each[0, 0]) * 100) % 4]} is heard", 1.5)
-            for each in frames
+            Said(f"a {self.WORDS[int(abs(each[0, 0]) * 100) % 4]} is heard", 1.5) for each in frames
         ]
 
 
@@ -83,7 +90,7 @@ def embed_texts(texts: Sequence[str]) -> np.ndarray:
 
 
 class FakeModels:
-    """Counts what is encoded, and whether the models were loaded at all."""
+    """What `index` asks to load. Counts what is encoded, and whether the models were loaded at all."""
 
     def __init__(self) -> None:
         self.encoder = FakeEncoder()
@@ -118,8 +125,10 @@ def run_index(
     bundle: FakeBundle | None = None,
     stop: threading.Event | None = None,
     accept_missing: bool = False,
+    progress: Progress | None = None,
+    open_reader: OpenReader | None = None,
     **settings: object,
-):
+) -> IndexReport:
     """Index `folders` (all roots without any) with the fake model, one reader."""
     config = IndexConfig(**{"workers": 1, "batch_windows": 4, **settings})
     with database.session() as session:
@@ -131,6 +140,8 @@ def run_index(
         bundle=bundle or FakeBundle(),
         load_models=models or FakeModels(),
         config=config,
+        progress=progress,
         stop=stop,
         accept_missing=accept_missing,
+        open_reader=open_reader,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from audiosearch.cli.options import json_option, library_options
-from audiosearch.cli.output import clock, path_fields, print_json, remark
+from audiosearch.cli.output import clock, path_fields, print_json
 from audiosearch.config import Config
 from audiosearch.library import open_library
 from audiosearch.search.results import Description
@@ -23,15 +23,13 @@ from audiosearch.search.results import Description
 )
 @json_option
 @library_options
-def describe(clip: str, limit: int, as_json: bool, config: Config, quiet: bool) -> None:
+def describe(clip: str, limit: int, as_json: bool, config: Config, quiet: bool) -> None:  # noqa: ARG001
     """Say what is heard in CLIP: a file, or a part of one as FILE@START-END in seconds.
 
     First the model's own sentence, then the stored captions that fit best. The file need not be
     in the library.
     """
     with open_library(config) as library:
-        for note in library.notes:
-            remark(note, quiet=quiet)
         path, descriptions = library.describe(clip, limit=limit)
         for description in descriptions:
             if as_json:

@@ -17,8 +17,9 @@ from audiosearch.cli.options import (
 )
 from audiosearch.cli.output import clock, path_fields, print_json, print_paths, remark, shown_path
 from audiosearch.config import Config
-from audiosearch.library import FindResult, Hit, Library, open_library
+from audiosearch.library import open_library
 from audiosearch.search.filters import Filters
+from audiosearch.search.results import FindResult, Hit
 
 EXIT_NOTHING = 1
 
@@ -55,12 +56,14 @@ def find(
             min_score=min_score,
             exhaustive=exhaustive,
         )
-        _remarks(result, library, quiet=quiet)
-        _print_text_hits(result.hits, form)
+        device = library.decoder.device.name
+    _remarks(result, quiet=quiet)
+    _print_text_hits(result.hits, form)
     if verbose:
         stages = ", ".join(f"{name} {seconds:.3f} s" for name, seconds in result.timings.items())
         total = time.perf_counter() - started
-        click.echo(f"{stages}; {total:.3f} s in all, {library.provider or 'no model'}", err=True)
+        how = "exhaustive" if result.exhaustive else f"{result.n_candidates} candidates"
+        click.echo(f"{stages}; {total:.3f} s in all, {how}, on the {device}", err=True)
     return 0 if result.hits else EXIT_NOTHING
 
 
@@ -84,9 +87,11 @@ def similar(
     The file need not be in the library.
     """
     with open_library(config) as library:
-        result = library.similar(clip, filters=_filters(filters), limit=limit, min_score=min_score)
-        _remarks(result, library, quiet=quiet)
-        _print_similar_hits(result.hits, form)
+        result = library.similar(
+            clip, filters=_filters(filters), limit=limit, min_similarity=min_score
+        )
+    _remarks(result, quiet=quiet)
+    _print_similar_hits(result.hits, form)
     return 0 if result.hits else EXIT_NOTHING
 
 
@@ -101,10 +106,8 @@ def _filters(options: FilterOptions) -> Filters:
     )
 
 
-def _remarks(result: FindResult, library: Library, *, quiet: bool) -> None:
+def _remarks(result: FindResult, *, quiet: bool) -> None:
     """Say what a person should know about the answer before reading it."""
-    for note in library.notes:
-        remark(note, quiet=quiet)
     if result.unknown_words:
         words = ", ".join(repr(word) for word in result.unknown_words)
         remark(f"the model does not know {words}; names and tags were searched for it", quiet=quiet)

@@ -7,17 +7,27 @@ from pathlib import Path
 import click
 
 from audiosearch.cli.options import json_option, library_options
-from audiosearch.cli.output import duration, print_json, remark
+from audiosearch.cli.output import duration, print_json, remark, shown_path
 from audiosearch.cli.progress import IndexProgress
 from audiosearch.config import Config
-from audiosearch.library import IndexReport, open_library
+from audiosearch.indexing.interfaces import IndexReport
+from audiosearch.library import open_library
+
+EXIT_INTERRUPTED = 130
 
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--accept-missing",
+    is_flag=True,
+    help="Take files for missing even where more than half of a folder is gone.",
+)
 @json_option
 @library_options
-def index(paths: tuple[Path, ...], as_json: bool, config: Config, quiet: bool) -> None:
+def index(
+    paths: tuple[Path, ...], accept_missing: bool, as_json: bool, config: Config, quiet: bool
+) -> int:
     """Take in the sounds below each of PATHS, and remember these folders.
 
     Without PATHS, looks through all folders remembered. Only what is new or has changed is
@@ -28,14 +38,13 @@ def index(paths: tuple[Path, ...], as_json: bool, config: Config, quiet: bool) -
         open_library(config, writable=True) as library,
         IndexProgress(quiet=quiet) as progress,
     ):
-        for note in library.notes:
-            progress.warn(note)
-        report = library.index(paths, progress=progress)
+        report = library.index(paths, progress=progress, accept_missing=accept_missing)
     if as_json:
         print_json(_row(report))
-        return
-    for line in _summary(report):
-        remark(line, quiet=quiet)
+    else:
+        for line in _summary(report):
+            remark(line, quiet=quiet)
+    return EXIT_INTERRUPTED if report.interrupted else 0
 
 
 def _row(report: IndexReport) -> dict[str, object]:
@@ -44,11 +53,13 @@ def _row(report: IndexReport) -> dict[str, object]:
         "new": report.n_new,
         "changed": report.n_changed,
         "unchanged": report.n_unchanged,
+        "recognised": report.n_recognised,
         "missing": report.n_missing,
         "failed": report.n_failed,
         "windows_encoded": report.n_windows,
         "sound_s": report.sound_s,
         "wall_s": report.wall_s,
+        "interrupted": report.interrupted,
         "stages_s": {name: round(seconds, 3) for name, seconds in report.stages_s.items()},
     }
 
@@ -63,10 +74,19 @@ def _summary(report: IndexReport) -> list[str]:
             f"{report.n_files} files: {duration(report.sound_s)} of sound heard in {took},"
             f" {speed:.0f} times as fast as it plays"
         ]
+    if report.n_recognised:
+        lines.append(f"{report.n_recognised} were known already by their sound (moved or copied)")
     if report.n_missing:
         lines.append(f"{report.n_missing} files are no longer there; what is known of them is kept")
     if report.n_failed:
         lines.append(
             f"{report.n_failed} could not be read: `audiosearch failed` tells which and why"
         )
+    for held in report.held:
+        lines.append(
+            f"{shown_path(held.path)}: {held.n_lost} of {held.n_known} files are gone;"
+            " if that is meant, run it again with --accept-missing"
+        )
+    if report.interrupted:
+        lines.append("stopped; the next run goes on from here")
     return lines

@@ -24,12 +24,12 @@ _LINE_EVERY_S = 10.0
 
 
 class IndexProgress:
-    """What `library.index` calls while it works; see `audiosearch.indexing.pipeline.Progress`."""
+    """What the pipeline calls while it works; see `audiosearch.indexing.interfaces.Progress`."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
         self._terminal = sys.stderr.isatty()
-        self._started = self._last_line = time.monotonic()
+        self._last_line = time.monotonic()
         self._total = 0
         self._bar = Progress(
             SpinnerColumn(),
@@ -60,10 +60,11 @@ class IndexProgress:
         self._total = n_files
         self._bar.update(self._task, description="listening", total=n_files)
 
-    def advance(self, *, n_files: int, seconds: float) -> None:
-        """So far `n_files` are done, with `seconds` of sound heard."""
-        elapsed = max(time.monotonic() - self._started, 1e-3)
-        sound = f"{duration(seconds)} of sound, {seconds / elapsed:.0f} x real time"
+    def advance(self, *, n_files: int, seconds: float, rate: float, n_failed: int) -> None:
+        """So far `n_files` are done, with `seconds` of sound heard, lately `rate` times as fast."""
+        sound = f"{duration(seconds)} of sound, {rate:.0f} x real time"
+        if n_failed:
+            sound += f", {n_failed} failed"
         self._bar.update(self._task, completed=n_files, sound=sound)
         if self._quiet or self._terminal:
             return

@@ -30,8 +30,8 @@ def status(as_json: bool, config: Config, quiet: bool) -> None:
     """Show what the library holds, where it is, and which model answers."""
     with open_library(config) as library:
         told = library.status()
-    for note in told.notes:
-        remark(note, quiet=quiet)
+    if told.note is not None:
+        remark(told.note, quiet=quiet)
     if as_json:
         print_json(_row(told))
         return

@@ -105,15 +105,16 @@ class WindowEncoder(Protocol):
         """Encode windows (n_i,), each as if it were alone."""
 
 
-@dataclass(frozen=True)
-class Sentence:
-    """What the captioner says of a window: normalised text, empty for nothing to say.
+class Sentence(Protocol):
+    """What the captioner says of a window (`model.caption.CaptionOut`)."""
 
-    `cross_entropy` is in nats a word, given the sound; None where it was not computed.
-    """
+    @property
+    def text(self) -> str:
+        """Normalised; empty for nothing to say."""
 
-    text: str
-    cross_entropy: float | None
+    @property
+    def cross_entropy(self) -> float | None:
+        """Of the text given the sound, in nats a word; None where it was not computed."""
 
 
 class WindowCaptioner(Protocol):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from audiosearch.errors import BundleError
 from audiosearch.model.beam import BeamOptions, Hypothesis, beam_search
 from audiosearch.model.decoder import AnyFloats, Decoder
+from audiosearch.model.scoring import CaptionScorer, TokenIds
 
 BATCH = 16  # sounds searched together: with three hypotheses each, 48 rows a step
 
@@ -23,11 +24,13 @@ class CaptionOut:
         text: the words; empty if the decoder had none to say.
         ids: its tokens, without start and end.
         mean_log_prob: nats a token, as the beam saw it (repetition mask applied, EOS counted).
+        cross_entropy: of the text given the sound, in nats a word, as for any other caption.
     """
 
     text: str
     ids: tuple[int, ...]
     mean_log_prob: float
+    cross_entropy: float
 
 
 class Captioner:
@@ -36,6 +39,7 @@ class Captioner:
     def __init__(self, decoder: Decoder, *, options: BeamOptions | None = None) -> None:
         self.decoder = decoder
         self.options = options or decoder.bundle.beam
+        self._scorer = CaptionScorer(decoder)
 
     def captions(self, frames: Sequence[AnyFloats]) -> list[CaptionOut]:
         """The sentence of each sound, given as its frames (T_i, D), in that order.
@@ -50,9 +54,10 @@ class Captioner:
 
     def _block(self, frames: Sequence[AnyFloats]) -> list[CaptionOut]:
         bundle = self.decoder.bundle
+        memory = self.decoder.memory(frames)
         try:
             found = beam_search(
-                self.decoder.steps(self.decoder.memory(frames)),
+                self.decoder.steps(memory),
                 starts=[bundle.start_token] * len(frames),
                 eos=bundle.vocabulary.eos,
                 vocabulary_size=len(bundle.vocabulary),
@@ -65,9 +70,14 @@ class Captioner:
                 path=bundle.graphs["decoder"].path,
                 remedy="audiosearch models verify",
             ) from error
-        return [self._caption(hypotheses[0]) for hypotheses in found]
+        best = [hypotheses[0] for hypotheses in found]
+        words = [self._words(hypothesis) for hypothesis in best]
+        cross_entropies = self._scorer.cross_entropy(words, memory).tolist()
+        return [
+            CaptionOut(bundle.vocabulary.decode(ids), ids, hypothesis.mean_log_prob, cross_entropy)
+            for hypothesis, ids, cross_entropy in zip(best, words, cross_entropies, strict=True)
+        ]
 
-    def _caption(self, hypothesis: Hypothesis) -> CaptionOut:
-        vocabulary = self.decoder.bundle.vocabulary
-        ids = tuple(token for token in hypothesis.ids if token not in vocabulary.special)
-        return CaptionOut(vocabulary.decode(ids), ids, hypothesis.mean_log_prob)
+    def _words(self, hypothesis: Hypothesis) -> TokenIds:
+        special = self.decoder.bundle.vocabulary.special
+        return tuple(token for token in hypothesis.ids if token not in special)

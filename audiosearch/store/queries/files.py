@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from audiosearch.errors import display_path
-from audiosearch.store.queries.places import SEPARATOR, Place
+from audiosearch.store.queries.places import SEPARATOR, Place, join
 from audiosearch.store.schema import Encoding, FileState, LibraryRoot, SoundFile
 
 
@@ -71,6 +71,11 @@ class FailedFile:
     display: str
     error_code: str
     error_text: str
+
+    @property
+    def full_path(self) -> bytes:
+        """The absolute path."""
+        return join(self.root_path, self.path)
 
 
 def known_files(session: Session, root_id: int, *, under: bytes = b"") -> Iterator[Known]:

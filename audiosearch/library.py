@@ -1,0 +1,338 @@
+"""The library as a whole: where configuration, store, model, indexing and search meet.
+
+`open_library(config)` gives a `Library`; the commands, evaluation and other programs talk to that.
+Parts are loaded when they are first needed: a text query loads no encoder and no audio decoder.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from audiosearch.config import Config
+from audiosearch.errors import AudiosearchError, QueryError
+from audiosearch.model.bundle import Bundle, find_bundle, list_bundles, load_bundle
+from audiosearch.model.decoder import Decoder
+from audiosearch.model.runtime import RuntimeOptions
+from audiosearch.model.text_tower import TextTower
+from audiosearch.resources import bundled_models_path
+from audiosearch.search.clip import ClipRange, parse_clip
+from audiosearch.search.engine import SearchEngine
+from audiosearch.search.filters import Filters
+from audiosearch.search.results import Description, FindResult, Heard, SoundQuery, TextQuery
+from audiosearch.store.database import Database, database_size, open_database
+from audiosearch.store.queries import captions, files, roots
+from audiosearch.store.queries.captions import StoredCaption
+from audiosearch.store.queries.files import FailedFile
+from audiosearch.store.queries.places import Place
+from audiosearch.store.queries.roots import RootSummary
+from audiosearch.store.queries.status import LibraryStatus, library_status
+from audiosearch.store.schema import CaptionSource
+
+if TYPE_CHECKING:  # what only some commands need is imported where it is used
+    from audiosearch.indexing.clips import HeardWindow
+    from audiosearch.indexing.interfaces import IndexReport, Models, Progress
+    from audiosearch.model.encoder import Encoder
+    from audiosearch.store.verify import Violation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """What a library is: its numbers, its place on the disk, its model."""
+
+    counts: LibraryStatus
+    database: Path
+    database_bytes: int
+    model_name: str
+    model_version: str
+    provider: str  # what the decoder really runs on, in ONNX Runtime's words
+    note: str | None  # why that is not what was asked for
+
+
+class Library:
+    """An open library; made by `open_library`, closed by leaving its `with` block."""
+
+    def __init__(self, config: Config, database: Database) -> None:
+        self.config = config
+        self.database = database
+        self._options = RuntimeOptions(device=config.model.device, threads=config.model.threads)
+
+    @cached_property
+    def bundle(self) -> Bundle:
+        """The bundle in use, checked.
+
+        Raises:
+            BundleError: there is none of that name, or it is damaged.
+        """
+        return load_bundle(find_model(self.config, self.config.model.bundle))
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """Sound to vectors."""
+        from audiosearch.model.encoder import Encoder  # noqa: PLC0415
+
+        return Encoder(self.bundle, options=self._options)
+
+    @cached_property
+    def decoder(self) -> Decoder:
+        """Frames to words."""
+        return Decoder(self.bundle, options=self._options)
+
+    @cached_property
+    def tower(self) -> TextTower | None:
+        """Words to the joint space; None where the bundle has none."""
+        return TextTower(self.bundle, options=self._options) if self.bundle.joint_dim else None
+
+    @cached_property
+    def engine(self) -> SearchEngine:
+        """What answers queries."""
+        return SearchEngine(
+            database=self.database,
+            bundle=self.bundle,
+            decoder=self.decoder,
+            tower=self.tower,
+            config=self.config.search,
+        )
+
+    def index(
+        self,
+        paths: Sequence[Path] = (),
+        *,
+        progress: Progress | None = None,
+        stop: threading.Event | None = None,
+        accept_missing: bool = False,
+    ) -> IndexReport:
+        """Take in what is new or changed below `paths`, which become roots; all roots without any.
+
+        Raises:
+            AudiosearchError: a path is no folder or file; there are no roots yet.
+            StoreError: the library cannot be written to.
+            BundleError: the model cannot be used.
+        """
+        from audiosearch.indexing.pipeline import index  # noqa: PLC0415
+
+        bundle = self.bundle  # an unusable model is said before anything is looked at
+        return index(
+            self.database,
+            places=self._places(paths),
+            bundle=bundle,
+            load_models=self._models,
+            config=self.config.index,
+            progress=progress,
+            stop=stop,
+            accept_missing=accept_missing,
+        )
+
+    def _places(self, paths: Sequence[Path]) -> list[Place]:
+        folders = [_absolute(path) for path in paths]
+        for path in folders:
+            if not os.path.isdir(path):  # noqa: PTH112  # bytes, which pathlib does not keep
+                raise AudiosearchError(
+                    "no such folder", path=path, remedy="give folders: audiosearch index FOLDER"
+                )
+        with self.database.session() as session:
+            places = [roots.add_root(session, path) for path in folders]
+            if not paths:
+                places = [Place(root=root, under=b"") for root in roots.list_roots(session)]
+        if not places:
+            raise AudiosearchError(
+                "no folder was ever indexed", remedy="give one: audiosearch index ~/sounds"
+            )
+        return places
+
+    def _models(self) -> Models:
+        from audiosearch.indexing.interfaces import Models  # noqa: PLC0415
+        from audiosearch.model.caption import Captioner  # noqa: PLC0415
+
+        return Models(
+            encoder=self.encoder,
+            captioner=Captioner(self.decoder) if self.config.index.captions else None,
+            embed_texts=None if self.tower is None else self.tower.embed,
+        )
+
+    def find(
+        self,
+        text: str,
+        *,
+        filters: Filters | None = None,
+        limit: int | None = None,
+        min_score: float | None = None,
+        exhaustive: bool = False,
+    ) -> FindResult:
+        """The recordings in which the words are heard, best first; see `TextQuery`.
+
+        Raises:
+            QueryError: there is no word in the text, or a filter has no meaning here.
+        """
+        return self.engine.find(
+            TextQuery(
+                text=text,
+                filters=filters or Filters(),
+                limit=limit,
+                min_score=min_score,
+                exhaustive=exhaustive,
+            )
+        )
+
+    def similar(
+        self,
+        clip: str,
+        *,
+        filters: Filters | None = None,
+        limit: int | None = None,
+        min_similarity: float | None = None,
+    ) -> FindResult:
+        """The recordings most like a file, or a part of one (`FILE@START-END`).
+
+        Raises:
+            DecodeError: the file cannot be read.
+            QueryError: it is not there, or there is nothing to hear in that part.
+        """
+        import numpy as np  # noqa: PLC0415
+
+        part = parse_clip(clip)
+        heard = [window.encoded for window in self._listen(part) if window.encoded is not None]
+        if not heard:
+            raise QueryError("there is only silence to compare with", path=part.path)
+        return self.engine.similar(
+            SoundQuery(
+                embeddings=np.stack([encoded.embedding for encoded in heard]),
+                filters=filters or Filters(),
+                limit=limit,
+                min_similarity=min_similarity,
+            )
+        )
+
+    def describe(self, clip: str, *, limit: int) -> tuple[bytes, Iterator[Description]]:
+        """The absolute path of a file, or of a part of one, and what is heard in its windows.
+
+        Descriptions come while the file is being read.
+
+        Raises:
+            DecodeError: the file cannot be read (while iterating).
+            QueryError: it is not there, or the part lies beyond its end.
+        """
+        part = parse_clip(clip)
+        return _absolute(os.fsdecode(part.path)), self._describe(part, limit=limit)
+
+    def _describe(self, part: ClipRange, *, limit: int) -> Iterator[Description]:
+        for window in self._listen(part):
+            heard = Heard(start_s=window.start_s, end_s=window.end_s, encoded=window.encoded)
+            yield from self.engine.describe([heard], limit=limit)
+
+    def _listen(self, part: ClipRange) -> Iterator[HeardWindow]:
+        from audiosearch.indexing.clips import listen  # noqa: PLC0415
+
+        return listen(
+            part.path,
+            start_s=part.start_s,
+            end_s=part.end_s,
+            encoder=self.encoder,
+            config=self.config.index,
+        )
+
+    def status(self) -> Status:
+        """The library in numbers, and what its model really runs on."""
+        with self.database.reading() as session:
+            counts = library_status(session)
+        device = self.decoder.device
+        return Status(
+            counts=counts,
+            database=self.database.path,
+            database_bytes=database_size(self.database.path),
+            model_name=self.bundle.name,
+            model_version=self.bundle.version,
+            provider=device.provider,
+            note=device.note,
+        )
+
+    def failed(self) -> list[FailedFile]:
+        """The files that could not be read."""
+        with self.database.reading() as session:
+            return files.failed_files(session)
+
+    def retry_failed(self) -> int:
+        """Have the next run of `index` try failed files again; returns how many."""
+        with self.database.session() as session:
+            return files.retry_failed(session)
+
+    def roots(self) -> list[RootSummary]:
+        """The folders of the library."""
+        with self.database.reading() as session:
+            return roots.summarise_roots(session)
+
+    def remove_root(self, folder: Path) -> int:
+        """Forget a folder and its files; returns how many there were. Recordings are kept.
+
+        Raises:
+            AudiosearchError: it is no folder of the library.
+        """
+        path = _absolute(folder)
+        with self.database.session() as session:
+            for root in roots.list_roots(session):
+                if root.path == path:
+                    return roots.remove_root(session, root.root_id)
+        raise AudiosearchError(
+            "no folder of the library", path=path, remedy="audiosearch roots list"
+        )
+
+    def captions(
+        self, *, source: str | None = None, limit: int | None = None
+    ) -> list[StoredCaption]:
+        """The stored captions, those said of most windows first."""
+        wanted = None if source is None else CaptionSource(source)
+        with self.database.reading() as session:
+            return captions.list_captions(session, source=wanted, limit=limit)
+
+    def verify(self) -> list[Violation]:
+        """Everything in the library that should hold and does not; changes nothing."""
+        from audiosearch.store.verify import BundleDims, verify  # noqa: PLC0415
+
+        bundle = self.bundle
+        dims = BundleDims(
+            embedding=bundle.embedding_dim, joint=bundle.joint_dim, frames=bundle.frame_dim
+        )
+        return verify(self.database, dims={bundle.fingerprint: dims})
+
+
+@contextmanager
+def open_library(config: Config, *, writable: bool = False) -> Iterator[Library]:
+    """The library that `config` speaks of, made if there is none.
+
+    Raises:
+        LibraryLocked: `writable`, and another process is writing to it.
+        StoreError: it is damaged, of a later version, or cannot be opened.
+    """
+    if not writable and not config.database.exists():
+        open_database(config.database).close()
+    with open_database(config.database, read_only=not writable) as database:
+        yield Library(config, database)
+
+
+def bundle_paths(config: Config) -> list[Path]:
+    """The folders of all bundles: those that the user installed, then those that came along."""
+    return list_bundles(search=_model_folders(config))
+
+
+def find_model(config: Config, name_or_path: str) -> Path:
+    """The folder of a bundle.
+
+    Raises:
+        BundleError: there is none of that name.
+    """
+    return find_bundle(name_or_path, search=_model_folders(config))
+
+
+def _model_folders(config: Config) -> tuple[Path, ...]:
+    return (config.models_dir, bundled_models_path())
+
+
+def _absolute(path: str | Path) -> bytes:
+    """An absolute path without `..`; links stay as the user wrote them."""
+    return os.fsencode(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100
