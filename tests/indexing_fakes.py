@@ -90,7 +90,7 @@ def embed_texts(texts: Sequence[str]) -> np.ndarray:
 
 
 class FakeModels:
-    """What `index` asks to load. Counts what is encoded, and whether the models were loaded at all."""
+    """What `index` loads; counts what is encoded, and whether it was loaded at all."""
 
     def __init__(self) -> None:
         self.encoder = FakeEncoder()

@@ -16,6 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from audiosearch.config import IndexConfig
 from audiosearch.errors import display_path
@@ -148,7 +149,8 @@ class _Run:
     def _timed(self, load: Callable[[], Models]) -> Callable[[], Models]:
         def timed() -> Models:
             with self._stopwatch.time("load"):
-                return load()
+                models = load()
+            return models if self._config.captions else replace(models, captioner=None)
 
         return timed
 
