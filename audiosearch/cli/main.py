@@ -8,6 +8,7 @@ Commands are imported when they are called, so that `audiosearch find` does not 
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import sys
 from types import MappingProxyType
@@ -84,6 +85,7 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command line; turn every deliberate error into one line on stderr."""
+    logging.basicConfig(level=logging.WARNING, format="audiosearch: %(message)s")
     try:
         result = audiosearch.main(arguments, prog_name="audiosearch", standalone_mode=False)
         sys.stdout.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,6 +49,8 @@ def library_options(command: F) -> F:
     def with_config(
         *args: Any, config_file: Path | None, device: str | None, quiet: bool, **kwargs: Any
     ) -> Any:
+        if quiet:
+            logging.getLogger().setLevel(logging.ERROR)
         config = load_config(config_file, overrides={"model.device": device})
         return command(*args, config=config, quiet=quiet, **kwargs)
 

@@ -1,0 +1,1 @@
+"""Scripts that measure; each prints one table. `python -m benchmarks.NAME --help`."""

@@ -1,0 +1,71 @@
+"""Runs the real command in a child process and watches what it takes.
+
+In: arguments of `audiosearch` and a data folder. Out: exit status, stdout, wall seconds and the
+peak resident memory of the process itself (not of the decoding processes below it).
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run of the command gave and took."""
+
+    status: int
+    out: str
+    err: str
+    wall_s: float
+    peak_mb: float
+
+
+def environment(data_dir: Path) -> dict[str, str]:
+    """The environment of a command with a library of its own and no settings file."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("AUDIOSEARCH_")}
+    no_config = str(data_dir / "no-config")
+    return kept | {"AUDIOSEARCH_DATA_DIR": str(data_dir), "XDG_CONFIG_HOME": no_config}
+
+
+def start(*arguments: str, data_dir: Path) -> subprocess.Popen[str]:
+    """Start `audiosearch` with a data folder."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "audiosearch", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(data_dir),
+    )
+
+
+def run(*arguments: str, data_dir: Path) -> Run:
+    """Run `audiosearch` to its end."""
+    began = time.perf_counter()
+    process = start(*arguments, data_dir=data_dir)
+    peak_kb = [0]
+    watch = threading.Thread(target=_watch, args=(process, peak_kb))
+    watch.start()
+    out, err = process.communicate()
+    wall_s = time.perf_counter() - began
+    watch.join()
+    return Run(process.returncode, out, err, wall_s, peak_kb[0] / 1024)
+
+
+def _watch(process: subprocess.Popen[str], peak_kb: list[int]) -> None:
+    """Keep the high-water mark of the process's resident memory (Linux)."""
+    status = Path(f"/proc/{process.pid}/status")
+    while process.poll() is None:
+        try:
+            lines = status.read_text().splitlines()
+        except OSError:
+            return
+        for line in lines:
+            if line.startswith("VmHWM:"):
+                peak_kb[0] = max(peak_kb[0], int(line.split()[1]))
+        time.sleep(0.05)
