@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import groupby
 
 import av.error
@@ -33,30 +32,17 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from audiosearch.audio.container import StreamFormat, open_audio, packets, stream_format
+from audiosearch.audio.facts import AudioFacts
 from audiosearch.audio.loudness import FrameFormat, LoudnessMeter
 from audiosearch.errors import DecodeCode, DecodeError
+
+__all__ = ["AudioFacts", "Decoding"]
 
 MAX_BAD_SHARE = 0.1  # refused packets in all packets; one refused packet is always forgiven
 MAX_AMPLITUDE = 2.0**32  # integer-scaled float files stay below; float32 power spectra stay finite
 RESAMPLER_QUALITY = "HQ"  # soxr: 20 bit, band to 0.91 of Nyquist, more than any encoder hears
 
 Mono = npt.NDArray[np.float32]  # (n,)
-
-
-@dataclass(frozen=True)
-class AudioFacts:
-    """What a whole decoded file turned out to be."""
-
-    duration_s: float  # from the samples decoded, not from what a header says
-    sample_rate: int  # of the file
-    channels: int
-    bit_depth: int | None  # None for lossy codecs
-    codec: str
-    container: str
-    peak_db: float | None  # sample peak over all channels in dBFS; None = digital silence
-    loudness_lufs: float | None  # EBU R128 integrated; None = too short, too quiet or not one run
-    bad_packets: int = 0  # refused by the decoder and left out
-    bad_samples: int = 0  # not finite or absurd, and set to 0
 
 
 def _no_progress() -> None:
@@ -115,17 +101,23 @@ class Decoding:
             self._progress()
             self._n_packets += 1
             try:
-                yield from (frame for frame in decoder.decode(packet) if frame.samples)
+                frames = decoder.decode(packet)
             except MemoryError:
                 raise
             except av.error.DecoderNotFoundError as error:
                 raise self._error(str(error), DecodeCode.UNSUPPORTED) from error
             except av.error.FFmpegError:
                 self._n_bad_packets += 1
+                continue
+            for frame in frames:
+                if frame.samples:
+                    yield frame
         try:
-            yield from (frame for frame in decoder.decode(None) if frame.samples)
+            rest = decoder.decode(None)
         except av.error.FFmpegError:  # what was cut off inside the decoder is not there
             self._n_bad_packets += 1
+            return
+        yield from (frame for frame in rest if frame.samples)
 
     def _resampled(self, run: FrameFormat, frames: Iterator[AudioFrame]) -> Iterator[Mono]:
         """One run of frames of the same format, as mono blocks at the rate wanted."""

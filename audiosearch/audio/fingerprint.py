@@ -14,13 +14,15 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from audiosearch.audio.container import open_audio, packets, stream_format
+from audiosearch.audio.facts import Fingerprint
+
+__all__ = ["HASH_BYTES", "Fingerprint", "fingerprint", "fingerprint_of"]
 
 HASH_BYTES = 32
 # Changing what is hashed makes every library encode everything again: change this with it.
@@ -33,18 +35,6 @@ _RAW_CONTAINERS = frozenset(
 _ID3V1_BYTES = 128
 _APE_FOOTER_BYTES = 32
 _APE_HAS_HEADER = 1 << 31
-
-
-@dataclass(frozen=True)
-class Fingerprint:
-    """A sound's identity, and what its headers say of it."""
-
-    audio_hash: bytes  # (32,)
-    codec: str
-    container: str
-    sample_rate: int
-    channels: int
-    bit_depth: int | None
 
 
 def _no_progress() -> None:

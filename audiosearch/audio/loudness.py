@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import av.error
 import numpy as np
@@ -25,9 +25,11 @@ GATE_LUFS = -70.0  # the absolute gate of BS.1770: what is below has no loudness
 _PIECE_S = 0.1  # `ebur128` cuts its output so
 
 
-@dataclass(frozen=True)
-class FrameFormat:
-    """What must stay the same for frames to be one run of sound."""
+class FrameFormat(NamedTuple):
+    """What must stay the same for frames to be one run of sound.
+
+    A tuple and no dataclass: it is made for every frame, and a frame may be 3 ms of sound.
+    """
 
     sample_format: str
     layout: str
@@ -37,12 +39,8 @@ class FrameFormat:
     @classmethod
     def of(cls, frame: AudioFrame) -> FrameFormat:
         """The format of a decoded frame."""
-        return cls(
-            sample_format=frame.format.name,
-            layout=frame.layout.name,
-            channels=frame.layout.nb_channels,
-            sample_rate=frame.sample_rate,
-        )
+        layout = frame.layout
+        return cls(frame.format.name, layout.name, layout.nb_channels, frame.sample_rate)
 
 
 class LoudnessMeter:
@@ -99,4 +97,6 @@ class LoudnessMeter:
             self._inside -= piece.samples if frame is not None else 0
             if piece.samples == self._piece:  # the rest at the end is not measured
                 self._last_whole = piece
-            yield np.asarray(piece.to_ndarray(), np.float64).reshape(-1, self._channels)
+            count = piece.samples * self._channels  # a plane may be padded
+            samples = np.frombuffer(piece.planes[0], np.float64, count)
+            yield samples.reshape(-1, self._channels)

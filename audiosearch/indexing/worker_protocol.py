@@ -22,8 +22,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from audiosearch.audio.decode import AudioFacts
-from audiosearch.audio.fingerprint import Fingerprint
+from audiosearch.audio.facts import AudioFacts, Fingerprint
 from audiosearch.errors import DecodeCode, DecodeError
 
 MAX_MESSAGE_BYTES = 64 << 20  # far above any message: a larger length is a broken pipe's noise

@@ -29,7 +29,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from audiosearch.audio.decode import AudioFacts
+from audiosearch.audio.facts import AudioFacts
 from audiosearch.errors import AudiosearchError, DecodeCode, DecodeError
 from audiosearch.indexing.worker_process import WorkerProcess, ending
 from audiosearch.indexing.worker_protocol import (
