@@ -98,5 +98,5 @@ class LoudnessMeter:
             if piece.samples == self._piece:  # the rest at the end is not measured
                 self._last_whole = piece
             count = piece.samples * self._channels  # a plane may be padded
-            samples = np.frombuffer(piece.planes[0], np.float64, count)
+            samples = np.frombuffer(memoryview(piece.planes[0]), np.float64, count)
             yield samples.reshape(-1, self._channels)
