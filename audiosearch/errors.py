@@ -6,6 +6,7 @@
     ├── DecodeError          one sound file could not be read (has a `code`)
     ├── QueryError           a query that cannot be answered (empty text, bad range ...)
     ├── FeatureUnavailable   needs an optional extra, or something the bundle lacks
+    ├── DatasetError         a benchmark's list of sounds and captions is unfit
     └── StoreError           the library's database
         ├── LibraryLocked    another process is writing to it
         ├── LibraryCorrupt   SQLite reports damage
@@ -56,6 +57,10 @@ class QueryError(AudiosearchError):
 
 class FeatureUnavailable(AudiosearchError):
     """Something that needs an optional extra or a part that this bundle lacks."""
+
+
+class DatasetError(AudiosearchError):
+    """A benchmark's list of sounds, captions and labels is unfit; names the rows."""
 
 
 class DecodeCode(StrEnum):

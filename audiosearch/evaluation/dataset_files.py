@@ -1,0 +1,300 @@
+"""Reading data sets: the layouts of Clotho and AudioCaps, a plain CSV, a labelled folder.
+
+In go a CSV file and the folder of its sounds, out comes a `Dataset`. Layouts, told apart by their
+columns:
+
+- Clotho: `file_name,caption_1,...,caption_5`, one row a clip.
+- AudioCaps: `audiocap_id,youtube_id,start_time,caption`, one row a caption; clips are found by
+  the names that people's download scripts give them.
+- plain: `path,caption,...`; one row a clip with one or more columns named `caption...`, or, with
+  one such column, one row a caption.
+- manifest: `path,label` and, where known, `group` and `fold`: a labelled folder, no captions.
+
+Whatever is wrong is an error that names the rows, all of them at once: nobody wants to find the
+missing files of a data set one by one. Row numbers are line numbers of the file, the header is 1.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from audiosearch.errors import DatasetError
+from audiosearch.evaluation.datasets import Clip, Dataset
+from audiosearch.model.text import normalise
+
+_SHOWN = 10  # problems named in one message
+_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".webm", ".mp4", ".mkv")
+
+
+class Layout(StrEnum):
+    """What the columns of a data set's CSV file mean."""
+
+    CLOTHO = "clotho"
+    AUDIOCAPS = "audiocaps"
+    PLAIN = "csv"
+    MANIFEST = "manifest"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the file and the line that it ends on."""
+
+    line: int
+    values: Mapping[str, str]
+
+    def text(self, column: str) -> str:
+        """The text in a column; empty where the row is short."""
+        return (self.values.get(column) or "").strip()
+
+
+@dataclass
+class _Reading:
+    """A data set in the making: its rows, and what is wrong with them."""
+
+    file: Path
+    audio: Path
+    skip_missing: bool
+    rows: list[Row]
+    columns: Sequence[str]
+    problems: list[str] = field(default_factory=list)
+    n_missing: int = 0
+
+    def wrong(self, rows: Row | Sequence[Row], reason: str) -> None:
+        """Note what is wrong with these rows."""
+        lines = ", ".join(str(row.line) for row in ([rows] if isinstance(rows, Row) else rows))
+        self.problems.append(f"row{'s' if ',' in lines else ''} {lines}: {reason}")
+
+    def missing(self, row: Row, reason: str) -> None:
+        """Note that the file of this row is not there, unless the user knows."""
+        if self.skip_missing:
+            self.n_missing += 1
+        else:
+            self.wrong(row, reason)
+
+
+def read_dataset(
+    file: Path,
+    *,
+    audio: Path | None = None,
+    layout: Layout | None = None,
+    folds: Sequence[str] = (),
+    skip_missing: bool = False,
+) -> Dataset:
+    """The data set that `file` lists.
+
+    Args:
+        file: the CSV.
+        audio: the folder of its sounds; by default the folder of the file.
+        layout: by default what the columns look like.
+        folds: only clips of these folds, where the file has a column `fold`; all if empty.
+        skip_missing: leave out clips whose files are not there (videos vanish).
+
+    Raises:
+        DatasetError: the file cannot be read, or rows of it are unfit; the message names them.
+    """
+    columns, rows = _read_rows(file)
+    layout = layout or _guess(columns, file=file)
+    if folds:
+        rows = _of_folds(rows, columns, folds, file=file)
+    folder = audio or file.parent
+    if not folder.is_dir():
+        raise DatasetError("no such folder of sounds", path=folder)
+    reading = _Reading(file, folder, skip_missing, rows, columns)
+    clips = _READERS[layout](reading)
+    _check(reading, clips)
+    return Dataset(name=file.stem, clips=tuple(clips), n_missing=reading.n_missing)
+
+
+def _read_rows(file: Path) -> tuple[list[str], list[Row]]:
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            reader = csv.DictReader(lines)
+            rows = [Row(reader.line_num, values) for values in reader]
+            return list(reader.fieldnames or ()), rows
+    except OSError as error:
+        raise DatasetError(f"cannot be read: {error.strerror}", path=file) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"is no CSV file in UTF-8: {error}", path=file) from error
+
+
+def _guess(columns: Sequence[str], *, file: Path) -> Layout:
+    names = set(columns)
+    if {"file_name", "caption_1"} <= names:
+        return Layout.CLOTHO
+    if {"youtube_id", "caption"} <= names:
+        return Layout.AUDIOCAPS
+    if "path" in names and _caption_columns(columns):
+        return Layout.PLAIN
+    if {"path", "label"} <= names:
+        return Layout.MANIFEST
+    raise DatasetError(
+        f"has columns of no known layout: {', '.join(columns) or 'none'}",
+        path=file,
+        remedy="file_name,caption_1... | youtube_id,start_time,caption | path,caption... | "
+        "path,label,group,fold",
+    )
+
+
+def _of_folds(
+    rows: list[Row], columns: Sequence[str], folds: Sequence[str], *, file: Path
+) -> list[Row]:
+    if "fold" not in columns:
+        raise DatasetError("has no column fold to choose by", path=file)
+    kept = [row for row in rows if row.text("fold") in folds]
+    if not kept:
+        known = ", ".join(sorted({row.text("fold") for row in rows} - {""})) or "none"
+        raise DatasetError(f"has no row in fold {', '.join(folds)}; there are: {known}", path=file)
+    return kept
+
+
+def _caption_columns(columns: Iterable[str]) -> list[str]:
+    return [name for name in columns if name.startswith("caption")]
+
+
+def _clotho(reading: _Reading) -> list[Clip]:
+    return _one_row_a_clip(reading, "file_name", _caption_columns(reading.columns))
+
+
+def _plain(reading: _Reading) -> list[Clip]:
+    captions = _caption_columns(reading.columns)
+    if len(captions) > 1:
+        return _one_row_a_clip(reading, "path", captions)
+    by_name: dict[str, list[Row]] = defaultdict(list)
+    for row in reading.rows:
+        by_name[row.text("path")].append(row)
+    for rows in by_name.values():
+        _refuse_repeats(reading, rows, captions[0])
+    firsts = [rows[0] for rows in by_name.values()]
+    paths = {row.text("path"): _file_of(reading, row, row.text("path")) for row in firsts}
+    return [
+        _clip(rows[0], name, path, tuple(filter(None, (row.text(captions[0]) for row in rows))))
+        for name, rows in by_name.items()
+        if (path := paths[name]) is not None
+    ]
+
+
+def _refuse_repeats(reading: _Reading, rows: Sequence[Row], column: str) -> None:
+    """Rows that give one clip the same caption twice."""
+    same: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        same[row.text(column)].append(row)
+    for repeats in same.values():
+        if len(repeats) > 1:
+            reading.wrong(repeats, f"the same clip and caption: {rows[0].text('path')!r}")
+
+
+def _manifest(reading: _Reading) -> list[Clip]:
+    clips = _one_row_a_clip(reading, "path", [])
+    for row in reading.rows:
+        if not row.text("label"):
+            reading.wrong(row, "a sound without a label")
+    return clips
+
+
+def _one_row_a_clip(reading: _Reading, column: str, captions: Sequence[str]) -> list[Clip]:
+    by_name: dict[str, list[Row]] = defaultdict(list)
+    clips = []
+    for row in reading.rows:
+        name = row.text(column)
+        by_name[name].append(row)
+        path = _file_of(reading, row, name)
+        if path is not None:
+            sentences = tuple(filter(None, (row.text(caption) for caption in captions)))
+            clips.append(_clip(row, name, path, sentences))
+    for name, rows in by_name.items():
+        if name and len(rows) > 1:
+            reading.wrong(rows, f"the name {name!r} stands twice")
+    return clips
+
+
+def _clip(row: Row, name: str, path: Path, captions: tuple[str, ...]) -> Clip:
+    return Clip(
+        name=name,
+        path=path,
+        captions=captions,
+        label=row.text("label"),
+        group=row.text("group"),
+        fold=row.text("fold"),
+    )
+
+
+def _file_of(reading: _Reading, row: Row, name: str) -> Path | None:
+    if not name:
+        reading.wrong(row, "names no sound")
+        return None
+    path = reading.audio / name
+    if not path.is_file():
+        reading.missing(row, f"no such file: {name!r}")
+        return None
+    return path
+
+
+def _audiocaps(reading: _Reading) -> list[Clip]:
+    present = {
+        path.stem: path
+        for path in sorted(reading.audio.iterdir())
+        if path.suffix.lower() in _SUFFIXES
+    }
+    by_clip: dict[str, list[Row]] = defaultdict(list)
+    by_id: dict[str, list[Row]] = defaultdict(list)
+    for row in reading.rows:
+        by_clip[f"{row.text('youtube_id')}_{row.text('start_time')}"].append(row)
+        by_id[row.text("audiocap_id")].append(row)
+    for name, rows in by_id.items():
+        if name and len(rows) > 1:
+            reading.wrong(rows, f"the audiocap_id {name} stands twice")
+    clips = []
+    for name, rows in by_clip.items():
+        stem = next((stem for stem in _audiocaps_names(rows) if stem in present), None)
+        if not rows[0].text("youtube_id"):
+            reading.wrong(rows, "names no sound")
+        elif stem is None:
+            reading.missing(rows[0], f"no file of clip {name!r}")
+        else:
+            captions = tuple(filter(None, (row.text("caption") for row in rows)))
+            clips.append(_clip(rows[0], name, present[stem], captions))
+    return clips
+
+
+def _audiocaps_names(rows: Sequence[Row]) -> list[str]:
+    """Names, without suffix, under which the clip of these rows may be stored."""
+    video, start = rows[0].text("youtube_id"), rows[0].text("start_time")
+    names = [f"{video}_{start}", f"Y{video}_{start}", video, f"Y{video}"]
+    if start.isdecimal():
+        names += [f"{video}_{int(start) * 1000}_{int(start) * 1000 + 10_000}"]
+    return names + [row.text("audiocap_id") for row in rows if row.text("audiocap_id")]
+
+
+def _check(reading: _Reading, clips: Sequence[Clip]) -> None:
+    """Raise what is wrong, and refuse a data set that is left with nothing."""
+    captioned = any(clip.captions for clip in clips)
+    for clip in clips:
+        if captioned and not clip.captions:
+            reading.problems.append(f"{clip.name!r} has no caption")
+        reading.problems += [
+            f"{clip.name!r} has a caption without a word: {caption!r}"
+            for caption in clip.captions
+            if not normalise(caption)
+        ]
+    if reading.problems:
+        shown = reading.problems[:_SHOWN]
+        more = len(reading.problems) - len(shown)
+        reason = "; ".join(shown) + (f"; and {more} more like these" if more else "")
+        raise DatasetError(
+            reason, path=reading.file, remedy="mend the rows, or --skip-missing for missing files"
+        )
+    if not clips:
+        raise DatasetError("lists no sound that is there", path=reading.file)
+
+
+_READERS: Mapping[Layout, Callable[[_Reading], list[Clip]]] = {
+    Layout.CLOTHO: _clotho,
+    Layout.AUDIOCAPS: _audiocaps,
+    Layout.PLAIN: _plain,
+    Layout.MANIFEST: _manifest,
+}

@@ -1,0 +1,95 @@
+"""Whether a model has heard the recordings that it is tested on.
+
+A bundle may list the clips that it was trained on, in `clips.csv` beside its graphs (columns
+`group` and `split`: train, validation, test). In go the clips of a benchmark and a bundle's
+folder, out comes which of their groups it was trained on. Clips of one group come from one
+original recording or person, so a group in common is as bad as the very clip.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from audiosearch.errors import DatasetError
+from audiosearch.evaluation.datasets import Clip
+
+TRAINED_ON = "clips.csv"
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What is known of the groups of a benchmark.
+
+    Attributes:
+        listed: whether the bundle says what it was trained on.
+        n_groups: groups in the benchmark; 0 where its clips name none.
+        trained: those that the bundle was trained on.
+        tuned: those that choices were made on (the score's calibration, when to stop).
+    """
+
+    listed: bool
+    n_groups: int
+    trained: tuple[str, ...] = ()
+    tuned: tuple[str, ...] = ()
+
+    @property
+    def remark(self) -> str:
+        """What a reader of the figures should know, in a sentence."""
+        if not self.n_groups:
+            return "the data set names no groups: whether the model was trained on it is unknown"
+        if not self.listed:
+            return "the bundle does not list what it was trained on: overlap is unknown"
+        if self.trained:
+            return (
+                f"WARNING: the model was trained on {len(self.trained)} of these {self.n_groups} "
+                f"groups ({', '.join(self.trained[:3])} ...): its figures mean nothing"
+            )
+        heard = f"; it was tuned on {len(self.tuned)} of them" if self.tuned else ""
+        return f"none of the {self.n_groups} groups was trained on{heard}"
+
+
+def held_out(clips: Iterable[Clip], *, bundle: Path) -> HeldOut:
+    """What the bundle in folder `bundle` says of the groups of `clips`.
+
+    Raises:
+        DatasetError: the bundle's list cannot be read.
+    """
+    groups = {clip.group for clip in clips} - {""}
+    file = bundle / TRAINED_ON
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            rows = list(csv.DictReader(lines))
+    except FileNotFoundError:
+        return HeldOut(listed=False, n_groups=len(groups))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"cannot be read: {error}", path=file) from error
+    if rows and not {"group", "split"} <= set(rows[0]):
+        raise DatasetError("lacks the columns group and split", path=file)
+    splits = {
+        split: {row["group"] for row in rows if row["split"] == split}
+        for split in ("train", "validation")
+    }
+    return HeldOut(
+        listed=True,
+        n_groups=len(groups),
+        trained=tuple(sorted(groups & splits["train"])),
+        tuned=tuple(sorted(groups & splits["validation"])),
+    )
+
+
+def refuse_trained(found: HeldOut) -> None:
+    """Refuse to test a model on what it was trained on.
+
+    Raises:
+        DatasetError: it was.
+    """
+    if found.trained:
+        raise DatasetError(
+            f"the model was trained on {len(found.trained)} of the {found.n_groups} groups of "
+            f"this data set ({', '.join(found.trained[:3])} ...)",
+            remedy="choose held-out parts with --folds, or --allow-trained to see figures that "
+            "say nothing about new sounds",
+        )

@@ -1,0 +1,43 @@
+"""A model is not tested on what it was trained on, unless the user insists."""
+
+from pathlib import Path
+
+import pytest
+
+from audiosearch.errors import DatasetError
+from audiosearch.evaluation.datasets import Clip
+from audiosearch.evaluation.held_out import held_out, refuse_trained
+
+LIST = "path,group,split\nx.ogg,g1,train\ny.ogg,g2,validation\nz.ogg,g3,test\n"
+
+
+def clips(*groups: str) -> list[Clip]:
+    return [Clip(name=f"{i}", path=Path(f"{i}.wav"), group=g) for i, g in enumerate(groups)]
+
+
+def test_groups_in_common_are_found_and_refused(tmp_path: Path):
+    (tmp_path / "clips.csv").write_text(LIST)
+    found = held_out(clips("g1", "g1", "g3"), bundle=tmp_path)
+    assert (found.trained, found.n_groups) == (("g1",), 2)
+    assert "WARNING" in found.remark
+    with pytest.raises(DatasetError, match="trained on 1 of the 2 groups"):
+        refuse_trained(found)
+
+
+def test_groups_that_were_held_out_pass_and_tuning_is_said(tmp_path: Path):
+    (tmp_path / "clips.csv").write_text(LIST)
+    found = held_out(clips("g2", "g3", ""), bundle=tmp_path)
+    refuse_trained(found)
+    assert found.tuned == ("g2",)
+    assert found.remark == "none of the 2 groups was trained on; it was tuned on 1 of them"
+
+
+def test_what_is_unknown_is_said(tmp_path: Path):
+    assert "does not list" in held_out(clips("g1"), bundle=tmp_path).remark
+    assert "names no groups" in held_out(clips(""), bundle=tmp_path).remark
+
+
+def test_a_list_without_its_columns_is_refused(tmp_path: Path):
+    (tmp_path / "clips.csv").write_text("path\nx.ogg\n")
+    with pytest.raises(DatasetError, match="lacks the columns"):
+        held_out(clips("g1"), bundle=tmp_path)
