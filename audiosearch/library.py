@@ -137,7 +137,7 @@ class Library:
                     "no such folder", path=path, remedy="give folders: audiosearch index FOLDER"
                 )
         with self.database.session() as session:
-            places = [roots.add_root(session, path) for path in folders]
+            places = roots.add_roots(session, folders)
             if not paths:
                 places = [Place(root=root, under=b"") for root in roots.list_roots(session)]
         if not places:

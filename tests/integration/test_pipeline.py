@@ -327,6 +327,13 @@ def test_only_what_was_asked_for_is_indexed(database: Database, sounds: Path) ->
         assert len(roots.list_roots(session)) == 1
 
 
+def test_folders_within_each_other_given_together(database: Database, sounds: Path) -> None:
+    report = run_index(database, sounds / "birds", sounds, sounds / "birds", sounds)
+    assert (report.n_files, report.n_encoded) == (4, 4)
+    with database.reading() as session:
+        assert [each.path for each in roots.list_roots(session)] == [os.fsencode(sounds)]
+
+
 def test_removing_a_root_keeps_its_sounds(database: Database, sounds: Path) -> None:
     run_index(database, sounds)
     with database.session() as session:

@@ -7,6 +7,7 @@ is covered by it, and a new root takes over the files of those beneath it.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, delete, func, select, update
@@ -52,6 +53,19 @@ def add_root(session: Session, path: bytes) -> Place:
     for old, prefix in inner:
         _take_over(session, new_root_id=root.id, old=old, prefix=prefix)
     return Place(root=Root(root_id=root.id, path=path), under=b"")
+
+
+def add_roots(session: Session, paths: Sequence[bytes]) -> list[Place]:
+    """Remember several folders (absolute paths); the places that cover them, none twice."""
+    for path in paths:
+        add_root(session, path)
+    outermost = [
+        path
+        for path in dict.fromkeys(paths)
+        if not any(other != path and path_inside(path, other) is not None for other in paths)
+    ]
+    found = [find_place(session, path) for path in outermost]  # only now do the roots stand
+    return [place for place in found if place is not None]
 
 
 def _take_over(session: Session, *, new_root_id: int, old: Root, prefix: bytes) -> None:
