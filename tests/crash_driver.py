@@ -100,7 +100,7 @@ def finish(case: Path, sounds: Path, reader: OpenReader | None) -> dict[str, obj
 
 def at_points(work: Path, sounds: Path) -> None:
     """Every fault point of indexing, at its first and a later passage."""
-    points = [point for point in faults.POINTS if not point.startswith("migrate.")]
+    points = [each for each in faults.POINTS if each.startswith(("scan.", "batch."))]
     for point in points:
         for passage in (1, 3) if point.startswith("batch.") else (1,):
             case = work / f"{point}-{passage}"
