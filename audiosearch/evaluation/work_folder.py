@@ -1,0 +1,50 @@
+"""Where half-done work lies, so that an evaluation can be stopped and go on.
+
+One folder a piece of work, named by a hash of all that its result depends on: another model, other
+sounds or other captions are another folder, and nothing stale is ever taken up. Anything in here
+can be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from audiosearch.errors import AudiosearchError
+
+
+@dataclass(frozen=True)
+class WorkFolder:
+    """A folder for intermediate results."""
+
+    path: Path
+
+    def part(self, kind: str, *keys: str) -> Path:
+        """The folder of the piece of work `kind` that depends on `keys`, made if need be.
+
+        Raises:
+            AudiosearchError: it cannot be made.
+        """
+        digest = hashlib.sha256("\0".join(keys).encode("utf-8", "surrogateescape")).hexdigest()
+        folder = self.path / f"{kind}-{digest[:16]}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = f"cannot be made: {error.strerror}"
+            raise AudiosearchError(reason, path=folder, remedy="choose another --work") from error
+        return folder
+
+
+def save_arrays(
+    path: Path, names: Iterable[str], arrays: Iterable[npt.NDArray[np.generic]]
+) -> None:
+    """Write arrays so that the file is either whole or not there."""
+    unfinished = path.with_suffix(".part")
+    with unfinished.open("wb") as out:
+        np.savez(out, **dict(zip(names, arrays, strict=True)))  # type: ignore[arg-type]
+    unfinished.replace(path)

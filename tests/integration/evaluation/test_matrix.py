@@ -1,0 +1,116 @@
+"""Hearing clips and the table of losses: equal to the plain way, stopped and gone on with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from audiosearch.errors import DatasetError
+from audiosearch.evaluation import matrix
+from audiosearch.evaluation.datasets import Clip, Dataset
+from audiosearch.evaluation.hearing import hear
+from audiosearch.evaluation.matrix import loss_table
+from audiosearch.evaluation.progress import NoProgress
+from audiosearch.evaluation.subject import Subject
+from audiosearch.evaluation.work_folder import WorkFolder
+
+
+def test_clips_are_heard_in_windows(dataset: Dataset, subject: Subject, work: WorkFolder):
+    heard = hear(dataset.clips, subject=subject, work=work, progress=NoProgress())
+    assert heard.owners.tolist() == [0, 1, 2, 3, 3]  # 15 s: windows at 0 and 5 s
+    assert heard.starts_s.tolist() == [0, 0, 0, 0, 5]
+    assert heard.n_clips == 4
+    assert len(heard.frames) == 5
+    assert heard.joint.shape == (5, subject.bundle.joint_dim)
+    assert heard.tags.shape == (5, len(subject.bundle.tags))
+
+
+def test_clips_are_heard_whole(dataset: Dataset, subject: Subject, work: WorkFolder):
+    subject = Subject(subject.bundle, options=subject.options, whole=True)
+    # The toy decoder has places for 40 frames; only clips that fit can be heard whole.
+    heard = hear(dataset.clips[:3], subject=subject, work=work, progress=NoProgress())
+    assert heard.owners.tolist() == [0, 1, 2]
+
+
+def test_what_was_heard_is_not_decoded_again(
+    dataset: Dataset, subject: Subject, work: WorkFolder, watch
+):
+    first, second = watch(), watch()
+    one = hear(dataset.clips, subject=subject, work=work, progress=first)
+    two = hear(dataset.clips, subject=subject, work=work, progress=second)
+    assert (first.stages, second.stages) == ([("listening", 4, 0)], [("listening", 4, 4)])
+    assert (first.n, second.n) == (4, 0)
+    assert all(np.array_equal(a, b) for a, b in zip(one.frames, two.frames, strict=True))
+    assert np.array_equal(one.embedding, two.embedding)
+    other = hear(dataset.clips[:2], subject=subject, work=work, progress=NoProgress())
+    assert other.key != one.key
+
+
+def test_clips_that_cannot_be_decoded_are_named(
+    dataset: Dataset, subject: Subject, work: WorkFolder, tmp_path: Path
+):
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"no sound at all" * 100)
+    clips = [*dataset.clips, Clip(name="broken.wav", path=broken)]
+    with pytest.raises(DatasetError, match=r"1 clips cannot be decoded: .*broken\.wav"):
+        hear(clips, subject=subject, work=work, progress=NoProgress())
+
+
+def test_the_table_equals_scoring_pair_by_pair(
+    dataset: Dataset, subject: Subject, work: WorkFolder, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(matrix, "PAIRS", 5)  # several blocks, and captions in parts
+    heard = hear(dataset.clips, subject=subject, work=work, progress=NoProgress())
+    scorer = subject.scorer
+    table = loss_table(dataset.captions, heard, scorer=scorer, work=work, progress=NoProgress())
+    assert table.cross_entropies.shape == (5, 8)
+    for row, frames in enumerate(heard.frames):
+        memory = scorer.decoder.memory([frames])
+        for column, caption in enumerate(dataset.captions):
+            alone = scorer.cross_entropy([scorer.encode(caption)], memory)
+            assert table.cross_entropies[row, column] == pytest.approx(alone[0], abs=1e-5)
+    ids = [scorer.encode(caption) for caption in dataset.captions]
+    assert np.array_equal(table.without_sound, scorer.without_sound(ids))
+
+
+def test_a_stopped_table_goes_on_where_it_was(
+    dataset: Dataset,
+    subject: Subject,
+    work: WorkFolder,
+    tmp_path: Path,
+    watch,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(matrix, "PAIRS", 7)  # one window a block: 7 different captions
+    heard = hear(dataset.clips, subject=subject, work=work, progress=NoProgress())
+    settings = {"captions": dataset.captions, "heard": heard, "scorer": subject.scorer}
+    with pytest.raises(KeyboardInterrupt):
+        loss_table(**settings, work=work, progress=watch(stop_after=20))
+    again = watch()
+    resumed = loss_table(**settings, work=work, progress=again)
+    assert again.stages == [("scoring pairs", 35, 14)]
+    assert again.n == 21
+    fresh = loss_table(**settings, work=WorkFolder(tmp_path / "other"), progress=NoProgress())
+    assert np.array_equal(resumed.cross_entropies, fresh.cross_entropies)
+
+
+def test_other_captions_or_another_model_are_other_work(
+    dataset: Dataset, subject: Subject, work: WorkFolder, watch
+):
+    heard = hear(dataset.clips, subject=subject, work=work, progress=NoProgress())
+    for captions in (("a dog",), ("a bell",)):
+        seen = watch()
+        loss_table(captions, heard, scorer=subject.scorer, work=work, progress=seen)
+        assert seen.stages == [("scoring pairs", 5, 0)]
+    renamed = replace(subject.bundle, fingerprint="another")
+    seen = watch()
+    hear(
+        dataset.clips,
+        subject=Subject(renamed, options=subject.options),
+        work=work,
+        progress=seen,
+    )
+    assert seen.stages == [("listening", 4, 0)]
