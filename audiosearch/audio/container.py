@@ -14,7 +14,6 @@ It does not decode, and knows nothing of rates, windows or tags.
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import stat
@@ -40,6 +39,10 @@ DEMUXERS = (
     "sol,sox,svag,swf,tak,truehd,tta,voc,vpk,vqf,w64,wav,wavarc,wsd,wtv,wv,wve,xa,xmd,xvag,"
     "xwma"
 )
+
+# Outside, a header is damaged: a second of it would fill the memory.
+MIN_RATE, MAX_RATE = 100, 12_288_000
+MAX_CHANNELS = 256
 
 _OPTIONS = {
     "protocol_whitelist": "file",
@@ -87,8 +90,10 @@ def open_audio(path: bytes) -> Iterator[tuple[InputContainer, AudioStream]]:
         stream = container.streams.audio[0]
         if stream.codec_context is None:
             raise DecodeError("no decoder for its codec", code=DecodeCode.UNSUPPORTED, path=path)
-        if not stream.codec_context.sample_rate or not stream.codec_context.layout.nb_channels:
-            raise DecodeError(_NO_SOUND_FILE, code=DecodeCode.UNSUPPORTED, path=path)
+        rate, channels = stream.codec_context.sample_rate, stream.codec_context.layout.nb_channels
+        if not (MIN_RATE <= rate <= MAX_RATE and 1 <= channels <= MAX_CHANNELS):
+            reason = f"impossible: {channels} channels at {rate} Hz" if rate else _NO_SOUND_FILE
+            raise DecodeError(reason, code=DecodeCode.UNSUPPORTED, path=path)
         # Threads of FFmpeg would each take a stack out of the worker's memory limit, and the
         # cores are already taken: one worker a core.
         stream.codec_context.thread_count = 1
@@ -119,29 +124,23 @@ def opening_error(error: Exception, *, path: bytes) -> DecodeError:
         return DecodeError("not enough memory to open it", code=DecodeCode.MEMORY, path=path)
     if isinstance(error, av.error.InvalidDataError):
         return DecodeError(_NO_SOUND_FILE, code=DecodeCode.UNSUPPORTED, path=path)
-    if isinstance(error, av.error.EOFError) or _is_readable(error, path):
-        return DecodeError("no complete header in it", code=DecodeCode.DAMAGED, path=path)
     # "Format not on whitelist" comes as EINVAL: a playlist, a still picture, a subtitle file.
     if isinstance(error, av.error.ArgumentError):
         return DecodeError(
             "not a kind of file that is searched for sound", code=DecodeCode.UNSUPPORTED, path=path
         )
-    if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-        reason = error.strerror or str(error)
-        return DecodeError(reason, code=DecodeCode.UNREADABLE, path=path)
-    return DecodeError(f"cannot be opened: {error}", code=DecodeCode.UNSUPPORTED, path=path)
-
-
-def _is_readable(error: Exception, path: bytes) -> bool:
-    """Whether FFmpeg's "Input/output error" is a demuxer's word for a header cut short."""
-    if not (isinstance(error, OSError) and error.errno == errno.EIO):
-        return False
+    if isinstance(error, av.error.PatchWelcomeError):
+        reason = "a kind of sound file that FFmpeg cannot read"
+        return DecodeError(reason, code=DecodeCode.UNSUPPORTED, path=path)
     try:
         with open(path, "rb") as file:  # noqa: PTH123
             file.read(_HEAD_BYTES)
-    except OSError:
-        return False
-    return True
+    except OSError as refused:
+        reason = refused.strerror or str(refused)
+        return DecodeError(reason, code=DecodeCode.UNREADABLE, path=path)
+    # It can be read, so "End of file", "Input/output error" and worse ("Machine is not on the
+    # network") are demuxers' words for a header that is cut short or makes no sense.
+    return DecodeError("no complete header in it", code=DecodeCode.DAMAGED, path=path)
 
 
 def stream_format(container: InputContainer, stream: AudioStream) -> StreamFormat:

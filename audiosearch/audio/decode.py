@@ -91,7 +91,9 @@ class Decoding:
         except MemoryError as error:
             raise self._error("not enough memory to decode it", DecodeCode.MEMORY) from error
         except av.error.FFmpegError as error:  # from the filter graph: an impossible layout or rate
-            raise self._error(f"cannot be measured: {error}", DecodeCode.UNSUPPORTED) from error
+            raise self._error(
+                f"no filter for it: {error.strerror}", DecodeCode.UNSUPPORTED
+            ) from error
         self._facts = self._summary(form)
 
     def _frames(self, container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:

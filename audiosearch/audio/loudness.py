@@ -22,6 +22,7 @@ from av.filter import Graph
 
 BLOCK_S = 1.0  # sound handed on at once: enough for numpy to be worth its calls
 GATE_LUFS = -70.0  # the absolute gate of BS.1770: what is below has no loudness
+MIN_RATE = 8_000  # the weighting reaches to some 2 kHz and is no filter any more below 4 kHz
 _PIECE_S = 0.1  # `ebur128` cuts its output so
 
 
@@ -48,6 +49,7 @@ class LoudnessMeter:
 
     def __init__(self, form: FrameFormat) -> None:
         self._channels = form.channels
+        self._rate = form.sample_rate
         self._block = round(form.sample_rate * BLOCK_S)
         self._piece = round(form.sample_rate * _PIECE_S)
         self._inside = 0  # samples (per channel) in the filter that have not come out
@@ -78,8 +80,12 @@ class LoudnessMeter:
             yield np.concatenate(pieces)
 
     def integrated_lufs(self) -> float | None:
-        """Loudness of all that went through; None where it was too short or too quiet for one."""
-        if self._last_whole is None:
+        """Loudness of all that went through.
+
+        None where it was too short or too quiet for one, or at a sample rate that holds too little
+        of the band in which loudness is weighted.
+        """
+        if self._last_whole is None or self._rate < MIN_RATE:
             return None
         text = self._last_whole.metadata.get("lavfi.r128.I")
         value = math.nan if text is None else float(text)

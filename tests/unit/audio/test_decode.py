@@ -180,6 +180,22 @@ def test_loudness_gates_silence(tmp_path: Path) -> None:
     assert paused.loudness_lufs == pytest.approx(alone.loudness_lufs, abs=0.5)
 
 
+@pytest.mark.parametrize("rate", [100, 1_000, 3_000, 768_000])
+def test_unusual_rates_are_sound_too(tmp_path: Path, rate: int) -> None:
+    """Geophones and bat detectors; loudness means nothing at the lowest."""
+    samples, facts = decode_wav(tmp_path, wav_bytes(noise(seconds=2, rate=rate), rate=rate))
+    assert facts.duration_s == 2
+    assert len(samples) == pytest.approx(32_000, abs=2)
+    assert (facts.loudness_lufs is None) == (rate < 8_000)
+
+
+@pytest.mark.parametrize("rate", [1, 100_000_000, 2_000_000_000])
+def test_impossible_rates_are_a_damaged_header(tmp_path: Path, rate: int) -> None:
+    with pytest.raises(DecodeError) as caught:
+        decode_wav(tmp_path, wav_bytes(noise(), rate=rate))
+    assert caught.value.code is DecodeCode.UNSUPPORTED
+
+
 def test_loudness_is_the_same_at_every_rate(tmp_path: Path) -> None:
     levels = [
         decode_wav(tmp_path, wav_bytes(tone(1000, seconds=2, rate=rate), rate=rate))[
