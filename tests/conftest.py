@@ -22,6 +22,22 @@ def toy_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_toy_bundle(tmp_path_factory.mktemp("models") / "toy", seed=0)
 
 
+@pytest.fixture(scope="session")
+def other_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another tiny bundle: the same form, other weights."""
+    from audiosearch.training.toy import write_toy_bundle  # noqa: PLC0415 - imports torch
+
+    return write_toy_bundle(tmp_path_factory.mktemp("models") / "other", seed=1)
+
+
+@pytest.fixture(scope="session")
+def plain_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny bundle without a space shared by text and sound."""
+    from audiosearch.training.toy import write_toy_bundle  # noqa: PLC0415 - imports torch
+
+    return write_toy_bundle(tmp_path_factory.mktemp("models") / "plain", seed=0, joint=False)
+
+
 @pytest.fixture
 def sound_folder(tmp_path: Path) -> Path:
     """A folder with three short, different sounds in three formats."""

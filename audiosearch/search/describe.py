@@ -105,7 +105,7 @@ class Describer:
                 return stored_texts(session, nearest.tolist())
         # Without a space shared with text: what is said of the windows that sound alike.
         table = view.vectors(VectorKind.EMBEDDING)
-        alike, _ = table.top_k(encoded.embedding, TRIED)
+        alike, _ = table.top_k(encoded.embedding, 4 * TRIED)  # many may say the same
         return captions_of_windows(session, alike.tolist())[:TRIED]
 
     def _fits(

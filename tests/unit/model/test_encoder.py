@@ -120,9 +120,7 @@ def test_numbers_that_are_not_finite_are_refused(encoder: Encoder) -> None:
         encoder.encode(np.full((1, 6000), np.nan, np.float32))
 
 
-def test_a_bundle_without_joint_space(tmp_path: Path) -> None:
-    from audiosearch.training.toy import write_toy_bundle  # noqa: PLC0415 - imports torch
-
-    bundle = load_bundle(write_toy_bundle(tmp_path / "plain", joint=False))
+def test_a_bundle_without_joint_space(plain_bundle: Path) -> None:
+    bundle = load_bundle(plain_bundle)
     [one] = Encoder(bundle).encode(np.zeros((1, 6000), np.float32))
     assert one.joint is None

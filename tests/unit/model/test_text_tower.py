@@ -35,9 +35,7 @@ def test_no_texts_and_endless_texts(bundle: Bundle) -> None:
     assert np.isfinite(tower.embed(["dog bell " * 5000])).all()
 
 
-def test_a_bundle_without_joint_space_has_none(tmp_path: Path) -> None:
-    from audiosearch.training.toy import write_toy_bundle  # noqa: PLC0415 - imports torch
-
-    bundle = load_bundle(write_toy_bundle(tmp_path / "plain", joint=False))
+def test_a_bundle_without_joint_space_has_none(plain_bundle: Path) -> None:
+    bundle = load_bundle(plain_bundle)
     with pytest.raises(FeatureUnavailable, match="shared"):
         TextTower(bundle)
