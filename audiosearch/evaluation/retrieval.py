@@ -87,13 +87,22 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Ranking:
-    """What one score makes of one direction: `hits` (n_queries, n_items) in order of rank."""
+    """What one score makes of one direction.
+
+    Attributes:
+        order: (n_queries, n_items) items, best first.
+        hits: (n_queries, n_items) whether the item at each rank is right.
+    """
 
     direction: str
     score: str
-    figures: RetrievalFigures
-    ranks: Ints
     order: Ints
+    hits: Bools
+
+    @property
+    def figures(self) -> RetrievalFigures:
+        """Recall and mAP."""
+        return figures_of_hits(self.hits)
 
     @property
     def distinct(self) -> int:
@@ -115,8 +124,7 @@ def ranking(
 ) -> Ranking:
     """The ranking of costs (n_queries, n_items)."""
     order = rank_order(costs, ties=ties)
-    hits = hits_in_order(order, relevant)
-    return Ranking(direction, score, figures_of_hits(hits), best_ranks(hits), order)
+    return Ranking(direction, score, order, hits_in_order(order, relevant))
 
 
 def text_to_audio_costs(evidence: Evidence) -> Iterator[tuple[str, Floats]]:
@@ -165,7 +173,9 @@ def recall_figures(found: list[Ranking]) -> list[Figure]:
         mine = [one for one in found if one.direction == direction]
         depth = min(CURVE_DEPTH, mine[0].figures.n_items)
         ks = tuple(float(k) for k in range(1, depth + 1))
-        lines = tuple(Line(one.score, ks, recall_curve(one.ranks, depth=depth)) for one in mine)
+        lines = tuple(
+            Line(one.score, ks, recall_curve(best_ranks(one.hits), depth=depth)) for one in mine
+        )
         title = f"Recall, {direction}"
         figures.append(LineFigure(title, "first k answers", "recall at k", lines))
     return figures
