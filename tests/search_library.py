@@ -16,7 +16,15 @@ from audiosearch.model.encoder import Encoded, Encoder
 from audiosearch.model.text_tower import TextTower
 from audiosearch.search.engine import SearchEngine
 from audiosearch.store.database import Database
-from audiosearch.store.queries import captions, files, fulltext, recordings, roots, windows
+from audiosearch.store.queries import (
+    captions,
+    encodings,
+    files,
+    fulltext,
+    recordings,
+    roots,
+    windows,
+)
 from audiosearch.store.schema import CaptionSource
 from tests.sounds import noise, tones
 
@@ -87,18 +95,16 @@ class LibraryBuilder:
                 if known.path == name
             ]
             suffix = name.rpartition(b".")[2].decode("ascii", "replace").lower()
-            recording_id = recordings.ensure_recording(
-                session,
-                recordings.NewRecording(
-                    audio_hash=hashlib.sha256(sound.tobytes()).digest(),
-                    sample_rate=self.models.bundle.sample_rate,
-                    channels=1,
-                    bit_depth=16,
-                    codec={"wav": "pcm_s16le", "ogg": "vorbis"}.get(suffix, suffix),
-                    container={"m4a": "mov,mp4,m4a,3gp,3g2,mj2"}.get(suffix, suffix),
-                    metadata=metadata or {},
-                ),
+            new = recordings.NewRecording(
+                audio_hash=hashlib.sha256(sound.tobytes()).digest(),
+                sample_rate=self.models.bundle.sample_rate,
+                channels=1,
+                bit_depth=16,
+                codec={"wav": "pcm_s16le", "ogg": "vorbis"}.get(suffix, suffix),
+                container={"m4a": "mov,mp4,m4a,3gp,3g2,mj2"}.get(suffix, suffix),
+                metadata=metadata or {},
             )
+            [recording_id] = recordings.ensure_recordings(session, [new]).values()
             files.set_indexed(
                 session,
                 [
@@ -117,13 +123,13 @@ class LibraryBuilder:
 
     def _encode(self, session, recording_id, sound, *, silent, said) -> None:  # type: ignore[no-untyped-def]
         bundle = self.models.bundle
-        bundle_id = recordings.ensure_bundle(
+        bundle_id = encodings.ensure_bundle(
             session, name=bundle.name, version=bundle.version, fingerprint=bundle.fingerprint
         )
         duration_s = len(sound) / bundle.sample_rate
-        facts = recordings.SoundFacts(duration_s=duration_s, peak_db=-6.0, loudness_lufs=-23.0)
+        facts = encodings.SoundFacts(duration_s=duration_s, peak_db=-6.0, loudness_lufs=-23.0)
         encoded = self.models.encode(sound)
-        recordings.begin_encoding(session, recording_id, bundle_id=bundle_id, hop_s=WINDOW_S)
+        encodings.begin_encodings(session, [recording_id], bundle_id=bundle_id, hop_s=WINDOW_S)
         window_ids = windows.insert_windows(
             session,
             [
@@ -141,9 +147,8 @@ class LibraryBuilder:
             ],
             bundle_id=bundle_id,
         )
-        recordings.complete_encoding(
-            session, recording_id, bundle_id=bundle_id, n_windows=len(encoded), facts=facts
-        )
+        complete = encodings.CompleteRecording(recording_id, len(encoded), facts)
+        encodings.complete_encodings(session, [complete], bundle_id=bundle_id)
         texts = (
             [said] * len(encoded)
             if said is not None

@@ -29,7 +29,7 @@ from audiosearch.indexing.reading import (
 )
 from audiosearch.store import faults
 from audiosearch.store.database import Database
-from audiosearch.store.queries import captions, files, fulltext, recordings, windows
+from audiosearch.store.queries import captions, encodings, files, fulltext, recordings, windows
 from audiosearch.store.queries.files import PendingFile, ReadFile
 from audiosearch.store.schema import CaptionSource
 
@@ -111,31 +111,33 @@ class Committer:
             StoreError: it cannot be written; nothing of it is, then.
         """
         faults.reach("batch.store")
-        free: list[bytes] = []
         with self._database.session() as session:
-            touched: set[int] = set()
-            for item in items:
-                if isinstance(item, Started):
-                    self._start(session, item, touched)
-            failed = self._store(session, encoded)
+            touched = self._start(session, [each for each in items if isinstance(each, Started)])
+            unfit = self._store(session, encoded)
             faults.reach("batch.windows")
-            for item in (*items, *failed):
-                free += self._end(session, item, touched)
+            finished = [each for each in items if isinstance(each, Finished)]
+            known = [each for each in items if isinstance(each, Known | Twin)]
+            free = self._finish(session, finished, known)
+            for failed in [*unfit, *(each for each in items if isinstance(each, Failed))]:
+                free += self._fail(session, failed, touched)
+            self._recognise(session, known, touched, given_back=set(free))
             fulltext.refresh_recordings(session, touched)
             faults.reach("batch.commit")
         for audio_hash in free:
             self._claims.give_back(audio_hash)
         faults.reach("batch.done")
 
-    def _start(self, session: Session, item: Started, touched: set[int]) -> None:
-        recording_id = recordings.ensure_recording(session, _new_recording(item.opened))
-        if not item.resumed:
-            recordings.begin_encoding(
-                session, recording_id, bundle_id=self._bundle_id, hop_s=self._hop_s
-            )
-        files.set_recording(session, [_read_file(item.file, item.opened, recording_id)])
-        self._under_way[item.file.file_id] = _UnderWay(recording_id, item.opened)
-        touched |= _held(item.file) | {recording_id}
+    def _start(self, session: Session, items: Sequence[Started]) -> set[int]:
+        """Write down files whose windows follow; returns recordings whose names change."""
+        ids = recordings.ensure_recordings(session, [_new_recording(i.opened) for i in items])
+        fresh = [_id(ids, item) for item in items if not item.resumed]
+        encodings.begin_encodings(session, fresh, bundle_id=self._bundle_id, hop_s=self._hop_s)
+        files.set_recording(
+            session, [_read_file(item.file, item.opened, _id(ids, item)) for item in items]
+        )
+        for item in items:
+            self._under_way[item.file.file_id] = _UnderWay(_id(ids, item), item.opened)
+        return set(ids.values()).union(*(_held(item.file) for item in items))
 
     def _store(self, session: Session, encoded: Sequence[EncodedWindow]) -> list[Failed]:
         """Store windows and what is said of them; returns the files whose vectors do not fit."""
@@ -210,57 +212,66 @@ class Committer:
         self.tally.sound_s += max(0.0, fresh_s)
         under_way.heard_until_s = heard.window.end_s
 
-    def _end(self, session: Session, item: Item, touched: set[int]) -> list[bytes]:
-        """What an item means for its file; returns claims to be given back."""
-        match item:
-            case Finished() if item.file.file_id not in self._given_up:
-                return self._finish(session, item, touched)
-            case Failed() if item.code == UNFIT or item.file.file_id not in self._given_up:
-                return self._fail(session, item, touched)
-            case Known() | Twin():
-                self._recognise(session, item, touched)
-            case _:
-                pass
-        return []
-
-    def _finish(self, session: Session, item: Finished, touched: set[int]) -> list[bytes]:
-        under_way = self._under_way.pop(item.file.file_id)
-        recordings.complete_encoding(
-            session,
-            under_way.recording_id,
-            bundle_id=self._bundle_id,
-            n_windows=item.n_windows,
-            facts=recordings.SoundFacts(
+    def _finish(
+        self, session: Session, items: Sequence[Finished], known: list[Known | Twin]
+    ) -> list[bytes]:
+        """Complete recordings; adds the twins that waited for them to `known`; returns claims."""
+        read: list[ReadFile] = []
+        complete: list[encodings.CompleteRecording] = []
+        free: list[bytes] = []
+        for item in items:
+            if item.file.file_id in self._given_up:
+                continue
+            under_way = self._under_way.pop(item.file.file_id)
+            facts = encodings.SoundFacts(
                 duration_s=item.facts.duration_s,
                 peak_db=item.facts.peak_db,
                 loudness_lufs=item.facts.loudness_lufs,
-            ),
-        )
-        files.set_indexed(
-            session, [_read_file(item.file, under_way.opened, under_way.recording_id)]
-        )
-        self.tally.n_encoded += 1
-        audio_hash = under_way.opened.fingerprint.audio_hash
-        for twin in self._twins.pop(audio_hash, []):
-            self._recognise(session, twin, touched)
-        return [audio_hash]
+            )
+            complete.append(
+                encodings.CompleteRecording(under_way.recording_id, item.n_windows, facts)
+            )
+            read.append(_read_file(item.file, under_way.opened, under_way.recording_id))
+            audio_hash = under_way.opened.fingerprint.audio_hash
+            free.append(audio_hash)
+            known += self._twins.pop(audio_hash, [])
+        encodings.complete_encodings(session, complete, bundle_id=self._bundle_id)
+        files.set_indexed(session, read)
+        self.tally.n_encoded += len(read)
+        return free
 
-    def _recognise(self, session: Session, item: Known | Twin, touched: set[int]) -> None:
-        """A file whose sound is known, or is about to be, or was to be and failed."""
-        audio_hash = item.opened.fingerprint.audio_hash
-        progress = recordings.find_progress(session, audio_hash, bundle_id=self._bundle_id)
-        if progress is not None and progress.complete(hop_s=self._hop_s):
-            recording_id = recordings.ensure_recording(session, _new_recording(item.opened))
-            files.set_indexed(session, [_read_file(item.file, item.opened, recording_id)])
-            touched |= _held(item.file) | {recording_id}
-            self.tally.n_recognised += 1
-        elif self._claims.held(audio_hash):
-            self._twins.setdefault(audio_hash, []).append(Twin(item.file, item.opened))
-        else:
-            self._again.append(item.file)
+    def _recognise(
+        self,
+        session: Session,
+        items: Sequence[Known | Twin],
+        touched: set[int],
+        *,
+        given_back: set[bytes],
+    ) -> None:
+        """Files whose sound is known, or is about to be, or was to be and failed."""
+        hashes = [item.opened.fingerprint.audio_hash for item in items]
+        complete = encodings.find_complete(
+            session, hashes, bundle_id=self._bundle_id, hop_s=self._hop_s
+        )
+        found: list[Known | Twin] = []
+        for item, audio_hash in zip(items, hashes, strict=True):
+            if audio_hash in complete:
+                found.append(item)
+                touched |= _held(item.file) | {complete[audio_hash]}
+            elif self._claims.held(audio_hash) and audio_hash not in given_back:
+                self._twins.setdefault(audio_hash, []).append(Twin(item.file, item.opened))
+            else:
+                self._again.append(item.file)
+        ids = recordings.ensure_recordings(session, [_new_recording(i.opened) for i in found])
+        files.set_indexed(
+            session, [_read_file(item.file, item.opened, _id(ids, item)) for item in found]
+        )
+        self.tally.n_recognised += len(found)
 
     def _fail(self, session: Session, item: Failed, touched: set[int]) -> list[bytes]:
         file = item.file
+        if file.file_id in self._given_up and item.code != UNFIT:
+            return []  # its reader failed after we did
         under_way = self._under_way.pop(file.file_id, None)
         if item.vanished:
             files.set_missing(session, [file.file_id])
@@ -276,11 +287,15 @@ class Committer:
             self.tally.n_failed += 1
             touched |= _held(file)
         if under_way is not None:
-            recordings.drop_unfinished(session, under_way.recording_id, bundle_id=self._bundle_id)
+            encodings.drop_unfinished(session, under_way.recording_id, bundle_id=self._bundle_id)
         if item.audio_hash is None:
             return []
         self._again += [twin.file for twin in self._twins.pop(item.audio_hash, [])]
         return [item.audio_hash]
+
+
+def _id(ids: Mapping[bytes, int], item: Started | Known | Twin) -> int:
+    return ids[item.opened.fingerprint.audio_hash]
 
 
 def _held(file: PendingFile) -> set[int]:

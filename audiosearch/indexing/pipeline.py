@@ -35,7 +35,7 @@ from audiosearch.indexing.stopwatch import Stopwatch
 from audiosearch.indexing.sync import PlaceScan, Settled, settle_missing, take_in
 from audiosearch.indexing.workers import Worker, WorkerLimits
 from audiosearch.store.database import Database
-from audiosearch.store.queries import files, recordings
+from audiosearch.store.queries import encodings, files
 from audiosearch.store.queries.files import PendingFile
 from audiosearch.store.queries.places import Place, join
 
@@ -126,7 +126,7 @@ class _Run:
         self._scans: list[PlaceScan] = []
         claims = Claims()
         with database.session() as session:
-            self._bundle_id = recordings.ensure_bundle(
+            self._bundle_id = encodings.ensure_bundle(
                 session, name=bundle.name, version=bundle.version, fingerprint=bundle.fingerprint
             )
         self._plan = ReadingPlan(

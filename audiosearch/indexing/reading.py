@@ -29,7 +29,7 @@ from audiosearch.indexing.interfaces import (
 )
 from audiosearch.indexing.stopwatch import Stopwatch
 from audiosearch.store.database import Database
-from audiosearch.store.queries import recordings
+from audiosearch.store.queries import encodings
 from audiosearch.store.queries.files import PendingFile
 from audiosearch.store.queries.places import join
 
@@ -252,12 +252,13 @@ class Readers:
                 self._put(Twin(file, opened))
                 return
             claimed = audio_hash
-            if self._complete(audio_hash):
+            progress = self._progress(audio_hash)
+            if progress is not None and progress.complete(hop_s=self._plan.hop_s):
                 reader.skip()
                 self._plan.claims.give_back(audio_hash)
                 self._put(Known(file, opened))
                 return
-            self._decode(reader, file, opened)
+            self._decode(reader, file, opened, self._resume_at(file, progress))
         except DecodeError as error:
             self._put(
                 Failed(
@@ -269,17 +270,28 @@ class Readers:
                 )
             )
 
-    def _progress(self, audio_hash: bytes) -> recordings.Progress | None:
+    def _progress(self, audio_hash: bytes) -> encodings.Progress | None:
         with self._plan.database.reading() as session:
-            return recordings.find_progress(session, audio_hash, bundle_id=self._plan.bundle_id)
+            return encodings.find_progress(session, audio_hash, bundle_id=self._plan.bundle_id)
 
-    def _complete(self, audio_hash: bytes) -> bool:
-        progress = self._progress(audio_hash)
-        return progress is not None and progress.complete(hop_s=self._plan.hop_s)
+    def _resume_at(self, file: PendingFile, progress: encodings.Progress | None) -> int:
+        """How many windows of an interrupted run to build on.
 
-    def _decode(self, reader: SoundReader, file: PendingFile, opened: OpenedSound) -> None:
+        Only those that this very file gave: others may stem from one that was overwritten while
+        it was read.
+        """
+        if (
+            progress is None
+            or progress.hop_s != self._plan.hop_s
+            or progress.recording_id != file.recording_id
+        ):
+            return 0
+        return progress.n_stored
+
+    def _decode(
+        self, reader: SoundReader, file: PendingFile, opened: OpenedSound, n_stored: int
+    ) -> None:
         """The windows that are not stored yet, then what the file turned out to be."""
-        n_stored = self._resume_at(file, opened.fingerprint.audio_hash)
         self._put(Started(file, opened, resumed=n_stored > 0))
         n_windows = 0
         for window in self._windows(reader):
@@ -289,21 +301,6 @@ class Readers:
         if n_windows == 0:
             raise DecodeError("it holds no sound", code=DecodeCode.NO_SAMPLES)
         self._put(Finished(file, n_windows, reader.facts()))
-
-    def _resume_at(self, file: PendingFile, audio_hash: bytes) -> int:
-        """How many windows of an interrupted run to build on.
-
-        Only those that this very file gave: others may stem from one that was overwritten while
-        it was read.
-        """
-        progress = self._progress(audio_hash)
-        if (
-            progress is None
-            or progress.hop_s != self._plan.hop_s
-            or progress.recording_id != file.recording_id
-        ):
-            return 0
-        return progress.n_stored
 
     def _windows(self, reader: SoundReader) -> Iterator[Window]:
         """Windows of the opened file; the time is counted as decoding or cutting."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,15 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from audiosearch.store.database import Database, open_database
-from audiosearch.store.queries import captions, files, fulltext, recordings, roots, windows
+from audiosearch.store.queries import (
+    captions,
+    encodings,
+    files,
+    fulltext,
+    recordings,
+    roots,
+    windows,
+)
 from audiosearch.store.queries.files import Found, ReadFile
 from audiosearch.store.schema import CaptionSource
 from audiosearch.store.verify import verify
@@ -47,23 +56,21 @@ def add(
     n_windows: int = 1,
 ) -> int:
     """A file with its recording, windows and the same caption for each."""
-    bundle_id = recordings.ensure_bundle(session, name="t", version="1", fingerprint=BUNDLE)
+    bundle_id = encodings.ensure_bundle(session, name="t", version="1", fingerprint=BUNDLE)
     root = roots.add_root(session, b"/sounds").root
     files.add_files(session, root.root_id, [Found(path, 1, 1, 1)])
     known = next(k for k in files.known_files(session, root.root_id) if k.path == path)
-    recording_id = recordings.ensure_recording(
-        session,
-        recordings.NewRecording(
-            audio_hash=path.ljust(32, b"\0")[:32],
-            sample_rate=8000,
-            channels=1,
-            bit_depth=16,
-            codec="pcm_s16le",
-            container="wav",
-            metadata=metadata or {},
-        ),
+    sound = recordings.NewRecording(
+        audio_hash=hashlib.sha256(path).digest(),
+        sample_rate=8000,
+        channels=1,
+        bit_depth=16,
+        codec="pcm_s16le",
+        container="wav",
+        metadata=metadata or {},
     )
-    recordings.begin_encoding(session, recording_id, bundle_id=bundle_id, hop_s=0.5)
+    [recording_id] = recordings.ensure_recordings(session, [sound]).values()
+    encodings.begin_encodings(session, [recording_id], bundle_id=bundle_id, hop_s=0.5)
     new = [
         windows.new_window(
             recording_id=recording_id,
@@ -83,12 +90,11 @@ def add(
         captions.link_captions(
             session, [captions.CaptionLink(each, caption_ids[caption], 1.0) for each in ids]
         )
-    recordings.complete_encoding(
+    facts = encodings.SoundFacts(duration_s=n_windows / 2 + 0.5, peak_db=-3, loudness_lufs=None)
+    encodings.complete_encodings(
         session,
-        recording_id,
+        [encodings.CompleteRecording(recording_id, n_windows, facts)],
         bundle_id=bundle_id,
-        n_windows=n_windows,
-        facts=recordings.SoundFacts(duration_s=n_windows / 2 + 0.5, peak_db=-3, loudness_lufs=None),
     )
     files.set_indexed(session, [ReadFile(known.file_id, recording_id, 1, 1, 1)])
     fulltext.refresh_recordings(session, [recording_id])
@@ -97,7 +103,7 @@ def add(
 
 def search(database: Database, query: str, *, limit: int = 10, allowed=None) -> list[int]:
     with database.reading() as session:
-        bundle_id = recordings.find_bundle_id(session, fingerprint=BUNDLE)
+        bundle_id = encodings.find_bundle_id(session, fingerprint=BUNDLE)
         assert bundle_id is not None
         found = fulltext.search_windows(
             session, query, bundle_id=bundle_id, limit=limit, allowed=allowed
@@ -162,7 +168,7 @@ def test_any_bytes_may_be_a_name(database: Database, name: bytes) -> None:
     try:
         with database.session() as session:
             recording_id = add(session, path, caption=None)
-            bundle_id = recordings.find_bundle_id(session, fingerprint=BUNDLE)
+            bundle_id = encodings.find_bundle_id(session, fingerprint=BUNDLE)
             assert bundle_id is not None
             found = fulltext.search_windows(session, "needle", bundle_id=bundle_id, limit=5)
             assert len(found) == 1

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from audiosearch.store.database import Database, open_database
-from audiosearch.store.queries import recordings, state
+from audiosearch.store.queries import encodings, recordings, state
 from audiosearch.store.queries.windows import insert_windows, new_window
 from audiosearch.store.schema import Window
 from audiosearch.store.vectors import VectorKind, VectorTable, load_vectors, unit_rows
@@ -33,19 +33,17 @@ def add_windows(
     database: Database, seeds: range, *, silent: bool = False, bundle: str = FINGERPRINT
 ) -> int:
     with database.session() as session:
-        bundle_id = recordings.ensure_bundle(session, name="t", version="1", fingerprint=bundle)
-        recording_id = recordings.ensure_recording(
-            session,
-            recordings.NewRecording(
-                audio_hash=bytes([seeds.start % 256]) * 32,
-                sample_rate=8000,
-                channels=1,
-                bit_depth=None,
-                codec="x",
-                container="x",
-                metadata={},
-            ),
+        bundle_id = encodings.ensure_bundle(session, name="t", version="1", fingerprint=bundle)
+        sound = recordings.NewRecording(
+            audio_hash=bytes([seeds.start % 256]) * 32,
+            sample_rate=8000,
+            channels=1,
+            bit_depth=None,
+            codec="x",
+            container="x",
+            metadata={},
         )
+        [recording_id] = recordings.ensure_recordings(session, [sound]).values()
         new = [
             new_window(
                 recording_id=recording_id,
