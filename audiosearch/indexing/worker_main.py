@@ -173,7 +173,7 @@ class _Pulse:
         self._next_s = time.monotonic() + BEAT_S
         if sys.platform != "win32":
             hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-            soft = int(time.process_time() + self._stall_s) + 2
+            soft = int(time.process_time() + self._stall_s) + 1
             if hard == resource.RLIM_INFINITY or soft < hard:
                 resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
 

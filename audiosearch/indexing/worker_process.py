@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Sequence
 from typing import IO, BinaryIO
 
@@ -88,7 +87,7 @@ class WorkerProcess:
         Raises:
             BrokenConversation: the process ended, or was stopped because it took longer.
         """
-        self._watch.deadline_s = time.monotonic() + patience_s
+        self._watch.start_waiting(patience_s)
         try:
             return receive(self._answers)
         except BrokenConversation:
@@ -97,7 +96,7 @@ class WorkerProcess:
                 self._process.wait(_LAST_BREATH_S)
             raise
         finally:
-            self._watch.deadline_s = None
+            self._watch.stop_waiting()
 
     def end(self) -> None:
         """Stop it and close the pipes; safe to call twice and from another thread."""
@@ -112,27 +111,43 @@ class WorkerProcess:
 class _Watch:
     """Kills a process that is waited for too long.
 
-    A thread, because reads from pipes take no timeout on every platform. It looks at a deadline
-    four times a second; setting one costs nothing, which matters for each block of sound.
+    A thread, because reads from pipes take no timeout on every platform. It looks four times a
+    second whether the same message is still waited for; saying so costs nothing, which matters
+    for each block of sound. Looks are counted, not the clock: while both processes are stopped
+    (Ctrl-Z) or the machine is too busy to look, no time is held against the file.
     """
 
     _LOOK_S = 0.25
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.fired = False
-        self.deadline_s: float | None = None  # on the monotonic clock; None = nobody waits
         self._process = process
+        self._wait: tuple[int, float] | None = None  # its number, and the patience for it
+        self._n_waits = 0
         self._ended = threading.Event()
         threading.Thread(target=self._run, name="worker-watch", daemon=True).start()
+
+    def start_waiting(self, patience_s: float) -> None:
+        """A message is waited for from now on."""
+        self._n_waits += 1
+        self._wait = (self._n_waits, patience_s)
+
+    def stop_waiting(self) -> None:
+        """It has come, or never will."""
+        self._wait = None
 
     def end(self) -> None:
         """Nothing is to be watched any more."""
         self._ended.set()
 
     def _run(self) -> None:
+        seen: tuple[int, float] | None = None
+        waited_s = 0.0
         while not self._ended.wait(self._LOOK_S):
-            deadline_s = self.deadline_s
-            if deadline_s is not None and time.monotonic() > deadline_s:
+            wait = self._wait
+            waited_s = waited_s + self._LOOK_S if wait is not None and wait == seen else 0.0
+            seen = wait
+            if wait is not None and waited_s > wait[1]:
                 self.fired = True
                 self._process.kill()
                 return
