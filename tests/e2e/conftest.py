@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,8 @@ def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_audio(folder / "high-low.flac", tones([1500, 300]))
     write_audio(folder / "deep" / "hiss.ogg", noise(seconds=1.5))
     write_audio(folder / "long.wav", tones([200, 400, 800, 1600], seconds=6.0))
-    odd = write_audio(folder / "odd.wav", tones([900, 100]))
-    odd.rename(bytes(folder) + b"/od\xff d.wav")  # type: ignore[arg-type]
+    odd = os.fsencode(write_audio(folder / "odd.wav", tones([900, 100])))
+    os.rename(odd, odd.replace(b"odd.wav", b"od\xff d.wav"))  # noqa: PTH104  # bytes
     (folder / "notes.wav").write_bytes(b"not a sound at all, whatever its name says")
     return folder
 
