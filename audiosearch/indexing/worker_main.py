@@ -50,13 +50,12 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--memory-bytes", type=int, required=True)
     parser.add_argument("--stall-s", type=float, required=True)
-    parser.add_argument("--parent", type=int, required=True)
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's business
     requests, answers = _take_standard_streams()
     av.logging.set_level(None)
     _limit_memory(options.memory_bytes)
-    threading.Thread(target=_end_with, args=(options.parent,), daemon=True).start()
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     pulse = _Pulse(answers, stall_s=options.stall_s)
     send(answers, Kind.READY)
     try:

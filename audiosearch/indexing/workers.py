@@ -17,7 +17,6 @@ model or the library.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -81,7 +80,6 @@ def worker_command(limits: WorkerLimits) -> list[str]:
         json.dumps([place for place in sys.path if place]),
         f"--memory-bytes={limits.memory_bytes}",
         f"--stall-s={limits.stall_s}",
-        f"--parent={os.getpid()}",
     ]
 
 

@@ -142,7 +142,7 @@ def test_a_poisoned_file_fails_alone(tmp_path: Path, name: str, code: DecodeCode
 
 def test_cpu_time_without_progress_ends_a_process_nobody_waits_for(tmp_path: Path) -> None:
     poison = write_audio(tmp_path / "spin.wav", noise(seconds=3))
-    with poisoned(WorkerLimits(stall_s=1)) as worker:
+    with poisoned(WorkerLimits(stall_s=2)) as worker:
         worker.open(os.fsencode(poison), sample_rate=RATE)
         blocks = worker.blocks()
         next(blocks)
