@@ -45,7 +45,7 @@ def section(name: str, command: click.Command) -> str:
     lines = [f"## {name}", "", f"    {usage}", "", _indent_examples(text), ""]
     for parameter in command.params:
         record = parameter.get_help_record(context)
-        if record is not None:
+        if isinstance(parameter, click.Option) and record is not None:
             lines.append(f"- `{record[0]}`: {record[1]}")
     return "\n".join(lines).rstrip() + "\n"
 
