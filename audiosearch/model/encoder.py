@@ -62,7 +62,8 @@ class Encoder:
 
     def _loaded(self) -> GraphSession:
         if self._session is None:
-            self._session = GraphSession(self.bundle.graphs["encoder"], options=self._options)
+            graph = self.bundle.graphs["encoder"]
+            self._session = GraphSession(graph, options=self._options, fused=True)
             self._batch = BATCH_CUDA if self._session.device.name == "cuda" else BATCH
         return self._session
 

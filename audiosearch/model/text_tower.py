@@ -32,18 +32,16 @@ class TextTower:
         self._session: GraphSession | None = None
 
     def embed(self, texts: Sequence[str]) -> Floats:
-        """Unit vectors (n, J) of texts; words that the tower never learned are left out.
+        """Unit vectors (n, J) of texts; words that the tower never learned are one to it.
 
         A text without any known word becomes the zero vector: it is like nothing.
         """
         vocabulary = self.bundle.vocabulary
         longest = self.bundle.decoder.max_positions
-        ids = [
-            [token for token in vocabulary.encode(text) if token != vocabulary.unk][:longest]
-            for text in texts
-        ]
+        ids = [vocabulary.encode(text)[:longest] for text in texts]
+        known = [i for i in range(len(ids)) if set(ids[i]) - {vocabulary.unk}]
         vectors = np.zeros((len(texts), self.bundle.joint_dim), dtype=np.float32)
-        order = sorted((i for i in range(len(ids)) if ids[i]), key=lambda i: len(ids[i]))
+        order = sorted(known, key=lambda i: len(ids[i]))
         for start in range(0, len(order), BATCH):
             rows = order[start : start + BATCH]
             vectors[rows] = self._run([ids[i] for i in rows])
