@@ -37,7 +37,7 @@ from audiosearch.training.labels import all_tags, tags_of
 class EncoderRecipe:
     """How the encoder is trained."""
 
-    steps: int = 3600
+    steps: int = 2500
     batch: int = 64
     crop_s: float = 5.0
     learning_rate: float = 2e-3

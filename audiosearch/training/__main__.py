@@ -1,0 +1,108 @@
+"""`python -m audiosearch.training STAGE --data MANIFEST --out DIR --seed N`: make the model again.
+
+`all` runs every stage in turn. In: options. Out: files in DIR, progress on stderr, and on stdout
+what each stage has written. Interrupted stages go on where they stopped.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import torch
+from rich.console import Console
+
+from audiosearch.errors import AudiosearchError
+from audiosearch.training import stages
+from audiosearch.training.checkpoints import Progress
+from audiosearch.training.stages import Run
+
+STAGES = ("encoder", "decoder", "joint", "calibrate", "export", "figures")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("stage", type=click.Choice([*STAGES, "all"]))
+@click.option(
+    "--data",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="manifest.csv: path, label, source, group, fold, licence, attribution.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder of checkpoints, caches, log and, unless --bundle says otherwise, the bundle.",
+)
+@click.option("--seed", type=int, default=1234, show_default=True, help="Of all randomness.")
+@click.option(
+    "--hold-out-fold", default="4", show_default=True, help="Fold that no stage trains on."
+)
+@click.option(
+    "--bundle",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where export writes the bundle.  [default: OUT/bundle]",
+)
+@click.option("--threads", type=int, default=0, help="Threads; 0 leaves it to torch.")
+@click.option(
+    "--resume/--restart",
+    default=True,
+    show_default=True,
+    help="Go on from checkpoints in OUT, or do these stages anew.",
+)
+def main(
+    stage: str,
+    data: Path,
+    out: Path,
+    seed: int,
+    hold_out_fold: str,
+    bundle: Path | None,
+    threads: int,
+    resume: bool,
+) -> None:
+    """Train, calibrate, export or measure the bundled model."""
+    if threads:
+        torch.set_num_threads(threads)
+    run = Run(manifest=data, folder=out, seed=seed, hold_out_fold=hold_out_fold)
+    chosen = STAGES if stage == "all" else (stage,)
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        for name in chosen:
+            if not resume:
+                _forget(out, name)
+            click.echo(f"{name}: {_stage(name, run, bundle or out / 'bundle')}")
+    except AudiosearchError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)
+
+
+def _stage(name: str, run: Run, bundle: Path) -> Path:
+    console = Console(stderr=True)
+    log = run.folder / "log.txt"
+
+    def report(progress: Progress) -> None:
+        line = f"{progress.stage} {progress.step}/{progress.total} {progress.text}"
+        console.log(line, highlight=False)
+        with log.open("a", encoding="utf-8") as lines:
+            lines.write(line + "\n")
+
+    calls: dict[str, Callable[[], Path]] = {
+        "encoder": lambda: stages.train_encoder(run, report=report),
+        "decoder": lambda: stages.train_decoder(run, report=report),
+        "joint": lambda: stages.train_joint(run, report=report),
+        "calibrate": lambda: stages.calibrate_score(run, report=report),
+        "export": lambda: stages.export(run, bundle=bundle, report=report),
+        "figures": lambda: stages.evaluate(run, report=report),
+    }
+    return calls[name]()
+
+
+def _forget(folder: Path, name: str) -> None:
+    for file in (folder / f"{name}.pt", folder / f"{name}.partial.pt"):
+        file.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    main()

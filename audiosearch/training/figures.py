@@ -1,0 +1,157 @@
+"""The figures of the model card, on held-out clips and scenes that no stage has seen.
+
+In: trained networks and the test split. Out: a frozen record of shares between 0 and 1. Clips are
+taken whole (at most one window), scenes are composed from test clips only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from audiosearch.model.text import Vocabulary
+from audiosearch.training.captions import write_caption
+from audiosearch.training.checkpoints import Report
+from audiosearch.training.convnext import ConvNext
+from audiosearch.training.dataset import SoundCache, Split
+from audiosearch.training.decoder import DecoderNetwork
+from audiosearch.training.export import ScoreSettings
+from audiosearch.training.features import encode_waveforms
+from audiosearch.training.scenes import Planner, gather_material, render
+from audiosearch.training.scoring import Matrix, PairScores, score_pairs
+from audiosearch.training.train_joint import JointSpace
+
+CLIP_S = 5.0
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """Everything that hears, reads and ranks."""
+
+    encoder: ConvNext
+    decoder: DecoderNetwork
+    joint: JointSpace
+    vocabulary: Vocabulary
+    score: ScoreSettings
+
+    def probability(self, scores: PairScores) -> Matrix:
+        """The score that people see, `(n_scenes, n_texts)`, before the sigmoid: as good to rank."""
+        weights = self.score
+        evidence = weights.lift * scores.lift + weights.joint * scores.cosine
+        return np.asarray(evidence, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class LabelFigures:
+    """Zero-shot labelling: share of clips whose own label ranks first."""
+
+    clips: int
+    labels: int
+    raw: float
+    scaled: float
+    """Cross-entropy scaled by each label's own minimum and maximum over the clips."""
+    lift: float
+    joint: float
+    score: float
+
+
+@dataclass(frozen=True)
+class SceneFigures:
+    """Retrieval among scenes of two events, each beside its reversed twin."""
+
+    scenes: int
+    recall_1: float
+    recall_10: float
+    joint_recall_1: float
+    joint_recall_10: float
+    score_recall_1: float
+    score_recall_10: float
+    order: float
+    """Share of captions whose own scene has a lower cross-entropy than its twin."""
+    joint_order: float
+    score_order: float
+    captions_raw: float
+    """Audio to text: share of scenes whose own caption has the lowest cross-entropy."""
+    captions_scaled: float
+
+
+def label_figures(model: TrainedModel, sounds: SoundCache, *, report: Report) -> LabelFigures:
+    """Zero-shot labels of the held-out fold's test clips, among all labels of that data set."""
+    clips = [i for i in sounds.indices(Split.TEST) if sounds.clips[i].fold]
+    labels = sorted({clip.label for clip in sounds.clips if clip.fold})
+    length = int(CLIP_S * sounds.sample_rate)
+
+    def waveform(index: int) -> npt.NDArray[np.float32]:
+        wave = sounds.waveform(clips[index])[:length]
+        return np.pad(wave, (0, length - wave.size))
+
+    features = encode_waveforms(model.encoder, [length] * len(clips), waveform, report=report)
+    texts = [label.replace("_", " ") for label in labels]
+    scores = score_pairs(model.decoder, model.joint, features, texts, model.vocabulary)
+    truth = np.array([labels.index(sounds.clips[i].label) for i in clips])
+
+    def accuracy(matrix: Matrix) -> float:
+        return float((matrix.argmax(axis=1) == truth).mean())
+
+    return LabelFigures(
+        clips=len(clips),
+        labels=len(labels),
+        raw=accuracy(-scores.cross_entropy),
+        scaled=accuracy(-scaled(scores.cross_entropy)),
+        lift=accuracy(scores.lift),
+        joint=accuracy(scores.cosine),
+        score=accuracy(model.probability(scores)),
+    )
+
+
+def scene_figures(
+    model: TrainedModel, sounds: SoundCache, *, count: int, seed: int, report: Report
+) -> SceneFigures:
+    """Retrieval among `count` test scenes of two events in a row, twins included."""
+    material = gather_material(sounds, split=Split.TEST)
+    scenes = Planner(material, seed=seed).plan_pairs(count)
+    rng = np.random.default_rng([seed, 0xCA97])
+    texts = [write_caption(rng, scene.description) for scene in scenes]
+    features = encode_waveforms(
+        model.encoder,
+        [scene.length for scene in scenes],
+        lambda index: render(scenes[index], material),
+        report=report,
+    )
+    scores = score_pairs(model.decoder, model.joint, features, texts, model.vocabulary)
+    twins = np.array([scene.twin for scene in scenes])
+    fit, cosine, both = -scores.cross_entropy, scores.cosine, model.probability(scores)
+    return SceneFigures(
+        scenes=len(scenes),
+        recall_1=recall(fit, 1),
+        recall_10=recall(fit, 10),
+        joint_recall_1=recall(cosine, 1),
+        joint_recall_10=recall(cosine, 10),
+        score_recall_1=recall(both, 1),
+        score_recall_10=recall(both, 10),
+        order=order_accuracy(fit, twins),
+        joint_order=order_accuracy(cosine, twins),
+        score_order=order_accuracy(both, twins),
+        captions_raw=recall(fit.T, 1),
+        captions_scaled=recall(-scaled(scores.cross_entropy).T, 1),
+    )
+
+
+def scaled(cross_entropy: Matrix) -> Matrix:
+    """Each caption's column brought to 0..1 by its own minimum and maximum."""
+    low, high = cross_entropy.min(axis=0), cross_entropy.max(axis=0)
+    return np.asarray((cross_entropy - low) / np.maximum(high - low, 1e-9), dtype=np.float32)
+
+
+def recall(fit: Matrix, at: int) -> float:
+    """Share of columns whose own row is among the `at` best; a tie counts against it."""
+    own = np.diagonal(fit)
+    others_at_least = (fit >= own[None, :]).sum(axis=0) - 1
+    return float((others_at_least < at).mean())
+
+
+def order_accuracy(fit: Matrix, twins: npt.NDArray[np.int64]) -> float:
+    """Share of captions that fit their own scene better than its twin."""
+    return float((np.diagonal(fit) > fit[twins, np.arange(len(twins))]).mean())

@@ -1,0 +1,418 @@
+"""Scenes composed in time from single clips: what sounds when, and the waveform of it.
+
+In: the sound cache, a split and a seed. Out: plans (which stretch of which clip starts when, and
+what a caption has to say about it), and their samples. All clips of a scene come from one split
+and from different groups. Every scene of two events in a row has a twin in which the same two
+come the other way round: only order tells them apart. It knows no captions and no networks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from audiosearch.training.captions import PHRASES, Description, Relation, sound_of
+from audiosearch.training.dataset import SoundCache, Split
+from audiosearch.training.labels import tags_of
+
+Samples = npt.NDArray[np.float32]
+
+SCENE_S = 10.0
+EVENT_DB = -25.0  # level that every stretch is brought to before its own gain
+
+# Sounds that can last under others without being an event of their own.
+BACKGROUND_SOUNDS = frozenset(
+    {
+        "rain",
+        "wind",
+        "sea_waves",
+        "engine",
+        "crickets",
+        "chirping_birds",
+        "insects",
+        "vacuum_cleaner",
+        "washing_machine",
+        "train",
+        "airplane",
+        "helicopter",
+        "crackling_fire",
+        "water_running",
+        "hair_dryer",
+        "city",
+        "coffee_shop",
+        "clock_tick",
+        "static_noise",
+        "electric_hum",
+        "applause",
+        "thunderstorm",
+        "keyboard_typing",
+        "cicada",
+    }
+)
+# Sounds whose short clips hold one single event, so that repeating them makes a known count.
+COUNTABLE_SOUNDS = frozenset(
+    {
+        "dog",
+        "cat",
+        "cow",
+        "sheep",
+        "crow",
+        "sneezing",
+        "coughing",
+        "door_slam",
+        "gunshot",
+        "glass_breaking",
+        "explosion",
+        "balloon_pop",
+        "car_horn",
+        "yawning",
+        "man_screaming",
+        "woman_screaming",
+        "mouse_click",
+        "gun_cocking",
+        "door_wood_creaks",
+        "bell",
+        "owl_hoot",
+        "doorbell",
+        "whistle",
+        "toy_squeak",
+        "woosh",
+        "bicycle_horn",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A stretch of a clip at its place in a scene; all counts in samples."""
+
+    clip: int
+    start: int
+    """Where the stretch starts in its clip."""
+    count: int
+    """How long it lasts in the scene; a shorter stretch of the clip is repeated to fill it."""
+    at: int
+    """Where it starts in the scene."""
+    gain_db: float
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A planned scene."""
+
+    length: int
+    """In samples."""
+    placed: tuple[Placed, ...]
+    """Events in order of time, then the background if there is one."""
+    description: Description
+    twin: int | None
+    """The index of the scene with the same two events the other way round."""
+    seed: int
+    """Of its level, bandwidth and noise."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """The clips of one split, by sound, with where each is loud."""
+
+    sounds: SoundCache
+    clips_of: dict[str, tuple[int, ...]]
+    active: dict[int, tuple[int, int]]
+    """First and last loud sample of each clip."""
+    chances: dict[str, float]
+
+    def length(self, clip: int) -> int:
+        """Samples from the first loud one to the last."""
+        first, last = self.active[clip]
+        return last - first
+
+
+def gather_material(sounds: SoundCache, *, split: Split) -> Material:
+    """The clips of a split that can be put into words."""
+    clips_of: dict[str, list[int]] = {}
+    active = {}
+    for index in sounds.indices(split):
+        sound = sound_of(sounds.clips[index].label)
+        if sound in PHRASES:
+            clips_of.setdefault(sound, []).append(index)
+            active[index] = loud_stretch(sounds.waveform(index), rate=sounds.sample_rate)
+    weights = {sound: len(clips) ** 0.5 for sound, clips in clips_of.items()}
+    total = sum(weights.values())
+    return Material(
+        sounds=sounds,
+        clips_of={sound: tuple(clips) for sound, clips in clips_of.items()},
+        active=active,
+        chances={sound: weight / total for sound, weight in weights.items()},
+    )
+
+
+def loud_stretch(waveform: Samples, *, rate: int) -> tuple[int, int]:
+    """First and last sample of what is within 35 dB of the loudest 20 ms."""
+    step = rate // 50
+    blocks = waveform[: waveform.size // step * step].reshape(-1, step)
+    if blocks.size == 0:
+        return 0, waveform.size
+    level = np.sqrt((blocks**2).mean(axis=1))
+    loud = np.flatnonzero(level >= level.max() * 10 ** (-35 / 20))
+    return int(loud[0]) * step, min(waveform.size, int(loud[-1] + 2) * step)
+
+
+class Planner:
+    """Draws scenes of every kind from one split's clips."""
+
+    def __init__(self, material: Material, *, seed: int) -> None:
+        self.material = material
+        self.rng = np.random.default_rng([seed, 0x5CE7E5])
+        self.rate = material.sounds.sample_rate
+        self.names = sorted(material.clips_of)
+        self.weights = np.array([material.chances[name] for name in self.names])
+
+    def plan(self, count: int) -> list[Scene]:
+        """About `count` scenes of all kinds; twins stand next to each other."""
+        kinds: list[tuple[float, Callable[[], list[Scene]]]] = [
+            (0.34, self._single),
+            (0.15, self.pair),  # makes two
+            (0.12, self._together),
+            (0.08, self._triple),
+            (0.10, self._over_background),
+            (0.03, self._pair_over_background),  # makes two
+            (0.06, self._repeated),
+        ]
+        makers = [maker for _, maker in kinds]
+        shares = np.array([share for share, _ in kinds])
+        scenes: list[Scene] = []
+        while len(scenes) < count:
+            made = makers[int(self.rng.choice(len(makers), p=shares / shares.sum()))]()
+            if len(made) == 2:
+                made = [
+                    _with_twin(made[0], len(scenes) + 1),
+                    _with_twin(made[1], len(scenes)),
+                ]
+            scenes += made
+        return scenes
+
+    def plan_pairs(self, count: int) -> list[Scene]:
+        """`count` scenes of two events in a row, each beside its twin."""
+        scenes: list[Scene] = []
+        while len(scenes) < count:
+            first, second = self.pair()
+            at = len(scenes)
+            scenes += [_with_twin(first, at + 1), _with_twin(second, at)]
+        return scenes
+
+    def _draw(self, count: int, allowed: frozenset[str] | None = None) -> list[int]:
+        """`count` clips of different sounds, groups and tags; of the allowed sounds first."""
+        chosen: list[int] = []
+        while len(chosen) < count:
+            names, weights = self.names, self.weights
+            if allowed is not None and not chosen:
+                keep = [i for i, name in enumerate(names) if name in allowed]
+                names, weights = [names[i] for i in keep], weights[keep]
+            name = names[int(self.rng.choice(len(names), p=weights / weights.sum()))]
+            clips = self.material.clips_of[name]
+            clip = clips[int(self.rng.integers(len(clips)))]
+            if name != "silence" and all(self._differ(clip, other) for other in chosen):
+                chosen.append(clip)
+        return chosen
+
+    def _differ(self, one: int, other: int) -> bool:
+        first, second = self.material.sounds.clips[one], self.material.sounds.clips[other]
+        shared = set(tags_of(first.label)) & set(tags_of(second.label))
+        return (
+            first.group != second.group
+            and sound_of(first.label) != sound_of(second.label)
+            and not shared
+        )
+
+    def _names(self, clips: list[int]) -> tuple[str, ...]:
+        return tuple(sound_of(self.material.sounds.clips[clip].label) for clip in clips)
+
+    def _scene(
+        self, placed: list[Placed], description: Description, seconds: float = SCENE_S
+    ) -> Scene:
+        return Scene(
+            length=int(seconds * self.rate),
+            placed=tuple(placed),
+            description=description,
+            twin=None,
+            seed=int(self.rng.integers(2**31)),
+        )
+
+    def _stretch(self, clip: int, *, low_s: float, high_s: float) -> tuple[int, int]:
+        """Where a stretch of the clip's loud part starts, and how long it is."""
+        first, _ = self.material.active[clip]
+        available = self.material.length(clip)
+        count = min(available, int(self.rng.uniform(low_s, high_s) * self.rate))
+        # Mostly from the start of the event: a bark cut in its middle is no bark.
+        slack = available - count
+        offset = int(self.rng.integers(slack + 1)) if self.rng.random() < 0.5 else 0
+        return first + offset, count
+
+    def _gain(self) -> float:
+        return float(self.rng.uniform(-6, 6))
+
+    def _single(self) -> list[Scene]:
+        name = self.names[int(self.rng.choice(len(self.names), p=self.weights))]
+        clips = self.material.clips_of[name]
+        clip = clips[int(self.rng.integers(len(clips)))]
+        seconds = float(self.rng.choice([3.0, 5.0, 5.0, 7.5, 10.0, 10.0]))
+        start, count = self._stretch(clip, low_s=min(seconds, 3.0), high_s=seconds)
+        count = min(count, int(seconds * self.rate))
+        at = int(self.rng.integers(int(seconds * self.rate) - count + 1))
+        if count < self.rate and self.rng.random() < 0.5:
+            at = 0
+        placed = Placed(clip=clip, start=start, count=count, at=at, gain_db=self._gain())
+        return [self._scene([placed], Description(Relation.ONE, (name,)), seconds)]
+
+    def _sequence(self, clips: list[int], *, high_s: float) -> list[list[Placed]]:
+        """The clips one after the other; with two clips, the other way round as well."""
+        parts = [self._stretch(clip, low_s=1.2, high_s=high_s) for clip in clips]
+        gaps = [int(self.rng.uniform(0, 0.7) * self.rate) for _ in clips[1:]] + [0]
+        used = sum(count for _, count in parts) + sum(gaps)
+        room = max(0, int(SCENE_S * self.rate) - used)
+        begin = int(self.rng.integers(room + 1))
+        gains = [self._gain() for _ in clips]
+        orders = [range(len(clips))]
+        if len(clips) == 2:
+            orders.append(range(1, -1, -1))
+        layouts = []
+        for order in orders:
+            at, layout = begin, []
+            for gap, index in zip(gaps, order, strict=True):
+                start, count = parts[index]
+                layout.append(Placed(clips[index], start, count, at, gains[index]))
+                at += count + gap
+            layouts.append(layout)
+        return layouts
+
+    def pair(self) -> list[Scene]:
+        """Two events in a row, and the same two the other way round."""
+        clips = self._draw(2)
+        layouts = self._sequence(clips, high_s=4.5)
+        names = self._names(clips)
+        return [
+            self._scene(layout, Description(Relation.SEQUENCE, order))
+            for layout, order in zip(layouts, (names, names[::-1]), strict=True)
+        ]
+
+    def _triple(self) -> list[Scene]:
+        clips = self._draw(3)
+        (layout,) = self._sequence(clips, high_s=2.9)
+        return [self._scene(layout, Description(Relation.SEQUENCE, self._names(clips)))]
+
+    def _together(self) -> list[Scene]:
+        clips = self._draw(2)
+        total = int(SCENE_S * self.rate)
+        lead = int(self.rng.integers(self.rate))
+        placed = []
+        for clip in clips:
+            start, count = self._stretch(clip, low_s=4.0, high_s=9.0)
+            count = max(count, min(total, int(self.rng.uniform(3.0, 6.0) * self.rate)))
+            at = min(lead + int(self.rng.uniform(0, 0.6) * self.rate), total - count)
+            placed.append(Placed(clip, start, count, max(0, at), self._gain()))
+        return [self._scene(placed, Description(Relation.TOGETHER, self._names(clips)))]
+
+    def _background(self, clip: int) -> Placed:
+        start, _ = self.material.active[clip]
+        gain_db = float(self.rng.uniform(-17, -8))
+        return Placed(clip, start, int(SCENE_S * self.rate), 0, gain_db)
+
+    def _over_background(self) -> list[Scene]:
+        back, front = self._draw(2, BACKGROUND_SOUNDS)
+        (layout,) = self._sequence([front], high_s=5.0)
+        what = Description(Relation.ONE, self._names([front]), background=self._names([back])[0])
+        return [self._scene([*layout, self._background(back)], what)]
+
+    def _pair_over_background(self) -> list[Scene]:
+        back, *fronts = self._draw(3, BACKGROUND_SOUNDS)
+        under = self._background(back)
+        layouts = self._sequence(fronts, high_s=4.5)
+        names, back_name = self._names(fronts), self._names([back])[0]
+        return [
+            self._scene([*layout, under], Description(Relation.SEQUENCE, order, back_name))
+            for layout, order in zip(layouts, (names, names[::-1]), strict=True)
+        ]
+
+    def _repeated(self) -> list[Scene]:
+        """One short event, two to four times."""
+        names = [name for name in self.names if name in COUNTABLE_SOUNDS]
+        short = [
+            clip
+            for name in names
+            for clip in self.material.clips_of[name]
+            if self.material.length(clip) < 1.6 * self.rate
+        ]
+        if not short:
+            return self._single()
+        clip = short[int(self.rng.integers(len(short)))]
+        times = int(self.rng.integers(2, 5))
+        first, _ = self.material.active[clip]
+        count = self.material.length(clip)
+        gain_db, at = self._gain(), int(self.rng.uniform(0, 1.0) * self.rate)
+        pace = count + int(self.rng.uniform(0.35, 0.8) * self.rate)
+        placed = [Placed(clip, first, count, at + i * pace, gain_db) for i in range(times)]
+        what = Description(Relation.REPEATED, self._names([clip]), count=times)
+        return [self._scene(placed, what)]
+
+
+def _with_twin(scene: Scene, twin: int) -> Scene:
+    return Scene(scene.length, scene.placed, scene.description, twin, scene.seed)
+
+
+def render(scene: Scene, material: Material) -> Samples:
+    """The samples `(length,)` of a scene."""
+    rate = material.sounds.sample_rate
+    rng = np.random.default_rng(scene.seed)
+    out = np.zeros(scene.length, np.float32)
+    for placed in scene.placed:
+        part = _fill_stretch(placed, material)
+        end = min(scene.length, placed.at + part.size)
+        out[placed.at : end] += part[: end - placed.at]
+    if rng.random() < 0.25:
+        out = low_pass(out, cut_hz=float(rng.uniform(2500, 7500)), rate=rate)
+    if rng.random() < 0.5:
+        out += (10 ** (rng.uniform(-80, -58) / 20) * rng.standard_normal(out.size)).astype(
+            np.float32
+        )
+    out *= 10 ** (rng.uniform(-14, 6) / 20)
+    peak = float(np.abs(out).max(initial=0.0))
+    return np.asarray(out / peak * 0.99 if peak > 0.99 else out, dtype=np.float32)
+
+
+def _fill_stretch(placed: Placed, material: Material) -> Samples:
+    """The stretch at its level, with soft ends; repeated where it has to last longer."""
+    rate = material.sounds.sample_rate
+    wave = material.sounds.waveform(placed.clip)
+    first, last = material.active[placed.clip]
+    stretch = wave[placed.start : min(last, placed.start + placed.count)]
+    if stretch.size < placed.count:
+        whole = wave[first:last]
+        repeats = (placed.count - stretch.size) // max(1, whole.size) + 1
+        pieces = [_soft_ends(piece, rate) for piece in (stretch, *[whole] * repeats)]
+        stretch = np.concatenate(pieces)[: placed.count]
+    level = float(np.sqrt(np.mean(stretch**2))) if stretch.size else 0.0
+    if level > 1e-4:
+        stretch = stretch * (10 ** ((EVENT_DB + placed.gain_db) / 20) / level)
+    return _soft_ends(stretch, rate)
+
+
+def _soft_ends(wave: Samples, rate: int) -> Samples:
+    fade = min(wave.size // 4, rate // 50)
+    if fade == 0:
+        return wave
+    ramp = np.linspace(0, 1, fade, dtype=np.float32)
+    soft = wave.copy()
+    soft[:fade] *= ramp
+    soft[-fade:] *= ramp[::-1]
+    return soft
+
+
+def low_pass(wave: Samples, *, cut_hz: float, rate: int) -> Samples:
+    """Everything above a frequency 60 dB down, with a soft edge of 400 Hz."""
+    spectrum = np.fft.rfft(wave)
+    hz = np.fft.rfftfreq(wave.size, 1 / rate)
+    down_db = -60 * np.clip((hz - cut_hz) / 400, 0, 1)
+    return np.fft.irfft(spectrum * 10 ** (down_db / 20), wave.size).astype(np.float32)

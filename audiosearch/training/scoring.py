@@ -1,0 +1,88 @@
+"""How well captions fit scenes, in torch: cross-entropy, lift and cosine for every pair.
+
+In: trained networks, cached frames, texts. Out: matrices `(n_scenes, n_texts)`. Used for
+calibration and for the figures of the model card; the program itself scores with the bundle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from audiosearch.model.text import EOS, PAD, Vocabulary
+from audiosearch.training.decoder import DecoderNetwork, Memory, caption_cross_entropy
+from audiosearch.training.features import SceneFeatures
+from audiosearch.training.train_joint import JointSpace, embed_sounds
+from audiosearch.training.vocabulary import encode_captions, encode_queries
+
+Matrix = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class PairScores:
+    """All scenes against all texts."""
+
+    cross_entropy: Matrix
+    """`(n_scenes, n_texts)` nats a word, lower is better."""
+    silent: Matrix
+    """`(n_texts,)` cross-entropy without any sound."""
+    cosine: Matrix
+    """`(n_scenes, n_texts)`."""
+
+    @property
+    def lift(self) -> Matrix:
+        """`(n_scenes, n_texts)`: what the sound adds, in nats a word."""
+        return np.asarray(self.silent[None, :] - self.cross_entropy, dtype=np.float32)
+
+
+@torch.no_grad()
+def score_pairs(
+    decoder: DecoderNetwork,
+    joint: JointSpace,
+    features: SceneFeatures,
+    texts: list[str],
+    vocabulary: Vocabulary,
+    *,
+    block: int = 64,
+) -> PairScores:
+    """Score every text for every scene."""
+    decoder.eval()
+    joint.eval()
+    ids = torch.from_numpy(encode_captions(vocabulary, texts, limit=60))
+    inputs = torch.where(ids[:, :-1] == EOS, PAD, ids[:, :-1])
+    targets = ids[:, 1:]
+    values = torch.from_numpy(features.values.astype(np.float32))
+    lengths = torch.from_numpy(features.lengths)
+    columns = []
+    for at in range(0, len(values), block):
+        memory = decoder.decoder.memory(
+            decoder.project(values[at : at + block]), lengths[at : at + block]
+        )
+        columns.append(_against_texts(decoder, memory, inputs, targets))
+    nothing = decoder.decoder.memory(decoder.null_frames(1), torch.ones(1, dtype=torch.long))
+    silent = _against_texts(decoder, nothing, inputs, targets)[0]
+    sounds = embed_sounds(joint.head, values, features.lengths)
+    words = joint.tower(torch.from_numpy(encode_queries(vocabulary, texts, limit=60)))
+    return PairScores(
+        cross_entropy=np.concatenate(columns),
+        silent=silent,
+        cosine=np.asarray((sounds @ words.T).numpy()),
+    )
+
+
+def _against_texts(
+    decoder: DecoderNetwork, memory: Memory, inputs: torch.Tensor, targets: torch.Tensor
+) -> Matrix:
+    """Cross-entropies `(n_sounds, n_texts)`, one text at a time against all sounds."""
+    count = memory.keys.shape[0]
+    past = decoder.decoder.empty_past(count)
+    losses = []
+    for tokens, wanted in zip(inputs, targets, strict=True):
+        length = int((wanted != PAD).sum())
+        words = decoder.decoder.embed(tokens[None, :length]).expand(count, -1, -1)
+        logits = decoder.decoder(words, memory, past)[0]
+        losses.append(caption_cross_entropy(logits, wanted[None, :length].expand(count, -1)))
+    return np.asarray(torch.stack(losses, dim=1).numpy())

@@ -1,0 +1,284 @@
+"""The stages of a training run, each reading what the one before has written.
+
+In: a `Run` (data, folder, seed, what is held out). Out: files in the run's folder, at last a
+bundle. Every stage can be started again where it stopped; a finished one is not repeated. This is
+the only place where sizes of the bundled model's run are chosen.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from audiosearch.errors import AudiosearchError
+from audiosearch.training.audio_head import AudioHeadConfig
+from audiosearch.training.calibrate import Calibration, calibrate
+from audiosearch.training.captions import every_phrase, write_caption
+from audiosearch.training.checkpoints import Progress, Report, load_state
+from audiosearch.training.convnext import ConvNext, starter_config
+from audiosearch.training.dataset import (
+    SoundCache,
+    Split,
+    SplitRule,
+    open_cache,
+    read_manifest,
+    synthetic_clips,
+)
+from audiosearch.training.decoder import DecoderConfig, DecoderNetwork
+from audiosearch.training.export import (
+    BundleFacts,
+    BundleNetworks,
+    ScoreSettings,
+    export_bundle,
+)
+from audiosearch.training.features import SceneFeatures, encode_scenes
+from audiosearch.training.figures import TrainedModel, label_figures, scene_figures
+from audiosearch.training.frontend import STARTER_FRONTEND
+from audiosearch.training.scenes import Material, Planner, Scene, gather_material
+from audiosearch.training.scoring import score_pairs
+from audiosearch.training.text_tower import TextTowerConfig
+from audiosearch.training.train_decoder import (
+    STARTER_DECODER,
+    CaptionedScenes,
+    DecoderTrainer,
+    starter_decoder_config,
+)
+from audiosearch.training.train_encoder import STARTER_ENCODER, EncoderTrainer, evaluate_tagging
+from audiosearch.training.train_joint import STARTER_JOINT, JointSpace, JointTrainer
+from audiosearch.training.vocabulary import collect_words, make_vocabulary
+
+LICENCE = "MIT for the weights; recordings used for training: see README.md and clips.csv"
+DESCRIPTION = (
+    "Everyday sounds, animals, machines, weather, speech and simple synthetic sounds in English; "
+    "trained from open recordings on two CPU cores."
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run."""
+
+    manifest: Path
+    folder: Path
+    seed: int = 1234
+    hold_out_fold: str = "4"
+    hold_out_share: float = 0.08
+    synthetic_per_label: int = 60
+    training_scenes: int = 10_000
+    validation_scenes: int = 400
+    test_scenes: int = 300
+    name: str = "starter"
+    version: str = "0.1.0"
+
+
+@dataclass(frozen=True)
+class SplitScenes:
+    """Scenes of one split with their frames."""
+
+    material: Material
+    scenes: list[Scene]
+    features: SceneFeatures
+
+    @property
+    def captioned(self) -> CaptionedScenes:
+        """What the decoder and the joint space learn from."""
+        return CaptionedScenes(self.features, tuple(scene.description for scene in self.scenes))
+
+
+def open_sounds(run: Run) -> SoundCache:
+    """The decoded recordings and made sounds of a run."""
+    rule = SplitRule(hold_out_fold=run.hold_out_fold, share=run.hold_out_share, seed=run.seed)
+    clips = read_manifest(run.manifest, rule=rule)
+    clips += synthetic_clips(per_label=run.synthetic_per_label, rule=rule)
+    return open_cache(
+        clips,
+        root=run.manifest.parent,
+        cache=run.folder / "cache",
+        sample_rate=STARTER_FRONTEND.sample_rate,
+        seed=run.seed,
+    )
+
+
+def train_encoder(run: Run, *, report: Report) -> Path:
+    """Stage 1: the tagging encoder."""
+    finished = run.folder / "encoder.pt"
+    if finished.exists():
+        return finished
+    trainer = EncoderTrainer(
+        open_sounds(run), recipe=STARTER_ENCODER, seed=run.seed, folder=run.folder
+    )
+    return trainer.run(report=report)
+
+
+def train_decoder(run: Run, *, report: Report) -> Path:
+    """Stage 2: the caption decoder, on cached frames."""
+    finished = run.folder / "decoder.pt"
+    if finished.exists():
+        return finished
+    training, validation = _scenes(run, report=report)
+    vocabulary = make_vocabulary(_words(training.scenes, run.seed))
+    config = starter_decoder_config(
+        vocabulary=len(vocabulary), feature_dim=training.features.values.shape[2]
+    )
+    trainer = DecoderTrainer(
+        training.captioned,
+        validation.captioned,
+        vocabulary,
+        config=config,
+        recipe=STARTER_DECODER,
+        seed=run.seed,
+        folder=run.folder,
+    )
+    return trainer.run(report=report)
+
+
+def train_joint(run: Run, *, report: Report) -> Path:
+    """Stage 3: audio head and text tower, on the same frames and words."""
+    finished = run.folder / "joint.pt"
+    if finished.exists():
+        return finished
+    training, validation = _scenes(run, report=report)
+    trainer = JointTrainer(
+        training.captioned,
+        validation.captioned,
+        make_vocabulary(_words(training.scenes, run.seed)),
+        twins=tuple(scene.twin for scene in training.scenes),
+        recipe=STARTER_JOINT,
+        seed=run.seed,
+        folder=run.folder,
+    )
+    return trainer.run(report=report)
+
+
+def calibrate_score(run: Run, *, report: Report) -> Path:
+    """Stage 4: the weights of the score, on validation scenes."""
+    model = load_model(run, score=ScoreSettings(1.0, 1.0, 0.0, 0.5))
+    validation = _split_scenes(run, Split.VALIDATION, run.validation_scenes, report)
+    descriptions = list(validation.captioned.descriptions)
+    rng = _caption_rng(run.seed)
+    texts = [write_caption(rng, what) for what in descriptions]
+    scores = score_pairs(model.decoder, model.joint, validation.features, texts, model.vocabulary)
+    fitted = calibrate(scores, descriptions)
+    path = run.folder / "calibration.json"
+    path.write_text(json.dumps(asdict(fitted), indent=1) + "\n", encoding="utf-8")
+    report(Progress("calibrate", 1, 1, f"{fitted}; wrote {path}"))
+    return path
+
+
+def export(run: Run, *, bundle: Path, report: Report) -> Path:
+    """Stage 5: the bundle, checked against torch."""
+    score = _calibration(run).score
+    model = load_model(run, score=score)
+    tags = load_state(run.folder / "encoder.pt")["tags"]
+    facts = BundleFacts(
+        name=run.name,
+        version=run.version,
+        licence=LICENCE,
+        description=DESCRIPTION,
+        words=model.vocabulary.words,
+        tags=tuple(tags),
+        score=score,
+    )
+    networks = BundleNetworks(
+        frontend=STARTER_FRONTEND,
+        encoder=model.encoder,
+        decoder=model.decoder,
+        head=model.joint.head,
+        tower=model.joint.tower,
+    )
+    path = export_bundle(networks, facts, path=bundle)
+    report(Progress("export", 1, 1, f"wrote {path}"))
+    return path
+
+
+def evaluate(run: Run, *, report: Report) -> Path:
+    """The figures of the model card, on the test split."""
+    model = load_model(run, score=_calibration(run).score)
+    sounds = open_sounds(run)
+    tags = tuple(load_state(run.folder / "encoder.pt")["tags"])
+    figures = {
+        "tagging": asdict(evaluate_tagging(model.encoder, sounds, tags=tags)),
+        "labels": asdict(label_figures(model, sounds, report=report)),
+        "scenes": asdict(
+            scene_figures(model, sounds, count=run.test_scenes, seed=run.seed, report=report)
+        ),
+    }
+    path = run.folder / "figures.json"
+    path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    report(Progress("figures", 1, 1, f"{json.dumps(figures)}; wrote {path}"))
+    return path
+
+
+def load_model(run: Run, *, score: ScoreSettings) -> TrainedModel:
+    """The networks of a finished run, in evaluation mode."""
+    decoder_state = load_state(run.folder / "decoder.pt")
+    joint_state = load_state(run.folder / "joint.pt")
+    decoder = DecoderNetwork(DecoderConfig(**json.loads(decoder_state["config"])))
+    decoder.load_state_dict(decoder_state["network"])
+    joint = JointSpace(
+        AudioHeadConfig(**json.loads(joint_state["head"])),
+        TextTowerConfig(**json.loads(joint_state["tower"])),
+        scale=1.0,
+    )
+    joint.load_state_dict(joint_state["network"])
+    return TrainedModel(
+        encoder=_load_encoder(run),
+        decoder=decoder.eval(),
+        joint=joint.eval(),
+        vocabulary=make_vocabulary(decoder_state["words"]),
+        score=score,
+    )
+
+
+def _load_encoder(run: Run) -> ConvNext:
+    state = load_state(run.folder / "encoder.pt")
+    encoder = ConvNext(starter_config(len(state["tags"])))
+    encoder.load_state_dict(state["network"])
+    encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return encoder.eval()
+
+
+def _scenes(run: Run, *, report: Report) -> tuple[SplitScenes, SplitScenes]:
+    return (
+        _split_scenes(run, Split.TRAIN, run.training_scenes, report),
+        _split_scenes(run, Split.VALIDATION, run.validation_scenes, report),
+    )
+
+
+def _split_scenes(run: Run, split: Split, count: int, report: Report) -> SplitScenes:
+    material = gather_material(open_sounds(run), split=split)
+    scenes = Planner(material, seed=run.seed).plan(count)
+    features = encode_scenes(
+        _load_encoder(run),
+        scenes,
+        material,
+        path=run.folder / f"features-{split}.npz",
+        report=report,
+    )
+    return SplitScenes(material, scenes, features)
+
+
+def _caption_rng(seed: int) -> np.random.Generator:
+    return np.random.default_rng([seed, 0xCAF])
+
+
+def _words(scenes: list[Scene], seed: int) -> tuple[str, ...]:
+    """Words in order of first appearance in captions of the scenes, then the grammar's others."""
+    rng = _caption_rng(seed)
+    captions = [write_caption(rng, scene.description) for scene in scenes]
+    return collect_words([*captions, *every_phrase()])
+
+
+def _calibration(run: Run) -> Calibration:
+    path = run.folder / "calibration.json"
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise AudiosearchError(
+            "the score is not calibrated", path=path, remedy="run the stage `calibrate` first"
+        ) from error
+    return Calibration(**(stored | {"score": ScoreSettings(**stored["score"])}))
