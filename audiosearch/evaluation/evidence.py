@@ -1,0 +1,82 @@
+"""Gathering what a model says of a data set: hear, embed, score every pair."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from audiosearch.errors import DatasetError
+from audiosearch.evaluation.datasets import Dataset
+from audiosearch.evaluation.hearing import Heard, hear
+from audiosearch.evaluation.matrix import loss_table
+from audiosearch.evaluation.progress import Progress
+from audiosearch.evaluation.retrieval import Evidence
+from audiosearch.evaluation.subject import Subject
+from audiosearch.evaluation.work_folder import WorkFolder
+
+Floats = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One model under test, where its half-done work lies, and who watches."""
+
+    subject: Subject
+    work: WorkFolder
+    progress: Progress
+
+    def hear(self, dataset: Dataset) -> Heard:
+        """What the model hears in the clips; see `hearing.hear`."""
+        return hear(dataset.clips, subject=self.subject, work=self.work, progress=self.progress)
+
+    def evidence(self, captions: Sequence[str], heard: Heard, *, relevant: Bools) -> Evidence:
+        """All that the model says of `captions` and what it heard.
+
+        Args:
+            captions: sentences.
+            heard: the sounds.
+            relevant: (n_clips, n_captions) which belong together.
+        """
+        table = loss_table(
+            captions, heard, scorer=self.subject.scorer, work=self.work, progress=self.progress
+        )
+        return Evidence(
+            cross_entropies=table.cross_entropies,
+            without_sound=table.without_sound,
+            cosine=self.cosines(captions, heard),
+            owners=heard.owners,
+            relevant=relevant,
+            weights=self.subject.bundle.score,
+        )
+
+    def cosines(self, captions: Sequence[str], heard: Heard) -> Floats | None:
+        """(n_windows, n_captions) likeness in the joint space; None where there is none."""
+        if self.subject.tower is None:
+            return None
+        likeness: Floats = heard.joint @ self.subject.tower.embed(captions).T
+        return likeness
+
+    def facts(self, dataset: Dataset, heard: Heard) -> tuple[tuple[str, str], ...]:
+        """What was tested on what, for the head of a report."""
+        bundle = self.subject.bundle
+        return (
+            ("model", f"{bundle.name} {bundle.version} ({bundle.fingerprint[:12]})"),
+            ("device", self.subject.decoder.device.name),
+            ("data set", dataset.name),
+            ("clips", str(len(dataset.clips))),
+            ("clips missing", str(dataset.n_missing)),
+            ("captions", str(len(dataset.captions))),
+            ("windows", f"{len(heard.frames)} ({'whole clips' if self.subject.whole else 'cut'})"),
+        )
+
+
+def no_captions(dataset: Dataset) -> DatasetError:
+    """The error for a data set that should have captions."""
+    return DatasetError(
+        f"{dataset.name} has labels but no captions",
+        remedy="evaluate tags and evaluate scenes take labelled folders",
+    )

@@ -1,0 +1,198 @@
+"""The benchmarks of retrieval: the full table, what the shortlist loses, how much scale it takes.
+
+In go a captioned data set and a model, out come outcomes for every kind of output. The measures
+themselves are `retrieval`, `shortlist` and `scale_estimates`.
+"""
+
+from __future__ import annotations
+
+from audiosearch.config import Config
+from audiosearch.evaluation.datasets import Dataset
+from audiosearch.evaluation.evidence import Trial, no_captions
+from audiosearch.evaluation.hearing import Heard
+from audiosearch.evaluation.ranking import hits_in_order
+from audiosearch.evaluation.retrieval import (
+    Evidence,
+    Ranking,
+    loss_figures,
+    rankings,
+    recall_figures,
+    retrieval_table,
+)
+from audiosearch.evaluation.scale_estimates import estimates
+from audiosearch.evaluation.shortlist import Shortlisted, order_of_answers, shortlisted
+from audiosearch.evaluation.tables import Cell, Line, LineFigure, Outcome, Table
+from audiosearch.evaluation.trial_library import trial_library
+
+SHORTLISTS = (50, 100, 200, 500)
+
+
+def evaluate_retrieval(dataset: Dataset, trial: Trial, *, engine: Config | None) -> Outcome:
+    """Text-to-audio and audio-to-text by every score.
+
+    Args:
+        dataset: clips with captions.
+        trial: the model.
+        engine: settings of the two-step search; None leaves it out.
+
+    Raises:
+        DatasetError: there are no captions, or clips cannot be decoded.
+    """
+    heard, evidence = gather(dataset, trial)
+    found = rankings(evidence)
+    if engine is not None:
+        found.append(engine_ranking(dataset, evidence, trial, engine))
+    return Outcome(
+        name="retrieval",
+        title=f"Retrieval on {dataset.name}",
+        facts=trial.facts(dataset, heard),
+        tables=(retrieval_table(found),),
+        figures=(*recall_figures(found), *loss_figures(evidence)),
+    )
+
+
+def gather(dataset: Dataset, trial: Trial) -> tuple[Heard, Evidence]:
+    """What the model hears, and the evidence for every pair of clip and caption.
+
+    Raises:
+        DatasetError: there are no captions, or clips cannot be decoded.
+    """
+    if not dataset.captions:
+        raise no_captions(dataset)
+    heard = trial.hear(dataset)
+    return heard, trial.evidence(dataset.captions, heard, relevant=dataset.relevant)
+
+
+def engine_ranking(dataset: Dataset, evidence: Evidence, trial: Trial, config: Config) -> Ranking:
+    """The two-step search itself, over a library of the clips: candidates, then the decoder."""
+    with trial_library(
+        dataset.clips,
+        subject=trial.subject,
+        config=config,
+        work=trial.work,
+        progress=trial.progress,
+    ) as library:
+        trial.progress.start("searching", total=len(dataset.captions))
+        answers = []
+        for caption in dataset.captions:
+            answers.append(library.found(caption, limit=len(dataset.clips)))
+            trial.progress.advance(1)
+    order = order_of_answers(answers, evidence.relevant.T)
+    return Ranking("text-to-audio", "engine", order, hits_in_order(order, evidence.relevant.T))
+
+
+def evaluate_shortlist(dataset: Dataset, trial: Trial, *, config: Config) -> Outcome:
+    """What candidates of several sizes lose against listening to every window.
+
+    Raises:
+        DatasetError: there are no captions, or clips cannot be decoded.
+    """
+    heard, evidence = gather(dataset, trial)
+    scores = {"ce": evidence.cross_entropies}
+    combined = evidence.combined()
+    if combined is not None:
+        scores["combined"] = combined
+    with trial_library(
+        dataset.clips,
+        subject=trial.subject,
+        config=config,
+        work=trial.work,
+        progress=trial.progress,
+    ) as library:
+        n_queries = len(dataset.captions)
+        trial.progress.start("listing candidates", total=len(SHORTLISTS) * n_queries)
+        lists = {
+            k: library.shortlists(dataset.captions, limit=k, heard=heard, progress=trial.progress)
+            for k in SHORTLISTS
+        }
+    found = {
+        (score, k): shortlisted(
+            costs, owners=evidence.owners, relevant=evidence.relevant, candidates=lists[k]
+        )
+        for score, costs in scores.items()
+        for k in SHORTLISTS
+    }
+    remarks = []
+    if len(heard.frames) <= max(SHORTLISTS):
+        remarks.append(
+            f"the data set has only {len(heard.frames)} windows: longer lists lose nothing"
+        )
+    rows = tuple(_shortlist_row(score, k, one) for (score, k), one in found.items())
+    return Outcome(
+        name="shortlist",
+        title=f"Candidates on {dataset.name}",
+        facts=trial.facts(dataset, heard),
+        tables=(Table("shortlist", "Candidates against all windows", _SHORTLIST_COLUMNS, rows),),
+        figures=(_shortlist_figure(found),),
+        remarks=tuple(remarks),
+    )
+
+
+_SHORTLIST_COLUMNS = (
+    *("score", "candidates", "right_listed", "best_listed", "top10_listed"),
+    *("r1", "r5", "r10", "map10", "loss_r1", "loss_r10", "loss_map10"),
+)
+
+
+def _shortlist_row(score: str, k: int, one: Shortlisted) -> tuple[Cell, ...]:
+    some, every = one.end_to_end, one.exhaustive
+    return (
+        *(score, k, one.right, one.best, one.top),
+        *(some.recall_1, some.recall_5, some.recall_10, some.map_10),
+        every.recall_1 - some.recall_1,
+        every.recall_10 - some.recall_10,
+        every.map_10 - some.map_10,
+    )
+
+
+def _shortlist_figure(found: dict[tuple[str, int], Shortlisted]) -> LineFigure:
+    score = next(iter(found))[0]
+    mine = [(k, one) for (name, k), one in found.items() if name == score]
+    xs = tuple(float(k) for k, _ in mine)
+    lines = (
+        Line("right sound", xs, tuple(one.right for _, one in mine)),
+        Line("best sound", xs, tuple(one.best for _, one in mine)),
+        Line("ten best", xs, tuple(one.top for _, one in mine)),
+    )
+    return LineFigure("Recall of the candidate step", "candidates", "share listed", lines)
+
+
+def evaluate_scale(dataset: Dataset, trial: Trial, *, seed: int) -> Outcome:
+    """Audio-to-text R@1 when captions are scaled by samples of windows.
+
+    Raises:
+        DatasetError: there are no captions, or clips cannot be decoded.
+    """
+    heard, evidence = gather(dataset, trial)
+    found = estimates(
+        evidence.cross_entropies, owners=evidence.owners, relevant=evidence.relevant, seed=seed
+    )
+    raw = next(
+        one for one in rankings(evidence) if (one.direction, one.score) == ("audio-to-text", "ce")
+    )
+    rows: list[tuple[Cell, ...]] = [("no scaling", 0, 1, raw.figures.recall_1, 0.0)]
+    rows += [
+        (
+            "all windows" if one.n_windows == len(heard.frames) else "sample",
+            *(one.n_windows, one.draws, one.recall_1, one.deviation),
+        )
+        for one in found
+    ]
+    line = Line(
+        "min-max", tuple(float(e.n_windows) for e in found), tuple(e.recall_1 for e in found)
+    )
+    title = "R@1 by windows that a caption's scale is taken from"
+    return Outcome(
+        name="scale",
+        title=f"Scales from samples on {dataset.name}",
+        facts=trial.facts(dataset, heard),
+        tables=(
+            Table(
+                "scale",
+                "Audio-to-text R@1 by size of the sample",
+                ("scale", "windows", "draws", "r1", "r1_draw_sd"),
+                tuple(rows),
+            ),
+        ),
+        figures=(LineFigure(title, "windows", "R@1", (line,), y_max=None),),
+    )
