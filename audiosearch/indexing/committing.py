@@ -30,7 +30,8 @@ from audiosearch.indexing.reading import (
 from audiosearch.store import faults
 from audiosearch.store.database import Database
 from audiosearch.store.queries import captions, encodings, files, fulltext, recordings, windows
-from audiosearch.store.queries.files import PendingFile, ReadFile
+from audiosearch.store.queries.files import ReadFile
+from audiosearch.store.queries.pending import PendingFile
 from audiosearch.store.schema import CaptionSource
 
 ATTEMPTS = 3  # at a file that changes while it is read, in one run

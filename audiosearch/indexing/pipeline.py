@@ -35,8 +35,8 @@ from audiosearch.indexing.stopwatch import Stopwatch
 from audiosearch.indexing.sync import PlaceScan, Settled, settle_missing, take_in
 from audiosearch.indexing.workers import Worker, WorkerLimits
 from audiosearch.store.database import Database
-from audiosearch.store.queries import encodings, files
-from audiosearch.store.queries.files import PendingFile
+from audiosearch.store.queries import encodings, pending
+from audiosearch.store.queries.pending import PendingFile
 from audiosearch.store.queries.places import Place, join
 
 _PAGE = 1000  # pending files read from the database at a time
@@ -167,14 +167,14 @@ class _Run:
                         f"{display_path(place.path)}: not there or empty; what is known of it stays"
                     )
             with self._database.session() as session:
-                files.requeue_incomplete(session, bundle_id=self._bundle_id, hop_s=self._hop_s)
+                pending.requeue_incomplete(session, bundle_id=self._bundle_id, hop_s=self._hop_s)
 
     def read_pending(self) -> None:
         """Steps 2 to 7: read all pending files, and those that changed meanwhile once more."""
         online = [scan.place for scan in self._scans if not scan.offline]
         gone = frozenset(file_id for scan in self._scans for file_id in scan.gone)
         with self._database.reading() as session:
-            n_pending = files.count_pending(session, online)
+            n_pending = pending.count_pending(session, online)
         self._progress.start(n_pending)
         if n_pending == 0:
             return
@@ -191,7 +191,7 @@ class _Run:
         last = 0
         while True:
             with self._database.reading() as session:
-                page = files.pending_files(session, places, after_id=last, limit=_PAGE)
+                page = pending.pending_files(session, places, after_id=last, limit=_PAGE)
             if not page:
                 return
             last = page[-1].file_id

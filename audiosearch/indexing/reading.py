@@ -30,7 +30,7 @@ from audiosearch.indexing.interfaces import (
 from audiosearch.indexing.stopwatch import Stopwatch
 from audiosearch.store.database import Database
 from audiosearch.store.queries import encodings
-from audiosearch.store.queries.files import PendingFile
+from audiosearch.store.queries.pending import PendingFile
 from audiosearch.store.queries.places import join
 
 _PATIENCE_S = 0.2  # between looks at whether to stop

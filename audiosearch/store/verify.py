@@ -169,5 +169,10 @@ def _frame_violations(session: Session, dims: Mapping[str, BundleDims]) -> Itera
             yield Violation("frames", f"window {window_id}: values that are not finite")
 
 
-def _finite(blob: bytes) -> bool:
-    return len(blob) % 2 == 0 and bool(np.isfinite(np.frombuffer(blob, "<f2")).all())
+def _finite(blob: object) -> bool:
+    # SQLite keeps any type in any column; a damaged one may hold text
+    return (
+        isinstance(blob, bytes)
+        and len(blob) % 2 == 0
+        and bool(np.isfinite(np.frombuffer(blob, "<f2")).all())
+    )

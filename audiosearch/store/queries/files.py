@@ -14,19 +14,16 @@ from sqlalchemy import (
     ColumnElement,
     and_,
     bindparam,
-    exists,
-    false,
     func,
     insert,
-    or_,
     select,
     update,
 )
 from sqlalchemy.orm import Session
 
 from audiosearch.errors import display_path
-from audiosearch.store.queries.places import SEPARATOR, Place, join
-from audiosearch.store.schema import Encoding, FileState, LibraryRoot, SoundFile
+from audiosearch.store.queries.places import SEPARATOR, join
+from audiosearch.store.schema import FileState, LibraryRoot, SoundFile
 
 
 class Found(NamedTuple):
@@ -51,17 +48,6 @@ class Known(NamedTuple):
 
 
 @dataclass(frozen=True)
-class PendingFile:
-    """A file to be read: where it is, and the recording it held when it was last read."""
-
-    file_id: int
-    root_id: int
-    root_path: bytes
-    path: bytes
-    recording_id: int | None
-
-
-@dataclass(frozen=True)
 class FailedFile:
     """A file that could not be read, and why."""
 
@@ -76,6 +62,12 @@ class FailedFile:
     def full_path(self) -> bytes:
         """The absolute path."""
         return join(self.root_path, self.path)
+
+
+def inside(under: bytes) -> ColumnElement[bool]:
+    """The path `under` itself and all below it: those between `under/` and the byte after "/"."""
+    first, end = under + SEPARATOR, under + bytes([SEPARATOR[0] + 1])
+    return (SoundFile.path == under) | and_(SoundFile.path > first, SoundFile.path < end)
 
 
 def known_files(session: Session, root_id: int, *, under: bytes = b"") -> Iterator[Known]:
@@ -95,7 +87,7 @@ def known_files(session: Session, root_id: int, *, under: bytes = b"") -> Iterat
         .execution_options(yield_per=2000)
     )
     if under:
-        wanted = wanted.where(_inside(under))
+        wanted = wanted.where(inside(under))
     for row in session.execute(wanted):
         yield Known(*row)
 
@@ -276,73 +268,6 @@ def failed_files(session: Session) -> list[FailedFile]:
             display=row.display,
             error_code=row.error_code or "",
             error_text=row.error_text or "",
-        )
-        for row in rows
-    ]
-
-
-def requeue_incomplete(session: Session, *, bundle_id: int, hop_s: float) -> None:
-    """Indexed files whose recording this bundle, at this hop, has not encoded: pending again."""
-    complete = exists().where(
-        Encoding.recording_id == SoundFile.recording_id,
-        Encoding.bundle_id == bundle_id,
-        Encoding.hop_s == hop_s,
-        Encoding.n_windows.is_not(None),
-    )
-    session.execute(
-        update(SoundFile)
-        .where(SoundFile.state == FileState.INDEXED, ~complete)
-        .values(state=FileState.PENDING)
-        .execution_options(synchronize_session=False)
-    )
-
-
-def _inside(under: bytes) -> ColumnElement[bool]:
-    """The path `under` itself and all below it: those between `under/` and the byte after "/"."""
-    first, end = under + SEPARATOR, under + bytes([SEPARATOR[0] + 1])
-    return (SoundFile.path == under) | and_(SoundFile.path > first, SoundFile.path < end)
-
-
-def _pending(places: Sequence[Place]) -> ColumnElement[bool]:
-    wanted = [
-        and_(SoundFile.root_id == place.root.root_id, _inside(place.under))
-        if place.under
-        else SoundFile.root_id == place.root.root_id
-        for place in places
-    ]
-    return and_(SoundFile.state == FileState.PENDING, or_(false(), *wanted))
-
-
-def count_pending(session: Session, places: Sequence[Place]) -> int:
-    """How many files in these places are to be read."""
-    n_pending = session.scalar(select(func.count()).select_from(SoundFile).where(_pending(places)))
-    return n_pending or 0
-
-
-def pending_files(
-    session: Session, places: Sequence[Place], *, after_id: int, limit: int
-) -> list[PendingFile]:
-    """The next files to be read, by id, so that a million of them need not be held at once."""
-    rows = session.execute(
-        select(
-            SoundFile.id,
-            SoundFile.root_id,
-            LibraryRoot.path.label("root_path"),
-            SoundFile.path,
-            SoundFile.recording_id,
-        )
-        .join(LibraryRoot, LibraryRoot.id == SoundFile.root_id)
-        .where(_pending(places), SoundFile.id > after_id)
-        .order_by(SoundFile.id)
-        .limit(limit)
-    )
-    return [
-        PendingFile(
-            file_id=row.id,
-            root_id=row.root_id,
-            root_path=row.root_path,
-            path=row.path,
-            recording_id=row.recording_id,
         )
         for row in rows
     ]

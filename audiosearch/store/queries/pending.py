@@ -1,0 +1,88 @@
+"""Files waiting to be read: which, how many, and why some wait again.
+
+The caller owns the transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from audiosearch.store.queries.files import inside
+from audiosearch.store.queries.places import Place
+from audiosearch.store.schema import Encoding, FileState, LibraryRoot, SoundFile
+
+
+@dataclass(frozen=True)
+class PendingFile:
+    """A file to be read: where it is, and the recording it held when it was last read."""
+
+    file_id: int
+    root_id: int
+    root_path: bytes
+    path: bytes
+    recording_id: int | None
+
+
+def requeue_incomplete(session: Session, *, bundle_id: int, hop_s: float) -> None:
+    """Indexed files whose recording this bundle, at this hop, has not encoded: pending again."""
+    complete = exists().where(
+        Encoding.recording_id == SoundFile.recording_id,
+        Encoding.bundle_id == bundle_id,
+        Encoding.hop_s == hop_s,
+        Encoding.n_windows.is_not(None),
+    )
+    session.execute(
+        update(SoundFile)
+        .where(SoundFile.state == FileState.INDEXED, ~complete)
+        .values(state=FileState.PENDING)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _pending(places: Sequence[Place]) -> ColumnElement[bool]:
+    wanted = [
+        and_(SoundFile.root_id == place.root.root_id, inside(place.under))
+        if place.under
+        else SoundFile.root_id == place.root.root_id
+        for place in places
+    ]
+    return and_(SoundFile.state == FileState.PENDING, or_(false(), *wanted))
+
+
+def count_pending(session: Session, places: Sequence[Place]) -> int:
+    """How many files in these places are to be read."""
+    n_pending = session.scalar(select(func.count()).select_from(SoundFile).where(_pending(places)))
+    return n_pending or 0
+
+
+def pending_files(
+    session: Session, places: Sequence[Place], *, after_id: int, limit: int
+) -> list[PendingFile]:
+    """The next files to be read, by id, so that a million of them need not be held at once."""
+    rows = session.execute(
+        select(
+            SoundFile.id,
+            SoundFile.root_id,
+            LibraryRoot.path.label("root_path"),
+            SoundFile.path,
+            SoundFile.recording_id,
+        )
+        .join(LibraryRoot, LibraryRoot.id == SoundFile.root_id)
+        .where(_pending(places), SoundFile.id > after_id)
+        .order_by(SoundFile.id)
+        .limit(limit)
+    )
+    return [
+        PendingFile(
+            file_id=row.id,
+            root_id=row.root_id,
+            root_path=row.root_path,
+            path=row.path,
+            recording_id=row.recording_id,
+        )
+        for row in rows
+    ]

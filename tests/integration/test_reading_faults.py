@@ -1,0 +1,190 @@
+"""What happens to a run when files misbehave while they are read; readers are scripted."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import select
+
+from audiosearch.errors import DecodeCode, DecodeError
+from audiosearch.indexing import pipeline
+from audiosearch.store.database import Database, open_database
+from audiosearch.store.queries import files
+from audiosearch.store.queries.status import library_status
+from audiosearch.store.schema import SoundFile
+from audiosearch.store.verify import verify
+from tests.indexing_fakes import FakeModels, WaveOpened, WaveReader, run_index, write_wav
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    with open_database(tmp_path / "data" / "library.sqlite3") as database:
+        yield database
+        assert verify(database) == []
+
+
+@pytest.fixture
+def sounds(tmp_path: Path) -> Path:
+    folder = tmp_path / "sounds"
+    write_wav(folder / "a.wav", seconds=6, seed=1)
+    write_wav(folder / "b.wav", seconds=2, seed=2)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "_SETTLE_S", 0.0)
+
+
+class ScriptedReader(WaveReader):
+    """Calls `on_block(name, number)` before each second of sound of a file."""
+
+    def __init__(self, on_block: Callable[[str, int], None]) -> None:
+        super().__init__()
+        self._on_block = on_block
+        self._name = ""
+
+    def open(self, path: bytes, *, sample_rate: int) -> WaveOpened:
+        self._name = Path(path.decode()).name
+        return super().open(path, sample_rate=sample_rate)
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        for number, block in enumerate(super().blocks()):
+            self._on_block(self._name, number)
+            yield block
+
+
+def run(database: Database, sounds: Path, on_block: Callable[[str, int], None], **settings: object):
+    return run_index(
+        database, sounds, open_reader=lambda: ScriptedReader(on_block), batch_windows=2, **settings
+    )
+
+
+def states(database: Database) -> dict[str, str]:
+    with database.reading() as session:
+        rows = session.execute(select(SoundFile.display, SoundFile.state))
+        return {row.display: row.state for row in rows}
+
+
+def test_a_file_that_breaks_in_its_middle_leaves_nothing_behind(
+    database: Database, sounds: Path
+) -> None:
+    def break_a(name: str, number: int) -> None:
+        if name == "a.wav" and number == 4:
+            raise DecodeError("a broken packet", code=DecodeCode.DAMAGED)
+
+    report = run(database, sounds, break_a)
+    assert (report.n_encoded, report.n_failed) == (1, 1)
+    assert states(database) == {"a.wav": "failed", "b.wav": "indexed"}
+    with database.reading() as session:
+        assert library_status(session).n_recordings == 1
+        [failed] = files.failed_files(session)
+    assert (failed.error_code, failed.error_text) == ("damaged", "a broken packet")
+
+
+def test_a_file_that_changes_once_is_read_again(database: Database, sounds: Path) -> None:
+    seen: list[int] = []
+
+    def change_once(name: str, number: int) -> None:
+        if name == "a.wav" and number == 5:
+            seen.append(number)
+            if len(seen) == 1:
+                write_wav(sounds / "a.wav", seconds=6, seed=77)
+                raise DecodeError("changed while it was read", code=DecodeCode.CHANGED)
+
+    report = run(database, sounds, change_once)
+    assert (report.n_encoded, report.n_failed, report.n_unsettled) == (2, 0, 0)
+    assert set(states(database).values()) == {"indexed"}
+    assert run(database, sounds, change_once).n_windows == 0
+
+
+def test_a_file_that_keeps_changing_waits_for_the_next_run(
+    database: Database, sounds: Path
+) -> None:
+    def keep_changing(name: str, number: int) -> None:
+        if name == "a.wav" and number == 5:
+            raise DecodeError("changed while it was read", code=DecodeCode.CHANGED)
+
+    report = run(database, sounds, keep_changing)
+    assert (report.n_encoded, report.n_failed, report.n_unsettled) == (1, 0, 1)
+    assert states(database) == {"a.wav": "pending", "b.wav": "indexed"}
+    assert run(database, sounds, lambda *_: None).n_encoded == 1
+
+
+def test_a_file_deleted_while_it_is_read_is_missing(database: Database, sounds: Path) -> None:
+    def delete(name: str, number: int) -> None:
+        if name == "a.wav" and number == 3:
+            (sounds / "a.wav").unlink()
+            raise DecodeError("no such file", code=DecodeCode.UNREADABLE)
+
+    report = run(database, sounds, delete)
+    assert (report.n_encoded, report.n_failed, report.n_missing) == (1, 0, 1)
+    assert states(database) == {"a.wav": "missing", "b.wav": "indexed"}
+
+
+@pytest.mark.parametrize("code", [DecodeCode.DAMAGED, DecodeCode.CHANGED])
+def test_the_twin_of_a_file_that_failed_is_read_itself(
+    database: Database, sounds: Path, code: DecodeCode
+) -> None:
+    (sounds / "twin.wav").write_bytes((sounds / "a.wav").read_bytes())
+    first = threading.Lock()
+
+    def fail_first(name: str, number: int) -> None:
+        if name in ("a.wav", "twin.wav") and number == 5 and first.acquire(blocking=False):
+            raise DecodeError("no luck", code=code)
+
+    report = run(database, sounds, fail_first, workers=2)
+    n_failed = 1 if code is DecodeCode.DAMAGED else 0
+    assert report.n_failed == n_failed
+    assert sorted(states(database).values()).count("indexed") == 3 - n_failed
+    with database.reading() as session:
+        assert library_status(session).n_recordings == 2
+
+
+def test_windows_of_overwritten_content_are_never_built_on(
+    database: Database, sounds: Path
+) -> None:
+    """A run dies while `a.wav` is overwritten; later its old content appears under another name."""
+    original = (sounds / "a.wav").read_bytes()
+
+    def overwrite_and_die(name: str, number: int) -> None:
+        if name == "a.wav" and number == 4:
+            write_wav(sounds / "a.wav", seconds=6, seed=99)
+            raise RuntimeError("as good as a kill: the reader is gone")
+
+    with pytest.raises(RuntimeError):
+        run(database, sounds, overwrite_and_die)
+    (sounds / "old.wav").write_bytes(original)
+    models = FakeModels()
+    run(database, sounds, lambda *_: None, models=models)
+    assert models.encoder.n_windows >= 2 * 11  # both whole, nothing of the first attempt kept
+    assert set(states(database).values()) == {"indexed"}
+
+
+def test_an_unexpected_error_of_a_reader_ends_the_run(database: Database, sounds: Path) -> None:
+    def fail(name: str, number: int) -> None:
+        raise RuntimeError("a bug")
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        run(database, sounds, fail, workers=2)
+    assert set(states(database).values()) == {"pending"}
+
+
+def test_searching_goes_on_while_indexing_writes(database: Database, sounds: Path) -> None:
+    counts: list[int] = []
+
+    def look(*_: object) -> None:
+        with (
+            open_database(database.path, read_only=True) as other,
+            other.reading() as session,
+        ):
+            status = library_status(session)
+            counts.append(sum(bundle.n_windows for bundle in status.bundles))
+
+    run(database, sounds, look)
+    assert counts == sorted(counts)
+    assert counts[-1] > 0
