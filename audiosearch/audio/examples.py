@@ -8,6 +8,7 @@ numpy: recognisable, not realistic. The same seed gives the same sounds.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -133,3 +134,7 @@ def _frames(sound: Sound) -> Iterator[AudioFrame | None]:
         frame.sample_rate, frame.pts, frame.time_base = RATE, start, Fraction(1, RATE)
         yield frame
     yield None
+
+
+if __name__ == "__main__":  # python -m audiosearch.audio.examples FOLDER
+    write_examples(Path(sys.argv[1]))
