@@ -37,12 +37,14 @@ _STOP_WORDS = frozenset(
     }
 )
 
+# CROSS JOIN is SQLite's word for "in this order": the planner, which knows nothing of how few rows
+# a match has, would walk all windows of the bundle for each of them.
 _BY_CAPTION = text(
     "SELECT wc.window_id, found.score FROM ("
     "  SELECT rowid, bm25(caption_text) AS score FROM caption_text"
     "  WHERE caption_text MATCH :match) AS found"
-    " JOIN window_caption AS wc ON wc.caption_id = found.rowid"
-    " JOIN window AS w ON w.id = wc.window_id"
+    " CROSS JOIN window_caption AS wc ON wc.caption_id = found.rowid"
+    " CROSS JOIN window AS w ON w.id = wc.window_id"
     " WHERE w.bundle_id = :bundle AND NOT w.silent"
     " ORDER BY found.score, wc.window_id"
 )
@@ -51,7 +53,7 @@ _BY_RECORDING = text(
     "SELECT w.id, found.score FROM ("
     "  SELECT rowid, bm25(recording_text, 1.0, 0.7, 1.0) AS score FROM recording_text"
     "  WHERE recording_text MATCH :match) AS found"
-    " JOIN window AS w ON w.recording_id = found.rowid"
+    " CROSS JOIN window AS w ON w.recording_id = found.rowid"
     " WHERE w.bundle_id = :bundle AND NOT w.silent"
     " ORDER BY found.score, w.id"
 )

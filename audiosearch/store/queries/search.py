@@ -268,7 +268,8 @@ def windows_said(
             .join(Window, Window.id == WindowCaption.window_id)
             .where(
                 WindowCaption.caption_id.in_(some),
-                Window.bundle_id == bundle_id,
+                # Without "+ 0" the index on bundles is taken first, and all windows are walked.
+                Window.bundle_id + 0 == bundle_id,
                 Window.silent == 0,
             )
             .order_by(WindowCaption.window_id)
