@@ -1,0 +1,128 @@
+"""Sentences of the grammar: read back, turned round, complete."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from audiosearch.model.text import normalise
+from audiosearch.training import captions
+from audiosearch.training.captions import PHRASES, Description, Relation, write_caption
+from audiosearch.training.labels import TAGS_OF_LABEL
+from audiosearch.training.sound_phrases import SOUND_OF_LABEL
+from audiosearch.training.synthetic import MAKERS
+
+PHRASE_OWNER = {phrase: sound for sound, p in PHRASES.items() for phrase in (*p.clauses, *p.nouns)}
+CONNECTIVE = re.compile(
+    r"^first | (?:and then|and finally|and afterwards|followed by|then|before|after|while|as"
+    r"|together with|with|during|and|over) "
+)
+
+
+def read_back(caption: str) -> tuple[list[str], bool]:
+    """The sounds of a caption in order of time, and whether it is told backwards."""
+    text = caption.removesuffix(" in the background").removesuffix(" at the same time")
+    text = re.sub(r" (twice|(two|three|four|several) times)$", "", text)
+    parts = [part.strip() for part in CONNECTIVE.split(text) if part.strip()]
+    names = []
+    for part in parts:
+        bare = re.sub(r"^(the )?sound of ", "", part)
+        bare = re.sub(r" (is|can be) heard$", "", bare) if bare not in PHRASE_OWNER else bare
+        names.append(PHRASE_OWNER[bare])
+    return names, " after " in f" {text} "
+
+
+def test_no_phrase_belongs_to_two_sounds():
+    total = sum(len(set(p.clauses) | set(p.nouns)) for p in PHRASES.values())
+    assert total == len(PHRASE_OWNER)
+
+
+def test_no_phrase_holds_a_connective():
+    assert not [phrase for phrase in PHRASE_OWNER if CONNECTIVE.search(f"{phrase}")]
+
+
+def test_phrases_are_already_normalised_and_varied():
+    for sound, phrases in PHRASES.items():
+        assert len(phrases.clauses) >= 2, sound
+        assert len(phrases.nouns) >= 2, sound
+        for phrase in (*phrases.clauses, *phrases.nouns):
+            assert normalise(phrase) == phrase
+
+
+def test_every_known_label_can_be_put_into_words():
+    for label in (*TAGS_OF_LABEL, *SOUND_OF_LABEL, *MAKERS):
+        assert captions.sound_of(label) in PHRASES, label
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_sequence_is_read_back_in_its_order(seed):
+    rng = np.random.default_rng(seed)
+    names = tuple(rng.choice(sorted(PHRASES), 2, replace=False))
+    caption = write_caption(rng, Description(Relation.SEQUENCE, names))
+    found, backward = read_back(caption)
+    assert tuple(found[::-1] if backward else found) == names, caption
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_three_events_are_read_back_in_their_order(seed):
+    rng = np.random.default_rng(seed)
+    names = tuple(rng.choice(sorted(PHRASES), 3, replace=False))
+    assert tuple(read_back(write_caption(rng, Description(Relation.SEQUENCE, names)))[0]) == names
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_simultaneous_sounds_and_backgrounds_are_all_named(seed):
+    rng = np.random.default_rng(seed)
+    a, b, c = rng.choice(sorted(PHRASES), 3, replace=False)
+    together = write_caption(rng, Description(Relation.TOGETHER, (a, b)))
+    assert set(read_back(together)[0]) == {a, b}
+    under = write_caption(rng, Description(Relation.ONE, (a,), background=c))
+    assert read_back(under)[0] == [a, c]
+
+
+def test_the_reversed_twin_says_something_else():
+    names = ("dog", "bell")
+    for seed in range(40):
+        one = write_caption(np.random.default_rng(seed), Description(Relation.SEQUENCE, names))
+        twin = write_caption(
+            np.random.default_rng(seed), Description(Relation.SEQUENCE, names[::-1])
+        )
+        assert one != twin
+
+
+@pytest.mark.parametrize(("count", "words"), [(2, "twice|two times"), (3, "three times")])
+def test_counts_are_said(count, words):
+    what = Description(Relation.REPEATED, ("gunshot",), count=count)
+    for seed in range(10):
+        assert re.search(words, write_caption(np.random.default_rng(seed), what))
+
+
+def test_the_same_seed_writes_the_same_caption():
+    what = Description(Relation.TOGETHER, ("rain", "speech"))
+    texts = {write_caption(np.random.default_rng(5), what) for _ in range(5)}
+    assert len(texts) == 1
+    assert len({write_caption(np.random.default_rng(s), what) for s in range(30)}) > 15
+
+
+@pytest.mark.parametrize(
+    ("verb", "plural"),
+    [
+        ("barks loudly", "bark loudly"),
+        ("passes over", "pass over"),
+        ("buzzes", "buzz"),
+        ("cries", "cry"),
+        ("closes", "close"),
+        ("is heard", "are heard"),
+        ("goes off", "go off"),
+        ("breathes", "breathe"),
+    ],
+)
+def test_plural_verbs(verb, plural):
+    assert captions.plural_verb(verb) == plural
+
+
+def test_the_grammar_has_a_rich_but_bounded_vocabulary():
+    words = {word for text in captions.every_phrase() for word in text.split()}
+    assert 500 <= len(words) <= 1500

@@ -1,0 +1,146 @@
+"""Shapes and properties of the networks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from audiosearch.training.convnext import TINY, ConvNext, ConvNextConfig, starter_config  # noqa: E402
+from audiosearch.training.decoder import (  # noqa: E402
+    DecoderConfig,
+    DecoderNetwork,
+    caption_cross_entropy,
+)
+from audiosearch.training.frontend import (  # noqa: E402
+    PAPER_FRONTEND,
+    STARTER_FRONTEND,
+    LogMel,
+    mel_filterbank,
+)
+from audiosearch.training.text_tower import TextTower, TextTowerConfig  # noqa: E402
+
+SMALL = DecoderConfig(
+    vocabulary=30, feature_dim=12, dim=16, heads=2, layers=2, feedforward=24, dropout=0.0
+)
+
+
+@pytest.mark.parametrize("config", [PAPER_FRONTEND, STARTER_FRONTEND])
+def test_both_forms_of_the_front_end_agree(config):
+    noise = 0.1 * torch.randn(2, config.sample_rate, generator=torch.Generator().manual_seed(0))
+    by_fft, by_convolution = LogMel(config), LogMel(config, as_convolution=True)
+    assert torch.allclose(by_fft(noise), by_convolution(noise), atol=5e-3)
+
+
+def test_digital_silence_is_minus_100_db():
+    silence = torch.zeros(1, 32_000)
+    assert (LogMel(PAPER_FRONTEND)(silence) == -100).all()
+
+
+@pytest.mark.parametrize(("samples", "frames"), [(320_000, 1001), (118_400, 371)])
+def test_the_front_end_counts_frames_as_published(samples, frames):
+    assert LogMel(PAPER_FRONTEND)(torch.zeros(1, samples)).shape == (1, frames, 224)
+
+
+@pytest.mark.parametrize("config", [PAPER_FRONTEND, STARTER_FRONTEND])
+def test_no_mel_band_is_empty(config):
+    assert (mel_filterbank(config).sum(dim=0) > 0).all()
+
+
+def test_convnext_tiny_has_the_published_size():
+    network = ConvNext(TINY)
+    assert sum(p.numel() for p in network.parameters()) == 28_222_767
+    state = network.state_dict()
+    assert state["downsample_layers.0.0.weight"].shape == (96, 1, 4, 4)
+    assert state["stages.2.8.pwconv1.weight"].shape == (1536, 384)
+    assert state["head_audioset.weight"].shape == (527, 768)
+
+
+@pytest.mark.parametrize(("mel_frames", "expected"), [(1001, 31), (371, 11), (1235, 38)])
+def test_convnext_counts_frames_as_published(mel_frames, expected):
+    tiny = ConvNext(
+        ConvNextConfig(mels=224, classes=5, depths=(1, 1, 1, 1), dims=(4, 4, 4, 4))
+    ).eval()
+    with torch.no_grad():
+        heard = tiny(torch.zeros(1, mel_frames, 224))
+    assert heard.frames.shape == (1, expected, 4)
+
+
+def test_the_starter_encoder_gives_a_frame_every_third_of_a_second():
+    network = ConvNext(starter_config(9)).eval()
+    with torch.no_grad():
+        heard = network(LogMel(STARTER_FRONTEND)(torch.randn(2, 160_000)))
+    assert heard.frames.shape == (2, 31, 320)
+    assert heard.embedding.shape == (2, 320)
+    assert heard.logits.shape == (2, 9)
+
+
+@pytest.fixture
+def decoder():
+    torch.manual_seed(0)
+    return DecoderNetwork(SMALL).eval()
+
+
+def test_a_word_does_not_see_those_after_it(decoder):
+    frames, lengths = torch.randn(1, 6, 16), torch.tensor([6])
+    one, other = torch.tensor([[1, 5, 6, 7]]), torch.tensor([[1, 5, 9, 8]])
+    with torch.no_grad():
+        first, second = decoder(frames, lengths, one), decoder(frames, lengths, other)
+    assert torch.allclose(first[:, :2], second[:, :2], atol=1e-6)
+    assert not torch.allclose(first[:, 2:], second[:, 2:], atol=1e-3)
+
+
+def test_frames_beyond_the_length_are_not_heard(decoder):
+    tokens, lengths = torch.tensor([[1, 5, 6]]), torch.tensor([4])
+    frames = torch.randn(1, 6, 16)
+    changed = frames.clone()
+    changed[:, 4:] = 99.0
+    with torch.no_grad():
+        assert torch.allclose(
+            decoder(frames, lengths, tokens), decoder(changed, lengths, tokens), atol=1e-5
+        )
+
+
+def test_layers_start_alike_as_published(decoder):
+    first, second = decoder.decoder.layers
+    for one, other in zip(first.parameters(), second.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_cross_entropy_counts_words_and_not_padding():
+    logits = torch.randn(1, 4, 30)
+    targets = torch.tensor([[5, 2, 0, 0]])
+    log_probs = logits.log_softmax(2)
+    expected = -(log_probs[0, 0, 5] + log_probs[0, 1, 2]) / 2
+    assert caption_cross_entropy(logits, targets)[0] == pytest.approx(float(expected), abs=1e-5)
+
+
+def test_frame_positions_make_order_audible():
+    torch.manual_seed(0)
+    placed = DecoderNetwork(
+        DecoderConfig(**{**SMALL.__dict__, "frame_positions": 8, "projection_dropout": 0.0})
+    ).eval()
+    placed.frame_positions.data.normal_()
+    frames, lengths = torch.randn(1, 6, 12), torch.tensor([6])
+    tokens = torch.tensor([[1, 5, 6]])
+    with torch.no_grad():
+        straight = placed(placed.project(frames), lengths, tokens)
+        turned = placed(placed.project(frames.flip(1)), lengths, tokens)
+        assert not torch.allclose(straight, turned, atol=1e-4)
+        plain = DecoderNetwork(SMALL).eval()
+        straight = plain(plain.project(frames), lengths, tokens)
+        turned = plain(plain.project(frames.flip(1)), lengths, tokens)
+        assert torch.allclose(straight, turned, atol=1e-5)
+
+
+def test_padding_does_not_change_a_text_vector():
+    torch.manual_seed(0)
+    tower = TextTower(TextTowerConfig(vocabulary=30, dim=16, heads=2, joint_dim=8)).eval()
+    with torch.no_grad():
+        short = tower(torch.tensor([[5, 6, 7]]))
+        padded = tower(torch.tensor([[5, 6, 7, 0, 0]]))
+        turned = tower(torch.tensor([[7, 6, 5]]))
+    assert torch.allclose(short, padded, atol=1e-5)
+    assert not torch.allclose(short, turned, atol=1e-4)
+    np.testing.assert_allclose(short.norm(dim=1).numpy(), 1.0, atol=1e-5)

@@ -1,0 +1,150 @@
+"""Scenes: events where the plan says, groups kept apart, twins turned round."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+import itertools
+
+from audiosearch.training.captions import Relation
+from audiosearch.training.dataset import Clip, SoundCache, Split
+from audiosearch.training.labels import tags_of
+from audiosearch.training.scenes import (
+    Material,
+    Planner,
+    gather_material,
+    loud_stretch,
+    low_pass,
+    render,
+)
+
+RATE = 16_000
+LABELS = ("dog", "bell", "rain", "siren", "wind", "door_slam", "cat", "engine")
+
+
+def _cache() -> SoundCache:
+    """Eight sounds of three clips each; clip k is a tone of its own pitch for 1 + k % 2 s."""
+    clips, waves = [], []
+    for label in LABELS:
+        for number, split in enumerate((Split.TRAIN, Split.TRAIN, Split.TEST)):
+            clips.append(
+                Clip(
+                    path=f"{label}{number}.wav",
+                    label=label,
+                    source="made",
+                    group=f"{label}{number}",
+                    fold="",
+                    licence="CC0",
+                    attribution="nobody",
+                    split=split,
+                )
+            )
+            count = RATE * (1 + number % 2)
+            hz = 200 + 150 * len(waves)
+            waves.append(8000 * np.sin(2 * np.pi * hz * np.arange(count) / RATE))
+    offsets = np.cumsum([0, *(len(wave) for wave in waves)])
+    samples = np.concatenate(waves).astype(np.int16)
+    return SoundCache(tuple(clips), offsets.astype(np.int64), samples, RATE)
+
+
+@pytest.fixture(scope="module")
+def material() -> Material:
+    return gather_material(_cache(), split=Split.TRAIN)
+
+
+@pytest.fixture(scope="module")
+def scenes(material):
+    return Planner(material, seed=3).plan(200)
+
+
+def _pitch(wave) -> float:
+    return float(np.abs(np.fft.rfft(wave)).argmax() * RATE / len(wave))
+
+
+def test_all_kinds_of_scenes_are_drawn(scenes):
+    kinds = {(s.description.relation, s.description.background is not None) for s in scenes}
+    assert {(relation, False) for relation in Relation} <= kinds
+    assert (Relation.ONE, True) in kinds
+    assert (Relation.SEQUENCE, True) in kinds
+
+
+def test_only_clips_of_the_split_and_of_different_groups_and_tags_meet(material, scenes):
+    clips = material.sounds.clips
+    for scene in scenes:
+        used = {placed.clip for placed in scene.placed}
+        assert all(clips[i].split is Split.TRAIN for i in used)
+        assert len({clips[i].group for i in used}) == len(used)
+        tags = [tag for i in used for tag in tags_of(clips[i].label)]
+        assert len(tags) == len(set(tags))
+
+
+def test_a_twin_holds_the_same_events_the_other_way_round(scenes):
+    pairs = [(scene, scenes[scene.twin]) for scene in scenes if scene.twin is not None]
+    assert pairs
+    for scene, twin in pairs:
+        assert twin.description.sounds == scene.description.sounds[::-1]
+        assert twin.description.background == scene.description.background
+        assert scenes[twin.twin] is scene
+        assert [p.clip for p in twin.placed[:2]] == [p.clip for p in scene.placed[1::-1]]
+
+
+def test_events_of_a_sequence_follow_each_other(scenes):
+    for scene in scenes:
+        if scene.description.relation is Relation.SEQUENCE:
+            events = scene.placed[: len(scene.description.sounds)]
+            for before, after in itertools.pairwise(events):
+                assert before.at + before.count <= after.at
+            assert events[-1].at + events[-1].count <= scene.length + RATE // 10
+
+
+def test_sounds_are_heard_where_the_plan_says(material):
+    scenes = list(Planner(material, seed=5).plan_pairs(20))
+    for scene in scenes:
+        wave = render(scene, material)
+        assert wave.shape == (scene.length,)
+        for placed in scene.placed:
+            part = wave[placed.at : placed.at + placed.count]
+            own = 200 + 150 * placed.clip
+            assert _pitch(part) == pytest.approx(own, abs=3)
+        before = wave[: scene.placed[0].at]
+        if before.size > RATE // 10:
+            assert np.abs(before).max() < 0.02
+
+
+def test_rendering_is_repeatable_and_never_clips(material, scenes):
+    for scene in scenes[:40]:
+        first = render(scene, material)
+        assert np.array_equal(first, render(scene, material))
+        assert np.abs(first).max() <= 0.991
+
+
+def test_the_same_seed_plans_the_same_scenes(material, scenes):
+    assert Planner(material, seed=3).plan(200) == scenes
+    assert Planner(material, seed=4).plan(200) != scenes
+
+
+def test_repeated_events_come_as_often_as_said(scenes):
+    repeated = [s for s in scenes if s.description.relation is Relation.REPEATED]
+    assert repeated
+    for scene in repeated:
+        assert len(scene.placed) == scene.description.count
+        assert len({placed.clip for placed in scene.placed}) == 1
+
+
+def test_the_loud_stretch_leaves_out_silence():
+    wave = np.zeros(RATE, np.float32)
+    wave[4000:8000] = 0.5
+    first, last = loud_stretch(wave, rate=RATE)
+    assert 3600 <= first <= 4000
+    assert 8000 <= last <= 8700
+
+
+def test_a_low_pass_takes_only_the_top_away():
+    times = np.arange(RATE) / RATE
+    low = np.sin(2 * np.pi * 500 * times).astype(np.float32)
+    high = np.sin(2 * np.pi * 6000 * times).astype(np.float32)
+    assert np.allclose(low_pass(low, cut_hz=3000, rate=RATE), low, atol=1e-3)
+    assert np.abs(low_pass(high, cut_hz=3000, rate=RATE)).max() < 2e-3
