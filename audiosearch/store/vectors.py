@@ -32,7 +32,7 @@ from audiosearch.store.schema import Window
 
 Ids = NDArray[np.int64]
 
-CACHED_FROM: Final = 20_000  # windows; fewer are read from the database in some 30 ms
+CACHED_FROM: Final = 5_000  # windows; fewer are read from the database in some 30 ms
 _CHUNK: Final = 8192  # windows read at a time
 _MAGIC: Final = 0x3156_4553_4155  # "AUSEV1", little-endian
 _HEADER: Final = (

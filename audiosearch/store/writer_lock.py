@@ -7,11 +7,12 @@ only serves the message. Knows nothing of the database.
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from types import TracebackType
 
-from audiosearch.errors import LibraryLocked, StoreError
+from audiosearch.errors import LibraryLocked, StorageFull, StoreError
 
 
 class WriterLock:
@@ -30,6 +31,7 @@ class WriterLock:
 
         Raises:
             LibraryLocked: another process, or another part of this one, has it; names its pid.
+            StorageFull: there is no room for the lock file.
             StoreError: the folder cannot be written to.
         """
         from filelock import Timeout  # noqa: PLC0415
@@ -46,7 +48,8 @@ class WriterLock:
             ) from None
         except OSError as error:
             self._lock.release()
-            raise StoreError(error.strerror or str(error), path=self._data_dir) from error
+            kind = StorageFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else StoreError
+            raise kind(error.strerror or str(error), path=self._data_dir) from error
 
     def _holder(self) -> str:
         try:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, and_, exists, false, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, false, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from audiosearch.store.blobs import Floats, stack_blobs
@@ -101,24 +101,33 @@ def allowed_windows(session: Session, scope: Scope, *, bundle_id: int) -> Ids | 
     Those are the windows that are not silent, of recordings of which at least one file is there
     and within `scope`.
     """
-    recordings = select(Recording.id).where(_has_file(scope), *_about_recordings(scope))
+    within = _recordings_within(scope)
     if scope == Scope():
         # Usually nothing is hidden: to know that is far cheaper than to list every window.
-        hidden = select(Recording.id).where(~_has_file(scope)).limit(1)
+        hidden = select(Recording.id).where(Recording.id.not_in(within)).limit(1)
         if session.scalar(hidden) is None:
             return None
     wanted = select(Window.id).where(
-        Window.bundle_id == bundle_id, Window.silent == 0, Window.recording_id.in_(recordings)
+        Window.bundle_id == bundle_id, Window.silent == 0, Window.recording_id.in_(within)
     )
     return np.fromiter(session.scalars(wanted.order_by(Window.id)), np.int64)
 
 
-def _has_file(scope: Scope) -> ColumnElement[bool]:
-    return exists().where(SoundFile.recording_id == Recording.id, *_about_files(scope))
+def _recordings_within(scope: Scope) -> Select[tuple[int | None]]:
+    """Ids of recordings with a file that is there; not tied to the rows around it, so that it
+    runs once.
+    """
+    found = select(SoundFile.recording_id).where(
+        SoundFile.recording_id.is_not(None), *_about_files(scope)
+    )
+    about_recordings = _about_recordings(scope)
+    if about_recordings or scope.formats:
+        found = found.join(Recording, Recording.id == SoundFile.recording_id)
+    return found.where(*about_recordings)
 
 
 def _about_files(scope: Scope) -> list[ColumnElement[bool]]:
-    """Conditions on a file, of which `Recording` is the sound."""
+    """Conditions on a file; those on its format need its `Recording` joined."""
     found: list[ColumnElement[bool]] = [SoundFile.state.in_([FileState.INDEXED, FileState.PENDING])]
     if scope.places is not None:
         found.append(or_(false(), *(_below(place) for place in scope.places)))
@@ -253,8 +262,8 @@ def caption_vectors(session: Session, *, bundle_id: int) -> CaptionVectors:
         .where(CaptionVector.bundle_id == bundle_id)
         .order_by(CaptionVector.caption_id)
     ).all()
-    ids = np.fromiter((row.caption_id for row in rows), np.int64, len(rows))
-    return CaptionVectors(ids, stack_blobs([row.joint for row in rows]))
+    ids = np.fromiter((caption_id for caption_id, _ in rows), np.int64, len(rows))
+    return CaptionVectors(ids, stack_blobs([joint for _, joint in rows]))
 
 
 def windows_said(
