@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,10 +114,8 @@ def allowed_windows(session: Session, scope: Scope, *, bundle_id: int) -> Ids | 
     return np.fromiter(session.scalars(wanted.order_by(Window.id)), np.int64)
 
 
-def _recordings_within(scope: Scope) -> Select[tuple[int | None]]:
-    """Ids of recordings with a file that is there; not tied to the rows around it, so that it
-    runs once.
-    """
+def _recordings_within(scope: Scope) -> Select[Any]:
+    """Ids of recordings with a file that is there, as a subquery that runs once for all rows."""
     found = select(SoundFile.recording_id).where(
         SoundFile.recording_id.is_not(None), *_about_files(scope)
     )
