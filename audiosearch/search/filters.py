@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from audiosearch.errors import QueryError
 from audiosearch.store.queries.places import Place, path_inside
 from audiosearch.store.queries.roots import list_roots
-from audiosearch.store.queries.search import Scope
+from audiosearch.store.queries.scope import Scope
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,10 +14,9 @@ import numpy.typing as npt
 from sqlalchemy.orm import Session
 
 from audiosearch.search.results import Hit
+from audiosearch.store.queries.scope import Scope, first_paths
 from audiosearch.store.queries.search import (
-    Scope,
     WindowPlace,
-    first_paths,
     window_captions,
     window_embeddings,
 )

@@ -17,7 +17,8 @@ from audiosearch.model.bundle import Bundle
 from audiosearch.search.filters import Filters, find_scope
 from audiosearch.store.queries import state
 from audiosearch.store.queries.encodings import find_bundle_id
-from audiosearch.store.queries.search import Scope, allowed_windows, count_windows
+from audiosearch.store.queries.scope import Scope, allowed_windows
+from audiosearch.store.queries.search import count_windows
 from audiosearch.store.vectors import VectorKind, VectorTable, load_vectors
 
 Ids = npt.NDArray[np.int64]

@@ -1,0 +1,145 @@
+"""Which windows may answer a query: filters as SQL, and files that are there.
+
+The caller owns the transaction; everything here only reads. In goes a `Scope`, out come window
+ids. What filters a person may set, and in what words, is the business of `audiosearch.search`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import ColumnElement, Select, and_, exists, false, func, literal, or_, select
+from sqlalchemy.orm import Session
+
+from audiosearch.store.queries.chunks import chunks
+from audiosearch.store.queries.places import SEPARATOR, Place, join
+from audiosearch.store.schema import (
+    FileState,
+    LibraryRoot,
+    Recording,
+    RecordingTag,
+    SoundFile,
+    Tag,
+    Window,
+)
+
+Ids = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """Which files and recordings may answer; all that is set must hold.
+
+    Attributes:
+        places: below one of these; None = anywhere, empty = nowhere.
+        since: Unix seconds; only files modified at or after.
+        formats: one of these, in lower case: a suffix, container or codec.
+        min_duration_s, max_duration_s: of the recording, both included.
+        tags: the recording has all of these.
+    """
+
+    places: tuple[Place, ...] | None = None
+    since: float | None = None
+    formats: tuple[str, ...] = ()
+    min_duration_s: float | None = None
+    max_duration_s: float | None = None
+    tags: tuple[str, ...] = ()
+
+
+def allowed_windows(session: Session, scope: Scope, *, bundle_id: int) -> Ids | None:
+    """Ids (n,) of the bundle's windows that may answer, ascending; None: all that are not silent.
+
+    Those are the windows that are not silent, of recordings of which at least one file is there
+    and within `scope`.
+    """
+    within = _recordings_within(scope)
+    if scope == Scope():
+        # Usually nothing is hidden: to know that is far cheaper than to list every window.
+        hidden = select(Recording.id).where(Recording.id.not_in(within)).limit(1)
+        if session.scalar(hidden) is None:
+            return None
+    wanted = select(Window.id).where(
+        Window.bundle_id == bundle_id, Window.silent == 0, Window.recording_id.in_(within)
+    )
+    return np.fromiter(session.scalars(wanted.order_by(Window.id)), np.int64)
+
+
+def _recordings_within(scope: Scope) -> Select[Any]:
+    """Ids of recordings with a file that is there, as a subquery that runs once for all rows."""
+    found = select(SoundFile.recording_id).where(
+        SoundFile.recording_id.is_not(None), *_about_files(scope)
+    )
+    about_recordings = _about_recordings(scope)
+    if about_recordings or scope.formats:
+        found = found.join(Recording, Recording.id == SoundFile.recording_id)
+    return found.where(*about_recordings)
+
+
+def _about_files(scope: Scope) -> list[ColumnElement[bool]]:
+    """Conditions on a file; those on its format need its `Recording` joined."""
+    found: list[ColumnElement[bool]] = [SoundFile.state.in_([FileState.INDEXED, FileState.PENDING])]
+    if scope.places is not None:
+        found.append(or_(false(), *(_below(place) for place in scope.places)))
+    if scope.since is not None:
+        found.append(SoundFile.mtime_ns >= round(scope.since * 1e9))
+    if scope.formats:
+        found.append(or_(*(_is_format(name) for name in scope.formats)))
+    return found
+
+
+def _below(place: Place) -> ColumnElement[bool]:
+    at_root = SoundFile.root_id == place.root.root_id
+    if not place.under:
+        return at_root
+    # Every path that begins with the folder and a separator sorts before the next byte.
+    first, last = place.under + SEPARATOR, place.under + bytes([SEPARATOR[0] + 1])
+    inside = and_(SoundFile.path >= first, SoundFile.path < last)
+    return and_(at_root, or_(SoundFile.path == place.under, inside))
+
+
+def _is_format(name: str) -> ColumnElement[bool]:
+    suffix = func.lower(SoundFile.display).endswith(f".{name}", autoescape=True)
+    # FFmpeg's demuxers have names such as "mov,mp4,m4a".
+    containers = literal(",").concat(Recording.container).concat(",")
+    return or_(
+        suffix,
+        func.lower(containers).contains(f",{name},", autoescape=True),
+        func.lower(Recording.codec) == name,
+    )
+
+
+def _about_recordings(scope: Scope) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if scope.min_duration_s is not None:
+        found.append(Recording.duration_s >= scope.min_duration_s)
+    if scope.max_duration_s is not None:
+        found.append(Recording.duration_s <= scope.max_duration_s)
+    found += [
+        exists().where(
+            RecordingTag.recording_id == Recording.id,
+            RecordingTag.tag_id == Tag.id,
+            Tag.name.in_([tag, tag.lower()]),
+        )
+        for tag in scope.tags
+    ]
+    return found
+
+
+def first_paths(session: Session, recording_ids: Sequence[int], scope: Scope) -> dict[int, bytes]:
+    """The absolute path of a file of each recording: the first by its bytes, within `scope`."""
+    found: dict[int, bytes] = {}
+    for some in chunks(recording_ids):
+        rows = session.execute(
+            select(SoundFile.recording_id, LibraryRoot.path.label("root"), SoundFile.path)
+            .join(LibraryRoot, LibraryRoot.id == SoundFile.root_id)
+            .join(Recording, Recording.id == SoundFile.recording_id)
+            .where(SoundFile.recording_id.in_(some), *_about_files(scope))
+        )
+        for row in rows:
+            path = join(row.root, row.path)
+            found[row.recording_id] = min(path, found.get(row.recording_id, path))
+    return found
