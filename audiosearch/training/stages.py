@@ -69,7 +69,7 @@ class Run:
     hold_out_share: float = 0.08
     synthetic_per_label: int = 60
     training_scenes: int = 10_000
-    validation_scenes: int = 400
+    validation_scenes: int = 300
     test_scenes: int = 300
     name: str = "starter"
     version: str = "0.1.0"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from audiosearch.training.checkpoints import (
     load_state,
     save_state,
 )
-from audiosearch.training.convnext import ConvNext, starter_config
+from audiosearch.training.convnext import ConvNext, ConvNextConfig, starter_config
 from audiosearch.training.dataset import SYNTHETIC_SOURCE, SoundCache, Split
 from audiosearch.training.frontend import STARTER_FRONTEND, LogMel, decibels
 from audiosearch.training.labels import all_tags, tags_of
@@ -63,7 +64,13 @@ class EncoderTrainer:
     """Networks, optimiser and data of one run; `run` goes from the last checkpoint to the end."""
 
     def __init__(
-        self, sounds: SoundCache, *, recipe: EncoderRecipe, seed: int, folder: Path
+        self,
+        sounds: SoundCache,
+        *,
+        recipe: EncoderRecipe,
+        seed: int,
+        folder: Path,
+        size: Callable[[int], ConvNextConfig] = starter_config,
     ) -> None:
         torch.manual_seed(seed)
         self.sounds = sounds
@@ -75,7 +82,7 @@ class EncoderTrainer:
         self.length = int(recipe.crop_s * sounds.sample_rate)
         self.chances = sampling_chances(sounds, synthetic_share=recipe.synthetic_share)
         self.log_mel = LogMel(STARTER_FRONTEND)
-        self.network = ConvNext(starter_config(len(self.tags)))
+        self.network = ConvNext(size(len(self.tags)))
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = WeightAverage(self.network, decay=recipe.average)
         self.optimiser = _optimiser(self.network, recipe)

@@ -10,7 +10,7 @@ pytest.importorskip("torch")
 import itertools
 
 from audiosearch.training.captions import Relation
-from audiosearch.training.dataset import Clip, SoundCache, Split
+from audiosearch.training.dataset import Split
 from audiosearch.training.labels import tags_of
 from audiosearch.training.scenes import (
     Material,
@@ -22,37 +22,11 @@ from audiosearch.training.scenes import (
 )
 
 RATE = 16_000
-LABELS = ("dog", "bell", "rain", "siren", "wind", "door_slam", "cat", "engine")
-
-
-def _cache() -> SoundCache:
-    """Eight sounds of three clips each; clip k is a tone of its own pitch for 1 + k % 2 s."""
-    clips, waves = [], []
-    for label in LABELS:
-        for number, split in enumerate((Split.TRAIN, Split.TRAIN, Split.TEST)):
-            clips.append(
-                Clip(
-                    path=f"{label}{number}.wav",
-                    label=label,
-                    source="made",
-                    group=f"{label}{number}",
-                    fold="",
-                    licence="CC0",
-                    attribution="nobody",
-                    split=split,
-                )
-            )
-            count = RATE * (1 + number % 2)
-            hz = 200 + 150 * len(waves)
-            waves.append(8000 * np.sin(2 * np.pi * hz * np.arange(count) / RATE))
-    offsets = np.cumsum([0, *(len(wave) for wave in waves)])
-    samples = np.concatenate(waves).astype(np.int16)
-    return SoundCache(tuple(clips), offsets.astype(np.int64), samples, RATE)
 
 
 @pytest.fixture(scope="module")
-def material() -> Material:
-    return gather_material(_cache(), split=Split.TRAIN)
+def material(made_sounds) -> Material:
+    return gather_material(made_sounds, split=Split.TRAIN)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,85 @@
+"""The score's weights and threshold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+from audiosearch.training.calibrate import calibrate, fit_logistic, unrelated
+from audiosearch.training.captions import Description, Relation
+from audiosearch.training.figures import order_accuracy, recall, scaled
+from audiosearch.training.scoring import PairScores
+
+
+def test_logistic_regression_finds_the_weights_that_made_the_data():
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((20_000, 2))
+    chance = 1 / (1 + np.exp(-(2.0 * values[:, 0] + 1.0 * values[:, 1] - 0.5)))
+    truth = (rng.random(20_000) < chance).astype(float)
+    found = fit_logistic(values, truth, np.ones(20_000))
+    assert found == pytest.approx((2.0, 1.0, -0.5), abs=0.12)
+
+
+def test_evidence_never_counts_against_a_match():
+    rng = np.random.default_rng(0)
+    truth = (rng.random(2000) < 0.5).astype(float)
+    values = np.stack([truth + 0.3 * rng.standard_normal(2000), -truth], axis=1)
+    lift, joint, _ = fit_logistic(values, truth, np.ones(2000))
+    assert lift > 0
+    assert joint == 0
+
+
+def _descriptions(count):
+    names = ["dog", "rain", "bell", "siren", "wind"]
+    return [Description(Relation.ONE, (names[i % 5],)) for i in range(count)]
+
+
+def test_scenes_that_share_a_sound_are_related():
+    pair = Description(Relation.SEQUENCE, ("dog", "rain"))
+    over = Description(Relation.ONE, ("bell",), background="dog")
+    flags = unrelated([pair, over, *_descriptions(3)])
+    assert not flags[0, 1]
+    assert flags[0, 4]
+    assert not flags[1, 2]
+    assert (flags == flags.T).all()
+
+
+def test_calibration_parts_matches_from_others():
+    rng = np.random.default_rng(1)
+    what = _descriptions(100)
+    same = ~unrelated(what)
+    lift = np.where(same, 1.0, -0.5) + 0.2 * rng.standard_normal((100, 100))
+    cosine = np.where(same, 0.6, 0.0) + 0.1 * rng.standard_normal((100, 100))
+    scores = PairScores(
+        cross_entropy=(2.0 - lift).astype(np.float32),
+        silent=np.full(100, 2.0, np.float32),
+        cosine=cosine.astype(np.float32),
+    )
+    fitted = calibrate(scores, what)
+    assert fitted.score.lift > 0
+    assert fitted.score.joint > 0
+    assert 0 < fitted.score.min_score < 1
+    assert fitted.present_refused < 0.05
+    assert fitted.absent_answered < 0.05
+
+
+def test_recall_counts_ties_against_the_answer():
+    fit = np.array([[3.0, 1.0], [3.0, 2.0]], np.float32)
+    assert recall(fit, 1) == 0.5  # the first column is tied
+    assert recall(fit, 2) == 1.0
+
+
+def test_scaling_solves_the_papers_example():
+    # Labbé et al. 2023, table 3: without scaling every sound is answered by the first caption.
+    losses = np.array([[1.7, 8.4, 8.1], [2.1, 7.6, 8.5], [2.0, 8.3, 6.5]], np.float32)
+    assert losses.argmin(axis=1).tolist() == [0, 0, 0]
+    assert scaled(losses).argmin(axis=1).tolist() == [0, 1, 2]
+    assert losses.argmin(axis=0).tolist() == [0, 1, 2]
+
+
+def test_order_is_right_when_the_own_scene_beats_its_twin():
+    fit = np.array([[5.0, 4.0], [1.0, 3.0]], np.float32)
+    assert order_accuracy(fit, np.array([1, 0])) == 0.5

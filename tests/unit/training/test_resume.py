@@ -1,0 +1,155 @@
+"""A stage that was interrupted ends with the weights of one that was not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+from audiosearch.errors import AudiosearchError  # noqa: E402
+from audiosearch.training.captions import every_phrase  # noqa: E402
+from audiosearch.training.checkpoints import load_state, save_state  # noqa: E402
+from audiosearch.training.convnext import starter_config  # noqa: E402
+from audiosearch.training.dataset import Split  # noqa: E402
+from audiosearch.training.decoder import DecoderConfig  # noqa: E402
+from audiosearch.training.features import SceneFeatures  # noqa: E402
+from audiosearch.training.scenes import Planner, gather_material  # noqa: E402
+from audiosearch.training.train_decoder import (  # noqa: E402
+    STARTER_DECODER,
+    CaptionedScenes,
+    DecoderTrainer,
+)
+from audiosearch.training.train_encoder import EncoderRecipe, EncoderTrainer  # noqa: E402
+from audiosearch.training.train_joint import JointRecipe, JointTrainer  # noqa: E402
+from audiosearch.training.vocabulary import collect_words, make_vocabulary  # noqa: E402
+
+
+class Interrupted(Exception):
+    pass
+
+
+def _quiet(progress):
+    del progress
+
+
+def _interrupt_after(trainer, steps):
+    """Let a trainer fail in its next training step after `steps` of them."""
+    real, done = trainer._train_step, []
+
+    def step(*args):
+        if len(done) == steps:
+            raise Interrupted
+        done.append(1)
+        return real(*args)
+
+    trainer._train_step = step
+    with pytest.raises(Interrupted):
+        trainer.run(report=_quiet)
+
+
+def _same(one, other):
+    assert one.keys() == other.keys()
+    for name in one:
+        assert torch.equal(one[name], other[name]), name
+
+
+def _tiny(classes):
+    return replace(starter_config(classes), depths=(1, 1, 1, 1), dims=(4, 4, 4, 8))
+
+
+def test_the_encoder_resumes_to_the_same_weights(made_sounds, tmp_path):
+    recipe = EncoderRecipe(
+        steps=5, batch=4, crop_s=1.0, warm_up=2, save_every=2, evaluate_every=100
+    )
+
+    def trainer(name):
+        return EncoderTrainer(
+            made_sounds, recipe=recipe, seed=1, folder=tmp_path / name, size=_tiny
+        )
+
+    whole = load_state(trainer("whole").run(report=_quiet))
+    _interrupt_after(trainer("broken"), 3)  # the checkpoint is of step 2
+    resumed = load_state(trainer("broken").run(report=_quiet))
+    _same(whole["network"], resumed["network"])
+    assert whole["tags"] == resumed["tags"]
+
+
+@pytest.fixture(scope="module")
+def captioned(made_sounds):
+    """Forty planned scenes with made-up frames, and their twins."""
+    scenes = Planner(gather_material(made_sounds, split=Split.TRAIN), seed=1).plan(40)
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((len(scenes), 9, 8)).astype(np.float16)
+    lengths = rng.integers(3, 10, len(scenes))
+    features = SceneFeatures(values=values, lengths=lengths.astype(np.int64))
+    twins = tuple(scene.twin for scene in scenes)
+    return CaptionedScenes(features, tuple(scene.description for scene in scenes)), twins
+
+
+@pytest.fixture(scope="module")
+def vocabulary():
+    return make_vocabulary(collect_words(every_phrase()))
+
+
+def test_the_decoder_resumes_to_the_same_weights(captioned, vocabulary, tmp_path):
+    scenes, _ = captioned
+    config = DecoderConfig(
+        vocabulary=len(vocabulary),
+        feature_dim=8,
+        dim=8,
+        heads=2,
+        layers=2,
+        feedforward=8,
+        frame_positions=10,
+    )
+
+    def trainer(name):
+        return DecoderTrainer(
+            scenes,
+            scenes,
+            vocabulary,
+            config=config,
+            recipe=replace(STARTER_DECODER, epochs=3, batch=16, warm_up=2),
+            seed=2,
+            folder=tmp_path / name,
+        )
+
+    whole = load_state(trainer("whole").run(report=_quiet))
+    _interrupt_after(trainer("broken"), 4)  # in the middle of the second epoch
+    resumed = load_state(trainer("broken").run(report=_quiet))
+    _same(whole["network"], resumed["network"])
+
+
+def test_the_joint_space_resumes_to_the_same_weights(captioned, vocabulary, tmp_path):
+    scenes, twins = captioned
+
+    def trainer(name):
+        return JointTrainer(
+            scenes,
+            scenes,
+            vocabulary,
+            twins=twins,
+            recipe=JointRecipe(epochs=3, batch=16, warm_up=2),
+            seed=3,
+            folder=tmp_path / name,
+        )
+
+    whole = load_state(trainer("whole").run(report=_quiet))
+    _interrupt_after(trainer("broken"), 4)
+    resumed = load_state(trainer("broken").run(report=_quiet))
+    _same(whole["network"], resumed["network"])
+
+
+def test_a_checkpoint_holds_nothing_that_runs(tmp_path):
+    torch.save({"danger": Interrupted()}, tmp_path / "bad.pt")
+    with pytest.raises(AudiosearchError, match="not a checkpoint of tensors"):
+        load_state(tmp_path / "bad.pt")
+    with pytest.raises(AudiosearchError, match="no such checkpoint"):
+        load_state(tmp_path / "none.pt")
+    save_state({"x": torch.ones(2)}, tmp_path / "good.pt")
+    assert torch.equal(load_state(tmp_path / "good.pt")["x"], torch.ones(2))
+    assert [file.name for file in tmp_path.iterdir() if "partial" in file.name] == []
