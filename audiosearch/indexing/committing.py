@@ -17,22 +17,14 @@ from sqlalchemy.orm import Session
 from audiosearch.errors import DecodeCode
 from audiosearch.indexing.encoding import EncodedWindow
 from audiosearch.indexing.interfaces import Floats, OpenedSound
-from audiosearch.indexing.reading import (
-    Claims,
-    Failed,
-    Finished,
-    Heard,
-    Item,
-    Known,
-    Started,
-    Twin,
-)
+from audiosearch.indexing.items import Failed, Finished, Heard, Item, Known, Started, Twin
+from audiosearch.indexing.reading import Claims
+from audiosearch.indexing.storing import store_captions, store_windows
 from audiosearch.store import faults
 from audiosearch.store.database import Database
-from audiosearch.store.queries import captions, encodings, files, fulltext, recordings, windows
+from audiosearch.store.queries import encodings, files, fulltext, recordings
 from audiosearch.store.queries.files import ReadFile
 from audiosearch.store.queries.pending import PendingFile
-from audiosearch.store.schema import CaptionSource
 
 ATTEMPTS = 3  # at a file that changes while it is read, in one run
 UNFIT = "encoding"  # error code of a sound whose vectors cannot be stored
@@ -142,69 +134,23 @@ class Committer:
 
     def _store(self, session: Session, encoded: Sequence[EncodedWindow]) -> list[Failed]:
         """Store windows and what is said of them; returns the files whose vectors do not fit."""
-        new: list[windows.NewWindow] = []
-        kept: list[EncodedWindow] = []
-        failed: dict[int, Failed] = {}
-        for each in encoded:
-            file = each.heard.file
-            if file.file_id in failed:
-                continue
-            try:
-                new.append(self._new_window(each))
-                kept.append(each)
-            except ValueError as error:
-                failed[file.file_id] = self._unfit(file, str(error))
-        ids = windows.insert_windows(session, new, bundle_id=self._bundle_id)
-        self._say(session, dict(zip(ids, kept, strict=True)))
-        for each in kept:
-            self._count(each.heard)
-        return list(failed.values())
-
-    def _new_window(self, encoded: EncodedWindow) -> windows.NewWindow:
-        window = encoded.heard.window
-        return windows.new_window(
-            recording_id=self._under_way[encoded.heard.file.file_id].recording_id,
-            position=window.position,
-            start_s=window.start_s,
-            end_s=window.end_s,
-            silent=window.silent,
-            frames=encoded.sound.frames,
-            embedding=encoded.sound.embedding,
-            joint=encoded.sound.joint,
+        recording_of = {
+            file_id: under_way.recording_id for file_id, under_way in self._under_way.items()
+        }
+        stored = store_windows(
+            session, encoded, recording_of=recording_of, bundle_id=self._bundle_id
         )
+        store_captions(
+            session, stored.windows, bundle_id=self._bundle_id, embed_texts=self._embed_texts
+        )
+        for each in stored.windows.values():
+            self._count(each.heard)
+        return [self._unfit(file, reason) for file, reason in stored.unfit.values()]
 
     def _unfit(self, file: PendingFile, reason: str) -> Failed:
         self._given_up.add(file.file_id)
         audio_hash = self._under_way[file.file_id].opened.fingerprint.audio_hash
         return Failed(file, code=UNFIT, reason=reason, vanished=False, audio_hash=audio_hash)
-
-    def _say(self, session: Session, stored: Mapping[int, EncodedWindow]) -> None:
-        """Store sentences, their links and, for new ones, their places in the joint space."""
-        said = {window_id: each.sentence for window_id, each in stored.items() if each.sentence}
-        if not said:
-            return
-        ids = captions.ensure_captions(
-            session, [each.text for each in said.values()], source=CaptionSource.AUTO
-        )
-        captions.link_captions(
-            session,
-            [
-                captions.CaptionLink(window_id, ids[each.text], each.cross_entropy)
-                for window_id, each in said.items()
-            ],
-        )
-        embed = self._embed_texts()
-        if embed is not None:
-            new = captions.captions_without_vector(
-                session, bundle_id=self._bundle_id, among=list(ids.values())
-            )
-            if new:
-                captions.insert_caption_vectors(
-                    session,
-                    [caption_id for caption_id, _ in new],
-                    embed([text for _, text in new]),
-                    bundle_id=self._bundle_id,
-                )
 
     def _count(self, heard: Heard) -> None:
         under_way = self._under_way[heard.file.file_id]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from audiosearch.indexing.interfaces import EncodedSound, Models, Sentence
-from audiosearch.indexing.reading import Heard
+from audiosearch.indexing.items import Heard
 from audiosearch.indexing.stopwatch import Stopwatch
 from audiosearch.store import faults
 

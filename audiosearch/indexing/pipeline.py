@@ -30,7 +30,8 @@ from audiosearch.indexing.interfaces import (
     OpenReader,
     Progress,
 )
-from audiosearch.indexing.reading import Claims, Failed, Heard, Item, Readers, ReadingPlan
+from audiosearch.indexing.items import Failed, Heard, Item
+from audiosearch.indexing.reading import Claims, Readers, ReadingPlan
 from audiosearch.indexing.stopwatch import Stopwatch
 from audiosearch.indexing.sync import PlaceScan, Settled, settle_missing, take_in
 from audiosearch.indexing.workers import Worker, WorkerLimits
@@ -174,7 +175,7 @@ class _Run:
         online = [scan.place for scan in self._scans if not scan.offline]
         gone = frozenset(file_id for scan in self._scans for file_id in scan.gone)
         with self._database.reading() as session:
-            n_pending = pending.count_pending(session, online)
+            n_pending = pending.count_pending(session, online, without=gone)
         self._progress.start(n_pending)
         if n_pending == 0:
             return

@@ -1,10 +1,9 @@
 """Readers: threads that open files, decode those whose sound is new, and cut them into windows.
 
-In: an iterator of pending files. Out: one bounded queue of items, each file's in order: `Known` or
-`Twin` (nothing to decode), or `Started`, `Heard`..., `Finished`; `Failed` may come at any point.
-The bound is the brake: decoding waits while the main thread encodes and writes. A sound is decoded
-by one reader only, however many files hold it: the first to ask claims it, and the main thread
-gives the claim back when the result is committed. Readers look into the database, never write.
+In: an iterator of pending files. Out: one bounded queue of items (`items.py`). The bound is the
+brake: decoding waits while the main thread encodes and writes. A sound is decoded by one reader
+only, however many files hold it: the first to ask claims it, and the main thread gives the claim
+back when the result is committed. Readers look into the database, never write.
 """
 
 from __future__ import annotations
@@ -20,12 +19,21 @@ from dataclasses import dataclass
 from audiosearch.audio.windows import Window, windows
 from audiosearch.errors import DecodeCode, DecodeError
 from audiosearch.indexing.interfaces import (
-    DecodedFacts,
     Floats,
     IndexingBundle,
     OpenedSound,
     OpenReader,
     SoundReader,
+)
+from audiosearch.indexing.items import (
+    Broken,
+    Failed,
+    Finished,
+    Heard,
+    Item,
+    Known,
+    Started,
+    Twin,
 )
 from audiosearch.indexing.stopwatch import Stopwatch
 from audiosearch.store.database import Database
@@ -34,69 +42,6 @@ from audiosearch.store.queries.pending import PendingFile
 from audiosearch.store.queries.places import join
 
 _PATIENCE_S = 0.2  # between looks at whether to stop
-
-
-@dataclass(frozen=True)
-class Known:
-    """A file whose sound this bundle has encoded already."""
-
-    file: PendingFile
-    opened: OpenedSound
-
-
-@dataclass(frozen=True)
-class Twin:
-    """A file whose sound another file of this run is being decoded for."""
-
-    file: PendingFile
-    opened: OpenedSound
-
-
-@dataclass(frozen=True)
-class Started:
-    """A file whose windows follow; `resumed`: those stored earlier are kept and left out."""
-
-    file: PendingFile
-    opened: OpenedSound
-    resumed: bool
-
-
-@dataclass(frozen=True, eq=False)
-class Heard:
-    """A window to be encoded."""
-
-    file: PendingFile
-    window: Window
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A file that was decoded to its end, and gave `n_windows` in all."""
-
-    file: PendingFile
-    n_windows: int
-    facts: DecodedFacts
-
-
-@dataclass(frozen=True)
-class Failed:
-    """A file that could not be read; `vanished`: it is no longer there."""
-
-    file: PendingFile
-    code: str  # a DecodeCode, or the word for a failure further on
-    reason: str
-    vanished: bool
-    audio_hash: bytes | None  # of the sound claimed for it, if it came to that
-
-
-@dataclass(frozen=True)
-class Broken:
-    """A reader cannot go on, which is no file's fault."""
-
-    error: BaseException
-
-
-Item = Known | Twin | Started | Heard | Finished | Failed | Broken
 
 
 class _Stopped(Exception):

@@ -6,11 +6,13 @@ The caller owns the transaction.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from audiosearch.store.queries.chunks import chunks
 from audiosearch.store.queries.files import inside
 from audiosearch.store.queries.places import Place
 from audiosearch.store.schema import Encoding, FileState, LibraryRoot, SoundFile
@@ -53,10 +55,16 @@ def _pending(places: Sequence[Place]) -> ColumnElement[bool]:
     return and_(SoundFile.state == FileState.PENDING, or_(false(), *wanted))
 
 
-def count_pending(session: Session, places: Sequence[Place]) -> int:
-    """How many files in these places are to be read."""
-    n_pending = session.scalar(select(func.count()).select_from(SoundFile).where(_pending(places)))
-    return n_pending or 0
+def count_pending(
+    session: Session, places: Sequence[Place], *, without: AbstractSet[int] = frozenset()
+) -> int:
+    """How many files in these places are to be read, not counting those with ids in `without`."""
+    wanted = select(func.count()).select_from(SoundFile).where(_pending(places))
+    n_pending = session.scalar(wanted) or 0
+    return n_pending - sum(
+        session.scalar(wanted.where(SoundFile.id.in_(some))) or 0
+        for some in chunks(sorted(without))
+    )
 
 
 def pending_files(

@@ -1,0 +1,112 @@
+"""Put encoded windows into the database: rows, frames, sentences and their vectors.
+
+In: a batch's windows and the recordings they belong to. Out: their ids, and the files whose
+vectors cannot be kept. The caller owns the transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from audiosearch.indexing.encoding import EncodedWindow
+from audiosearch.indexing.interfaces import Floats
+from audiosearch.store.queries import captions, windows
+from audiosearch.store.queries.pending import PendingFile
+from audiosearch.store.schema import CaptionSource
+
+
+@dataclass(frozen=True)
+class StoredWindows:
+    """Windows by their new ids; files (id to file and reason) with vectors that do not fit."""
+
+    windows: Mapping[int, EncodedWindow]
+    unfit: Mapping[int, tuple[PendingFile, str]]
+
+
+def store_windows(
+    session: Session,
+    encoded: Sequence[EncodedWindow],
+    *,
+    recording_of: Mapping[int, int],
+    bundle_id: int,
+) -> StoredWindows:
+    """Store windows in bulk.
+
+    Args:
+        session: a writing session.
+        encoded: windows of one or several files.
+        recording_of: file id to recording id.
+        bundle_id: what encoded them.
+    """
+    new: list[windows.NewWindow] = []
+    kept: list[EncodedWindow] = []
+    unfit: dict[int, tuple[PendingFile, str]] = {}
+    for each in encoded:
+        file = each.heard.file
+        if file.file_id in unfit:
+            continue
+        try:
+            new.append(_new_window(each, recording_of[file.file_id]))
+            kept.append(each)
+        except ValueError as error:
+            unfit[file.file_id] = (file, str(error))
+    ids = windows.insert_windows(session, new, bundle_id=bundle_id)
+    return StoredWindows(windows=dict(zip(ids, kept, strict=True)), unfit=unfit)
+
+
+def _new_window(encoded: EncodedWindow, recording_id: int) -> windows.NewWindow:
+    window, sound = encoded.heard.window, encoded.sound
+    return windows.new_window(
+        recording_id=recording_id,
+        position=window.position,
+        start_s=window.start_s,
+        end_s=window.end_s,
+        silent=window.silent,
+        frames=sound.frames,
+        embedding=sound.embedding,
+        joint=sound.joint,
+    )
+
+
+def store_captions(
+    session: Session,
+    stored: Mapping[int, EncodedWindow],
+    *,
+    bundle_id: int,
+    embed_texts: Callable[[], Callable[[Sequence[str]], Floats] | None],
+) -> None:
+    """Store sentences, their links to windows and, for new ones, their places in the joint space.
+
+    Args:
+        session: a writing session.
+        stored: windows by id.
+        bundle_id: what wrote the sentences.
+        embed_texts: gives what embeds texts, or None without a joint space; called when needed.
+    """
+    said = {window_id: each.sentence for window_id, each in stored.items() if each.sentence}
+    if not said:
+        return
+    ids = captions.ensure_captions(
+        session, [each.text for each in said.values()], source=CaptionSource.AUTO
+    )
+    captions.link_captions(
+        session,
+        [
+            captions.CaptionLink(window_id, ids[each.text], each.cross_entropy)
+            for window_id, each in said.items()
+        ],
+    )
+    embed = embed_texts()
+    if embed is None:
+        return
+    new = captions.captions_without_vector(session, bundle_id=bundle_id, among=list(ids.values()))
+    if new:
+        captions.insert_caption_vectors(
+            session,
+            [caption_id for caption_id, _ in new],
+            embed([text for _, text in new]),
+            bundle_id=bundle_id,
+        )
