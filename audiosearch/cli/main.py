@@ -40,6 +40,7 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
         "models": "models",
         "config": "config",
         "verify": "verify",
+        "evaluate": "evaluate",
         "completion": "completion",
     }
 )

@@ -74,9 +74,29 @@ class Trial:
         )
 
 
-def no_captions(dataset: Dataset) -> DatasetError:
-    """The error for a data set that should have captions."""
-    return DatasetError(
-        f"{dataset.name} has labels but no captions",
-        remedy="evaluate tags and evaluate scenes take labelled folders",
-    )
+def need_captions(dataset: Dataset) -> None:
+    """Refuse a data set without captions.
+
+    Raises:
+        DatasetError: it has none.
+    """
+    if not dataset.captions:
+        raise DatasetError(
+            f"{dataset.name} has no captions",
+            remedy="evaluate tags and evaluate scenes take labelled folders",
+        )
+
+
+def need_labels(dataset: Dataset) -> None:
+    """Refuse a data set with clips that nobody named.
+
+    Raises:
+        DatasetError: it has some; the message names them.
+    """
+    nameless = [clip.name for clip in dataset.clips if not clip.label]
+    if nameless:
+        more = f" and {len(nameless) - 5} more" if len(nameless) > 5 else ""
+        raise DatasetError(
+            f"{dataset.name} has clips without a label: {', '.join(nameless[:5])}{more}",
+            remedy="give it a column label",
+        )

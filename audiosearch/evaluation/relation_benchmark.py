@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audiosearch.evaluation.datasets import Dataset
-from audiosearch.evaluation.evidence import Trial, no_captions
+from audiosearch.evaluation.evidence import Trial, need_captions
 from audiosearch.evaluation.hearing import Heard
 from audiosearch.evaluation.relations import Perturbation, Perturbed, connectives, perturb
 from audiosearch.evaluation.tables import Cell, Outcome, Table
@@ -78,8 +78,7 @@ def evaluate_relations(dataset: Dataset, trial: Trial, *, seed: int, skip_idioms
     Raises:
         DatasetError: there are no captions, or clips cannot be decoded.
     """
-    if not dataset.captions:
-        raise no_captions(dataset)
+    need_captions(dataset)
     heard = trial.hear(dataset)
     cases = cases_of(dataset, skip_idioms=skip_idioms)
     texts: list[dict[str, None]] = [{} for _ in dataset.clips]

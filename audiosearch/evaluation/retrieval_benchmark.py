@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from audiosearch.config import Config
 from audiosearch.evaluation.datasets import Dataset
-from audiosearch.evaluation.evidence import Trial, no_captions
+from audiosearch.evaluation.evidence import Trial, need_captions
 from audiosearch.evaluation.hearing import Heard
 from audiosearch.evaluation.ranking import hits_in_order
 from audiosearch.evaluation.retrieval import (
@@ -57,8 +57,7 @@ def gather(dataset: Dataset, trial: Trial) -> tuple[Heard, Evidence]:
     Raises:
         DatasetError: there are no captions, or clips cannot be decoded.
     """
-    if not dataset.captions:
-        raise no_captions(dataset)
+    need_captions(dataset)
     heard = trial.hear(dataset)
     return heard, trial.evidence(dataset.captions, heard, relevant=dataset.relevant)
 

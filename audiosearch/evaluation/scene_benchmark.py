@@ -9,20 +9,30 @@ same sounds the other way round (text-to-audio), and a scene its own caption abo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from audiosearch.config import Config
+from audiosearch.evaluation.datasets import Dataset
+from audiosearch.evaluation.evidence import Trial, need_labels
 from audiosearch.evaluation.ranking import figures_of_hits
 from audiosearch.evaluation.retrieval import (
     Evidence,
     Ranking,
     audio_to_text_costs,
+    loss_figures,
+    rankings,
+    recall_figures,
+    retrieval_table,
     text_to_audio_costs,
 )
+from audiosearch.evaluation.retrieval_benchmark import engine_ranking, gather
+from audiosearch.evaluation.scene_audio import write_scenes
 from audiosearch.evaluation.scene_grammar import Kind
-from audiosearch.evaluation.scenes import Scene
-from audiosearch.evaluation.tables import Cell, Table
+from audiosearch.evaluation.scenes import Scene, SceneSettings, plan_scenes
+from audiosearch.evaluation.tables import Cell, Outcome, Table
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.int64]
@@ -99,3 +109,63 @@ def order_table(evidence: Evidence, scenes: Sequence[Scene]) -> Table:
                 rows.append((score, name, len(mine), found, said))
     columns = ("score", "kind", "pairs", "text_to_audio", "audio_to_text")
     return Table("order", "Order accuracy (right order above its twin)", columns, tuple(rows))
+
+
+def evaluate_scenes(
+    dataset: Dataset,
+    trial: Trial,
+    *,
+    settings: SceneSettings,
+    folder: Path | None,
+    engine: Config | None,
+) -> Outcome:
+    """Compose scenes of the labelled clips and find them again.
+
+    Args:
+        dataset: labelled clips, none of which the model was trained on.
+        trial: the model.
+        settings: which scenes.
+        folder: where the scenes are written; None keeps them with the half-done work.
+        engine: settings of the two-step search; None leaves it out.
+
+    Raises:
+        DatasetError: clips have no label, are silent or cannot be decoded, or have fewer than two
+            labels.
+    """
+    need_labels(dataset)
+    scenes = plan_scenes(dataset.clips, settings)
+    if folder is None:
+        folder = trial.work.part("scenes", repr(settings), *(str(c.path) for c in dataset.clips))
+    composed = write_scenes(scenes, dataset.clips, folder=folder, progress=trial.progress)
+    heard, evidence = gather(composed, trial)
+    found = rankings(evidence)
+    if engine is not None:
+        found.append(engine_ranking(composed, evidence, trial, engine))
+    kinds = ", ".join(f"{sum(s.kind is kind for s in scenes)} {kind}" for kind in Kind)
+    return Outcome(
+        name="scenes",
+        title=f"Scenes composed from {dataset.name}",
+        facts=(
+            *trial.facts(composed, heard),
+            ("scenes", kinds),
+            ("composed from", f"{len(dataset.clips)} clips of {len(dataset.labels)} labels"),
+            ("seed", str(settings.seed)),
+            ("folder", str(folder)),
+        ),
+        tables=(
+            retrieval_table(found),
+            by_kind_table(found, scenes),
+            order_table(evidence, scenes),
+        ),
+        figures=(*recall_figures(found), *loss_figures(evidence)),
+        remarks=_unknown_words(composed, trial),
+    )
+
+
+def _unknown_words(composed: Dataset, trial: Trial) -> tuple[str, ...]:
+    """The words of the sentences that the model never learned: its problem, but worth knowing."""
+    vocabulary = trial.subject.bundle.vocabulary
+    unknown = {w for caption in composed.captions for w in vocabulary.unknown_words(caption)}
+    if not unknown:
+        return ()
+    return (f"words of the sentences that the model does not know: {', '.join(sorted(unknown))}",)

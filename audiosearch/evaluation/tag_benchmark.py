@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audiosearch.evaluation.datasets import Dataset
-from audiosearch.evaluation.evidence import Trial
+from audiosearch.evaluation.evidence import Trial, need_labels
 from audiosearch.evaluation.hearing import Heard
 from audiosearch.evaluation.pooling import pool_greatest
 from audiosearch.evaluation.retrieval import Ranking, rankings
@@ -46,8 +46,9 @@ def evaluate_tags(dataset: Dataset, trial: Trial, *, template: str | None) -> Ou
             benchmark does.
 
     Raises:
-        DatasetError: clips cannot be decoded.
+        DatasetError: clips have no label, or cannot be decoded.
     """
+    need_labels(dataset)
     heard = trial.hear(dataset)
     labels = dataset.labels
     truth = np.array([labels.index(clip.label) for clip in dataset.clips], dtype=np.int64)

@@ -1,0 +1,204 @@
+"""`audiosearch evaluate`: how good a model is, by the measures of the field and by our own.
+
+Each command reads a data set, runs the model on it and says what came out: tables on the terminal,
+`--json`, or a page with `--report`. Long work is kept as it goes; the same command goes on where it
+was stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from audiosearch.cli.evaluate_options import EvaluationOptions, evaluation_options
+from audiosearch.cli.evaluate_output import EvaluationProgress, print_outcome
+from audiosearch.cli.output import remark
+from audiosearch.evaluation.caption_benchmark import evaluate_captions
+from audiosearch.evaluation.dataset_files import read_dataset
+from audiosearch.evaluation.datasets import Dataset
+from audiosearch.evaluation.evidence import Trial
+from audiosearch.evaluation.held_out import held_out, refuse_trained
+from audiosearch.evaluation.relation_benchmark import evaluate_relations
+from audiosearch.evaluation.report import write_report
+from audiosearch.evaluation.retrieval_benchmark import (
+    evaluate_retrieval,
+    evaluate_scale,
+    evaluate_shortlist,
+)
+from audiosearch.evaluation.scene_benchmark import evaluate_scenes
+from audiosearch.evaluation.scenes import SceneSettings
+from audiosearch.evaluation.subject import Subject
+from audiosearch.evaluation.tables import Outcome, averaged
+from audiosearch.evaluation.tag_benchmark import evaluate_tags
+from audiosearch.evaluation.work_folder import WorkFolder
+from audiosearch.library import find_model
+from audiosearch.model.runtime import RuntimeOptions
+
+Benchmark = Callable[[Dataset, Trial], Outcome]
+
+
+@click.group()
+def evaluate() -> None:
+    """Measure a model on data sets with known answers.
+
+    DATA.csv lists sounds with captions (columns file_name,caption_1... as Clotho has them;
+    youtube_id,start_time,caption as AudioCaps; or path,caption...) or with labels (path,label and,
+    where known, group and fold). An evaluation that is stopped goes on when it is called again.
+
+    \b
+      audiosearch evaluate retrieval clotho_captions_evaluation.csv --audio evaluation --whole
+      audiosearch evaluate scenes manifest.csv --folds 4 --report report
+    """
+
+
+@evaluate.command()
+@click.option("--no-engine", is_flag=True, help="Leave out the two-step search over a library.")
+@evaluation_options
+def retrieval(options: EvaluationOptions, no_engine: bool) -> None:
+    """Do captions find their sounds, and sounds their captions?
+
+    Recall at 1, 5 and 10 and mAP@10 in both directions, by raw cross-entropy, min-max, z-score,
+    lift, the joint space, lift and joint space combined, and by the two-step search itself.
+    """
+    engine = None if no_engine else options.config
+    _run(options, lambda data, trial: evaluate_retrieval(data, trial, engine=engine))
+
+
+@evaluate.command()
+@evaluation_options
+def shortlist(options: EvaluationOptions) -> None:
+    """What do 50, 100, 200 or 500 candidates lose against listening to every window?"""
+    options = replace(options, whole=False)  # the library cuts windows
+    _run(options, lambda data, trial: evaluate_shortlist(data, trial, config=options.config))
+
+
+@evaluate.command()
+@evaluation_options
+def scale(options: EvaluationOptions) -> None:
+    """How many sounds does it take to know a caption's range of cross-entropy?"""
+    _run(options, lambda data, trial: evaluate_scale(data, trial, seed=options.seed))
+
+
+@evaluate.command()
+@click.option(
+    "--skip-idioms", is_flag=True, help='Pass over "as" in "as well as", "such as", "as if" ...'
+)
+@evaluation_options
+def relations(options: EvaluationOptions, skip_idioms: bool) -> None:
+    """Does the model hear before from after, and then from while?
+
+    Words of time in captions are replaced, or what stands around them is exchanged; the model
+    should find the true caption likelier.
+    """
+    _run(
+        options,
+        lambda data, trial: evaluate_relations(
+            data, trial, seed=options.seed, skip_idioms=skip_idioms
+        ),
+    )
+
+
+@evaluate.command()
+@evaluation_options
+def captions(options: EvaluationOptions) -> None:
+    """How good are the model's own sentences?
+
+    CIDEr-D, BLEU, ROUGE-L and METEOR with the extra `eval` (and Java); SPICE, SPIDEr, SPIDEr-FL
+    and FENSE where aac-metrics and its models are installed.
+    """
+    _run(options, evaluate_captions)
+
+
+@evaluate.command()
+@click.option("--template", metavar="TEXT", help='Sentence for a label, such as "the sound of {}".')
+@evaluation_options
+def tags(options: EvaluationOptions, template: str | None) -> None:
+    """How well are labelled sounds named: by the model's tags, and by labels put into words?"""
+    _run(options, lambda data, trial: evaluate_tags(data, trial, template=template))
+
+
+@evaluate.command()
+@click.option("--ordered", default=100, show_default=True, help="Scenes of two sounds in order.")
+@click.option("--together", default=100, show_default=True, help="Scenes of two sounds at once.")
+@click.option("--three", default=50, show_default=True, help="Scenes of three sounds in order.")
+@click.option("--sentences", default=2, show_default=True, help="Sentences for each scene.")
+@click.option(
+    "--write",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep the scenes here, with scenes.csv, for other programs.",
+)
+@click.option("--no-engine", is_flag=True, help="Leave out the two-step search over a library.")
+@evaluation_options
+def scenes(
+    options: EvaluationOptions,
+    ordered: int,
+    together: int,
+    three: int,
+    sentences: int,
+    folder: Path | None,
+    no_engine: bool,
+) -> None:
+    """Compose scenes from labelled sounds, and find them by who comes before whom.
+
+    Each scene in order stands beside its twin, the same sounds the other way round: order accuracy
+    says how often the right one comes first. The same clips and seed give the same scenes.
+    """
+    settings = SceneSettings(
+        seed=options.seed, ordered=ordered, together=together, three=three, captions=sentences
+    )
+    engine = None if no_engine else options.config
+
+    def benchmark(data: Dataset, trial: Trial) -> Outcome:
+        return evaluate_scenes(data, trial, settings=settings, folder=folder, engine=engine)
+
+    _run(options, benchmark)
+
+
+def _run(options: EvaluationOptions, benchmark: Benchmark) -> None:
+    """Run a benchmark on each model and show what came out."""
+    dataset = read_dataset(
+        options.data,
+        audio=options.audio,
+        layout=options.layout,
+        folds=options.folds,
+        skip_missing=options.skip_missing,
+    )
+    if options.sounds is not None:
+        dataset = dataset.sample(options.sounds, seed=options.seed)
+    outcomes = [_one_model(options, name, dataset, benchmark) for name in options.bundles]
+    outcome = averaged(outcomes)
+    print_outcome(outcome, as_json=options.as_json)
+    if options.report is not None:
+        path = write_report(outcome, options.report)
+        remark(f"report: {path}", quiet=options.quiet)
+
+
+def _one_model(
+    options: EvaluationOptions, name: str, dataset: Dataset, benchmark: Benchmark
+) -> Outcome:
+    runtime = RuntimeOptions(
+        device=options.config.model.device, threads=options.config.model.threads
+    )
+    path = find_model(options.config, name)
+    subject = Subject.open(path, options=runtime, whole=options.whole)
+    found = held_out(dataset.clips, bundle=path)
+    if not options.allow_trained:
+        refuse_trained(found)
+    remark(f"{subject.bundle.name}: {found.remark}", quiet=options.quiet and not found.trained)
+    with EvaluationProgress(quiet=options.quiet) as progress:
+        trial = Trial(subject, WorkFolder(options.work), progress)
+        try:
+            outcome = benchmark(dataset, trial)
+        except KeyboardInterrupt:
+            remark("what is done is kept; the same command goes on from here", quiet=options.quiet)
+            raise
+        timings = progress.timings()
+    return replace(
+        outcome,
+        facts=(*outcome.facts, ("time", timings)),
+        remarks=(found.remark, *outcome.remarks),
+    )
