@@ -19,7 +19,9 @@ import torch
 from audiosearch.training.checkpoints import Progress, Report
 from audiosearch.training.convnext import ConvNext
 from audiosearch.training.frontend import STARTER_FRONTEND, LogMel
-from audiosearch.training.scenes import Material, Samples, Scene, render
+from audiosearch.training.material import Material, Samples
+from audiosearch.training.rendering import render
+from audiosearch.training.scenes import Scene
 
 BATCH = 32
 

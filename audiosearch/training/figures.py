@@ -19,7 +19,9 @@ from audiosearch.training.dataset import SoundCache, Split
 from audiosearch.training.decoder import DecoderNetwork
 from audiosearch.training.export import ScoreSettings
 from audiosearch.training.features import encode_waveforms
-from audiosearch.training.scenes import Planner, gather_material, render
+from audiosearch.training.material import gather_material
+from audiosearch.training.rendering import render
+from audiosearch.training.scenes import Planner
 from audiosearch.training.scoring import Matrix, PairScores, score_pairs
 from audiosearch.training.train_joint import JointSpace
 

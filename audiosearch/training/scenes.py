@@ -1,88 +1,23 @@
-"""Scenes composed in time from single clips: what sounds when, and the waveform of it.
+"""Plans of scenes composed in time from single clips: what sounds when.
 
-In: the sound cache, a split and a seed. Out: plans (which stretch of which clip starts when, and
-what a caption has to say about it), and their samples. All clips of a scene come from one split
-and from different groups. Every scene of two events in a row has a twin in which the same two
-come the other way round: only order tells them apart. It knows no captions and no networks.
+In: the clips of a split and a seed. Out: plans, each with what a caption has to say about it. All
+clips of a scene come from one split and from different groups. Every scene of two events in a row
+has a twin in which the same two come the other way round: only order tells them apart. It knows
+no captions and no networks, and opens no sound: that is `rendering`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from audiosearch.training.captions import PHRASES, Description, Relation, sound_of
-from audiosearch.training.dataset import SoundCache, Split
+from audiosearch.training.captions import Description, Relation, sound_of
 from audiosearch.training.labels import tags_of
-
-Samples = npt.NDArray[np.float32]
+from audiosearch.training.material import BACKGROUND_SOUNDS, COUNTABLE_SOUNDS, Material
 
 SCENE_S = 10.0
-EVENT_DB = -25.0  # level that every stretch is brought to before its own gain
-
-# Sounds that can last under others without being an event of their own.
-BACKGROUND_SOUNDS = frozenset(
-    {
-        "rain",
-        "wind",
-        "sea_waves",
-        "engine",
-        "crickets",
-        "chirping_birds",
-        "insects",
-        "vacuum_cleaner",
-        "washing_machine",
-        "train",
-        "airplane",
-        "helicopter",
-        "crackling_fire",
-        "water_running",
-        "hair_dryer",
-        "city",
-        "coffee_shop",
-        "clock_tick",
-        "static_noise",
-        "electric_hum",
-        "applause",
-        "thunderstorm",
-        "keyboard_typing",
-        "cicada",
-    }
-)
-# Sounds whose short clips hold one single event, so that repeating them makes a known count.
-COUNTABLE_SOUNDS = frozenset(
-    {
-        "dog",
-        "cat",
-        "cow",
-        "sheep",
-        "crow",
-        "sneezing",
-        "coughing",
-        "door_slam",
-        "gunshot",
-        "glass_breaking",
-        "explosion",
-        "balloon_pop",
-        "car_horn",
-        "yawning",
-        "man_screaming",
-        "woman_screaming",
-        "mouse_click",
-        "gun_cocking",
-        "door_wood_creaks",
-        "bell",
-        "owl_hoot",
-        "doorbell",
-        "whistle",
-        "toy_squeak",
-        "woosh",
-        "bicycle_horn",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -112,52 +47,6 @@ class Scene:
     """The index of the scene with the same two events the other way round."""
     seed: int
     """Of its level, bandwidth and noise."""
-
-
-@dataclass(frozen=True)
-class Material:
-    """The clips of one split, by sound, with where each is loud."""
-
-    sounds: SoundCache
-    clips_of: dict[str, tuple[int, ...]]
-    active: dict[int, tuple[int, int]]
-    """First and last loud sample of each clip."""
-    chances: dict[str, float]
-
-    def length(self, clip: int) -> int:
-        """Samples from the first loud one to the last."""
-        first, last = self.active[clip]
-        return last - first
-
-
-def gather_material(sounds: SoundCache, *, split: Split) -> Material:
-    """The clips of a split that can be put into words."""
-    clips_of: dict[str, list[int]] = {}
-    active = {}
-    for index in sounds.indices(split):
-        sound = sound_of(sounds.clips[index].label)
-        if sound in PHRASES:
-            clips_of.setdefault(sound, []).append(index)
-            active[index] = loud_stretch(sounds.waveform(index), rate=sounds.sample_rate)
-    weights = {sound: len(clips) ** 0.5 for sound, clips in clips_of.items()}
-    total = sum(weights.values())
-    return Material(
-        sounds=sounds,
-        clips_of={sound: tuple(clips) for sound, clips in clips_of.items()},
-        active=active,
-        chances={sound: weight / total for sound, weight in weights.items()},
-    )
-
-
-def loud_stretch(waveform: Samples, *, rate: int) -> tuple[int, int]:
-    """First and last sample of what is within 35 dB of the loudest 20 ms."""
-    step = rate // 50
-    blocks = waveform[: waveform.size // step * step].reshape(-1, step)
-    if blocks.size == 0:
-        return 0, waveform.size
-    level = np.sqrt((blocks**2).mean(axis=1))
-    loud = np.flatnonzero(level >= level.max() * 10 ** (-35 / 20))
-    return int(loud[0]) * step, min(waveform.size, int(loud[-1] + 2) * step)
 
 
 class Planner:
@@ -359,60 +248,4 @@ class Planner:
 
 
 def _with_twin(scene: Scene, twin: int) -> Scene:
-    return Scene(scene.length, scene.placed, scene.description, twin, scene.seed)
-
-
-def render(scene: Scene, material: Material) -> Samples:
-    """The samples `(length,)` of a scene."""
-    rate = material.sounds.sample_rate
-    rng = np.random.default_rng(scene.seed)
-    out = np.zeros(scene.length, np.float32)
-    for placed in scene.placed:
-        part = _fill_stretch(placed, material)
-        end = min(scene.length, placed.at + part.size)
-        out[placed.at : end] += part[: end - placed.at]
-    if rng.random() < 0.25:
-        out = low_pass(out, cut_hz=float(rng.uniform(2500, 7500)), rate=rate)
-    if rng.random() < 0.5:
-        out += (10 ** (rng.uniform(-80, -58) / 20) * rng.standard_normal(out.size)).astype(
-            np.float32
-        )
-    out *= 10 ** (rng.uniform(-14, 6) / 20)
-    peak = float(np.abs(out).max(initial=0.0))
-    return np.asarray(out / peak * 0.99 if peak > 0.99 else out, dtype=np.float32)
-
-
-def _fill_stretch(placed: Placed, material: Material) -> Samples:
-    """The stretch at its level, with soft ends; repeated where it has to last longer."""
-    rate = material.sounds.sample_rate
-    wave = material.sounds.waveform(placed.clip)
-    first, last = material.active[placed.clip]
-    stretch = wave[placed.start : min(last, placed.start + placed.count)]
-    if stretch.size < placed.count:
-        whole = wave[first:last]
-        repeats = (placed.count - stretch.size) // max(1, whole.size) + 1
-        pieces = [_soft_ends(piece, rate) for piece in (stretch, *[whole] * repeats)]
-        stretch = np.concatenate(pieces)[: placed.count]
-    level = float(np.sqrt(np.mean(stretch**2))) if stretch.size else 0.0
-    if level > 1e-4:
-        stretch = stretch * (10 ** ((EVENT_DB + placed.gain_db) / 20) / level)
-    return _soft_ends(stretch, rate)
-
-
-def _soft_ends(wave: Samples, rate: int) -> Samples:
-    fade = min(wave.size // 4, rate // 50)
-    if fade == 0:
-        return wave
-    ramp = np.linspace(0, 1, fade, dtype=np.float32)
-    soft = wave.copy()
-    soft[:fade] *= ramp
-    soft[-fade:] *= ramp[::-1]
-    return soft
-
-
-def low_pass(wave: Samples, *, cut_hz: float, rate: int) -> Samples:
-    """Everything above a frequency 60 dB down, with a soft edge of 400 Hz."""
-    spectrum = np.fft.rfft(wave)
-    hz = np.fft.rfftfreq(wave.size, 1 / rate)
-    down_db = -60 * np.clip((hz - cut_hz) / 400, 0, 1)
-    return np.fft.irfft(spectrum * 10 ** (down_db / 20), wave.size).astype(np.float32)
+    return replace(scene, twin=twin)

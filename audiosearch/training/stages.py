@@ -7,6 +7,7 @@ the only place where sizes of the bundled model's run are chosen.
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from audiosearch.training.captions import every_phrase, write_caption
 from audiosearch.training.checkpoints import Progress, Report, load_state
 from audiosearch.training.convnext import ConvNext, starter_config
 from audiosearch.training.dataset import (
+    SYNTHETIC_SOURCE,
     SoundCache,
     Split,
     SplitRule,
@@ -38,8 +40,10 @@ from audiosearch.training.export import (
 from audiosearch.training.features import SceneFeatures, encode_scenes
 from audiosearch.training.figures import TrainedModel, label_figures, scene_figures
 from audiosearch.training.frontend import STARTER_FRONTEND
-from audiosearch.training.scenes import Material, Planner, Scene, gather_material
+from audiosearch.training.material import Material, gather_material
+from audiosearch.training.scenes import Planner, Scene
 from audiosearch.training.scoring import score_pairs
+from audiosearch.training.tagging import evaluate_tagging
 from audiosearch.training.text_tower import TextTowerConfig
 from audiosearch.training.train_decoder import (
     STARTER_DECODER,
@@ -47,7 +51,7 @@ from audiosearch.training.train_decoder import (
     DecoderTrainer,
     starter_decoder_config,
 )
-from audiosearch.training.train_encoder import STARTER_ENCODER, EncoderTrainer, evaluate_tagging
+from audiosearch.training.train_encoder import STARTER_ENCODER, EncoderTrainer
 from audiosearch.training.train_joint import STARTER_JOINT, JointSpace, JointTrainer
 from audiosearch.training.vocabulary import collect_words, make_vocabulary
 
@@ -191,6 +195,7 @@ def export(run: Run, *, bundle: Path, report: Report) -> Path:
         tower=model.joint.tower,
     )
     path = export_bundle(networks, facts, path=bundle)
+    _write_clip_list(open_sounds(run), path / "clips.csv")
     report(Progress("export", 1, 1, f"wrote {path}"))
     return path
 
@@ -211,6 +216,18 @@ def evaluate(run: Run, *, report: Report) -> Path:
     path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     report(Progress("figures", 1, 1, f"{json.dumps(figures)}; wrote {path}"))
     return path
+
+
+def _write_clip_list(sounds: SoundCache, path: Path) -> None:
+    """Every recording that some stage was trained on, with its licence and author."""
+    with path.open("w", encoding="utf-8", newline="") as lines:
+        writer = csv.writer(lines, lineterminator="\n")
+        writer.writerow(["path", "label", "source", "group", "licence", "attribution"])
+        for clip in sounds.clips:
+            if clip.split is Split.TRAIN and clip.source != SYNTHETIC_SOURCE:
+                writer.writerow(
+                    [clip.path, clip.label, clip.source, clip.group, clip.licence, clip.attribution]
+                )
 
 
 def load_model(run: Run, *, score: ScoreSettings) -> TrainedModel:

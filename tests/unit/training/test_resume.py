@@ -17,7 +17,8 @@ from audiosearch.training.convnext import starter_config  # noqa: E402
 from audiosearch.training.dataset import Split  # noqa: E402
 from audiosearch.training.decoder import DecoderConfig  # noqa: E402
 from audiosearch.training.features import SceneFeatures  # noqa: E402
-from audiosearch.training.scenes import Planner, gather_material  # noqa: E402
+from audiosearch.training.material import gather_material  # noqa: E402
+from audiosearch.training.scenes import Planner  # noqa: E402
 from audiosearch.training.train_decoder import (  # noqa: E402
     STARTER_DECODER,
     CaptionedScenes,

@@ -12,14 +12,9 @@ import itertools
 from audiosearch.training.captions import Relation
 from audiosearch.training.dataset import Split
 from audiosearch.training.labels import tags_of
-from audiosearch.training.scenes import (
-    Material,
-    Planner,
-    gather_material,
-    loud_stretch,
-    low_pass,
-    render,
-)
+from audiosearch.training.material import Material, gather_material, loud_stretch
+from audiosearch.training.rendering import low_pass, render
+from audiosearch.training.scenes import Planner
 
 RATE = 16_000
 
