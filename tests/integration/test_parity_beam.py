@@ -45,8 +45,8 @@ def decoder(
     from audiosearch.training.export import write_decoder_graphs  # noqa: PLC0415 - imports torch
 
     folder = tmp_path_factory.mktemp("parity")
-    loaded = load_cnext_trans(mini / "cnext_trans_mini_random.ckpt", heads=2)
-    write_decoder_graphs(loaded.network, folder=folder)
+    network = load_cnext_trans(mini / "cnext_trans_mini_random.ckpt")
+    write_decoder_graphs(network, folder=folder)
     return Decoder(_bundle(folder, mini, repeatable=~expected["forbid_rep_mask"]))
 
 
