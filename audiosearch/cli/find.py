@@ -121,6 +121,8 @@ def _remarks(result: FindResult, *, quiet: bool) -> None:
             " (--min-score 0 shows them)",
             quiet=quiet,
         )
+    elif result.weak:
+        remark("no file name, tag or metadata has these words either", quiet=quiet)
     else:
         remark("no sound passes the filters", quiet=quiet)
 
