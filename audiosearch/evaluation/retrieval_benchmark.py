@@ -6,10 +6,13 @@ themselves are `retrieval`, `shortlist` and `scale_estimates`.
 
 from __future__ import annotations
 
+import numpy as np
+
 from audiosearch.config import Config
 from audiosearch.evaluation.datasets import Dataset
 from audiosearch.evaluation.evidence import Trial, need_captions
 from audiosearch.evaluation.hearing import Heard
+from audiosearch.evaluation.pooling import pool_least
 from audiosearch.evaluation.ranking import hits_in_order
 from audiosearch.evaluation.retrieval import (
     Evidence,
@@ -20,9 +23,16 @@ from audiosearch.evaluation.retrieval import (
     retrieval_table,
 )
 from audiosearch.evaluation.scale_estimates import estimates
-from audiosearch.evaluation.shortlist import Shortlisted, order_of_answers, shortlisted
+from audiosearch.evaluation.shortlist import (
+    Shortlisted,
+    order_of_answers,
+    order_of_listed,
+    pool_any,
+    shortlisted,
+)
 from audiosearch.evaluation.tables import Cell, Line, LineFigure, Outcome, Table
 from audiosearch.evaluation.trial_library import trial_library
+from audiosearch.search.describe import TRIED
 
 SHORTLISTS = (50, 100, 200, 500)
 
@@ -41,7 +51,7 @@ def evaluate_retrieval(dataset: Dataset, trial: Trial, *, engine: Config | None)
     heard, evidence = gather(dataset, trial)
     found = rankings(evidence)
     if engine is not None:
-        found.append(engine_ranking(dataset, evidence, trial, engine))
+        found += engine_rankings(dataset, evidence, trial, engine)
     return Outcome(
         name="retrieval",
         title=f"Retrieval on {dataset.name}",
@@ -62,8 +72,14 @@ def gather(dataset: Dataset, trial: Trial) -> tuple[Heard, Evidence]:
     return heard, trial.evidence(dataset.captions, heard, relevant=dataset.relevant)
 
 
-def engine_ranking(dataset: Dataset, evidence: Evidence, trial: Trial, config: Config) -> Ranking:
-    """The two-step search itself, over a library of the clips: candidates, then the decoder."""
+def engine_rankings(
+    dataset: Dataset, evidence: Evidence, trial: Trial, config: Config
+) -> list[Ranking]:
+    """The two steps of search: few candidates, then the decoder and the bundle's own score.
+
+    Text-to-audio is the search itself, over a library of the clips. Audio-to-text, which has a row
+    where there is a joint space, takes the same first step as `describe`, from the table of losses.
+    """
     with trial_library(
         dataset.clips,
         subject=trial.subject,
@@ -76,8 +92,22 @@ def engine_ranking(dataset: Dataset, evidence: Evidence, trial: Trial, config: C
         for caption in dataset.captions:
             answers.append(library.found(caption, limit=len(dataset.clips)))
             trial.progress.advance(1)
-    order = order_of_answers(answers, evidence.relevant.T)
-    return Ranking("text-to-audio", "engine", order, hits_in_order(order, evidence.relevant.T))
+    relevant = evidence.relevant.T
+    order = order_of_answers(answers, relevant)
+    found = [Ranking("text-to-audio", "engine", order, hits_in_order(order, relevant))]
+    combined = evidence.combined()
+    if evidence.cosine is not None and combined is not None:
+        nearest = np.argsort(-evidence.cosine, axis=1, kind="stable")[:, :TRIED]
+        listed = np.zeros(combined.shape, dtype=np.bool_)
+        np.put_along_axis(listed, nearest, values=True, axis=1)
+        order = order_of_listed(
+            pool_least(np.where(listed, combined, np.inf), evidence.owners),
+            listed=pool_any(listed, evidence.owners),
+            relevant=evidence.relevant,
+        )
+        hits = hits_in_order(order, evidence.relevant)
+        found.append(Ranking("audio-to-text", "engine", order, hits))
+    return found
 
 
 def evaluate_shortlist(dataset: Dataset, trial: Trial, *, config: Config) -> Outcome:

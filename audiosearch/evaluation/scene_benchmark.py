@@ -28,7 +28,7 @@ from audiosearch.evaluation.retrieval import (
     retrieval_table,
     text_to_audio_costs,
 )
-from audiosearch.evaluation.retrieval_benchmark import engine_ranking, gather
+from audiosearch.evaluation.retrieval_benchmark import engine_rankings, gather
 from audiosearch.evaluation.scene_audio import write_scenes
 from audiosearch.evaluation.scene_grammar import Kind
 from audiosearch.evaluation.scenes import Scene, SceneSettings, plan_scenes
@@ -140,7 +140,7 @@ def evaluate_scenes(
     heard, evidence = gather(composed, trial)
     found = rankings(evidence)
     if engine is not None:
-        found.append(engine_ranking(composed, evidence, trial, engine))
+        found += engine_rankings(composed, evidence, trial, engine)
     kinds = ", ".join(f"{sum(s.kind is kind for s in scenes)} {kind}" for kind in Kind)
     return Outcome(
         name="scenes",

@@ -66,9 +66,7 @@ def shortlisted(
     all_costs = pool_least(costs, owners).T
     some_costs = pool_least(np.where(listed, costs, np.inf), owners).T
     order = rank_order(all_costs)
-    # Sounds beyond the candidates: the right one last of all, so that no luck of place counts.
-    luckless = np.where(sound_listed, 0.0, 1.0 + relevant.T)
-    some_order: Ints = np.lexsort((some_costs, luckless), axis=1)
+    some_order = order_of_listed(some_costs, listed=sound_listed, relevant=relevant.T)
     among = np.take_along_axis(sound_listed, order, axis=1)
     return Shortlisted(
         right=float(np.mean((sound_listed & relevant.T).any(axis=1))),
@@ -83,6 +81,16 @@ def pool_any(values: Bools, owners: Ints) -> Bools:
     """Whether any window of each sound is true: (n_windows, ...) to (n_sounds, ...)."""
     pooled: Bools = np.logical_or.reduceat(values, first_windows(owners), axis=0)
     return pooled
+
+
+def order_of_listed(costs: Floats, *, listed: Bools, relevant: Bools) -> Ints:
+    """Orders (n_queries, n_items) in which what is not `listed` comes after all that is.
+
+    Of what is not listed the right items come last of all, so that no luck of place counts.
+    """
+    luckless = np.where(listed, 0.0, 1.0 + relevant)
+    order: Ints = np.lexsort((costs, luckless), axis=1)
+    return order
 
 
 def order_of_answers(answers: Sequence[Sequence[int]], relevant: Bools) -> Ints:
