@@ -1,7 +1,8 @@
 """Everything that is SQLite's own: connections, pragmas, transactions, error codes, backup.
 
 The rest of the store speaks SQLAlchemy and would run on another database; what would have to be
-written anew for it is in this file, in `queries/fulltext.py` (FTS5) and in the migrations.
+written anew for it is in this file, in `queries/fulltext.py` (FTS5; `verify.py` counts its rows)
+and in the migrations.
 
 Transactions: Python's sqlite3 begins and commits on its own, and around DDL in particular, so its
 logic is switched off (`isolation_level = None`) and each transaction begins explicitly:
