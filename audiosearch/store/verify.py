@@ -46,7 +46,7 @@ _QUERIES: Mapping[str, tuple[str, ...]] = {
         " AS e WHERE e.recording_id = f.recording_id AND e.n_windows IS NOT NULL)",
         "SELECT 'file ' || id || ' is in state ' || state FROM sound_file"
         " WHERE state NOT IN ('pending', 'indexed', 'failed', 'missing')",
-        "SELECT 'file ' || id || ' in state ' || state || ' has error ' || coalesce(error_code, '-')"
+        "SELECT 'file ' || id || ', ' || state || ', has error ' || coalesce(error_code, '-')"
         " FROM sound_file WHERE (state = 'failed') != (error_code IS NOT NULL)",
         "SELECT 'root ' || root_id || ' has ' || count(*) || ' rows for ' || min(display)"
         " FROM sound_file GROUP BY root_id, path HAVING count(*) > 1",
