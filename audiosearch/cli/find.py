@@ -111,6 +111,10 @@ def _remarks(result: FindResult, *, quiet: bool) -> None:
     if result.unknown_words:
         words = ", ".join(repr(word) for word in result.unknown_words)
         remark(f"the model does not know {words}; names and tags were searched for it", quiet=quiet)
+    if result.n_left_out:
+        remark(
+            f"the query is too long: its last {result.n_left_out} words were left out", quiet=quiet
+        )
     if result.hits:
         return
     if not result.n_windows:

@@ -88,6 +88,7 @@ class SearchEngine:
         return FindResult(
             hits=hits,
             unknown_words=words.unknown,
+            n_left_out=words.n_left_out,
             weak=not words.has_known,
             exhaustive=exhaustive,
             n_windows=view.n_windows,

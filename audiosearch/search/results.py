@@ -88,6 +88,8 @@ class FindResult:
     Attributes:
         hits: best first.
         unknown_words: words of the query that the model never learned.
+        n_left_out: words at the end of the query that were not used, since the model takes so many
+            at most.
         weak: the model knows no word of the query; hits matched by names, tags or metadata only.
         exhaustive: every window that may answer was scored, not only candidates.
         n_windows: windows of the library, before filters.
@@ -98,6 +100,7 @@ class FindResult:
 
     hits: tuple[Hit, ...]
     unknown_words: tuple[str, ...] = ()
+    n_left_out: int = 0
     weak: bool = False
     exhaustive: bool
     n_windows: int

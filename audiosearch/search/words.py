@@ -27,13 +27,16 @@ class Words:
         text: the words that count, normalised, no more than the decoder has positions for.
         tokens: their ids.
         unknown: those that the model never learned, each once.
+        n_left_out: words beyond those.
         vector: (J,) in the joint space; None where the bundle has none, zero where no word is
             known.
+        has_known: the model knows at least one of the words.
     """
 
     text: str
     tokens: TokenIds
     unknown: tuple[str, ...]
+    n_left_out: int
     vector: Floats | None
     has_known: bool
 
@@ -46,16 +49,17 @@ def understand(text: str, *, scorer: CaptionScorer, tower: TextTower | None) -> 
     """
     # What a terminal passed on that is no Unicode could not be handed to the database.
     clean = text.encode("utf-8", "replace").decode("utf-8")
-    words = split_words(clean)[: scorer.max_words]
+    words = split_words(clean)
     if not words:
         raise QueryError("there is no word to search for", remedy="say what is heard")
-    kept = " ".join(words)
+    kept = " ".join(words[: scorer.max_words])
     vocabulary = scorer.decoder.bundle.vocabulary
     tokens = scorer.encode(kept)
     return Words(
         text=kept,
         tokens=tokens,
         unknown=vocabulary.unknown_words(kept),
+        n_left_out=max(0, len(words) - scorer.max_words),
         vector=None if tower is None else tower.embed([kept])[0],
         has_known=any(token != vocabulary.unk for token in tokens),
     )

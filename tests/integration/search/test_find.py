@@ -220,6 +220,16 @@ def test_captions_bring_candidates(builder: LibraryBuilder) -> None:
     assert [hit.recording_id for hit in result.hits] == [wanted]
 
 
+def test_words_beyond_what_the_model_takes_are_counted(
+    library: LibraryBuilder, models: Models
+) -> None:
+    most = models.bundle.decoder.max_positions - 1
+    result = ask(library, "dog " * (most + 5))
+    assert result.n_left_out == 5
+    assert as_pairs(result) == as_pairs(ask(library, "dog " * most))
+    assert ask(library, "dog " * most).n_left_out == 0
+
+
 @pytest.mark.parametrize("text", ["", "   ", "...", "?!", "<pad>", "\n\t", "“”"])
 def test_a_query_without_words_is_refused(library: LibraryBuilder, text: str) -> None:
     with pytest.raises(QueryError, match="no word"):
