@@ -9,6 +9,7 @@ gaps, a faint noise floor. A twin is the same pieces and gaps from the other end
 from __future__ import annotations
 
 import csv
+import io
 import wave
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -137,12 +138,14 @@ def write_scenes(
     A scene's `label` is its kind, its `group` names the groups of all its clips.
 
     Raises:
-        DatasetError: a clip cannot be decoded or is silent; the message names it.
+        DatasetError: a clip cannot be decoded or is silent (the message names it), or the folder
+            holds other scenes.
         AudiosearchError: the folder cannot be written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         paths = [folder / f"scene-{number:04d}.wav" for number in range(len(scenes))]
+        _claim(folder, _listing(scenes, clips, paths))
         todo = [number for number, path in enumerate(paths) if not path.is_file()]
         progress.start("composing", total=len(scenes), done=len(scenes) - len(todo))
         sounds = _decode({place for number in todo for place in scenes[number].clips}, clips)
@@ -151,7 +154,6 @@ def write_scenes(
             samples = compose(scene, [sounds[i] for i in scene.clips], sample_rate=SAMPLE_RATE)
             write_wav(paths[number], samples, sample_rate=SAMPLE_RATE)
             progress.advance(1)
-        _write_list(folder / LIST, scenes, clips, paths)
     except OSError as error:
         raise AudiosearchError(f"cannot be written: {error.strerror}", path=folder) from error
     return Dataset(
@@ -212,18 +214,36 @@ def write_wav(path: Path, samples: Samples, *, sample_rate: int) -> None:
     unfinished.replace(path)
 
 
-def _write_list(
-    file: Path, scenes: Sequence[Scene], clips: Sequence[Clip], paths: Sequence[Path]
-) -> None:
+def _claim(folder: Path, listing: str) -> None:
+    """Write the list of the scenes, before the first of them, or see that it is the same.
+
+    Raises:
+        DatasetError: the folder holds other scenes, which these must not be mixed with.
+    """
+    file = folder / LIST
+    if file.is_file():
+        other = file.read_bytes() != listing.encode()
+    else:
+        other = any(folder.glob("scene-*.wav"))
+        if not other:
+            file.write_bytes(listing.encode())
+    if other:
+        raise DatasetError("holds other scenes", path=folder, remedy="choose an empty folder")
+
+
+def _listing(scenes: Sequence[Scene], clips: Sequence[Clip], paths: Sequence[Path]) -> str:
+    """The list of the scenes: a data set in the plain layout, with what each was made of."""
     n_captions = max(len(scene.captions) for scene in scenes)
     columns = ["path", *(f"caption_{i + 1}" for i in range(n_captions))]
-    with file.open("w", encoding="utf-8", newline="") as out:
-        writer = csv.writer(out)
-        writer.writerow([*columns, "kind", "events", "twin", "labels", "clips", "groups"])
-        for scene, path in zip(scenes, paths, strict=True):
-            captions = [*scene.captions, *[""] * (n_captions - len(scene.captions))]
-            twin = "" if scene.twin is None else paths[scene.twin].name
-            used = [clips[place] for place in scene.clips]
-            lists = [scene.labels, [c.name for c in used], [c.group for c in used]]
-            joined = (" ".join(each) for each in lists)
-            writer.writerow([path.name, *captions, scene.kind, scene.n_events, twin, *joined])
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*columns, "kind", "events", "twin", "seed", "labels", "clips", "groups"])
+    for scene, path in zip(scenes, paths, strict=True):
+        captions = [*scene.captions, *[""] * (n_captions - len(scene.captions))]
+        twin = "" if scene.twin is None else paths[scene.twin].name
+        used = [clips[place] for place in scene.clips]
+        lists = [scene.labels, [c.name for c in used], [c.group for c in used]]
+        joined = (" ".join(each) for each in lists)
+        facts = [scene.kind, scene.n_events, twin, scene.seed]
+        writer.writerow([path.name, *captions, *facts, *joined])
+    return out.getvalue()

@@ -168,6 +168,20 @@ def test_scenes_are_written_once_and_equal_each_time(tmp_path: Path, make_clips)
     assert [c.captions for c in read.clips] == [c.captions for c in data.clips]
 
 
+def test_a_folder_of_other_scenes_is_refused(tmp_path: Path, make_clips):
+    real = make_clips(("dog", "rain"))
+    for seed in (1, 2):
+        scenes = plan_scenes(real, SceneSettings(seed=seed))
+        if seed == 2:
+            with pytest.raises(DatasetError, match="holds other scenes"):
+                scene_audio.write_scenes(scenes, real, folder=tmp_path / "a", progress=Counter())
+        else:
+            scene_audio.write_scenes(scenes, real, folder=tmp_path / "a", progress=Counter())
+    (tmp_path / "a" / scene_audio.LIST).unlink()
+    with pytest.raises(DatasetError, match="holds other scenes"):
+        scene_audio.write_scenes(scenes, real, folder=tmp_path / "a", progress=Counter())
+
+
 def test_silent_clips_are_named(tmp_path: Path, make_clips):
     real = make_clips(("dog", "rain"), silent="rain")
     scenes = plan_scenes(real, SceneSettings())

@@ -6,7 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiosearch.evaluation.ranking import figures
-from audiosearch.evaluation.shortlist import order_of_answers, shortlisted
+from audiosearch.evaluation.shortlist import (
+    order_of_answers,
+    order_of_listed,
+    shortlisted,
+)
 
 # Windows (rows) of sounds 0, 0, 1, 2 and two queries; sound 0 is right for 0, sound 2 for 1.
 COSTS = np.array([[5.0, 3.0], [1.0, 9.0], [2.0, 1.0], [4.0, 2.0]])
@@ -42,6 +46,14 @@ def test_only_the_windows_listed_count():
     assert found.right == 1
     assert found.end_to_end.recall_1 == 0.5
     assert found.end_to_end.map_10 == pytest.approx((1 / 2 + 1) / 2)
+
+
+def test_what_is_not_listed_comes_last_and_right_ones_last_of_all():
+    costs = np.array([[1.0, 2.0, 0.0, 3.0, -1.0]])
+    listed = np.array([[True, True, False, True, False]])
+    relevant = np.array([[False, False, False, True, True]])
+    order = order_of_listed(costs, listed=listed, relevant=relevant)
+    assert order.tolist() == [[0, 1, 3, 2, 4]]
 
 
 def test_answers_of_an_engine_become_whole_orders():

@@ -1,0 +1,103 @@
+"""The library that evaluation tries the real search on."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from audiosearch.config import Config
+from audiosearch.errors import DatasetError
+from audiosearch.evaluation.datasets import Clip, Dataset
+from audiosearch.evaluation.evidence import Trial
+from audiosearch.evaluation.hearing import hear
+from audiosearch.evaluation.progress import NoProgress
+from audiosearch.evaluation.retrieval_benchmark import engine_rankings, gather
+from audiosearch.evaluation.subject import Subject
+from audiosearch.evaluation.trial_library import trial_library
+from audiosearch.evaluation.work_folder import WorkFolder
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    made = Config(data_dir=tmp_path / "own", config_file=tmp_path / "none.toml")
+    return replace(made, index=replace(made.index, workers=1))
+
+
+@pytest.fixture
+def clips(dataset: Dataset, tmp_path: Path) -> list[Clip]:
+    """The clips of the data set, and a copy of one of them in a hidden folder."""
+    folder = tmp_path / ".hidden"
+    folder.mkdir()
+    copy = Path(shutil.copyfile(dataset.clips[0].path, folder / "a bell rings.wav"))
+    return [*dataset.clips, Clip(name="copy", path=copy, captions=("a bell rings",))]
+
+
+def test_every_clip_is_an_answer_and_names_tell_nothing(
+    clips: list[Clip], subject: Subject, config: Config, work: WorkFolder
+):
+    with trial_library(
+        clips, subject=subject, config=config, work=work, progress=NoProgress()
+    ) as library:
+        found = library.found("a bell rings", limit=99)
+        paths = {hit.path for hit in library.library.find("a bell", min_score=0).hits}
+    assert sorted(found) == [0, 1, 2, 3, 4]
+    assert abs(found.index(0) - found.index(4)) == 1  # one recording: they rank together
+    assert all(path.rpartition(b"/")[2].startswith(b"clip-") for path in paths)
+    assert not config.data_dir.exists()  # the user's own library is not touched
+
+
+def test_candidates_are_rows_of_what_was_heard(
+    clips: list[Clip], subject: Subject, config: Config, work: WorkFolder
+):
+    heard = hear(clips, subject=subject, work=work, progress=NoProgress())
+    with trial_library(
+        clips, subject=subject, config=config, work=work, progress=NoProgress()
+    ) as library:
+        every, two = (
+            library.shortlists(["a dog barks"], limit=k, heard=heard, progress=NoProgress())[0]
+            for k in (50, 2)
+        )
+    assert sorted(every.tolist()) == list(range(len(heard.frames)))
+    assert set(two.tolist()) < set(every.tolist())
+
+
+def test_clips_that_cannot_be_indexed_are_named(
+    clips: list[Clip], subject: Subject, config: Config, work: WorkFolder, tmp_path: Path
+):
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"RIFF nonsense" * 50)
+    with (
+        pytest.raises(DatasetError, match=r"broken\.wav"),
+        trial_library(
+            [*clips, Clip(name="broken", path=broken)],
+            subject=subject,
+            config=config,
+            work=work,
+            progress=NoProgress(),
+        ),
+    ):
+        pass
+
+
+def test_search_over_few_sounds_equals_its_own_score_over_all(
+    dataset: Dataset, subject: Subject, config: Config, work: WorkFolder
+):
+    # Of captions whose words the model all knows, search with every window as a candidate ranks
+    # by the bundle's score; frames are float16 in both.
+    kept = tuple(
+        replace(clip, captions=tuple(c for c in clip.captions if "gramophone" not in c))
+        for clip in dataset.clips
+    )
+    dataset = replace(dataset, clips=kept)
+    trial = Trial(subject, work, NoProgress())
+    _, evidence = gather(dataset, trial)
+    to_audio, to_text = engine_rankings(dataset, evidence, trial, config)
+    combined = evidence.combined()
+    assert combined is not None
+    best = np.array([combined[evidence.owners == i].min(axis=0) for i in range(4)])
+    assert to_audio.order.tolist() == np.argsort(best.T, axis=1, kind="stable").tolist()
+    assert to_text.order.tolist() == np.argsort(best, axis=1, kind="stable").tolist()
