@@ -1,0 +1,109 @@
+"""A folder of good and bad files: the good ones are taken in, each bad one has its reason."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.e2e.command import Command
+from tests.sounds import tone, tones, wav_bytes, write_audio
+
+
+def respecting_permissions(command: Command) -> Command:
+    """The command as a user to whom file permissions apply: root reads everything otherwise."""
+    if os.geteuid() != 0:
+        return command
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        pytest.skip("running as root, and there is no setpriv to give up root's rights")
+    without = "-dac_override,-dac_read_search"
+    prefix = (setpriv, f"--bounding-set={without}", f"--inh-caps={without}")
+    return dataclasses.replace(command, program=(*prefix, *command.program))
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    """Good files, and every kind of bad one."""
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    good = write_audio(folder / "good.wav", tones([300, 1500]))
+    write_audio(folder / "good.ogg", tones([500, 900]))
+    flac = write_audio(folder / "good.flac", tones([700, 200])).read_bytes()
+    named = os.fsencode(folder) + b"/good-\xff\xfe.wav"
+    write_audio(folder / "tmp.wav", tones([444, 222]))
+    os.rename(folder / "tmp.wav", named)  # noqa: PTH104  # bytes
+
+    claims = {"zero": 0, "huge": 0xFFFFFFFF, "2gb": 2_000_000_000}
+    for number, (name, claimed) in enumerate(claims.items(), start=1):
+        lying = wav_bytes(tone(620.0 * number), declared_bytes=claimed)
+        (folder / f"lying-{name}.wav").write_bytes(lying)
+    (folder / "no-samples.wav").write_bytes(wav_bytes(tone(seconds=0.0)))
+    broken = tone(810.0)
+    broken[100:200] = np.nan
+    broken[300:310] = np.inf
+    (folder / "nan.wav").write_bytes(wav_bytes(broken, bits=32, floating=True))
+
+    (folder / "empty.wav").write_bytes(b"")
+    (folder / "garbage.mp3").write_bytes(np.random.default_rng(0).bytes(20_000))
+    (folder / "truncated.flac").write_bytes(flac[:60])
+    (folder / "header-only.wav").write_bytes(good.read_bytes()[:30])
+    (folder / "text.wav").write_text("RIFF, said the file, and nothing else\n")
+    (folder / "unreadable.wav").write_bytes(good.read_bytes()[:-2] + b"\1\2")
+    (folder / "unreadable.wav").chmod(0)
+    os.mkfifo(folder / "pipe.wav")
+    return folder
+
+
+def test_good_files_are_taken_in_and_bad_ones_named(fresh: Command, mixed: Path):
+    fresh.environ["AUDIOSEARCH_SEARCH_FOLD_SIMILARITY"] = "2"  # show them all
+    command = respecting_permissions(fresh)
+    answer = command("index", mixed, "--json")
+    assert answer.status == 0, answer.err
+    failed = {Path(row["path"]).name: row for row in command("failed", "--json").rows}
+    assert {name: row["code"] for name, row in failed.items()} == {
+        "empty.wav": "empty",
+        "garbage.mp3": "unsupported",
+        "truncated.flac": failed["truncated.flac"]["code"],
+        "header-only.wav": failed["header-only.wav"]["code"],
+        "text.wav": "unsupported",
+        "unreadable.wav": "unreadable",
+        "no-samples.wav": "no-samples",
+    }
+    for row in failed.values():
+        assert row["reason"]
+        assert row["remedy"]
+    hits = command("find", "a bell", "--json", "--min-score", "0", "-n", "50").rows
+    assert {Path(row["path"]).name for row in hits} == {
+        "good.wav",
+        "good.ogg",
+        "good.flac",
+        r"good-\xff\xfe.wav",
+        "lying-huge.wav",  # the header lies, the sound is all there
+        "lying-2gb.wav",
+        "lying-zero.wav",
+        "nan.wav",
+    }
+    assert command("verify").status == 0
+
+
+def test_bad_files_are_not_tried_again_until_they_change(fresh: Command, mixed: Path):
+    command = respecting_permissions(fresh)
+    n_failed = command("index", mixed, "--json").rows[0]["failed"]
+    assert n_failed == 7
+    again = command("index", "--json").rows[0]
+    assert (again["failed"], again["windows_encoded"]) == (0, 0)
+    (mixed / "unreadable.wav").chmod(0o644)
+    healed = command("index", "--json").rows[0]
+    assert (healed["failed"], healed["windows_encoded"]) == (0, 1)
+
+
+def test_failed_files_are_tried_again_when_asked(fresh: Command, mixed: Path):
+    command = respecting_permissions(fresh)
+    command("index", mixed)
+    assert command("failed", "--retry").status == 0
+    assert command("index", "--json").rows[0]["failed"] == 7
