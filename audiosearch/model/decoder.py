@@ -80,7 +80,7 @@ class Decoder:
             row[: len(given)] = given
         keys: Floats
         values: Floats
-        keys, values = self._session("memory").run(
+        keys, values = self._session("memory").run_anywhere(
             ["memory_keys", "memory_values"], {"frames": padded}
         )
         return Memory(keys, values, lengths)
@@ -115,7 +115,7 @@ class Decoder:
         memory: Memory,
     ) -> list[Array]:
         session = self._session("decoder")
-        results = session.run(
+        results = session.run_anywhere(
             outputs,
             {
                 "tokens": tokens,

@@ -107,7 +107,7 @@ class Encoder:
         if n_rows > 1:
             self._batch = n_rows // 2
         elif session.device.name == "cuda":
-            self._session = session.on_cpu(reason="the graphics card is out of memory; using CPU")
+            session.use_cpu(reason=f"the graphics card gave up ({error}); using the CPU")
             self._batch = BATCH
         else:
             raise MemoryError(f"no memory to encode one window: {error}") from error

@@ -10,12 +10,14 @@ in the log); the same graph then runs on the CPU.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import io
 import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -29,6 +31,7 @@ from audiosearch.model.bundle import BundleFile
 log = logging.getLogger(__name__)
 
 Array = npt.NDArray[Any]
+Providers = list[tuple[str, dict[str, str]]]  # names with options, the first that works is used
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 _CUDA_OPTIONS = {
@@ -72,43 +75,50 @@ class GraphSession:
     """
 
     def __init__(self, graph: BundleFile, *, options: RuntimeOptions, fused: bool = False) -> None:
-        runtime = _runtime()
-        content = graph.read()
-        wanted, reason = _providers(runtime, options.device)
+        self._graph = graph
+        self._options = options
+        self._fused = fused
+        wanted, reason = _providers(_runtime(), options.device)
         try:
-            session = _session(runtime, content, wanted, options, fused=fused)
+            self._session = self._load(wanted)
         except Exception as error:
             if len(wanted) == 1 or not _is_runtime_error(error):
                 raise _unfit(graph, error) from error
             reason = f"the graphics card cannot be used: {_first_line(error)}"
-            session = _session(runtime, content, [(CPU, {})], options, fused=fused)
-        self._session = session
-        self._graph = graph
-        self._options = options
-        self._fused = fused
-        used = str(session.get_providers()[0])
+            self._session = self._load([(CPU, {})])
+        used = str(self._session.get_providers()[0])
         if wanted[0][0] == CUDA and used != CUDA:
             reason = reason or "CUDA or cuDNN libraries are missing"
-        if options.device == "cuda" and used != CUDA:
-            reason = reason or "no graphics card was found"
         self.device = Device(used, None if reason is None else f"{reason}; {_CUDA_REMEDY}")
         _say(self.device.note)
-        self.inputs = tuple(str(item.name) for item in session.get_inputs())
-        self.outputs = tuple(str(item.name) for item in session.get_outputs())
+        self.inputs = tuple(str(item.name) for item in self._session.get_inputs())
+        self.outputs = tuple(str(item.name) for item in self._session.get_outputs())
 
-    def on_cpu(self, *, reason: str) -> GraphSession:
-        """The same graph on the CPU, for when the card gave up; says so."""
-        options = replace(self._options, device="cpu")
-        session = GraphSession(self._graph, options=options, fused=self._fused)
-        session.device = Device(session.device.provider, reason)
-        _say(reason)
-        return session
+    def _load(self, providers: Providers) -> Any:
+        content = self._graph.read()
+        runtime = _runtime()
+        settings = runtime.SessionOptions()
+        levels = runtime.GraphOptimizationLevel
+        settings.graph_optimization_level = (
+            levels.ORT_ENABLE_ALL if self._fused else levels.ORT_ENABLE_BASIC
+        )
+        settings.log_severity_level = 4
+        settings.intra_op_num_threads = self._options.threads or available_cores()
+        settings.inter_op_num_threads = 1
+        # Threads that spin between the graphs of one query take the cores from the graph that runs.
+        settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        return runtime.InferenceSession(
+            content,
+            sess_options=settings,
+            providers=providers,
+            enable_fallback=0,  # its own way back to the CPU prints to stdout, where results go
+        )
 
     def run(self, names: Sequence[str], feed: Mapping[str, Array]) -> list[Array]:
         """The outputs `names` for the inputs `feed`.
 
         Raises:
-            OutOfMemory: the device has no room for this batch.
+            OutOfMemory: the device has no room for this batch, or the card gave up.
             BundleError: the graph does not take these inputs.
         """
         try:
@@ -121,6 +131,27 @@ class GraphSession:
             raise _unfit(self._graph, error) from error
         return outputs
 
+    def run_anywhere(self, names: Sequence[str], feed: Mapping[str, Array]) -> list[Array]:
+        """As `run`, on the CPU from now on if the graphics card has no room.
+
+        Raises:
+            MemoryError: the CPU has none either.
+            BundleError: the graph does not take these inputs.
+        """
+        try:
+            return self.run(names, feed)
+        except OutOfMemory as error:
+            if self.device.name != "cuda":
+                raise MemoryError(f"no memory to run the model: {error}") from error
+            self.use_cpu(reason=f"the graphics card gave up ({error}); using the CPU")
+        return self.run_anywhere(names, feed)
+
+    def use_cpu(self, *, reason: str) -> None:
+        """Load the same graph on the CPU in place of the card, and say why."""
+        self._session = self._load([(CPU, {})])
+        self.device = Device(CPU, reason)
+        _say(reason)
+
 
 @cache
 def _runtime() -> ModuleType:
@@ -131,28 +162,7 @@ def _runtime() -> ModuleType:
     return module
 
 
-def _session(
-    runtime: ModuleType,
-    content: bytes,
-    providers: list[tuple[str, dict[str, str]]],
-    options: RuntimeOptions,
-    *,
-    fused: bool,
-) -> Any:
-    settings = runtime.SessionOptions()
-    levels = runtime.GraphOptimizationLevel
-    settings.graph_optimization_level = levels.ORT_ENABLE_ALL if fused else levels.ORT_ENABLE_BASIC
-    settings.log_severity_level = 4
-    settings.intra_op_num_threads = options.threads or available_cores()
-    settings.inter_op_num_threads = 1
-    # Threads that spin between the graphs of one query take the cores from the graph that runs.
-    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return runtime.InferenceSession(content, sess_options=settings, providers=providers)
-
-
-def _providers(
-    runtime: ModuleType, device: str
-) -> tuple[list[tuple[str, dict[str, str]]], str | None]:
+def _providers(runtime: ModuleType, device: str) -> tuple[Providers, str | None]:
     """Providers to try, and why the one asked for is not among them."""
     cpu: tuple[str, dict[str, str]] = (CPU, {})
     if device == "cpu":
@@ -163,7 +173,8 @@ def _providers(
     if count_cuda_devices() == 0:
         return [cpu], "no graphics card was found" if device == "cuda" else None
     if hasattr(runtime, "preload_dlls"):
-        runtime.preload_dlls()  # finds the CUDA libraries that pip installed
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints; what fails shows later
+            runtime.preload_dlls()  # finds the CUDA libraries that pip installed
     return [(CUDA, dict(_CUDA_OPTIONS)), cpu], None
 
 
@@ -195,6 +206,8 @@ def _is_runtime_error(error: Exception) -> bool:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
+    if type(error).__name__ == "EPFail":  # the card failed in the middle; the CPU may not
+        return True
     text = str(error).lower()
     return "failed to allocate memory" in text or "out of memory" in text or "bad_alloc" in text
 

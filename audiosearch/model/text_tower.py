@@ -54,7 +54,7 @@ class TextTower:
         tokens = np.full((len(ids), width), self.bundle.vocabulary.pad, dtype=np.int64)
         for row, values in enumerate(ids):
             tokens[row, : len(values)] = values
-        [joint] = self._session.run(["joint"], {"tokens": tokens})
+        [joint] = self._session.run_anywhere(["joint"], {"tokens": tokens})
         if joint.shape != (len(ids), self.bundle.joint_dim) or not np.isfinite(joint).all():
             raise BundleError(
                 f"the text tower gives {joint.shape}, or numbers that are not finite",

@@ -81,8 +81,8 @@ class Cramped:
             raise OutOfMemory("out of memory")
         return self.session.run(names, feed)
 
-    def on_cpu(self, *, reason: str) -> GraphSession:
-        return self.session.on_cpu(reason=reason)
+    def use_cpu(self, *, reason: str) -> None:
+        self.room, self.device = 100, Device("CPUExecutionProvider", reason)
 
 
 def cramped(bundle: Bundle, *, room: int, name: str = "cpu") -> tuple[Encoder, Cramped]:

@@ -9,7 +9,15 @@ import pytest
 from audiosearch.errors import BundleError
 from audiosearch.model import runtime
 from audiosearch.model.bundle import Bundle, BundleFile
-from audiosearch.model.runtime import GraphSession, RuntimeOptions, available_cores
+from audiosearch.model.runtime import (
+    CPU,
+    CUDA,
+    Device,
+    GraphSession,
+    OutOfMemory,
+    RuntimeOptions,
+    available_cores,
+)
 
 
 def test_the_cpu_is_used_and_said(bundle: Bundle) -> None:
@@ -71,3 +79,68 @@ def test_wrong_inputs_are_a_bundle_error(bundle: Bundle) -> None:
 
 def test_there_is_a_core() -> None:
     assert available_cores() >= 1
+
+
+class Failing:
+    """A session of ONNX Runtime that fails as asked."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def run(self, names: list[str], feed: dict[str, object]) -> None:
+        raise self.error
+
+
+class EPFail(RuntimeError):
+    """As ONNX Runtime names the failure of a provider."""
+
+
+def failing(bundle: Bundle, error: Exception, *, provider: str) -> GraphSession:
+    session = GraphSession(bundle.graphs["memory"], options=RuntimeOptions(device="cpu"))
+    session._session = Failing(error)
+    session.device = Device(provider)
+    return session
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("Failed to allocate memory for requested buffer of size 1048576"),
+        RuntimeError("CUDA failure 2: out of memory"),
+        EPFail("CUDA failure 999: unknown error"),
+    ],
+)
+def test_a_card_that_gives_up_gives_way_to_the_cpu(bundle: Bundle, error: Exception) -> None:
+    feed = {"frames": np.ones((1, 2, bundle.frame_dim), np.float32)}
+    with pytest.raises(OutOfMemory):
+        failing(bundle, error, provider=CUDA).run(["memory_keys"], feed)
+    session = failing(bundle, error, provider=CUDA)
+    [keys] = session.run_anywhere(["memory_keys"], feed)
+    assert np.isfinite(keys).all()
+    assert session.device.name == "cpu"
+    assert "gave up" in str(session.device.note)
+
+
+def test_a_cpu_without_memory_is_an_error(bundle: Bundle) -> None:
+    session = failing(bundle, RuntimeError("std::bad_alloc"), provider=CPU)
+    with pytest.raises(MemoryError):
+        session.run_anywhere(["memory_keys"], {})
+
+
+def test_a_card_whose_libraries_are_missing_is_said_and_nothing_printed(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    load = GraphSession._load
+
+    def without_card(session: GraphSession, providers: list[tuple[str, dict[str, str]]]) -> object:
+        if providers[0][0] == CUDA:
+            raise RuntimeError("libcudart.so.13: cannot open shared object file")
+        return load(session, providers)
+
+    monkeypatch.setattr(GraphSession, "_load", without_card)
+    monkeypatch.setattr(runtime, "_providers", lambda *_: ([(CUDA, {}), (CPU, {})], None))
+    session = GraphSession(bundle.graphs["memory"], options=RuntimeOptions(device="auto"))
+    assert session.device.name == "cpu"
+    assert "libcudart" in str(session.device.note)
+    assert "audiosearch[cuda]" in str(session.device.note)
+    assert capfd.readouterr().out == ""
