@@ -20,7 +20,7 @@ from audiosearch.evaluation.caption_benchmark import evaluate_captions
 from audiosearch.evaluation.dataset_files import read_dataset
 from audiosearch.evaluation.datasets import Dataset
 from audiosearch.evaluation.evidence import Trial
-from audiosearch.evaluation.held_out import held_out, refuse_trained
+from audiosearch.evaluation.held_out import held_out, only_held_out, refuse_trained
 from audiosearch.evaluation.relation_benchmark import evaluate_relations
 from audiosearch.evaluation.report import write_report
 from audiosearch.evaluation.retrieval_benchmark import (
@@ -167,6 +167,9 @@ def _run(options: EvaluationOptions, benchmark: Benchmark) -> None:
         folds=options.folds,
         skip_missing=options.skip_missing,
     )
+    if options.held_out:
+        for name in options.bundles:
+            dataset = only_held_out(dataset, bundle=find_model(options.config, name))
     if options.sounds is not None:
         dataset = dataset.sample(options.sounds, seed=options.seed)
     outcomes = [_one_model(options, name, dataset, benchmark) for name in options.bundles]

@@ -29,6 +29,7 @@ class EvaluationOptions:
     audio: Path | None
     layout: Layout | None
     folds: tuple[str, ...]
+    held_out: bool
     sounds: int | None
     seed: int
     whole: bool
@@ -61,6 +62,11 @@ def evaluation_options(command: F) -> F:
         help="Layout of DATA.csv (default: by its columns).",
     )
     @click.option("--folds", metavar="LIST", help="Only clips of these folds, such as 4 or 1,2.")
+    @click.option(
+        "--held-out",
+        is_flag=True,
+        help="Only clips whose groups every model's clips.csv lists as kept for testing.",
+    )
     @click.option(
         "--sounds",
         metavar="N",
@@ -98,6 +104,7 @@ def evaluation_options(command: F) -> F:
         bundles: tuple[str, ...],
         layout: str | None,
         folds: str | None,
+        held_out: bool,
         work: Path | None,
         data: Path,
         audio: Path | None,
@@ -118,6 +125,7 @@ def evaluation_options(command: F) -> F:
             audio=audio,
             layout=None if layout is None else Layout(layout),
             folds=tuple(filter(None, (fold.strip() for fold in (folds or "").split(",")))),
+            held_out=held_out,
             sounds=sounds,
             seed=seed,
             whole=whole,

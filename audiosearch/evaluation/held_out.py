@@ -9,12 +9,13 @@ original recording or person, so a group in common is as bad as the very clip.
 from __future__ import annotations
 
 import csv
+from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from audiosearch.errors import DatasetError
-from audiosearch.evaluation.datasets import Clip
+from audiosearch.evaluation.datasets import Clip, Dataset
 
 TRAINED_ON = "clips.csv"
 
@@ -58,26 +59,54 @@ def held_out(clips: Iterable[Clip], *, bundle: Path) -> HeldOut:
         DatasetError: the bundle's list cannot be read.
     """
     groups = {clip.group for clip in clips} - {""}
+    listed = _listed(bundle)
+    if listed is None:
+        return HeldOut(listed=False, n_groups=len(groups))
+    return HeldOut(
+        listed=True,
+        n_groups=len(groups),
+        trained=tuple(sorted(groups & listed.get("train", set()))),
+        tuned=tuple(sorted(groups & listed.get("validation", set()))),
+    )
+
+
+def only_held_out(dataset: Dataset, *, bundle: Path) -> Dataset:
+    """The clips whose groups the bundle lists as kept for testing.
+
+    Raises:
+        DatasetError: the bundle has no list, or no clip is left.
+    """
+    listed = _listed(bundle)
+    if listed is None:
+        raise DatasetError(f"has no {TRAINED_ON} to tell what was held out", path=bundle)
+    others = set().union(*(groups for split, groups in listed.items() if split != "test"))
+    kept = listed.get("test", set()) - others
+    clips = tuple(clip for clip in dataset.clips if clip.group in kept)
+    if not clips:
+        raise DatasetError(f"{dataset.name} has no clip that the bundle lists as held out")
+    return replace(dataset, clips=clips)
+
+
+def _listed(bundle: Path) -> dict[str, set[str]] | None:
+    """The groups of each split that the bundle lists; None where it has no list.
+
+    Raises:
+        DatasetError: the list cannot be read.
+    """
     file = bundle / TRAINED_ON
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             rows = list(csv.DictReader(lines))
     except FileNotFoundError:
-        return HeldOut(listed=False, n_groups=len(groups))
+        return None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"cannot be read: {error}", path=file) from error
     if rows and not {"group", "split"} <= set(rows[0]):
         raise DatasetError("lacks the columns group and split", path=file)
-    splits = {
-        split: {row["group"] for row in rows if row["split"] == split}
-        for split in ("train", "validation")
-    }
-    return HeldOut(
-        listed=True,
-        n_groups=len(groups),
-        trained=tuple(sorted(groups & splits["train"])),
-        tuned=tuple(sorted(groups & splits["validation"])),
-    )
+    splits: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        splits[row["split"]].add(row["group"])
+    return dict(splits)
 
 
 def refuse_trained(found: HeldOut) -> None:

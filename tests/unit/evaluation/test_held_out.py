@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from audiosearch.errors import DatasetError
-from audiosearch.evaluation.datasets import Clip
-from audiosearch.evaluation.held_out import held_out, refuse_trained
+from audiosearch.evaluation.datasets import Clip, Dataset
+from audiosearch.evaluation.held_out import held_out, only_held_out, refuse_trained
 
 LIST = "path,group,split\nx.ogg,g1,train\ny.ogg,g2,validation\nz.ogg,g3,test\n"
 
@@ -41,3 +41,14 @@ def test_a_list_without_its_columns_is_refused(tmp_path: Path):
     (tmp_path / "clips.csv").write_text("path\nx.ogg\n")
     with pytest.raises(DatasetError, match="lacks the columns"):
         held_out(clips("g1"), bundle=tmp_path)
+
+
+def test_only_what_was_kept_for_testing(tmp_path: Path):
+    (tmp_path / "clips.csv").write_text(LIST)
+    dataset = Dataset(name="x", clips=tuple(clips("g1", "g2", "g3", "g3", "g4", "")))
+    kept = only_held_out(dataset, bundle=tmp_path)
+    assert [clip.group for clip in kept.clips] == ["g3", "g3"]
+    with pytest.raises(DatasetError, match="no clip that the bundle lists"):
+        only_held_out(Dataset(name="x", clips=tuple(clips("g1"))), bundle=tmp_path)
+    with pytest.raises(DatasetError, match=r"has no clips\.csv"):
+        only_held_out(dataset, bundle=tmp_path / "none")
