@@ -25,7 +25,10 @@ def test_json_begins_with_what_it_was(capsys: pytest.CaptureFixture[str]):
     print_outcome(OUTCOME, as_json=True)
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert rows[0] == {
-        **{"evaluation": "x", "table": "facts", "model": "toy", "data_set": "d"},
+        "evaluation": "x",
+        "table": "facts",
+        "model": "toy",
+        "data_set": "d",
         "remarks": ["!"],
     }
     assert rows[1] == {"evaluation": "x", "table": "t", "score": "ce", "n": 3, "r1": 0.5}
