@@ -93,20 +93,25 @@ def order_right(
     return answers
 
 
-def order_table(evidence: Evidence, scenes: Sequence[Scene]) -> Table:
-    """Order accuracy by score and kind of scene."""
+def order_table(evidence: Evidence, scenes: Sequence[Scene], engine: Sequence[Ranking]) -> Table:
+    """Order accuracy by score and kind of scene; `engine` are the rankings of search, if any."""
     to_audio = dict(text_to_audio_costs(evidence))
     to_text = dict(audio_to_text_costs(evidence))
+    for one in engine:
+        costs = to_audio if one.direction == "text-to-audio" else to_text
+        costs[one.score] = np.argsort(one.order, axis=1).astype(np.float64)  # ranks
     rows: list[tuple[Cell, ...]] = []
-    for score, costs in to_text.items():
+    for score in dict.fromkeys((*to_text, *to_audio)):
         # Scaling by a caption's own statistics changes nothing among the sounds of one caption.
-        answers = order_right(to_audio.get(score, to_audio["ce"]), costs, scenes)
+        answers = order_right(
+            to_audio.get(score, to_audio["ce"]), to_text.get(score, to_text["ce"]), scenes
+        )
         for name, kinds in (*((str(kind), (kind,)) for kind in ORDERED), ("both", ORDERED)):
             mine = [answer for answer in answers if answer[0] in kinds]
             if mine:
                 found = float(np.mean([answer[1] for answer in mine]))
                 said = float(np.mean([answer[2] for answer in mine]))
-                rows.append((score, name, len(mine), found, said))
+                rows.append((score, name, len(mine), found, said if score in to_text else None))
     columns = ("score", "kind", "pairs", "text_to_audio", "audio_to_text")
     return Table("order", "Order accuracy (right order above its twin)", columns, tuple(rows))
 
@@ -138,9 +143,8 @@ def evaluate_scenes(
         folder = trial.work.part("scenes", repr(settings), *(str(c.path) for c in dataset.clips))
     composed = write_scenes(scenes, dataset.clips, folder=folder, progress=trial.progress)
     heard, evidence = gather(composed, trial)
-    found = rankings(evidence)
-    if engine is not None:
-        found += engine_rankings(composed, evidence, trial, engine)
+    searched = [] if engine is None else engine_rankings(composed, evidence, trial, engine)
+    found = [*rankings(evidence), *searched]
     kinds = ", ".join(f"{sum(s.kind is kind for s in scenes)} {kind}" for kind in Kind)
     return Outcome(
         name="scenes",
@@ -155,7 +159,7 @@ def evaluate_scenes(
         tables=(
             retrieval_table(found),
             by_kind_table(found, scenes),
-            order_table(evidence, scenes),
+            order_table(evidence, scenes, searched),
         ),
         figures=(*recall_figures(found), *loss_figures(evidence)),
         remarks=_unknown_words(composed, trial),

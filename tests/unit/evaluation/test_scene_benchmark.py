@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from audiosearch.evaluation.retrieval import Evidence, rankings
+from audiosearch.evaluation.retrieval import Evidence, Ranking, rankings
 from audiosearch.evaluation.scene_benchmark import (
     by_kind_table,
     caption_places,
@@ -62,9 +62,15 @@ def test_tables():
         relevant=np.array([[1, 0, 0, 0, 0], [0, 1, 1, 0, 0], [0, 0, 0, 1, 1]], dtype=bool),
         weights=Score(lift=1, joint=1, bias=0, min_score=0.5),
     )
-    order = order_table(evidence, SCENES)
+    order = order_table(evidence, SCENES, ())
     assert order.rows[0] == ("ce", "two in order", 4, 0.5, 0.5)
     assert order.rows[1] == ("ce", "both", 4, 0.5, 0.5)
+    # Search that puts scene 2 first for every caption is right for captions 3 and 4.
+    answers = np.tile([2, 1, 0], (5, 1))
+    search = Ranking("text-to-audio", "engine", answers, np.zeros((5, 3), dtype=bool))
+    searched = order_table(evidence, SCENES, [search])
+    assert searched.rows[:-2] == order.rows
+    assert searched.rows[-1] == ("engine", "both", 4, 0.5, None)
     kinds = by_kind_table(rankings(evidence), SCENES)
     assert kinds.rows[0] == ("text-to-audio", "ce", 1, "one", 1, 1.0, 1.0, 1.0, 1.0)
     # Caption 4 ties at scenes 1 and 2: the earlier one comes first, which is wrong.
