@@ -113,7 +113,11 @@ def train_encoder(run: Run, *, report: Report) -> Path:
     if finished.exists():
         return finished
     trainer = EncoderTrainer(
-        open_sounds(run), recipe=STARTER_ENCODER, seed=run.seed, folder=run.folder
+        open_sounds(run),
+        recipe=STARTER_ENCODER,
+        seed=run.seed,
+        folder=run.folder,
+        size=starter_config,
     )
     return trainer.run(report=report)
 

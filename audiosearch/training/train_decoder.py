@@ -68,16 +68,16 @@ PAPER_AUDIOCAPS = DecoderRecipe(
     clip_norm=10.0,
 )
 STARTER_DECODER = DecoderRecipe(
-    epochs=14,
-    batch=192,
-    learning_rate=1e-3,
+    epochs=13,
+    batch=64,
+    learning_rate=7e-4,
     weight_decay=0.05,
     label_smoothing=0.1,
     clip_norm=1.0,
     silent_chance=0.1,
     unknown_chance=0.02,
     rate_by_epoch=False,
-    warm_up=200,
+    warm_up=100,
     half_precision=True,
 )
 
