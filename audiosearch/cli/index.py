@@ -9,6 +9,7 @@ import click
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import duration, print_json, remark, shown_path
 from audiosearch.cli.progress import IndexProgress
+from audiosearch.cli.stopping import stop_on_signals
 from audiosearch.config import Config
 from audiosearch.indexing.interfaces import IndexReport
 from audiosearch.library import open_library
@@ -37,8 +38,9 @@ def index(
     with (
         open_library(config, writable=True) as library,
         IndexProgress(quiet=quiet) as progress,
+        stop_on_signals() as stop,
     ):
-        report = library.index(paths, progress=progress, accept_missing=accept_missing)
+        report = library.index(paths, progress=progress, stop=stop, accept_missing=accept_missing)
     if as_json:
         print_json(_row(report))
     else:

@@ -19,6 +19,7 @@ _REMEDIES = {
     "changed": "it was being written to: it is taken in at the next index",
     "timeout": "decoding it did not come to an end (index.worker_stall_s)",
     "memory": "decoding it took too much memory (index.worker_memory_mb)",
+    "encoding": "the model cannot take it: its samples are not those of a sound",
     "crashed": "it crashes the decoder: convert it to another format",
 }
 

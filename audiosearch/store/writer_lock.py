@@ -14,6 +14,8 @@ from types import TracebackType
 
 from audiosearch.errors import LibraryLocked, StorageFull, StoreError
 
+PATIENCE_S = 2.0  # others hold it for a moment only, to make or migrate a library
+
 
 class WriterLock:
     """The right to write to the library in `data_dir`; a context manager, not reentrant."""
@@ -24,10 +26,10 @@ class WriterLock:
 
         self._data_dir = data_dir
         self._pid_file = data_dir / "writer.pid"
-        self._lock = FileLock(data_dir / "writer.lock", timeout=0, thread_local=False)
+        self._lock = FileLock(data_dir / "writer.lock", timeout=PATIENCE_S, thread_local=False)
 
     def acquire(self) -> None:
-        """Take the lock at once or not at all.
+        """Take the lock, waiting no longer than a short job of another program takes.
 
         Raises:
             LibraryLocked: another process, or another part of this one, has it; names its pid.
