@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from audiosearch.indexing.interfaces import EncodedSound, Models, Sentence
 from audiosearch.indexing.items import Heard
-from audiosearch.indexing.stopwatch import Stopwatch
+from audiosearch.stopwatch import Stopwatch
 from audiosearch.store import faults
 
 
@@ -30,10 +30,10 @@ def encode_batch(
 ) -> list[EncodedWindow]:
     """Encode and caption windows together."""
     faults.reach("batch.encode")
-    with stopwatch.time("encode"):
+    with stopwatch.stage("encode"):
         sounds = models.encoder.encode_many([each.window.samples for each in heard])
     faults.reach("batch.caption")
-    with stopwatch.time("caption"):
+    with stopwatch.stage("caption"):
         sentences = _caption(heard, sounds, models)
     return [
         EncodedWindow(each, sound, sentence)

@@ -32,9 +32,9 @@ from audiosearch.indexing.interfaces import (
 )
 from audiosearch.indexing.items import Failed, Heard, Item
 from audiosearch.indexing.reading import Claims, Readers, ReadingPlan
-from audiosearch.indexing.stopwatch import Stopwatch
 from audiosearch.indexing.sync import PlaceScan, Settled, settle_missing, take_in
 from audiosearch.indexing.workers import Worker, WorkerLimits
+from audiosearch.stopwatch import Stopwatch
 from audiosearch.store.database import Database
 from audiosearch.store.queries import encodings, pending
 from audiosearch.store.queries.pending import PendingFile
@@ -149,7 +149,7 @@ class _Run:
 
     def _timed(self, load: Callable[[], Models]) -> Callable[[], Models]:
         def timed() -> Models:
-            with self._stopwatch.time("load"):
+            with self._stopwatch.stage("load"):
                 models = load()
             return models if self._config.captions else replace(models, captioner=None)
 
@@ -157,7 +157,7 @@ class _Run:
 
     def scan(self, places: Sequence[Place]) -> None:
         """Step 1: write down what is new, changed or back; find out what is to be read."""
-        with self._stopwatch.time("scan"):
+        with self._stopwatch.stage("scan"):
             for place in places:
                 scan = take_in(self._database, place, config=self._config)
                 self._scans.append(scan)
@@ -227,7 +227,7 @@ class _Run:
         encoded = (
             encode_batch(heard, models=self._models(), stopwatch=self._stopwatch) if heard else []
         )
-        with self._stopwatch.time("store"):
+        with self._stopwatch.stage("store"):
             self._committer.commit(batch, encoded)
         for item in batch:
             if isinstance(item, Failed) and not item.vanished:
@@ -243,7 +243,7 @@ class _Run:
 
     def settle(self, *, accept_missing: bool) -> Settled:
         """Step 8: mark what is gone, now that moved files are recognised."""
-        with self._stopwatch.time("scan"):
+        with self._stopwatch.stage("scan"):
             settled = settle_missing(self._database, self._scans, accept_missing=accept_missing)
         for held in settled.held:
             self._progress.warn(
@@ -268,7 +268,7 @@ class _Run:
             n_windows=tally.n_windows,
             sound_s=tally.sound_s,
             wall_s=time.perf_counter() - self._start,
-            stages_s=self._stopwatch.seconds(),
+            stages_s=self._stopwatch.seconds,
             offline=tuple(scan.place.path for scan in scans if scan.offline),
             held=settled.held,
             problems=tuple(

@@ -35,7 +35,7 @@ from audiosearch.indexing.items import (
     Started,
     Twin,
 )
-from audiosearch.indexing.stopwatch import Stopwatch
+from audiosearch.stopwatch import Stopwatch
 from audiosearch.store.database import Database
 from audiosearch.store.queries import encodings
 from audiosearch.store.queries.pending import PendingFile
@@ -133,7 +133,7 @@ class Readers:
         """
         running = len(self._threads)
         while running:
-            with self._plan.stopwatch.time("wait"):
+            with self._plan.stopwatch.stage("wait"):
                 item = self._next()
             if item is None:
                 running -= 1
@@ -189,7 +189,7 @@ class Readers:
         path = join(file.root_path, file.path)
         claimed: bytes | None = None
         try:
-            with self._plan.stopwatch.time("open"):
+            with self._plan.stopwatch.stage("open"):
                 opened = reader.open(path, sample_rate=self._plan.bundle.sample_rate)
             audio_hash = opened.fingerprint.audio_hash
             if not self._plan.claims.take(audio_hash):

@@ -25,9 +25,9 @@ from audiosearch.search.hits import Found, best_windows, show
 from audiosearch.search.rerank import judge
 from audiosearch.search.results import Description, FindResult, Heard, SoundQuery, TextQuery
 from audiosearch.search.similar import rank_by_sound
-from audiosearch.search.stopwatch import Stopwatch
 from audiosearch.search.view import Tables, View, open_view
 from audiosearch.search.words import Words, understand
+from audiosearch.stopwatch import Stopwatch
 from audiosearch.store.database import Database
 from audiosearch.store.queries.search import window_places
 from audiosearch.store.vectors import VectorKind, unit_rows

@@ -1,4 +1,4 @@
-"""Seconds spent in named stages, added up over threads."""
+"""Where the time went: seconds by named stage, added up over threads."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 
 
 class Stopwatch:
@@ -16,20 +17,21 @@ class Stopwatch:
         self._seconds: dict[str, float] = {}
 
     @contextmanager
-    def time(self, stage: str) -> Iterator[None]:
-        """Count the block towards `stage`, however it ends."""
+    def stage(self, name: str) -> Iterator[None]:
+        """Count the block towards stage `name`, however it ends."""
         start = time.perf_counter()
         try:
             yield
         finally:
-            self.add(stage, time.perf_counter() - start)
+            self.add(name, time.perf_counter() - start)
 
     def add(self, stage: str, seconds: float) -> None:
         """Count `seconds` towards `stage`."""
         with self._lock:
             self._seconds[stage] = self._seconds.get(stage, 0.0) + seconds
 
+    @property
     def seconds(self) -> Mapping[str, float]:
         """Seconds by stage, in the order in which the stages first ended."""
         with self._lock:
-            return dict(self._seconds)
+            return MappingProxyType(dict(self._seconds))
