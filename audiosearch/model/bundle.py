@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import MappingProxyType
 
-from audiosearch.errors import BundleError
+from audiosearch.errors import BundleError, FeatureUnavailable
 from audiosearch.model import onnx_check
 from audiosearch.model.beam import BeamOptions
 from audiosearch.model.manifest import REMEDY, Fields, read_json, text_list
 from audiosearch.model.score import Score
-from audiosearch.model.text import Vocabulary
+from audiosearch.model.text import Splitting, Vocabulary
 
 MANIFEST = "bundle.json"
 FORMAT = 1
@@ -105,6 +105,21 @@ class Bundle:
     def size(self) -> int:
         """Bytes of its graphs."""
         return sum(file.size for file in self.graphs.values())
+
+    def for_task(self, task: str) -> Bundle:
+        """This bundle with captions in the style of `task`; as it is if `task` is empty.
+
+        Raises:
+            FeatureUnavailable: it has no such task.
+        """
+        if not task:
+            return self
+        tasks = self.vocabulary.tasks
+        if task not in tasks:
+            has = f"has the tasks {', '.join(tasks)}" if tasks else "has no tasks"
+            reason = f"there is no task {task!r}: the bundle {self.name} {has}"
+            raise FeatureUnavailable(reason, path=self.path, remedy="leave out --task")
+        return replace(self, start_token=tasks[task])
 
 
 def load_bundle(path: Path) -> Bundle:
@@ -230,7 +245,7 @@ def _decoder_shape(table: Fields) -> DecoderShape:
 def _vocabulary(manifest: Fields, contents: Mapping[str, bytes]) -> tuple[Vocabulary, int]:
     """The vocabulary, and the token that starts a caption."""
     table = manifest.table("tokenizer")
-    table.one_of("kind", "words")
+    splitting = Splitting(table.one_of("kind", *Splitting))
     name = table.text("file")
     if name not in contents:
         raise table.wrong("file", "one of the listed files")
@@ -241,6 +256,7 @@ def _vocabulary(manifest: Fields, contents: Mapping[str, bytes]) -> tuple[Vocabu
             words=file.texts("words"),
             repeatable=frozenset(file.integers("repeatable")),
             tasks=MappingProxyType({task: tasks.integer(task) for task in tasks.values}),
+            splitting=splitting,
             **{name: table.integer(name) for name in ("pad", "bos", "eos", "unk")},
         )
     except ValueError as error:

@@ -3,20 +3,23 @@
 In go texts of any kind, out come token ids (and the reverse). Nothing here knows about sound,
 networks or files; training and search share it, so that both see the same words.
 
-The normalisation is that of Labbé et al. 2023 (https://arxiv.org/abs/2308.15090), with words
-split at spaces: no language-specific tokenizer is needed to search.
+The normalisation is that of Labbé et al. 2023 (https://arxiv.org/abs/2308.15090). Vocabularies of
+our own take words as they stand between spaces; published ones part them further (`english`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
+
+from audiosearch.model.english import split_english
 
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
 SPECIAL_TOKENS = ("<pad>", "<bos>", "<eos>", "<unk>")  # in the order of their ids
@@ -44,6 +47,18 @@ def split_words(text: str) -> list[str]:
     return normalise(text).split()
 
 
+class Splitting(StrEnum):
+    """How normalised text is parted into words; written in bundles, so the texts are a contract."""
+
+    SPACES = "words"  # at spaces only
+    ENGLISH = "words-en"  # as published vocabularies: man 's, does n't, can not
+
+
+_SPLITTERS: Mapping[Splitting, Callable[[str], list[str]]] = MappingProxyType(
+    {Splitting.SPACES: str.split, Splitting.ENGLISH: split_english}
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Vocabulary:
     """The words a decoder knows; a word's id is its place.
@@ -52,6 +67,7 @@ class Vocabulary:
         words: special tokens first (PAD, BOS, EOS, UNK), then words, then task tokens if any.
         repeatable: ids that one sentence may hold twice (function words).
         tasks: name of a captioning style -> id of the token that stands in place of BOS.
+        splitting: how text is parted into these words.
     """
 
     words: tuple[str, ...]
@@ -61,6 +77,7 @@ class Vocabulary:
     eos: int = EOS
     unk: int = UNK
     tasks: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    splitting: Splitting = Splitting.SPACES
 
     def __post_init__(self) -> None:
         named = {self.pad, self.bos, self.eos, self.unk}
@@ -91,13 +108,17 @@ class Vocabulary:
         mask[sorted(self.repeatable)] = True
         return mask
 
+    def split(self, text: str) -> list[str]:
+        """The words of `text` as this vocabulary parts them, in order."""
+        return _SPLITTERS[self.splitting](normalise(text))
+
     def encode(self, text: str) -> tuple[int, ...]:
         """Ids of the words of `text`, unknown words as UNK, without BOS and EOS."""
-        return tuple(self._ids.get(word, self.unk) for word in split_words(text))
+        return tuple(self._ids.get(word, self.unk) for word in self.split(text))
 
     def unknown_words(self, text: str) -> tuple[str, ...]:
         """The words of `text` that the decoder never learned, each once, in order."""
-        return tuple(dict.fromkeys(word for word in split_words(text) if word not in self._ids))
+        return tuple(dict.fromkeys(word for word in self.split(text) if word not in self._ids))
 
     def decode(self, ids: Iterable[int]) -> str:
         """The sentence of `ids`, special tokens dropped, punctuation joined to its word."""

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from audiosearch.errors import BundleError
+from audiosearch.errors import BundleError, FeatureUnavailable
 from audiosearch.model.bundle import find_bundle, list_bundles, load_bundle
+from audiosearch.model.text import Splitting
 
 WORDS = ["<pad>", "<bos>", "<eos>", "<unk>", "a", "dog", "barks", "<bos_clotho>"]
 Manifest = dict[str, Any]
@@ -393,3 +394,14 @@ def test_the_first_of_two_places_counts(folder: Path, tmp_path: Path) -> None:
     mine.mkdir(parents=True)
     (mine / "bundle.json").write_text("{}", "utf-8")
     assert find_bundle("tiny", search=[mine.parent, folder.parent]) == mine
+
+
+def test_a_task_decides_what_starts_a_caption(folder: Path) -> None:
+    change(folder, lambda m: m["tokenizer"].update(kind="words-en", tasks={"clotho": 7}))
+    bundle = load_bundle(folder)
+    assert bundle.vocabulary.splitting is Splitting.ENGLISH
+    assert bundle.start_token == 1
+    assert bundle.for_task("") is bundle
+    assert bundle.for_task("clotho").start_token == 7
+    with pytest.raises(FeatureUnavailable, match="has the tasks clotho"):
+        bundle.for_task("audiocaps")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosearch.model.text import Vocabulary, normalise
+from audiosearch.model.text import Splitting, Vocabulary, normalise
 
 WORDS = ("<pad>", "<bos>", "<eos>", "<unk>", "a", "dog", "barks", "man", "'s", "rain")
 
@@ -84,3 +84,11 @@ def test_an_inconsistent_vocabulary_is_refused(change: dict[str, object]) -> Non
     arguments: dict[str, object] = {"words": WORDS} | change
     with pytest.raises(ValueError):
         Vocabulary(**arguments)  # type: ignore[arg-type]
+
+
+def test_published_vocabularies_part_words_further() -> None:
+    english = Vocabulary(words=WORDS, splitting=Splitting.ENGLISH)
+    assert english.encode("A man's dog barks") == (4, 7, 8, 5, 6)
+    assert english.unknown_words("the man's cat") == ("the", "cat")
+    assert english.decode(english.encode("a man's dog")) == "a man's dog"
+    assert Vocabulary(words=WORDS).encode("A man's dog") == (4, 3, 5)
