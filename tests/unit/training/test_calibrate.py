@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from audiosearch.training.calibrate import calibrate, fit_logistic, unrelated
+from audiosearch.training.calibrate import best_share, calibrate, fit_logistic, unrelated
 from audiosearch.training.captions import Description, Relation
 from audiosearch.training.figures import order_accuracy, recall, scaled
 from audiosearch.training.scoring import PairScores
@@ -16,20 +16,24 @@ from audiosearch.training.scoring import PairScores
 
 def test_logistic_regression_finds_the_weights_that_made_the_data():
     rng = np.random.default_rng(0)
-    values = rng.standard_normal((20_000, 2))
-    chance = 1 / (1 + np.exp(-(2.0 * values[:, 0] + 1.0 * values[:, 1] - 0.5)))
+    values = rng.standard_normal(20_000)
+    chance = 1 / (1 + np.exp(-(2.0 * values - 0.5)))
     truth = (rng.random(20_000) < chance).astype(float)
     found = fit_logistic(values, truth, np.ones(20_000))
-    assert found == pytest.approx((2.0, 1.0, -0.5), abs=0.12)
+    assert found == pytest.approx((2.0, -0.5), abs=0.12)
 
 
-def test_evidence_never_counts_against_a_match():
+def test_evidence_that_only_misleads_gets_no_share():
     rng = np.random.default_rng(0)
-    truth = (rng.random(2000) < 0.5).astype(float)
-    values = np.stack([truth + 0.3 * rng.standard_normal(2000), -truth], axis=1)
-    lift, joint, _ = fit_logistic(values, truth, np.ones(2000))
-    assert lift > 0
-    assert joint == 0
+    lift = np.eye(60) + 0.3 * rng.standard_normal((60, 60))
+    assert best_share(lift, -np.eye(60) + 0.3 * rng.standard_normal((60, 60))) == 0
+
+
+def test_evidence_that_helps_gets_its_share():
+    rng = np.random.default_rng(0)
+    lift = np.eye(60) + 0.6 * rng.standard_normal((60, 60))
+    cosine = np.eye(60) + 0.6 * rng.standard_normal((60, 60))
+    assert 0.3 < best_share(lift, cosine) < 3
 
 
 def _descriptions(count):
