@@ -65,7 +65,7 @@ def evaluation_options(command: F) -> F:
     @click.option(
         "--held-out",
         is_flag=True,
-        help="Only clips whose groups every model's clips.csv lists as kept for testing.",
+        help="Only clips of groups that no model lists in clips.csv as trained or tuned on.",
     )
     @click.option(
         "--sounds",

@@ -1,9 +1,10 @@
 """Whether a model has heard the recordings that it is tested on.
 
-A bundle may list the clips that it was trained on, in `clips.csv` beside its graphs (columns
-`group` and `split`: train, validation, test). In go the clips of a benchmark and a bundle's
-folder, out comes which of their groups it was trained on. Clips of one group come from one
-original recording or person, so a group in common is as bad as the very clip.
+A bundle may list the clips that it was trained on, in `clips.csv` beside its graphs: a column
+`group` and perhaps `split` (train, validation, test); without it, all were trained on. In go the
+clips of a benchmark and a bundle's folder, out comes which of their groups it was trained on. Clips
+of one group come from one original recording or person, so a group in common is as bad as the very
+clip.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def held_out(clips: Iterable[Clip], *, bundle: Path) -> HeldOut:
 
 
 def only_held_out(dataset: Dataset, *, bundle: Path) -> Dataset:
-    """The clips whose groups the bundle lists as kept for testing.
+    """The clips whose groups were used for nothing but testing, as far as the bundle lists them.
 
     Raises:
         DatasetError: the bundle has no list, or no clip is left.
@@ -79,11 +80,10 @@ def only_held_out(dataset: Dataset, *, bundle: Path) -> Dataset:
     listed = _listed(bundle)
     if listed is None:
         raise DatasetError(f"has no {TRAINED_ON} to tell what was held out", path=bundle)
-    others = set().union(*(groups for split, groups in listed.items() if split != "test"))
-    kept = listed.get("test", set()) - others
-    clips = tuple(clip for clip in dataset.clips if clip.group in kept)
+    used = {group for split, groups in listed.items() if split != "test" for group in groups}
+    clips = tuple(clip for clip in dataset.clips if clip.group and clip.group not in used)
     if not clips:
-        raise DatasetError(f"{dataset.name} has no clip that the bundle lists as held out")
+        raise DatasetError(f"{dataset.name} has no clip that the bundle was not trained on")
     return replace(dataset, clips=clips)
 
 
@@ -101,11 +101,11 @@ def _listed(bundle: Path) -> dict[str, set[str]] | None:
         return None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"cannot be read: {error}", path=file) from error
-    if rows and not {"group", "split"} <= set(rows[0]):
-        raise DatasetError("lacks the columns group and split", path=file)
+    if rows and "group" not in rows[0]:
+        raise DatasetError("lacks the column group", path=file)
     splits: dict[str, set[str]] = defaultdict(set)
     for row in rows:
-        splits[row["split"]].add(row["group"])
+        splits[row.get("split", "train")].add(row["group"])
     return dict(splits)
 
 

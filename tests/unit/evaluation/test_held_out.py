@@ -37,9 +37,15 @@ def test_what_is_unknown_is_said(tmp_path: Path):
     assert "names no groups" in held_out(clips(""), bundle=tmp_path).remark
 
 
+def test_a_list_without_splits_is_of_trained_groups(tmp_path: Path):
+    (tmp_path / "clips.csv").write_text("path,group\nx.ogg,g1\n")
+    found = held_out(clips("g1", "g2"), bundle=tmp_path)
+    assert (found.trained, found.tuned) == (("g1",), ())
+
+
 def test_a_list_without_its_columns_is_refused(tmp_path: Path):
     (tmp_path / "clips.csv").write_text("path\nx.ogg\n")
-    with pytest.raises(DatasetError, match="lacks the columns"):
+    with pytest.raises(DatasetError, match="lacks the column group"):
         held_out(clips("g1"), bundle=tmp_path)
 
 
@@ -47,8 +53,8 @@ def test_only_what_was_kept_for_testing(tmp_path: Path):
     (tmp_path / "clips.csv").write_text(LIST)
     dataset = Dataset(name="x", clips=tuple(clips("g1", "g2", "g3", "g3", "g4", "")))
     kept = only_held_out(dataset, bundle=tmp_path)
-    assert [clip.group for clip in kept.clips] == ["g3", "g3"]
-    with pytest.raises(DatasetError, match="no clip that the bundle lists"):
+    assert [clip.group for clip in kept.clips] == ["g3", "g3", "g4"]
+    with pytest.raises(DatasetError, match="no clip that the bundle was not trained on"):
         only_held_out(Dataset(name="x", clips=tuple(clips("g1"))), bundle=tmp_path)
     with pytest.raises(DatasetError, match=r"has no clips\.csv"):
         only_held_out(dataset, bundle=tmp_path / "none")
