@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +40,8 @@ class DecoderRecipe:
     label_smoothing: float
     clip_norm: float
     mixup_alpha: float = 0.4
+    mixup_epochs: int | None = None
+    """After how many epochs mixing ends, so that the last ones see clean sentences; None: never."""
     stripes: augment.Stripes = augment.PAPER_DECODER_STRIPES
     silent_chance: float = 0.0
     """How often the sound is replaced by the one zero frame that stands for none."""
@@ -68,7 +70,8 @@ PAPER_AUDIOCAPS = DecoderRecipe(
     clip_norm=10.0,
 )
 STARTER_DECODER = DecoderRecipe(
-    epochs=13,
+    epochs=24,
+    mixup_epochs=13,
     batch=64,
     learning_rate=7e-4,
     weight_decay=0.05,
@@ -192,8 +195,10 @@ class DecoderTrainer:
                 step, self.recipe, steps_per_epoch=self.steps_per_epoch
             )
         self.network.train()
+        mixing = self.recipe.mixup_epochs is None or self.epoch < self.recipe.mixup_epochs
+        recipe = self.recipe if mixing else replace(self.recipe, mixup_alpha=0.0)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.half_precision):
-            logits = mixed_logits(self.network, batch, self.recipe, rng)
+            logits = mixed_logits(self.network, batch, recipe, rng)
         loss = functional.cross_entropy(
             logits.float().transpose(1, 2),
             batch.targets,

@@ -33,7 +33,7 @@ from audiosearch.training.vocabulary import encode_queries, forget_words
 class JointRecipe:
     """How the joint space is trained."""
 
-    epochs: int = 14
+    epochs: int = 28
     batch: int = 256
     learning_rate: float = 1e-3
     weight_decay: float = 0.02

@@ -114,7 +114,7 @@ def test_the_decoder_resumes_to_the_same_weights(captioned, vocabulary, tmp_path
             scenes,
             vocabulary,
             config=config,
-            recipe=replace(STARTER_DECODER, epochs=3, batch=16, warm_up=2),
+            recipe=replace(STARTER_DECODER, epochs=3, mixup_epochs=1, batch=16, warm_up=2),
             seed=2,
             folder=tmp_path / name,
         )
