@@ -147,8 +147,9 @@ def write_scenes(
         paths = [folder / f"scene-{number:04d}.wav" for number in range(len(scenes))]
         _claim(folder, _listing(scenes, clips, paths))
         todo = [number for number, path in enumerate(paths) if not path.is_file()]
+        needed = {place for number in todo for place in scenes[number].clips}
+        sounds = _decode(needed, clips, progress)
         progress.start("composing", total=len(scenes), done=len(scenes) - len(todo))
-        sounds = _decode({place for number in todo for place in scenes[number].clips}, clips)
         for number in todo:
             scene = scenes[number]
             samples = compose(scene, [sounds[i] for i in scene.clips], sample_rate=SAMPLE_RATE)
@@ -171,10 +172,11 @@ def write_scenes(
     )
 
 
-def _decode(places: set[int], clips: Sequence[Clip]) -> dict[int, Samples]:
+def _decode(places: set[int], clips: Sequence[Clip], progress: Progress) -> dict[int, Samples]:
     """The samples of the clips at `places`; silent ones are refused before anything is made."""
     sounds: dict[int, Samples] = {}
     problems: list[str] = []
+    progress.start("reading clips", total=len(places))
     with Worker() as worker:
         for place in sorted(places):
             clip = clips[place]
@@ -185,6 +187,7 @@ def _decode(places: set[int], clips: Sequence[Clip]) -> dict[int, Samples]:
                 problems.append(str(error))
             except ValueError as error:
                 problems.append(f"{clip.name}: {error}")
+            progress.advance(1)
     if problems:
         raise DatasetError(f"{len(problems)} clips are unfit: {'; '.join(problems[:10])}")
     return sounds

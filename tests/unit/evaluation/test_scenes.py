@@ -196,7 +196,7 @@ class Counter:
         self.n = 0
 
     def start(self, stage: str, *, total: int, done: int = 0) -> None:
-        self.total, self.done = total, done
+        self.n = 0
 
     def advance(self, n: int) -> None:
         self.n += n
