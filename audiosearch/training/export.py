@@ -2,7 +2,7 @@
 
 In: networks, vocabulary, tags and the facts of `bundle.json`. Out: a folder of ONNX graphs and
 JSON, written only if ONNX Runtime gives torch's numbers on it (`parity`). The weights are rounded
-to float16 first, so what is compared is what is shipped.
+to float16 first, so what is compared is what is shipped; those of others are kept as they are.
 """
 
 from __future__ import annotations
@@ -11,21 +11,24 @@ import copy
 import hashlib
 import json
 import shutil
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from audiosearch.model.text import Splitting
 from audiosearch.training import graphs
 from audiosearch.training.audio_head import AudioHead
 from audiosearch.training.convnext import ConvNext
 from audiosearch.training.decoder import DecoderNetwork
 from audiosearch.training.frontend import FrontendConfig
 from audiosearch.training.parity import check_parity
-from audiosearch.training.stopwords import STOP_WORDS
 from audiosearch.training.text_tower import TextTower
+from audiosearch.training.vocabulary import make_vocabulary
 
 FORMAT = 1
 
@@ -80,10 +83,18 @@ class BundleFacts:
     words: tuple[str, ...]
     """The vocabulary, special tokens first."""
     tags: tuple[str, ...]
+    """Names of the encoder's tags; none where they are not known."""
     score: ScoreSettings
     window_s: float = 10.0
     min_samples: int = 5120
     beam: BeamSettings = BeamSettings()
+    repeatable: frozenset[int] | None = None
+    """Words that a caption may hold twice; those of the stop list where None."""
+    splitting: Splitting = Splitting.SPACES
+    tasks: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    default_task: str | None = None
+    exact: bool = False
+    """Keep the weights as they are, in place of rounding them to float16."""
 
 
 def export_bundle(networks: BundleNetworks, facts: BundleFacts, *, path: Path) -> Path:
@@ -94,7 +105,7 @@ def export_bundle(networks: BundleNetworks, facts: BundleFacts, *, path: Path) -
     Raises:
         AudiosearchError: ONNX Runtime does not give torch's numbers; nothing is written.
     """
-    ready = networks.rounded()
+    ready = networks if facts.exact else networks.rounded()
     partial = path.with_name(path.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -164,9 +175,13 @@ def write_decoder_graphs(network: DecoderNetwork, *, folder: Path) -> None:
 
 
 def _write_texts(facts: BundleFacts, folder: Path) -> None:
-    repeatable = [index for index, word in enumerate(facts.words) if word in STOP_WORDS]
-    _write_json({"words": list(facts.words), "repeatable": repeatable}, folder / "vocabulary.json")
-    _write_json(list(facts.tags), folder / "tags.json")
+    repeatable = facts.repeatable
+    if repeatable is None:
+        repeatable = make_vocabulary(facts.words).repeatable
+    vocabulary = {"words": list(facts.words), "repeatable": sorted(repeatable)}
+    _write_json(vocabulary, folder / "vocabulary.json")
+    if facts.tags:
+        _write_json(list(facts.tags), folder / "tags.json")
 
 
 def _manifest(
@@ -194,18 +209,18 @@ def _manifest(
         },
         "null_memory": "zero-frame",
         "tokenizer": {
-            "kind": "words",
+            "kind": facts.splitting.value,
             "file": "vocabulary.json",
             "pad": 0,
             "bos": 1,
             "eos": 2,
             "unk": 3,
-            "tasks": {},
-            "default_task": None,
+            "tasks": dict(facts.tasks),
+            "default_task": facts.default_task,
         },
         "beam": asdict(facts.beam),
         "score": asdict(score),
-        "tags": "tags.json",
+        "tags": "tags.json" if facts.tags else None,
         "graphs": names,
         "files": {file.name: _file_entry(file) for file in sorted(folder.iterdir())},
     }

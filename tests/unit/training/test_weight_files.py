@@ -1,0 +1,160 @@
+"""Files of weights are read, and nothing in them is run."""
+
+from __future__ import annotations
+
+import collections
+import io
+import json
+import pickle
+import struct
+import zipfile
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from audiosearch.errors import BundleError  # noqa: E402
+from audiosearch.training.plain_pickle import NotPlain, RefusedGlobal, load_plain  # noqa: E402
+from audiosearch.training.weight_files import load_tensors, read_weights  # noqa: E402
+from tests.published_checkpoints import write_safetensors  # noqa: E402
+
+
+@pytest.fixture
+def state():
+    torch.manual_seed(0)
+    whole = torch.randn(4, 6)
+    return {
+        "float": whole,
+        "part": whole[1:3, ::2],
+        "half": torch.randn(3).half(),
+        "bfloat": torch.randn(3).bfloat16(),
+        "ids": torch.tensor([[1, -2]]),
+        "mask": torch.tensor([True, False]),
+        "number": torch.tensor(3.0),
+        "empty": torch.zeros(0, 5),
+        "parameter": torch.nn.Parameter(torch.ones(2)),
+    }
+
+
+def test_pytorch_files_give_the_tensors_that_went_in(tmp_path, state):
+    torch.save(collections.OrderedDict(state), tmp_path / "w.pth")
+    found = load_tensors(read_weights(tmp_path / "w.pth"))
+    assert found.keys() == state.keys()
+    for name, value in state.items():
+        assert found[name].dtype == value.dtype
+        assert torch.equal(found[name], value), name
+
+
+def test_safetensors_give_the_tensors_that_went_in(tmp_path, state):
+    plain = {name: state[name] for name in ("float", "ids", "mask", "number", "empty")}
+    found = load_tensors(read_weights(write_safetensors(plain, tmp_path / "w.safetensors")))
+    assert found.keys() == plain.keys()
+    assert all(torch.equal(found[name], value) for name, value in plain.items())
+
+
+def test_names_below_a_prefix(tmp_path):
+    torch.save({"a.x": torch.ones(1), "b.x": torch.zeros(1)}, tmp_path / "w.pth")
+    assert load_tensors(read_weights(tmp_path / "w.pth"), under="b.") == {"x": torch.zeros(1)}
+
+
+def test_plain_things_and_numpy_scalars_beside_the_weights(tmp_path):
+    torch.save(
+        {
+            "model": {"x": torch.ones(1)},
+            "epoch": 3,
+            "names": ("a", {"b"}, None, 1.5, torch.Size([2])),
+            "metric": np.float64(0.5),
+            "curve": np.arange(3),
+            "dtype": torch.float16,
+        },
+        tmp_path / "w.pth",
+    )
+    found = read_weights(tmp_path / "w.pth")
+    assert found["epoch"] == 3
+    assert found["names"] == ("a", {"b"}, None, 1.5, (2,))
+    assert load_tensors(found["model"]) == {"x": torch.ones(1)}
+
+
+class Danger:
+    """Something that a checkpoint must not hold."""
+
+    def __reduce__(self):
+        return print, ("run!",)
+
+
+class Named:
+    """A class of ours that does nothing."""
+
+
+@pytest.mark.parametrize(
+    ("thing", "name"),
+    [
+        (Danger(), "builtins.print"),
+        (Named(), "Named"),
+        (eval, "builtins.eval"),
+        (io.BytesIO(b"x"), "_io.BytesIO"),
+        (torch.nn.Linear, "torch.nn.modules.linear.Linear"),
+    ],
+)
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_other_globals_are_refused_by_name(tmp_path, capsys, thing, name, protocol):
+    torch.save({"state_dict": thing}, tmp_path / "bad.ckpt", pickle_protocol=protocol)
+    with pytest.raises(BundleError) as caught:
+        read_weights(tmp_path / "bad.ckpt")
+    assert name in str(caught.value).replace("__builtin__", "builtins")
+    with pytest.raises(RefusedGlobal):
+        load_plain(pickle.dumps([thing], protocol=protocol))
+    assert capsys.readouterr().out == ""
+
+
+def test_attributes_of_what_is_known_are_refused():
+    # collections.OrderedDict.__init__, by a dotted name as protocol 4 allows.
+    content = b"\x80\x04\x8c\x0bcollections\x8c\x14OrderedDict.__init__\x93."
+    with pytest.raises(RefusedGlobal, match=r"OrderedDict\.__init__"):
+        load_plain(content)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80\x02", b"no pickle", pickle.dumps([1])[:-1]])
+def test_what_is_no_pickle_is_said_to_be_none(content):
+    with pytest.raises(NotPlain):
+        load_plain(content)
+
+
+def _safetensors(header, data=b"\0" * 8):
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"no weights at all",
+        b"PK\x03\x04 but cut short",
+        struct.pack("<Q", 10**9) + b"{}",
+        _safetensors({"x": {"dtype": "F32", "shape": [3], "data_offsets": [0, 8]}}),
+        _safetensors({"x": {"dtype": "F32", "shape": [-2], "data_offsets": [0, -8]}}),
+        _safetensors({"x": {"dtype": "EXE", "shape": [2], "data_offsets": [0, 8]}}),
+        _safetensors({"x": {"shape": [2]}}),
+        _safetensors({"x": "y"}),
+        _safetensors({"x": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}, b"\0" * 7),
+    ],
+)
+def test_damaged_files_are_refused(tmp_path, content):
+    (tmp_path / "w").write_bytes(content)
+    with pytest.raises(BundleError):
+        load_tensors(read_weights(tmp_path / "w"))
+
+
+def test_tensors_beyond_their_storage_are_refused(tmp_path):
+    torch.save({"x": torch.arange(4.0)}, tmp_path / "w.pth")
+    with zipfile.ZipFile(tmp_path / "w.pth") as old, zipfile.ZipFile(tmp_path / "e", "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name.endswith("data.pkl"):  # shape (4,) becomes (5,)
+                assert content.count(b"K\x04\x85") == 1
+                content = content.replace(b"K\x04\x85", b"K\x05\x85")
+            new.writestr(name, content)
+    with pytest.raises(BundleError, match="beyond"):
+        load_tensors(read_weights(tmp_path / "e"))
