@@ -29,6 +29,7 @@ class ModelConfig:
     """Which bundle encodes and answers, and on what."""
 
     bundle: str = "starter"  # a bundle's name, or the path of its folder
+    task: str = ""  # captioning style of a model that has several; empty = its own default
     device: str = "auto"  # auto | cpu | cuda
     threads: int = 0  # threads of a session; 0 = one a core
 
@@ -56,6 +57,13 @@ class SearchConfig:
     exhaustive_below: int = 400  # libraries of fewer windows skip the candidate step
     min_score: float = -1.0  # hits below are not shown; negative = the bundle's own default
     fold_similarity: float = 0.999  # recordings more alike than this show as one; above 1 = never
+    scale: str = "256"  # windows that a caption's least and greatest loss are taken over, or "all"
+    normalise: str = "minmax"  # how captions are made comparable: minmax | lift | zscore | none
+
+    @property
+    def scale_size(self) -> int | None:
+        """Windows in the sample of a caption's scale; None = all."""
+        return None if self.scale == "all" else int(self.scale)
 
 
 @dataclass(frozen=True)
@@ -100,7 +108,10 @@ _RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
     }
 )
 _CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"model.device": ("auto", "cpu", "cuda")}
+    {
+        "model.device": ("auto", "cpu", "cuda"),
+        "search.normalise": ("minmax", "lift", "zscore", "none"),
+    }
 )
 
 
@@ -207,6 +218,14 @@ def _parse(key: str, text: str) -> Any:
     return tuple(part for part in text.split(os.pathsep) if part) if kind is not str else text
 
 
+def _scale(value: Any, *, file: Path) -> str:
+    """A number of windows, as a number or a text, or "all"."""
+    text = str(value)
+    if text == "all" or (text.isdecimal() and 2 <= int(text) <= 1_000_000_000):
+        return text
+    raise ConfigError(f'search.scale must be "all" or 2 and more, not {value!r}', path=file)
+
+
 def _checked(key: str, value: Any, *, file: Path) -> Any:
     kind = _key_type(key)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
@@ -215,6 +234,8 @@ def _checked(key: str, value: Any, *, file: Path) -> Any:
         if not isinstance(value, (list, tuple)) or not all(isinstance(x, str) for x in value):
             raise ConfigError(f"{key} must be a list of texts", path=file)
         return tuple(value)
+    if key == "search.scale":
+        value = _scale(value, file=file)
     if type(value) is not kind:
         raise ConfigError(f"{key} must be of type {kind.__name__}, not {value!r}", path=file)
     if key in _CHOICES and value not in _CHOICES[key]:

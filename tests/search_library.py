@@ -62,7 +62,7 @@ class LibraryBuilder:
     database: Database
     models: Models
 
-    def engine(self, **settings: float) -> SearchEngine:
+    def engine(self, **settings: object) -> SearchEngine:
         return SearchEngine(
             database=self.database,
             bundle=self.models.bundle,

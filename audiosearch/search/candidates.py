@@ -21,7 +21,6 @@ from audiosearch.search.words import Words
 from audiosearch.store.queries import fulltext
 from audiosearch.store.queries.search import (
     CaptionVectors,
-    caption_vectors,
     window_places,
     windows_said,
 )
@@ -123,7 +122,7 @@ def candidates(view: View, words: Words, *, limit: int) -> Ids:
     if words.vector is not None:
         table = view.vectors(VectorKind.JOINT)
         rankings.append(joint_ranking(table, words.vector, limit=pool, allowed=view.allowed))
-        captions = caption_vectors(view.session, bundle_id=view.bundle_id)
+        captions = view.captions()
         rankings.append(
             caption_ranking(
                 view.session,

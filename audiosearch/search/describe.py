@@ -1,17 +1,14 @@
 """Captions for a sound: the model's own sentence, then the stored captions that fit best.
 
-In go encoded windows, out come captions with cross-entropy, lift and score. Of large sets of
-captions only those near in the joint space are tried; `scaled`, the place of a cross-entropy
-among the library's sounds, is left empty here.
+In go encoded windows, out come captions with cross-entropy, lift, score and their place on their
+own scale. How stored captions are chosen and ranked is `audio_to_text`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-import numpy as np
-import numpy.typing as npt
 from sqlalchemy.orm import Session
 
 from audiosearch.model.bundle import Bundle
@@ -20,20 +17,15 @@ from audiosearch.model.decoder import Memory
 from audiosearch.model.encoder import Encoded
 from audiosearch.model.scoring import CaptionScorer
 from audiosearch.model.text_tower import TextTower
+from audiosearch.search.audio_to_text import Weighed, rank_captions, tried, weigh
+from audiosearch.search.explain import explain
 from audiosearch.search.filters import Filters
+from audiosearch.search.normalise import Normalise
 from audiosearch.search.results import CaptionFit, Description, Heard
+from audiosearch.search.scale import Scales
 from audiosearch.search.view import Tables, View, open_view
-from audiosearch.store.queries.search import (
-    StoredText,
-    caption_vectors,
-    captions_of_windows,
-    newest_captions,
-    stored_texts,
-)
+from audiosearch.store.queries.search import StoredText, newest_captions
 from audiosearch.store.schema import CaptionSource
-from audiosearch.store.vectors import VectorKind, top_positions, unit_rows
-
-Floats = npt.NDArray[np.float32]
 
 TRIED = 200  # captions that the decoder compares with one window
 MODEL = "model"  # the source of the model's own sentence
@@ -43,11 +35,17 @@ class Describer:
     """Says what is heard in windows."""
 
     def __init__(
-        self, *, scorer: CaptionScorer, captioner: Captioner, tower: TextTower | None
+        self,
+        *,
+        scorer: CaptionScorer,
+        captioner: Captioner,
+        tower: TextTower | None,
+        scales: Scales,
     ) -> None:
         self._scorer = scorer
         self._captioner = captioner
         self._tower = tower
+        self._scales = scales
 
     def describe(
         self,
@@ -55,6 +53,8 @@ class Describer:
         windows: Sequence[Heard],
         *,
         limit: int,
+        how: Normalise,
+        explained: bool,
         bundle: Bundle,
         tables: Tables,
     ) -> list[Description]:
@@ -62,75 +62,136 @@ class Describer:
         view = open_view(session, Filters(), bundle=bundle, tables=tables)
         heard = [window.encoded for window in windows if window.encoded is not None]
         own = iter(self._captioner.captions([encoded.frames for encoded in heard]))
-        return [
-            Description(
-                start_s=window.start_s,
-                end_s=window.end_s,
-                captions=()
-                if window.encoded is None
-                else self._captions(session, view, window.encoded, own=next(own).text, limit=limit),
+        descriptions = []
+        for window in windows:
+            fits: tuple[CaptionFit, ...] = ()
+            if window.encoded is not None:
+                memory = self._scorer.decoder.memory([window.encoded.frames])
+                mine = next(own).text
+                captions = self._tried(session, view, window.encoded, own=mine) if limit else []
+                fits = (
+                    *self._own(mine, memory, window.encoded),
+                    *self._stored(
+                        session, view, captions, window.encoded, memory, limit=limit, how=how
+                    ),
+                )
+                fits = self._explained(fits, memory) if explained else fits
+            descriptions.append(
+                Description(start_s=window.start_s, end_s=window.end_s, captions=fits)
             )
-            for window in windows
-        ]
+        return descriptions
 
-    def _captions(
-        self, session: Session, view: View | None, encoded: Encoded, *, own: str, limit: int
-    ) -> tuple[CaptionFit, ...]:
-        memory = self._scorer.decoder.memory([encoded.frames])
-        mine = StoredText(caption_id=0, text=own, source=MODEL)
-        first = self._fits([mine], memory, encoded.joint) if own else []
-        if limit == 0:
-            return tuple(first)
+    def _tried(
+        self, session: Session, view: View | None, encoded: Encoded, *, own: str
+    ) -> list[StoredText]:
+        captions = (
+            newest_captions(session, limit=TRIED)
+            if view is None
+            else tried(view, encoded, limit=TRIED)
+        )
         # The same sentence, if the model said it before, would be no other answer.
-        stored = [
+        return [
             caption
-            for caption in self._tried(session, view, encoded)
+            for caption in captions
             if caption.text != own or caption.source != CaptionSource.AUTO
         ]
-        fits = self._fits(stored, memory, encoded.joint)
-        fits.sort(key=lambda fit: (-fit.score, fit.cross_entropy, fit.text))
-        ranked = [replace(fit, rank=rank) for rank, fit in enumerate(fits[:limit], start=1)]
-        return (*first, *ranked)
 
-    def _tried(self, session: Session, view: View | None, encoded: Encoded) -> list[StoredText]:
-        """The stored captions worth trying on a window: all if they are few."""
-        few = newest_captions(session, limit=TRIED + 1)
-        if len(few) <= TRIED or view is None:
-            return few[:TRIED]
-        if encoded.joint is not None:
-            vectors = caption_vectors(session, bundle_id=view.bundle_id)
-            if len(vectors.ids):
-                cosines = unit_rows(vectors.matrix) @ unit_rows(encoded.joint[None])[0]
-                nearest = vectors.ids[top_positions(cosines, TRIED)]
-                return stored_texts(session, nearest.tolist())
-        # Without a space shared with text: what is said of the windows that sound alike.
-        table = view.vectors(VectorKind.EMBEDDING)
-        alike, _ = table.top_k(encoded.embedding, 4 * TRIED)  # many may say the same
-        return captions_of_windows(session, alike.tolist())[:TRIED]
+    def _own(self, text: str, memory: Memory, encoded: Encoded) -> list[CaptionFit]:
+        """The model's own sentence. It has no scale: it competes with nothing."""
+        if not text:
+            return []
+        mine = StoredText(caption_id=0, text=text, source=MODEL)
+        return [_fit(mine, self._weigh([mine], memory, encoded), 0, rank=0, scaled=None)]
 
-    def _fits(
-        self, captions: Sequence[StoredText], memory: Memory, joint: Floats | None
+    def _stored(
+        self,
+        session: Session,
+        view: View | None,
+        captions: Sequence[StoredText],
+        encoded: Encoded,
+        memory: Memory,
+        *,
+        limit: int,
+        how: Normalise,
     ) -> list[CaptionFit]:
-        """Captions, each with how well it fits the one sound of `memory`, in the order given."""
+        """The captions that fit best, ranks from 1."""
         if not captions:
             return []
-        tokens = [self._scorer.encode(caption.text) for caption in captions]
-        cross_entropies = self._scorer.cross_entropy(tokens, memory, sounds=[0] * len(tokens))
-        lifts = self._scorer.without_sound(tokens) - cross_entropies
-        cosines = None
-        if self._tower is not None and joint is not None:
-            texts = self._tower.embed([caption.text for caption in captions])
-            cosines = unit_rows(texts) @ unit_rows(joint[None])[0]
-        scores = self._scorer.decoder.bundle.score(lift=lifts, cosine=cosines)
+        weighed = self._weigh(captions, memory, encoded)
+        order = rank_captions(
+            session,
+            captions,
+            weighed,
+            how=how,
+            scales=self._scales,
+            bundle_id=None if view is None else view.bundle_id,
+            limit=limit,
+        )
         return [
-            CaptionFit(
-                rank=0,
-                text=caption.text,
-                score=float(scores[row]),
-                cross_entropy=float(cross_entropies[row]),
-                lift=float(lifts[row]),
-                scaled=None,
-                source=caption.source,
-            )
-            for row, caption in enumerate(captions)
+            _fit(captions[each.place], weighed, each.place, rank=rank, scaled=each.scaled)
+            for rank, each in enumerate(order, start=1)
         ]
+
+    def _weigh(self, captions: Sequence[StoredText], memory: Memory, encoded: Encoded) -> Weighed:
+        texts = [caption.text for caption in captions]
+        tokens = [self._scorer.encode(text) for text in texts]
+        return weigh(texts, tokens, memory, encoded.joint, scorer=self._scorer, tower=self._tower)
+
+    def _explained(self, fits: Sequence[CaptionFit], memory: Memory) -> tuple[CaptionFit, ...]:
+        words = explain(
+            [fit.text for fit in fits], memory, sounds=[0] * len(fits), scorer=self._scorer
+        )
+        return tuple(replace(fit, words=own) for fit, own in zip(fits, words, strict=True))
+
+
+def _fit(
+    caption: StoredText, weighed: Weighed, place: int, *, rank: int, scaled: float | None
+) -> CaptionFit:
+    return CaptionFit(
+        rank=rank,
+        text=caption.text,
+        score=float(weighed.scores[place]),
+        cross_entropy=float(weighed.cross_entropies[place]),
+        lift=float(weighed.lifts[place]),
+        scaled=scaled,
+        source=caption.source,
+    )
+
+
+def fold_runs(descriptions: Iterable[Description], *, limit: int) -> Iterator[Description]:
+    """A timeline: windows in a row that the model says the same of become one stretch.
+
+    The stretch has the stored captions of all its windows, each once, where it fits best; windows
+    of silence in a row become one too.
+    """
+    run: list[Description] = []
+    for each in descriptions:
+        if run and _own_text(run[-1]) != _own_text(each):
+            yield _folded(run, limit=limit)
+            run = []
+        run.append(each)
+    if run:
+        yield _folded(run, limit=limit)
+
+
+def _own_text(description: Description) -> str | None:
+    own = [fit.text for fit in description.captions if fit.rank == 0]
+    return own[0] if own else None
+
+
+def _folded(run: Sequence[Description], *, limit: int) -> Description:
+    if len(run) == 1:
+        return run[0]
+    fits = [fit for each in run for fit in each.captions]
+    own = min((f for f in fits if f.rank == 0), key=lambda f: f.cross_entropy, default=None)
+    best: dict[str, CaptionFit] = {}
+    # By rank first: what ranks captions of one window is comparable in no simpler way.
+    for fit in sorted((f for f in fits if f.rank), key=lambda f: (f.rank, -f.score)):
+        best.setdefault(fit.text, fit)
+    stored = list(best.values())[:limit]
+    ranked = [replace(fit, rank=rank) for rank, fit in enumerate(stored, start=1)]
+    return Description(
+        start_s=run[0].start_s,
+        end_s=run[-1].end_s,
+        captions=(*([] if own is None else [own]), *ranked),
+    )

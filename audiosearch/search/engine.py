@@ -9,9 +9,11 @@ read. It knows neither audio nor how results are shown.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
+from sqlalchemy.orm import Session
 
 from audiosearch.config import SearchConfig
 from audiosearch.model.bundle import Bundle
@@ -19,17 +21,32 @@ from audiosearch.model.caption import Captioner
 from audiosearch.model.decoder import Decoder
 from audiosearch.model.scoring import CaptionScorer
 from audiosearch.model.text_tower import TextTower
+from audiosearch.search.audio_to_text import place_captions
 from audiosearch.search.candidates import candidates
 from audiosearch.search.describe import Describer
+from audiosearch.search.explain import explain
 from audiosearch.search.hits import Found, best_windows, show
+from audiosearch.search.labels import Label, Labeller
+from audiosearch.search.normalise import Normalise
+from audiosearch.search.own_words import first, windows_captioned
 from audiosearch.search.rerank import judge
-from audiosearch.search.results import Description, FindResult, Heard, SoundQuery, TextQuery
+from audiosearch.search.results import (
+    Description,
+    FindResult,
+    Heard,
+    Hit,
+    LabelFit,
+    SoundQuery,
+    TextQuery,
+)
+from audiosearch.search.scale import DecoderListener, Scales
 from audiosearch.search.similar import rank_by_sound
 from audiosearch.search.view import Tables, View, open_view
 from audiosearch.search.words import Words, understand
 from audiosearch.stopwatch import Stopwatch
 from audiosearch.store.database import Database
-from audiosearch.store.queries.search import window_places
+from audiosearch.store.queries.encodings import find_bundle_id
+from audiosearch.store.queries.search import window_frames, window_places
 from audiosearch.store.vectors import VectorKind, unit_rows
 
 Ids = npt.NDArray[np.int64]
@@ -53,7 +70,14 @@ class SearchEngine:
         self._tower = tower
         self._config = config
         self._tables = Tables(bundle=bundle, cache_dir=database.vectors_dir)
-        self._describer = Describer(scorer=self._scorer, captioner=Captioner(decoder), tower=tower)
+        self._scales = Scales(
+            database=database, listener=DecoderListener(self._scorer), size=config.scale_size
+        )
+        self._placed = False
+        self._describer = Describer(
+            scorer=self._scorer, captioner=Captioner(decoder), tower=tower, scales=self._scales
+        )
+        self._labeller = Labeller(scorer=self._scorer, tower=tower, scales=self._scales)
 
     def find(self, query: TextQuery) -> FindResult:
         """The recordings in which the words of `query` are heard, best first.
@@ -71,8 +95,10 @@ class SearchEngine:
                 return _nothing(watch, unknown_words=words.unknown)
             with watch.stage("candidates"):
                 window_ids, exhaustive = self._windows_to_hear(view, words, query)
+                captioned = windows_captioned(view, query.text)
+                window_ids = np.union1d(window_ids, captioned) if len(captioned) else window_ids
             with watch.stage("decoder"):
-                found = self._hear(view, words, window_ids)
+                found = first(self._hear(view, words, window_ids), captioned)
             with watch.stage("hits"):
                 places = window_places(session, [each.window_id for each in found])
                 best = best_windows(found, places)
@@ -85,6 +111,9 @@ class SearchEngine:
                     limit=query.limit or self._config.limit,
                     fold_above=self._config.fold_similarity,
                 )
+            if query.explain and hits:
+                with watch.stage("words of hits"):
+                    hits = self._explained(session, hits, words)
         return FindResult(
             hits=hits,
             unknown_words=words.unknown,
@@ -129,15 +158,74 @@ class SearchEngine:
             timings=watch.seconds,
         )
 
-    def describe(self, windows: Sequence[Heard], *, limit: int) -> list[Description]:
+    def describe(
+        self,
+        windows: Sequence[Heard],
+        *,
+        limit: int,
+        normalise: Normalise | None = None,
+        explain: bool = False,
+    ) -> list[Description]:
         """Captions for windows of a sound, in the order of the windows.
 
-        For each the model's own sentence, then at most `limit` stored captions, best first.
+        For each the model's own sentence, then at most `limit` stored captions, best first by
+        `normalise` (None: as configured); with `explain`, the words of each.
         """
+        self._place_captions()
         with self._database.reading() as session:
             return self._describer.describe(
-                session, windows, limit=limit, bundle=self._bundle, tables=self._tables
+                session,
+                windows,
+                limit=limit,
+                how=normalise or Normalise(self._config.normalise),
+                explained=explain,
+                bundle=self._bundle,
+                tables=self._tables,
             )
+
+    def label(
+        self,
+        windows: Sequence[Heard],
+        labels: Sequence[Label],
+        *,
+        normalise: Normalise | None = None,
+    ) -> list[LabelFit]:
+        """Labels for a sound given as its windows, best first, each at its best window."""
+        with self._database.reading() as session:
+            return self._labeller.label(
+                session,
+                windows,
+                labels,
+                how=normalise or Normalise(self._config.normalise),
+                bundle_id=find_bundle_id(session, fingerprint=self._bundle.fingerprint),
+            )
+
+    def refresh_scales(self, *, limit: int = 50) -> int:
+        """Bring up to date at most `limit` scales of captions; 0 once none is out of date.
+
+        For a process that has time to spare, such as one that watches folders.
+        """
+        with self._database.reading() as session:
+            bundle_id = find_bundle_id(session, fingerprint=self._bundle.fingerprint)
+        return 0 if bundle_id is None else self._scales.refresh(bundle_id=bundle_id, limit=limit)
+
+    def _place_captions(self) -> None:
+        """See that every caption can be a candidate; asked once a process."""
+        if self._tower is None or self._placed:
+            return
+        with self._database.reading() as session:
+            bundle_id = find_bundle_id(session, fingerprint=self._bundle.fingerprint)
+        if bundle_id is not None:
+            place_captions(self._database, self._tower, bundle_id=bundle_id)
+            self._placed = True
+
+    def _explained(self, session: Session, hits: Sequence[Hit], words: Words) -> tuple[Hit, ...]:
+        """Hits with how much each word of the query counted for them."""
+        frames = window_frames(session, [hit.window_id for hit in hits], dim=self._bundle.frame_dim)
+        memory = self._scorer.decoder.memory(frames)
+        texts = [words.text] * len(hits)
+        found = explain(texts, memory, sounds=range(len(hits)), scorer=self._scorer)
+        return tuple(replace(hit, words=own) for hit, own in zip(hits, found, strict=True))
 
     def _windows_to_hear(self, view: View, words: Words, query: TextQuery) -> tuple[Ids, bool]:
         """The windows that the decoder shall judge, and whether these are all."""

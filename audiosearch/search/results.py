@@ -19,6 +19,19 @@ Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Word:
+    """A word of a sentence, and how much likelier the sound makes it.
+
+    Attributes:
+        lift: nats; above 0 the sound supports the word where it stands. None for a word that the
+            model never learned.
+    """
+
+    text: str
+    lift: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class TextQuery:
     """Find sounds by words.
 
@@ -28,6 +41,7 @@ class TextQuery:
         limit: most hits; None = the setting.
         min_score: hits below are left out; None = the setting, or the bundle's own advice.
         exhaustive: let the decoder listen to every window.
+        explain: tell how much each word counted for each hit.
     """
 
     text: str
@@ -35,6 +49,7 @@ class TextQuery:
     limit: int | None = None
     min_score: float | None = None
     exhaustive: bool = False
+    explain: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +74,10 @@ class Hit:
     Attributes:
         rank: 1 is best.
         path: absolute, as the system has it; the first by its bytes of the recording's files.
-        score: 0 to 1. None where the model knows no word of the query and only names, tags or
-            metadata matched.
+        score: 0 to 1; 1 where a person captioned the sound with these words. None where the model
+            knows no word of the query and only names, tags or metadata matched.
         caption: what the model says of the window; None where it was not asked.
+        words: of the query, where they were asked for.
         n_alike: recordings that are near-duplicates of this one and not shown.
         similarity: cosine to the sound asked for; None for queries by words.
     """
@@ -78,6 +94,7 @@ class Hit:
     lift: float | None = None
     caption: str | None = None
     similarity: float | None = None
+    words: tuple[Word, ...] | None = None
     n_alike: int = 0
 
 
@@ -127,6 +144,7 @@ class CaptionFit:
         scaled: place of the cross-entropy between the caption's least and greatest over the
             library; None where that has no meaning.
         source: `model`, or who wrote a stored caption: auto, user, import.
+        words: of the caption, where they were asked for.
     """
 
     rank: int
@@ -136,6 +154,7 @@ class CaptionFit:
     lift: float
     scaled: float | None
     source: str
+    words: tuple[Word, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,3 +167,22 @@ class Description:
     start_s: float
     end_s: float
     captions: tuple[CaptionFit, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelFit:
+    """A label and how well it fits a sound, where it fits best.
+
+    Attributes:
+        rank: from 1.
+        start_s, end_s: the window in which it fits best.
+        scaled: as of a caption, over the label's sentences.
+    """
+
+    rank: int
+    label: str
+    start_s: float
+    end_s: float
+    score: float
+    cross_entropy: float
+    scaled: float | None

@@ -18,19 +18,20 @@ from audiosearch.search.filters import Filters, find_scope
 from audiosearch.store.queries import state
 from audiosearch.store.queries.encodings import find_bundle_id
 from audiosearch.store.queries.scope import Scope, allowed_windows
-from audiosearch.store.queries.search import count_windows
+from audiosearch.store.queries.search import CaptionVectors, caption_vectors, count_windows
 from audiosearch.store.vectors import VectorKind, VectorTable, load_vectors
 
 Ids = npt.NDArray[np.int64]
 
 
 class Tables:
-    """The vectors of a bundle's windows, loaded when first needed and kept while they hold."""
+    """The vectors of windows and captions, loaded when first needed and kept while they hold."""
 
     def __init__(self, *, bundle: Bundle, cache_dir: Path | None) -> None:
         self._bundle = bundle
         self._cache_dir = cache_dir
         self._kept: dict[VectorKind, tuple[int, VectorTable]] = {}
+        self._captions: tuple[int, CaptionVectors] | None = None
 
     def load(self, session: Session, kind: VectorKind, *, bundle_id: int) -> VectorTable:
         """All vectors of a kind, silent windows left out, as of the session's state."""
@@ -45,6 +46,13 @@ class Tables:
             )
             self._kept[kind] = now, table
         return self._kept[kind][1]
+
+    def captions(self, session: Session, *, bundle_id: int) -> CaptionVectors:
+        """All captions with a place in the joint space, as of the session's state."""
+        now = state.read_counter(session, state.CAPTIONS)
+        if self._captions is None or self._captions[0] != now:
+            self._captions = now, caption_vectors(session, bundle_id=bundle_id)
+        return self._captions[1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +76,10 @@ class View:
     def vectors(self, kind: VectorKind) -> VectorTable:
         """Vectors of all windows of the bundle that are not silent, filtered or not."""
         return self.tables.load(self.session, kind, bundle_id=self.bundle_id)
+
+    def captions(self) -> CaptionVectors:
+        """Captions with a place in the bundle's joint space."""
+        return self.tables.captions(self.session, bundle_id=self.bundle_id)
 
     @property
     def any_kind(self) -> VectorKind:

@@ -72,6 +72,38 @@ class Database:
         ):
             yield session
 
+    @contextmanager
+    def spare(self) -> Iterator[Session | None]:
+        """A short writing transaction for what can be computed again, also for those who only read.
+
+        None where it would have to wait, or nothing can be written: another process is writing to
+        the library, or its folder is write-protected. A library opened for writing uses `session`.
+
+        Raises:
+            StoreError: the disk is full; damaged.
+        """
+        if self._writing is not None:
+            with self.session() as session:
+                yield session
+            return
+        lock = WriterLock(self.path.parent, patience_s=0.0)
+        try:
+            lock.acquire()
+        except StoreError:
+            yield None
+            return
+        try:
+            with sqlite.translated(self.path):
+                engine = sqlite.make_engine(self.path, read_only=False, patience_s=0.0)
+            own = Database(path=self.path, engine=engine, lock=lock)
+            try:
+                with own.session() as session:
+                    yield session
+            finally:
+                engine.dispose()
+        finally:
+            lock.release()
+
     def close(self) -> None:
         """Close all connections and give the writer lock back."""
         self._reading.dispose()

@@ -13,7 +13,7 @@ from typing import Final, NoReturn
 
 VARIABLE: Final = "AUDIOSEARCH_FAULT"
 
-# Every place there is, in the order in which a first run of `index` passes them.
+# Every place there is: first those of a first run of `index`, in their order.
 POINTS: Final = (
     "migrate.backup",  # before the backup takes its final name
     "migrate.statement",  # before each SQL statement of a migration
@@ -28,6 +28,11 @@ POINTS: Final = (
     "batch.commit",  # all written, not committed
     "batch.done",  # committed
     "missing.commit",  # vanished files marked, not committed
+    "scale.measure",  # some windows heard, nothing written
+    "scale.commit",  # scales written, not committed
+    "scale.done",  # committed
+    "captions.commit",  # captions of people written or removed, not committed
+    "captions.done",  # committed
 )
 
 _name = ""

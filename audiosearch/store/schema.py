@@ -15,6 +15,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     Float,
     ForeignKey,
@@ -44,6 +45,7 @@ class CaptionSource(StrEnum):
     AUTO = "auto"  # the bundle's decoder
     USER = "user"
     IMPORT = "import"
+    LABEL = "label"  # a label put into a sentence; kept for its scale, never an answer
 
 
 class Base(DeclarativeBase):
@@ -175,7 +177,9 @@ class Caption(Base):
     """A sentence, once for each distinct normalised text."""
 
     __tablename__ = "caption"
-    __table_args__ = (CheckConstraint("source IN ('auto', 'user', 'import')", name="source"),)
+    __table_args__ = (
+        CheckConstraint("source IN ('auto', 'user', 'import', 'label')", name="source"),
+    )
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     text: Mapped[str] = mapped_column(Text, unique=True)  # normalised
@@ -211,8 +215,43 @@ class CaptionVector(Base):
     joint: Mapped[bytes] = mapped_column(LargeBinary)  # (J,) float16
 
 
+class WindowDraw(Base):
+    """The lot of a window that is not silent: those with the least make a uniform sample.
+
+    The lot is a hash of what the window is, so windows that come and go leave the others in place.
+    """
+
+    __tablename__ = "window_draw"
+    __table_args__ = (Index(None, "bundle_id", "draw"),)
+
+    window_id: Mapped[int] = mapped_column(
+        ForeignKey("window.id", ondelete="CASCADE"), primary_key=True
+    )
+    bundle_id: Mapped[int] = mapped_column(ForeignKey("bundle.id", ondelete="CASCADE"))
+    draw: Mapped[int] = mapped_column(BigInteger)  # 63 bits
+
+
+class CaptionTarget(Base):
+    """A stretch of a recording that a person's caption is for; outlives windows and bundles."""
+
+    __tablename__ = "caption_target"
+    __table_args__ = (UniqueConstraint("caption_id", "recording_id", "start_s", "end_s"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    caption_id: Mapped[int] = mapped_column(ForeignKey("caption.id", ondelete="CASCADE"))
+    recording_id: Mapped[int] = mapped_column(
+        ForeignKey("recording.id", ondelete="CASCADE"), index=True
+    )
+    start_s: Mapped[float] = mapped_column(Float)
+    end_s: Mapped[float] = mapped_column(Float)
+
+
 class CaptionScale(Base):
-    """Least and greatest cross-entropy of a caption over `n` windows of the library."""
+    """Statistics of a caption's cross-entropy over `n` windows of the library.
+
+    `sample` tells which windows: a scale of another sample than today's is out of date. What was
+    computed for each window is kept, so that a sample that has changed a little costs little.
+    """
 
     __tablename__ = "caption_scale"
 
@@ -222,9 +261,14 @@ class CaptionScale(Base):
     bundle_id: Mapped[int] = mapped_column(
         ForeignKey("bundle.id", ondelete="CASCADE"), primary_key=True
     )
-    minimum: Mapped[float] = mapped_column(Float)
-    maximum: Mapped[float] = mapped_column(Float)
+    sample: Mapped[int] = mapped_column(BigInteger)  # hash of the draws of its windows
     n: Mapped[int] = mapped_column(Integer)
+    minimum: Mapped[float] = mapped_column(Float)  # nats a word, as all below
+    maximum: Mapped[float] = mapped_column(Float)
+    mean: Mapped[float] = mapped_column(Float)
+    deviation: Mapped[float] = mapped_column(Float)  # with divisor n
+    draws: Mapped[bytes | None] = mapped_column(LargeBinary)  # (n,) int64; None for large samples
+    losses: Mapped[bytes | None] = mapped_column(LargeBinary)  # (n,) float32, in that order
 
 
 class Tag(Base):

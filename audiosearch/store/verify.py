@@ -1,8 +1,9 @@
 """Check a library against what must always hold; read-only, naming every breach.
 
 SQLite's own integrity and foreign keys; each file in one state, with a complete recording where it
-is indexed; no path twice; windows, vectors and frames complete, of the right size and finite; the
-full text in step with the rows. Reads every vector, so it takes as long as reading the database.
+is indexed; no path twice; windows, vectors and frames complete, of the right size and finite;
+scales of captions whole; the full text in step with the rows. Reads every vector, so it takes as
+long as reading the database.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _PER_KIND = 20  # breaches of one kind that are spelled out
 class Violation:
     """Something that must hold and does not."""
 
-    invariant: str  # a short name: integrity, files, encodings, windows, frames, vectors, full-text
+    invariant: str  # files, encodings, windows, frames, vectors, scales, captions, full-text
     detail: str
 
 
@@ -80,6 +81,25 @@ _QUERIES: Mapping[str, tuple[str, ...]] = {
     "frames": (
         "SELECT 'window ' || w.id || ' has no frames' FROM window AS w"
         " LEFT JOIN window_frames AS f ON f.window_id = w.id WHERE f.window_id IS NULL",
+    ),
+    "scales": (
+        "SELECT 'window ' || w.id || ' drew no lot' FROM window AS w"
+        " LEFT JOIN window_draw AS d ON d.window_id = w.id AND d.bundle_id = w.bundle_id"
+        " WHERE NOT w.silent AND d.window_id IS NULL",
+        "SELECT 'window ' || w.id || ' is silent and drew a lot' FROM window AS w"
+        " JOIN window_draw AS d ON d.window_id = w.id WHERE w.silent",
+        "SELECT 'caption ' || caption_id || ' has a scale from ' || minimum || ' to ' || maximum"
+        " || ' over ' || n || ' windows' FROM caption_scale"
+        " WHERE NOT (n > 0 AND minimum <= mean + 1e-4 AND mean <= maximum + 1e-4"
+        " AND minimum <= maximum AND deviation >= 0 AND maximum < 1e6)",
+        "SELECT 'caption ' || caption_id || ' has a scale over ' || n || ' windows, with '"
+        " || length(losses) / 4 || ' losses' FROM caption_scale"
+        " WHERE length(losses) != 4 * n OR length(draws) != 8 * n"
+        " OR (losses IS NULL) != (draws IS NULL)",
+    ),
+    "captions": (
+        "SELECT 'caption ' || caption_id || ' is given to ' || start_s || ' to ' || end_s || ' s'"
+        " FROM caption_target WHERE NOT (start_s >= 0 AND end_s > start_s)",
     ),
     "full-text": (
         "SELECT 'caption ' || id || ' is not in the full text' FROM"

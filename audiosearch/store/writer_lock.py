@@ -20,13 +20,13 @@ PATIENCE_S = 2.0  # others hold it for a moment only, to make or migrate a libra
 class WriterLock:
     """The right to write to the library in `data_dir`; a context manager, not reentrant."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, *, patience_s: float = PATIENCE_S) -> None:
         # Imported here: it loads asyncio, which commands that only read should not pay for.
         from filelock import FileLock  # noqa: PLC0415
 
         self._data_dir = data_dir
         self._pid_file = data_dir / "writer.pid"
-        self._lock = FileLock(data_dir / "writer.lock", timeout=PATIENCE_S, thread_local=False)
+        self._lock = FileLock(data_dir / "writer.lock", timeout=patience_s, thread_local=False)
 
     def acquire(self) -> None:
         """Take the lock, waiting no longer than a short job of another program takes.

@@ -6,15 +6,22 @@ The caller owns the transaction and normalises texts (the bundle knows how).
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, exists, func, insert, select
+from sqlalchemy import ColumnElement, delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from audiosearch.store.blobs import Floats, to_blob
-from audiosearch.store.queries import fulltext
-from audiosearch.store.schema import Caption, CaptionSource, CaptionVector, WindowCaption
+from audiosearch.store.queries import fulltext, state
+from audiosearch.store.queries.chunks import chunks, n_rows
+from audiosearch.store.schema import (
+    Caption,
+    CaptionSource,
+    CaptionTarget,
+    CaptionVector,
+    WindowCaption,
+)
 
 
 @dataclass(frozen=True)
@@ -33,13 +40,17 @@ class StoredCaption:
     caption_id: int
     text: str
     source: CaptionSource
-    n_windows: int
+    n_windows: int  # that the model says it of
+    n_targets: int  # stretches of recordings that a person gave it to
 
 
 def ensure_captions(
     session: Session, texts: Sequence[str], *, source: CaptionSource
 ) -> dict[str, int]:
-    """The id of each distinct text; new ones are written down and go into the full text."""
+    """The id of each distinct text; new ones are written down and go into the full text.
+
+    A text that is there keeps its source, unless it was a label's and is said by someone now.
+    """
     wanted = sorted(set(texts))
     ids = _caption_ids(session, wanted)
     new = [text for text in wanted if text not in ids]
@@ -52,7 +63,29 @@ def ensure_captions(
         written = _caption_ids(session, new)
         fulltext.add_captions(session, written)
         ids |= written
+    if source is not CaptionSource.LABEL:
+        _claim(session, ids.values(), source=source, only=CaptionSource.LABEL)
     return ids
+
+
+def add_captions(
+    session: Session, texts: Sequence[str], *, source: CaptionSource
+) -> dict[str, int]:
+    """Captions that a person wrote or brought; those the model said before become that person's."""
+    ids = ensure_captions(session, texts, source=source)
+    _claim(session, ids.values(), source=source, only=CaptionSource.AUTO)
+    return ids
+
+
+def _claim(
+    session: Session, caption_ids: Iterable[int], *, source: CaptionSource, only: CaptionSource
+) -> None:
+    for some in chunks(sorted(caption_ids)):
+        session.execute(
+            update(Caption)
+            .where(Caption.id.in_(some), Caption.source == only)
+            .values(source=source)
+        )
 
 
 def _caption_ids(session: Session, texts: Sequence[str]) -> dict[str, int]:
@@ -83,13 +116,14 @@ def link_captions(session: Session, links: Sequence[CaptionLink]) -> None:
 def captions_without_vector(
     session: Session, *, bundle_id: int, among: Sequence[int] | None = None, limit: int = 10_000
 ) -> list[tuple[int, str]]:
-    """Captions (id, text) that have no place in a bundle's joint space yet."""
+    """Captions (id, text), but labels, that have no place in a bundle's joint space yet."""
     wanted = (
         select(Caption.id, Caption.text)
         .where(
+            Caption.source != CaptionSource.LABEL,
             ~exists().where(
                 CaptionVector.caption_id == Caption.id, CaptionVector.bundle_id == bundle_id
-            )
+            ),
         )
         .order_by(Caption.id)
         .limit(limit)
@@ -104,6 +138,7 @@ def insert_caption_vectors(
 ) -> None:
     """Store the vectors (n, J) of captions in a bundle's joint space."""
     if caption_ids:
+        state.captions_changed(session)
         session.connection().execute(
             insert(CaptionVector),
             [
@@ -114,33 +149,144 @@ def insert_caption_vectors(
 
 
 def list_captions(
-    session: Session, *, source: CaptionSource | None = None, limit: int | None = None
+    session: Session,
+    *,
+    source: CaptionSource | None = None,
+    limit: int | None = None,
+    words: str | None = None,
 ) -> list[StoredCaption]:
-    """Sentences of the library, those said of most windows first."""
-    said = func.count(WindowCaption.window_id)
-    wanted = (
-        select(Caption.id, Caption.text, Caption.source, said.label("n_windows"))
-        .outerjoin(WindowCaption, WindowCaption.caption_id == Caption.id)
-        .group_by(Caption.id)
-        .order_by(said.desc(), Caption.text)
-        .limit(limit)
+    """Sentences of the library, those said of most windows first.
+
+    Args:
+        session: any session.
+        source: of this kind only; None: all but those made of labels.
+        limit: how many at most.
+        words: only sentences with any of these words, the best matches first.
+    """
+    conditions: list[ColumnElement[bool]] = [
+        Caption.source != CaptionSource.LABEL if source is None else Caption.source == source
+    ]
+    if words is None:
+        return _list(session, conditions)[:limit]
+    order = {each: place for place, each in enumerate(fulltext.search_captions(session, words))}
+    found: list[StoredCaption] = []
+    for some in chunks(list(order)):
+        found += _list(session, [*conditions, Caption.id.in_(some)])
+    return sorted(found, key=lambda caption: order[caption.caption_id])[:limit]
+
+
+def _list(session: Session, conditions: Sequence[ColumnElement[bool]]) -> list[StoredCaption]:
+    said = (
+        select(WindowCaption.caption_id, func.count().label("n"))
+        .group_by(WindowCaption.caption_id)
+        .subquery()
     )
-    if source is not None:
-        wanted = wanted.where(Caption.source == source)
+    given = (
+        select(CaptionTarget.caption_id, func.count().label("n"))
+        .group_by(CaptionTarget.caption_id)
+        .subquery()
+    )
+    n_windows = func.coalesce(said.c.n, 0)
+    rows = session.execute(
+        select(
+            Caption.id,
+            Caption.text,
+            Caption.source,
+            n_windows.label("n_windows"),
+            func.coalesce(given.c.n, 0).label("n_targets"),
+        )
+        .outerjoin(said, said.c.caption_id == Caption.id)
+        .outerjoin(given, given.c.caption_id == Caption.id)
+        .where(*conditions)
+        .order_by(n_windows.desc(), Caption.text)
+    )
     return [
         StoredCaption(
             caption_id=row.id,
             text=row.text,
             source=CaptionSource(row.source),
             n_windows=row.n_windows,
+            n_targets=row.n_targets,
         )
-        for row in session.execute(wanted)
+        for row in rows
     ]
 
 
-def remove_captions(session: Session, caption_ids: Sequence[int]) -> None:
-    """Delete captions and all that is said with them."""
-    for start in range(0, len(caption_ids), 500):
-        some = caption_ids[start : start + 500]
-        session.execute(delete(Caption).where(Caption.id.in_(some)))
+def find_captions(session: Session, texts: Sequence[str]) -> dict[str, int]:
+    """The ids of those of `texts` (normalised) that are captions."""
+    return _caption_ids(session, sorted(set(texts)))
+
+
+def remove_captions(session: Session, caption_ids: Sequence[int]) -> int:
+    """Delete captions and all that is said with them; returns how many there were."""
+    n_gone = 0
+    for some in chunks(caption_ids):
+        n_gone += n_rows(session.connection().execute(delete(Caption).where(Caption.id.in_(some))))
     fulltext.remove_captions(session, caption_ids)
+    if n_gone:
+        state.captions_changed(session)
+    return n_gone
+
+
+def disclaim_captions(session: Session, caption_ids: Sequence[int]) -> int:
+    """Take a person's name off captions: those that the model says too become the model's.
+
+    The rest are removed, with all that was kept of them. Returns how many were there.
+    """
+    said: set[int] = set()
+    for some in chunks(caption_ids):
+        session.execute(delete(CaptionTarget).where(CaptionTarget.caption_id.in_(some)))
+        said |= set(
+            session.scalars(
+                select(Caption.id).where(
+                    Caption.id.in_(some),
+                    Caption.source != CaptionSource.AUTO,
+                    exists().where(WindowCaption.caption_id == Caption.id),
+                )
+            )
+        )
+    for some in chunks(sorted(said)):
+        session.execute(
+            update(Caption).where(Caption.id.in_(some)).values(source=CaptionSource.AUTO)
+        )
+    rest = [each for each in caption_ids if each not in said]
+    return len(said) + remove_captions(session, rest)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A stretch of a recording, in seconds, that a person says a caption of."""
+
+    caption_id: int
+    recording_id: int
+    start_s: float
+    end_s: float
+
+
+def add_targets(session: Session, targets: Sequence[Target]) -> None:
+    """Give captions to stretches of recordings; those given before are passed over."""
+    known: set[Target] = set()
+    for some in chunks(sorted({each.caption_id for each in targets})):
+        rows = session.execute(
+            select(
+                CaptionTarget.caption_id,
+                CaptionTarget.recording_id,
+                CaptionTarget.start_s,
+                CaptionTarget.end_s,
+            ).where(CaptionTarget.caption_id.in_(some))
+        )
+        known |= {Target(*row) for row in rows}
+    new = [each for each in dict.fromkeys(targets) if each not in known]
+    if new:
+        session.connection().execute(
+            insert(CaptionTarget),
+            [
+                {
+                    "caption_id": each.caption_id,
+                    "recording_id": each.recording_id,
+                    "start_s": each.start_s,
+                    "end_s": each.end_s,
+                }
+                for each in new
+            ],
+        )

@@ -48,6 +48,17 @@ _BY_CAPTION = text(
     " WHERE w.bundle_id = :bundle AND NOT w.silent"
     " ORDER BY found.score, wc.window_id"
 )
+# The same for captions that a person gave to a stretch of a recording.
+_BY_TARGET = text(
+    "SELECT w.id, found.score FROM ("
+    "  SELECT rowid, bm25(caption_text) AS score FROM caption_text"
+    "  WHERE caption_text MATCH :match) AS found"
+    " CROSS JOIN caption_target AS t ON t.caption_id = found.rowid"
+    " CROSS JOIN window AS w ON w.recording_id = t.recording_id"
+    " WHERE w.bundle_id = :bundle AND NOT w.silent"
+    " AND w.start_s < t.end_s AND w.end_s > t.start_s"
+    " ORDER BY found.score, w.id"
+)
 # Weights of names, metadata, tags: free comments in a file say least surely what is heard.
 _BY_RECORDING = text(
     "SELECT w.id, found.score FROM ("
@@ -92,7 +103,7 @@ def search_windows(
     if match is None or limit <= 0:
         return []
     scores: dict[int, float] = {}
-    for statement in (_BY_CAPTION, _BY_RECORDING):
+    for statement in (_BY_CAPTION, _BY_TARGET, _BY_RECORDING):
         for window_id, score in _take(
             session, statement, match, bundle_id=bundle_id, limit=limit, allowed=allowed
         ):
@@ -119,6 +130,38 @@ def _take(
                 if len(taken) == limit:
                     break
     return taken
+
+
+def search_captions(session: Session, query: str) -> list[int]:
+    """Ids of captions with any word of the query, best first."""
+    match = match_expression(query)
+    if match is None:
+        return []
+    rows = session.execute(
+        text(
+            "SELECT rowid FROM caption_text WHERE caption_text MATCH :match"
+            " ORDER BY bm25(caption_text), rowid"
+        ),
+        {"match": match},
+    )
+    return [int(row[0]) for row in rows]
+
+
+def given_captions(session: Session, words: Sequence[str]) -> list[tuple[int, str]]:
+    """Captions (id, text) that people gave to stretches of recordings and that hold all `words`."""
+    plain = [part for word in words for part in words_of(word)]
+    if not plain:
+        return []
+    rows = session.execute(
+        text(
+            "SELECT c.id, c.text FROM caption_text AS t JOIN caption AS c ON c.id = t.rowid"
+            " WHERE caption_text MATCH :match"
+            " AND EXISTS (SELECT 1 FROM caption_target AS g WHERE g.caption_id = c.id)"
+            " ORDER BY c.id"
+        ),
+        {"match": " AND ".join(f'"{word[:_MAX_WORD_LENGTH]}"' for word in plain)},
+    )
+    return [(int(row[0]), str(row[1])) for row in rows]
 
 
 def add_captions(session: Session, ids: Mapping[str, int]) -> None:

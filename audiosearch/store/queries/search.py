@@ -19,6 +19,7 @@ from audiosearch.store.queries.chunks import chunks
 from audiosearch.store.schema import (
     Caption,
     CaptionSource,
+    CaptionTarget,
     CaptionVector,
     Recording,
     Window,
@@ -132,10 +133,11 @@ def window_captions(session: Session, window_ids: Sequence[int]) -> dict[int, st
 
 
 def caption_vectors(session: Session, *, bundle_id: int) -> CaptionVectors:
-    """All captions with a place in a bundle's joint space."""
+    """All captions with a place in a bundle's joint space, but those made of labels."""
     rows = session.execute(
         select(CaptionVector.caption_id, CaptionVector.joint)
-        .where(CaptionVector.bundle_id == bundle_id)
+        .join(Caption, Caption.id == CaptionVector.caption_id)
+        .where(CaptionVector.bundle_id == bundle_id, Caption.source != CaptionSource.LABEL)
         .order_by(CaptionVector.caption_id)
     ).all()
     ids = np.fromiter((caption_id for caption_id, _ in rows), np.int64, len(rows))
@@ -161,13 +163,39 @@ def windows_said(
         )
         for row in rows:
             found.setdefault(row.caption_id, []).append(row.window_id)
+        for caption_id, window_id in windows_given(session, some, bundle_id=bundle_id):
+            found.setdefault(caption_id, []).append(window_id)
+    return {each: sorted(set(window_ids)) for each, window_ids in found.items()}
+
+
+def windows_given(
+    session: Session, caption_ids: Sequence[int], *, bundle_id: int
+) -> list[tuple[int, int]]:
+    """(caption, window) where a person gave the caption to a stretch that the window overlaps."""
+    found: list[tuple[int, int]] = []
+    for some in chunks(caption_ids):
+        rows = session.execute(
+            select(CaptionTarget.caption_id, Window.id)
+            .join(Window, Window.recording_id == CaptionTarget.recording_id)
+            .where(
+                CaptionTarget.caption_id.in_(some),
+                Window.bundle_id + 0 == bundle_id,
+                Window.silent == 0,
+                Window.start_s < CaptionTarget.end_s,
+                Window.end_s > CaptionTarget.start_s,
+            )
+            .order_by(CaptionTarget.caption_id, Window.id)
+        )
+        found += [(row[0], row[1]) for row in rows]
     return found
 
 
 def newest_captions(session: Session, *, limit: int) -> list[StoredText]:
-    """Captions, those of people before the model's own, the newest first."""
+    """Captions, those of people before the model's own, the newest first; no labels."""
     own = Caption.source == CaptionSource.AUTO
-    wanted = select(Caption.id, Caption.text, Caption.source)
+    wanted = select(Caption.id, Caption.text, Caption.source).where(
+        Caption.source != CaptionSource.LABEL
+    )
     rows = session.execute(wanted.order_by(own, Caption.id.desc()).limit(limit))
     return [StoredText(row.id, row.text, str(row.source)) for row in rows]
 

@@ -16,6 +16,7 @@ from audiosearch.store.schema import LibraryState
 
 WINDOWS: Final = "windows"  # moves when windows come or go
 WINDOWS_REMOVED: Final = "windows_removed"  # moves when windows go
+CAPTIONS: Final = "captions"  # moves when captions go, or get a place in a joint space
 
 
 def read_counter(session: Session, name: str) -> int:
@@ -32,6 +33,11 @@ def windows_removed(session: Session) -> None:
     """Windows were removed, perhaps others added."""
     _move(session, WINDOWS)
     _move(session, WINDOWS_REMOVED)
+
+
+def captions_changed(session: Session) -> None:
+    """Captions were removed, or given vectors."""
+    _move(session, CAPTIONS)
 
 
 def _move(session: Session, name: str) -> None:

@@ -5,15 +5,17 @@ The caller owns the transaction. Reading for search is in `queries/search.py`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from audiosearch.store.blobs import Floats, to_blob
+from audiosearch.store.draws import draw
 from audiosearch.store.queries import state
-from audiosearch.store.schema import Window, WindowFrames
+from audiosearch.store.queries.chunks import chunks
+from audiosearch.store.schema import Bundle, Recording, Window, WindowDraw, WindowFrames
 
 
 @dataclass(frozen=True)
@@ -92,5 +94,37 @@ def insert_windows(session: Session, windows: Sequence[NewWindow], *, bundle_id:
             for window_id, each in zip(ids, windows, strict=True)
         ],
     )
+    _draw_lots(session, dict(zip(ids, windows, strict=True)), bundle_id=bundle_id)
     state.windows_added(session)
     return ids
+
+
+def _draw_lots(session: Session, stored: Mapping[int, NewWindow], *, bundle_id: int) -> None:
+    """Write down the lots of the windows in which something is heard."""
+    heard = {window_id: each for window_id, each in stored.items() if not each.silent}
+    if not heard:
+        return
+    fingerprint = session.scalars(select(Bundle.fingerprint).where(Bundle.id == bundle_id)).one()
+    hashes: dict[int, bytes] = {}
+    for some in chunks(sorted({each.recording_id for each in heard.values()})):
+        rows = session.execute(
+            select(Recording.id, Recording.audio_hash).where(Recording.id.in_(some))
+        )
+        hashes |= {row.id: row.audio_hash for row in rows}
+    session.connection().execute(
+        insert(WindowDraw),
+        [
+            {
+                "window_id": window_id,
+                "bundle_id": bundle_id,
+                "draw": draw(
+                    audio_hash=hashes[each.recording_id],
+                    fingerprint=fingerprint,
+                    position=each.position,
+                    start_s=each.start_s,
+                    end_s=each.end_s,
+                ),
+            }
+            for window_id, each in heard.items()
+        ],
+    )

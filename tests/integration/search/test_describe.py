@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sqlalchemy import text
 
 from audiosearch.model.bundle import load_bundle
 from audiosearch.model.scoring import CaptionScorer
 from audiosearch.search import describe
+from audiosearch.search.normalise import Normalise, Scale
 from audiosearch.search.results import Description, Heard
 from audiosearch.store.database import open_database
 from audiosearch.store.queries import captions
@@ -18,12 +21,14 @@ from tests.search_library import LibraryBuilder, Models, sound_number
 WORDS = ("dog", "bird", "rain", "man", "woman", "bell", "car", "wind", "door", "beep")
 
 
-def ask(library: LibraryBuilder, i: int, *, limit: int = 5) -> list[Description]:
+def ask(
+    library: LibraryBuilder, i: int, *, limit: int = 5, how: Normalise | None = None
+) -> list[Description]:
     windows = [
         Heard(start_s=2.0 * place, end_s=2.0 * place + 2.0, encoded=encoded)
         for place, encoded in enumerate(library.models.encode(sound_number(i)))
     ]
-    return library.engine().describe(windows, limit=limit)
+    return library.engine(scale="8").describe(windows, limit=limit, normalise=how)
 
 
 def add_captions(builder: LibraryBuilder, texts: list[str], *, source: CaptionSource) -> None:
@@ -41,23 +46,53 @@ def test_the_models_own_sentence_comes_first(library: LibraryBuilder, models: Mo
         assert [fit.rank for fit in others] == [1, 2, 3, 4, 5]
         assert {fit.source for fit in others} == {"auto"}
         assert caption.text not in {fit.text for fit in others}
-        assert all(fit.scaled is None for fit in description.captions)
+        assert first.scaled is None
+        assert all(fit.scaled is not None for fit in others)
 
 
-def test_captions_are_ordered_by_score_and_scored_as_always(
-    library: LibraryBuilder, models: Models
+@pytest.mark.parametrize("how", list(Normalise))
+def test_captions_are_ordered_as_asked_and_scored_as_always(
+    library: LibraryBuilder, models: Models, how: Normalise
 ) -> None:
-    [description] = ask(library, 0)
-    scores = [fit.score for fit in description.captions[1:]]
-    assert scores == sorted(scores, reverse=True)
+    [description] = ask(library, 0, how=how, limit=100)
     scorer = CaptionScorer(models.decoder)
     memory = models.decoder.memory([models.encode(sound_number(0))[0].frames])
+    costs = []
     for fit in description.captions:
         tokens = scorer.encode(fit.text)
         [cross_entropy] = scorer.cross_entropy([tokens], memory)
         [alone] = scorer.without_sound([tokens])
         assert fit.cross_entropy == pytest.approx(cross_entropy, abs=1e-5)
         assert fit.lift == pytest.approx(alone - cross_entropy, abs=1e-5)
+        scale = by_hand(library, scorer, fit.text)
+        if fit.rank:
+            assert fit.scaled == pytest.approx(scale.scaled(fit.cross_entropy), abs=1e-4)
+            costs.append(
+                {
+                    Normalise.MINMAX: fit.scaled,
+                    Normalise.ZSCORE: scale.standard(fit.cross_entropy),
+                    Normalise.LIFT: -fit.lift,
+                    Normalise.NONE: fit.cross_entropy,
+                }[how]
+            )
+    assert np.diff(np.array(costs)).min() > -1e-4
+    assert len(costs) > 5
+
+
+def by_hand(library: LibraryBuilder, scorer: CaptionScorer, words: str, *, size: int = 8) -> Scale:
+    """A caption's scale over the eight windows with the least lots."""
+    with library.database.reading() as session:
+        rows = session.execute(
+            text(
+                "SELECT f.frames FROM window_draw AS d JOIN window_frames AS f"
+                " ON f.window_id = d.window_id ORDER BY d.draw LIMIT :size"
+            ),
+            {"size": size},
+        ).all()
+    dim = scorer.decoder.bundle.frame_dim
+    frames = [np.frombuffer(row[0], "<f2").reshape(-1, dim) for row in rows]
+    memory = scorer.decoder.memory(frames)
+    return Scale.of(scorer.cross_entropies([scorer.encode(words)], memory)[0])
 
 
 def test_silence_is_not_described(library: LibraryBuilder) -> None:

@@ -1,0 +1,168 @@
+"""Stored captions for a sound: which are tried, and in which order they fit.
+
+In go one encoded window and the library, out come captions, best first. Three steps: captions near
+the window in the space that text and sound share (all of them if they are few); the decoder's
+cross-entropy of each with the window; and, of the best of those, the cross-entropy made comparable
+by the caption's own scale (Labbé et al. 2023, https://arxiv.org/abs/2308.15090, section on
+scaling). Only the first step grows with the number of captions.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy.orm import Session
+
+from audiosearch.errors import StoreError
+from audiosearch.model.decoder import Memory
+from audiosearch.model.encoder import Encoded
+from audiosearch.model.scoring import CaptionScorer, TokenIds
+from audiosearch.model.text_tower import TextTower
+from audiosearch.search.normalise import Normalise, Scale, costs, ranked
+from audiosearch.search.scale import Scales
+from audiosearch.search.view import View
+from audiosearch.store.database import Database
+from audiosearch.store.queries.captions import captions_without_vector, insert_caption_vectors
+from audiosearch.store.queries.search import (
+    StoredText,
+    captions_of_windows,
+    newest_captions,
+    stored_texts,
+)
+from audiosearch.store.vectors import VectorKind, top_positions, unit_rows
+
+log = logging.getLogger(__name__)
+
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+
+# Captions whose own scales are looked up for a window: those that score best without.
+SCALED = 40
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """What the decoder says of captions and one window, all (n,)."""
+
+    cross_entropies: Floats  # nats a word
+    lifts: Floats  # nats a word
+    scores: Doubles  # 0..1
+
+
+def weigh(
+    texts: Sequence[str],
+    tokens: Sequence[TokenIds],
+    memory: Memory,
+    joint: Floats | None,
+    *,
+    scorer: CaptionScorer,
+    tower: TextTower | None,
+) -> Weighed:
+    """Captions against the one sound of `memory`, whose joint vector (J,) is `joint`."""
+    cross_entropies = scorer.cross_entropy(tokens, memory, sounds=[0] * len(tokens))
+    lifts: Floats = scorer.without_sound(tokens) - cross_entropies
+    cosines = None
+    if tower is not None and joint is not None:
+        cosines = unit_rows(tower.embed(texts)) @ unit_rows(joint[None])[0]
+    scores = scorer.decoder.bundle.score(lift=lifts, cosine=cosines)
+    return Weighed(cross_entropies, lifts, scores)
+
+
+def tried(view: View, encoded: Encoded, *, limit: int) -> list[StoredText]:
+    """The stored captions worth trying on a window: all if they are no more than `limit`."""
+    few = newest_captions(view.session, limit=limit + 1)
+    if len(few) <= limit:
+        return few
+    if encoded.joint is not None:
+        vectors = view.captions()
+        if len(vectors.ids):
+            cosines = unit_rows(vectors.matrix) @ unit_rows(encoded.joint[None])[0]
+            nearest = vectors.ids[top_positions(cosines, limit)]
+            return stored_texts(view.session, nearest.tolist())
+    # Without a space shared with text: what is said of the windows that sound alike.
+    table = view.vectors(VectorKind.EMBEDDING)
+    alike, _ = table.top_k(encoded.embedding, 4 * limit)  # many may say the same
+    return captions_of_windows(view.session, alike.tolist())[:limit]
+
+
+def place_captions(database: Database, tower: TextTower, *, bundle_id: int) -> None:
+    """Give captions that have none a place in the joint space: those of other bundles, imported.
+
+    Kept if nobody else is writing to the library now; done the next time otherwise.
+    """
+    with database.reading() as session:
+        if not captions_without_vector(session, bundle_id=bundle_id, limit=1):
+            return
+    try:
+        with database.spare() as session:
+            if session is None:
+                return
+            new = captions_without_vector(session, bundle_id=bundle_id)
+            vectors = tower.embed([text for _, text in new])
+            ids = [caption_id for caption_id, _ in new]
+            insert_caption_vectors(session, ids, vectors, bundle_id=bundle_id)
+    except StoreError as error:
+        log.info("captions are not placed: %s", error)
+
+
+@dataclass(frozen=True)
+class RankedCaption:
+    """A caption at its place in a ranking; `place` counts from 0 in the list that was ranked."""
+
+    place: int
+    scaled: float | None
+
+
+def rank_captions(
+    session: Session,
+    captions: Sequence[StoredText],
+    weighed: Weighed,
+    *,
+    how: Normalise,
+    scales: Scales | None,
+    bundle_id: int | None,
+    limit: int,
+) -> list[RankedCaption]:
+    """The `limit` captions that fit best, best first.
+
+    Args:
+        session: any session.
+        captions: those tried.
+        weighed: what the decoder says of them.
+        how: what they are ranked by. Where it needs scales, the best by score are looked at.
+        scales: the scales of captions; None where nothing is in the library.
+        bundle_id: the bundle in the library; None where nothing is.
+        limit: how many at most.
+    """
+    ids = np.array([each.caption_id for each in captions], dtype=np.int64)
+    rows = list(range(len(captions)))
+    if how.needs_scale:
+        best = np.lexsort((ids, weighed.cross_entropies, -weighed.scores))
+        rows = sorted(best[: max(SCALED, limit)].tolist())
+    found: list[Scale | None] = [None] * len(rows)
+    if how.needs_scale and scales is not None and bundle_id is not None:
+        found = scales.of(session, [captions[row] for row in rows], bundle_id=bundle_id)
+    cost = costs(
+        how,
+        cross_entropies=weighed.cross_entropies[rows],
+        lifts=weighed.lifts[rows],
+        scales=found,
+    )
+    order = ranked(cost, cross_entropies=weighed.cross_entropies[rows], ids=ids[rows])[:limit]
+    if not how.needs_scale and scales is not None and bundle_id is not None and order:
+        shown = [captions[rows[each]] for each in order]
+        of_shown = scales.of(session, shown, bundle_id=bundle_id)
+        for place, scale in zip(order, of_shown, strict=True):
+            found[place] = scale
+    return [
+        RankedCaption(rows[each], _scaled(found[each], weighed.cross_entropies[rows[each]]))
+        for each in order
+    ]
+
+
+def _scaled(scale: Scale | None, cross_entropy: np.float32) -> float | None:
+    return None if scale is None else scale.scaled(float(cross_entropy))

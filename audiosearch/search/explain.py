@@ -1,0 +1,38 @@
+"""Why a sound fits words: how much likelier the sound makes each of them.
+
+In go words and sounds as the decoder knows them, out comes a lift for each word: log p(word | words
+before, sound) - log p(word | words before, no sound), in nats. Their mean, with that of the end of
+the sentence, is the lift of the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from audiosearch.model.decoder import Memory
+from audiosearch.model.scoring import CaptionScorer
+from audiosearch.search.results import Word
+
+
+def explain(
+    texts: Sequence[str], memory: Memory, *, sounds: Sequence[int], scorer: CaptionScorer
+) -> list[tuple[Word, ...]]:
+    """The words of each text with their lifts, given the row of `memory` that it is heard with.
+
+    Words beyond those that the decoder has positions for are left out.
+    """
+    if not texts:
+        return []
+    tokens = [scorer.encode(text) for text in texts]
+    with_sound = scorer.word_log_probs(tokens, memory, sounds=sounds)
+    alone = scorer.word_log_probs(tokens, scorer.decoder.null_memory(), sounds=[0] * len(tokens))
+    unknown = scorer.decoder.bundle.vocabulary.unk
+    return [
+        tuple(
+            Word(text=word, lift=None if token == unknown else float(lift))
+            for word, token, lift in zip(
+                scorer.decoder.bundle.vocabulary.split(text), ids, heard - by_itself, strict=False
+            )
+        )
+        for text, ids, heard, by_itself in zip(texts, tokens, with_sound, alone, strict=True)
+    ]
