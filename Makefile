@@ -9,9 +9,10 @@ USER   := .venv-demo
 BIN    := $(DEV)/bin
 DEMO   := .demo
 SOUNDS ?=
+PARITY ?= $(firstword $(AUDIOSEARCH_PARITY) $(wildcard ../parity ../shared/parity))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench wheel clean
+.PHONY: help demo test check format bench parity wheel clean
 
 help:  ## List the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +48,10 @@ format: $(DEV)/.installed  ## Let ruff lay out the code
 bench: $(DEV)/.installed  ## Measure indexing and search (SOUNDS=/my/folder)
 	$(BIN)/python -m benchmarks.indexing "$(SOUNDS)"
 	$(BIN)/python -m benchmarks.cold_find "$(SOUNDS)"
+
+parity: $(DEV)/.installed  ## Compare with numbers of the authors' own code (PARITY=/their/folder)
+	@test -d "$(PARITY)" || { echo "PARITY=FOLDER must name the folder of reference numbers"; exit 2; }
+	AUDIOSEARCH_PARITY="$(abspath $(PARITY))" $(BIN)/pytest tests/integration/test_parity*.py
 
 wheel: $(DEV)/.installed  ## Build the wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

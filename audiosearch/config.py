@@ -30,6 +30,7 @@ class ModelConfig:
 
     bundle: str = "starter"  # a bundle's name, or the path of its folder
     task: str = ""  # captioning style of a model that has several; empty = its own default
+    task: str = ""  # captioning style of a model that has several; empty = its own default
     device: str = "auto"  # auto | cpu | cuda
     threads: int = 0  # threads of a session; 0 = one a core
 

@@ -6,6 +6,7 @@ Parts are loaded when they are first needed: a text query loads no encoder and n
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -16,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audiosearch.config import Config
-from audiosearch.errors import AudiosearchError, QueryError
+from audiosearch.errors import AudiosearchError, BundleError, QueryError
 from audiosearch.model.bundle import Bundle, find_bundle, list_bundles, load_bundle
 from audiosearch.model.decoder import Decoder
+from audiosearch.model.loaded import LoadedModel
 from audiosearch.model.runtime import RuntimeOptions
-from audiosearch.model.text_tower import TextTower
 from audiosearch.resources import bundled_models_path
 from audiosearch.search.clip import ClipRange, parse_clip
 from audiosearch.search.engine import SearchEngine
@@ -29,6 +30,7 @@ from audiosearch.search.results import Description, FindResult, Heard, SoundQuer
 from audiosearch.store.database import Database, database_size, open_database
 from audiosearch.store.queries import captions, files, roots
 from audiosearch.store.queries.captions import StoredCaption
+from audiosearch.store.queries.coverage import BundleAhead, bundles_ahead
 from audiosearch.store.queries.files import FailedFile
 from audiosearch.store.queries.places import Place
 from audiosearch.store.queries.roots import RootSummary
@@ -38,8 +40,9 @@ from audiosearch.store.schema import CaptionSource
 if TYPE_CHECKING:  # what only some commands need is imported where it is used
     from audiosearch.indexing.clips import HeardWindow
     from audiosearch.indexing.interfaces import IndexReport, Models, Progress
-    from audiosearch.model.encoder import Encoder
     from audiosearch.store.verify import Violation
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,43 +65,78 @@ class Library:
         self.config = config
         self.database = database
         self._options = RuntimeOptions(device=config.model.device, threads=config.model.threads)
+        self._others: dict[str, LoadedModel | None] = {}  # by fingerprint, as the engines
+        self._engines: dict[str, SearchEngine] = {}
 
     @cached_property
-    def bundle(self) -> Bundle:
-        """The bundle in use, checked.
+    def chosen(self) -> LoadedModel:
+        """The model that the settings name, checked: it hears new sounds.
 
         Raises:
             BundleError: there is none of that name, or it is damaged.
+            FeatureUnavailable: it has no such task as the settings name.
         """
-        return load_bundle(find_model(self.config, self.config.model.bundle))
+        bundle = load_bundle(find_model(self.config, self.config.model.bundle))
+        return LoadedModel(bundle.for_task(self.config.model.task), options=self._options)
 
-    @cached_property
-    def encoder(self) -> Encoder:
-        """Sound to vectors."""
-        from audiosearch.model.encoder import Encoder  # noqa: PLC0415
+    @property
+    def answering(self) -> LoadedModel:
+        """The model that queries are answered with.
 
-        return Encoder(self.bundle, options=self._options)
+        That is the chosen one, once it has heard what any other has; until then the other one,
+        as long as that is still installed.
+        """
+        with self.database.reading() as session:
+            ahead = bundles_ahead(session, of=self.chosen.bundle.fingerprint)
+        for other in ahead:
+            if other.fingerprint not in self._others:
+                self._others[other.fingerprint] = self._installed(other)
+            found = self._others[other.fingerprint]
+            if found is not None:
+                return found
+        return self.chosen
 
-    @cached_property
+    def _installed(self, other: BundleAhead) -> LoadedModel | None:
+        """A model that is ahead of the chosen one; None where it is no longer there."""
+        try:
+            bundle = load_bundle(find_model(self.config, other.name))
+        except BundleError:
+            return None
+        if bundle.fingerprint != other.fingerprint:
+            return None
+        log.warning(
+            "answers come from %s until %s has heard all sounds (%d to go): audiosearch index",
+            other.name,
+            self.chosen.bundle.name,
+            other.n_recordings,
+        )
+        return LoadedModel(bundle, options=self._options)
+
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle of the chosen model."""
+        return self.chosen.bundle
+
+    @property
     def decoder(self) -> Decoder:
-        """Frames to words."""
-        return Decoder(self.bundle, options=self._options)
+        """What judges the words of queries."""
+        return self.answering.decoder
 
-    @cached_property
-    def tower(self) -> TextTower | None:
-        """Words to the joint space; None where the bundle has none."""
-        return TextTower(self.bundle, options=self._options) if self.bundle.joint_dim else None
-
-    @cached_property
+    @property
     def engine(self) -> SearchEngine:
         """What answers queries."""
-        return SearchEngine(
-            database=self.database,
-            bundle=self.bundle,
-            decoder=self.decoder,
-            tower=self.tower,
-            config=self.config.search,
-        )
+        model = self.answering
+        engine = self._engines.get(model.bundle.fingerprint)
+        if engine is None:
+            engine = SearchEngine(
+                database=self.database,
+                bundle=model.bundle,
+                decoder=model.decoder,
+                tower=model.tower,
+                config=self.config.search,
+            )
+            self._engines[model.bundle.fingerprint] = engine
+        return engine
 
     def index(
         self,
@@ -150,10 +188,11 @@ class Library:
         from audiosearch.indexing.interfaces import Models  # noqa: PLC0415
         from audiosearch.model.caption import Captioner  # noqa: PLC0415
 
+        model = self.chosen
         return Models(
-            encoder=self.encoder,
-            captioner=Captioner(self.decoder) if self.config.index.captions else None,
-            embed_texts=None if self.tower is None else self.tower.embed,
+            encoder=model.encoder,
+            captioner=Captioner(model.decoder) if self.config.index.captions else None,
+            embed_texts=None if model.tower is None else model.tower.embed,
         )
 
     def find(
@@ -233,7 +272,7 @@ class Library:
             part.path,
             start_s=part.start_s,
             end_s=part.end_s,
-            encoder=self.encoder,
+            encoder=self.answering.encoder,
             config=self.config.index,
         )
 
@@ -241,7 +280,7 @@ class Library:
         """The library in numbers, and what its model really runs on."""
         with self.database.reading() as session:
             counts = library_status(session)
-        device = self.decoder.device
+        device = self.chosen.decoder.device
         return Status(
             counts=counts,
             database=self.database.path,

@@ -1,13 +1,19 @@
-"""`audiosearch models`: the bundles that there are, what they are, and whether they are sound."""
+"""`audiosearch models`: the bundles there are, which one is used, new ones from checkpoints."""
 
 from __future__ import annotations
+
+import importlib
+import os
+from pathlib import Path
+from types import ModuleType
 
 import click
 
 from audiosearch.cli.options import json_option, library_options
-from audiosearch.cli.output import print_json, size
+from audiosearch.cli.output import print_json, remark, size
+from audiosearch.cli.settings_file import change_setting
 from audiosearch.config import Config
-from audiosearch.errors import BundleError
+from audiosearch.errors import BundleError, FeatureUnavailable
 from audiosearch.library import bundle_paths, find_model
 from audiosearch.model.bundle import Bundle, load_bundle
 
@@ -66,12 +72,14 @@ def info(name: str | None, as_json: bool, config: Config, quiet: bool) -> None: 
         "joint_dim": bundle.joint_dim,
         "words": len(bundle.vocabulary),
         "tags": len(bundle.tags),
+        "tasks": ", ".join(bundle.vocabulary.tasks) or None,
         "min_score": bundle.score.min_score,
     }
     if as_json:
         print_json(row)
         return
     row["bytes"] = size(bundle.size)
+    row["tasks"] = row["tasks"] or "-"
     for key, value in row.items():
         click.echo(f"{click.style(f'{key:<14}', dim=True)} {value}")
 
@@ -86,3 +94,64 @@ def verify(name: str | None, config: Config, quiet: bool) -> None:
         click.echo(
             f"{bundle.name} {bundle.version}: every file is as listed ({bundle.fingerprint})"
         )
+
+
+@models.command()
+@click.argument("name")
+@library_options
+def use(name: str, config: Config, quiet: bool) -> None:
+    """Have the bundle NAME hear and answer from now on (writes it into the settings file).
+
+    What another bundle has heard stays. Until `audiosearch index` has let this one hear all of
+    it, searches are answered by the other one.
+    """
+    path = find_model(config, name)
+    bundle = load_bundle(path)
+    change_setting(config.config_file, section="model", key="bundle", value=name)
+    remark(f"{config.config_file}: the model is {bundle.name} {bundle.version}", quiet=quiet)
+    variable = "AUDIOSEARCH_MODEL_BUNDLE"
+    if variable in os.environ:
+        remark(f"{variable} is set, and counts for more than the settings file", quiet=quiet)
+    remark("audiosearch index lets it hear your sounds", quiet=quiet)
+
+
+@models.command("import")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--name", required=True, help="What the new bundle is called.")
+@click.option("--licence", help="Licence of the weights, kept with the bundle.")
+@click.option("--force", is_flag=True, help="Write over a bundle of that name.")
+@library_options
+def import_(
+    paths: tuple[Path, ...],
+    name: str,
+    licence: str | None,
+    force: bool,
+    config: Config,
+    quiet: bool,
+) -> None:
+    """Make a bundle of published checkpoints, recognised by what they hold.
+
+    PATHS are a CoNeTTE folder (weights and config.json), or a ConvNeXt checkpoint together with a
+    captioner's. Nothing in a checkpoint is run. Needs the extra [train].
+    """
+    importer = _training("import_published")
+    remark("exporting, and comparing the result with torch (a minute or so) ...", quiet=quiet)
+    path = importer.import_published(
+        paths, name=name, folder=config.models_dir, licence=licence, replace=force
+    )
+    bundle = load_bundle(path)
+    remark(f"{path}: {size(bundle.size)}, {len(bundle.vocabulary)} words", quiet=quiet)
+    remark(f"audiosearch models use {name} switches to it", quiet=quiet)
+
+
+def _training(name: str) -> ModuleType:
+    """A module of the extra [train]; imported by name, so that nothing else here needs torch."""
+    try:
+        return importlib.import_module(f"audiosearch.training.{name}")
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in ("torch", "torchaudio", "onnx"):
+            raise
+        raise FeatureUnavailable(
+            f"this needs the extra [train]: {error.name} is not installed",
+            remedy="pip install 'audiosearch[train]'",
+        ) from error

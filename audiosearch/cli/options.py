@@ -31,7 +31,7 @@ class OutputForm:
 
 
 def library_options(command: F) -> F:
-    """`--config`, `--device` and `--quiet`; the command gets `config: Config` and `quiet: bool`."""
+    """`--config`, `--device`, `--task`, `--quiet`: the command gets `config` and `quiet`."""
 
     @click.option(
         "--config",
@@ -44,14 +44,20 @@ def library_options(command: F) -> F:
         type=click.Choice(["auto", "cpu", "cuda"]),
         help="Where the model runs (default: as configured).",
     )
+    @click.option("--task", help="Captioning style, where the model has several (see models info).")
     @click.option("-q", "--quiet", is_flag=True, help="No progress, no remarks: only results.")
     @functools.wraps(command)
     def with_config(
-        *args: Any, config_file: Path | None, device: str | None, quiet: bool, **kwargs: Any
+        *args: Any,
+        config_file: Path | None,
+        device: str | None,
+        task: str | None,
+        quiet: bool,
+        **kwargs: Any,
     ) -> Any:
         if quiet:
             logging.getLogger().setLevel(logging.ERROR)
-        config = load_config(config_file, overrides={"model.device": device})
+        config = load_config(config_file, overrides={"model.device": device, "model.task": task})
         return command(*args, config=config, quiet=quiet, **kwargs)
 
     return with_config  # type: ignore[return-value]  # the decorator adds parameters

@@ -48,7 +48,7 @@ def import_published(
     *,
     name: str,
     folder: Path,
-    licence: str = "that of the imported checkpoint",
+    licence: str | None = None,
     replace: bool = False,
 ) -> Path:
     """Write the bundle `name` into `folder` and return its path.
@@ -57,7 +57,7 @@ def import_published(
         paths: files or folders that hold one encoder and one captioner between them.
         name: what the bundle will be called.
         folder: where the user's bundles stand.
-        licence: of the weights.
+        licence: of the weights, where it is known.
         replace: write over a bundle of that name.
 
     Raises:
@@ -81,7 +81,7 @@ def import_published(
     facts = BundleFacts(
         name=name,
         version="1",
-        licence=licence,
+        licence=licence or "that of the imported checkpoint",
         description=f"Imported from {', '.join(path.name for path in paths)}; scores uncalibrated.",
         words=vocabulary.words,
         tags=AUDIOSET_TAGS if classes == len(AUDIOSET_TAGS) else (),

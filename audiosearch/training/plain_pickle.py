@@ -99,9 +99,7 @@ class _PlainUnpickler(pickle.Unpickler):
             {
                 ("collections", "OrderedDict"): OrderedDict,
                 ("builtins", "set"): set,
-                ("__builtin__", "set"): set,
                 ("builtins", "frozenset"): frozenset,
-                ("__builtin__", "frozenset"): frozenset,
                 ("torch", "Size"): tuple,
                 ("torch._utils", "_rebuild_tensor_v2"): lambda *parts: stored(_tensor(*parts)),
                 ("torch._utils", "_rebuild_parameter"): lambda tensor, *_: tensor,
@@ -117,6 +115,7 @@ class _PlainUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str, /) -> Any:
         """The stand-in for a global, or a refusal."""
+        module = "builtins" if module == "__builtin__" else module  # Python 2's name for it
         try:
             return self._known[module, name]
         except KeyError:

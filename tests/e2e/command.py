@@ -32,7 +32,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Command:
-    """`audiosearch` with a data folder, no settings file, and a given model."""
+    """`audiosearch` with a data folder, no settings file, and a given model (or none)."""
 
     data_dir: Path
     bundle: str
@@ -45,7 +45,7 @@ class Command:
         return {
             **kept,
             "AUDIOSEARCH_DATA_DIR": str(self.data_dir),
-            "AUDIOSEARCH_MODEL_BUNDLE": self.bundle,
+            **({"AUDIOSEARCH_MODEL_BUNDLE": self.bundle} if self.bundle else {}),
             "AUDIOSEARCH_MODEL_DEVICE": "cpu",
             "XDG_CONFIG_HOME": str(self.data_dir / "no-config"),
             **self.environ,

@@ -47,9 +47,9 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if (given / "pytorch_model.bin").is_file():
         (folder / "pytorch_model.bin").symlink_to((given / "pytorch_model.bin").resolve())
     else:
-        packed = lzma.open(given / "pytorch_model.bin.xz")
-        with packed, (folder / "pytorch_model.bin").open("wb") as file:
-            shutil.copyfileobj(packed, file)
+        packed, target = given / "pytorch_model.bin.xz", folder / "pytorch_model.bin"
+        with lzma.open(packed) as content, target.open("wb") as file:
+            shutil.copyfileobj(content, file)
     return folder
 
 

@@ -102,7 +102,7 @@ def test_other_globals_are_refused_by_name(tmp_path, capsys, thing, name, protoc
     torch.save({"state_dict": thing}, tmp_path / "bad.ckpt", pickle_protocol=protocol)
     with pytest.raises(BundleError) as caught:
         read_weights(tmp_path / "bad.ckpt")
-    assert name in str(caught.value).replace("__builtin__", "builtins")
+    assert name in str(caught.value)
     with pytest.raises(RefusedGlobal):
         load_plain(pickle.dumps([thing], protocol=protocol))
     assert capsys.readouterr().out == ""

@@ -1,0 +1,108 @@
+"""Two models beside each other: import, switch, and what answers in the meantime."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.command import Answer, Command
+
+EXHAUSTIVE = ("--json", "--exhaustive", "--min-score", "0")
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests.published_checkpoints import write_hub_folder  # noqa: PLC0415 - imports torch
+
+    return write_hub_folder(tmp_path_factory.mktemp("hub"))
+
+
+@pytest.fixture
+def command(tmp_path: Path, toy_bundle: Path) -> Command:
+    """The command with the toy bundle installed and no setting that names a model."""
+    shutil.copytree(toy_bundle, tmp_path / "data" / "models" / "toy")
+    return Command(data_dir=tmp_path / "data", bundle="")
+
+
+def good(answer: Answer) -> Answer:
+    assert answer.status == 0, answer.err
+    return answer
+
+
+def heard(answer: Answer) -> list[tuple[str, float, float]]:
+    """Path and cross-entropy of each hit: what a model, and no other, says."""
+    return [(row["path"], row["start_s"], row["cross_entropy"]) for row in good(answer).rows]
+
+
+def test_switching_to_an_imported_model_in_stages(
+    command: Command, hub: Path, sounds: Path, tmp_path: Path
+) -> None:
+    find = ("find", "a man's dog doesn't bark", *EXHAUSTIVE)
+    good(command("models", "use", "toy"))
+    good(command("index", sounds))
+    of_toy = heard(command(*find))
+
+    imported = good(command("models", "import", hub, "--name", "small"))
+    assert imported.text == ""
+    assert "models use small" in imported.err
+    good(command("models", "use", "small"))
+    [used] = [row for row in good(command("models", "list", "--json")).rows if row["used"]]
+    assert used["name"] == "small"
+
+    # Nothing heard yet, then a part: toy still answers, and that is said.
+    waiting = command(*find)
+    assert heard(waiting) == of_toy
+    assert "answers come from toy until small has heard all" in waiting.err
+    good(command("index", sounds / "deep"))
+    assert heard(command(*find)) == of_toy
+
+    good(command("index"))
+    complete = command(*find)
+    of_small = heard(complete)
+    assert "answers come from" not in complete.err
+    assert {path for path, _, _ in of_small} == {path for path, _, _ in of_toy}
+    assert of_small != of_toy
+
+    # A task starts captions with a token of its own; without one it is the model's default.
+    assert heard(command(*find, "--task", "clotho")) == of_small
+    assert heard(command(*find, "--task", "audiocaps")) != of_small
+    unknown = command(*find, "--task", "macs")
+    assert unknown.status == 2
+    assert "has the tasks clotho, audiocaps" in unknown.err
+
+    # Without a joint space: sounds alike, sentences, and the shortlist through full text.
+    itself = good(command("similar", sounds / "low high.wav", "--json")).rows[0]
+    assert itself["path"].endswith("low high.wav")
+    assert itself["similarity"] > 0.99
+    rows = good(command("describe", sounds / "long.wav", "--json", "--task", "audiocaps")).rows
+    assert rows[0]["source"] == "model"
+    assert good(command("find", "a bell rings", "--json", "--min-score", "0")).rows
+
+    # Back again: what toy heard is still there, and nothing is heard anew.
+    good(command("models", "use", "toy"))
+    assert heard(command(*find)) == of_toy
+    [report] = good(command("index", "--json")).rows
+    assert report["windows_encoded"] == 0
+
+
+def test_a_checkpoint_that_would_run_something_is_refused(command: Command, tmp_path: Path) -> None:
+    import torch  # noqa: PLC0415
+
+    torch.save({"state_dict": print}, tmp_path / "bad.ckpt")
+    answer = command("models", "import", tmp_path / "bad.ckpt", "--name", "bad")
+    assert answer.status == 2
+    assert "builtins.print" in answer.err
+    assert not (tmp_path / "data" / "models" / "bad").exists()
+
+
+def test_without_torch_the_command_says_what_to_install(command: Command, hub: Path) -> None:
+    hidden = (
+        "import sys; sys.modules['torch'] = None; from audiosearch.cli.main import main; main()"
+    )
+    bare = Command(data_dir=command.data_dir, bundle="", program=(sys.executable, "-c", hidden))
+    answer = bare("models", "import", hub, "--name", "small")
+    assert answer.status == 2
+    assert "pip install 'audiosearch[train]'" in answer.err
