@@ -30,7 +30,6 @@ class ModelConfig:
 
     bundle: str = "starter"  # a bundle's name, or the path of its folder
     task: str = ""  # captioning style of a model that has several; empty = its own default
-    task: str = ""  # captioning style of a model that has several; empty = its own default
     device: str = "auto"  # auto | cpu | cuda
     threads: int = 0  # threads of a session; 0 = one a core
 
@@ -58,8 +57,8 @@ class SearchConfig:
     exhaustive_below: int = 400  # libraries of fewer windows skip the candidate step
     min_score: float = -1.0  # hits below are not shown; negative = the bundle's own default
     fold_similarity: float = 0.999  # recordings more alike than this show as one; above 1 = never
-    scale: str = "256"  # windows that a caption's least and greatest loss are taken over, or "all"
-    normalise: str = "minmax"  # how captions are made comparable: minmax | lift | zscore | none
+    scale: str = "128"  # windows that a caption's least and greatest loss are taken over, or "all"
+    normalise: str = "mean"  # what ranks captions: mean | minmax | lift | zscore | none
 
     @property
     def scale_size(self) -> int | None:
@@ -111,7 +110,7 @@ _RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
 _CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "model.device": ("auto", "cpu", "cuda"),
-        "search.normalise": ("minmax", "lift", "zscore", "none"),
+        "search.normalise": ("mean", "minmax", "lift", "zscore", "none"),
     }
 )
 
