@@ -144,12 +144,63 @@ def import_(
     remark(f"audiosearch models use {name} switches to it", quiet=quiet)
 
 
+@models.command()
+@click.argument("source")
+@click.option("--name", help="What the new bundle is called (default: SOURCE).")
+@click.option("--revision", help="A commit, branch or tag (default: what was fetched first).")
+@click.option("--offline", is_flag=True, help="Use what was downloaded before, and no network.")
+@click.option("--force", is_flag=True, help="Write over a bundle of that name.")
+@library_options
+def pull(
+    source: str,
+    name: str | None,
+    revision: str | None,
+    offline: bool,
+    force: bool,
+    config: Config,
+    quiet: bool,
+) -> None:
+    """Fetch a published model and make a bundle of it: `conette`.
+
+    The first time, the revision and the hashes of its files are written down, and hold from then
+    on. The encoders `convnext-471`, `convnext-465-70k` and `convnext-465-75k` are fetched as
+    files, for `models import` together with a captioner's checkpoint. Needs the extra [train].
+    """
+    puller = _training("pull")
+    wanted = puller.SOURCES.get(source)
+    if wanted is None:
+        known = ", ".join(puller.SOURCES)
+        raise BundleError(f"no source is named {source!r}; there are: {known}")
+    downloads = config.data_dir / "downloads"
+    if isinstance(wanted, puller.FileSource):
+        file = puller.fetch_file(wanted, folder=downloads)
+        click.echo(str(file))
+        remark(f"audiosearch models import {file} CAPTIONER --name NAME", quiet=quiet)
+        return
+    path, pin = puller.pull_hub(
+        wanted,
+        name=name or source,
+        places=puller.Places(models=config.models_dir, downloads=downloads),
+        revision=revision,
+        offline=offline,
+        replace=force,
+        quiet=quiet,
+    )
+    remark(f"{path}: {pin.repo} at {pin.revision}, licence: {pin.licence}", quiet=quiet)
+    remark(f"audiosearch models use {path.name} switches to it", quiet=quiet)
+
+
 def _training(name: str) -> ModuleType:
     """A module of the extra [train]; imported by name, so that nothing else here needs torch."""
     try:
         return importlib.import_module(f"audiosearch.training.{name}")
     except ImportError as error:
-        if (error.name or "").partition(".")[0] not in ("torch", "torchaudio", "onnx"):
+        if (error.name or "").partition(".")[0] not in (
+            "torch",
+            "torchaudio",
+            "onnx",
+            "huggingface_hub",
+        ):
             raise
         raise FeatureUnavailable(
             f"this needs the extra [train]: {error.name} is not installed",

@@ -116,7 +116,8 @@ def export_bundle(networks: BundleNetworks, facts: BundleFacts, *, path: Path) -
         manifest = _manifest(ready, facts, partial, names)
         _write_json(manifest, partial / "bundle.json")
         path.mkdir(parents=True, exist_ok=True)
-        for file in partial.iterdir():
+        # The manifest comes last: without it, or with that of an older bundle, nothing loads.
+        for file in sorted(partial.iterdir(), key=lambda file: file.name == "bundle.json"):
             file.replace(path / file.name)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -49,6 +49,7 @@ def import_published(
     name: str,
     folder: Path,
     licence: str | None = None,
+    version: str = "1",
     replace: bool = False,
 ) -> Path:
     """Write the bundle `name` into `folder` and return its path.
@@ -58,6 +59,7 @@ def import_published(
         name: what the bundle will be called.
         folder: where the user's bundles stand.
         licence: of the weights, where it is known.
+        version: of the bundle.
         replace: write over a bundle of that name.
 
     Raises:
@@ -80,9 +82,9 @@ def import_published(
     classes = encoder.network.config.classes
     facts = BundleFacts(
         name=name,
-        version="1",
+        version=version,
         licence=licence or "that of the imported checkpoint",
-        description=f"Imported from {', '.join(path.name for path in paths)}; scores uncalibrated.",
+        description="A published captioner, imported; its scores are not calibrated.",
         words=vocabulary.words,
         tags=AUDIOSET_TAGS if classes == len(AUDIOSET_TAGS) else (),
         score=UNCALIBRATED,
@@ -98,7 +100,10 @@ def import_published(
     networks = BundleNetworks(PAPER_FRONTEND, encoder.network, network, head=None, tower=None)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # of the examples that the graphs are traced with
-        return export_bundle(networks, facts, path=target)
+        try:
+            return export_bundle(networks, facts, path=target)
+        except OSError as error:
+            raise BundleError(f"cannot be written: {error.strerror}", path=target) from error
 
 
 def _one_of_each(paths: Sequence[Path]) -> tuple[PublishedEncoder, PublishedDecoder]:

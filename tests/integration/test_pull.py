@@ -1,0 +1,152 @@
+"""Fetching published models with the real client from a server on this machine."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("onnx")
+hub_client = pytest.importorskip("huggingface_hub")
+
+from audiosearch.errors import BundleError  # noqa: E402
+from audiosearch.model.bundle import list_bundles, load_bundle  # noqa: E402
+from audiosearch.training import export, pull  # noqa: E402
+from audiosearch.training.pull import FileSource, HubSource, Places  # noqa: E402
+from tests.e2e.command import Command  # noqa: E402
+from tests.hub_server import COMMIT, Hub, serve  # noqa: E402
+from tests.published_checkpoints import write_encoder, write_hub_folder  # noqa: E402
+
+SOURCE = HubSource("someone/captioner")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_hub_folder(tmp_path_factory.mktemp("hub"))
+
+
+@pytest.fixture
+def hub(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    with serve(Hub(folder, SOURCE.repo)) as server:
+        monkeypatch.setattr(hub_client.constants, "ENDPOINT", server.url)
+        monkeypatch.setattr(
+            hub_client.constants,
+            "HUGGINGFACE_CO_URL_TEMPLATE",
+            server.url + "/{repo_id}/resolve/{revision}/{filename}",
+        )
+        monkeypatch.setattr(pull, "HfApi", lambda: hub_client.HfApi(endpoint=server.url))
+        yield server
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    return Places(models=tmp_path / "models", downloads=tmp_path / "downloads")
+
+
+def test_a_model_is_fetched_pinned_and_found_again_offline(hub: Hub, places: Places) -> None:
+    path, pin = pull.pull_hub(SOURCE, name="captioner", places=places, quiet=True)
+    bundle = load_bundle(path)
+    assert (bundle.licence, bundle.version) == ("mit", COMMIT[:12])
+    assert dict(bundle.vocabulary.tasks)
+    assert pull.read_pins(places.models) == {SOURCE.repo: pin}
+    assert pin.files["pytorch_model.bin"] == hub.sha256("pytorch_model.bin")
+    assert len(pin.files["config.json"]) == 64
+
+    asked = len(hub.requests)
+    folder, again = pull.fetch_hub(SOURCE, places=places, offline=True, quiet=True)
+    assert again == pin
+    assert (folder / "config.json").is_file()
+    assert len(hub.requests) == asked
+
+
+def test_offline_needs_an_earlier_fetch(places: Places) -> None:
+    with pytest.raises(BundleError, match="not fetched yet"):
+        pull.fetch_hub(SOURCE, places=places, offline=True, quiet=True)
+
+
+def test_a_cut_connection_is_taken_up_again(hub: Hub, places: Places) -> None:
+    hub.cut = 10_000
+    folder, _ = pull.fetch_hub(SOURCE, places=places, quiet=True)
+    weights = folder / "pytorch_model.bin"
+    assert hashlib.sha256(weights.read_bytes()).hexdigest() == hub.sha256(weights.name)
+    assert hub.cut is None
+    asked = [each for each in hub.requests if each.startswith("GET") and weights.name in each]
+    assert len(asked) == 2
+
+
+def test_a_wrong_hash_leaves_no_model_and_no_download(hub: Hub, places: Places) -> None:
+    hub.lie = True
+    with pytest.raises(BundleError, match="SHA-256 differs"):
+        pull.pull_hub(SOURCE, name="captioner", places=places, quiet=True)
+    assert list_bundles(search=[places.models]) == []
+    assert pull.read_pins(places.models) == {}
+    hub.lie = False
+    pull.fetch_hub(SOURCE, places=places, quiet=True)
+
+
+def test_other_content_under_a_pinned_revision_is_refused(
+    hub: Hub, places: Places, tmp_path: Path
+) -> None:
+    _, pin = pull.fetch_hub(SOURCE, places=places, quiet=True)
+    places.models.mkdir()
+    pull._write_pins(places.models, {SOURCE.repo: pin})
+    hub.folder = write_hub_folder(tmp_path / "changed", seed=1)
+    fresh = Places(models=places.models, downloads=tmp_path / "elsewhere")
+    with pytest.raises(BundleError, match="SHA-256 differs"):
+        pull.fetch_hub(SOURCE, places=fresh, quiet=True)
+
+
+def test_a_full_disk_leaves_no_model(
+    hub: Hub, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(value: object, path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(export, "_write_json", full)
+    with pytest.raises(BundleError, match="No space"):
+        pull.pull_hub(SOURCE, name="captioner", places=places, quiet=True)
+    assert not list(places.models.glob("*"))
+
+
+def test_a_missing_repository_is_said(hub: Hub, places: Places) -> None:
+    with pytest.raises(BundleError, match="cannot be fetched"):
+        pull.fetch_hub(HubSource("nobody/nothing"), places=places, quiet=True)
+
+
+def test_files_with_listed_sums(tmp_path: Path) -> None:
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    content = write_encoder(folder / "encoder.pth").read_bytes()
+    with serve(Hub(folder, "none")) as server:
+        source = FileSource(f"{server.url}/files/encoder.pth", hashlib.md5(content).hexdigest())
+        server.cut = 5_000
+        with pytest.raises(BundleError, match="cannot be fetched"):
+            pull.fetch_file(source, folder=tmp_path / "downloads")
+        assert not (tmp_path / "downloads" / "encoder.pth").exists()
+        assert pull.fetch_file(source, folder=tmp_path / "downloads").read_bytes() == content
+        assert server.ranges == ["bytes=5000-"]
+        wrong = FileSource(source.url, "0" * 32)
+        with pytest.raises(BundleError, match="MD5 differs"):
+            pull.fetch_file(wrong, folder=tmp_path / "others")
+        assert not list((tmp_path / "others").iterdir())
+
+
+def test_the_command_shows_revision_and_licence(folder: Path, tmp_path: Path) -> None:
+    with serve(Hub(folder, "Labbeti/conette", licence="cc-by-4.0")) as server:
+        command = Command(tmp_path / "data", bundle="", environ={"HF_ENDPOINT": server.url})
+        answer = command("models", "pull", "conette")
+    assert answer.status == 0, answer.err
+    assert COMMIT in answer.err
+    assert "licence: cc-by-4.0" in answer.err
+    assert load_bundle(tmp_path / "data" / "models" / "conette").licence == "cc-by-4.0"
+    # The server is gone.
+    again = command("models", "pull", "conette", "--offline", "--force", "--quiet")
+    assert (again.status, again.err) == (0, "")
+    without = command("models", "pull", "conette", "--force")
+    assert without.status == 2
+    assert "cannot be fetched" in without.err
+    assert command("models", "pull", "nothing").status == 2
