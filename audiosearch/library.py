@@ -9,30 +9,46 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from audiosearch.config import Config
 from audiosearch.errors import AudiosearchError, BundleError, QueryError
 from audiosearch.model.bundle import Bundle, find_bundle, list_bundles, load_bundle
 from audiosearch.model.decoder import Decoder
+from audiosearch.model.encoder import Encoded
 from audiosearch.model.loaded import LoadedModel
 from audiosearch.model.runtime import RuntimeOptions
+from audiosearch.model.text import normalise as normalise_text
 from audiosearch.resources import bundled_models_path
 from audiosearch.search.clip import ClipRange, parse_clip
+from audiosearch.search.collection import Added, NewCaption, add, read_captions
 from audiosearch.search.engine import SearchEngine
 from audiosearch.search.filters import Filters
-from audiosearch.search.results import Description, FindResult, Heard, SoundQuery, TextQuery
+from audiosearch.search.labels import parse_labels
+from audiosearch.search.normalise import Normalise
+from audiosearch.search.results import (
+    Description,
+    FindResult,
+    Heard,
+    LabelFit,
+    SoundQuery,
+    TextQuery,
+)
 from audiosearch.store.database import Database, database_size, open_database
 from audiosearch.store.queries import captions, files, roots
 from audiosearch.store.queries.captions import StoredCaption
 from audiosearch.store.queries.coverage import BundleAhead, bundles_ahead
+from audiosearch.store.queries.encodings import find_bundle_id
 from audiosearch.store.queries.files import FailedFile
-from audiosearch.store.queries.places import Place
+from audiosearch.store.queries.heard import StoredWindow, find_file, stored_windows
+from audiosearch.store.queries.places import Place, join
 from audiosearch.store.queries.roots import RootSummary
 from audiosearch.store.queries.status import LibraryStatus, library_status
 from audiosearch.store.schema import CaptionSource
@@ -41,6 +57,8 @@ if TYPE_CHECKING:  # what only some commands need is imported where it is used
     from audiosearch.indexing.clips import HeardWindow
     from audiosearch.indexing.interfaces import IndexReport, Models, Progress
     from audiosearch.store.verify import Violation
+
+log = logging.getLogger(__name__)
 
 log = logging.getLogger(__name__)
 
@@ -203,6 +221,7 @@ class Library:
         limit: int | None = None,
         min_score: float | None = None,
         exhaustive: bool = False,
+        explain: bool = False,
     ) -> FindResult:
         """The recordings in which the words are heard, best first; see `TextQuery`.
 
@@ -216,6 +235,7 @@ class Library:
                 limit=limit,
                 min_score=min_score,
                 exhaustive=exhaustive,
+                explain=explain,
             )
         )
 
@@ -233,8 +253,6 @@ class Library:
             DecodeError: the file cannot be read.
             QueryError: it is not there, or there is nothing to hear in that part.
         """
-        import numpy as np  # noqa: PLC0415
-
         part = parse_clip(clip)
         heard = [window.encoded for window in self._listen(part) if window.encoded is not None]
         if not heard:
@@ -248,22 +266,100 @@ class Library:
             )
         )
 
-    def describe(self, clip: str, *, limit: int) -> tuple[bytes, Iterator[Description]]:
+    def describe(
+        self,
+        clip: str,
+        *,
+        limit: int,
+        normalise: str | None = None,
+        explain: bool = False,
+    ) -> tuple[bytes, Iterator[Description]]:
         """The absolute path of a file, or of a part of one, and what is heard in its windows.
 
-        Descriptions come while the file is being read.
+        Descriptions come while the file is being read. What the library has heard of the file is
+        not decoded again.
+
+        Args:
+            clip: a file, or `FILE@START-END`.
+            limit: most stored captions of a window.
+            normalise: what ranks them (`search.normalise.Normalise`); None: as configured.
+            explain: tell how much each word counted.
 
         Raises:
             DecodeError: the file cannot be read (while iterating).
             QueryError: it is not there, or the part lies beyond its end.
         """
         part = parse_clip(clip)
-        return _absolute(os.fsdecode(part.path)), self._describe(part, limit=limit)
+        how = None if normalise is None else Normalise(normalise)
+        return _absolute(os.fsdecode(part.path)), (
+            description
+            for heard in self._hear(part)
+            for description in self.engine.describe(
+                [heard], limit=limit, normalise=how, explain=explain
+            )
+        )
 
-    def _describe(self, part: ClipRange, *, limit: int) -> Iterator[Description]:
+    def label(
+        self, clip: str, labels: Sequence[str], *, normalise: str | None = None
+    ) -> tuple[bytes, list[LabelFit]]:
+        """The absolute path of a file, or of a part of one, and labels for it, best first.
+
+        Raises:
+            DecodeError: the file cannot be read.
+            QueryError: it is not there, the part lies beyond its end, or there is no label.
+        """
+        part = parse_clip(clip)
+        how = None if normalise is None else Normalise(normalise)
+        fits = self.engine.label(list(self._hear(part)), parse_labels(labels), normalise=how)
+        return _absolute(os.fsdecode(part.path)), fits
+
+    def sound_files(self, place: str) -> list[str]:
+        """The sound files below a folder, in the order of their paths, as indexing sees them."""
+        from audiosearch.indexing.scan import walk  # noqa: PLC0415
+
+        root = _absolute(place)
+        found = walk(
+            root,
+            follow_symlinks=self.config.index.follow_symlinks,
+            exclude=self.config.index.exclude,
+            on_problem=lambda problem: log.warning("%s", problem.reason),
+        )
+        return [os.fsdecode(join(root, each.path)) for each in found]
+
+    def _hear(self, part: ClipRange) -> Iterator[Heard]:
+        """The windows of a part of a file: out of the library, or else decoded."""
+        stored = self._stored(part)
+        if stored is not None:
+            yield from stored
+            return
         for window in self._listen(part):
-            heard = Heard(start_s=window.start_s, end_s=window.end_s, encoded=window.encoded)
-            yield from self.engine.describe([heard], limit=limit)
+            yield Heard(start_s=window.start_s, end_s=window.end_s, encoded=window.encoded)
+
+    def _stored(self, part: ClipRange) -> list[Heard] | None:
+        """What the library has heard of a whole file that has not changed since; None if nothing.
+
+        A part of a file is heard anew, since its windows begin where it begins.
+        """
+        path = _absolute(os.fsdecode(part.path))
+        if part.start_s > 0 or part.end_s is not None:
+            return None
+        bundle = self.answering.bundle
+        with self.database.reading() as session:
+            file = find_file(session, path)
+            status = os.stat(path)  # noqa: PTH116  # bytes, which pathlib does not keep
+            bundle_id = find_bundle_id(session, fingerprint=bundle.fingerprint)
+            if file is None or bundle_id is None:
+                return None
+            if (file.size, file.mtime_ns) != (status.st_size, status.st_mtime_ns):
+                return None
+            windows = stored_windows(
+                session,
+                file.recording_id,
+                bundle_id=bundle_id,
+                dim=bundle.frame_dim,
+                hop_s=self.config.index.hop * bundle.window_s,
+            )
+        return None if windows is None else [_heard(window) for window in windows]
 
     def _listen(self, part: ClipRange) -> Iterator[HeardWindow]:
         from audiosearch.indexing.clips import listen  # noqa: PLC0415
@@ -322,12 +418,68 @@ class Library:
         )
 
     def captions(
-        self, *, source: str | None = None, limit: int | None = None
+        self, *, source: str | None = None, limit: int | None = None, words: str | None = None
     ) -> list[StoredCaption]:
-        """The stored captions, those said of most windows first."""
+        """The stored captions, those said of most windows first; with `words`, those that match."""
         wanted = None if source is None else CaptionSource(source)
         with self.database.reading() as session:
-            return captions.list_captions(session, source=wanted, limit=limit)
+            return captions.list_captions(session, source=wanted, limit=limit, words=words)
+
+    def add_caption(self, text: str, *, clip: str | None = None) -> Added:
+        """Write down a caption, for a file of the library or a part of it, or for none.
+
+        Raises:
+            QueryError: there is no word in it, or the file is not in the library.
+        """
+        part = None
+        if clip is not None:
+            given = parse_clip(clip)
+            part = replace(given, path=_absolute(os.fsdecode(given.path)))
+            with self.database.reading() as session:
+                if find_file(session, part.path) is None:
+                    raise QueryError(
+                        "not in the library", path=part.path, remedy="audiosearch index its folder"
+                    )
+        added = self._add([NewCaption(text, part)], CaptionSource.USER)
+        if added.n_empty:
+            raise QueryError("there is no word in this caption", remedy="say what is heard")
+        return added
+
+    def import_captions(self, file: Path) -> Added:
+        """Write down the captions of a text or CSV file; see `search.collection.read_captions`.
+
+        Raises:
+            QueryError: it cannot be read, or has no captions.
+        """
+        return self._add(read_captions(file), CaptionSource.IMPORT)
+
+    def _add(self, new: Iterable[NewCaption], source: CaptionSource) -> Added:
+        model = self.answering
+        return add(self.database, new, source=source, bundle=model.bundle, tower=model.tower)
+
+    def remove_captions(
+        self, texts: Sequence[str] = (), *, ids: Sequence[int] = (), source: str | None = None
+    ) -> int:
+        """Remove captions by their words, ids or source; returns how many.
+
+        What the model says too becomes the model's again; of the model's own, all is removed.
+
+        Raises:
+            QueryError: one of the texts is no caption.
+        """
+        with self.database.session() as session:
+            found = captions.find_captions(session, [normalise_text(text) for text in texts])
+            for text in texts:
+                if normalise_text(text) not in found:
+                    raise QueryError(
+                        f"{text!r} is no caption", remedy="audiosearch captions search"
+                    )
+            wanted = {*found.values(), *ids}
+            if source is not None:
+                kind = CaptionSource(source)
+                listed = captions.list_captions(session, source=kind)
+                wanted |= {each.caption_id for each in listed}
+            return captions.disclaim_captions(session, sorted(wanted))
 
     def verify(self) -> list[Violation]:
         """Everything in the library that should hold and does not; changes nothing."""
@@ -375,3 +527,15 @@ def _model_folders(config: Config) -> tuple[Path, ...]:
 def _absolute(path: str | Path) -> bytes:
     """An absolute path without `..`; links stay as the user wrote them."""
     return os.fsencode(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100
+
+
+def _heard(window: StoredWindow) -> Heard:
+    encoded = Encoded(
+        frames=window.frames.astype(np.float32),
+        embedding=window.embedding,
+        joint=window.joint,
+        tags=None,
+    )
+    return Heard(
+        start_s=window.start_s, end_s=window.end_s, encoded=None if window.silent else encoded
+    )

@@ -52,7 +52,9 @@ def ways(evidence: Evidence, *, seed: int) -> Iterator[tuple[str, int, list[Cost
     losses, alone = evidence.cross_entropies, evidence.without_sound
     n = len(losses)
     generator = np.random.default_rng(seed)
-    lift: Costs = normalised(losses, how=Normalisation.LIFT, scale=scale_of(losses), without_sound=alone)
+    lift: Costs = normalised(
+        losses, how=Normalisation.LIFT, scale=scale_of(losses), without_sound=alone
+    )
     yield "raw", 0, [losses.astype(np.float64)]
     yield "lift", 0, [lift]
     combined = evidence.combined()

@@ -1,13 +1,22 @@
-"""`audiosearch captions`: the sentences in the library."""
+"""`audiosearch captions`: the sentences in the library, the model's and those of people."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
 from audiosearch.cli.options import json_option, library_options
-from audiosearch.cli.output import print_json
+from audiosearch.cli.output import print_json, remark, shown_path
 from audiosearch.config import Config
 from audiosearch.library import open_library
+from audiosearch.search.collection import Added
+from audiosearch.store.queries.captions import StoredCaption
+
+EXIT_NOTHING = 1
+
+_SOURCES = click.Choice(["auto", "user", "import", "label"])
 
 
 @click.group()
@@ -18,8 +27,8 @@ def captions() -> None:
 @captions.command("list")
 @click.option(
     "--source",
-    type=click.Choice(["auto", "user", "import"]),
-    help="Only captions written by the model (auto), by you, or imported.",
+    type=_SOURCES,
+    help="Only captions written by the model (auto), by you, imported, or made of labels.",
 )
 @click.option("-n", "--limit", type=click.IntRange(min=1), help="Show at most so many.")
 @json_option
@@ -34,6 +43,104 @@ def list_(
     """List captions, those said of most windows first."""
     with open_library(config) as library:
         stored = library.captions(source=source, limit=limit)
+    _print(stored, as_json=as_json)
+
+
+@captions.command()
+@click.argument("words", nargs=-1, required=True)
+@click.option("-n", "--limit", type=click.IntRange(min=1), help="Show at most so many.")
+@json_option
+@library_options
+def search(
+    words: tuple[str, ...],
+    limit: int | None,
+    as_json: bool,
+    config: Config,
+    quiet: bool,  # noqa: ARG001
+) -> int:
+    """List captions with any of WORDS in them, the best matches first."""
+    with open_library(config) as library:
+        stored = library.captions(words=" ".join(words), limit=limit)
+    _print(stored, as_json=as_json)
+    return 0 if stored else EXIT_NOTHING
+
+
+@captions.command()
+@click.argument("text", nargs=-1, required=True)
+@click.option(
+    "--for", "clip", metavar="CLIP", help="The sound that it is for: FILE or FILE@START-END."
+)
+@json_option
+@library_options
+def add(text: tuple[str, ...], clip: str | None, as_json: bool, config: Config, quiet: bool) -> int:
+    """Write down a caption of your own, for a sound of the library or for none.
+
+    A caption for a sound is searched like file names are, and the sound comes first when you
+    search for its words. Every caption is one that `describe` may answer with.
+    """
+    with open_library(config, writable=True) as library:
+        added = library.add_caption(" ".join(text), clip=clip)
+    return _report(added, as_json=as_json, quiet=quiet)
+
+
+@captions.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@json_option
+@library_options
+def import_(file: Path, as_json: bool, config: Config, quiet: bool) -> int:
+    """Write down the captions of FILE: a line each, or a table (.csv).
+
+    A table has a column `caption` (or `caption_1`, `caption_2` ...), and may have `path`, `start_s`
+    and `end_s` for the sounds that they are for. What is there already is passed over.
+    """
+    with open_library(config, writable=True) as library:
+        added = library.import_captions(file)
+    return _report(added, as_json=as_json, quiet=quiet)
+
+
+@captions.command()
+@click.argument("text", nargs=-1)
+@click.option("--id", "ids", type=int, multiple=True, help="The caption of this number.")
+@click.option("--source", type=_SOURCES, help="All captions of this kind.")
+@library_options
+def remove(
+    text: tuple[str, ...], ids: tuple[int, ...], source: str | None, config: Config, quiet: bool
+) -> int:
+    """Remove captions: each TEXT is one, word for word.
+
+    What you wrote and the model says too stays, as the model's.
+    """
+    if not (text or ids or source):
+        raise click.UsageError("name captions by their TEXT, --id or --source")
+    with open_library(config, writable=True) as library:
+        n_removed = library.remove_captions(text, ids=ids, source=source)
+    remark(f"{n_removed} captions removed", quiet=quiet)
+    return 0 if n_removed else EXIT_NOTHING
+
+
+def _report(added: Added, *, as_json: bool, quiet: bool) -> int:
+    if as_json:
+        print_json(
+            {
+                "new": added.n_new,
+                "known": added.n_known,
+                "given": added.n_given,
+                "empty": added.n_empty,
+                "not_indexed": len(added.not_indexed),
+            }
+        )
+    given = f", {added.n_given} stretches of sound have one now" if added.n_given else ""
+    remark(f"{added.n_new} new captions, {added.n_known} known before{given}", quiet=quiet)
+    if added.n_empty:
+        remark(f"{added.n_empty} without a word were left out", quiet=quiet)
+    for path in added.not_indexed[:5]:
+        remark(f"{shown_path(path)}: not in the library; kept for no sound", quiet=quiet)
+    if len(added.not_indexed) > 5:
+        remark(f"and {len(added.not_indexed) - 5} more files", quiet=quiet)
+    return 0
+
+
+def _print(stored: Sequence[StoredCaption], *, as_json: bool) -> None:
     for caption in stored:
         if as_json:
             print_json(
@@ -42,7 +149,10 @@ def list_(
                     "caption": caption.text,
                     "source": str(caption.source),
                     "windows": caption.n_windows,
+                    "given": caption.n_targets,
                 }
             )
         else:
-            click.echo(f"{caption.n_windows:6d}  {caption.text}")
+            n_said = caption.n_windows + caption.n_targets
+            own = "" if caption.source == "auto" else click.style(f"  ({caption.source})", dim=True)
+            click.echo(f"{n_said:6d}  {caption.text}{own}")

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
+from audiosearch.cli.explained import coloured, word_rows
+from audiosearch.cli.many_files import (
+    Row,
+    each_sound,
+    expand,
+    output_option,
+    take_up,
+    write_rows,
+)
 from audiosearch.cli.options import json_option, library_options
-from audiosearch.cli.output import clock, path_fields, print_json
+from audiosearch.cli.output import clock, path_fields, shown_path
 from audiosearch.config import Config
 from audiosearch.library import open_library
+from audiosearch.search.describe import fold_runs
 from audiosearch.search.results import Description
+
+NORMALISE = click.Choice(["mean", "minmax", "lift", "zscore", "none"])
 
 
 @click.command()
-@click.argument("clip")
+@click.argument("clips", metavar="CLIP...", nargs=-1, required=True)
 @click.option(
     "-n",
     "--limit",
@@ -21,39 +35,72 @@ from audiosearch.search.results import Description
     show_default=True,
     help="Stored captions shown for each window; 0 for the model's own sentence alone.",
 )
+@click.option(
+    "--normalise", type=NORMALISE, help="What ranks stored captions (default: as configured)."
+)
+@click.option(
+    "--fold/--no-fold",
+    default=None,
+    help="Windows in a row that the model says the same of as one stretch "
+    "(default: for people yes, in JSON no).",
+)
+@click.option("--explain", is_flag=True, help="Show how much each word counted.")
 @json_option
+@output_option
 @library_options
-def describe(clip: str, limit: int, as_json: bool, config: Config, quiet: bool) -> None:  # noqa: ARG001
-    """Say what is heard in CLIP: a file, or a part of one as FILE@START-END in seconds.
+def describe(
+    clips: tuple[str, ...],
+    limit: int,
+    normalise: str | None,
+    fold: bool | None,
+    explain: bool,
+    as_json: bool,
+    output: Path | None,
+    config: Config,
+    quiet: bool,
+) -> None:
+    """Say what is heard in each CLIP: a file, a part of one as FILE@START-END, or a folder.
 
-    First the model's own sentence, then the stored captions that fit best. The file need not be
-    in the library.
+    First the model's own sentence, then the stored captions that fit best, stretch by stretch. The
+    files need not be in the library.
     """
+    as_json = as_json or output is not None
+    folded = not as_json if fold is None else fold
+    done = take_up(output)
     with open_library(config) as library:
-        path, descriptions = library.describe(clip, limit=limit)
-        for description in descriptions:
+        sounds = expand(library, clips)
+
+        def work(clip: str) -> None:
+            path, found = library.describe(clip, limit=limit, normalise=normalise, explain=explain)
+            stretches = fold_runs(found, limit=limit) if folded else found
             if as_json:
-                _print_rows(path, description)
-            else:
-                _print_text(description)
+                write_rows([row for each in stretches for row in _rows(path, each)], output)
+                return
+            if len(sounds) > 1:
+                click.echo(click.style(shown_path(path), underline=True))
+            for each in stretches:
+                _print_text(each)
+
+        each_sound(sounds, work, quiet=quiet, done=done)
 
 
-def _print_rows(path: bytes, description: Description) -> None:
-    for fit in description.captions:
-        print_json(
-            {
-                **path_fields(path),
-                "start_s": description.start_s,
-                "end_s": description.end_s,
-                "rank": fit.rank,
-                "caption": fit.text,
-                "score": fit.score,
-                "cross_entropy": fit.cross_entropy,
-                "lift": fit.lift,
-                "scaled": fit.scaled,
-                "source": fit.source,
-            }
-        )
+def _rows(path: bytes, description: Description) -> list[Row]:
+    return [
+        {
+            **path_fields(path),
+            "start_s": description.start_s,
+            "end_s": description.end_s,
+            "rank": fit.rank,
+            "caption": fit.text,
+            "score": fit.score,
+            "cross_entropy": fit.cross_entropy,
+            "lift": fit.lift,
+            "scaled": fit.scaled,
+            "source": fit.source,
+            **({} if fit.words is None else {"words": word_rows(fit.words)}),
+        }
+        for fit in description.captions
+    ]
 
 
 def _print_text(description: Description) -> None:
@@ -63,5 +110,7 @@ def _print_text(description: Description) -> None:
             click.echo(f"{when}  {click.style(fit.text, bold=True)}")
         else:
             click.echo(f"    {fit.score:5.2f}  {fit.text}")
+        if fit.words:
+            click.echo(f"           {coloured(fit.words)}")
     if not description.captions:
         click.echo(f"{when}  (silence)")

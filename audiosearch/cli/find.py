@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import click
 
+from audiosearch.cli.explained import coloured, word_rows
 from audiosearch.cli.options import (
     FilterOptions,
     OutputForm,
@@ -27,6 +28,7 @@ EXIT_NOTHING = 1
 @click.command()
 @click.argument("text", nargs=-1, required=True)
 @click.option("--exhaustive", is_flag=True, help="Let the decoder listen to every window.")
+@click.option("--explain", is_flag=True, help="Show how much each word counted for each hit.")
 @click.option("-v", "--verbose", is_flag=True, help="Say where the time went, on stderr.")
 @limit_options
 @filter_options
@@ -35,6 +37,7 @@ EXIT_NOTHING = 1
 def find(
     text: tuple[str, ...],
     exhaustive: bool,
+    explain: bool,
     verbose: bool,
     limit: int | None,
     min_score: float | None,
@@ -55,6 +58,7 @@ def find(
             limit=limit,
             min_score=min_score,
             exhaustive=exhaustive,
+            explain=explain,
         )
         device = library.decoder.device.name
     _remarks(result, quiet=quiet)
@@ -150,6 +154,7 @@ def _print_text_hits(hits: Sequence[Hit], form: OutputForm) -> None:
                     "duration_s": hit.duration_s,
                     "recording_id": hit.recording_id,
                     "window_id": hit.window_id,
+                    **({} if hit.words is None else {"words": word_rows(hit.words)}),
                 }
             )
         else:
@@ -188,3 +193,5 @@ def _print_row(hit: Hit, number: float | None) -> None:
     click.echo(f"{shown}  {click.style(shown_path(hit.path), bold=True)}  {when}{alike}")
     if hit.caption:
         click.echo(f"       {click.style(hit.caption, dim=True)}")
+    if hit.words:
+        click.echo(f"       {coloured(hit.words)}")

@@ -34,6 +34,7 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
         "find": "find",
         "similar": "find",
         "describe": "describe",
+        "label": "label",
         "status": "status",
         "failed": "status",
         "roots": "roots",

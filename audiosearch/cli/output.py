@@ -19,8 +19,13 @@ from audiosearch.errors import display_path
 
 def print_json(row: Mapping[str, object]) -> None:
     """One object a line. Floats keep six digits: more would be noise."""
+    click.echo(json_line(row))
+
+
+def json_line(row: Mapping[str, object]) -> str:
+    """A row as `print_json` prints it, without the end of the line."""
     tidy = {key: _rounded(value) for key, value in row.items()}
-    click.echo(json.dumps(tidy, ensure_ascii=False, allow_nan=False))
+    return json.dumps(tidy, ensure_ascii=False, allow_nan=False)
 
 
 def path_fields(path: bytes) -> dict[str, object]:

@@ -81,7 +81,13 @@ class Labeller:
         weighed = [self._weigh(window, labels) for window in heard]
         cost = np.stack(
             [
-                costs(how, cross_entropies=w.cross_entropies, lifts=w.lifts, scales=scales)
+                costs(
+                    how,
+                    cross_entropies=w.cross_entropies,
+                    lifts=w.lifts,
+                    scores=w.scores,
+                    scales=scales,
+                )
                 for w in weighed
             ]
         )

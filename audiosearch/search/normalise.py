@@ -1,4 +1,4 @@
-"""Making cross-entropies of different captions comparable: min-max, lift, z-score.
+"""Making cross-entropies of different captions comparable: min-max, lift, z-score, and a mean.
 
 In go the cross-entropies of captions with one sound and each caption's statistics, out come costs,
 lower is better. A caption of common words has a low cross-entropy with every sound; what it is by
@@ -31,11 +31,12 @@ class Normalise(StrEnum):
     LIFT = "lift"  # CE - CE without any sound; needs no statistics
     ZSCORE = "zscore"  # (CE - mean) / deviation of this caption
     NONE = "none"
+    MEAN = "mean"  # the mean of a caption's places by min-max and by the bundle's own score
 
     @property
     def needs_scale(self) -> bool:
         """Whether it goes by a caption's own statistics."""
-        return self in (Normalise.MINMAX, Normalise.ZSCORE)
+        return self in (Normalise.MINMAX, Normalise.ZSCORE, Normalise.MEAN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +85,7 @@ def costs(
     *,
     cross_entropies: Floats,
     lifts: Floats,
+    scores: Doubles,
     scales: Sequence[Scale | None],
 ) -> Doubles:
     """What ranks captions for one sound: costs (n,), lower is better.
@@ -92,10 +94,20 @@ def costs(
         how: the normalisation.
         cross_entropies: (n,) of the captions with the sound.
         lifts: (n,).
+        scores: (n,) of the bundle, 0..1.
         scales: one a caption; None where the library has no sounds to take one from. If any is
-            missing, all go by lift.
+            missing, the lift takes the place of the scaled value.
     """
     values = cross_entropies.astype(np.float64)
+    if how is Normalise.MEAN:
+        scaled = costs(
+            Normalise.MINMAX,
+            cross_entropies=cross_entropies,
+            lifts=lifts,
+            scores=scores,
+            scales=scales,
+        )
+        return places(scaled, ties=values) + places(-scores, ties=values)
     if how is Normalise.NONE:
         return values
     known = [scale for scale in scales if scale is not None]
@@ -105,6 +117,13 @@ def costs(
     if how is Normalise.MINMAX:
         return np.array([scale.scaled(value) for scale, value in pairs], dtype=np.float64)
     return np.array([scale.standard(value) for scale, value in pairs], dtype=np.float64)
+
+
+def places(cost: Doubles, *, ties: Doubles) -> Doubles:
+    """(n,) the place of each, from 0, when ordered by cost, ties by a second one."""
+    found = np.empty(len(cost), dtype=np.float64)
+    found[np.lexsort((ties, cost))] = np.arange(len(cost))
+    return found
 
 
 def ranked(cost: Doubles, *, cross_entropies: Floats, ids: npt.NDArray[np.int64]) -> list[int]:

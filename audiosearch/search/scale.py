@@ -51,6 +51,10 @@ _REMEMBERED = 20_000  # captions whose scales are in memory
 class Listener(Protocol):
     """Gives cross-entropies of captions with stored windows."""
 
+    @property
+    def style(self) -> int:
+        """A small number; listeners of one bundle that give other values have another one."""
+
     def losses(
         self, session: Session, texts: Sequence[str], window_ids: Ids, *, wanted: Bools
     ) -> Floats:
@@ -62,6 +66,11 @@ class DecoderListener:
 
     def __init__(self, scorer: CaptionScorer) -> None:
         self._scorer = scorer
+
+    @property
+    def style(self) -> int:
+        """What stands before the first word: bundles may caption in several styles."""
+        return self._scorer.decoder.bundle.start_token
 
     def losses(
         self, session: Session, texts: Sequence[str], window_ids: Ids, *, wanted: Bools
@@ -149,7 +158,12 @@ class Scales:
     def _read_sample(self, session: Session, *, bundle_id: int) -> Sample:
         now = bundle_id, state.read_counter(session, state.WINDOWS)
         if self._sample is None or self._sample[0] != now:
-            self._sample = now, read_sample(session, bundle_id=bundle_id, size=self._size)
+            self._sample = (
+                now,
+                read_sample(
+                    session, bundle_id=bundle_id, size=self._size, style=self._listener.style
+                ),
+            )
         return self._sample[1]
 
     def _current(

@@ -29,7 +29,7 @@ class Sample:
 
     Attributes:
         signature: equal for equal samples, whatever ids the windows have.
-        draws: (n,) lots, ascending.
+        draws: (n,) lots, the least first, with the style in them.
         window_ids: (n,) in that order.
     """
 
@@ -61,8 +61,12 @@ class StoredScale:
     losses: Floats | None
 
 
-def read_sample(session: Session, *, bundle_id: int, size: int | None) -> Sample:
-    """The `size` windows of a bundle with the least lots; None: all that are not silent."""
+def read_sample(session: Session, *, bundle_id: int, size: int | None, style: int = 0) -> Sample:
+    """The `size` windows of a bundle with the least lots; None: all that are not silent.
+
+    `style` (below 2^20) goes into the draws, so that what was heard in one style of captioning is
+    never taken for another's.
+    """
     wanted = (
         select(WindowDraw.draw, WindowDraw.window_id)
         .where(WindowDraw.bundle_id == bundle_id)
@@ -70,7 +74,7 @@ def read_sample(session: Session, *, bundle_id: int, size: int | None) -> Sample
         .limit(size)
     )
     rows = np.array([tuple(row) for row in session.execute(wanted)], dtype=np.int64).reshape(-1, 2)
-    draws = np.ascontiguousarray(rows[:, 0], dtype="<i8")
+    draws = np.ascontiguousarray(rows[:, 0] ^ (style << 40), dtype="<i8")
     return Sample(signature(draws.tobytes()), draws, rows[:, 1])
 
 

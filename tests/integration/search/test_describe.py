@@ -50,7 +50,7 @@ def test_the_models_own_sentence_comes_first(library: LibraryBuilder, models: Mo
         assert all(fit.scaled is not None for fit in others)
 
 
-@pytest.mark.parametrize("how", list(Normalise))
+@pytest.mark.parametrize("how", [each for each in Normalise if each is not Normalise.MEAN])
 def test_captions_are_ordered_as_asked_and_scored_as_always(
     library: LibraryBuilder, models: Models, how: Normalise
 ) -> None:

@@ -1,0 +1,97 @@
+"""`audiosearch label`: which of some labels fit a sound, without any training for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from audiosearch.cli.describe import NORMALISE
+from audiosearch.cli.many_files import Row, each_sound, expand, output_option, take_up, write_rows
+from audiosearch.cli.options import json_option, library_options
+from audiosearch.cli.output import path_fields, shown_path
+from audiosearch.config import Config
+from audiosearch.errors import QueryError
+from audiosearch.library import open_library
+from audiosearch.search.results import LabelFit
+
+SHOWN = 5  # labels in a line for people
+
+
+@click.command()
+@click.argument("clips", metavar="CLIP...", nargs=-1, required=True)
+@click.option("--labels", metavar="A,B,C", help="The labels, parted by commas.")
+@click.option(
+    "--labels-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file with a label a line.",
+)
+@click.option(
+    "-n",
+    "--limit",
+    type=click.IntRange(min=1),
+    help=f"Show at most so many labels (default: {SHOWN}; in JSON all).",
+)
+@click.option("--normalise", type=NORMALISE, help="What ranks labels (default: as configured).")
+@json_option
+@output_option
+@library_options
+def label(
+    clips: tuple[str, ...],
+    labels: str | None,
+    labels_file: Path | None,
+    limit: int | None,
+    normalise: str | None,
+    as_json: bool,
+    output: Path | None,
+    config: Config,
+    quiet: bool,
+) -> None:
+    """Rank labels for each CLIP: a file, a part of one as FILE@START-END, or a folder.
+
+    Any words can be labels. The files need not be in the library; a label's common words are
+    evened out by how it fits the sounds that are.
+    """
+    names = _labels(labels, labels_file)
+    as_json = as_json or output is not None
+    done = take_up(output)
+    with open_library(config) as library:
+
+        def work(clip: str) -> None:
+            path, fits = library.label(clip, names, normalise=normalise)
+            if as_json:
+                write_rows(_rows(path, fits[:limit]), output)
+                return
+            shown = ", ".join(f"{fit.label} {fit.score:.2f}" for fit in fits[: limit or SHOWN])
+            click.echo(f"{click.style(shown_path(path), bold=True)}  {shown or '(silence)'}")
+
+        each_sound(expand(library, clips), work, quiet=quiet, done=done)
+
+
+def _labels(given: str | None, file: Path | None) -> list[str]:
+    if given is None and file is None:
+        raise click.UsageError("give --labels or --labels-file")
+    names = [] if given is None else given.split(",")
+    if file is not None:
+        try:
+            names += file.read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise QueryError(f"cannot be read: {error}", path=file) from error
+    return names
+
+
+def _rows(path: bytes, fits: Sequence[LabelFit]) -> list[Row]:
+    return [
+        {
+            **path_fields(path),
+            "start_s": fit.start_s,
+            "end_s": fit.end_s,
+            "rank": fit.rank,
+            "label": fit.label,
+            "score": fit.score,
+            "cross_entropy": fit.cross_entropy,
+            "scaled": fit.scaled,
+        }
+        for fit in fits
+    ]
