@@ -1,0 +1,19 @@
+"""Whether a person's caption holds the words of a query."""
+
+import pytest
+
+from audiosearch.search.own_words import holds
+
+
+@pytest.mark.parametrize(
+    ("caption", "query", "expected"),
+    [
+        ("a dog barks in the yard", "the dog barks", True),
+        ("a man speaks after a dog barks", "a dog barks after a man speaks", False),
+        ("grandmother's old clock", "old clock", True),
+        ("grandmother's old clock", "the", False),
+        ("rain", "rain then wind", False),
+    ],
+)
+def test_holds(caption: str, query: str, expected: bool) -> None:
+    assert holds(caption, query) is expected
