@@ -70,7 +70,7 @@ PAPER_AUDIOCAPS = DecoderRecipe(
     clip_norm=10.0,
 )
 STARTER_DECODER = DecoderRecipe(
-    epochs=24,
+    epochs=42,
     mixup_epochs=13,
     batch=64,
     learning_rate=7e-4,
