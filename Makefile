@@ -9,7 +9,7 @@ USER   := .venv-demo
 BIN    := $(DEV)/bin
 DEMO   := .demo
 SOUNDS ?=
-PARITY ?= $(firstword $(AUDIOSEARCH_PARITY) $(wildcard ../parity ../shared/parity))
+PARITY ?= $(AUDIOSEARCH_PARITY)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format bench parity wheel clean

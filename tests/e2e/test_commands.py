@@ -210,7 +210,7 @@ def test_captions_list(filled: Command):
     answer = filled("captions", "list", "--json")
     assert answer.status == 0
     for row in answer.rows:
-        assert list(row) == ["caption_id", "caption", "source", "windows"]
+        assert list(row) == ["caption_id", "caption", "source", "windows", "given"]
         assert row["source"] == "auto"
 
 
