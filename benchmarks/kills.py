@@ -1,68 +1,203 @@
-"""Kill `audiosearch index` at random moments; after each, the library must be sound.
+"""Kill the real commands at random moments; after each, the library must be sound.
 
-    python -m benchmarks.kills ~/sounds --kills 20 --seed 1
+    python -m benchmarks.kills --kills 500 --seed 1
 
-After every kill `audiosearch verify` checks all invariants; the run then goes on in the same
-library until it is killed again. At the end a whole run completes it, and one more must encode
-nothing. Exit status 1 if anything is amiss.
+Works on generated sounds and a toy bundle. Round after round: sounds are added, edited, renamed,
+copied and removed; then `index` (now and then `captions add` or `describe`, which write too) is
+killed up to three times with SIGKILL, and run to its end. After each kill all invariants are
+checked, and that nothing acknowledged is gone: recordings that were complete, captions that were
+added. At the end of each round every file on the disk must be indexed, no more than one batch a
+kill may have been encoded twice, and one more run must encode nothing. Exit status 1 if anything
+is amiss. POSIX only: commands run in forks.
 """
 
 from __future__ import annotations
 
-import json
 import random
 import sys
 import tempfile
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
+from sqlalchemy import text
 
-from benchmarks.child import run, start
+from audiosearch.store.database import open_database
+from audiosearch.store.verify import verify
+from audiosearch.training.toy import write_toy_bundle
+from benchmarks.forked import BATCH, ForkedCommand
+from tests.sounds import noise, write_audio
+
+_LONGEST_S = 45.0  # of a sound: eight windows
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a library held at a moment."""
+
+    n_windows: int
+    complete: frozenset[int]  # ids of recordings that are complete
+    captions: frozenset[str]  # of people
+    states: tuple[tuple[bytes, str], ...]  # path, state
+
+
+@dataclass
+class Tally:
+    """What was done and found."""
+
+    kills: int = 0
+    ended_before: int = 0
+    rounds: int = 0
+    repeated: int = 0
+    amiss: list[str] = field(default_factory=list)
+
+
+class Rounds:
+    """A folder of sounds that changes, its library, and what must be true of them."""
+
+    def __init__(self, place: Path, *, seed: int) -> None:
+        self.tally = Tally()
+        self._dice = random.Random(seed)  # noqa: S311 - moments, no secrets
+        self._sounds = place / "sounds"
+        self._sounds.mkdir()
+        self._n_made = 0
+        bundle = write_toy_bundle(place / "toy")
+        self._command = ForkedCommand(data_dir=place / "data", bundle=bundle)
+        self._length_s = 1.0  # of a whole run, as the last one took
+        self._acknowledged: set[str] = set()
+        for _ in range(6):
+            self._add()
+        self._finish()
+        self._round_up(self._look(), n_kills=0, n_encoded=0)
+
+    def round(self) -> None:
+        """Change the folder, kill one to three times, finish, and compare."""
+        self.tally.rounds += 1
+        before, n_encoded = self._look(), self._command.n_encoded
+        self._change_folder()
+        n_kills = 0
+        for _ in range(self._dice.choice((1, 1, 2, 3))):
+            n_kills += self._kill()
+            now = self._look()
+            self._expect(before.complete <= now.complete, "complete recordings were lost")
+            self._expect(self._acknowledged <= now.captions, "captions of people were lost")
+        self._finish()
+        self._round_up(before, n_kills=n_kills, n_encoded=n_encoded)
+
+    def _round_up(self, before: Seen, *, n_kills: int, n_encoded: int) -> None:
+        after = self._look()
+        there = {path.name.encode() for path in self._sounds.iterdir()}
+        indexed = {path for path, state in after.states if state == "indexed"}
+        self._expect(indexed == there, f"indexed {len(indexed)} files of {len(there)}")
+        repeated = self._command.n_encoded - n_encoded - (after.n_windows - before.n_windows)
+        self.tally.repeated += max(0, repeated)
+        if n_encoded:
+            self._expect(0 <= repeated <= n_kills * BATCH, f"{repeated} windows encoded twice")
+        n_encoded = self._command.n_encoded
+        self._run("index")
+        self._expect(self._command.n_encoded == n_encoded, "a second run encoded something")
+
+    def _expect(self, holds: bool, what: str) -> None:
+        if not holds:
+            self.tally.amiss.append(f"round {self.tally.rounds}, kill {self.tally.kills}: {what}")
+
+    def _kill(self) -> int:
+        """Kill a command at a random moment; returns how many were caught alive (0 or 1)."""
+        chosen = self._dice.random()
+        arguments: tuple[str, ...] = ("index", str(self._sounds), "--accept-missing")
+        length_s = self._length_s
+        if chosen < 0.1:
+            said = f"a sound of {self._dice.randrange(10**6)} bells"
+            arguments, length_s = ("captions", "add", said), 0.25
+        elif chosen < 0.2:
+            anywhere = str(self._dice.choice(self._files()))
+            arguments, length_s = ("describe", anywhere), 0.6
+        ending = self._command(*arguments, kill_after_s=self._dice.uniform(0.02, length_s))
+        self.tally.kills += 1
+        self.tally.ended_before += not ending.killed
+        if ending.status > 1:
+            self._expect(False, f"{arguments[0]} failed: {self._command.said.read_text()[-300:]}")
+        if arguments[0] == "captions" and ending.status == 0:
+            self._acknowledged.add(arguments[2])
+        return int(ending.killed and arguments[0] == "index")
+
+    def _finish(self) -> None:
+        self._length_s = self._run("index", str(self._sounds), "--accept-missing")
+
+    def _run(self, *arguments: str) -> float:
+        ending = self._command(*arguments)
+        self._expect(ending.status == 0, f"{arguments[0]}: {self._command.said.read_text()[-300:]}")
+        return ending.wall_s
+
+    def _look(self) -> Seen:
+        """What the library holds, having checked all invariants."""
+        with open_database(self._command.database) as database:
+            for each in verify(database):
+                self._expect(False, f"{each.invariant}: {each.detail}")
+            with database.reading() as session:
+                rows = session.execute(
+                    text("SELECT recording_id FROM encoding WHERE n_windows IS NOT NULL")
+                )
+                complete = frozenset(row[0] for row in rows)
+                rows = session.execute(text("SELECT text FROM caption WHERE source = 'user'"))
+                captions = frozenset(row[0] for row in rows)
+                rows = session.execute(text("SELECT path, state FROM sound_file ORDER BY path"))
+                states = tuple((row[0], row[1]) for row in rows)
+                n_windows = session.scalar(text("SELECT count(*) FROM window")) or 0
+        return Seen(n_windows, complete, captions, states)
+
+    def _files(self) -> list[Path]:
+        return sorted(self._sounds.iterdir())
+
+    def _add(self) -> None:
+        self._n_made += 1
+        self._write(self._sounds / f"{self._n_made}.wav")
+
+    def _write(self, path: Path) -> None:
+        length_s = self._dice.uniform(0.3, _LONGEST_S)
+        write_audio(path, noise(seconds=length_s, seed=self._dice.randrange(10**9)))
+
+    def _change_folder(self) -> None:
+        for _ in range(self._dice.randint(1, 3)):
+            self._add()
+        anyone = self._dice.choice(self._files())
+        match self._dice.randrange(6):
+            case 0:
+                self._write(anyone)
+            case 1:
+                self._n_made += 1
+                anyone.rename(anyone.with_name(f"renamed-{self._n_made}.wav"))
+            case 2:
+                self._n_made += 1
+                anyone.with_name(f"copy-{self._n_made}.wav").write_bytes(anyone.read_bytes())
+            case 3:
+                anyone.unlink()
+        for file in self._files()[12:]:  # keeps rounds short; the library keeps growing
+            file.unlink()
 
 
 @click.command()
-@click.argument("sounds", type=click.Path(exists=True, file_okay=False))
-@click.option("--kills", default=20, show_default=True)
+@click.option("--kills", default=500, show_default=True)
 @click.option("--seed", default=1, show_default=True)
-@click.option("--latest-s", default=8.0, show_default=True, help="Latest moment of a kill.")
-def main(sounds: str, kills: int, seed: int, latest_s: float) -> None:
-    """Kill, verify, go on; print a row for each kill."""
-    dice = random.Random(seed)  # noqa: S311  # a moment, not a secret
-    amiss = 0
+def main(kills: int, seed: int) -> None:
+    """Kill, check, go on; print what came of it."""
+    start = time.monotonic()
     with tempfile.TemporaryDirectory() as place:
-        data_dir = Path(place)
-        for number in range(1, kills + 1):
-            moment_s = dice.uniform(0.3, latest_s)
-            killed = _kill(sounds, data_dir, moment_s)
-            verified = run("verify", data_dir=data_dir)
-            amiss += verified.status != 0
-            windows = _windows(data_dir)
-            word = "sound" if verified.status == 0 else f"AMISS {verified.out}{verified.err}"
-            what = "killed" if killed else "ended before"
-            click.echo(f"{number:3d}  {what} at {moment_s:5.2f} s  {windows:6d} windows  {word}")
-        whole = json.loads(run("index", sounds, "--json", "--quiet", data_dir=data_dir).out)
-        again = json.loads(run("index", sounds, "--json", "--quiet", data_dir=data_dir).out)
-        verified = run("verify", data_dir=data_dir)
-        amiss += verified.status != 0 or again["windows_encoded"] != 0
-        total = _windows(data_dir)
-    click.echo(f"then: {whole['windows_encoded']} windows more, {total} in all;")
-    click.echo(f"once more: {again['windows_encoded']} encoded; {amiss} checks failed")
-    sys.exit(1 if amiss else 0)
-
-
-def _kill(sounds: str, data_dir: Path, moment_s: float) -> bool:
-    process = start("index", sounds, "--quiet", data_dir=data_dir)
-    time.sleep(moment_s)
-    alive = process.poll() is None
-    process.kill()
-    process.communicate()
-    return alive
-
-
-def _windows(data_dir: Path) -> int:
-    status = run("status", "--json", data_dir=data_dir)
-    return sum(bundle["windows"] for bundle in json.loads(status.out)["bundles"])
+        rounds = Rounds(Path(place), seed=seed)
+        tally = rounds.tally
+        while tally.kills < kills and not tally.amiss:
+            rounds.round()
+            if tally.rounds % 20 == 0:
+                click.echo(f"{tally.kills} kills, {tally.repeated} windows repeated", err=True)
+    click.echo(
+        f"seed {seed}: {tally.kills} kills in {tally.rounds} rounds"
+        f" ({tally.ended_before} came too late), {time.monotonic() - start:.0f} s;"
+        f" {tally.repeated} windows encoded twice; {len(tally.amiss)} amiss"
+    )
+    for each in tally.amiss:
+        click.echo(each)
+    sys.exit(1 if tally.amiss else 0)
 
 
 if __name__ == "__main__":
