@@ -1,0 +1,11 @@
+"""The library as a whole: where configuration, store, model, indexing and search meet.
+
+`open_library(config)` gives a `Library`; the commands, evaluation and other programs talk to that.
+`answers` has its questions, `library` the rest; the other files are parts of those two.
+"""
+
+from audiosearch.library.library import Library, open_library
+from audiosearch.library.models import bundle_paths, find_model
+from audiosearch.library.status import Status
+
+__all__ = ["Library", "Status", "bundle_paths", "find_model", "open_library"]

@@ -1,0 +1,177 @@
+"""What a library answers: find, similar, describe, label, with the model that has heard most of it.
+
+Parts are loaded when they are first needed: a text query loads no encoder and no audio decoder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+
+from audiosearch.config import Config
+from audiosearch.library.folders import absolute
+from audiosearch.library.listening import embeddings, hear
+from audiosearch.library.models import ModelChoice
+from audiosearch.model.bundle import Bundle
+from audiosearch.model.decoder import Decoder
+from audiosearch.model.loaded import LoadedModel
+from audiosearch.search.clip import ClipRange, parse_clip
+from audiosearch.search.engine import SearchEngine
+from audiosearch.search.filters import Filters
+from audiosearch.search.labels import parse_labels
+from audiosearch.search.normalise import Normalise
+from audiosearch.search.results import (
+    Description,
+    FindResult,
+    Heard,
+    LabelFit,
+    SoundQuery,
+    TextQuery,
+)
+from audiosearch.store.database import Database
+
+
+class Answers:
+    """The questions that can be put to an open library; `Library` adds what fills it."""
+
+    def __init__(self, config: Config, database: Database) -> None:
+        self.config = config
+        self.database = database
+        self._models = ModelChoice(config, database)
+        self._engines: dict[str, SearchEngine] = {}  # by fingerprint
+
+    @property
+    def chosen(self) -> LoadedModel:
+        """The model that the settings name; see `ModelChoice.chosen`."""
+        return self._models.chosen
+
+    @property
+    def answering(self) -> LoadedModel:
+        """The model that queries are answered with; see `ModelChoice.answering`."""
+        return self._models.answering
+
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle of the chosen model."""
+        return self.chosen.bundle
+
+    @property
+    def decoder(self) -> Decoder:
+        """What judges the words of queries."""
+        return self.answering.decoder
+
+    @property
+    def engine(self) -> SearchEngine:
+        """What answers queries."""
+        model = self.answering
+        engine = self._engines.get(model.bundle.fingerprint)
+        if engine is None:
+            engine = SearchEngine(
+                database=self.database,
+                bundle=model.bundle,
+                decoder=model.decoder,
+                tower=model.tower,
+                config=self.config.search,
+            )
+            self._engines[model.bundle.fingerprint] = engine
+        return engine
+
+    def find(
+        self,
+        text: str,
+        *,
+        filters: Filters | None = None,
+        limit: int | None = None,
+        min_score: float | None = None,
+        exhaustive: bool = False,
+        explain: bool = False,
+    ) -> FindResult:
+        """The recordings in which the words are heard, best first; see `TextQuery`.
+
+        Raises:
+            QueryError: there is no word in the text, or a filter has no meaning here.
+        """
+        return self.engine.find(
+            TextQuery(
+                text=text,
+                filters=filters or Filters(),
+                limit=limit,
+                min_score=min_score,
+                exhaustive=exhaustive,
+                explain=explain,
+            )
+        )
+
+    def similar(
+        self,
+        clip: str,
+        *,
+        filters: Filters | None = None,
+        limit: int | None = None,
+        min_similarity: float | None = None,
+    ) -> FindResult:
+        """The recordings most like a file, or a part of one (`FILE@START-END`).
+
+        Raises:
+            DecodeError: the file cannot be read.
+            QueryError: it is not there, or there is nothing to hear in that part.
+        """
+        part = parse_clip(clip)
+        return self.engine.similar(
+            SoundQuery(
+                embeddings=embeddings(part, model=self.answering, config=self.config.index),
+                filters=filters or Filters(),
+                limit=limit,
+                min_similarity=min_similarity,
+            )
+        )
+
+    def describe(
+        self,
+        clip: str,
+        *,
+        limit: int,
+        normalise: str | None = None,
+        explain: bool = False,
+    ) -> tuple[bytes, Iterator[Description]]:
+        """The absolute path of a file, or of a part of one, and what is heard in its windows.
+
+        Descriptions come while the file is being read. What the library has heard of the file is
+        not decoded again.
+
+        Args:
+            clip: a file, or `FILE@START-END`.
+            limit: most stored captions of a window.
+            normalise: what ranks them (`search.normalise.Normalise`); None: as configured.
+            explain: tell how much each word counted.
+
+        Raises:
+            DecodeError: the file cannot be read (while iterating).
+            QueryError: it is not there, or the part lies beyond its end.
+        """
+        part = parse_clip(clip)
+        how = None if normalise is None else Normalise(normalise)
+        return absolute(os.fsdecode(part.path)), (
+            description
+            for heard in self._hear(part)
+            for description in self.engine.describe(
+                [heard], limit=limit, normalise=how, explain=explain
+            )
+        )
+
+    def label(
+        self, clip: str, labels: Sequence[str], *, normalise: str | None = None
+    ) -> tuple[bytes, list[LabelFit]]:
+        """The absolute path of a file, or of a part of one, and labels for it, best first.
+
+        Raises:
+            DecodeError: the file cannot be read.
+            QueryError: it is not there, the part lies beyond its end, or there is no label.
+        """
+        part = parse_clip(clip)
+        how = None if normalise is None else Normalise(normalise)
+        fits = self.engine.label(list(self._hear(part)), parse_labels(labels), normalise=how)
+        return absolute(os.fsdecode(part.path)), fits
+
+    def _hear(self, part: ClipRange) -> Iterator[Heard]:
+        return hear(part, database=self.database, model=self.answering, config=self.config.index)

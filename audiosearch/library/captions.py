@@ -1,0 +1,68 @@
+"""The captions of a library, as its user lists, adds, imports and removes them.
+
+In go sentences, files and sources as typed, out come rows of the collection
+(`search.collection`, which does the writing).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from audiosearch.errors import QueryError
+from audiosearch.library.folders import absolute
+from audiosearch.model.loaded import LoadedModel
+from audiosearch.model.text import normalise
+from audiosearch.search.clip import parse_clip
+from audiosearch.search.collection import Added, NewCaption, add, read_captions
+from audiosearch.store.database import Database
+from audiosearch.store.queries import captions
+from audiosearch.store.queries.heard import find_file
+from audiosearch.store.schema import CaptionSource
+
+
+def add_caption(database: Database, model: LoadedModel, text: str, *, clip: str | None) -> Added:
+    """Write down a caption; see `Library.add_caption`."""
+    part = None
+    if clip is not None:
+        given = parse_clip(clip)
+        part = replace(given, path=absolute(os.fsdecode(given.path)))
+        with database.reading() as session:
+            if find_file(session, part.path) is None:
+                raise QueryError(
+                    "not in the library", path=part.path, remedy="audiosearch index its folder"
+                )
+    added = _add(database, model, [NewCaption(text, part)], CaptionSource.USER)
+    if added.n_empty:
+        raise QueryError("there is no word in this caption", remedy="say what is heard")
+    return added
+
+
+def import_captions(database: Database, model: LoadedModel, file: Path) -> Added:
+    """Write down the captions of a file; see `Library.import_captions`."""
+    return _add(database, model, read_captions(file), CaptionSource.IMPORT)
+
+
+def _add(
+    database: Database, model: LoadedModel, new: Iterable[NewCaption], source: CaptionSource
+) -> Added:
+    return add(database, new, source=source, bundle=model.bundle, tower=model.tower)
+
+
+def remove_captions(
+    database: Database, texts: Sequence[str], *, ids: Sequence[int], source: str | None
+) -> int:
+    """Remove captions; see `Library.remove_captions`."""
+    with database.session() as session:
+        found = captions.find_captions(session, [normalise(text) for text in texts])
+        for text in texts:
+            if normalise(text) not in found:
+                raise QueryError(f"{text!r} is no caption", remedy="audiosearch captions search")
+        wanted = {*found.values(), *ids}
+        if source is not None:
+            kind = CaptionSource(source)
+            listed = captions.list_captions(session, source=kind)
+            wanted |= {each.caption_id for each in listed}
+        return captions.disclaim_captions(session, sorted(wanted))

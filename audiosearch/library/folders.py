@@ -1,0 +1,68 @@
+"""The folders that a user names: made absolute, indexed, forgotten, or walked for sound files."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from audiosearch.config import IndexConfig
+from audiosearch.errors import AudiosearchError
+from audiosearch.store.database import Database
+from audiosearch.store.queries import roots
+from audiosearch.store.queries.places import Place, join
+
+log = logging.getLogger(__name__)
+
+
+def absolute(path: str | Path) -> bytes:
+    """An absolute path without `..`; links stay as the user wrote them."""
+    return os.fsencode(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100
+
+
+def places_to_index(database: Database, paths: Sequence[Path]) -> list[Place]:
+    """Where to look for sounds: `paths`, which become roots; without any, all roots.
+
+    Raises:
+        AudiosearchError: a path is no folder; there are no roots yet.
+    """
+    folders = [absolute(path) for path in paths]
+    for path in folders:
+        if not os.path.isdir(path):  # noqa: PTH112  # bytes, which pathlib does not keep
+            raise AudiosearchError(
+                "no such folder", path=path, remedy="give folders: audiosearch index FOLDER"
+            )
+    with database.session() as session:
+        places = roots.add_roots(session, folders)
+        if not paths:
+            places = [Place(root=root, under=b"") for root in roots.list_roots(session)]
+    if not places:
+        raise AudiosearchError(
+            "no folder was ever indexed", remedy="give one: audiosearch index ~/sounds"
+        )
+    return places
+
+
+def remove_root(database: Database, folder: Path) -> int:
+    """Forget a folder and its files; see `Library.remove_root`."""
+    path = absolute(folder)
+    with database.session() as session:
+        for root in roots.list_roots(session):
+            if root.path == path:
+                return roots.remove_root(session, root.root_id)
+    raise AudiosearchError("no folder of the library", path=path, remedy="audiosearch roots list")
+
+
+def sound_files(place: str, *, config: IndexConfig) -> list[str]:
+    """The sound files below a folder, in the order of their paths, as indexing sees them."""
+    from audiosearch.indexing.scan import walk  # noqa: PLC0415 - queries need no scan
+
+    root = absolute(place)
+    found = walk(
+        root,
+        follow_symlinks=config.follow_symlinks,
+        exclude=config.exclude,
+        on_problem=lambda problem: log.warning("%s", problem.reason),
+    )
+    return [os.fsdecode(join(root, each.path)) for each in found]

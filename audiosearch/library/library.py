@@ -1,0 +1,164 @@
+"""An open library: what fills it and keeps it in order, on top of what it answers.
+
+Each method says what it is for; what takes more than a few lines is done by the neighbour files.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from audiosearch.config import Config
+from audiosearch.library.answers import Answers
+from audiosearch.library.captions import add_caption, import_captions, remove_captions
+from audiosearch.library.folders import places_to_index, remove_root, sound_files
+from audiosearch.library.status import Status, status
+from audiosearch.search.collection import Added
+from audiosearch.store.database import open_database
+from audiosearch.store.queries import captions, files, roots
+from audiosearch.store.queries.captions import StoredCaption
+from audiosearch.store.queries.files import FailedFile
+from audiosearch.store.queries.roots import RootSummary
+from audiosearch.store.schema import CaptionSource
+
+if TYPE_CHECKING:  # what only some commands need is imported where it is used
+    from audiosearch.indexing.interfaces import IndexReport, Models, Progress
+    from audiosearch.store.verify import Violation
+
+
+class Library(Answers):
+    """An open library; made by `open_library`, closed by leaving its `with` block."""
+
+    def index(
+        self,
+        paths: Sequence[Path] = (),
+        *,
+        progress: Progress | None = None,
+        stop: threading.Event | None = None,
+        accept_missing: bool = False,
+    ) -> IndexReport:
+        """Take in what is new or changed below `paths`, which become roots; all roots without any.
+
+        Raises:
+            AudiosearchError: a path is no folder or file; there are no roots yet.
+            StoreError: the library cannot be written to.
+            BundleError: the model cannot be used.
+        """
+        from audiosearch.indexing.pipeline import index  # noqa: PLC0415
+
+        bundle = self.bundle  # an unusable model is said before anything is looked at
+        return index(
+            self.database,
+            places=places_to_index(self.database, paths),
+            bundle=bundle,
+            load_models=self._for_indexing,
+            config=self.config.index,
+            progress=progress,
+            stop=stop,
+            accept_missing=accept_missing,
+        )
+
+    def _for_indexing(self) -> Models:
+        from audiosearch.indexing.interfaces import Models  # noqa: PLC0415
+        from audiosearch.model.caption import Captioner  # noqa: PLC0415
+
+        model = self.chosen
+        return Models(
+            encoder=model.encoder,
+            captioner=Captioner(model.decoder) if self.config.index.captions else None,
+            embed_texts=None if model.tower is None else model.tower.embed,
+        )
+
+    def sound_files(self, place: str) -> list[str]:
+        """The sound files below a folder, in the order of their paths, as indexing sees them."""
+        return sound_files(place, config=self.config.index)
+
+    def status(self) -> Status:
+        """The library in numbers, and what its model really runs on."""
+        return status(self.database, self.chosen)
+
+    def failed(self) -> list[FailedFile]:
+        """The files that could not be read."""
+        with self.database.reading() as session:
+            return files.failed_files(session)
+
+    def retry_failed(self) -> int:
+        """Have the next run of `index` try failed files again; returns how many."""
+        with self.database.session() as session:
+            return files.retry_failed(session)
+
+    def roots(self) -> list[RootSummary]:
+        """The folders of the library."""
+        with self.database.reading() as session:
+            return roots.summarise_roots(session)
+
+    def remove_root(self, folder: Path) -> int:
+        """Forget a folder and its files; returns how many there were. Recordings are kept.
+
+        Raises:
+            AudiosearchError: it is no folder of the library.
+        """
+        return remove_root(self.database, folder)
+
+    def captions(
+        self, *, source: str | None = None, limit: int | None = None, words: str | None = None
+    ) -> list[StoredCaption]:
+        """The stored captions, those said of most windows first; with `words`, those that match."""
+        wanted = None if source is None else CaptionSource(source)
+        with self.database.reading() as session:
+            return captions.list_captions(session, source=wanted, limit=limit, words=words)
+
+    def add_caption(self, text: str, *, clip: str | None = None) -> Added:
+        """Write down a caption, for a file of the library or a part of it, or for none.
+
+        Raises:
+            QueryError: there is no word in it, or the file is not in the library.
+        """
+        return add_caption(self.database, self.answering, text, clip=clip)
+
+    def import_captions(self, file: Path) -> Added:
+        """Write down the captions of a text or CSV file; see `search.collection.read_captions`.
+
+        Raises:
+            QueryError: it cannot be read, or has no captions.
+        """
+        return import_captions(self.database, self.answering, file)
+
+    def remove_captions(
+        self, texts: Sequence[str] = (), *, ids: Sequence[int] = (), source: str | None = None
+    ) -> int:
+        """Remove captions by their words, ids or source; returns how many.
+
+        What the model says too becomes the model's again; of the model's own, all is removed.
+
+        Raises:
+            QueryError: one of the texts is no caption.
+        """
+        return remove_captions(self.database, texts, ids=ids, source=source)
+
+    def verify(self) -> list[Violation]:
+        """Everything in the library that should hold and does not; changes nothing."""
+        from audiosearch.store.verify import BundleDims, verify  # noqa: PLC0415
+
+        bundle = self.bundle
+        dims = BundleDims(
+            embedding=bundle.embedding_dim, joint=bundle.joint_dim, frames=bundle.frame_dim
+        )
+        return verify(self.database, dims={bundle.fingerprint: dims})
+
+
+@contextmanager
+def open_library(config: Config, *, writable: bool = False) -> Iterator[Library]:
+    """The library that `config` speaks of, made if there is none.
+
+    Raises:
+        LibraryLocked: `writable`, and another process is writing to it.
+        StoreError: it is damaged, of a later version, or cannot be opened.
+    """
+    if not writable and not config.database.exists():
+        open_database(config.database).close()
+    with open_database(config.database, read_only=not writable) as database:
+        yield Library(config, database)
