@@ -39,11 +39,14 @@ class BeamOptions:
         width: hypotheses of a clip; 1 is greedy search.
         min_tokens: tokens before EOS may come.
         max_tokens: most tokens, EOS included; a hypothesis may end there without EOS.
+        forbid_unknown: whether the unknown word, which no reader can read, is never taken; the
+            published models may take it.
     """
 
     width: int = 3
     min_tokens: int = 3
     max_tokens: int = 20
+    forbid_unknown: bool = False
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.max_tokens < 1 or self.min_tokens < 0:
@@ -100,6 +103,7 @@ def beam_search(
     vocabulary_size: int,
     options: BeamOptions,
     repeatable: Bools | None,
+    unknown: int | None = None,
 ) -> list[list[Hypothesis]]:
     """The hypotheses of each clip, best mean log-probability first.
 
@@ -110,6 +114,7 @@ def beam_search(
         vocabulary_size: V.
         options: width and lengths.
         repeatable: (V,) True where a token may stand twice; None lets all.
+        unknown: id of the unknown word, if there is one.
 
     Raises:
         ValueError: the step function gave NaN.
@@ -121,6 +126,8 @@ def beam_search(
         return finished
     blocked = np.zeros(vocabulary_size, bool) if repeatable is None else ~repeatable
     beams = _start(tokens, blocked)
+    if unknown is not None and options.forbid_unknown:
+        beams.used[:, unknown] = True
     for t in range(options.max_tokens):
         log_probs = step(beams.last, beams.parent)
         table = _allowed(log_probs, beams, eos=eos if t < options.min_tokens else None)

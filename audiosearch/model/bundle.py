@@ -272,6 +272,7 @@ def _beam(table: Fields, *, max_positions: int) -> BeamOptions:
         width=table.integer("width", least=1, most=1000),
         min_tokens=table.integer("min_tokens"),
         max_tokens=table.integer("max_tokens", least=1, most=max_positions),
+        forbid_unknown=table.flag("forbid_unknown"),
     )
 
 

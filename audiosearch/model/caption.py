@@ -63,6 +63,7 @@ class Captioner:
                 vocabulary_size=len(bundle.vocabulary),
                 options=self.options,
                 repeatable=bundle.vocabulary.repeatable_mask,
+                unknown=bundle.vocabulary.unk,
             )
         except ValueError as error:
             raise BundleError(

@@ -77,6 +77,13 @@ class Fields:
             raise self.wrong(key, f"a number in {least:g} to {most:g}")
         return number
 
+    def flag(self, key: str) -> bool:
+        """True or false; false where the field is null or absent."""
+        value = self.values.get(key)
+        if value is not None and not isinstance(value, bool):
+            raise self.wrong(key, "true or false")
+        return bool(value)
+
     def one_of(self, key: str, *choices: str) -> str:
         """One of some texts."""
         value = self.values.get(key)

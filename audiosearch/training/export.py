@@ -40,6 +40,7 @@ class BeamSettings:
     width: int = 3
     min_tokens: int = 3
     max_tokens: int = 20
+    forbid_unknown: bool = False
 
 
 @dataclass(frozen=True)

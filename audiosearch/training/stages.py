@@ -17,6 +17,7 @@ import torch
 
 from audiosearch.errors import AudiosearchError
 from audiosearch.training.audio_head import AudioHeadConfig
+from audiosearch.training.batches import CaptionedScenes
 from audiosearch.training.calibrate import Calibration, calibrate
 from audiosearch.training.captions import every_phrase, write_caption
 from audiosearch.training.checkpoints import Progress, Report, load_state
@@ -32,6 +33,7 @@ from audiosearch.training.dataset import (
 )
 from audiosearch.training.decoder import DecoderConfig, DecoderNetwork
 from audiosearch.training.export import (
+    BeamSettings,
     BundleFacts,
     BundleNetworks,
     ScoreSettings,
@@ -47,7 +49,6 @@ from audiosearch.training.tagging import evaluate_tagging
 from audiosearch.training.text_tower import TextTowerConfig
 from audiosearch.training.train_decoder import (
     STARTER_DECODER,
-    CaptionedScenes,
     DecoderTrainer,
     starter_decoder_config,
 )
@@ -90,7 +91,11 @@ class SplitScenes:
     @property
     def captioned(self) -> CaptionedScenes:
         """What the decoder and the joint space learn from."""
-        return CaptionedScenes(self.features, tuple(scene.description for scene in self.scenes))
+        return CaptionedScenes(
+            self.features,
+            tuple(scene.description for scene in self.scenes),
+            tuple(scene.twin for scene in self.scenes),
+        )
 
 
 def open_sounds(run: Run) -> SoundCache:
@@ -190,6 +195,7 @@ def export(run: Run, *, bundle: Path, report: Report) -> Path:
         words=model.vocabulary.words,
         tags=tuple(tags),
         score=score,
+        beam=BeamSettings(forbid_unknown=True),
     )
     networks = BundleNetworks(
         frontend=STARTER_FRONTEND,

@@ -199,6 +199,28 @@ def test_masked_probability_goes_to_the_rest() -> None:
     assert best.mean_log_prob == pytest.approx(math.log(0.5))
 
 
+def test_the_unknown_word_is_taken_only_where_that_is_allowed() -> None:
+    # The unknown word (3) is likeliest everywhere; without it, its weight goes to the rest.
+    def logits(clip: int, ids: tuple[int, ...]) -> np.ndarray:
+        return np.array([-np.inf, -np.inf, 0.0, math.log(8.0), 0.0])
+
+    def best(*, forbid: bool) -> Hypothesis:
+        [slots] = beam_search(
+            TableSteps(logits),
+            starts=[BOS],
+            eos=EOS,
+            vocabulary_size=5,
+            options=BeamOptions(width=1, min_tokens=1, max_tokens=3, forbid_unknown=forbid),
+            repeatable=None,
+            unknown=3,
+        )
+        return slots[0]
+
+    assert best(forbid=False).ids == (3, 3, 3)
+    assert best(forbid=True).ids == (4, EOS)
+    assert best(forbid=True).mean_log_prob == pytest.approx(math.log(0.5) / 2)
+
+
 def test_the_first_wins_ties() -> None:
     def logits(clip: int, ids: tuple[int, ...]) -> np.ndarray:
         return np.zeros(6)

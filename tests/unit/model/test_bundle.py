@@ -290,6 +290,7 @@ def test_an_unknown_format(folder: Path, number: int) -> None:
         ("beam.min_tokens", -1),
         ("beam.max_tokens", 33),
         ("beam", None),
+        ("beam.forbid_unknown", "no"),
         ("score.lift", "2"),
         ("score.joint", None),
         ("score.bias", float("inf")),
