@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from audiosearch.errors import SchemaTooNew, StoreError
 from audiosearch.resources import migrations_path
-from audiosearch.store import sqlite
+from audiosearch.store import faults, sqlite
 from audiosearch.store.revisions import known_revisions
 from audiosearch.store.writer_lock import WriterLock
 
@@ -58,6 +58,8 @@ class Database:
         ):
             session.connection()  # begins here, so that waiting for the lock happens here
             yield session
+            faults.reach("transaction.commit")
+        faults.reach("transaction.done")
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from audiosearch.store import faults
 from audiosearch.store.blobs import Floats, stack_blobs
 from audiosearch.store.queries import state
 from audiosearch.store.schema import Window
@@ -246,6 +247,7 @@ def _build(
             file.write(ids.astype("<i8").tobytes())
             file.seek(0)
             file.write(np.array([_MAGIC, now, removed, len(ids), dim], "<i8").tobytes())
+        faults.reach("vectors.replace")
         unfinished.replace(target)
     except BaseException:
         unfinished.unlink(missing_ok=True)
