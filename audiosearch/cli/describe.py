@@ -19,8 +19,8 @@ from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import clock, path_fields, shown_path
 from audiosearch.config import Config
 from audiosearch.library import open_library
-from audiosearch.search.describe import fold_runs
 from audiosearch.search.results import Description
+from audiosearch.search.timeline import fold_runs
 
 NORMALISE = click.Choice(["mean", "minmax", "lift", "zscore", "none"])
 

@@ -9,13 +9,12 @@ import os
 from collections.abc import Iterator, Sequence
 
 from audiosearch.config import Config
-from audiosearch.library.folders import absolute
 from audiosearch.library.listening import embeddings, hear
 from audiosearch.library.models import ModelChoice
 from audiosearch.model.bundle import Bundle
 from audiosearch.model.decoder import Decoder
 from audiosearch.model.loaded import LoadedModel
-from audiosearch.search.clip import ClipRange, parse_clip
+from audiosearch.search.clip import ClipRange, absolute, parse_clip
 from audiosearch.search.engine import SearchEngine
 from audiosearch.search.filters import Filters
 from audiosearch.search.labels import parse_labels
@@ -104,7 +103,7 @@ class Answers:
 
     def similar(
         self,
-        clip: str,
+        clip: str | ClipRange,
         *,
         filters: Filters | None = None,
         limit: int | None = None,
@@ -116,7 +115,7 @@ class Answers:
             DecodeError: the file cannot be read.
             QueryError: it is not there, or there is nothing to hear in that part.
         """
-        part = parse_clip(clip)
+        part = clip if isinstance(clip, ClipRange) else parse_clip(clip)
         return self.engine.similar(
             SoundQuery(
                 embeddings=embeddings(part, model=self.answering, config=self.config.index),
@@ -128,7 +127,7 @@ class Answers:
 
     def describe(
         self,
-        clip: str,
+        clip: str | ClipRange,
         *,
         limit: int,
         normalise: str | None = None,
@@ -149,7 +148,7 @@ class Answers:
             DecodeError: the file cannot be read (while iterating).
             QueryError: it is not there, or the part lies beyond its end.
         """
-        part = parse_clip(clip)
+        part = clip if isinstance(clip, ClipRange) else parse_clip(clip)
         how = None if normalise is None else Normalise(normalise)
         return absolute(os.fsdecode(part.path)), (
             description

@@ -12,10 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from audiosearch.errors import QueryError
-from audiosearch.library.folders import absolute
 from audiosearch.model.loaded import LoadedModel
 from audiosearch.model.text import normalise
-from audiosearch.search.clip import parse_clip
+from audiosearch.search.clip import absolute, parse_clip
 from audiosearch.search.collection import Added, NewCaption, add, read_captions
 from audiosearch.store.database import Database
 from audiosearch.store.queries import captions

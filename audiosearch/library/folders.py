@@ -9,16 +9,12 @@ from pathlib import Path
 
 from audiosearch.config import IndexConfig
 from audiosearch.errors import AudiosearchError
+from audiosearch.search.clip import absolute
 from audiosearch.store.database import Database
 from audiosearch.store.queries import roots
 from audiosearch.store.queries.places import Place, join
 
 log = logging.getLogger(__name__)
-
-
-def absolute(path: str | Path) -> bytes:
-    """An absolute path without `..`; links stay as the user wrote them."""
-    return os.fsencode(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100
 
 
 def places_to_index(database: Database, paths: Sequence[Path]) -> list[Place]:

@@ -14,10 +14,9 @@ import numpy.typing as npt
 
 from audiosearch.config import IndexConfig
 from audiosearch.errors import QueryError
-from audiosearch.library.folders import absolute
 from audiosearch.model.encoder import Encoded
 from audiosearch.model.loaded import LoadedModel
-from audiosearch.search.clip import ClipRange
+from audiosearch.search.clip import ClipRange, absolute
 from audiosearch.search.results import Heard
 from audiosearch.store.database import Database
 from audiosearch.store.queries.encodings import find_bundle_id

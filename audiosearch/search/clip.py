@@ -54,6 +54,11 @@ def parse_clip(text: str) -> ClipRange:
     return _checked(ClipRange(os.fsencode(name), start_s, end_s))
 
 
+def absolute(path: str | Path) -> bytes:
+    """An absolute path without `..`; links stay as the user wrote them."""
+    return os.fsencode(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100
+
+
 def _checked(clip: ClipRange) -> ClipRange:
     if not _is_file(os.fsdecode(clip.path)):
         raise QueryError("no such sound file", path=clip.path)

@@ -1,21 +1,14 @@
 """Which recordings may answer a query, in the words of the person who asks.
 
-In go folders, dates, lengths, tags and formats, out comes the store's `Scope`. Filters are applied
-before any candidate is chosen, never after, so that they cannot empty a page of results.
+Folders, dates, lengths, tags and formats as frozen values; `scope` finds out what they mean in a
+library. Filters are applied before any candidate is chosen, never after, so that they cannot empty
+a page of results.
 """
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
-
-from sqlalchemy.orm import Session
-
-from audiosearch.errors import QueryError
-from audiosearch.store.queries.places import Place, path_inside
-from audiosearch.store.queries.roots import list_roots
-from audiosearch.store.queries.scope import Scope
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,49 +29,3 @@ class Filters:
     since: float | None = None
     tags: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
-
-
-def find_scope(session: Session, filters: Filters) -> Scope:
-    """The scope that `filters` mean in this library.
-
-    Raises:
-        QueryError: a folder is not part of the library, or the shortest length is above the
-            longest.
-    """
-    low, high = filters.min_duration_s, filters.max_duration_s
-    if low is not None and high is not None and low > high:
-        raise QueryError(f"no recording is both longer than {low:g} s and shorter than {high:g} s")
-    places: list[Place] = []
-    for folder in filters.folders:
-        places += _places(session, folder)
-    return Scope(
-        places=tuple(places) if filters.folders else None,
-        since=filters.since,
-        formats=tuple(name.lower().lstrip(".") for name in filters.formats),
-        min_duration_s=low,
-        max_duration_s=high,
-        tags=filters.tags,
-    )
-
-
-def _places(session: Session, folder: Path) -> list[Place]:
-    """Where in the library a folder is: under a root, or above some."""
-    roots = list_roots(session)
-    # As the person wrote it first: a root may itself be a link to somewhere else.
-    for path in (os.path.abspath(folder), os.path.realpath(folder)):  # noqa: PTH100 - keeps links
-        wanted = os.fsencode(path)
-        found = [
-            Place(root=root, under=under)
-            for root in roots
-            if (under := path_inside(wanted, root.path)) is not None
-        ]
-        found += [
-            Place(root=root, under=b"")
-            for root in roots
-            if root.path != wanted and path_inside(root.path, wanted) is not None
-        ]
-        if found:
-            return found
-    raise QueryError(
-        "no folder of this library", path=folder, remedy="audiosearch roots list shows them"
-    )

@@ -1,21 +1,25 @@
 """Questions to the search engine and its answers, as frozen values.
 
 Times are in seconds within a recording, cross-entropies and lifts in nats a word (lower
-cross-entropy and higher lift are better), scores and similarities better when higher.
+cross-entropy and higher lift are better), scores and similarities better when higher. What only
+shows results imports this, so nothing that computes is loaded here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
-from audiosearch.model.encoder import Encoded
 from audiosearch.search.filters import Filters
 
-Floats = npt.NDArray[np.float32]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from audiosearch.model.encoder import Encoded
+
+    Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from sqlalchemy.orm import Session
 
 from audiosearch.model.bundle import Bundle
-from audiosearch.search.filters import Filters, find_scope
+from audiosearch.search.filters import Filters
+from audiosearch.search.scope import find_scope
 from audiosearch.store.queries import state
 from audiosearch.store.queries.encodings import find_bundle_id
 from audiosearch.store.queries.scope import Scope, allowed_windows

@@ -1,0 +1,64 @@
+"""What a query's filters mean in one library.
+
+In go folders, dates, lengths, tags and formats as a person gave them, out comes the store's
+`Scope`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from audiosearch.errors import QueryError
+from audiosearch.search.filters import Filters
+from audiosearch.store.queries.places import Place, path_inside
+from audiosearch.store.queries.roots import list_roots
+from audiosearch.store.queries.scope import Scope
+
+
+def find_scope(session: Session, filters: Filters) -> Scope:
+    """The scope that `filters` mean in this library.
+
+    Raises:
+        QueryError: a folder is not part of the library, or the shortest length is above the
+            longest.
+    """
+    low, high = filters.min_duration_s, filters.max_duration_s
+    if low is not None and high is not None and low > high:
+        raise QueryError(f"no recording is both longer than {low:g} s and shorter than {high:g} s")
+    places: list[Place] = []
+    for folder in filters.folders:
+        places += _places(session, folder)
+    return Scope(
+        places=tuple(places) if filters.folders else None,
+        since=filters.since,
+        formats=tuple(name.lower().lstrip(".") for name in filters.formats),
+        min_duration_s=low,
+        max_duration_s=high,
+        tags=filters.tags,
+    )
+
+
+def _places(session: Session, folder: Path) -> list[Place]:
+    """Where in the library a folder is: under a root, or above some."""
+    roots = list_roots(session)
+    # As the person wrote it first: a root may itself be a link to somewhere else.
+    for path in (os.path.abspath(folder), os.path.realpath(folder)):  # noqa: PTH100 - keeps links
+        wanted = os.fsencode(path)
+        found = [
+            Place(root=root, under=under)
+            for root in roots
+            if (under := path_inside(wanted, root.path)) is not None
+        ]
+        found += [
+            Place(root=root, under=b"")
+            for root in roots
+            if root.path != wanted and path_inside(root.path, wanted) is not None
+        ]
+        if found:
+            return found
+    raise QueryError(
+        "no folder of this library", path=folder, remedy="audiosearch roots list shows them"
+    )
