@@ -3,10 +3,11 @@
 In go the losses and likenesses of all pairs, out come tables and figures. Scores are compared:
 
 - `ce`: the cross-entropy as it is;
-- `minmax`, `zscore`, `lift`: the same made comparable between captions (`normalise`); within one
-  caption they change nothing, so text-to-audio has no rows for them;
+- `minmax`, `zscore`, `lift`: the same made comparable between captions (`search.normalise`); within
+  one caption they change nothing, so text-to-audio has no rows for them;
 - `joint`: the cosine in the space that text and sound share, where the bundle has one;
-- `combined`: lift and cosine, weighed as the bundle's own score weighs them.
+- `combined`: lift and cosine, weighed as the bundle's own score weighs them;
+- `mean`: the mean of a caption's places by `minmax` and by `combined`, by which `describe` ranks.
 
 A sound counts by its best window. A caption's scale is taken over all windows of the data set, as
 over those of a library. Which captions come first for some sound says how much a few captions
@@ -22,7 +23,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from audiosearch.evaluation.normalise import CaptionScale, Normalisation, normalised, scale_of
 from audiosearch.evaluation.pooling import pool_least
 from audiosearch.evaluation.ranking import (
     RetrievalFigures,
@@ -34,13 +34,22 @@ from audiosearch.evaluation.ranking import (
 )
 from audiosearch.evaluation.tables import Cell, Figure, HistogramFigure, Line, LineFigure, Table
 from audiosearch.model.score import Score
+from audiosearch.search.normalise import Normalise, ScaleTable, costs
 
 Floats = npt.NDArray[np.floating]
+Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 CURVE_DEPTH = 50
 BINS = 60
+_NORMALISED = (
+    ("ce", Normalise.NONE),
+    ("minmax", Normalise.MINMAX),
+    ("zscore", Normalise.ZSCORE),
+    ("lift", Normalise.LIFT),
+    ("mean", Normalise.MEAN),
+)
 COLUMNS = (
     *("direction", "score", "queries", "items"),
     *("r1", "r5", "r10", "map10", "median_rank", "distinct_top1"),
@@ -67,21 +76,30 @@ class Evidence:
     relevant: Bools
     weights: Score
 
-    def scale(self) -> CaptionScale:
-        """Each caption's statistics over all windows."""
-        return scale_of(self.cross_entropies)
+    def lifts(self) -> Doubles:
+        """(n_windows, n_captions) nats a word that the sound adds."""
+        return self.without_sound.astype(np.float64) - self.cross_entropies
 
     def combined(self) -> Floats | None:
         """(n_windows, n_captions) costs of the bundle's own score; None without a joint space."""
         if self.cosine is None:
             return None
-        lift = self.without_sound - self.cross_entropies.astype(np.float64)
-        return -(self.weights.lift * lift + self.weights.joint * self.cosine)
+        return -(self.weights.lift * self.lifts() + self.weights.joint * self.cosine)
 
-    def normalised(self, how: Normalisation) -> Floats:
-        """(n_windows, n_captions) losses made comparable between captions."""
-        return normalised(
-            self.cross_entropies, how=how, scale=self.scale(), without_sound=self.without_sound
+    def normalised(self, how: Normalise, *, scales: ScaleTable | None = None) -> Doubles:
+        """(n_windows, n_captions) costs that are comparable between captions.
+
+        Args:
+            how: the normalisation.
+            scales: each caption's statistics; None: over all windows.
+        """
+        combined = self.combined()
+        return costs(
+            how,
+            cross_entropies=self.cross_entropies,
+            lifts=self.lifts(),
+            scores=self.lifts() if combined is None else -combined,
+            scales=scales or ScaleTable.of(self.cross_entropies),
         )
 
 
@@ -138,9 +156,8 @@ def text_to_audio_costs(evidence: Evidence) -> Iterator[tuple[str, Floats]]:
 
 def audio_to_text_costs(evidence: Evidence) -> Iterator[tuple[str, Floats]]:
     """Names of scores with their costs (n_sounds, n_captions)."""
-    names = {Normalisation.NONE: "ce"}
-    for how in Normalisation:
-        yield names.get(how, str(how)), pool_least(evidence.normalised(how), evidence.owners)
+    for name, how in _NORMALISED:
+        yield name, pool_least(evidence.normalised(how), evidence.owners)
     combined = evidence.combined()
     if evidence.cosine is not None and combined is not None:
         yield "joint", pool_least(-evidence.cosine, evidence.owners)
@@ -184,7 +201,7 @@ def recall_figures(found: list[Ranking]) -> list[Figure]:
 def loss_figures(evidence: Evidence) -> list[Figure]:
     """Losses of pairs that belong together and of others, before and after min-max scaling."""
     raw = pool_least(evidence.cross_entropies, evidence.owners)
-    scaled = pool_least(evidence.normalised(Normalisation.MINMAX), evidence.owners)
+    scaled = pool_least(evidence.normalised(Normalise.MINMAX), evidence.owners)
     return [
         histogram("Cross-entropy before scaling", "nats a word", raw, evidence.relevant),
         histogram(

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from audiosearch.evaluation.normalise import Normalisation, normalised, scale_of
 from audiosearch.evaluation.pooling import pool_least
 from audiosearch.evaluation.ranking import Bools, best_ranks, hits_in_order, rank_order, recall_at
+from audiosearch.search.normalise import ScaleTable
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.int64]
@@ -70,11 +70,6 @@ def estimates(
 
 def recall_1(cross_entropies: Floats, owners: Ints, relevant: Bools, *, sample: Ints) -> float:
     """Audio-to-text R@1 when captions are scaled by the windows of `sample` alone."""
-    scaled = normalised(
-        cross_entropies,
-        how=Normalisation.MINMAX,
-        scale=scale_of(cross_entropies[sample]),
-        without_sound=np.zeros(cross_entropies.shape[1]),
-    )
+    scaled = ScaleTable.of(cross_entropies[sample]).scaled(cross_entropies)
     order = rank_order(pool_least(scaled, owners), ties=pool_least(cross_entropies, owners))
     return recall_at(best_ranks(hits_in_order(order, relevant)), 1)

@@ -22,7 +22,7 @@ from audiosearch.model.decoder import Memory
 from audiosearch.model.encoder import Encoded
 from audiosearch.model.scoring import CaptionScorer, TokenIds
 from audiosearch.model.text_tower import TextTower
-from audiosearch.search.normalise import Normalise, Scale, costs, ranked
+from audiosearch.search.normalise import Normalise, Scale, ScaleTable, costs, ranked
 from audiosearch.search.scale import Scales
 from audiosearch.search.view import View
 from audiosearch.store.database import Database
@@ -152,7 +152,7 @@ def rank_captions(
         cross_entropies=weighed.cross_entropies[rows],
         lifts=weighed.lifts[rows],
         scores=weighed.scores[rows],
-        scales=found,
+        scales=table_of(found),
     )
     order = ranked(cost, cross_entropies=weighed.cross_entropies[rows], ids=ids[rows])[:limit]
     if not how.needs_scale and scales is not None and bundle_id is not None and order:
@@ -164,6 +164,12 @@ def rank_captions(
         RankedCaption(rows[each], _scaled(found[each], weighed.cross_entropies[rows[each]]))
         for each in order
     ]
+
+
+def table_of(scales: Sequence[Scale | None]) -> ScaleTable | None:
+    """The scales of captions as a table; None unless all are known."""
+    known = [scale for scale in scales if scale is not None]
+    return ScaleTable.stack(known) if known and len(known) == len(scales) else None
 
 
 def _scaled(scale: Scale | None, cross_entropy: np.float32) -> float | None:

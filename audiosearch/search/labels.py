@@ -18,7 +18,7 @@ from audiosearch.errors import QueryError
 from audiosearch.model.scoring import CaptionScorer
 from audiosearch.model.text import normalise
 from audiosearch.model.text_tower import TextTower
-from audiosearch.search.audio_to_text import Weighed, weigh
+from audiosearch.search.audio_to_text import Weighed, table_of, weigh
 from audiosearch.search.normalise import Normalise, Scale, costs
 from audiosearch.search.results import Heard, LabelFit
 from audiosearch.search.scale import Scales
@@ -86,7 +86,7 @@ class Labeller:
                     cross_entropies=w.cross_entropies,
                     lifts=w.lifts,
                     scores=w.scores,
-                    scales=scales,
+                    scales=table_of(scales),
                 )
                 for w in weighed
             ]

@@ -1,9 +1,10 @@
 """Making cross-entropies of different captions comparable: min-max, lift, z-score, and a mean.
 
-In go the cross-entropies of captions with one sound and each caption's statistics, out come costs,
-lower is better. A caption of common words has a low cross-entropy with every sound; what it is by
-itself has to be taken out before captions are ranked for a sound (Labbé et al. 2023,
-https://arxiv.org/abs/2308.15090, section on scaling).
+In go the cross-entropies of captions with one sound, or with many, and each caption's statistics;
+out come costs of the same shape, lower is better. A caption of common words has a low cross-entropy
+with every sound; what it is by itself has to be taken out before captions are ranked for a sound
+(Labbé et al. 2023, https://arxiv.org/abs/2308.15090, section on scaling). Within one caption the
+order of sounds never changes, but for `MEAN`; it is the captions of one sound that change places.
 
 Values are not clamped: a new sound may lie outside 0..1, and clamping would only make ties.
 """
@@ -17,7 +18,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+Values = npt.NDArray[np.floating]
 Doubles = npt.NDArray[np.float64]
 
 # Spans below are rounding: two batches of the decoder differ by as much for the same pair.
@@ -50,82 +51,121 @@ class Scale:
     deviation: float  # with divisor n
 
     @classmethod
-    def of(cls, losses: Floats) -> Scale:
+    def of(cls, losses: Values) -> Scale:
         """The statistics of cross-entropies (n,).
 
         Raises:
             ValueError: there are none, or one is not finite.
         """
-        if not len(losses) or not np.isfinite(losses).all():
-            raise ValueError("a scale is taken over cross-entropies, all of them finite")
-        values = losses.astype(np.float64)
-        return cls(
-            n=len(values),
-            minimum=float(values.min()),
-            maximum=float(values.max()),
-            mean=float(values.mean()),
-            deviation=float(values.std()),
-        )
+        return ScaleTable.of(losses[:, None])[0]
 
     def scaled(self, cross_entropy: float) -> float:
         """The place of a cross-entropy between the least (0) and the greatest (1).
 
         0 where all are equal, as in a library of one sound: the cross-entropy itself then decides.
         """
-        span = self.maximum - self.minimum
-        return 0.0 if span < FLAT else (cross_entropy - self.minimum) / span
+        return float(ScaleTable.stack([self]).scaled(np.array([cross_entropy]))[0])
 
-    def standard(self, cross_entropy: float) -> float:
-        """How many deviations a cross-entropy lies above the mean; 0 where all are equal."""
-        return 0.0 if self.deviation < FLAT else (cross_entropy - self.mean) / self.deviation
+
+@dataclass(frozen=True, kw_only=True)
+class ScaleTable:
+    """The scales of several captions; arrays are (n_captions,), in nats a word."""
+
+    n: npt.NDArray[np.int64]
+    minimum: Doubles
+    maximum: Doubles
+    mean: Doubles
+    deviation: Doubles  # with divisor n
+
+    @classmethod
+    def of(cls, losses: Values) -> ScaleTable:
+        """The statistics of cross-entropies (n, n_captions), caption by caption.
+
+        Raises:
+            ValueError: there is no sound, or a value is not finite.
+        """
+        if not len(losses) or not np.isfinite(losses).all():
+            raise ValueError("a scale is taken over cross-entropies, all of them finite")
+        values = losses.astype(np.float64)
+        return cls(
+            n=np.full(values.shape[1], len(values), dtype=np.int64),
+            minimum=values.min(axis=0),
+            maximum=values.max(axis=0),
+            mean=values.mean(axis=0),
+            deviation=values.std(axis=0),
+        )
+
+    @classmethod
+    def stack(cls, scales: Sequence[Scale]) -> ScaleTable:
+        """The table of single scales."""
+        return cls(
+            n=np.array([each.n for each in scales], dtype=np.int64),
+            minimum=np.array([each.minimum for each in scales], dtype=np.float64),
+            maximum=np.array([each.maximum for each in scales], dtype=np.float64),
+            mean=np.array([each.mean for each in scales], dtype=np.float64),
+            deviation=np.array([each.deviation for each in scales], dtype=np.float64),
+        )
+
+    def __getitem__(self, caption: int) -> Scale:
+        return Scale(
+            n=int(self.n[caption]),
+            minimum=float(self.minimum[caption]),
+            maximum=float(self.maximum[caption]),
+            mean=float(self.mean[caption]),
+            deviation=float(self.deviation[caption]),
+        )
+
+    def scaled(self, cross_entropies: Values) -> Doubles:
+        """Places (..., n_captions) between each caption's least (0) and greatest (1)."""
+        return _divided(cross_entropies - self.minimum, self.maximum - self.minimum)
+
+    def standard(self, cross_entropies: Values) -> Doubles:
+        """Deviations (..., n_captions) above each caption's mean."""
+        return _divided(cross_entropies - self.mean, self.deviation)
+
+
+def _divided(values: Doubles, by: Doubles) -> Doubles:
+    """`values` (..., n) over `by` (n,), and 0 where there is nothing to divide by."""
+    flat = by < FLAT
+    return np.where(flat, 0.0, values / np.where(flat, 1.0, by))
 
 
 def costs(
     how: Normalise,
     *,
-    cross_entropies: Floats,
-    lifts: Floats,
-    scores: Doubles,
-    scales: Sequence[Scale | None],
+    cross_entropies: Values,
+    lifts: Values,
+    scores: Values,
+    scales: ScaleTable | None,
 ) -> Doubles:
-    """What ranks captions for one sound: costs (n,), lower is better.
+    """What ranks captions for a sound: costs (..., n_captions), lower is better.
 
     Args:
         how: the normalisation.
-        cross_entropies: (n,) of the captions with the sound.
-        lifts: (n,).
-        scores: (n,) of the bundle, 0..1.
-        scales: one a caption; None where the library has no sounds to take one from. If any is
-            missing, the lift takes the place of the scaled value.
+        cross_entropies: (..., n_captions) nats a word, a row a sound.
+        lifts: of that shape.
+        scores: of that shape, by the bundle or anything that grows with its score.
+        scales: of the captions; None where the library has no sounds to take one from. The lift
+            then takes the place of the scaled value.
     """
     values = cross_entropies.astype(np.float64)
-    if how is Normalise.MEAN:
-        scaled = costs(
-            Normalise.MINMAX,
-            cross_entropies=cross_entropies,
-            lifts=lifts,
-            scores=scores,
-            scales=scales,
-        )
-        return places(scaled, ties=values) + places(-scores, ties=values)
     if how is Normalise.NONE:
         return values
-    known = [scale for scale in scales if scale is not None]
-    if how is Normalise.LIFT or len(known) < len(values):
+    if how is Normalise.LIFT or (scales is None and how is not Normalise.MEAN):
         return -lifts.astype(np.float64)
-    pairs = zip(known, values.tolist(), strict=True)
-    if how is Normalise.MINMAX:
-        return np.array([scale.scaled(value) for scale, value in pairs], dtype=np.float64)
-    return np.array([scale.standard(value) for scale, value in pairs], dtype=np.float64)
+    if how is Normalise.MEAN:
+        scaled = -lifts.astype(np.float64) if scales is None else scales.scaled(values)
+        return places(scaled, ties=values) + places(-scores, ties=values)
+    assert scales is not None
+    return scales.scaled(values) if how is Normalise.MINMAX else scales.standard(values)
 
 
-def places(cost: Doubles, *, ties: Doubles) -> Doubles:
-    """(n,) the place of each, from 0, when ordered by cost, ties by a second one."""
-    found = np.empty(len(cost), dtype=np.float64)
-    found[np.lexsort((ties, cost))] = np.arange(len(cost))
-    return found
+def places(cost: Values, *, ties: Values) -> Doubles:
+    """(..., n) the place of each, from 0, when a row is ordered by cost, ties by a second one."""
+    order = np.lexsort((ties, cost), axis=-1)
+    return np.argsort(order, axis=-1).astype(np.float64)
 
 
-def ranked(cost: Doubles, *, cross_entropies: Floats, ids: npt.NDArray[np.int64]) -> list[int]:
+def ranked(cost: Doubles, *, cross_entropies: Values, ids: npt.NDArray[np.int64]) -> list[int]:
     """Places of captions, best first: by cost, ties by cross-entropy, then by id."""
     return [int(each) for each in np.lexsort((ids, cross_entropies, cost))]

@@ -70,7 +70,7 @@ def test_captions_are_ordered_as_asked_and_scored_as_always(
             costs.append(
                 {
                     Normalise.MINMAX: fit.scaled,
-                    Normalise.ZSCORE: scale.standard(fit.cross_entropy),
+                    Normalise.ZSCORE: (fit.cross_entropy - scale.mean) / scale.deviation,
                     Normalise.LIFT: -fit.lift,
                     Normalise.NONE: fit.cross_entropy,
                 }[how]

@@ -41,6 +41,7 @@ def test_table_3():
         ("audio-to-text", "minmax"): (1.0, 3),
         ("audio-to-text", "zscore"): (1.0, 3),
         ("audio-to-text", "lift"): (1.0, 3),
+        ("audio-to-text", "mean"): (1.0, 3),
     }
 
 
@@ -76,10 +77,10 @@ def test_a_sound_counts_by_its_best_window():
 def test_tables_and_figures():
     found = rankings(evidence(np.eye(3)))
     table = retrieval_table(found)
-    assert len(table.rows) == len(found) == 9
+    assert len(table.rows) == len(found) == 10
     assert table.rows[0][:5] == ("text-to-audio", "ce", 3, 3, 1.0)
     curves = recall_figures(found)
-    assert [len(curve.lines) for curve in curves if isinstance(curve, LineFigure)] == [3, 6]
+    assert [len(curve.lines) for curve in curves if isinstance(curve, LineFigure)] == [3, 7]
     assert all(len(line.xs) == 3 < CURVE_DEPTH for line in curves[0].lines)
     for figure in loss_figures(evidence()):
         assert isinstance(figure, HistogramFigure)

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from audiosearch.evaluation.normalise import Normalisation, normalised, scale_of
 from audiosearch.evaluation.ranking import figures
 from audiosearch.evaluation.scale_estimates import estimates, recall_1
+from audiosearch.search.normalise import ScaleTable
 
 TABLE_3 = np.array([[1.7, 8.4, 8.1], [2.1, 7.6, 8.5], [2.0, 8.3, 6.5]])
 OWN = np.eye(3, dtype=bool)
@@ -33,9 +33,7 @@ def test_sizes_draws_and_seed():
     assert run[0] == run[1]
     assert [(e.n_windows, e.draws) for e in run[0]] == [(16, 4), (40, 1)]
     # The last line is plain min-max over all windows, each sound by its best one.
-    scaled = normalised(
-        values, how=Normalisation.MINMAX, scale=scale_of(values), without_sound=np.zeros(8)
-    )
+    scaled = ScaleTable.of(values).scaled(values)
     best = np.array([scaled[owners == sound].min(axis=0) for sound in range(20)])
     raw = np.array([values[owners == sound].min(axis=0) for sound in range(20)])
     assert run[0][-1].recall_1 == figures(best, relevant, ties=raw).recall_1
