@@ -6,14 +6,13 @@ themselves are `retrieval`, `shortlist` and `scale_estimates`.
 
 from __future__ import annotations
 
-import numpy as np
+from collections import defaultdict
 
 from audiosearch.config import Config
 from audiosearch.evaluation.datasets import Dataset
 from audiosearch.evaluation.evidence import Trial, need_captions
 from audiosearch.evaluation.hearing import Heard
-from audiosearch.evaluation.pooling import pool_least
-from audiosearch.evaluation.ranking import hits_in_order
+from audiosearch.evaluation.ranking import Bools, hits_in_order
 from audiosearch.evaluation.retrieval import (
     Evidence,
     Ranking,
@@ -22,17 +21,12 @@ from audiosearch.evaluation.retrieval import (
     recall_figures,
     retrieval_table,
 )
-from audiosearch.evaluation.scale_estimates import estimates
-from audiosearch.evaluation.shortlist import (
-    Shortlisted,
-    order_of_answers,
-    order_of_listed,
-    pool_any,
-    shortlisted,
-)
+from audiosearch.evaluation.scale_estimates import SAMPLE_SIZES, estimates
+from audiosearch.evaluation.shortlist import Shortlisted, order_of_answers, shortlisted
 from audiosearch.evaluation.tables import Cell, Line, LineFigure, Outcome, Table
 from audiosearch.evaluation.trial_library import trial_library
-from audiosearch.search.describe import TRIED
+from audiosearch.model.text import normalise
+from audiosearch.search.audio_to_text import SCALED
 
 SHORTLISTS = (50, 100, 200, 500)
 
@@ -75,10 +69,25 @@ def gather(dataset: Dataset, trial: Trial) -> tuple[Heard, Evidence]:
 def engine_rankings(
     dataset: Dataset, evidence: Evidence, trial: Trial, config: Config
 ) -> list[Ranking]:
-    """The two steps of search: few candidates, then the decoder and the bundle's own score.
+    """What the program itself answers: `find` the captions, and `describe` the sounds.
 
-    Text-to-audio is the search itself, over a library of the clips. Audio-to-text, which has a row
-    where there is a joint space, takes the same first step as `describe`, from the table of losses.
+    Audio-to-text has a row where there is a joint space: without one, captions are candidates only
+    if the model has said them of a sound that is alike.
+    """
+    found = [found_by_text(dataset, evidence.relevant.T, trial, config)]
+    if evidence.cosine is not None:
+        found.append(described(dataset, evidence.relevant, trial, config))
+    return found
+
+
+def found_by_text(dataset: Dataset, relevant: Bools, trial: Trial, config: Config) -> Ranking:
+    """Search itself over a library of the clips: candidates, then the decoder.
+
+    Args:
+        dataset: clips and captions.
+        relevant: (n_captions, n_clips).
+        trial: the model.
+        config: the user's settings.
     """
     with trial_library(
         dataset.clips,
@@ -92,22 +101,40 @@ def engine_rankings(
         for caption in dataset.captions:
             answers.append(library.found(caption, limit=len(dataset.clips)))
             trial.progress.advance(1)
-    relevant = evidence.relevant.T
     order = order_of_answers(answers, relevant)
-    found = [Ranking("text-to-audio", "engine", order, hits_in_order(order, relevant))]
-    combined = evidence.combined()
-    if evidence.cosine is not None and combined is not None:
-        nearest = np.argsort(-evidence.cosine, axis=1, kind="stable")[:, :TRIED]
-        listed = np.zeros(combined.shape, dtype=np.bool_)
-        np.put_along_axis(listed, nearest, values=True, axis=1)
-        order = order_of_listed(
-            pool_least(np.where(listed, combined, np.inf), evidence.owners),
-            listed=pool_any(listed, evidence.owners),
-            relevant=evidence.relevant,
-        )
-        hits = hits_in_order(order, evidence.relevant)
-        found.append(Ranking("audio-to-text", "engine", order, hits))
-    return found
+    return Ranking("text-to-audio", "engine", order, hits_in_order(order, relevant))
+
+
+def described(dataset: Dataset, relevant: Bools, trial: Trial, config: Config) -> Ranking:
+    """`describe` itself over a library of the clips and the captions, as it is configured.
+
+    The first `SCALED` captions of each clip are ranked; of what follows, the right ones come last.
+
+    Args:
+        dataset: clips and captions.
+        relevant: (n_clips, n_captions).
+        trial: the model.
+        config: the user's settings.
+    """
+    columns: dict[str, list[int]] = defaultdict(list)
+    for column, caption in enumerate(dataset.captions):
+        columns[normalise(caption)].append(column)
+    with trial_library(
+        dataset.clips,
+        subject=trial.subject,
+        config=config,
+        work=trial.work,
+        progress=trial.progress,
+        captions=dataset.captions,
+    ) as library:
+        trial.progress.start("describing", total=len(dataset.clips))
+        answers = []
+        for clip in range(len(dataset.clips)):
+            texts = library.described(clip, limit=SCALED)
+            answers.append([column for text in texts for column in columns[text]])
+            trial.progress.advance(1)
+    order = order_of_answers(answers, relevant)
+    return Ranking("audio-to-text", "engine", order, hits_in_order(order, relevant))
 
 
 def evaluate_shortlist(dataset: Dataset, trial: Trial, *, config: Config) -> Outcome:
@@ -193,6 +220,7 @@ def evaluate_scale(dataset: Dataset, trial: Trial, *, seed: int) -> Outcome:
         DatasetError: there are no captions, or clips cannot be decoded.
     """
     heard, evidence = gather(dataset, trial)
+    n_windows = len(heard.frames)
     found = estimates(
         evidence.cross_entropies, owners=evidence.owners, relevant=evidence.relevant, seed=seed
     )
@@ -202,7 +230,7 @@ def evaluate_scale(dataset: Dataset, trial: Trial, *, seed: int) -> Outcome:
     rows: list[tuple[Cell, ...]] = [("no scaling", 0, 1, raw.figures.recall_1, 0.0)]
     rows += [
         (
-            "all windows" if one.n_windows == len(heard.frames) else "sample",
+            "all windows" if one.n_windows == n_windows else "sample",
             *(one.n_windows, one.draws, one.recall_1, one.deviation),
         )
         for one in found
@@ -224,4 +252,16 @@ def evaluate_scale(dataset: Dataset, trial: Trial, *, seed: int) -> Outcome:
             ),
         ),
         figures=(LineFigure(title, "windows", "R@1", (line,), y_max=None),),
+        remarks=_too_large(n_windows),
+    )
+
+
+def _too_large(n_windows: int) -> tuple[str, ...]:
+    """The samples that so few windows do not give, in words."""
+    sizes = [str(size) for size in SAMPLE_SIZES if size >= n_windows]
+    if not sizes:
+        return ()
+    return (
+        f"the data set has only {n_windows} windows: no samples of {' or '.join(sizes)}; "
+        "a larger one has (evaluate scenes --ordered 300 --together 300 --three 100)",
     )

@@ -3,7 +3,8 @@
 In go clips and a model, out comes a library that holds them and nothing else, kept in the work
 folder and filled by the ordinary indexing. Clips go by neutral names (`clip-0001.ogg`): the name of
 a file in a labelled folder would give the answer away to full-text search. What metadata says
-inside the files stays.
+inside the files stays. For search by text the library holds the model's own captions, as a user's
+does; for describing it holds the captions of the data set alone, which are what is looked for.
 """
 
 from __future__ import annotations
@@ -29,12 +30,13 @@ from audiosearch.evaluation.subject import Subject
 from audiosearch.evaluation.work_folder import WorkFolder
 from audiosearch.library import Library, open_library
 from audiosearch.search.candidates import candidates
+from audiosearch.search.collection import NewCaption, add
 from audiosearch.search.filters import Filters
 from audiosearch.search.results import TextQuery
 from audiosearch.search.view import Tables, open_view
 from audiosearch.search.words import understand
 from audiosearch.store.queries.search import window_places
-from audiosearch.store.schema import SoundFile
+from audiosearch.store.schema import CaptionSource, SoundFile
 
 Ints = npt.NDArray[np.int64]
 
@@ -47,17 +49,28 @@ class TrialLibrary:
 
     Attributes:
         clips_of: recording id -> places of the clips with that sound.
+        paths: the file of each clip in the library.
     """
 
     library: Library
     subject: Subject
     clips_of: Mapping[int, tuple[int, ...]]
+    paths: Sequence[Path]
 
     def found(self, text: str, *, limit: int) -> list[int]:
         """Places of the clips that the engine answers `text` with, best first."""
         query = TextQuery(text=text, limit=limit, min_score=0.0)
         hits = self.library.engine.find(query).hits
         return [clip for hit in hits for clip in self.clips_of[hit.recording_id]]
+
+    def described(self, clip: int, *, limit: int) -> list[str]:
+        """The stored captions that `describe` gives a clip, best first, over all its windows."""
+        _, windows = self.library.describe(str(self.paths[clip]), limit=limit)
+        fits = [fit for window in windows for fit in window.captions if fit.rank]
+        # As `describe` folds windows: by rank first, since what ranks captions of one window is
+        # comparable in no simpler way.
+        fits.sort(key=lambda fit: (fit.rank, -fit.score))
+        return list(dict.fromkeys(fit.text for fit in fits))
 
     def shortlists(
         self, texts: Sequence[str], *, limit: int, heard: Heard, progress: Progress
@@ -89,51 +102,73 @@ class TrialLibrary:
 
 @contextmanager
 def trial_library(
-    clips: Sequence[Clip], *, subject: Subject, config: Config, work: WorkFolder, progress: Progress
+    clips: Sequence[Clip],
+    *,
+    subject: Subject,
+    config: Config,
+    work: WorkFolder,
+    progress: Progress,
+    captions: Sequence[str] | None = None,
 ) -> Iterator[TrialLibrary]:
     """The library of `clips`, indexed as far as it was not by an earlier run.
+
+    Args:
+        clips: what it holds.
+        subject: the model that hears them.
+        config: the user's settings.
+        work: where it lies.
+        progress: who watches.
+        captions: the captions that it holds; None: what the model says of the clips.
 
     Raises:
         DatasetError: clips cannot be indexed; the message names them.
         StoreError: its database cannot be written.
     """
     keys = [f"{clip.path.absolute()} {clip.path.stat().st_mtime_ns}" for clip in clips]
-    folder = work.part("library", subject.bundle.fingerprint, *keys)
-    places = _link(clips, folder / "sounds")
-    settings = _settings(config, subject, folder)
+    given = [] if captions is None else ["captions", *captions]
+    folder = work.part("library", subject.bundle.fingerprint, *keys, *given)
+    paths = _link(clips, folder / "sounds")
+    settings = _settings(config, subject, folder, captioned=captions is None)
     with open_library(settings, writable=True) as library:
         progress.start("indexing", total=len(clips))
         report = library.index([folder / "sounds"], progress=_Indexing(progress))
         if report.interrupted:
             raise KeyboardInterrupt
-        clips_of = _clips_of(library, places, clips)
+        clips_of = _clips_of(library, paths, clips)
+        if captions is not None:
+            add(
+                library.database,
+                [NewCaption(text) for text in captions],
+                source=CaptionSource.IMPORT,
+                bundle=subject.bundle,
+                tower=subject.tower,
+            )
     with open_library(settings) as library:
-        yield TrialLibrary(library, subject, clips_of)
+        yield TrialLibrary(library, subject, clips_of, paths)
 
 
-def _link(clips: Sequence[Clip], folder: Path) -> dict[bytes, int]:
-    """Links to the clips under neutral names; name -> place of the clip."""
+def _link(clips: Sequence[Clip], folder: Path) -> list[Path]:
+    """Links to the clips under neutral names, in their order."""
     folder.mkdir(exist_ok=True)
-    places: dict[bytes, int] = {}
+    paths = []
     for place, clip in enumerate(clips):
-        name = f"clip-{place:06d}{clip.path.suffix.lower()}"
-        places[os.fsencode(name)] = place
-        link = folder / name
+        link = folder / f"clip-{place:06d}{clip.path.suffix.lower()}"
+        paths.append(link)
         if not link.exists():
             link.unlink(missing_ok=True)  # a link to what was there once
             try:
                 link.symlink_to(clip.path.absolute())
             except OSError:  # Windows lets few users make links
                 shutil.copyfile(clip.path, link)
-    return places
+    return paths
 
 
-def _settings(config: Config, subject: Subject, folder: Path) -> Config:
+def _settings(config: Config, subject: Subject, folder: Path, *, captioned: bool) -> Config:
     return replace(
         config,
         data_dir=folder / "data",
         model=replace(config.model, bundle=str(subject.bundle.path.absolute())),
-        index=replace(config.index, hop=HOP, captions=True, follow_symlinks=True, exclude=()),
+        index=replace(config.index, hop=HOP, captions=captioned, follow_symlinks=True, exclude=()),
         search=replace(
             config.search, exhaustive_below=0, min_score=0.0, fold_similarity=NEVER_FOLD
         ),
@@ -141,9 +176,10 @@ def _settings(config: Config, subject: Subject, folder: Path) -> Config:
 
 
 def _clips_of(
-    library: Library, places: Mapping[bytes, int], clips: Sequence[Clip]
+    library: Library, paths: Sequence[Path], clips: Sequence[Clip]
 ) -> dict[int, tuple[int, ...]]:
     """Recording id -> clips; every clip must have one."""
+    places = {os.fsencode(path.name): place for place, path in enumerate(paths)}
     clips_of: dict[int, list[int]] = defaultdict(list)
     with library.database.reading() as session:
         wanted = select(SoundFile.path, SoundFile.recording_id, SoundFile.error_text)

@@ -15,10 +15,12 @@ from audiosearch.evaluation.datasets import Clip, Dataset
 from audiosearch.evaluation.evidence import Trial
 from audiosearch.evaluation.hearing import hear
 from audiosearch.evaluation.progress import NoProgress
-from audiosearch.evaluation.retrieval_benchmark import engine_rankings, gather
+from audiosearch.evaluation.ranking import rank_order
+from audiosearch.evaluation.retrieval_benchmark import described, engine_rankings, gather
 from audiosearch.evaluation.subject import Subject
 from audiosearch.evaluation.trial_library import trial_library
 from audiosearch.evaluation.work_folder import WorkFolder
+from audiosearch.search.normalise import Normalise
 
 
 @pytest.fixture
@@ -83,21 +85,60 @@ def test_clips_that_cannot_be_indexed_are_named(
         pass
 
 
-def test_search_over_few_sounds_equals_its_own_score_over_all(
-    dataset: Dataset, subject: Subject, config: Config, work: WorkFolder
-):
-    # Of captions whose words the model all knows, search with every window as a candidate ranks
-    # by the bundle's score; frames are float16 in both.
+@pytest.fixture
+def known(dataset: Dataset) -> Dataset:
+    """The data set without the captions whose words the model does not know."""
     kept = tuple(
         replace(clip, captions=tuple(c for c in clip.captions if "gramophone" not in c))
         for clip in dataset.clips
     )
-    dataset = replace(dataset, clips=kept)
+    return replace(dataset, clips=kept)
+
+
+def test_search_over_few_sounds_equals_its_own_score_over_all(
+    known: Dataset, subject: Subject, config: Config, work: WorkFolder
+):
+    # With every window as a candidate search ranks by the bundle's score; frames are float16 in
+    # both.
     trial = Trial(subject, work, NoProgress())
-    _, evidence = gather(dataset, trial)
-    to_audio, to_text = engine_rankings(dataset, evidence, trial, config)
+    _, evidence = gather(known, trial)
+    to_audio, _ = engine_rankings(known, evidence, trial, config)
     combined = evidence.combined()
     assert combined is not None
     best = np.array([combined[evidence.owners == i].min(axis=0) for i in range(4)])
     assert to_audio.order.tolist() == np.argsort(best.T, axis=1, kind="stable").tolist()
-    assert to_text.order.tolist() == np.argsort(best, axis=1, kind="stable").tolist()
+
+
+@pytest.mark.parametrize("how", ["mean", "minmax", "none"])
+def test_describing_few_sounds_equals_ranking_all_captions(
+    known: Dataset, subject: Subject, config: Config, work: WorkFolder, how: str
+):
+    # In a library a caption that two clips share stands once, and takes one place.
+    high = replace(known.clips[1], captions=known.clips[1].captions[:1])
+    known = replace(known, clips=(known.clips[0], high, *known.clips[2:]))
+    config = replace(config, search=replace(config.search, normalise=how))
+    trial = Trial(subject, work, NoProgress())
+    _, evidence = gather(known, trial)
+    answer = described(known, evidence.relevant, trial, config)
+    costs = evidence.normalised(Normalise(how))
+    order = rank_order(costs, ties=evidence.cross_entropies)
+    assert answer.order[:3].tolist() == order[:3].tolist()  # of one window each
+    # The long clip's first caption is the first of one of its windows.
+    assert answer.order[3, 0] in order[3:, 0]
+    assert answer.distinct == len(np.unique(answer.order[:, 0]))
+
+
+def test_a_library_to_describe_with_holds_the_captions_given_and_no_others(
+    clips: list[Clip], subject: Subject, config: Config, work: WorkFolder
+):
+    with trial_library(
+        clips,
+        subject=subject,
+        config=config,
+        work=work,
+        progress=NoProgress(),
+        captions=["A dog barks.", "a bell rings", "a dog barks"],
+    ) as library:
+        assert {each.text for each in library.library.captions()} == {"a dog barks", "a bell rings"}
+        for clip in range(len(clips)):
+            assert sorted(library.described(clip, limit=9)) == ["a bell rings", "a dog barks"]
