@@ -12,9 +12,12 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import os
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from audiosearch.model.text import split_words
@@ -77,13 +80,18 @@ def _coco(candidates: Sequence[str], references: Sequence[Sequence[str]]) -> lis
         return [Measured(name, None, f"needs pycocoevalcap: {INSTALL}") for name in COCO]
     if shutil.which("java") is None:
         return [Measured(name, None, "needs Java, for its tokenizer") for name in COCO]
-    with _silent():
-        ptb = tokenizer.PTBTokenizer()
-        tokenized = [
-            ptb.tokenize({i: [{"caption": text} for text in texts] for i, texts in enumerate(side)})
-            for side in ([[candidate] for candidate in candidates], references)
-        ]
-    found, wanted = tokenized
+    try:
+        with _silent():
+            ptb = tokenizer.PTBTokenizer()
+            found, wanted = (
+                ptb.tokenize(
+                    {i: [{"caption": text} for text in texts] for i, texts in enumerate(side)}
+                )
+                for side in ([[candidate] for candidate in candidates], references)
+            )
+    except Exception as error:  # noqa: BLE001  # it writes beside itself, and starts Java
+        why = f"its tokenizer failed: {_first_line(error)}"
+        return [Measured(name, None, why) for name in COCO]
     return [
         *_scored(COCO[:4], "bleu.bleu", "Bleu", wanted, found),
         *_scored(COCO[4:5], "rouge.rouge", "Rouge", wanted, found),
@@ -100,11 +108,28 @@ def _scored(
     try:
         with _silent():
             made = getattr(importlib.import_module(f"pycocoevalcap.{module}"), scorer)()
-            score, _ = made.compute_score(references, candidates)
+            try:
+                score, _ = made.compute_score(references, candidates)
+            finally:
+                _let_go(made)
     except Exception as error:  # noqa: BLE001  # Java processes and jars fail in many ways
         return [Measured(name, None, f"failed: {_first_line(error)}") for name in names]
     values = list(score) if isinstance(score, (list, tuple)) else [score]
     return [Measured(name, float(v)) for name, v in zip(names, values, strict=True)]
+
+
+def _let_go(scorer: Any) -> None:
+    """Close what a scorer with a Java process leaves open.
+
+    Its destructor waits for a lock that is still held if scoring failed, which would be for ever.
+    """
+    lock = getattr(scorer, "lock", None)
+    if lock is not None and lock.locked():
+        lock.release()
+    java = getattr(scorer, "meteor_p", None)
+    if java is not None:
+        java.stdout.close()
+        java.stderr.close()
 
 
 def _with_models(candidates: Sequence[str], references: Sequence[Sequence[str]]) -> list[Measured]:
@@ -129,9 +154,19 @@ def _with_models(candidates: Sequence[str], references: Sequence[Sequence[str]])
 
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
-    """These packages print; stdout belongs to results."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        yield
+    """These packages print, and so does their Java: stdout belongs to results, stderr to us."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            Path(os.devnull).open("wb") as nowhere,
+        ):
+            os.dup2(nowhere.fileno(), 2)
+            yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _first_line(error: Exception) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import os
 import shutil
 import sys
+import threading
 import types
 from collections import Counter
 
@@ -120,7 +122,7 @@ installed = pytest.mark.skipif(
 
 
 @installed
-def test_the_package_equals_the_plain_implementations():
+def test_the_package_equals_the_plain_implementations(capfd):
     values = {one.name: one.value for one in measure(CANDIDATES, REFERENCES)}
     for n in range(1, 5):
         assert values[f"bleu_{n}"] == pytest.approx(plain_bleu(CANDIDATES, REFERENCES, n), abs=1e-6)
@@ -128,6 +130,7 @@ def test_the_package_equals_the_plain_implementations():
     assert values["cider_d"] == pytest.approx(plain_cider_d(CANDIDATES, REFERENCES), abs=1e-6)
     assert values["meteor"] is not None
     assert 0 < values["meteor"] < 1
+    assert capfd.readouterr() == ("", "")  # what Java says of its work is no result
 
 
 @pytest.fixture
@@ -183,6 +186,46 @@ def test_figures_come_from_the_package_and_a_broken_one_is_said(fake_package, ca
     assert found["cider_d"].value == pytest.approx(plain_cider_d(CANDIDATES, REFERENCES))
     assert (found["meteor"].value, found["meteor"].why_not) == (None, "failed: no such jar")
     assert capsys.readouterr().out == ""  # what the package prints is no result
+
+
+def test_a_scorer_that_fails_with_its_lock_held_is_let_go(fake_package):
+    class Pipe:
+        closed = False
+
+        def close(self):
+            self.closed = True
+
+    class Meteor:
+        made: list[Meteor] = []  # noqa: RUF012
+
+        def __init__(self):
+            self.lock = threading.Lock()
+            self.meteor_p = types.SimpleNamespace(stdout=Pipe(), stderr=Pipe())
+            self.made.append(self)
+
+        def compute_score(self, references, candidates):
+            self.lock.acquire()
+            return float(""), []  # what it makes of a Java that has gone
+
+    fake_package("pycocoevalcap.meteor.meteor", Meteor=Meteor)
+    found = {one.name: one for one in measure(CANDIDATES, REFERENCES)}
+    assert found["meteor"].why_not.startswith("failed: could not convert string to float")
+    [meteor] = Meteor.made
+    assert not meteor.lock.locked()
+    assert meteor.meteor_p.stdout.closed
+    assert meteor.meteor_p.stderr.closed
+
+
+def test_a_tokenizer_that_fails_is_said(fake_package, capfd):
+    class Tokenizer:
+        def tokenize(self, captions):
+            os.write(2, b"from Java\n")
+            raise PermissionError("read-only\nmore")
+
+    fake_package("pycocoevalcap.tokenizer.ptbtokenizer", PTBTokenizer=Tokenizer)
+    found = [one for one in measure(CANDIDATES, REFERENCES) if one.name in COCO]
+    assert {one.why_not for one in found} == {"its tokenizer failed: read-only"}
+    assert capfd.readouterr() == ("", "")
 
 
 def test_what_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch):
