@@ -17,9 +17,11 @@ from types import MappingProxyType
 from audiosearch.errors import BundleError, FeatureUnavailable
 from audiosearch.model import onnx_check
 from audiosearch.model.beam import BeamOptions
+from audiosearch.model.bundle_texts import read_pieces, read_vocabulary
 from audiosearch.model.manifest import REMEDY, Fields, read_json, text_list
+from audiosearch.model.pieces import Pieces
 from audiosearch.model.score import Score
-from audiosearch.model.text import Splitting, Vocabulary
+from audiosearch.model.text import Vocabulary
 
 MANIFEST = "bundle.json"
 FORMAT = 1
@@ -76,6 +78,7 @@ class Bundle:
         joint_dim: size of the space shared by text and sound; 0 = none.
         tags: names of the encoder's tag outputs; empty = none.
         start_token: what stands before the first word of a caption.
+        pieces: what the text tower reads; None if it reads the words of the vocabulary.
         graphs: encoder, memory, decoder, and text where there is a joint space.
         fingerprint: SHA-256 over the hashes of all files: two bundles with equal fingerprints
             give equal answers.
@@ -95,6 +98,7 @@ class Bundle:
     decoder: DecoderShape
     vocabulary: Vocabulary
     start_token: int
+    pieces: Pieces | None
     beam: BeamOptions
     score: Score
     tags: tuple[str, ...]
@@ -134,7 +138,7 @@ def load_bundle(path: Path) -> Bundle:
     graphs = _graphs(manifest, files)
     for graph in graphs.values():
         _check_graph(graph.path, contents[_name_of(graph, files)])
-    vocabulary, start_token = _vocabulary(manifest, contents)
+    vocabulary, start_token = read_vocabulary(manifest, contents)
     shape = _decoder_shape(manifest.table("decoder"))
     return Bundle(
         path=path,
@@ -151,6 +155,7 @@ def load_bundle(path: Path) -> Bundle:
         decoder=shape,
         vocabulary=vocabulary,
         start_token=start_token,
+        pieces=read_pieces(manifest, contents),
         beam=_beam(manifest.table("beam"), max_positions=shape.max_positions),
         score=_score(manifest.table("score")),
         tags=_tags(manifest, contents),
@@ -240,31 +245,6 @@ def _decoder_shape(table: Fields) -> DecoderShape:
         dim=dim,
         max_positions=table.integer("max_positions", least=2),
     )
-
-
-def _vocabulary(manifest: Fields, contents: Mapping[str, bytes]) -> tuple[Vocabulary, int]:
-    """The vocabulary, and the token that starts a caption."""
-    table = manifest.table("tokenizer")
-    splitting = Splitting(table.one_of("kind", *Splitting))
-    name = table.text("file")
-    if name not in contents:
-        raise table.wrong("file", "one of the listed files")
-    file = Fields.parse(contents[name], path=manifest.path.parent / name)
-    tasks = table.table("tasks")
-    try:
-        vocabulary = Vocabulary(
-            words=file.texts("words"),
-            repeatable=frozenset(file.integers("repeatable")),
-            tasks=MappingProxyType({task: tasks.integer(task) for task in tasks.values}),
-            splitting=splitting,
-            **{name: table.integer(name) for name in ("pad", "bos", "eos", "unk")},
-        )
-    except ValueError as error:
-        raise BundleError(str(error), path=file.path, remedy=REMEDY) from error
-    task = table.optional_text("default_task")
-    if task is not None and task not in vocabulary.tasks:
-        raise table.wrong("default_task", "one of the tasks")
-    return vocabulary, vocabulary.bos if task is None else vocabulary.tasks[task]
 
 
 def _beam(table: Fields, *, max_positions: int) -> BeamOptions:

@@ -68,6 +68,8 @@ class Vocabulary:
         repeatable: ids that one sentence may hold twice (function words).
         tasks: name of a captioning style -> id of the token that stands in place of BOS.
         splitting: how text is parted into these words.
+        bridges: words that the decoder never learned -> a word of its own that means nearly the
+            same, and is read in its place.
     """
 
     words: tuple[str, ...]
@@ -78,6 +80,7 @@ class Vocabulary:
     unk: int = UNK
     tasks: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     splitting: Splitting = Splitting.SPACES
+    bridges: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
         named = {self.pad, self.bos, self.eos, self.unk}
@@ -87,6 +90,8 @@ class Vocabulary:
             raise ValueError("an id lies outside the vocabulary")
         if len(set(self.words)) != len(self.words):
             raise ValueError("a word stands twice in the vocabulary")
+        if not set(self.bridges.values()) <= set(self._ids):
+            raise ValueError("a bridge leads to a word that is not in the vocabulary")
 
     def __len__(self) -> int:
         return len(self.words)
@@ -113,12 +118,23 @@ class Vocabulary:
         return _SPLITTERS[self.splitting](normalise(text))
 
     def encode(self, text: str) -> tuple[int, ...]:
-        """Ids of the words of `text`, unknown words as UNK, without BOS and EOS."""
-        return tuple(self._ids.get(word, self.unk) for word in self.split(text))
+        """Ids of the words of `text`, unknown words as UNK, without BOS and EOS.
+
+        A word with a bridge has the id of the word that it leads to.
+        """
+        read_as = self.bridges.get
+        words = (word if word in self._ids else read_as(word, word) for word in self.split(text))
+        return tuple(self._ids.get(word, self.unk) for word in words)
 
     def unknown_words(self, text: str) -> tuple[str, ...]:
-        """The words of `text` that the decoder never learned, each once, in order."""
-        return tuple(dict.fromkeys(word for word in self.split(text) if word not in self._ids))
+        """The words of `text` that the decoder cannot read, each once, in order."""
+        known = self._ids.keys() | self.bridges.keys()
+        return tuple(dict.fromkeys(word for word in self.split(text) if word not in known))
+
+    def bridged_words(self, text: str) -> Mapping[str, str]:
+        """The words of `text` that are read as others -> those others, in order."""
+        pairs = {word: self.bridges.get(word) for word in self.split(text) if word not in self._ids}
+        return {word: read_as for word, read_as in pairs.items() if read_as is not None}
 
     def decode(self, ids: Iterable[int]) -> str:
         """The sentence of `ids`, special tokens dropped, punctuation joined to its word."""

@@ -11,8 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from audiosearch.errors import BundleError, FeatureUnavailable
+from audiosearch.model import pieces
 from audiosearch.model.bundle import Bundle
+from audiosearch.model.pieces import Pieces
 from audiosearch.model.runtime import GraphSession, RuntimeOptions
+from audiosearch.model.text import Vocabulary
 
 Floats = npt.NDArray[np.float32]
 
@@ -29,17 +32,19 @@ class TextTower:
             )
         self.bundle = bundle
         self._options = options or RuntimeOptions()
+        self._reader: Vocabulary | Pieces = bundle.pieces or bundle.vocabulary
+        self._unknown = pieces.UNK if bundle.pieces else bundle.vocabulary.unk
+        self._pad = pieces.PAD if bundle.pieces else bundle.vocabulary.pad
         self._session: GraphSession | None = None
 
     def embed(self, texts: Sequence[str]) -> Floats:
-        """Unit vectors (n, J) of texts; words that the tower never learned are one to it.
+        """Unit vectors (n, J) of texts; words that the tower cannot read are one to it.
 
-        A text without any known word becomes the zero vector: it is like nothing.
+        A text without any readable word becomes the zero vector: it is like nothing.
         """
-        vocabulary = self.bundle.vocabulary
         longest = self.bundle.decoder.max_positions
-        ids = [vocabulary.encode(text)[:longest] for text in texts]
-        known = [i for i in range(len(ids)) if set(ids[i]) - {vocabulary.unk}]
+        ids = [self._reader.encode(text)[:longest] for text in texts]
+        known = [i for i in range(len(ids)) if set(ids[i]) - {self._unknown}]
         vectors = np.zeros((len(texts), self.bundle.joint_dim), dtype=np.float32)
         order = sorted(known, key=lambda i: len(ids[i]))
         for start in range(0, len(order), BATCH):
@@ -51,7 +56,7 @@ class TextTower:
         if self._session is None:
             self._session = GraphSession(self.bundle.graphs["text"], options=self._options)
         width = max(len(row) for row in ids)
-        tokens = np.full((len(ids), width), self.bundle.vocabulary.pad, dtype=np.int64)
+        tokens = np.full((len(ids), width), self._pad, dtype=np.int64)
         for row, values in enumerate(ids):
             tokens[row, : len(values)] = values
         [joint] = self._session.run_anywhere(["joint"], {"tokens": tokens})
