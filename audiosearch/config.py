@@ -67,6 +67,17 @@ class SearchConfig:
 
 
 @dataclass(frozen=True)
+class WatchConfig:
+    """How the daemon keeps a library in step with its folders."""
+
+    scan_every_s: float = 3600.0  # a full look at all folders, whatever was told of them
+    settle_s: float = 2.0  # a file that was written to waits so long before it is opened
+    poll_every_s: float = 60.0  # a full look at folders whose changes the system does not tell
+    polling: str = "auto"  # auto | always: poll all folders
+    unload_minutes: float = 10.0  # without a question; then the model leaves memory; 0 = never
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings, by section, with the places they refer to."""
 
@@ -75,6 +86,7 @@ class Config:
     model: ModelConfig = field(default_factory=ModelConfig)
     index: IndexConfig = field(default_factory=IndexConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
+    watch: WatchConfig = field(default_factory=WatchConfig)
 
     @property
     def database(self) -> Path:
@@ -87,8 +99,10 @@ class Config:
         return self.data_dir / "models"
 
 
-SECTIONS: Mapping[str, type[ModelConfig | IndexConfig | SearchConfig]] = MappingProxyType(
-    {"model": ModelConfig, "index": IndexConfig, "search": SearchConfig}
+SECTIONS: Mapping[str, type[ModelConfig | IndexConfig | SearchConfig | WatchConfig]] = (
+    MappingProxyType(
+        {"model": ModelConfig, "index": IndexConfig, "search": SearchConfig, "watch": WatchConfig}
+    )
 )
 
 # key -> (least, greatest) value that makes sense
@@ -100,16 +114,21 @@ _RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
         "index.workers": (0, 256),
         "index.worker_memory_mb": (256, 1 << 20),
         "index.worker_stall_s": (1.0, 86_400.0),
+        "watch.scan_every_s": (1.0, 31_536_000.0),
+        "watch.settle_s": (0.05, 3600.0),
+        "watch.poll_every_s": (0.1, 86_400.0),
         "search.limit": (1, 1_000_000),
         "search.candidates": (1, 1_000_000),
         "search.exhaustive_below": (0, 1_000_000_000),
         "search.min_score": (-1.0, 1.0),
         "search.fold_similarity": (0.0, 2.0),
+        "watch.unload_minutes": (0.0, 1e6),
     }
 )
 _CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "model.device": ("auto", "cpu", "cuda"),
+        "watch.polling": ("auto", "always"),
         "search.normalise": ("mean", "minmax", "lift", "zscore", "none"),
     }
 )

@@ -18,9 +18,9 @@ from audiosearch.cli.many_files import (
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import clock, path_fields, shown_path
 from audiosearch.config import Config
-from audiosearch.library import open_library
 from audiosearch.search.results import Description
 from audiosearch.search.timeline import fold_runs
+from audiosearch.serving.asking import open_answering
 
 NORMALISE = click.Choice(["mean", "minmax", "lift", "zscore", "none"])
 
@@ -45,6 +45,7 @@ NORMALISE = click.Choice(["mean", "minmax", "lift", "zscore", "none"])
     "(default: for people yes, in JSON no).",
 )
 @click.option("--explain", is_flag=True, help="Show how much each word counted.")
+@click.option("-v", "--verbose", is_flag=True, help="Say who answered, on stderr.")
 @json_option
 @output_option
 @library_options
@@ -54,6 +55,7 @@ def describe(
     normalise: str | None,
     fold: bool | None,
     explain: bool,
+    verbose: bool,
     as_json: bool,
     output: Path | None,
     config: Config,
@@ -67,11 +69,13 @@ def describe(
     as_json = as_json or output is not None
     folded = not as_json if fold is None else fold
     done = take_up(output)
-    with open_library(config) as library:
-        sounds = expand(library, clips)
+    sounds = expand(clips, config=config.index)
+    with open_answering(config) as answering:
 
         def work(clip: str) -> None:
-            path, found = library.describe(clip, limit=limit, normalise=normalise, explain=explain)
+            path, found = answering.describe(
+                clip, limit=limit, normalise=normalise, explain=explain
+            )
             stretches = fold_runs(found, limit=limit) if folded else found
             if as_json:
                 write_rows([row for each in stretches for row in _rows(path, each)], output)
@@ -82,6 +86,8 @@ def describe(
                 _print_text(each)
 
         each_sound(sounds, work, quiet=quiet, done=done)
+    if verbose:
+        click.echo(answering.who, err=True)
 
 
 def _rows(path: bytes, description: Description) -> list[Row]:

@@ -18,9 +18,9 @@ from audiosearch.cli.options import (
 )
 from audiosearch.cli.output import clock, path_fields, print_json, print_paths, remark, shown_path
 from audiosearch.config import Config
-from audiosearch.library import open_library
 from audiosearch.search.filters import Filters
-from audiosearch.search.results import FindResult, Hit
+from audiosearch.search.results import FindResult, Hit, TextQuery
+from audiosearch.serving.asking import open_answering
 
 EXIT_NOTHING = 1
 
@@ -29,7 +29,9 @@ EXIT_NOTHING = 1
 @click.argument("text", nargs=-1, required=True)
 @click.option("--exhaustive", is_flag=True, help="Let the decoder listen to every window.")
 @click.option("--explain", is_flag=True, help="Show how much each word counted for each hit.")
-@click.option("-v", "--verbose", is_flag=True, help="Say where the time went, on stderr.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Say where the time went and who answered, on stderr."
+)
 @limit_options
 @filter_options
 @output_options
@@ -51,34 +53,41 @@ def find(
     Order counts: "a dog barks after a man speaks" is not "a man speaks after a dog barks".
     """
     started = time.perf_counter()
-    with open_library(config) as library:
-        result = library.find(
-            " ".join(text),
-            filters=_filters(filters),
-            limit=limit,
-            min_score=min_score,
-            exhaustive=exhaustive,
-            explain=explain,
+    with open_answering(config) as answering:
+        answer = answering.find(
+            TextQuery(
+                text=" ".join(text),
+                filters=_filters(filters),
+                limit=limit,
+                min_score=min_score,
+                exhaustive=exhaustive,
+                explain=explain,
+            )
         )
-        device = library.decoder.device.name
+    result = answer.result
     _remarks(result, quiet=quiet)
     _print_text_hits(result.hits, form)
     if verbose:
+        for word, read_as in result.read_as.items():
+            click.echo(f"{word!r} is read as {read_as!r}", err=True)
         stages = ", ".join(f"{name} {seconds:.3f} s" for name, seconds in result.timings.items())
         total = time.perf_counter() - started
         how = "exhaustive" if result.exhaustive else f"{result.n_candidates} candidates"
-        click.echo(f"{stages}; {total:.3f} s in all, {how}, on the {device}", err=True)
+        click.echo(f"{stages}; {total:.3f} s in all, {how}, on the {answer.device}", err=True)
+        click.echo(answering.who, err=True)
     return 0 if result.hits else EXIT_NOTHING
 
 
 @click.command()
 @click.argument("clip")
+@click.option("-v", "--verbose", is_flag=True, help="Say who answered, on stderr.")
 @limit_options
 @filter_options
 @output_options
 @library_options
 def similar(
     clip: str,
+    verbose: bool,
     limit: int | None,
     min_score: float | None,
     filters: FilterOptions,
@@ -90,12 +99,14 @@ def similar(
 
     The file need not be in the library.
     """
-    with open_library(config) as library:
-        result = library.similar(
+    with open_answering(config) as answering:
+        result = answering.similar(
             clip, filters=_filters(filters), limit=limit, min_similarity=min_score
-        )
+        ).result
     _remarks(result, quiet=quiet)
     _print_similar_hits(result.hits, form)
+    if verbose:
+        click.echo(answering.who, err=True)
     return 0 if result.hits else EXIT_NOTHING
 
 

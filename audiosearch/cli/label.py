@@ -66,7 +66,7 @@ def label(
             shown = ", ".join(f"{fit.label} {fit.score:.2f}" for fit in fits[: limit or SHOWN])
             click.echo(f"{click.style(shown_path(path), bold=True)}  {shown or '(silence)'}")
 
-        each_sound(expand(library, clips), work, quiet=quiet, done=done)
+        each_sound(expand(clips, config=config.index), work, quiet=quiet, done=done)
 
 
 def _labels(given: str | None, file: Path | None) -> list[str]:

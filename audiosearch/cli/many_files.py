@@ -15,19 +15,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
 from audiosearch.cli.output import json_line, remark
+from audiosearch.config import IndexConfig
 from audiosearch.errors import AudiosearchError, DecodeError, QueryError
-from audiosearch.library import Library
 
 Row = dict[str, object]
 
@@ -42,7 +33,7 @@ def output_option(command: Callable[..., object]) -> Callable[..., object]:
     )(command)
 
 
-def expand(library: Library, places: Sequence[str]) -> list[str]:
+def expand(places: Sequence[str], *, config: IndexConfig) -> list[str]:
     """The sounds that a command was given: clips as they are, of folders all the files.
 
     Raises:
@@ -50,11 +41,17 @@ def expand(library: Library, places: Sequence[str]) -> list[str]:
     """
     clips: dict[str, None] = {}
     for place in places:
-        names = library.sound_files(place) if Path(place).is_dir() else [place]
+        names = _sound_files(place, config=config) if Path(place).is_dir() else [place]
         clips |= dict.fromkeys(names)
     if not clips:
         raise QueryError("no sound file in here", path=places[0])
     return list(clips)
+
+
+def _sound_files(folder: str, *, config: IndexConfig) -> list[str]:
+    from audiosearch.library.folders import sound_files  # noqa: PLC0415 - single files need none
+
+    return sound_files(folder, config=config)
 
 
 def each_sound(
@@ -88,6 +85,19 @@ def each_sound(
 
 
 def _with_bar(clips: Sequence[str], *, quiet: bool) -> Iterator[str]:
+    if quiet or not sys.stderr.isatty():
+        yield from clips
+        return
+    from rich.console import Console  # noqa: PLC0415 - slow to load, and seldom needed
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     with Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -95,7 +105,6 @@ def _with_bar(clips: Sequence[str], *, quiet: bool) -> Iterator[str]:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
-        disable=quiet or not sys.stderr.isatty(),
     ) as bar:
         task = bar.add_task("listening", total=len(clips))
         for clip in clips:

@@ -50,6 +50,11 @@ class Answers:
         return self._models.answering
 
     @property
+    def notice(self) -> str | None:
+        """Why another model than the chosen one answered last; None where the chosen one did."""
+        return self._models.notice
+
+    @property
     def bundle(self) -> Bundle:
         """The bundle of the chosen model."""
         return self.chosen.bundle

@@ -30,6 +30,7 @@ class ModelChoice:
         self._database = database
         self._options = RuntimeOptions(device=config.model.device, threads=config.model.threads)
         self._others: dict[str, LoadedModel | None] = {}  # by fingerprint
+        self.notice: str | None = None  # why the answering model is not the chosen one
 
     @cached_property
     def chosen(self) -> LoadedModel:
@@ -56,8 +57,18 @@ class ModelChoice:
                 self._others[other.fingerprint] = self._installed(other)
             found = self._others[other.fingerprint]
             if found is not None:
+                self._say(
+                    f"answers come from {other.name} until {self.chosen.bundle.name} has heard "
+                    f"all sounds ({other.n_recordings} to go): audiosearch index"
+                )
                 return found
+        self.notice = None
         return self.chosen
+
+    def _say(self, notice: str) -> None:
+        if notice != self.notice:  # once, and again when it says something else
+            log.warning("%s", notice)
+        self.notice = notice
 
     def _installed(self, other: BundleAhead) -> LoadedModel | None:
         """A model that is ahead of the chosen one; None where it is no longer there."""
@@ -67,12 +78,6 @@ class ModelChoice:
             return None
         if bundle.fingerprint != other.fingerprint:
             return None
-        log.warning(
-            "answers come from %s until %s has heard all sounds (%d to go): audiosearch index",
-            other.name,
-            self.chosen.bundle.name,
-            other.n_recordings,
-        )
         return LoadedModel(bundle, options=self._options)
 
 
