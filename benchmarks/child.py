@@ -27,8 +27,15 @@ class Run:
 
 
 def environment(data_dir: Path) -> dict[str, str]:
-    """The environment of a command with a library of its own and no settings file."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("AUDIOSEARCH_")}
+    """The environment of a command with a library of its own and no settings file.
+
+    Python may keep its bytecode, as it does for an installed program.
+    """
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith("AUDIOSEARCH_") and key != "PYTHONDONTWRITEBYTECODE"
+    }
     no_config = str(data_dir / "no-config")
     return kept | {"AUDIOSEARCH_DATA_DIR": str(data_dir), "XDG_CONFIG_HOME": no_config}
 
