@@ -1,32 +1,77 @@
-"""`audiosearch verify`: does everything in the library hold together?"""
+"""`audiosearch verify`: does everything in the library hold together, and can it be put right?"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import print_json, remark
 from audiosearch.config import Config
-from audiosearch.library import open_library
+from audiosearch.library import Library, open_library
+
+if TYPE_CHECKING:
+    from audiosearch.store.verify import Violation
 
 EXIT_BROKEN = 1
 
 
 @click.command()
+@click.option(
+    "--repair",
+    "wanted",
+    is_flag=True,
+    help="Put right what can be: drop what is damaged and hear those sounds again.",
+)
 @json_option
 @library_options
-def verify(as_json: bool, config: Config, quiet: bool) -> int:
-    """Check that the library is sound: the database, and all that is stored. Changes nothing.
+def verify(wanted: bool, as_json: bool, config: Config, quiet: bool) -> int:
+    """Check that the library is sound: the database, and all that is stored.
 
-    Exit status 1 if something is amiss.
+    Changes nothing without --repair. A repair keeps what people wrote and indexes all folders
+    again, where nothing is decoded but what was damaged, and new sounds.
+
+    Exit status 1 if something is amiss; with --repair, if something still is.
     """
-    with open_library(config) as library:
+    with open_library(config, writable=wanted) as library:
         violations = library.verify()
-    for violation in violations:
-        if as_json:
-            print_json({"invariant": violation.invariant, "detail": violation.detail})
-        else:
-            click.echo(f"{violation.invariant}: {violation.detail}")
+        left = _repair(library, quiet=quiet) if wanted and violations else violations
+    still = {(each.invariant, each.detail) for each in left}
+    for each in violations:
+        repaired = (each.invariant, each.detail) not in still
+        _print(each, as_json=as_json, repaired=repaired if wanted else None)
+    new = [each for each in left if each not in violations]
+    for each in new:
+        _print(each, as_json=as_json, repaired=False if wanted else None)
     if not violations:
         remark("the library is sound", quiet=quiet)
-    return EXIT_BROKEN if violations else 0
+    elif not left:
+        remark("the library is sound again", quiet=quiet)
+    return EXIT_BROKEN if left else 0
+
+
+def _print(violation: Violation, *, as_json: bool, repaired: bool | None) -> None:
+    if as_json:
+        row: dict[str, object] = {"invariant": violation.invariant, "detail": violation.detail}
+        print_json(row if repaired is None else row | {"repaired": repaired})
+        return
+    mark = "" if repaired is None else "repaired: " if repaired else "not repaired: "
+    click.echo(f"{mark}{violation.invariant}: {violation.detail}")
+
+
+def _repair(library: Library, *, quiet: bool) -> Sequence[Violation]:
+    """Repair, hear again what was dropped, and check once more; what is still amiss."""
+    from audiosearch.cli.progress import IndexProgress  # noqa: PLC0415 - loads bars and tables
+    from audiosearch.cli.stopping import stop_on_signals  # noqa: PLC0415
+
+    done = library.repair()
+    if done.n_rows:
+        remark(f"{done.n_rows} rows that belonged to nothing were let go", quiet=quiet)
+    if done.n_encodings:
+        remark(f"{done.n_encodings} recordings are to be heard again", quiet=quiet)
+    if library.roots():
+        with IndexProgress(quiet=quiet) as progress, stop_on_signals() as stop:
+            library.index(progress=progress, stop=stop)
+    return library.verify()

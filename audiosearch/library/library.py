@@ -26,7 +26,8 @@ from audiosearch.store.schema import CaptionSource
 
 if TYPE_CHECKING:  # what only some commands need is imported where it is used
     from audiosearch.indexing.interfaces import IndexReport, Models, Progress
-    from audiosearch.store.verify import Violation
+    from audiosearch.store.repair import Repaired
+    from audiosearch.store.verify import BundleDims, Violation
 
 
 class Library(Answers):
@@ -141,13 +142,29 @@ class Library(Answers):
 
     def verify(self) -> list[Violation]:
         """Everything in the library that should hold and does not; changes nothing."""
-        from audiosearch.store.verify import BundleDims, verify  # noqa: PLC0415
+        from audiosearch.store.verify import verify  # noqa: PLC0415
+
+        return verify(self.database, dims=self._dims())
+
+    def repair(self) -> Repaired:
+        """Remove what is damaged, so that `index` can bring it back; keeps what people wrote.
+
+        Raises:
+            LibraryCorrupt: the database's file itself is damaged; nothing was changed.
+        """
+        from audiosearch.store.repair import repair  # noqa: PLC0415
+
+        return repair(self.database, dims=self._dims())
+
+    def _dims(self) -> dict[str, BundleDims]:
+        from audiosearch.store.verify import BundleDims  # noqa: PLC0415
 
         bundle = self.bundle
-        dims = BundleDims(
-            embedding=bundle.embedding_dim, joint=bundle.joint_dim, frames=bundle.frame_dim
-        )
-        return verify(self.database, dims={bundle.fingerprint: dims})
+        return {
+            bundle.fingerprint: BundleDims(
+                embedding=bundle.embedding_dim, joint=bundle.joint_dim, frames=bundle.frame_dim
+            )
+        }
 
 
 @contextmanager

@@ -33,6 +33,7 @@ POINTS: Final = (
     "scale.done",  # committed
     "captions.commit",  # captions of people written or removed, not committed
     "captions.done",  # committed
+    "repair.commit",  # a damaged library is put right, not committed
     "vectors.replace",  # a matrix is written, not yet under its name
     # Every writing transaction of every command, whatever it writes: by their number.
     "transaction.commit",

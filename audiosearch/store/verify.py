@@ -6,10 +6,13 @@ scales of captions whole; the full text in step with the rows. Reads every vecto
 long as reading the database.
 """
 
+# ruff: noqa: S608 - queries are put together from constants of this file
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
+from typing import Final
 
 import numpy as np
 from sqlalchemy import text
@@ -28,6 +31,7 @@ class Violation:
 
     invariant: str  # files, encodings, windows, frames, vectors, scales, captions, full-text
     detail: str
+    encoding: tuple[int, int] | None = None  # ids of the recording and bundle it lies in
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,17 @@ class BundleDims:
     joint: int  # 0: no joint space
     frames: int
 
+
+# What must be true of a row.
+SOUND_SCALE: Final = (
+    "n > 0 AND minimum <= mean + 1e-4 AND mean <= maximum + 1e-4 AND minimum <= maximum"
+    " AND deviation >= 0 AND maximum < 1e6"
+)
+SOUND_SAMPLE: Final = (
+    "(losses IS NULL) = (draws IS NULL)"
+    " AND (losses IS NULL OR (length(losses) = 4 * n AND length(draws) = 8 * n))"
+)
+SOUND_TARGET: Final = "start_s >= 0 AND end_s > start_s"
 
 # Each query gives one text for each breach.
 _QUERIES: Mapping[str, tuple[str, ...]] = {
@@ -52,54 +67,16 @@ _QUERIES: Mapping[str, tuple[str, ...]] = {
         "SELECT 'root ' || root_id || ' has ' || count(*) || ' rows for ' || min(display)"
         " FROM sound_file GROUP BY root_id, path HAVING count(*) > 1",
     ),
-    "encodings": (
-        "SELECT 'recording ' || e.recording_id || ', bundle ' || e.bundle_id || ': '"
-        " || count(w.id) || ' windows stored, ' || e.n_windows || ' expected'"
-        " FROM encoding AS e LEFT JOIN window AS w"
-        " ON w.recording_id = e.recording_id AND w.bundle_id = e.bundle_id"
-        " WHERE e.n_windows IS NOT NULL GROUP BY e.recording_id, e.bundle_id"
-        " HAVING count(w.id) != e.n_windows OR e.n_windows < 1",
-        "SELECT 'recording ' || recording_id || ', bundle ' || bundle_id || ': gaps in its windows'"
-        " FROM window GROUP BY recording_id, bundle_id"
-        " HAVING min(position) != 0 OR max(position) != count(*) - 1",
-        "SELECT 'recording ' || r.id || ' is complete, with duration ' || r.duration_s"
-        " FROM recording AS r WHERE r.duration_s <= 0 AND EXISTS (SELECT 1 FROM encoding AS e"
-        " WHERE e.recording_id = r.id AND e.n_windows IS NOT NULL)",
-    ),
-    "windows": (
-        "SELECT 'window ' || w.id || ' belongs to no encoding' FROM window AS w"
-        " LEFT JOIN encoding AS e ON e.recording_id = w.recording_id AND e.bundle_id = w.bundle_id"
-        " WHERE e.recording_id IS NULL",
-        "SELECT 'window ' || id || ' lies from ' || start_s || ' to ' || end_s || ' s' FROM window"
-        " WHERE NOT (start_s >= 0 AND end_s > start_s)",
-        "SELECT 'window ' || w.id || ' begins before the one in front of it' FROM window AS w"
-        " JOIN window AS p ON p.recording_id = w.recording_id AND p.bundle_id = w.bundle_id"
-        " AND p.position = w.position - 1 WHERE w.start_s <= p.start_s",
-        "SELECT 'window ' || window_id || ' has a caption with cross-entropy ' || cross_entropy"
-        " FROM window_caption WHERE abs(cross_entropy) > 1e6",
-    ),
-    "frames": (
-        "SELECT 'window ' || w.id || ' has no frames' FROM window AS w"
-        " LEFT JOIN window_frames AS f ON f.window_id = w.id WHERE f.window_id IS NULL",
-    ),
     "scales": (
-        "SELECT 'window ' || w.id || ' drew no lot' FROM window AS w"
-        " LEFT JOIN window_draw AS d ON d.window_id = w.id AND d.bundle_id = w.bundle_id"
-        " WHERE NOT w.silent AND d.window_id IS NULL",
-        "SELECT 'window ' || w.id || ' is silent and drew a lot' FROM window AS w"
-        " JOIN window_draw AS d ON d.window_id = w.id WHERE w.silent",
         "SELECT 'caption ' || caption_id || ' has a scale from ' || minimum || ' to ' || maximum"
-        " || ' over ' || n || ' windows' FROM caption_scale"
-        " WHERE NOT (n > 0 AND minimum <= mean + 1e-4 AND mean <= maximum + 1e-4"
-        " AND minimum <= maximum AND deviation >= 0 AND maximum < 1e6)",
+        f" || ' over ' || n || ' windows' FROM caption_scale WHERE NOT ({SOUND_SCALE})",
         "SELECT 'caption ' || caption_id || ' has a scale over ' || n || ' windows, with '"
-        " || length(losses) / 4 || ' losses' FROM caption_scale"
-        " WHERE length(losses) != 4 * n OR length(draws) != 8 * n"
-        " OR (losses IS NULL) != (draws IS NULL)",
+        " || coalesce(length(losses) / 4, 'no') || ' losses' FROM caption_scale"
+        f" WHERE NOT ({SOUND_SAMPLE})",
     ),
     "captions": (
         "SELECT 'caption ' || caption_id || ' is given to ' || start_s || ' to ' || end_s || ' s'"
-        " FROM caption_target WHERE NOT (start_s >= 0 AND end_s > start_s)",
+        f" FROM caption_target WHERE NOT ({SOUND_TARGET})",
     ),
     "full-text": (
         "SELECT 'caption ' || id || ' is not in the full text' FROM"
@@ -112,81 +89,149 @@ _QUERIES: Mapping[str, tuple[str, ...]] = {
         " (SELECT rowid FROM recording_text EXCEPT SELECT id FROM recording)",
     ),
 }
+# Each query gives a text, a recording and a bundle for each breach: what has to be encoded anew.
+_ENCODING_QUERIES: Mapping[str, tuple[str, ...]] = {
+    "encodings": (
+        "SELECT 'recording ' || e.recording_id || ', bundle ' || e.bundle_id || ': '"
+        " || count(w.id) || ' windows stored, ' || e.n_windows || ' expected',"
+        " e.recording_id, e.bundle_id"
+        " FROM encoding AS e LEFT JOIN window AS w"
+        " ON w.recording_id = e.recording_id AND w.bundle_id = e.bundle_id"
+        " WHERE e.n_windows IS NOT NULL GROUP BY e.recording_id, e.bundle_id"
+        " HAVING count(w.id) != e.n_windows OR e.n_windows < 1",
+        "SELECT 'recording ' || recording_id || ', bundle ' || bundle_id || ': gaps in its windows'"
+        ", recording_id, bundle_id FROM window GROUP BY recording_id, bundle_id"
+        " HAVING min(position) != 0 OR max(position) != count(*) - 1",
+        "SELECT 'recording ' || r.id || ' is complete, with duration ' || r.duration_s,"
+        " e.recording_id, e.bundle_id FROM recording AS r JOIN encoding AS e"
+        " ON e.recording_id = r.id AND e.n_windows IS NOT NULL WHERE r.duration_s <= 0",
+    ),
+    "windows": (
+        "SELECT 'window ' || w.id || ' belongs to no encoding', w.recording_id, w.bundle_id"
+        " FROM window AS w"
+        " LEFT JOIN encoding AS e ON e.recording_id = w.recording_id AND e.bundle_id = w.bundle_id"
+        " WHERE e.recording_id IS NULL",
+        "SELECT 'window ' || id || ' lies from ' || start_s || ' to ' || end_s || ' s',"
+        " recording_id, bundle_id FROM window WHERE NOT (start_s >= 0 AND end_s > start_s)",
+        "SELECT 'window ' || w.id || ' begins before the one in front of it',"
+        " w.recording_id, w.bundle_id FROM window AS w"
+        " JOIN window AS p ON p.recording_id = w.recording_id AND p.bundle_id = w.bundle_id"
+        " AND p.position = w.position - 1 WHERE w.start_s <= p.start_s",
+        "SELECT 'window ' || c.window_id || ' has a caption with cross-entropy '"
+        " || c.cross_entropy, w.recording_id, w.bundle_id FROM window_caption AS c"
+        " JOIN window AS w ON w.id = c.window_id WHERE abs(c.cross_entropy) > 1e6",
+    ),
+    "frames": (
+        "SELECT 'window ' || w.id || ' has no frames', w.recording_id, w.bundle_id"
+        " FROM window AS w LEFT JOIN window_frames AS f ON f.window_id = w.id"
+        " WHERE f.window_id IS NULL",
+    ),
+    "scales": (
+        "SELECT 'window ' || w.id || ' drew no lot', w.recording_id, w.bundle_id"
+        " FROM window AS w"
+        " LEFT JOIN window_draw AS d ON d.window_id = w.id AND d.bundle_id = w.bundle_id"
+        " WHERE NOT w.silent AND d.window_id IS NULL",
+        "SELECT 'window ' || w.id || ' is silent and drew a lot', w.recording_id, w.bundle_id"
+        " FROM window AS w JOIN window_draw AS d ON d.window_id = w.id WHERE w.silent",
+    ),
+}
 
 
-def verify(database: Database, *, dims: Mapping[str, BundleDims] | None = None) -> list[Violation]:
+def verify(
+    database: Database,
+    *,
+    dims: Mapping[str, BundleDims] | None = None,
+    per_kind: int | None = _PER_KIND,
+) -> list[Violation]:
     """Everything that is wrong with a library; empty: nothing.
 
     Args:
         database: an open library.
         dims: sizes by bundle fingerprint, for the bundles at hand. Others' vectors must only agree
             with each other.
+        per_kind: how many breaches of one kind to name; None: all.
     """
     found: list[Violation] = []
     try:
         with database.reading() as session:
             problems = integrity_problems(session.connection())
             found += [Violation("integrity", problem) for problem in problems]
-            for invariant, queries in _QUERIES.items():
-                for query in queries:
-                    rows = session.execute(text(f"{query} LIMIT {_PER_KIND}"))
-                    found += [Violation(invariant, row[0]) for row in rows]
-            found += _first(_vector_violations(session, dims or {}))
-            found += _first(_frame_violations(session, dims or {}))
+            for kind in _kinds(session, dims or {}):
+                found += islice(kind, per_kind)
     except LibraryCorrupt as error:
         found.append(Violation("integrity", error.reason))
     return found
 
 
-def _first(violations: Iterator[Violation]) -> list[Violation]:
-    return [violation for violation, _ in zip(violations, range(_PER_KIND), strict=False)]
+def _kinds(session: Session, dims: Mapping[str, BundleDims]) -> Iterator[Iterable[Violation]]:
+    """The breaches, kind by kind."""
+    for invariant, queries in _QUERIES.items():
+        for query in queries:
+            yield (Violation(invariant, row[0]) for row in session.execute(text(query)))
+    for invariant, queries in _ENCODING_QUERIES.items():
+        for query in queries:
+            rows = session.execute(text(query))
+            yield (Violation(invariant, row[0], (row[1], row[2])) for row in rows)
+    yield _vector_violations(session, dims)
+    yield _frame_violations(session, dims)
 
 
 def _vector_violations(session: Session, dims: Mapping[str, BundleDims]) -> Iterator[Violation]:
     """Embeddings and joint vectors of a wrong size, or not finite."""
+    usual = _usual(
+        session,
+        "SELECT bundle_id, length(embedding) / 2, coalesce(length(joint), 0) / 2, count(*)"
+        " FROM window GROUP BY 1, 2, 3 ORDER BY 4",
+    )
     rows = session.execute(
         text(
-            "SELECT w.id, b.fingerprint, w.embedding, w.joint FROM window AS w"
-            " JOIN bundle AS b ON b.id = w.bundle_id ORDER BY w.bundle_id, w.id"
+            "SELECT w.id, b.fingerprint, w.recording_id, w.bundle_id, w.embedding, w.joint"
+            " FROM window AS w JOIN bundle AS b ON b.id = w.bundle_id ORDER BY w.bundle_id, w.id"
         ).execution_options(yield_per=2000)
     )
-    expected: dict[str, tuple[int, int]] = {}
-    for window_id, fingerprint, embedding, joint in rows:
-        sizes = (len(embedding) // 2, len(joint or b"") // 2)
+    for window_id, fingerprint, recording_id, bundle_id, embedding, joint in rows:
         known = dims.get(fingerprint)
-        if known is not None:
-            expected[fingerprint] = (known.embedding, known.joint)
-        if sizes != expected.setdefault(fingerprint, sizes):
-            yield Violation(
-                "vectors", f"window {window_id}: sizes {sizes}, not {expected[fingerprint]}"
-            )
+        expected = usual[bundle_id] if known is None else (known.embedding, known.joint)
+        sizes = (len(embedding) // 2, len(joint or b"") // 2)
+        wrong = None
+        if sizes != expected:
+            wrong = f"sizes {sizes}, not {expected}"
         elif not _finite(embedding) or not _finite(joint or b""):
-            yield Violation("vectors", f"window {window_id}: values that are not finite")
+            wrong = "values that are not finite"
+        if wrong is not None:
+            yield Violation("vectors", f"window {window_id}: {wrong}", (recording_id, bundle_id))
 
 
 def _frame_violations(session: Session, dims: Mapping[str, BundleDims]) -> Iterator[Violation]:
     """Frames of a wrong size, or not finite."""
+    usual = _usual(
+        session,
+        "SELECT w.bundle_id, length(f.frames) / 2 / max(f.n_frames, 1), count(*)"
+        " FROM window_frames AS f JOIN window AS w ON w.id = f.window_id"
+        " GROUP BY 1, 2 ORDER BY 3",
+    )
     rows = session.execute(
         text(
-            "SELECT f.window_id, b.fingerprint, f.n_frames, f.frames FROM window_frames AS f"
-            " JOIN window AS w ON w.id = f.window_id"
+            "SELECT f.window_id, b.fingerprint, w.recording_id, w.bundle_id, f.n_frames, f.frames"
+            " FROM window_frames AS f JOIN window AS w ON w.id = f.window_id"
             " JOIN bundle AS b ON b.id = w.bundle_id ORDER BY w.bundle_id, w.id"
         ).execution_options(yield_per=200)
     )
-    expected: dict[str, int] = {}
-    for window_id, fingerprint, n_frames, frames in rows:
+    for window_id, fingerprint, recording_id, bundle_id, n_frames, frames in rows:
         known = dims.get(fingerprint)
-        if known is not None:
-            expected[fingerprint] = known.frames
-        dim = len(frames) / 2 / n_frames if n_frames > 0 else -1
-        if dim != expected.setdefault(fingerprint, int(dim)):
-            yield Violation(
-                "frames",
-                f"window {window_id}: {len(frames)} bytes for {n_frames} frames"
-                f" of {expected[fingerprint]}",
-            )
+        (dim,) = usual[bundle_id] if known is None else (known.frames,)
+        wrong = None
+        if n_frames < 1 or len(frames) != 2 * n_frames * dim:
+            wrong = f"{len(frames)} bytes for {n_frames} frames of {dim}"
         elif not _finite(frames):
-            yield Violation("frames", f"window {window_id}: values that are not finite")
+            wrong = "values that are not finite"
+        if wrong is not None:
+            yield Violation("frames", f"window {window_id}: {wrong}", (recording_id, bundle_id))
+
+
+def _usual(session: Session, query: str) -> dict[int, tuple[int, ...]]:
+    """What sizes most rows of each bundle have: bundle, sizes ..., count, the greatest last."""
+    return {row[0]: tuple(row[1:-1]) for row in session.execute(text(query))}
 
 
 def _finite(blob: object) -> bool:

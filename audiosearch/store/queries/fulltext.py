@@ -182,6 +182,16 @@ def remove_captions(session: Session, caption_ids: Sequence[int]) -> None:
         )
 
 
+def rebuild(session: Session) -> None:
+    """Write the whole of it anew, whatever is in it."""
+    for table in ("caption_text", "recording_text"):
+        # First FTS5's own index, without which its rows may not even be deleted.
+        session.execute(text(f"INSERT INTO {table} ({table}) VALUES ('rebuild')"))  # noqa: S608
+        session.execute(text(f"DELETE FROM {table}"))  # noqa: S608 - our own names
+    session.execute(text("INSERT INTO caption_text (rowid, text) SELECT id, text FROM caption"))
+    refresh_recordings(session, session.scalars(select(Recording.id)))
+
+
 def refresh_recordings(session: Session, recording_ids: Iterable[int]) -> None:
     """Write what recordings are searched by anew: from their files' names, metadata and tags.
 

@@ -1,0 +1,86 @@
+"""`audiosearch verify --repair`: a damaged library is put right, at any moment of a crash too."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.command import Command
+
+BELLS = "bells of my own"
+
+
+@pytest.fixture
+def damaged(fresh: Command, sound_folder: Path) -> Command:
+    """A library with a person's caption, and several things wrong with it."""
+    assert fresh("index", sound_folder).status == 0
+    low = sound_folder / "low-high.wav"
+    assert fresh("captions", "add", BELLS, "--for", low).status == 0
+    with closing(sqlite3.connect(fresh.data_dir / "library.sqlite3")) as connection, connection:
+        (window_id,) = connection.execute(
+            "SELECT w.id FROM window AS w JOIN sound_file AS f USING (recording_id)"
+            " WHERE f.path = CAST('low-high.wav' AS BLOB)"
+        ).fetchone()
+        for statement in (
+            f"DELETE FROM window_frames WHERE window_id = {window_id}",
+            f"UPDATE window SET embedding = x'007e' WHERE id != {window_id}",
+            "INSERT INTO window_frames (window_id, n_frames, frames) VALUES (999, 1, x'0000')",
+            "DELETE FROM caption_text",
+        ):
+            assert connection.execute(statement).rowcount > 0
+    return fresh
+
+
+def assert_whole(command: Command, folder: Path) -> None:
+    assert command("verify").status == 0
+    assert command("index", "--json").rows[0]["windows_encoded"] == 0
+    [own] = command("captions", "list", "--source", "user", "--json").rows
+    assert own["caption"] == BELLS
+    first = command("find", BELLS, "--json", "--min-score", "0").rows[0]
+    assert first["path"] == str(folder / "low-high.wav")
+
+
+def test_a_damaged_library_is_repaired(damaged: Command, sound_folder: Path) -> None:
+    broken = damaged("verify", "--json")
+    assert broken.status == 1
+    assert {row["invariant"] for row in broken.rows} == {
+        "frames",
+        "vectors",
+        "integrity",
+        "full-text",
+    }
+    answer = damaged("verify", "--repair", "--json")
+    assert answer.status == 0, answer.err
+    assert all(row["repaired"] for row in answer.rows)
+    assert len(answer.rows) == len(broken.rows)
+    assert "3 recordings are to be heard again" in answer.err
+    assert "sound again" in answer.err
+    assert_whole(damaged, sound_folder)
+    assert damaged("verify", "--repair").status == 0
+
+
+def test_what_is_not_there_to_be_heard_is_left_for_later(
+    damaged: Command, sound_folder: Path
+) -> None:
+    """The drive is not plugged in: what is damaged is dropped, and heard when it is back."""
+    away = sound_folder.rename(sound_folder.with_name("away"))
+    assert damaged("verify", "--repair").status == 0
+    away.rename(sound_folder)
+    assert damaged("index", "--json").rows[0]["windows_encoded"] == 3
+    assert_whole(damaged, sound_folder)
+
+
+@pytest.mark.parametrize("point", ["repair.commit", "transaction.done"])
+def test_a_repair_that_is_killed_can_be_taken_up(
+    damaged: Command, sound_folder: Path, point: str
+) -> None:
+    armed = dataclasses.replace(damaged, environ={"AUDIOSEARCH_FAULT": point})
+    assert armed("verify", "--repair").status == -signal.SIGKILL
+    assert damaged("verify", "--repair").status == 0
+    damaged("index")
+    assert_whole(damaged, sound_folder)
