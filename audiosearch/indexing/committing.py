@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
@@ -25,6 +25,7 @@ from audiosearch.store.database import Database
 from audiosearch.store.queries import encodings, files, fulltext, recordings
 from audiosearch.store.queries.files import ReadFile
 from audiosearch.store.queries.pending import PendingFile
+from audiosearch.store.queries.places import join
 
 ATTEMPTS = 3  # at a file that changes while it is read, in one run
 UNFIT = "encoding"  # error code of a sound whose vectors cannot be stored
@@ -38,9 +39,9 @@ class Tally:
     n_encoded: int = 0
     n_failed: int = 0
     n_vanished: int = 0
-    n_unsettled: int = 0
     n_windows: int = 0
     sound_s: float = 0.0
+    unsettled: list[bytes] = field(default_factory=list)  # absolute paths
 
     @property
     def n_done(self) -> int:
@@ -48,6 +49,11 @@ class Tally:
         return (
             self.n_recognised + self.n_encoded + self.n_failed + self.n_vanished + self.n_unsettled
         )
+
+    @property
+    def n_unsettled(self) -> int:
+        """Files that kept changing while they were read."""
+        return len(self.unsettled)
 
 
 @dataclass
@@ -228,7 +234,7 @@ class Committer:
             if self._attempts[file.file_id] < ATTEMPTS:
                 self._again.append(file)
             else:
-                self.tally.n_unsettled += 1
+                self.tally.unsettled.append(join(file.root_path, file.path))
         else:
             files.set_failed(session, [(file.file_id, item.code, item.reason)])
             self.tally.n_failed += 1

@@ -208,6 +208,7 @@ class IndexReport:
         held: places where more than half was gone.
         problems: folders and files that could not be looked at, as texts.
         interrupted: whether it was stopped before all was done; what is committed stays.
+        unsettled: absolute paths of files that were being written to, and so left for later.
     """
 
     n_files: int
@@ -227,3 +228,4 @@ class IndexReport:
     held: tuple[HeldBack, ...]
     problems: tuple[str, ...]
     interrupted: bool
+    unsettled: tuple[bytes, ...] = ()

@@ -14,13 +14,12 @@ import functools
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from audiosearch.config import IndexConfig
 from audiosearch.errors import display_path
-from audiosearch.indexing.committing import Committer, Tally
+from audiosearch.indexing.committing import Committer
 from audiosearch.indexing.encoding import encode_batch
 from audiosearch.indexing.interfaces import (
     IndexingBundle,
@@ -31,8 +30,9 @@ from audiosearch.indexing.interfaces import (
     Progress,
 )
 from audiosearch.indexing.items import Failed, Heard, Item
+from audiosearch.indexing.meter import Meter
 from audiosearch.indexing.reading import Claims, Readers, ReadingPlan
-from audiosearch.indexing.sync import PlaceScan, Settled, settle_missing, take_in
+from audiosearch.indexing.sync import PlaceScan, ScanRules, Settled, settle_missing, take_in
 from audiosearch.indexing.workers import Worker, WorkerLimits
 from audiosearch.stopwatch import Stopwatch
 from audiosearch.store.database import Database
@@ -43,7 +43,6 @@ from audiosearch.store.queries.places import Place, join
 _PAGE = 1000  # pending files read from the database at a time
 _MANY_ITEMS = 512  # a batch with few windows is written all the same when it has so many items
 _SETTLE_S = 1.0  # pause before another look at files that changed while they were read
-_RATE_OVER_S = 10.0
 
 
 def index(
@@ -56,6 +55,7 @@ def index(
     progress: Progress | None = None,
     stop: threading.Event | None = None,
     accept_missing: bool = False,
+    rules: ScanRules = ScanRules(),  # noqa: B008  # frozen
     open_reader: OpenReader | None = None,
 ) -> IndexReport:
     """Bring the library up to date with what is in `places`.
@@ -69,6 +69,7 @@ def index(
         progress: is told how it goes.
         stop: ends the run in good order when it is set, as Ctrl-C does.
         accept_missing: mark files as missing even where more than half of a place is gone.
+        rules: how places are looked at; the daemon's are not those of a run by hand.
         open_reader: makes a reader for each thread; decoding processes by default.
 
     Raises:
@@ -83,12 +84,14 @@ def index(
         config=config,
         progress=progress or NoProgress(),
         stop=stop or threading.Event(),
+        rules=rules,
         open_reader=open_reader or _decoding_processes(config),
     )
     settled = Settled(n_missing=0, held=())
     try:
         run.scan(places)
-        run.read_pending()
+        if not run.stop.is_set():
+            run.read_pending()
         if not run.stop.is_set():
             settled = run.settle(accept_missing=accept_missing)
     except KeyboardInterrupt:
@@ -113,9 +116,11 @@ class _Run:
         config: IndexConfig,
         progress: Progress,
         stop: threading.Event,
+        rules: ScanRules,
         open_reader: OpenReader,
     ) -> None:
         self.stop = stop
+        self._rules = rules
         self._start = time.perf_counter()
         self._database = database
         self._config = config
@@ -145,7 +150,8 @@ class _Run:
             claims=claims,
             embed_texts=lambda: self._models().embed_texts,
         )
-        self._meter = _Meter(self._committer.tally)
+        tally = self._committer.tally
+        self._meter = Meter(lambda: tally.sound_s)
 
     def _timed(self, load: Callable[[], Models]) -> Callable[[], Models]:
         def timed() -> Models:
@@ -159,7 +165,9 @@ class _Run:
         """Step 1: write down what is new, changed or back; find out what is to be read."""
         with self._stopwatch.stage("scan"):
             for place in places:
-                scan = take_in(self._database, place, config=self._config)
+                scan = take_in(
+                    self._database, place, config=self._config, rules=self._rules, stop=self.stop
+                )
                 self._scans.append(scan)
                 for problem in scan.problems:
                     self._progress.warn(f"{display_path(problem.path)}: {problem.reason}")
@@ -168,7 +176,12 @@ class _Run:
                         f"{display_path(place.path)}: not there or empty; what is known of it stays"
                     )
             with self._database.session() as session:
-                pending.requeue_incomplete(session, bundle_id=self._bundle_id, hop_s=self._hop_s)
+                pending.requeue_incomplete(
+                    session,
+                    bundle_id=self._bundle_id,
+                    hop_s=self._hop_s,
+                    places=places if self._rules.observed else None,
+                )
 
     def read_pending(self) -> None:
         """Steps 2 to 7: read all pending files, and those that changed meanwhile once more."""
@@ -208,6 +221,7 @@ class _Run:
             open_reader=self._open_reader,
             n_threads=n_threads,
             queue_size=2 * self._config.batch_windows,
+            stop=self.stop,
         ) as items:
             for item in items:
                 if self.stop.is_set():
@@ -217,7 +231,8 @@ class _Run:
                 if n_windows >= self._config.batch_windows or len(batch) >= _MANY_ITEMS:
                     self._write(batch)
                     batch, n_windows = [], 0
-        self._write(batch)
+        if not self.stop.is_set():
+            self._write(batch)
 
     def _write(self, batch: Sequence[Item]) -> None:
         """Encode, caption and commit one batch."""
@@ -244,7 +259,12 @@ class _Run:
     def settle(self, *, accept_missing: bool) -> Settled:
         """Step 8: mark what is gone, now that moved files are recognised."""
         with self._stopwatch.stage("scan"):
-            settled = settle_missing(self._database, self._scans, accept_missing=accept_missing)
+            settled = settle_missing(
+                self._database,
+                self._scans,
+                accept_missing=accept_missing,
+                rules=self._rules,
+            )
         for held in settled.held:
             self._progress.warn(
                 f"{display_path(held.path)}: {held.n_lost} of {held.n_known} files are gone;"
@@ -255,6 +275,7 @@ class _Run:
     def report(self, settled: Settled) -> IndexReport:
         """What became of it all."""
         tally, scans = self._committer.tally, self._scans
+        unsettled = (*(path for scan in scans for path in scan.fresh), *tally.unsettled)
         return IndexReport(
             n_files=sum(scan.n_found for scan in scans),
             n_new=sum(scan.n_new for scan in scans),
@@ -264,7 +285,7 @@ class _Run:
             n_failed=tally.n_failed,
             n_recognised=tally.n_recognised,
             n_encoded=tally.n_encoded,
-            n_unsettled=tally.n_unsettled,
+            n_unsettled=len(unsettled),
             n_windows=tally.n_windows,
             sound_s=tally.sound_s,
             wall_s=time.perf_counter() - self._start,
@@ -277,21 +298,5 @@ class _Run:
                 for problem in scan.problems
             ),
             interrupted=self.stop.is_set(),
+            unsettled=unsettled,
         )
-
-
-class _Meter:
-    """Seconds of sound a second over the last moments."""
-
-    def __init__(self, tally: Tally) -> None:
-        self._tally = tally
-        self._marks: deque[tuple[float, float]] = deque([(time.monotonic(), 0.0)])
-
-    def rate(self) -> float:
-        """The rate up to now; each call leaves a mark to measure the next from."""
-        now, sound_s = time.monotonic(), self._tally.sound_s
-        self._marks.append((now, sound_s))
-        while len(self._marks) > 2 and self._marks[1][0] <= now - _RATE_OVER_S:
-            self._marks.popleft()
-        then, before_s = self._marks[0]
-        return (sound_s - before_s) / max(now - then, 1e-6)

@@ -89,7 +89,8 @@ class ReadingPlan:
 class Readers:
     """`n_threads` readers over one list of files; iterating gives their items until all are done.
 
-    A context manager: leaving it stops the readers, also in the middle of files.
+    It ends at once when `stop` is set. A context manager: leaving it stops the readers, also in the
+    middle of files.
     """
 
     def __init__(
@@ -100,13 +101,15 @@ class Readers:
         open_reader: OpenReader,
         n_threads: int,
         queue_size: int,
+        stop: threading.Event,
     ) -> None:
         self._plan = plan
         self._open_reader = open_reader
         self._pending = iter(pending)
         self._pending_lock = threading.Lock()
         self._items: queue.Queue[Item | None] = queue.Queue(queue_size)
-        self._stop = threading.Event()
+        self._stop = threading.Event()  # what its readers heed
+        self._stopped_outside = stop
         self._open: list[SoundReader] = []
         self._threads = [
             threading.Thread(target=self._run, name=f"reader-{number}", daemon=True)
@@ -126,7 +129,7 @@ class Readers:
             thread.join()
 
     def __iter__(self) -> Iterator[Item]:
-        """Items as they come.
+        """Items as they come, until there are no more or the run is stopped.
 
         Raises:
             AudiosearchError: a reader cannot go on.
@@ -135,6 +138,8 @@ class Readers:
         while running:
             with self._plan.stopwatch.stage("wait"):
                 item = self._next()
+            if self._stopped_outside.is_set():
+                return
             if item is None:
                 running -= 1
             elif isinstance(item, Broken):
@@ -143,11 +148,12 @@ class Readers:
                 yield item
 
     def _next(self) -> Item | None:
-        while True:
+        while not self._stopped_outside.is_set():
             try:
                 return self._items.get(timeout=_PATIENCE_S)  # lets Ctrl-C through on every platform
             except queue.Empty:
                 continue
+        return None
 
     def _run(self) -> None:
         # Once stopped nobody listens, and a reader closed under its thread raises what it likes.

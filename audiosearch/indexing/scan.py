@@ -184,7 +184,7 @@ def walk(
         exclude: patterns of names that are passed over, files and folders alike.
         on_problem: told of what cannot be looked at; the walk goes on.
     """
-    excluded = re.compile("|".join(fnmatch.translate(each) for each in exclude) or r"(?!)")
+    excluded = excluded_names(exclude)
     entered: set[tuple[int, int]] = set()
     start = join(root, under) if under else root
     if under and os.path.isfile(start):  # noqa: PTH113 - paths are bytes
@@ -211,6 +211,11 @@ def walk(
             on_problem(Problem(folder, error.strerror or str(error)))
             continue
         stack.extend(sorted(listed, key=lambda each: each.key, reverse=True))
+
+
+def excluded_names(exclude: Sequence[str]) -> re.Pattern[str]:
+    """What matches the names that are passed over."""
+    return re.compile("|".join(fnmatch.translate(each) for each in exclude) or r"(?!)")
 
 
 def _first_visit(folder: bytes, entered: set[tuple[int, int]]) -> bool:

@@ -3,11 +3,14 @@
 `take_in` writes down what a walk finds; `settle_missing` marks what is gone, at the end of a run,
 when moved files have been recognised by their sound. A vanished file's row is kept. Where a whole
 place is absent or empty (an unmounted drive), or more than half of it is gone at once, nothing is
-marked: that is rarely what a person meant. Opens no file.
+marked: that is rarely what a person meant. `ScanRules` tell how a daemon looks: at single paths,
+and not at files that are still being written. Opens no file.
 """
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,10 +27,31 @@ from audiosearch.indexing.scan import (
 from audiosearch.store import faults
 from audiosearch.store.database import Database
 from audiosearch.store.queries import files, fulltext
-from audiosearch.store.queries.places import Place, path_inside
+from audiosearch.store.queries.files import Found
+from audiosearch.store.queries.places import Place, join, path_inside
 from audiosearch.store.schema import FileState
 
 _CHUNK = 2000  # changes written in one transaction
+
+
+@dataclass(frozen=True)
+class ScanRules:
+    """How a walk looks at places.
+
+    Attributes:
+        observed: something happened to these very paths, so that one which is not there is gone;
+            whether too much is gone is judged against its whole root. Otherwise a place that is
+            not there is offline.
+        rest_s: files written to less than so many seconds ago are left for later.
+    """
+
+    observed: bool = False
+    rest_s: float = 0.0
+
+    def too_fresh(self, found: Found, *, now_ns: int) -> bool:
+        """Whether a file may still be written to; times in the future tell nothing."""
+        rest_ns = round(self.rest_s * 1e9)
+        return any(0 <= now_ns - written < rest_ns for written in (found.mtime_ns, found.ctime_ns))
 
 
 @dataclass(frozen=True)
@@ -43,16 +67,35 @@ class PlaceScan:
     n_known: int = 0  # files that were there at the last look
     gone: tuple[int, ...] = ()  # ids of files that were known and not found
     problems: tuple[Problem, ...] = ()
+    fresh: tuple[bytes, ...] = ()  # absolute paths of files left for later
 
 
-def take_in(database: Database, place: Place, *, config: IndexConfig) -> PlaceScan:
-    """Walk over a place and write down what is new, changed or there again."""
-    if is_absent_or_empty(place.root.path) or is_absent_or_empty(place.path):
+def take_in(
+    database: Database,
+    place: Place,
+    *,
+    config: IndexConfig,
+    rules: ScanRules = ScanRules(),  # frozen
+    stop: threading.Event | None = None,
+) -> PlaceScan:
+    """Walk over a place and write down what is new, changed or there again.
+
+    Args:
+        database: the library.
+        place: where to look.
+        config: what the walk passes over.
+        rules: how it looks.
+        stop: ends the walk when it is set; what it found by then is good.
+    """
+    if is_absent_or_empty(place.root.path) or (
+        not rules.observed and is_absent_or_empty(place.path)
+    ):
         return PlaceScan(place=place, offline=True)
     problems: list[Problem] = []
     counts = dict.fromkeys(ChangeKind, 0)
     gone: list[int] = []
     waiting: list[Change] = []
+    fresh: list[bytes] = []
     n_known = 0
     found = walk(
         place.root.path,
@@ -64,12 +107,17 @@ def take_in(database: Database, place: Place, *, config: IndexConfig) -> PlaceSc
     with database.reading() as session:
         known = files.known_files(session, place.root.root_id, under=place.under)
         for change in changes(found, known):
+            if stop is not None and stop.is_set():
+                break
             there = change.known
             if there is not None and there.state != FileState.MISSING:
                 n_known += 1
             if change.kind is ChangeKind.GONE and there is not None:
                 if not _unseen(there.path, place.root.path, problems):
                     gone.append(there.file_id)
+                continue
+            if _left_for_later(change, rules):
+                fresh.append(join(place.root.path, change.found.path if change.found else b""))
                 continue
             counts[change.kind] += 1
             if change.kind is not ChangeKind.UNCHANGED:
@@ -88,6 +136,15 @@ def take_in(database: Database, place: Place, *, config: IndexConfig) -> PlaceSc
         n_known=n_known,
         gone=tuple(gone),
         problems=tuple(problems),
+        fresh=tuple(fresh),
+    )
+
+
+def _left_for_later(change: Change, rules: ScanRules) -> bool:
+    return (
+        change.found is not None
+        and change.kind is not ChangeKind.UNCHANGED
+        and rules.too_fresh(change.found, now_ns=time.time_ns())
     )
 
 
@@ -138,7 +195,11 @@ class Settled:
 
 
 def settle_missing(
-    database: Database, scans: Sequence[PlaceScan], *, accept_missing: bool
+    database: Database,
+    scans: Sequence[PlaceScan],
+    *,
+    accept_missing: bool,
+    rules: ScanRules = ScanRules(),  # frozen
 ) -> Settled:
     """Mark files as missing that a walk did not find.
 
@@ -146,9 +207,10 @@ def settle_missing(
         database: the library.
         scans: the walks of this run, whose files have been read since.
         accept_missing: mark them even where more than half of a place is gone.
+        rules: how the walks looked.
     """
     n_missing, held = 0, []
-    for scan in scans:
+    for scan in _by_root(database, scans) if rules.observed else scans:
         if not scan.gone:
             continue
         with database.session() as session:
@@ -163,3 +225,21 @@ def settle_missing(
             faults.reach("missing.commit")
         n_missing += len(marked)
     return Settled(n_missing=n_missing, held=tuple(held))
+
+
+def _by_root(database: Database, scans: Sequence[PlaceScan]) -> list[PlaceScan]:
+    """The walks over single paths as one of each root, beside all that is known of that root."""
+    gone: dict[int, list[int]] = {}
+    roots = {scan.place.root.root_id: scan.place.root for scan in scans}
+    for scan in scans:
+        gone.setdefault(scan.place.root.root_id, []).extend(scan.gone)
+    with database.reading() as session:
+        return [
+            PlaceScan(
+                place=Place(root=root, under=b""),
+                offline=False,
+                n_known=files.count_there(session, root_id),
+                gone=tuple(dict.fromkeys(gone[root_id])),
+            )
+            for root_id, root in roots.items()
+        ]

@@ -23,6 +23,19 @@ def places_to_index(database: Database, paths: Sequence[Path]) -> list[Place]:
     Raises:
         AudiosearchError: a path is no folder; there are no roots yet.
     """
+    places = add_roots(database, paths)
+    if not paths:
+        with database.reading() as session:
+            places = [Place(root=root, under=b"") for root in roots.list_roots(session)]
+    if not places:
+        raise AudiosearchError(
+            "no folder was ever indexed", remedy="give one: audiosearch index ~/sounds"
+        )
+    return places
+
+
+def add_roots(database: Database, paths: Sequence[Path]) -> list[Place]:
+    """Remember folders; see `Library.add_roots`."""
     folders = [absolute(path) for path in paths]
     for path in folders:
         if not os.path.isdir(path):  # noqa: PTH112  # bytes, which pathlib does not keep
@@ -30,14 +43,28 @@ def places_to_index(database: Database, paths: Sequence[Path]) -> list[Place]:
                 "no such folder", path=path, remedy="give folders: audiosearch index FOLDER"
             )
     with database.session() as session:
-        places = roots.add_roots(session, folders)
-        if not paths:
-            places = [Place(root=root, under=b"") for root in roots.list_roots(session)]
-    if not places:
+        return roots.add_roots(session, folders)
+
+
+def confirm_missing(database: Database, folder: Path, *, config: IndexConfig) -> int:
+    """Mark what is gone from a root as missing; see `Library.confirm_missing`."""
+    from audiosearch.indexing.sync import settle_missing, take_in  # noqa: PLC0415
+
+    path = absolute(folder)
+    with database.reading() as session:
+        root = next((each for each in roots.list_roots(session) if each.path == path), None)
+    if root is None:
         raise AudiosearchError(
-            "no folder was ever indexed", remedy="give one: audiosearch index ~/sounds"
+            "no folder of the library", path=path, remedy="audiosearch roots list"
         )
-    return places
+    scan = take_in(database, Place(root=root, under=b""), config=config)
+    if scan.offline:
+        raise AudiosearchError(
+            "it is not there or empty, so nothing can be concluded about its files",
+            path=path,
+            remedy="if it is gone for good: audiosearch roots remove FOLDER",
+        )
+    return settle_missing(database, [scan], accept_missing=True).n_missing
 
 
 def remove_root(database: Database, folder: Path) -> int:

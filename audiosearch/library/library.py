@@ -14,18 +14,27 @@ from typing import TYPE_CHECKING
 from audiosearch.config import Config
 from audiosearch.library.answers import Answers
 from audiosearch.library.captions import add_caption, import_captions, remove_captions
-from audiosearch.library.folders import places_to_index, remove_root, sound_files
+from audiosearch.library.folders import (
+    add_roots,
+    confirm_missing,
+    places_to_index,
+    remove_root,
+    sound_files,
+)
 from audiosearch.library.status import Status, status
 from audiosearch.search.collection import Added
 from audiosearch.store.database import open_database
-from audiosearch.store.queries import captions, files, roots
+from audiosearch.store.queries import captions, files, recordings, roots
 from audiosearch.store.queries.captions import StoredCaption
 from audiosearch.store.queries.files import FailedFile
+from audiosearch.store.queries.places import Place
+from audiosearch.store.queries.recordings import Purged
 from audiosearch.store.queries.roots import RootSummary
 from audiosearch.store.schema import CaptionSource
 
 if TYPE_CHECKING:  # what only some commands need is imported where it is used
     from audiosearch.indexing.interfaces import IndexReport, Models, Progress
+    from audiosearch.indexing.sync import ScanRules
     from audiosearch.store.repair import Repaired
     from audiosearch.store.verify import BundleDims, Violation
 
@@ -48,18 +57,35 @@ class Library(Answers):
             StoreError: the library cannot be written to.
             BundleError: the model cannot be used.
         """
-        from audiosearch.indexing.pipeline import index  # noqa: PLC0415
+        _ = self.bundle  # an unusable model is said before anything is looked at
+        places = places_to_index(self.database, paths)
+        return self.index_places(
+            places, progress=progress, stop=stop, accept_missing=accept_missing
+        )
 
-        bundle = self.bundle  # an unusable model is said before anything is looked at
+    def index_places(
+        self,
+        places: Sequence[Place],
+        *,
+        progress: Progress | None = None,
+        stop: threading.Event | None = None,
+        accept_missing: bool = False,
+        rules: ScanRules | None = None,
+    ) -> IndexReport:
+        """Take in what is new or changed in places of the roots; see `index`."""
+        from audiosearch.indexing.pipeline import index  # noqa: PLC0415
+        from audiosearch.indexing.sync import ScanRules  # noqa: PLC0415
+
         return index(
             self.database,
-            places=places_to_index(self.database, paths),
-            bundle=bundle,
+            places=places,
+            bundle=self.bundle,
             load_models=self._for_indexing,
             config=self.config.index,
             progress=progress,
             stop=stop,
             accept_missing=accept_missing,
+            rules=rules or ScanRules(),
         )
 
     def _for_indexing(self) -> Models:
@@ -95,6 +121,33 @@ class Library(Answers):
         """The folders of the library."""
         with self.database.reading() as session:
             return roots.summarise_roots(session)
+
+    def add_roots(self, folders: Sequence[Path]) -> list[Place]:
+        """Remember folders, without looking into them yet; returns the places that cover them.
+
+        Raises:
+            AudiosearchError: one of them is no folder.
+        """
+        return add_roots(self.database, folders)
+
+    def confirm_missing(self, folder: Path) -> int:
+        """Mark all files of a root that are gone as missing, however many; returns how many.
+
+        Raises:
+            AudiosearchError: it is no folder of the library, or is not there itself.
+        """
+        return confirm_missing(self.database, folder, config=self.config.index)
+
+    def purge(self, *, dry_run: bool = False) -> Purged:
+        """Delete what is gone for good: missing files, and sounds that no file holds any more.
+
+        With `dry_run`, only tells how much that is.
+        """
+        with self.database.session() as session:
+            purged = recordings.purge(session)
+            if dry_run:
+                session.rollback()
+        return purged
 
     def remove_root(self, folder: Path) -> int:
         """Forget a folder and its files; returns how many there were. Recordings are kept.
@@ -139,6 +192,17 @@ class Library(Answers):
             QueryError: one of the texts is no caption.
         """
         return remove_captions(self.database, texts, ids=ids, source=source)
+
+    def refresh_scales(self, *, limit: int = 20) -> int:
+        """Bring at most `limit` outdated scales of captions up to date; returns how many it did.
+
+        For a process with time to spare, such as one that watches folders: 0 means that nothing is
+        left to do, or that nothing can be kept while another process is writing.
+
+        Raises:
+            StoreError: the library cannot be read.
+        """
+        return self.engine.refresh_scales(limit=limit)
 
     def verify(self) -> list[Violation]:
         """Everything in the library that should hold and does not; changes nothing."""

@@ -1,5 +1,8 @@
 """One writer at a time: a lock file beside the database, and the holder's process id.
 
+The same for whoever keeps the library in step with its folders: `index` for one run, the daemon
+for as long as it lives, which lets others write between its passes.
+
 The operating system drops the lock when its holder dies, however it dies, so a lock never has to
 be broken by hand. The id stands in a file of its own, since opening a lock file may empty it; it
 only serves the message. Knows nothing of the database.
@@ -20,13 +23,19 @@ PATIENCE_S = 2.0  # others hold it for a moment only, to make or migrate a libra
 class WriterLock:
     """The right to write to the library in `data_dir`; a context manager, not reentrant."""
 
+    name = "writer"
+    held = "another process is writing to the library"
+    remedy = "wait until it has finished, or stop it"
+
     def __init__(self, data_dir: Path, *, patience_s: float = PATIENCE_S) -> None:
         # Imported here: it loads asyncio, which commands that only read should not pay for.
         from filelock import FileLock  # noqa: PLC0415
 
         self._data_dir = data_dir
-        self._pid_file = data_dir / "writer.pid"
-        self._lock = FileLock(data_dir / "writer.lock", timeout=patience_s, thread_local=False)
+        self._pid_file = data_dir / f"{self.name}.pid"
+        self._lock = FileLock(
+            data_dir / f"{self.name}.lock", timeout=patience_s, thread_local=False
+        )
 
     def acquire(self) -> None:
         """Take the lock, waiting no longer than a short job of another program takes.
@@ -44,9 +53,9 @@ class WriterLock:
             self._pid_file.write_text(f"{os.getpid()}\n", encoding="ascii")
         except Timeout:
             raise LibraryLocked(
-                f"another process is writing to the library ({self._holder()})",
+                f"{self.held} ({self._holder()})",
                 path=self._data_dir,
-                remedy="wait until it has finished, or stop it",
+                remedy=self.remedy,
             ) from None
         except OSError as error:
             self._lock.release()
@@ -54,10 +63,15 @@ class WriterLock:
             raise kind(error.strerror or str(error), path=self._data_dir) from error
 
     def _holder(self) -> str:
+        pid = self.pid()
+        return "pid unknown" if pid is None else f"pid {pid}"
+
+    def pid(self) -> int | None:
+        """The process that holds it, or held it last, as far as it is written down."""
         try:
-            return f"pid {int(self._pid_file.read_text(encoding='ascii'))}"
+            return int(self._pid_file.read_text(encoding="ascii"))
         except (OSError, ValueError):
-            return "pid unknown"
+            return None
 
     def release(self) -> None:
         """Give the lock back; harmless when it is not held."""
@@ -76,3 +90,28 @@ class WriterLock:
         traceback: TracebackType | None,
     ) -> None:
         self.release()
+
+
+class IndexerLock(WriterLock):
+    """The right to keep the library in step with its folders."""
+
+    name = "indexer"
+    held = "another process keeps the library up to date"
+    remedy = "audiosearch status tells how far it is; new folders: audiosearch roots add FOLDER"
+
+
+def indexer_pid(data_dir: Path) -> int | None:
+    """The process that keeps the library up to date at this moment, 0 if it is not known which.
+
+    None when there is none: a lock whose holder died is free.
+    """
+    lock = IndexerLock(data_dir, patience_s=0.0)
+    if not (data_dir / "indexer.lock").exists():
+        return None
+    try:
+        with lock:
+            return None
+    except LibraryLocked:
+        return lock.pid() or 0
+    except StoreError:  # a folder that cannot be written to has no daemon of ours
+        return None

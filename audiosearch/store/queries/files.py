@@ -303,6 +303,22 @@ def lost_files(session: Session, file_ids: Sequence[int]) -> list[int]:
     return lost
 
 
+def count_there(session: Session, root_id: int) -> int:
+    """How many files of a root are not missing."""
+    wanted = select(func.count()).where(
+        SoundFile.root_id == root_id, SoundFile.state != FileState.MISSING
+    )
+    return session.scalar(wanted) or 0
+
+
+def any_there(session: Session, root_id: int, *, under: bytes) -> bool:
+    """Whether a file at a path of a root, or below it, is known and not missing."""
+    wanted = select(SoundFile.id).where(
+        SoundFile.root_id == root_id, inside(under), SoundFile.state != FileState.MISSING
+    )
+    return session.scalar(wanted.limit(1)) is not None
+
+
 def recordings_of(session: Session, file_ids: Sequence[int]) -> list[int]:
     """The recordings that files hold or held, each once."""
     found: set[int] = set()

@@ -29,8 +29,13 @@ class PendingFile:
     recording_id: int | None
 
 
-def requeue_incomplete(session: Session, *, bundle_id: int, hop_s: float) -> None:
-    """Indexed files whose recording this bundle, at this hop, has not encoded: pending again."""
+def requeue_incomplete(
+    session: Session, *, bundle_id: int, hop_s: float, places: Sequence[Place] | None = None
+) -> None:
+    """Indexed files whose recording this bundle, at this hop, has not encoded: pending again.
+
+    With `places`, only the files there.
+    """
     complete = exists().where(
         Encoding.recording_id == SoundFile.recording_id,
         Encoding.bundle_id == bundle_id,
@@ -39,20 +44,24 @@ def requeue_incomplete(session: Session, *, bundle_id: int, hop_s: float) -> Non
     )
     session.execute(
         update(SoundFile)
-        .where(SoundFile.state == FileState.INDEXED, ~complete)
+        .where(SoundFile.state == FileState.INDEXED, ~complete, *([_in(places)] if places else []))
         .values(state=FileState.PENDING)
         .execution_options(synchronize_session=False)
     )
 
 
-def _pending(places: Sequence[Place]) -> ColumnElement[bool]:
+def _in(places: Sequence[Place]) -> ColumnElement[bool]:
     wanted = [
         and_(SoundFile.root_id == place.root.root_id, inside(place.under))
         if place.under
         else SoundFile.root_id == place.root.root_id
         for place in places
     ]
-    return and_(SoundFile.state == FileState.PENDING, or_(false(), *wanted))
+    return or_(false(), *wanted)
+
+
+def _pending(places: Sequence[Place]) -> ColumnElement[bool]:
+    return and_(SoundFile.state == FileState.PENDING, _in(places))
 
 
 def count_pending(

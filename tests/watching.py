@@ -1,0 +1,154 @@
+"""The daemon in a thread of the test: real files, events, database; a tiny model, short waits."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from sqlalchemy import select
+
+from audiosearch.config import IndexConfig, WatchConfig
+from audiosearch.errors import AudiosearchError
+from audiosearch.indexing.interfaces import IndexReport, Progress
+from audiosearch.indexing.pipeline import index
+from audiosearch.indexing.sync import ScanRules
+from audiosearch.indexing.watch import Watcher
+from audiosearch.indexing.watch_state import Activity, RootState, WatchMode, WatchState
+from audiosearch.store.database import Database
+from audiosearch.store.queries import files, roots
+from audiosearch.store.queries.places import Place, Root
+from audiosearch.store.schema import SoundFile
+from tests.indexing_fakes import FakeBundle, FakeModels, WaveReader
+
+SETTLE_S = 0.15
+PATIENCE_S = 60.0
+
+
+class FakeKeeper:
+    """A library that indexes with the fake model, in this process."""
+
+    def __init__(self, database: Database, stop: threading.Event) -> None:
+        self.database = database
+        self.models = FakeModels()
+        self.config = IndexConfig(workers=1, batch_windows=4)
+        self.passes: list[ScanRules] = []
+        self.reports: list[IndexReport] = []
+        self.n_tidied = 0
+        self.nudge = 0
+        self.trouble: AudiosearchError | None = None
+        self._stop = stop
+
+    def roots(self) -> list[Root]:
+        with self.database.reading() as session:
+            return roots.list_roots(session)
+
+    def nudged_at(self) -> int:
+        return self.nudge
+
+    def is_known(self, place: Place) -> bool:
+        with self.database.reading() as session:
+            return files.any_there(session, place.root.root_id, under=place.under)
+
+    def index(
+        self, places: Sequence[Place], *, rules: ScanRules, progress: Progress
+    ) -> IndexReport:
+        self.passes.append(rules)
+        if self.trouble is not None:
+            raise self.trouble
+        report = index(
+            self.database,
+            places=places,
+            bundle=FakeBundle(),
+            load_models=self.models,
+            config=self.config,
+            progress=progress,
+            stop=self._stop,
+            rules=rules,
+            open_reader=WaveReader,
+        )
+        self.reports.append(report)
+        return report
+
+    def tidy(self) -> None:
+        self.n_tidied += 1
+
+
+class Daemon(AbstractContextManager["Daemon"]):
+    """A running `Watcher` over folders; leaving the block stops it and raises what it raised."""
+
+    def __init__(self, database: Database, *folders: Path, **settings: object) -> None:
+        self.stop = threading.Event()
+        self.keeper = FakeKeeper(database, self.stop)
+        self.states: list[WatchState] = []
+        self.error: BaseException | None = None
+        self._database = database
+        with database.session() as session:
+            roots.add_roots(session, [os.fsencode(folder) for folder in folders])
+        values = {"settle_s": SETTLE_S, "scan_every_s": 3600.0, **settings}
+        self.watcher = Watcher(
+            self.keeper,
+            watch=WatchConfig(**values),  # type: ignore[arg-type]
+            index=self.keeper.config,
+            stop=self.stop,
+            tell=self.states.append,
+        )
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        try:
+            self.watcher.run()
+        except BaseException as error:  # noqa: BLE001  # raised by the test's thread
+            self.error = error
+
+    def __enter__(self) -> Daemon:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.stop.set()
+        self._thread.join(PATIENCE_S)
+        assert not self._thread.is_alive()
+        if self.error is not None:
+            raise self.error
+
+    @property
+    def n_encoded(self) -> int:
+        """Windows encoded so far."""
+        return self.keeper.models.encoder.n_windows
+
+    def files(self) -> dict[str, str]:
+        """State by path, of all files that the library knows."""
+        with self._database.reading() as session:
+            rows = session.execute(select(SoundFile.display, SoundFile.state))
+            return {row.display: str(row.state) for row in rows}
+
+    def root(self, number: int = 0) -> RootState:
+        """What is told of a root, in the order of their paths."""
+        return self.states[-1].roots[number]
+
+    def is_watched_by(self, mode: WatchMode) -> bool:
+        """Whether the only root is watched in such a way."""
+        return bool(self.states) and [each.mode for each in self.states[-1].roots] == [mode]
+
+    def until(self, is_so: Callable[[], bool]) -> None:
+        """Wait until something holds; that it ever does is what is tested."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not is_so():
+            if self.error is not None:
+                raise self.error
+            assert time.monotonic() < deadline, f"{self.files()} {self.states[-1:]}"
+            time.sleep(0.02)
+
+    def until_files(self, **expected: str) -> None:
+        """Wait until the library knows exactly these files, by the names without their suffix."""
+        wanted = {f"{name.replace('__', '/')}.wav": state for name, state in expected.items()}
+        self.until(lambda: self.files() == wanted and self.is_idle())
+
+    def is_idle(self) -> bool:
+        """Whether it has nothing in hand, and nothing waits to rest."""
+        last = self.states[-1] if self.states else None
+        return last is not None and last.activity is Activity.IDLE and last.n_settling == 0
