@@ -48,6 +48,10 @@ class Pieces:
         start = len(SPECIAL_PIECES)
         return {piece: i for i, piece in enumerate(self.pieces[start:], start)}
 
+    def holds(self, word: str) -> bool:
+        """Whether a normalised word is one piece, and so has a meaning of its own."""
+        return word in self._ids
+
     def encode(self, text: str) -> tuple[int, ...]:
         """Ids of the pieces of `text`; a word that cannot be parted is UNK."""
         plain = unicodedata.normalize("NFD", normalise(text))

@@ -52,6 +52,10 @@ class TextTower:
             vectors[rows] = self._run([ids[i] for i in rows])
         return vectors
 
+    def knows(self, word: str) -> bool:
+        """Whether a normalised word, beyond those of the vocabulary, has a meaning to the tower."""
+        return self.bundle.pieces is not None and self.bundle.pieces.holds(word)
+
     def _run(self, ids: Sequence[Sequence[int]]) -> Floats:
         if self._session is None:
             self._session = GraphSession(self.bundle.graphs["text"], options=self._options)

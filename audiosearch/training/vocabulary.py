@@ -6,7 +6,8 @@ models, there is no minimum frequency), and padded id arrays. Normalisation is t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -25,10 +26,12 @@ def collect_words(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(words)
 
 
-def make_vocabulary(words: Sequence[str]) -> Vocabulary:
+def make_vocabulary(
+    words: Sequence[str], *, bridges: Mapping[str, str] = MappingProxyType({})
+) -> Vocabulary:
     """The vocabulary of these words; English stop words may be repeated within a caption."""
     repeatable = frozenset(i for i, word in enumerate(words) if word in STOP_WORDS)
-    return Vocabulary(words=tuple(words), repeatable=repeatable)
+    return Vocabulary(words=tuple(words), repeatable=repeatable, bridges=bridges)
 
 
 def pad_rows(rows: Sequence[Sequence[int]]) -> Ids:
