@@ -33,7 +33,8 @@ from audiosearch.store.queries.search import (
     newest_captions,
     stored_texts,
 )
-from audiosearch.store.vectors import VectorKind, top_positions, unit_rows
+from audiosearch.store.vector_cache import VectorKind
+from audiosearch.store.vectors import unit_rows
 
 log = logging.getLogger(__name__)
 
@@ -79,10 +80,9 @@ def tried(view: View, encoded: Encoded, *, limit: int) -> list[StoredText]:
     if len(few) <= limit:
         return few
     if encoded.joint is not None:
-        vectors = view.captions()
-        if len(vectors.ids):
-            cosines = unit_rows(vectors.matrix) @ unit_rows(encoded.joint[None])[0]
-            nearest = vectors.ids[top_positions(cosines, limit)]
+        captions = view.vectors(VectorKind.CAPTION)
+        if len(captions):
+            nearest, _ = captions.top_k(encoded.joint, limit)
             return stored_texts(view.session, nearest.tolist())
     # Without a space shared with text: what is said of the windows that sound alike.
     table = view.vectors(VectorKind.EMBEDDING)

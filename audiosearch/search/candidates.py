@@ -19,12 +19,9 @@ from sqlalchemy.orm import Session
 from audiosearch.search.view import View
 from audiosearch.search.words import Words
 from audiosearch.store.queries import fulltext
-from audiosearch.store.queries.search import (
-    CaptionVectors,
-    window_places,
-    windows_said,
-)
-from audiosearch.store.vectors import VectorKind, VectorTable, top_positions, unit_rows
+from audiosearch.store.queries.search import window_places, windows_said
+from audiosearch.store.vector_cache import VectorKind
+from audiosearch.store.vectors import VectorTable
 
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
@@ -60,7 +57,7 @@ def text_ranking(
 
 def caption_ranking(
     session: Session,
-    captions: CaptionVectors,
+    captions: VectorTable,
     vector: Floats,
     *,
     bundle_id: int,
@@ -68,11 +65,10 @@ def caption_ranking(
     allowed: Ids | None,
 ) -> Ranking:
     """Windows of which captions are said that are near to a text's vector (J,)."""
-    if not len(captions.ids) or not vector.any():
+    if not len(captions) or not vector.any():
         return []
-    cosines = unit_rows(captions.matrix) @ unit_rows(vector[None])[0]
     permitted = _as_set(allowed)
-    nearest = captions.ids[top_positions(cosines, limit)].tolist()
+    nearest = captions.top_k(vector, limit)[0].tolist()
     said = windows_said(session, nearest, bundle_id=bundle_id)
     ranking: dict[int, None] = {}
     for caption_id in nearest:
@@ -122,7 +118,7 @@ def candidates(view: View, words: Words, *, limit: int) -> Ids:
     if words.vector is not None:
         table = view.vectors(VectorKind.JOINT)
         rankings.append(joint_ranking(table, words.vector, limit=pool, allowed=view.allowed))
-        captions = view.captions()
+        captions = view.vectors(VectorKind.CAPTION)
         rankings.append(
             caption_ranking(
                 view.session,

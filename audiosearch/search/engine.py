@@ -47,7 +47,8 @@ from audiosearch.stopwatch import Stopwatch
 from audiosearch.store.database import Database
 from audiosearch.store.queries.encodings import find_bundle_id
 from audiosearch.store.queries.search import window_frames, window_places
-from audiosearch.store.vectors import VectorKind, unit_rows
+from audiosearch.store.vector_cache import VectorKind
+from audiosearch.store.vectors import unit_rows
 
 Ids = npt.NDArray[np.int64]
 

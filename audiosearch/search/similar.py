@@ -13,7 +13,8 @@ from audiosearch.errors import QueryError
 from audiosearch.search.hits import Found, best_windows
 from audiosearch.search.view import View
 from audiosearch.store.queries.search import WindowPlace, window_places
-from audiosearch.store.vectors import VectorKind, VectorTable, top_positions
+from audiosearch.store.vector_cache import VectorKind
+from audiosearch.store.vectors import VectorTable, top_positions
 
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]

@@ -19,8 +19,9 @@ from audiosearch.search.scope import find_scope
 from audiosearch.store.queries import state
 from audiosearch.store.queries.encodings import find_bundle_id
 from audiosearch.store.queries.scope import Scope, allowed_windows
-from audiosearch.store.queries.search import CaptionVectors, caption_vectors, count_windows
-from audiosearch.store.vectors import VectorKind, VectorTable, load_vectors
+from audiosearch.store.queries.search import count_windows
+from audiosearch.store.vector_cache import VectorKind, load_vectors
+from audiosearch.store.vectors import VectorTable
 
 Ids = npt.NDArray[np.int64]
 
@@ -32,11 +33,11 @@ class Tables:
         self._bundle = bundle
         self._cache_dir = cache_dir
         self._kept: dict[VectorKind, tuple[int, VectorTable]] = {}
-        self._captions: tuple[int, CaptionVectors] | None = None
 
     def load(self, session: Session, kind: VectorKind, *, bundle_id: int) -> VectorTable:
         """All vectors of a kind, silent windows left out, as of the session's state."""
-        now = state.read_counter(session, state.WINDOWS)
+        of_captions = kind is VectorKind.CAPTION
+        now = state.read_counter(session, state.CAPTIONS if of_captions else state.WINDOWS)
         if kind not in self._kept or self._kept[kind][0] != now:
             table = load_vectors(
                 session,
@@ -47,13 +48,6 @@ class Tables:
             )
             self._kept[kind] = now, table
         return self._kept[kind][1]
-
-    def captions(self, session: Session, *, bundle_id: int) -> CaptionVectors:
-        """All captions with a place in the joint space, as of the session's state."""
-        now = state.read_counter(session, state.CAPTIONS)
-        if self._captions is None or self._captions[0] != now:
-            self._captions = now, caption_vectors(session, bundle_id=bundle_id)
-        return self._captions[1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,12 +69,8 @@ class View:
     tables: Tables
 
     def vectors(self, kind: VectorKind) -> VectorTable:
-        """Vectors of all windows of the bundle that are not silent, filtered or not."""
+        """Vectors of all windows of the bundle that are not silent, or captions; unfiltered."""
         return self.tables.load(self.session, kind, bundle_id=self.bundle_id)
-
-    def captions(self) -> CaptionVectors:
-        """Captions with a place in the bundle's joint space."""
-        return self.tables.captions(self.session, bundle_id=self.bundle_id)
 
     @property
     def any_kind(self) -> VectorKind:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,10 +13,11 @@ import pytest
 from sqlalchemy import delete, update
 
 from audiosearch.store.database import Database, open_database
-from audiosearch.store.queries import encodings, recordings, state
+from audiosearch.store.queries import captions, encodings, recordings, state
 from audiosearch.store.queries.windows import insert_windows, new_window
-from audiosearch.store.schema import Window
-from audiosearch.store.vectors import VectorKind, VectorTable, load_vectors, unit_rows
+from audiosearch.store.schema import CaptionSource, Window
+from audiosearch.store.vector_cache import VectorKind, load_vectors
+from audiosearch.store.vectors import VectorTable, unit_rows
 
 DIM = 6
 FINGERPRINT = "a" * 64
@@ -145,6 +149,32 @@ def test_a_damaged_cache_is_made_anew(database: Database, damage: str) -> None:
     assert_same(load(database), expected)
 
 
+LOAD = """
+import sys
+from pathlib import Path
+from audiosearch.store.database import open_database
+from audiosearch.store.vector_cache import VectorKind, load_vectors
+
+with open_database(Path(sys.argv[1]), read_only=True) as database, database.reading() as session:
+    load_vectors(session, bundle_id=1, fingerprint=sys.argv[2], kind=VectorKind.EMBEDDING,
+                 cache_dir=database.vectors_dir, cached_from=0)
+"""
+
+
+def test_killed_while_a_cache_is_written(database: Database) -> None:
+    add_windows(database, range(5))
+    killed = subprocess.run(
+        [sys.executable, "-c", LOAD, str(database.path), FINGERPRINT],
+        env=os.environ | {"AUDIOSEARCH_FAULT": "vectors.replace"},
+        check=False,
+    )
+    assert killed.returncode not in (0, 1)
+    [left] = cache_files(database)
+    assert left.endswith(".unfinished")
+    assert_same(load(database), load(database, cached=False))
+    assert any(name.endswith(".vectors") for name in cache_files(database))
+
+
 def test_an_empty_library_has_an_empty_table(database: Database) -> None:
     assert len(load(database)) == 0
     assert len(load(database, cached=False)) == 0
@@ -174,3 +204,69 @@ def test_a_folder_that_cannot_be_written_to_costs_only_time(
     add_windows(database, range(10))
     database.vectors_dir.write_bytes(b"a file in the way")
     assert len(load(database)) == 10
+
+
+def add_captions(database: Database, names: list[str], *, bundle: str | None = FINGERPRINT) -> None:
+    """Captions, each with the vector of its length; with no bundle, without vectors."""
+    with database.session() as session:
+        ids = captions.ensure_captions(session, names, source=CaptionSource.USER)
+        if bundle is not None:
+            bundle_id = encodings.ensure_bundle(session, name="t", version="1", fingerprint=bundle)
+            vectors = np.stack([vector(len(name)) for name in ids])
+            captions.insert_caption_vectors(
+                session, list(ids.values()), vectors, bundle_id=bundle_id
+            )
+
+
+def names(numbers: range) -> list[str]:
+    return ["a" * (1 + number) for number in numbers]
+
+
+def load_captions(database: Database, *, cached: bool = True) -> VectorTable:
+    return load(database, kind=VectorKind.CAPTION, cached=cached)
+
+
+def test_captions_are_cached_as_windows_are(database: Database) -> None:
+    add_captions(database, names(range(20)))
+    add_captions(database, ["of another bundle"], bundle="b" * 64)
+    table = load_captions(database)
+    expected = unit_rows(np.stack([vector(length) for length in range(1, 21)]))
+    np.testing.assert_allclose(table.matrix, expected, atol=1e-3)
+    assert_same(table, load_captions(database, cached=False))
+    (made,) = cache_files(database)
+    assert_same(table, load_captions(database))
+    assert cache_files(database) == [made]
+
+
+def test_windows_that_come_leave_the_cache_of_captions_alone(database: Database) -> None:
+    add_captions(database, names(range(5)))
+    load_captions(database)
+    made = cache_files(database)
+    add_windows(database, range(3))
+    assert len(load_captions(database)) == 5
+    assert cache_files(database) == made
+
+
+def test_new_captions_come_into_the_cache_and_removed_ones_go(database: Database) -> None:
+    add_captions(database, names(range(6)))
+    load_captions(database)
+    add_captions(database, names(range(6, 9)))
+    assert load_captions(database).ids.tolist() == list(range(1, 10))
+    with database.session() as session:
+        captions.remove_captions(session, [2, 9])
+    add_captions(database, ["said later"])  # takes id 9 again
+    table = load_captions(database)
+    assert table.ids.tolist() == [1, 3, 4, 5, 6, 7, 8, 9]
+    assert_same(table, load_captions(database, cached=False))
+    assert len(cache_files(database)) == 1
+
+
+def test_a_caption_that_gets_its_vector_late_stands_in_its_place(database: Database) -> None:
+    add_captions(database, ["early"], bundle=None)
+    add_captions(database, names(range(4)))
+    assert load_captions(database).ids.tolist() == [2, 3, 4, 5]
+    with database.session() as session:
+        captions.insert_caption_vectors(session, [1], vector(77)[None], bundle_id=1)
+    table = load_captions(database)
+    assert table.ids.tolist() == [1, 2, 3, 4, 5]
+    assert_same(table, load_captions(database, cached=False))

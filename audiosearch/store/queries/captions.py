@@ -138,7 +138,7 @@ def insert_caption_vectors(
 ) -> None:
     """Store the vectors (n, J) of captions in a bundle's joint space."""
     if caption_ids:
-        state.captions_changed(session)
+        state.captions_placed(session)
         session.connection().execute(
             insert(CaptionVector),
             [
@@ -224,7 +224,7 @@ def remove_captions(session: Session, caption_ids: Sequence[int]) -> int:
         n_gone += n_rows(session.connection().execute(delete(Caption).where(Caption.id.in_(some))))
     fulltext.remove_captions(session, caption_ids)
     if n_gone:
-        state.captions_changed(session)
+        state.captions_removed(session)
     return n_gone
 
 

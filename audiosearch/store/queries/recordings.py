@@ -157,7 +157,7 @@ def purge(session: Session, *, root_ids: Sequence[int] | None = None) -> Purged:
         session.execute(delete(Caption).where(Caption.id.in_(chunk)))
     fulltext.remove_captions(session, unsaid)
     if unsaid:
-        state.captions_changed(session)
+        state.captions_removed(session)
     if orphans:
         state.windows_removed(session)
     return Purged(n_files=n_files, n_recordings=len(orphans), n_captions=len(unsaid))

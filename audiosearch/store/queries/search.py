@@ -20,7 +20,6 @@ from audiosearch.store.schema import (
     Caption,
     CaptionSource,
     CaptionTarget,
-    CaptionVector,
     Recording,
     Window,
     WindowCaption,
@@ -48,19 +47,6 @@ class StoredText:
     caption_id: int
     text: str
     source: str
-
-
-@dataclass(frozen=True)
-class CaptionVectors:
-    """The captions that a bundle has given a place in its joint space.
-
-    Attributes:
-        ids: caption ids (n,), ascending.
-        matrix: (n, J) float32.
-    """
-
-    ids: Ids
-    matrix: Floats
 
 
 def count_windows(session: Session, *, bundle_id: int) -> int:
@@ -130,18 +116,6 @@ def window_captions(session: Session, window_ids: Sequence[int]) -> dict[int, st
         for row in rows:
             found.setdefault(row.window_id, row.text)
     return found
-
-
-def caption_vectors(session: Session, *, bundle_id: int) -> CaptionVectors:
-    """All captions with a place in a bundle's joint space, but those made of labels."""
-    rows = session.execute(
-        select(CaptionVector.caption_id, CaptionVector.joint)
-        .join(Caption, Caption.id == CaptionVector.caption_id)
-        .where(CaptionVector.bundle_id == bundle_id, Caption.source != CaptionSource.LABEL)
-        .order_by(CaptionVector.caption_id)
-    ).all()
-    ids = np.fromiter((caption_id for caption_id, _ in rows), np.int64, len(rows))
-    return CaptionVectors(ids, stack_blobs([joint for _, joint in rows]))
 
 
 def windows_said(

@@ -17,6 +17,7 @@ from audiosearch.store.schema import LibraryState
 WINDOWS: Final = "windows"  # moves when windows come or go
 WINDOWS_REMOVED: Final = "windows_removed"  # moves when windows go
 CAPTIONS: Final = "captions"  # moves when captions go, or get a place in a joint space
+CAPTIONS_REMOVED: Final = "captions_removed"  # moves when captions go
 
 
 def read_counter(session: Session, name: str) -> int:
@@ -35,9 +36,15 @@ def windows_removed(session: Session) -> None:
     _move(session, WINDOWS_REMOVED)
 
 
-def captions_changed(session: Session) -> None:
-    """Captions were removed, or given vectors."""
+def captions_placed(session: Session) -> None:
+    """Captions were given vectors, and none removed."""
     _move(session, CAPTIONS)
+
+
+def captions_removed(session: Session) -> None:
+    """Captions were removed, perhaps others added."""
+    _move(session, CAPTIONS)
+    _move(session, CAPTIONS_REMOVED)
 
 
 def _move(session: Session, name: str) -> None:

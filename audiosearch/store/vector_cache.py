@@ -1,0 +1,264 @@
+"""Vector tables out of the database, and for larger libraries out of files beside it.
+
+In: a session. Out: `VectorTable`, ids beside unit rows in float32, as of the session's state. Small
+tables are read from the database each time; larger ones are a file that is mapped into memory, so
+that opening it costs nothing and processes share it. A file carries in its name the counter of the
+state it was made from: it is never altered, only left behind by a newer one, so readers need no
+lock.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import numpy as np
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from audiosearch.store import faults
+from audiosearch.store.blobs import Floats, stack_blobs
+from audiosearch.store.queries import state
+from audiosearch.store.schema import CaptionVector, Window
+from audiosearch.store.vectors import Ids, VectorTable, unit_rows
+
+CACHED_FROM: Final = 5_000  # rows; fewer are read from the database in some 30 ms
+_CHUNK: Final = 8192  # rows read at a time
+_MAGIC: Final = 0x3156_4553_4155  # "AUSEV1", little-endian
+# int64: magic, counters of changes and of removals, n, dim; the rest lets rows begin at 64 bytes.
+_HEADER: Final = 8
+
+
+class VectorKind(StrEnum):
+    """Which vectors; names the cache file."""
+
+    EMBEDDING = "embedding"  # of windows: sound-to-sound likeness
+    JOINT = "joint"  # of windows: the space that text maps to as well
+    CAPTION = "caption"  # of captions, in that space
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of one table in the database, as one session sees them."""
+
+    session: Session
+    bundle_id: int
+    kind: VectorKind
+
+    @property
+    def counters(self) -> tuple[str, str]:
+        """The counters (`store.queries.state`) of any change and of removals."""
+        if self.kind is VectorKind.CAPTION:
+            return state.CAPTIONS, state.CAPTIONS_REMOVED
+        return state.WINDOWS, state.WINDOWS_REMOVED
+
+    @property
+    def changed(self) -> int:
+        """What the counter of any change says."""
+        return state.read_counter(self.session, self.counters[0])
+
+    @property
+    def removed(self) -> int:
+        """What the counter of removals says."""
+        return state.read_counter(self.session, self.counters[1])
+
+    def count(self, *, up_to: int | None = None) -> int:
+        """How many rows there are, for windows with those that have no vector; ids to `up_to`."""
+        if self.kind is VectorKind.CAPTION:
+            key, wanted = CaptionVector.caption_id, select(func.count()).select_from(CaptionVector)
+            wanted = wanted.where(CaptionVector.bundle_id == self.bundle_id)
+        else:
+            key, wanted = Window.id, select(func.count()).select_from(Window)
+            wanted = wanted.where(Window.bundle_id == self.bundle_id)
+        if up_to is not None:
+            wanted = wanted.where(key <= up_to)
+        return self.session.scalar(wanted) or 0
+
+    def chunks(self, *, after_id: int = 0) -> Iterator[tuple[Ids, Floats]]:
+        """Ids and unit vectors from the database, by id, a bounded number at a time."""
+        rows = self.session.execute(
+            self._select(after_id=after_id), execution_options={"yield_per": _CHUNK}
+        )
+        for part in rows.partitions():
+            ids = np.fromiter((row[0] for row in part), np.int64, len(part))
+            yield ids, unit_rows(stack_blobs([row[1] or b"" for row in part]))
+
+    def _select(self, *, after_id: int) -> Select[Any, Any]:
+        if self.kind is VectorKind.CAPTION:
+            return (
+                select(CaptionVector.caption_id, CaptionVector.joint)
+                .where(CaptionVector.bundle_id == self.bundle_id)
+                .where(CaptionVector.caption_id > after_id)
+                .order_by(CaptionVector.caption_id)
+            )
+        column = Window.joint if self.kind is VectorKind.JOINT else Window.embedding
+        return (
+            select(Window.id, column)
+            .where(Window.bundle_id == self.bundle_id, Window.id > after_id)
+            .where(Window.silent == 0, column.is_not(None))  # silence is like nothing
+            .order_by(Window.id)
+        )
+
+    def goes_on_from(self, kept: VectorTable) -> bool:
+        """Whether new rows, if none were removed, all come after those of an older table.
+
+        New windows have new ids. Captions may be old when they get their vectors.
+        """
+        if self.kind is not VectorKind.CAPTION:
+            return True
+        return self.count(up_to=int(kept.ids[-1])) == len(kept)
+
+
+def load_vectors(
+    session: Session,
+    *,
+    bundle_id: int,
+    fingerprint: str,
+    kind: VectorKind,
+    cache_dir: Path | None,
+    cached_from: int = CACHED_FROM,
+) -> VectorTable:
+    """All vectors of a kind that a bundle gave, silent windows left out.
+
+    Args:
+        session: any session; the table is as of its state.
+        bundle_id: the bundle's id in the database.
+        fingerprint: the bundle's; names the cache file.
+        kind: which vectors; windows that have none are left out.
+        cache_dir: where matrices are kept (`Database.vectors_dir`); None: never on disk.
+        cached_from: tables of fewer rows are read from the database.
+    """
+    rows = _Rows(session, bundle_id, kind)
+    if cache_dir is None or rows.count() < cached_from:
+        return _in_memory(rows)
+    stem = f"{fingerprint[:16]}-{kind}"
+    now = rows.changed
+    found = _open(cache_dir / f"{stem}-{now}.vectors")
+    if found is not None and found.header.changed == now:
+        return found.table
+    try:
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        path = _build(rows, cache_dir, stem=stem)
+    except OSError:  # a full disk or a folder we may not write to: the cache is a convenience
+        return _in_memory(rows)
+    made = _open(path)
+    return _in_memory(rows) if made is None else made.table
+
+
+def _in_memory(rows: _Rows) -> VectorTable:
+    chunks = list(rows.chunks())
+    if not chunks:
+        return VectorTable(ids=np.zeros(0, np.int64), matrix=np.zeros((0, 0), np.float32))
+    return VectorTable(
+        ids=np.concatenate([ids for ids, _ in chunks]),
+        matrix=np.concatenate([vectors for _, vectors in chunks]),
+    )
+
+
+@dataclass(frozen=True)
+class _Header:
+    changed: int
+    removed: int
+    n: int
+    dim: int
+
+    @property
+    def ids_at(self) -> int:
+        return _HEADER * 8 + self.n * self.dim * 4
+
+
+@dataclass(frozen=True)
+class _CacheFile:
+    header: _Header
+    table: VectorTable
+
+
+def _open(path: Path) -> _CacheFile | None:
+    """A cache file mapped into memory; None where there is none, or none that is whole."""
+    try:
+        size = path.stat().st_size
+        head = np.fromfile(path, "<i8", _HEADER)
+    except OSError:  # absent, or swept away by another process
+        return None
+    if len(head) < _HEADER or head[0] != _MAGIC:
+        return None
+    header = _Header(changed=int(head[1]), removed=int(head[2]), n=int(head[3]), dim=int(head[4]))
+    if header.n <= 0 or header.dim <= 0 or size != header.ids_at + header.n * 8:
+        return None
+    matrix = np.memmap(path, "<f4", "r", _HEADER * 8, (header.n, header.dim))
+    ids = np.fromfile(path, "<i8", offset=header.ids_at)
+    return _CacheFile(header, VectorTable(ids=ids, matrix=np.asarray(matrix)))
+
+
+def _build(rows: _Rows, cache_dir: Path, *, stem: str) -> Path:
+    """Write the cache file of the session's state, starting from an older one where that holds."""
+    now, removed = rows.changed, rows.removed
+    older = _newest_sound(cache_dir, stem, now=now, removed=removed)
+    kept = None if older is None or not rows.goes_on_from(older.table) else older.table
+    target = cache_dir / f"{stem}-{now}.vectors"
+    handle, name = tempfile.mkstemp(dir=cache_dir, prefix=f"{stem}-", suffix=".unfinished")
+    unfinished = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(bytes(_HEADER * 8))
+            ids, dim = _write_rows(file, _chunks_from(rows, kept))
+            file.write(ids.astype("<i8").tobytes())
+            file.seek(0)
+            file.write(np.array([_MAGIC, now, removed, len(ids), dim, 0, 0, 0], "<i8").tobytes())
+        faults.reach("vectors.replace")
+        unfinished.replace(target)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    _sweep(cache_dir, stem, now=now)
+    return target
+
+
+def _chunks_from(rows: _Rows, kept: VectorTable | None) -> Iterator[tuple[Ids, Floats]]:
+    """The rows of an older table, then those the database has beyond it."""
+    last = 0
+    if kept is not None:
+        last = int(kept.ids[-1])
+        for start in range(0, len(kept), _CHUNK):
+            yield kept.ids[start : start + _CHUNK], kept.matrix[start : start + _CHUNK]
+    yield from rows.chunks(after_id=last)
+
+
+def _write_rows(file: BinaryIO, chunks: Iterator[tuple[Ids, Floats]]) -> tuple[Ids, int]:
+    ids, dim = [np.zeros(0, np.int64)], 0
+    for some, vectors in chunks:
+        ids.append(some)
+        dim = vectors.shape[1]
+        file.write(np.ascontiguousarray(vectors, "<f4").tobytes())
+    return np.concatenate(ids), dim
+
+
+def _newest_sound(cache_dir: Path, stem: str, *, now: int, removed: int) -> _CacheFile | None:
+    """The cache file to start from: not from after `now`, and nothing was removed since."""
+    files = [_open(path) for path in cache_dir.glob(f"{stem}-*.vectors")]
+    sound = [
+        file
+        for file in files
+        if file is not None and file.header.removed == removed and file.header.changed < now
+    ]
+    return max(sound, key=lambda file: file.header.changed, default=None)
+
+
+def _sweep(cache_dir: Path, stem: str, *, now: int) -> None:
+    """Remove what newer files replaced, and what a killed process left a day ago."""
+    for path in cache_dir.glob(f"{stem}-*"):
+        try:
+            if path.suffix == ".unfinished":
+                superseded = path.stat().st_mtime < time.time() - 86_400
+            else:
+                superseded = int(path.stem.rpartition("-")[2]) < now
+            if superseded:
+                path.unlink()
+        except (OSError, ValueError):  # swept by another process, kept locked by one, or not ours
+            continue
