@@ -59,6 +59,7 @@ def _row(report: IndexReport) -> dict[str, object]:
         "missing": report.n_missing,
         "failed": report.n_failed,
         "windows_encoded": report.n_windows,
+        "windows_captioned": report.n_captioned,
         "sound_s": report.sound_s,
         "wall_s": report.wall_s,
         "interrupted": report.interrupted,
@@ -76,6 +77,8 @@ def _summary(report: IndexReport) -> list[str]:
             f"{report.n_files} files: {duration(report.sound_s)} of sound heard in {took},"
             f" {speed:.0f} times as fast as it plays"
         ]
+    if report.n_captioned:
+        lines.append(f"{report.n_captioned} windows heard earlier have got their captions")
     if report.n_recognised:
         lines.append(f"{report.n_recognised} were known already by their sound (moved or copied)")
     if report.n_missing:

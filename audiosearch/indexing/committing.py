@@ -22,7 +22,7 @@ from audiosearch.indexing.reading import Claims
 from audiosearch.indexing.storing import store_captions, store_windows
 from audiosearch.store import faults
 from audiosearch.store.database import Database
-from audiosearch.store.queries import encodings, files, fulltext, recordings
+from audiosearch.store.queries import encodings, files, fulltext, recordings, uncaptioned
 from audiosearch.store.queries.files import ReadFile
 from audiosearch.store.queries.pending import PendingFile
 from audiosearch.store.queries.places import join
@@ -75,6 +75,7 @@ class Committer:
         bundle_id: int,
         hop_s: float,
         claims: Claims,
+        captions: bool,
         embed_texts: Callable[[], Callable[[Sequence[str]], Floats] | None],
     ) -> None:
         self.tally = Tally()
@@ -82,6 +83,7 @@ class Committer:
         self._bundle_id = bundle_id
         self._hop_s = hop_s
         self._claims = claims
+        self._captions = captions
         self._embed_texts = embed_texts
         self._under_way: dict[int, _UnderWay] = {}
         self._given_up: set[int] = set()  # files that failed here while their reader goes on
@@ -146,12 +148,18 @@ class Committer:
         stored = store_windows(
             session, encoded, recording_of=recording_of, bundle_id=self._bundle_id
         )
-        store_captions(
-            session, stored.windows, bundle_id=self._bundle_id, embed_texts=self._embed_texts
-        )
+        self._store_captions(session, stored.windows)
         for each in stored.windows.values():
             self._count(each.heard)
         return [self._unfit(file, reason) for file, reason in stored.unfit.values()]
+
+    def _store_captions(self, session: Session, stored: Mapping[int, EncodedWindow]) -> None:
+        if not self._captions:
+            audible = [each for each, window in stored.items() if not window.heard.window.silent]
+            uncaptioned.note_uncaptioned(session, audible, bundle_id=self._bundle_id)
+            return
+        said = {each: window.sentence for each, window in stored.items() if window.sentence}
+        store_captions(session, said, bundle_id=self._bundle_id, embed_texts=self._embed_texts)
 
     def _unfit(self, file: PendingFile, reason: str) -> Failed:
         self._given_up.add(file.file_id)

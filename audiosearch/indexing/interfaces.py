@@ -201,6 +201,7 @@ class IndexReport:
         n_encoded: files that were decoded and encoded.
         n_unsettled: files that kept changing while they were read; tried again next time.
         n_windows: windows encoded.
+        n_captioned: windows stored earlier, without captions, that got theirs now.
         sound_s: seconds of sound encoded, overlaps counted once.
         wall_s: seconds the run took.
         stages_s: seconds by stage; `open` and `decode` add up over parallel readers.
@@ -221,6 +222,7 @@ class IndexReport:
     n_encoded: int
     n_unsettled: int
     n_windows: int
+    n_captioned: int
     sound_s: float
     wall_s: float
     stages_s: Mapping[str, float]

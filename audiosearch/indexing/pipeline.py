@@ -19,6 +19,7 @@ from dataclasses import replace
 
 from audiosearch.config import IndexConfig
 from audiosearch.errors import display_path
+from audiosearch.indexing.captioning import caption_stored
 from audiosearch.indexing.committing import Committer
 from audiosearch.indexing.encoding import encode_batch
 from audiosearch.indexing.interfaces import (
@@ -92,6 +93,8 @@ def index(
         run.scan(places)
         if not run.stop.is_set():
             run.read_pending()
+        if config.captions:
+            run.caption_stored()
         if not run.stop.is_set():
             settled = run.settle(accept_missing=accept_missing)
     except KeyboardInterrupt:
@@ -130,6 +133,7 @@ class _Run:
         self._models = functools.cache(self._timed(load_models))
         self._hop_s = config.hop * bundle.window_s
         self._scans: list[PlaceScan] = []
+        self._n_captioned = 0
         claims = Claims()
         with database.session() as session:
             self._bundle_id = encodings.ensure_bundle(
@@ -148,6 +152,7 @@ class _Run:
             bundle_id=self._bundle_id,
             hop_s=self._hop_s,
             claims=claims,
+            captions=config.captions,
             embed_texts=lambda: self._models().embed_texts,
         )
         tally = self._committer.tally
@@ -256,8 +261,20 @@ class _Run:
             n_failed=tally.n_failed,
         )
 
+    def caption_stored(self) -> None:
+        """Step 8: caption what was stored while no captions were wanted."""
+        self._n_captioned = caption_stored(
+            self._database,
+            bundle_id=self._bundle_id,
+            load_models=self._models,
+            batch_windows=self._config.batch_windows,
+            progress=self._progress,
+            stop=self.stop,
+            stopwatch=self._stopwatch,
+        )
+
     def settle(self, *, accept_missing: bool) -> Settled:
-        """Step 8: mark what is gone, now that moved files are recognised."""
+        """Step 9: mark what is gone, now that moved files are recognised."""
         with self._stopwatch.stage("scan"):
             settled = settle_missing(
                 self._database,
@@ -287,6 +304,7 @@ class _Run:
             n_encoded=tally.n_encoded,
             n_unsettled=len(unsettled),
             n_windows=tally.n_windows,
+            n_captioned=self._n_captioned,
             sound_s=tally.sound_s,
             wall_s=time.perf_counter() - self._start,
             stages_s=self._stopwatch.seconds,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from audiosearch.indexing.encoding import EncodedWindow
-from audiosearch.indexing.interfaces import Floats
+from audiosearch.indexing.interfaces import Floats, Sentence
 from audiosearch.store.queries import captions, windows
 from audiosearch.store.queries.pending import PendingFile
 from audiosearch.store.schema import CaptionSource
@@ -73,7 +73,7 @@ def _new_window(encoded: EncodedWindow, recording_id: int) -> windows.NewWindow:
 
 def store_captions(
     session: Session,
-    stored: Mapping[int, EncodedWindow],
+    said: Mapping[int, Sentence],
     *,
     bundle_id: int,
     embed_texts: Callable[[], Callable[[Sequence[str]], Floats] | None],
@@ -82,11 +82,10 @@ def store_captions(
 
     Args:
         session: a writing session.
-        stored: windows by id.
+        said: sentences by the id of their window.
         bundle_id: what wrote the sentences.
         embed_texts: gives what embeds texts, or None without a joint space; called when needed.
     """
-    said = {window_id: each.sentence for window_id, each in stored.items() if each.sentence}
     if not said:
         return
     ids = captions.ensure_captions(

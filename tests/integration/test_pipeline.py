@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from tests.indexing_fakes import (
     JOINT,
     RATE,
     FakeBundle,
+    FakeCaptioner,
     FakeModels,
     run_index,
     write_samples,
@@ -98,13 +100,77 @@ def test_captions_can_be_left_out(database: Database, sounds: Path) -> None:
         assert captions.list_captions(session) == []
 
 
+def no_reader():
+    raise AssertionError("a file would be opened")
+
+
+def n_captioned(database: Database) -> int:
+    with database.reading() as session:
+        return library_status(session).bundles[0].n_captioned
+
+
+def test_captions_left_out_come_later_from_what_is_stored(database: Database, sounds: Path) -> None:
+    run_index(database, sounds, captions=False)
+    models = FakeModels()
+    report = run_index(database, models=models, open_reader=no_reader)
+    assert (report.n_captioned, models.encoder.n_windows, n_captioned(database)) == (9, 0, 9)
+    with database.reading() as session:
+        later = {each.text: each.n_windows for each in captions.list_captions(session)}
+        assert captions.captions_without_vector(session, bundle_id=1) == []
+    assert len(later) > 1
+    models = FakeModels()
+    report = run_index(database, models=models, open_reader=no_reader)
+    assert (report.n_captioned, models.n_loads) == (0, 0)
+
+
+def test_a_run_without_captions_leaves_those_that_are_wanting(
+    database: Database, sounds: Path
+) -> None:
+    run_index(database, sounds / "birds", captions=False)
+    run_index(database, sounds, captions=False)
+    write_wav(sounds / "e.wav", seed=5)
+    assert run_index(database, sounds).n_captioned == 9
+    assert n_captioned(database) == 10  # the new one as well
+
+
+def test_captions_of_what_is_stored_go_on_after_a_stop(database: Database, sounds: Path) -> None:
+    run_index(database, sounds, captions=False)
+    stop = threading.Event()
+
+    class Stopping(FakeCaptioner):
+        def captions(self, frames):
+            stop.set()
+            return super().captions(frames)
+
+    class StoppingModels(FakeModels):
+        def __call__(self):
+            return replace(super().__call__(), captioner=Stopping())
+
+    report = run_index(database, models=StoppingModels(), stop=stop)
+    assert report.interrupted
+    assert (report.n_captioned, n_captioned(database)) == (4, 4)
+    assert (run_index(database).n_captioned, n_captioned(database)) == (5, 9)
+
+
+def test_captions_that_were_removed_do_not_come_back(database: Database, sounds: Path) -> None:
+    run_index(database, sounds, captions=False)
+    run_index(database)
+    with database.session() as session:
+        said = captions.list_captions(session)
+        captions.remove_captions(session, [each.caption_id for each in said])
+    assert (run_index(database).n_captioned, n_captioned(database)) == (0, 0)
+
+
+def test_nothing_is_said_of_silence_later_either(database: Database, tmp_path: Path) -> None:
+    write_samples(tmp_path / "sounds" / "silence.wav", np.zeros(RATE, "<i2"))
+    write_wav(tmp_path / "sounds" / "noise.wav", seed=1)
+    run_index(database, tmp_path / "sounds", captions=False)
+    assert run_index(database).n_captioned == 1
+
+
 def test_a_second_run_loads_no_model_and_opens_no_file(database: Database, sounds: Path) -> None:
     run_index(database, sounds)
     models = FakeModels()
-
-    def no_reader():
-        raise AssertionError("a file would be opened")
-
     report = run_index(database, models=models, open_reader=no_reader)
     assert (report.n_unchanged, report.n_windows, models.n_loads) == (4, 0, 0)
 
