@@ -42,6 +42,7 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
         "models": "models",
         "config": "config",
         "verify": "verify",
+        "doctor": "doctor",
         "evaluate": "evaluate",
         "completion": "completion",
     }

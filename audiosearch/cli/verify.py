@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +12,7 @@ from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import print_json, remark
 from audiosearch.config import Config
 from audiosearch.library import Library, open_library
+from audiosearch.store.writer_lock import IndexerLock
 
 if TYPE_CHECKING:
     from audiosearch.store.verify import Violation
@@ -35,7 +37,8 @@ def verify(wanted: bool, as_json: bool, config: Config, quiet: bool) -> int:
 
     Exit status 1 if something is amiss; with --repair, if something still is.
     """
-    with open_library(config, writable=wanted) as library:
+    only_one = IndexerLock(config.data_dir) if wanted else nullcontext()
+    with only_one, open_library(config, writable=wanted) as library:
         violations = library.verify()
         left = _repair(library, quiet=quiet) if wanted and violations else violations
     still = {(each.invariant, each.detail) for each in left}
