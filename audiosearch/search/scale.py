@@ -141,19 +141,23 @@ class Scales:
         return scales
 
     def refresh(self, *, bundle_id: int, limit: int = 50) -> int:
-        """Bring up to date at most `limit` scales that are kept; returns how many were not.
+        """Bring up to date at most `limit` of the scales that are kept; returns how many it did.
 
-        For a process with time to spare: once it returns 0, there is nothing left to do.
+        For a process with time to spare. It returns 0 once there is nothing left to do, and where
+        nothing can be kept for now, since another process is writing.
         """
         with self._database.reading() as session:
             sample = self._read_sample(session, bundle_id=bundle_id)
             if not len(sample):
                 return 0
-            stale = outdated_captions(
+            outdated = outdated_captions(
                 session, bundle_id=bundle_id, sample=sample.signature, limit=limit
             )
-            self._current(session, stale, sample, bundle_id=bundle_id)
-        return len(stale)
+            known = self._known(session, outdated, sample, bundle_id=bundle_id)
+            stale = [each for each in outdated if known[each.text].sample != sample.signature]
+            if stale:
+                known |= self._measure(session, stale, known, sample)
+        return self._keep(outdated, known, bundle_id=bundle_id) if outdated else 0
 
     def _read_sample(self, session: Session, *, bundle_id: int) -> Sample:
         now = bundle_id, state.read_counter(session, state.WINDOWS)
@@ -229,22 +233,23 @@ class Scales:
 
     def _keep(
         self, captions: Sequence[StoredText], fresh: Mapping[str, StoredScale], *, bundle_id: int
-    ) -> None:
-        """Remember scales, and store them if nobody is writing to the library now."""
-        if len(self._memory) + len(fresh) > _REMEMBERED:
+    ) -> int:
+        """Remember scales, and store them if nobody is writing now; returns how many it stored."""
+        if len(self._memory) + len(captions) > _REMEMBERED:
             self._memory.clear()
-        self._memory |= {(bundle_id, text): scale for text, scale in fresh.items()}
+        self._memory |= {(bundle_id, each.text): fresh[each.text] for each in captions}
+        scales = [(each, fresh[each.text]) for each in captions]
         try:
             with self._database.spare() as session:
                 if session is None:
-                    return
-                write_scales(
-                    session, [(each, fresh[each.text]) for each in captions], bundle_id=bundle_id
-                )
+                    return 0
+                n_stored = write_scales(session, scales, bundle_id=bundle_id)
                 faults.reach("scale.commit")
             faults.reach("scale.done")
         except StoreError as error:  # a full disk, say: an answer can do without
             log.info("scales of captions are not kept: %s", error)
+            return 0
+        return n_stored
 
 
 def _stored(sample: Sample, losses: Floats) -> StoredScale:

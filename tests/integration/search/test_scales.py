@@ -1,0 +1,132 @@
+"""Scales and captions when others write, and when the id of a caption is given to another one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sqlalchemy import select
+
+from audiosearch.search import describe
+from audiosearch.search.collection import NewCaption, add
+from audiosearch.search.results import Heard
+from audiosearch.store.database import Database, open_database
+from audiosearch.store.queries import captions
+from audiosearch.store.queries.scale import StoredScale, write_scales
+from audiosearch.store.queries.search import StoredText
+from audiosearch.store.schema import CaptionScale, CaptionSource, CaptionVector
+from tests.search_library import LibraryBuilder, Models, sound_number
+
+
+def heard(builder: LibraryBuilder, i: int) -> list[Heard]:
+    return [Heard(start_s=0.0, end_s=2.0, encoded=builder.models.encode(sound_number(i))[0])]
+
+
+def more(builder: LibraryBuilder) -> None:
+    """Two sounds after the first four."""
+    for i in (4, 5):
+        builder.add(f"more/{i}.wav".encode(), sound_number(i))
+
+
+def samples(database: Database) -> set[int]:
+    """The samples that the stored scales are of."""
+    with database.reading() as session:
+        return set(session.scalars(select(CaptionScale.sample)))
+
+
+def write(builder: LibraryBuilder, *texts: str) -> dict[str, int]:
+    models = builder.models
+    new = [NewCaption(each) for each in texts]
+    add(
+        builder.database,
+        new,
+        source=CaptionSource.USER,
+        bundle=models.bundle,
+        tower=models.tower,
+    )
+    with builder.database.reading() as session:
+        return captions.find_captions(session, texts)
+
+
+def test_refresh_brings_all_scales_up_to_date(builder: LibraryBuilder):
+    builder.fill(4)
+    write(builder, "a dog barks", "rain falls", "a bell rings")
+    builder.engine(scale="8").describe(heard(builder, 0), limit=9)
+    [before] = samples(builder.database)
+    more(builder)
+    engine = builder.engine(scale="8")
+    counts = [engine.refresh_scales(limit=2)]
+    while counts[-1]:
+        counts.append(engine.refresh_scales(limit=2))
+    assert sum(counts) >= 3
+    [after] = samples(builder.database)
+    assert after != before
+
+
+def test_refresh_does_not_go_round_in_circles_while_another_process_writes(
+    builder: LibraryBuilder, models: Models
+):
+    builder.fill(4)
+    write(builder, "a dog barks", "rain falls")
+    builder.engine(scale="8").describe(heard(builder, 0), limit=9)
+    more(builder)
+    held = builder.database
+    with open_database(held.path, read_only=True) as reader:
+        engine = LibraryBuilder(reader, models).engine(scale="8")
+        before = samples(reader)
+        assert [engine.refresh_scales() for _ in range(3)] == [0, 0, 0]
+        assert samples(reader) == before
+        held._lock.release()  # type: ignore[union-attr]
+        assert engine.refresh_scales() >= 2  # known already; only kept now
+        assert engine.refresh_scales() == 0
+        assert samples(reader) != before
+        held._lock.acquire()  # type: ignore[union-attr]
+
+
+def test_a_scale_is_never_kept_for_the_heir_of_an_id(builder: LibraryBuilder):
+    builder.fill(2)
+    [(_, old)] = write(builder, "a dog barks").items()
+    scale = StoredScale(
+        sample=1, n=1, minimum=0, maximum=1, mean=0.5, deviation=0, draws=None, losses=None
+    )
+    gone = StoredText(old, "a dog barks", "user")
+    with builder.database.session() as session:
+        bundle_id = session.scalars(select(CaptionVector.bundle_id)).first()
+        assert write_scales(session, [(gone, scale)], bundle_id=bundle_id) == 1
+        captions.remove_captions(session, [old])
+    [(_, new)] = write(builder, "rain falls").items()
+    assert new == old  # SQLite gives the last id again
+    with builder.database.session() as session:
+        assert session.scalars(select(CaptionScale)).all() == []
+        assert write_scales(session, [(gone, scale)], bundle_id=bundle_id) == 0
+
+
+def test_the_heir_of_an_id_is_found_by_its_own_words(
+    builder: LibraryBuilder, monkeypatch: pytest.MonkeyPatch
+):
+    # Within one process, whose tables of vectors are in memory, and in the next one.
+    monkeypatch.setattr(describe, "TRIED", 1)
+    builder.fill(2)
+    ids = write(builder, "a dog barks", "a bell rings", "rain falls")
+    engine = builder.engine(scale="8")
+    [encoded] = [each.encoded for each in heard(builder, 0)]
+    assert encoded is not None
+    engine.describe(heard(builder, 0), limit=1)
+    for words in ("wind blows", "a man speaks"):
+        last = max(ids.values())
+        with builder.database.session() as session:
+            captions.remove_captions(session, [last])
+        ids = {text: each for text, each in ids.items() if each != last}
+        ids |= write(builder, words)
+        assert ids[words] == last
+        for each in (engine, builder.engine(scale="8")):
+            [description] = each.describe(heard(builder, 0), limit=1)
+            assert [fit.text for fit in description.captions[1:]] == [nearest(builder, encoded)]
+
+
+def nearest(builder: LibraryBuilder, encoded) -> str:  # type: ignore[no-untyped-def]
+    """Of all the captions that are stored, the one nearest to a sound, by hand."""
+    with builder.database.reading() as session:
+        texts = [each.text for each in captions.list_captions(session)]
+    assert builder.models.tower is not None
+    likeness = builder.models.tower.embed(texts) @ encoded.joint
+    return texts[int(np.argmax(likeness))]
