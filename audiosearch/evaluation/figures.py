@@ -15,8 +15,9 @@ from audiosearch.evaluation.tables import Figure, GridFigure, HistogramFigure, L
 
 WIDTH, HEIGHT = 640, 360
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 150, 12, 48
-_DASHES = ("none", "7 3", "2 3", "9 3 2 3", "4 4", "12 4", "1 4")
-N_COLOURS = 7
+_DASHES = ("none", "7 3", "2 3", "9 3 2 3", "4 4", "12 4", "3 2", "10 2 2 2 2 2")
+N_COLOURS = len(_DASHES)
+_FEW = 12  # points; so few are marked, since what lies between them was not measured
 
 
 def svg(figure: Figure) -> str:
@@ -29,16 +30,21 @@ def svg(figure: Figure) -> str:
 
 
 class _Axes:
-    """Maps values to places on the page."""
+    """Maps values to places on the page; with `by_doubling` equal steps are equal factors."""
 
-    def __init__(self, xs: Sequence[float], y_max: float) -> None:
+    def __init__(self, xs: Sequence[float], y_max: float, *, by_doubling: bool = False) -> None:
         self.x_low, self.x_high = min(xs), max(xs)
         if self.x_high == self.x_low:
             self.x_high += 1.0
         self.y_max = y_max if y_max > 0 else 1.0
+        self.by_doubling = by_doubling
+        self.x_ticks = sorted(set(xs)) if by_doubling else ticks(self.x_low, self.x_high)
 
     def x(self, value: float) -> float:
-        share = (value - self.x_low) / (self.x_high - self.x_low)
+        if self.by_doubling:
+            share = math.log(value / self.x_low) / math.log(self.x_high / self.x_low)
+        else:
+            share = (value - self.x_low) / (self.x_high - self.x_low)
         return _LEFT + share * (WIDTH - _LEFT - _RIGHT)
 
     def y(self, value: float) -> float:
@@ -53,7 +59,7 @@ class _Axes:
             parts.append(_text(_LEFT - 6, y + 4, f"{value:g}", "end"))
         parts += [
             _text(self.x(value), HEIGHT - _BOTTOM + 16, f"{value:g}", "middle")
-            for value in ticks(self.x_low, self.x_high)
+            for value in self.x_ticks
         ]
         parts.append(_line(_LEFT, self.y(0), WIDTH - _RIGHT, self.y(0), "axis"))
         middle = (_LEFT + WIDTH - _RIGHT) / 2
@@ -78,14 +84,20 @@ def ticks(low: float, high: float, *, about: int = 5) -> list[float]:
 def _lines(figure: LineFigure) -> str:
     xs = [x for line in figure.lines for x in line.xs]
     top = figure.y_max or max(y for line in figure.lines for y in line.ys)
-    axes = _Axes(xs, top)
+    axes = _Axes(xs, top, by_doubling=figure.by_doubling)
     parts = axes.frame(figure.x_label, figure.y_label)
     for number, line in enumerate(figure.lines):
-        places = " ".join(
-            f"{axes.x(x):.1f},{axes.y(y):.1f}" for x, y in zip(line.xs, line.ys, strict=True)
-        )
+        points = [
+            (f"{axes.x(x):.1f}", f"{axes.y(y):.1f}") for x, y in zip(line.xs, line.ys, strict=True)
+        ]
+        places = " ".join(f"{x},{y}" for x, y in points)
         style = _stroke(number)
         parts.append(f'<polyline points="{places}" class="curve" style="{style}"/>')
+        if len(points) <= _FEW:
+            parts += [
+                f'<circle cx="{x}" cy="{y}" r="3" style="fill:var(--c{number % N_COLOURS})"/>'
+                for x, y in points
+            ]
         parts += _key(number, line.name)
     return _element(figure.title, parts)
 
@@ -111,7 +123,8 @@ def _grid(figure: GridFigure) -> str:
     margin = 12 + 7 * max((len(name) for name in figure.names), default=0)
     side = margin + cell * len(figure.names) + 8
     parts = []
-    for row, (name, values) in enumerate(zip(figure.names, figure.values, strict=True)):
+    names = [name.replace("_", " ") for name in figure.names]
+    for row, (name, values) in enumerate(zip(names, figure.values, strict=True)):
         y = margin + row * cell
         parts.append(_text(margin - 4, y + 11, name, "end"))
         turned = f'transform="rotate(-90 {margin + row * cell + 11} {margin - 4})"'
@@ -119,7 +132,7 @@ def _grid(figure: GridFigure) -> str:
         total = max(1, sum(values))
         for column, value in enumerate(values):
             if value:
-                says = f"{name} → {figure.names[column]}: {value}"
+                says = f"{name} → {names[column]}: {value}"
                 parts.append(
                     f'<rect x="{margin + column * cell}" y="{y}" width="{cell - 1}" '
                     f'height="{cell - 1}" style="fill:var(--c0);'

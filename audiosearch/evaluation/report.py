@@ -16,10 +16,11 @@ from audiosearch.evaluation.tables import Outcome, Table, shown
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2329; --faint: #6b7580; --rule: #d9dee3;
   --paper: #ffffff; --c0: #0b62b3; --c1: #c2410c; --c2: #15803d; --c3: #8b3fb0;
-  --c4: #a16207; --c5: #0e7490; --c6: #be185d; }
+  --c4: #a16207; --c5: #0e7490; --c6: #be185d; --c7: #3f4a54; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6eaee; --faint: #98a3ae; --rule: #39424b;
   --paper: #14181c; --c0: #69b1ff; --c1: #ff9a62; --c2: #6fd08c; --c3: #cf9bf0; --c4: #e3bd55;
-  --c5: #5cc8dc; --c6: #ff8fc0; } }
+  --c5: #5cc8dc; --c6: #ff8fc0;
+  --c7: #c3ccd4; } }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
   max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }

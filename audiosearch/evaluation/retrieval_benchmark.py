@@ -210,7 +210,9 @@ def _shortlist_figure(found: dict[tuple[str, int], Shortlisted]) -> LineFigure:
         Line("best sound", xs, tuple(one.best for _, one in mine)),
         Line("ten best", xs, tuple(one.top for _, one in mine)),
     )
-    return LineFigure("Recall of the candidate step", "candidates", "share listed", lines)
+    return LineFigure(
+        "Recall of the candidate step", "candidates", "share listed", lines, by_doubling=True
+    )
 
 
 def evaluate_scale(dataset: Dataset, trial: Trial, *, seed: int) -> Outcome:
@@ -251,7 +253,7 @@ def evaluate_scale(dataset: Dataset, trial: Trial, *, seed: int) -> Outcome:
                 tuple(rows),
             ),
         ),
-        figures=(LineFigure(title, "windows", "R@1", (line,), y_max=None),),
+        figures=(LineFigure(title, "windows", "R@1", (line,), y_max=None, by_doubling=True),),
         remarks=_too_large(n_windows),
     )
 

@@ -49,13 +49,19 @@ class Line:
 
 @dataclass(frozen=True)
 class LineFigure:
-    """Curves over common axes; `y_max` None fits the data."""
+    """Curves over common axes.
+
+    Attributes:
+        y_max: of the axis; None fits the data.
+        by_doubling: equal steps to the right are equal factors, as from 16 to 64 to 256.
+    """
 
     title: str
     x_label: str
     y_label: str
     lines: tuple[Line, ...]
     y_max: float | None = 1.0
+    by_doubling: bool = False
 
 
 @dataclass(frozen=True)

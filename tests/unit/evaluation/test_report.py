@@ -112,3 +112,22 @@ def test_the_page_is_written(tmp_path: Path):
     (tmp_path / "file").touch()
     with pytest.raises(AudiosearchError, match="cannot be written"):
         write_report(OUTCOME, tmp_path / "file")
+
+
+def test_eight_curves_look_different():
+    lines = tuple(Line(f"s{i}", (1.0, 2.0), (0.1, 0.2)) for i in range(8))
+    drawing = svg(LineFigure("Recall", "k", "recall", lines))
+    styles = re.findall(r'<polyline [^>]*style="([^"]*)"', drawing)
+    assert len(set(styles)) == 8
+    style = page(OUTCOME).split("</style>")[0]
+    assert all(style.count(f"--c{i}:") == 2 for i in range(8))  # in light and dark
+
+
+def test_few_points_are_marked_and_doubling_takes_equal_steps():
+    line = Line("min-max", (16.0, 64.0, 256.0), (0.1, 0.2, 0.3))
+    drawing = svg(LineFigure("R@1", "windows", "R@1", (line,), y_max=None, by_doubling=True))
+    first, second, third = (float(x) for x in re.findall(r'<circle cx="([^"]*)"', drawing))
+    assert second - first == pytest.approx(third - second, abs=0.2)
+    assert [f">{n}</text>" in drawing for n in (16, 64, 256)] == [True] * 3
+    alone = Line("min-max", (7.0,), (0.1,))
+    assert "nan" not in svg(LineFigure("R@1", "w", "R@1", (alone,), by_doubling=True))
