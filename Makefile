@@ -24,9 +24,9 @@ $(USER)/.installed: pyproject.toml
 	@touch $@
 
 $(DEV)/.installed: pyproject.toml
-	@echo "Making $(DEV) and installing audiosearch with the extras dev and train (a few minutes) ..."
+	@echo "Making $(DEV) and installing audiosearch with the extras dev, eval and train (a few minutes) ..."
 	@$(PYTHON) -m venv $(DEV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,train]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,eval,train]'
 	@touch $@
 
 demo: $(USER)/.installed  ## Index a folder of sounds and ask it three questions (SOUNDS=/my/folder)
