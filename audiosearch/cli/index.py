@@ -13,6 +13,7 @@ from audiosearch.cli.stopping import stop_on_signals
 from audiosearch.config import Config
 from audiosearch.indexing.interfaces import IndexReport
 from audiosearch.library import open_library
+from audiosearch.store.writer_lock import IndexerLock
 
 EXIT_INTERRUPTED = 130
 
@@ -31,11 +32,13 @@ def index(
 ) -> int:
     """Take in the sounds below each of PATHS, and remember these folders.
 
-    Without PATHS, looks through all folders remembered. Only what is new or has changed is
+    Without PATHS, looks through all folders remembered; files in one of these can be given one by
+    one. Only what is new or has changed is
     decoded; files that were moved or renamed are recognised by their sound. Can be stopped at any
     time and goes on where it was.
     """
     with (
+        IndexerLock(config.data_dir),
         open_library(config, writable=True) as library,
         IndexProgress(quiet=quiet) as progress,
         stop_on_signals() as stop,

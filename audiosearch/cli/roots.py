@@ -9,12 +9,13 @@ import click
 from audiosearch.cli.options import OutputForm, library_options, output_options
 from audiosearch.cli.output import path_fields, print_json, print_paths, remark, shown_path
 from audiosearch.config import Config
+from audiosearch.indexing.watch_state import nudge
 from audiosearch.library import open_library
 
 
 @click.group()
 def roots() -> None:
-    """List the folders that were indexed, or forget one."""
+    """List the folders of the library, add some, or forget one."""
 
 
 @roots.command("list")
@@ -34,6 +35,31 @@ def list_(form: OutputForm, config: Config, quiet: bool) -> None:  # noqa: ARG00
         else:
             missing = f", {summary.n_missing} missing" if summary.n_missing else ""
             click.echo(f"{shown_path(summary.root.path)}  ({summary.n_files} files{missing})")
+
+
+@roots.command()
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
+@library_options
+def add(folders: tuple[Path, ...], config: Config, quiet: bool) -> None:
+    """Remember FOLDERS, for the next `index` to look into, or at once for a daemon that runs."""
+    with open_library(config, writable=True) as library:
+        places = library.add_roots(folders)
+    for place in places:
+        remark(f"{shown_path(place.path)} is looked into by index or watch", quiet=quiet)
+
+
+@roots.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@library_options
+def confirm(folder: Path, config: Config, quiet: bool) -> None:
+    """Say that the files which are gone from FOLDER are meant to be, however many.
+
+    They are marked as missing, which is not done by itself where more than half is gone at once.
+    """
+    with open_library(config, writable=True) as library:
+        n_files = library.confirm_missing(folder)
+    nudge(config.data_dir)
+    remark(f"{n_files} files of {folder} are marked as missing", quiet=quiet)
 
 
 @roots.command()

@@ -6,8 +6,11 @@ import click
 
 from audiosearch.cli.options import OutputForm, json_option, library_options, output_options
 from audiosearch.cli.output import path_fields, print_json, print_paths, remark, shown_path, size
+from audiosearch.cli.status_watch import watch_lines, watch_row
 from audiosearch.config import Config
+from audiosearch.indexing.watch_state import nudge
 from audiosearch.library import Status, open_library
+from audiosearch.library.watching import running_daemon
 
 _REMEDIES = {
     "empty": "the file has no content: copy it again",
@@ -31,12 +34,13 @@ def status(as_json: bool, config: Config, quiet: bool) -> None:
     """Show what the library holds, where it is, and which model answers."""
     with open_library(config) as library:
         told = library.status()
+    daemon = running_daemon(config)
     if told.note is not None:
         remark(told.note, quiet=quiet)
     if as_json:
-        print_json(_row(told))
+        print_json({**_row(told), "watch": None if daemon is None else watch_row(daemon)})
         return
-    for name, value in _lines(told):
+    for name, value in [*_lines(told), *watch_lines(daemon)]:
         click.echo(f"{click.style(f'{name:<11}', dim=True)} {value}")
 
 
@@ -107,7 +111,10 @@ def failed(retry: bool, form: OutputForm, config: Config, quiet: bool) -> None:
         files = library.failed()
         if retry:
             n_files = library.retry_failed()
-            remark(f"{n_files} files will be tried again by: audiosearch index", quiet=quiet)
+            nudge(config.data_dir)
+            remark(
+                f"{n_files} files will be tried again by audiosearch index, or watch", quiet=quiet
+            )
     if form.paths:
         print_paths((file.full_path for file in files), print0=form.print0)
         return

@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Final
 
 from audiosearch.config import IndexConfig, WatchConfig
 from audiosearch.errors import (
@@ -26,10 +26,11 @@ from audiosearch.errors import (
     SchemaTooNew,
     display_path,
 )
-from audiosearch.indexing.interfaces import IndexReport, Progress
+from audiosearch.indexing.interfaces import IndexReport
 from audiosearch.indexing.scan import excluded_names
 from audiosearch.indexing.sync import ScanRules
 from audiosearch.indexing.watch_events import FolderWatch, Inbox
+from audiosearch.indexing.watch_keeper import Keeper
 from audiosearch.indexing.watch_look import look, matters, outermost
 from audiosearch.indexing.watch_progress import WatchProgress
 from audiosearch.indexing.watch_roots import WatchedRoot, WatchedRoots
@@ -45,27 +46,6 @@ _TICK_S: Final = 0.5
 _MANY_PATHS: Final = 200  # looked at one by one; where there are more, a look at all is cheaper
 _QUIET_S: Final = 10.0  # without any change, before odd jobs are done
 _RETRY_S: Final = (5.0, 15.0, 60.0)  # pauses after something that may pass, as a full disk
-
-
-class Keeper(Protocol):
-    """What the daemon asks of a library; each call may raise `AudiosearchError`."""
-
-    def roots(self) -> Sequence[Root]:
-        """The folders of the library, as they are now."""
-
-    def nudged_at(self) -> int:
-        """A number that changes when a person wants all folders looked at."""
-
-    def is_known(self, place: Place) -> bool:
-        """Whether some file at a place, or below it, is in the library and not missing."""
-
-    def index(
-        self, places: Sequence[Place], *, rules: ScanRules, progress: Progress
-    ) -> IndexReport:
-        """Bring the library up to date with these places; ends early when the daemon stops."""
-
-    def tidy(self) -> None:
-        """Do what can wait; ends early when the daemon stops."""
 
 
 class Watcher:

@@ -1,0 +1,160 @@
+"""`audiosearch service`: have the daemon started at login, by systemd or launchd."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from audiosearch.cli.options import json_option, library_options
+from audiosearch.cli.output import print_json, remark
+from audiosearch.cli.service_unit import (
+    ServiceSettings,
+    launchd_agent,
+    launchd_path,
+    start_commands,
+    stop_commands,
+    systemd_path,
+    systemd_unit,
+)
+from audiosearch.cli.status_watch import watch_row
+from audiosearch.config import Config, default_config_path
+from audiosearch.errors import AudiosearchError, FeatureUnavailable
+from audiosearch.library.watching import running_daemon
+
+EXIT_NOTHING = 1
+_COMMAND_S = 60.0
+_MAC = sys.platform == "darwin"
+
+
+@click.group()
+def service() -> None:
+    """Run `audiosearch watch` in the background, from login on."""
+
+
+@service.command()
+@click.option(
+    "--print", "only_print", is_flag=True, help="Only show the file that would be written."
+)
+@click.option("--no-start", is_flag=True, help="Write the file, and leave starting it to you.")
+@click.option(
+    "--memory", default="50%", show_default=True, help="Most memory it may take: 4G, 50% (systemd)."
+)
+@click.option(
+    "--no-sandbox",
+    is_flag=True,
+    help="Leave out what needs user namespaces, where the unit cannot start with it (systemd).",
+)
+@library_options
+def install(
+    only_print: bool, no_start: bool, memory: str, no_sandbox: bool, config: Config, quiet: bool
+) -> None:
+    """Have the daemon started now and at each login, with the settings of this moment.
+
+    Variables AUDIOSEARCH_... of the environment are written down with it, and so is --config.
+    """
+    settings = ServiceSettings(
+        program=_program(config),
+        environment={k: v for k, v in os.environ.items() if k.startswith("AUDIOSEARCH_")},
+        data_dir=config.data_dir,
+        memory=memory,
+        sandbox=not no_sandbox,
+    )
+    text = launchd_agent(settings) if _MAC else systemd_unit(settings)
+    if only_print:
+        click.echo(text, nl=False)
+        return
+    path = _path()
+    try:
+        (config.data_dir / "logs").mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise AudiosearchError(error.strerror or str(error), path=path) from error
+    remark(f"written: {path}", quiet=quiet)
+    if no_start:
+        return
+    _run(start_commands(path, mac=_MAC), remedy="audiosearch service install --no-start")
+    remark("started; audiosearch status tells how it goes", quiet=quiet)
+
+
+@service.command()
+@json_option
+@library_options
+def status(as_json: bool, config: Config, quiet: bool) -> int:  # noqa: ARG001
+    """Tell whether the service is installed, and whether a daemon keeps this library.
+
+    Exit status 1 if it is not installed.
+    """
+    path = _path()
+    daemon = running_daemon(config)
+    if as_json:
+        print_json(
+            {
+                "installed": path.exists(),
+                "file": str(path),
+                "watch": None if daemon is None else watch_row(daemon),
+            }
+        )
+    else:
+        click.echo(f"{'installed' if path.exists() else 'not installed'}: {path}")
+        running = "not running" if daemon is None else f"pid {daemon.pid}: {daemon.activity}"
+        click.echo(f"daemon: {running}")
+    return 0 if path.exists() else EXIT_NOTHING
+
+
+@service.command()
+@library_options
+def remove(config: Config, quiet: bool) -> int:  # noqa: ARG001
+    """Stop the service and remove its file. The library stays as it is.
+
+    Exit status 1 if it is not installed.
+    """
+    path = _path()
+    if not path.exists():
+        remark(f"not installed: {path}", quiet=quiet)
+        return EXIT_NOTHING
+    try:
+        _run(stop_commands(mac=_MAC), remedy="stop it by hand, then remove the file")
+    finally:
+        path.unlink(missing_ok=True)
+    remark(f"removed: {path}", quiet=quiet)
+    return 0
+
+
+def _path() -> Path:
+    if sys.platform == "win32":
+        raise FeatureUnavailable(
+            "there is no service for this system",
+            remedy="have the Task Scheduler run: audiosearch watch",
+        )
+    return launchd_path() if _MAC else systemd_path()
+
+
+def _program(config: Config) -> tuple[str, ...]:
+    named = config.config_file
+    given = () if named == default_config_path() else ("--config", str(named.absolute()))
+    return (sys.executable, "-m", "audiosearch", "watch", *given)
+
+
+def _run(commands: Sequence[tuple[str, ...]], *, remedy: str) -> None:
+    """Run the service manager's commands.
+
+    Raises:
+        AudiosearchError: there is no such manager, or it refuses.
+    """
+    for command in commands:
+        line = " ".join(command)
+        try:
+            done = subprocess.run(  # noqa: S603  # our own words, no shell
+                command, capture_output=True, text=True, timeout=_COMMAND_S, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise AudiosearchError(f"{line}: {error}", remedy=remedy) from error
+        if done.returncode:
+            said = (done.stderr or done.stdout).strip().replace("\n", "; ")
+            raise AudiosearchError(f"{line}: {said or 'failed'}", remedy=remedy)

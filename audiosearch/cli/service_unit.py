@@ -1,0 +1,137 @@
+"""What a service manager is told of the daemon: a systemd user unit, or a launchd agent.
+
+In: `ServiceSettings`. Out: the text of a file, and where it belongs. Pure but for the user's home;
+nothing is written or started here.
+"""
+
+from __future__ import annotations
+
+import os
+import plistlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+UNIT: Final = "audiosearch.service"
+LABEL: Final = "org.audiosearch.watch"
+
+_STOP_S: Final = 15  # the daemon drains within ten
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceSettings:
+    """How the daemon is to run."""
+
+    program: tuple[str, ...]  # the command line
+    environment: Mapping[str, str]
+    data_dir: Path  # the only folder that it may write to
+    memory: str = "50%"  # most that it and its decoders may take, in systemd's words
+    sandbox: bool = True
+
+
+def systemd_path(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where a user's units are."""
+    config = environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(config) / "systemd" / "user" / UNIT
+
+
+def launchd_path() -> Path:
+    """Where a user's agents are."""
+    return Path.home() / "Library" / "LaunchAgents" / f"{LABEL}.plist"
+
+
+def systemd_unit(settings: ServiceSettings) -> str:
+    """The unit: low priority, a cap on memory, and a system that it can only read.
+
+    In a user's own manager `ProtectSystem` needs user namespaces (systemd.exec(5)); where those are
+    switched off, `sandbox=False` leaves it out.
+    """
+    data_dir = str(settings.data_dir)
+    # SQLite and Python put temporary files there; all else is closed to writing.
+    environment = {**settings.environment, "TMPDIR": data_dir}
+    lines = [
+        "# Written by `audiosearch service install`.",
+        "[Unit]",
+        "Description=audiosearch, a searchable library of sounds",
+        "StartLimitIntervalSec=600",
+        "StartLimitBurst=5",
+        "",
+        "[Service]",
+        "Type=notify",
+        "NotifyAccess=main",
+        f"ExecStart={' '.join(_word(each) for each in settings.program)}",
+        *(f"Environment={_setting(name, value)}" for name, value in sorted(environment.items())),
+        "Restart=on-failure",
+        "RestartSec=30",
+        "TimeoutStartSec=600",
+        f"TimeoutStopSec={_STOP_S}",
+        "KillMode=mixed",
+        "Nice=10",
+        "IOSchedulingClass=idle",
+        f"MemoryMax={settings.memory}",
+        "NoNewPrivileges=yes",
+        "RestrictAddressFamilies=AF_UNIX",
+    ]
+    if settings.sandbox:
+        lines += [
+            "ProtectSystem=strict",
+            "ProtectHome=read-only",
+            f"ReadWritePaths={_quoted(data_dir)}",
+        ]
+    lines += ["", "[Install]", "WantedBy=default.target", ""]
+    return "\n".join(lines)
+
+
+def _quoted(text: str) -> str:
+    """A word for systemd: in quotes, with nothing in it that means something."""
+    for character, meant in (("\\", "\\\\"), ('"', '\\"'), ("%", "%%"), ("\n", "\\n")):
+        text = text.replace(character, meant)
+    return f'"{text}"'
+
+
+def _word(text: str) -> str:
+    """A word of a command line, where variables are replaced as well."""
+    return _quoted(text.replace("$", "$$"))
+
+
+def _setting(name: str, value: str) -> str:
+    return _quoted(f"{name}={value}")
+
+
+def launchd_agent(settings: ServiceSettings) -> str:
+    """The agent; launchd knows no cap on memory and no read-only system."""
+    return plistlib.dumps(
+        {
+            "Label": LABEL,
+            "ProgramArguments": list(settings.program),
+            "EnvironmentVariables": dict(settings.environment),
+            "RunAtLoad": True,
+            "KeepAlive": {"SuccessfulExit": False},
+            "ThrottleInterval": 30,
+            "ExitTimeOut": _STOP_S,
+            "ProcessType": "Background",
+            "LowPriorityIO": True,
+            "Nice": 10,
+            "StandardErrorPath": str(settings.data_dir / "logs" / "launchd.log"),
+        }
+    ).decode()
+
+
+def start_commands(path: Path, *, mac: bool) -> Sequence[tuple[str, ...]]:
+    """What makes a service known and starts it, now and at each login."""
+    if mac:
+        return [("launchctl", "bootstrap", f"gui/{os.getuid()}", str(path))]
+    systemctl = ("systemctl", "--user")
+    return [
+        (*systemctl, "daemon-reload"),
+        (*systemctl, "enable", UNIT),
+        (*systemctl, "restart", UNIT),
+    ]
+
+
+def stop_commands(*, mac: bool) -> Sequence[tuple[str, ...]]:
+    """What ends a service, now and for good; its file is removed afterwards."""
+    if mac:
+        return [("launchctl", "bootout", f"gui/{os.getuid()}/{LABEL}")]
+    return [("systemctl", "--user", "disable", "--now", UNIT)]

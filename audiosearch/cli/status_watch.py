@@ -1,0 +1,83 @@
+"""What `audiosearch status` tells of the daemon: whether one runs, and how each root is watched."""
+
+from __future__ import annotations
+
+import time
+
+from audiosearch.cli.output import duration, path_fields, shown_path
+from audiosearch.indexing.watch_progress import progress_line
+from audiosearch.indexing.watch_state import RootState, WatchState
+
+
+def watch_row(state: WatchState) -> dict[str, object]:
+    """A running daemon, for programs; times are Unix times."""
+    progress = state.progress
+    return {
+        "pid": state.pid,
+        "since": state.since,
+        "activity": str(state.activity),
+        "note": state.note,
+        "scanned_at": state.scanned_at,
+        "next_scan_at": state.next_scan_at,
+        "settling": state.n_settling,
+        "progress": None
+        if progress is None
+        else {
+            "done": progress.n_done,
+            "files": progress.n_files,
+            "failed": progress.n_failed,
+            "sound_s": progress.sound_s,
+            "rate": progress.rate,
+            "left_s": progress.left_s,
+        },
+        "roots": [_root_row(root) for root in state.roots],
+    }
+
+
+def _root_row(root: RootState) -> dict[str, object]:
+    held = None if root.held is None else {"lost": root.held.n_lost, "known": root.held.n_known}
+    return {
+        **path_fields(root.path),
+        "mode": str(root.mode),
+        "why": root.why,
+        "folders": root.n_folders,
+        "watched": root.n_watched,
+        "scanned_at": root.scanned_at,
+        "held": held,
+    }
+
+
+def watch_lines(state: WatchState | None) -> list[tuple[str, str]]:
+    """The same for people: pairs of a name and a text."""
+    if state is None:
+        return [("watch", "no daemon is running (audiosearch watch)")]
+    now = time.time()
+    text = f"pid {state.pid}, for {duration(now - state.since)}: {state.activity}"
+    if state.note is not None:
+        text += f" ({state.note})"
+    lines = [("watch", text)]
+    if state.progress is not None:
+        lines.append(("", progress_line(state.progress)))
+    if state.n_settling:
+        lines.append(("", f"{state.n_settling} paths have changed and come to rest"))
+    if state.next_scan_at is not None:
+        last = "" if state.scanned_at is None else f"last {duration(now - state.scanned_at)} ago, "
+        lines.append(
+            ("", f"full look: {last}next in {duration(max(0.0, state.next_scan_at - now))}")
+        )
+    lines += [("", _root_line(root)) for root in state.roots]
+    return lines
+
+
+def _root_line(root: RootState) -> str:
+    text = f"{shown_path(root.path)}: {root.mode}"
+    if root.why is not None:
+        text += f", {root.why}"
+    elif root.n_folders is not None:
+        text += f", {root.n_watched} of {root.n_folders} folders watched"
+    if root.held is not None:
+        text += (
+            f"; {root.held.n_lost} of {root.held.n_known} files are gone:"
+            " if that is meant, audiosearch roots confirm"
+        )
+    return text
