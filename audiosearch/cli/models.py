@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 
@@ -14,7 +15,7 @@ from audiosearch.cli.output import print_json, remark, size
 from audiosearch.cli.settings_file import change_setting
 from audiosearch.config import Config
 from audiosearch.errors import BundleError, FeatureUnavailable
-from audiosearch.library import bundle_paths, find_model
+from audiosearch.library import bundle_paths, find_model, remember_model
 from audiosearch.model.bundle import Bundle, load_bundle
 
 
@@ -102,12 +103,17 @@ def verify(name: str | None, config: Config, quiet: bool) -> None:
 def use(name: str, config: Config, quiet: bool) -> None:
     """Have the bundle NAME hear and answer from now on (writes it into the settings file).
 
+    NAME may be the path of a bundle's folder, which is remembered by the folder's name.
+
     What another bundle has heard stays. Until `audiosearch index` has let this one hear all of
     it, searches are answered by the other one.
     """
     path = find_model(config, name)
     bundle = load_bundle(path)
-    change_setting(config.config_file, section="model", key="bundle", value=name)
+    remember_model(config, bundle)
+    by_path = Path(name).expanduser() == path
+    value = str(path.absolute()) if by_path else name
+    change_setting(config.config_file, section="model", key="bundle", value=value)
     remark(f"{config.config_file}: the model is {bundle.name} {bundle.version}", quiet=quiet)
     variable = "AUDIOSEARCH_MODEL_BUNDLE"
     if variable in os.environ:
@@ -141,6 +147,52 @@ def import_(
     )
     bundle = load_bundle(path)
     remark(f"{path}: {size(bundle.size)}, {len(bundle.vocabulary)} words", quiet=quiet)
+    remark(f"audiosearch models use {name} switches to it", quiet=quiet)
+
+
+@models.command()
+@click.argument("source")
+@click.option("--name", required=True, help="What the new bundle is called.")
+@click.option(
+    "--sounds",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="A folder of sounds like those to be searched (default: generated ones).",
+)
+@click.option("--force", is_flag=True, help="Write over a bundle of that name.")
+@json_option
+@library_options
+def quantise(
+    source: str,
+    name: str,
+    sounds: Path | None,
+    force: bool,
+    as_json: bool,
+    config: Config,
+    quiet: bool,
+) -> None:
+    """Make a bundle of the bundle SOURCE whose encoder computes in 8 bits, and say what that costs.
+
+    Large encoders run faster so; the text side stays as it is. Half of the sounds give the ranges
+    of numbers, the other half tells the loss. Needs the extra [train].
+    """
+    quantiser, calibration = _training("published_quantise"), _training("published_sounds")
+    bundle = load_bundle(find_model(config, source))
+    remark("listening, and comparing the result (a minute or so) ...", quiet=quiet)
+    path, loss = quantiser.quantise_bundle(
+        bundle,
+        name=name,
+        folder=config.models_dir,
+        sounds=calibration.calibration_sounds(bundle, folder=sounds),
+        replace=force,
+    )
+    if as_json:
+        print_json({"name": name, "path": str(path), **asdict(loss)})
+        return
+    click.echo(
+        f"{name}: on {loss.n_sounds} sounds, cosine of frames {loss.mean_cosine:.4f}"
+        f" (worst {loss.least_cosine:.4f}), of embeddings {loss.embedding_cosine:.4f} at worst;"
+        f" cross-entropy off by {loss.cross_entropy:.3f} nats a word"
+    )
     remark(f"audiosearch models use {name} switches to it", quiet=quiet)
 
 

@@ -5,7 +5,7 @@
 """
 
 from audiosearch.library.library import Library, open_library
-from audiosearch.library.models import bundle_paths, find_model
+from audiosearch.library.models import bundle_paths, find_model, remember_model
 from audiosearch.library.status import Status
 
-__all__ = ["Library", "Status", "bundle_paths", "find_model", "open_library"]
+__all__ = ["Library", "Status", "bundle_paths", "find_model", "open_library", "remember_model"]

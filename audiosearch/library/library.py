@@ -21,6 +21,7 @@ from audiosearch.library.folders import (
     remove_root,
     sound_files,
 )
+from audiosearch.library.models import remember_model
 from audiosearch.library.status import Status, status
 from audiosearch.search.collection import Added
 from audiosearch.store.database import open_database
@@ -93,6 +94,7 @@ class Library(Answers):
         from audiosearch.model.caption import Captioner  # noqa: PLC0415
 
         model = self.chosen
+        remember_model(self.config, model.bundle)  # what it hears must find it again
         return Models(
             encoder=model.encoder,
             captioner=Captioner(model.decoder) if self.config.index.captions else None,

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from audiosearch.config import Config
 from audiosearch.errors import BundleError
-from audiosearch.model.bundle import find_bundle, list_bundles, load_bundle
+from audiosearch.model.bundle import Bundle, find_bundle, list_bundles, load_bundle
+from audiosearch.model.known import known_bundles, remember_bundle
 from audiosearch.model.loaded import LoadedModel
 from audiosearch.model.runtime import RuntimeOptions
 from audiosearch.resources import bundled_models_path
@@ -72,18 +73,19 @@ class ModelChoice:
 
     def _installed(self, other: BundleAhead) -> LoadedModel | None:
         """A model that is ahead of the chosen one; None where it is no longer there."""
-        try:
-            bundle = load_bundle(find_model(self._config, other.name))
-        except BundleError:
-            return None
-        if bundle.fingerprint != other.fingerprint:
-            return None
-        return LoadedModel(bundle, options=self._options)
+        for path in _by_name_first(self._config, other.name):
+            try:
+                bundle = load_bundle(path)
+            except BundleError:
+                continue
+            if bundle.fingerprint == other.fingerprint:
+                return LoadedModel(bundle, options=self._options)
+        return None
 
 
 def bundle_paths(config: Config) -> list[Path]:
-    """The folders of all bundles: those that the user installed, then those that came along."""
-    return list_bundles(search=_folders(config))
+    """The folders of all bundles: the user's, those that came along, those once given by path."""
+    return list_bundles(search=_folders(config), others=known_bundles(config.models_dir))
 
 
 def find_model(config: Config, name_or_path: str) -> Path:
@@ -92,8 +94,21 @@ def find_model(config: Config, name_or_path: str) -> Path:
     Raises:
         BundleError: there is none of that name.
     """
-    return find_bundle(name_or_path, search=_folders(config))
+    others = known_bundles(config.models_dir)
+    return find_bundle(name_or_path, search=_folders(config), others=others)
+
+
+def remember_model(config: Config, bundle: Bundle) -> None:
+    """Have a bundle that stands elsewhere found by its name from now on."""
+    if bundle.path.parent not in _folders(config):
+        remember_bundle(bundle.path, models=config.models_dir)
 
 
 def _folders(config: Config) -> tuple[Path, ...]:
     return (config.models_dir, bundled_models_path())
+
+
+def _by_name_first(config: Config, name: str) -> list[Path]:
+    """Every bundle folder there is, those called `name` first."""
+    paths = dict.fromkeys([*bundle_paths(config), *known_bundles(config.models_dir)])
+    return sorted(paths, key=lambda path: path.name != name)

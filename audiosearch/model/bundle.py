@@ -1,32 +1,33 @@
 """A model bundle: one folder with ONNX graphs, a vocabulary and `bundle.json`.
 
-In goes a folder, out comes a frozen description, after every file has been checked: all files
-listed are there, inside the folder, of the listed size and SHA-256; the graphs use standard
-operators only and hold all their data. Nothing is loaded before that, and nothing is ever
-unpickled. What the graphs compute is the business of `encoder`, `decoder` and `text_tower`.
+In goes a folder, out comes a frozen description, after every file has been checked (`bundle_files`);
+the graphs use standard operators only and hold all their data. What the graphs compute is the business of `encoder`, `decoder` and `text_tower`.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from types import MappingProxyType
 
 from audiosearch.errors import BundleError, FeatureUnavailable
-from audiosearch.model import onnx_check
 from audiosearch.model.beam import BeamOptions
+from audiosearch.model.bundle_files import (
+    MANIFEST,
+    BundleFile,
+    check_graph,
+    fingerprint,
+    listed_files,
+)
 from audiosearch.model.bundle_texts import read_pieces, read_vocabulary
 from audiosearch.model.manifest import REMEDY, Fields, read_json, text_list
 from audiosearch.model.pieces import Pieces
 from audiosearch.model.score import Score
 from audiosearch.model.text import Vocabulary
 
-MANIFEST = "bundle.json"
 FORMAT = 1
 GRAPHS = ("encoder", "memory", "decoder", "text")
-_SUFFIXES = frozenset({".onnx", ".json", ".txt", ".md"})  # data only: nothing that runs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,31 +43,6 @@ class DecoderShape:
     def head_dim(self) -> int:
         """Size of one head."""
         return self.dim // self.heads
-
-
-@dataclass(frozen=True, kw_only=True)
-class BundleFile:
-    """A file of the bundle, as the manifest lists it."""
-
-    path: Path
-    sha256: str
-    size: int  # bytes
-
-    def read(self) -> bytes:
-        """The content, checked against its hash at this very reading.
-
-        Raises:
-            BundleError: it cannot be read, or is not what the manifest lists.
-        """
-        try:
-            content = self.path.read_bytes()
-        except OSError as error:
-            reason = f"cannot be read: {error.strerror}"
-            raise BundleError(reason, path=self.path, remedy=REMEDY) from error
-        if len(content) != self.size or hashlib.sha256(content).hexdigest() != self.sha256:
-            reason = f"is not the file that {MANIFEST} lists: its size or SHA-256 differs"
-            raise BundleError(reason, path=self.path, remedy=REMEDY)
-        return content
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,11 +109,11 @@ def load_bundle(path: Path) -> Bundle:
         BundleError: something is missing, tampered with, unsafe or of an unknown format.
     """
     manifest = _read_manifest(path)
-    files = {name: _listed_file(path, name, entry) for name, entry in _entries(manifest)}
+    files = listed_files(manifest)
     contents = {name: file.read() for name, file in files.items()}
     graphs = _graphs(manifest, files)
     for graph in graphs.values():
-        _check_graph(graph.path, contents[_name_of(graph, files)])
+        check_graph(graph.path, contents[_name_of(graph, files)])
     vocabulary, start_token = read_vocabulary(manifest, contents)
     shape = _decoder_shape(manifest.table("decoder"))
     return Bundle(
@@ -160,7 +136,7 @@ def load_bundle(path: Path) -> Bundle:
         score=_score(manifest.table("score")),
         tags=_tags(manifest, contents),
         graphs=MappingProxyType(graphs),
-        fingerprint=_fingerprint(files),
+        fingerprint=fingerprint(files),
     )
 
 
@@ -181,32 +157,6 @@ def _read_manifest(path: Path) -> Fields:
     return manifest
 
 
-def _entries(manifest: Fields) -> list[tuple[str, Fields]]:
-    return sorted(manifest.table("files").tables(), key=lambda item: item[0])
-
-
-def _listed_file(folder: Path, name: str, entry: Fields) -> BundleFile:
-    """The file that the manifest lists as `name`, once it is known to stand in the folder."""
-
-    def refused(reason: str) -> BundleError:
-        return BundleError(f"{name!r} {reason}", path=folder / MANIFEST, remedy=REMEDY)
-
-    posix, windows = PurePosixPath(name), PureWindowsPath(name)
-    if posix.is_absolute() or windows.anchor or ".." in (*posix.parts, *windows.parts):
-        raise refused("is listed, which lies outside the bundle")
-    if not posix.parts or "\\" in name or "\0" in name or name == MANIFEST:
-        raise refused("is listed, which is no file name")
-    if posix.suffix.lower() not in _SUFFIXES:
-        raise refused(f"is listed; only {', '.join(sorted(_SUFFIXES))} files belong in a bundle")
-    path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise refused("is a link that leads out of the bundle")
-    if not path.is_file():
-        raise BundleError("is missing from the bundle", path=path, remedy=REMEDY)
-    sha256 = entry.text("sha256").lower()
-    return BundleFile(path=path, sha256=sha256, size=entry.integer("bytes", most=2**40))
-
-
 def _graphs(manifest: Fields, files: Mapping[str, BundleFile]) -> dict[str, BundleFile]:
     table = manifest.table("graphs")
     needed = [name for name in GRAPHS if name != "text" or manifest.integer("joint_dim") > 0]
@@ -222,16 +172,6 @@ def _reference(table: Fields, key: str, files: Mapping[str, BundleFile]) -> Bund
 
 def _name_of(file: BundleFile, files: Mapping[str, BundleFile]) -> str:
     return next(name for name, listed in files.items() if listed is file)
-
-
-def _check_graph(path: Path, content: bytes) -> None:
-    try:
-        found = onnx_check.complaints(content)
-    except onnx_check.NotOnnx as error:
-        raise BundleError(f"no ONNX model: {error}", path=path, remedy=REMEDY) from error
-    if found:
-        reason = f"refused, since it holds {found[0]}; a bundle needs nothing from outside"
-        raise BundleError(reason, path=path, remedy=REMEDY)
 
 
 def _decoder_shape(table: Fields) -> DecoderShape:
@@ -276,24 +216,21 @@ def _tags(manifest: Fields, contents: Mapping[str, bytes]) -> tuple[str, ...]:
     return text_list(read_json(contents[name], path=path), error=wrong)
 
 
-def _fingerprint(files: Mapping[str, BundleFile]) -> str:
-    lines = [f"{name}\0{file.sha256}\n" for name, file in sorted(files.items())]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def list_bundles(*, search: Sequence[Path]) -> list[Path]:
-    """The bundle folders in the `search` folders; of equal names the first counts."""
+def list_bundles(*, search: Sequence[Path], others: Sequence[Path] = ()) -> list[Path]:
+    """The bundles in the folders `search`, then the folders `others`; the first of a name counts."""
     found: dict[str, Path] = {}
     for folder in search:
         if folder.is_dir():
             for entry in sorted(folder.iterdir()):
                 if (entry / MANIFEST).is_file():
                     found.setdefault(entry.name, entry)
+    for entry in others:
+        found.setdefault(entry.name, entry)
     return [found[name] for name in sorted(found)]
 
 
-def find_bundle(name_or_path: str, *, search: Sequence[Path]) -> Path:
-    """The folder of a bundle given by its name in the `search` folders, or by its path.
+def find_bundle(name_or_path: str, *, search: Sequence[Path], others: Sequence[Path] = ()) -> Path:
+    """The folder of a bundle given by its name in the `search` folders or `others`, or by its path.
 
     A text with a path separator is a path, any other a name.
 
@@ -307,7 +244,7 @@ def find_bundle(name_or_path: str, *, search: Sequence[Path]) -> Path:
         raise BundleError(
             f"no model bundle: it holds no {MANIFEST}", path=given, remedy="audiosearch models list"
         )
-    bundles = list_bundles(search=search)
+    bundles = list_bundles(search=search, others=others)
     for bundle in bundles:
         if bundle.name == name_or_path:
             return bundle

@@ -39,7 +39,7 @@ class Captioner:
     def __init__(self, decoder: Decoder, *, options: BeamOptions | None = None) -> None:
         self.decoder = decoder
         self.options = options or decoder.bundle.beam
-        self._scorer = CaptionScorer(decoder)
+        self.scorer = CaptionScorer(decoder)
 
     def captions(self, frames: Sequence[AnyFloats]) -> list[CaptionOut]:
         """The sentence of each sound, given as its frames (T_i, D), in that order.
@@ -73,7 +73,7 @@ class Captioner:
             ) from error
         best = [hypotheses[0] for hypotheses in found]
         words = [self._words(hypothesis) for hypothesis in best]
-        cross_entropies = self._scorer.cross_entropy(words, memory).tolist()
+        cross_entropies = self.scorer.cross_entropy(words, memory).tolist()
         return [
             CaptionOut(bundle.vocabulary.decode(ids), ids, hypothesis.mean_log_prob, cross_entropy)
             for hypothesis, ids, cross_entropy in zip(best, words, cross_entropies, strict=True)

@@ -22,7 +22,8 @@ from torch.nn import functional
 from audiosearch.training.audio_head import AudioHead
 from audiosearch.training.convnext import ConvNext
 from audiosearch.training.decoder import CaptionDecoder, DecoderNetwork, Memory, Past
-from audiosearch.training.frontend import FrontendConfig, LogMel
+from audiosearch.training.frontend import FrontendConfig
+from audiosearch.training.published_graph import inference_form
 
 OPSET = 17
 HALF_FROM = 1024  # smaller tensors are not worth a conversion
@@ -39,8 +40,7 @@ class EncoderGraph(nn.Module):
         head: AudioHead | None,
     ) -> None:
         super().__init__()
-        self.log_mel = LogMel(frontend, as_convolution=True)
-        self.encoder = encoder
+        self.log_mel, self.encoder = inference_form(frontend, encoder)
         self.decoder = decoder
         self.head = head
 

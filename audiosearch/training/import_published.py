@@ -27,6 +27,7 @@ from audiosearch.training.published import (
     PublishedEncoder,
     read_published,
 )
+from audiosearch.training.published_graph import check_lean_form
 
 MIN_SAMPLES = 7360  # 0.23 s: below, the last stage of the encoder has no row
 WINDOW_S = 10.0
@@ -66,11 +67,7 @@ def import_published(
         BundleError: a file cannot be read safely, or is not what is needed; the name is taken.
         AudiosearchError: the exported graphs do not give torch's numbers.
     """
-    target = folder / name
-    if not _NAME.fullmatch(name):
-        raise BundleError(f"{name!r} is no name for a bundle", remedy="use letters, digits, . _ -")
-    if (target / MANIFEST).exists() and not replace:
-        raise BundleError("is there already", path=target, remedy="--force writes over it")
+    target = check_name(name, folder=folder, replace=replace)
     encoder, decoder = _one_of_each(paths)
     network, vocabulary = decoder.network, decoder.vocabulary
     if network.config.feature_dim != encoder.network.config.dims[-1]:
@@ -79,6 +76,7 @@ def import_published(
             f" the encoder gives {encoder.network.config.dims[-1]}",
             path=paths[0],
         )
+    check_lean_form(PAPER_FRONTEND, encoder.network, path=paths[0])
     classes = encoder.network.config.classes
     facts = BundleFacts(
         name=name,
@@ -104,6 +102,20 @@ def import_published(
             return export_bundle(networks, facts, path=target)
         except OSError as error:
             raise BundleError(f"cannot be written: {error.strerror}", path=target) from error
+
+
+def check_name(name: str, *, folder: Path, replace: bool) -> Path:
+    """The folder of a new bundle in `folder`.
+
+    Raises:
+        BundleError: the name is unfit, or taken and not to be replaced.
+    """
+    target = folder / name
+    if not _NAME.fullmatch(name):
+        raise BundleError(f"{name!r} is no name for a bundle", remedy="use letters, digits, . _ -")
+    if (target / MANIFEST).exists() and not replace:
+        raise BundleError("is there already", path=target, remedy="--force writes over it")
+    return target
 
 
 def _one_of_each(paths: Sequence[Path]) -> tuple[PublishedEncoder, PublishedDecoder]:

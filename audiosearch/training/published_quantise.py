@@ -1,0 +1,144 @@
+"""A bundle with an 8-bit encoder beside the one it is made from: `audiosearch models quantise`.
+
+In: a bundle and sounds to take ranges from. Out: another bundle, the same but for its encoder and
+name, and figures of what that costs: on sounds, frames and embeddings next to those of the first
+bundle, and cross-entropies of the sentence that the first one writes. Half of the sounds give the
+ranges, the other half the figures. Whether rankings suffer, `audiosearch evaluate` tells.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+from audiosearch.errors import AudiosearchError, BundleError
+from audiosearch.model.bundle import MANIFEST, Bundle, load_bundle
+from audiosearch.model.caption import Captioner
+from audiosearch.model.decoder import Decoder
+from audiosearch.model.encoder import Encoder
+from audiosearch.model.runtime import RuntimeOptions
+from audiosearch.training.import_published import check_name
+from audiosearch.training.published_int8 import quantised
+
+Floats = npt.NDArray[np.float32]
+LEAST_SOUNDS = 4
+CPU = RuntimeOptions(device="cpu")
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What 8 bits change, over sounds that the ranges were not taken from.
+
+    Attributes:
+        n_sounds: how many.
+        least_cosine: of a frame with the same frame in float32, the worst of all.
+        mean_cosine: the mean over all frames.
+        embedding_cosine: the worst of the sounds' embeddings.
+        cross_entropy: mean absolute change, in nats a word, for the sentence written in float32.
+    """
+
+    n_sounds: int
+    least_cosine: float
+    mean_cosine: float
+    embedding_cosine: float
+    cross_entropy: float
+
+
+def quantise_bundle(
+    source: Bundle, *, name: str, folder: Path, sounds: Sequence[Floats], replace: bool = False
+) -> tuple[Path, Loss]:
+    """Write the bundle `name` into `folder`; its path, and what was lost.
+
+    Args:
+        source: the bundle to make it from.
+        name: what the new one will be called.
+        folder: where the user's bundles stand.
+        sounds: (n,) each, at the bundle's rate, not longer than its window.
+        replace: write over a bundle of that name.
+
+    Raises:
+        BundleError: the name is taken or unfit, or the folder cannot be written to.
+        AudiosearchError: there are too few sounds, or nothing in the encoder to quantise.
+    """
+    target = check_name(name, folder=folder, replace=replace)
+    if len(sounds) < LEAST_SOUNDS:
+        raise AudiosearchError(
+            f"{len(sounds)} sounds are too few to quantise with",
+            remedy=f"give a folder with at least {LEAST_SOUNDS}",
+        )
+    least = source.min_samples
+    padded = [np.pad(sound, (0, max(0, least - len(sound)))) for sound in sounds]
+    model = onnx.load_from_string(source.graphs["encoder"].read())
+    content = quantised(model, padded[::2]).SerializeToString()
+    partial = target.with_name(target.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        shutil.copytree(source.path, partial)
+        _put_encoder(partial, source.graphs["encoder"].path.name, content, name=name)
+        loss = measure_loss(source, load_bundle(partial), padded[1::2])
+        shutil.rmtree(target, ignore_errors=True)
+        partial.replace(target)
+    except OSError as error:
+        raise BundleError(f"cannot be written: {error.strerror}", path=target) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return target, loss
+
+
+def _put_encoder(folder: Path, file: str, content: bytes, *, name: str) -> None:
+    """Replace the encoder of the bundle in `folder`, and list it so."""
+    (folder / file).write_bytes(content)
+    manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+    manifest["name"] = name
+    about = f"{manifest.get('description') or ''} Encoder in 8 bits."
+    manifest["description"] = about.strip()
+    manifest["files"][file] = {
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "bytes": len(content),
+    }
+    text = json.dumps(manifest, ensure_ascii=False, indent=1)
+    (folder / MANIFEST).write_text(f"{text}\n", encoding="utf-8")
+
+
+def measure_loss(exact: Bundle, coarse: Bundle, sounds: Sequence[Floats]) -> Loss:
+    """How far the encoder of `coarse` is from that of `exact` on `sounds` (n,)."""
+    heard = Encoder(exact, options=CPU).encode_many(sounds)
+    other = Encoder(coarse, options=CPU).encode_many(sounds)
+    cosines = np.concatenate(
+        [_cosines(one.frames, two.frames) for one, two in zip(heard, other, strict=True)]
+    )
+    embeddings = [
+        float(one.embedding @ two.embedding) for one, two in zip(heard, other, strict=True)
+    ]
+    decoder = Decoder(exact, options=CPU)
+    captioner = Captioner(decoder)
+    written = captioner.captions([each.frames for each in heard])
+    again = captioner.scorer.cross_entropy(
+        [caption.ids for caption in written], decoder.memory([each.frames for each in other])
+    )
+    changes = [
+        abs(caption.cross_entropy - float(value))
+        for caption, value in zip(written, again, strict=True)
+    ]
+    return Loss(
+        n_sounds=len(sounds),
+        least_cosine=float(cosines.min()),
+        mean_cosine=float(cosines.mean()),
+        embedding_cosine=min(embeddings),
+        cross_entropy=float(np.mean(changes)),
+    )
+
+
+def _cosines(one: Floats, other: Floats) -> Floats:
+    """Of each frame (T, D) with the same frame; two frames of zeros are alike."""
+    product = (one * other).sum(axis=1)
+    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    return np.where(lengths > 0, product / np.maximum(lengths, 1e-12), 1.0).astype(np.float32)

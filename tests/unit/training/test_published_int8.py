@@ -1,0 +1,121 @@
+"""Encoders in 8 bits: what is changed, what is not, and that it is refused where it cannot be."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+onnx = pytest.importorskip("onnx")
+
+from audiosearch.errors import AudiosearchError, BundleError  # noqa: E402
+from audiosearch.model import onnx_check  # noqa: E402
+from audiosearch.model.bundle import load_bundle  # noqa: E402
+from audiosearch.model.encoder import Encoder  # noqa: E402
+from audiosearch.training.import_published import import_published  # noqa: E402
+from audiosearch.training.published_int8 import Range, linear_layers, quantised  # noqa: E402
+from audiosearch.training.published_quantise import quantise_bundle  # noqa: E402
+from audiosearch.training.published_sounds import calibration_sounds  # noqa: E402
+from tests.published_checkpoints import write_hub_folder  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    hub = write_hub_folder(tmp_path_factory.mktemp("hub"))
+    folder = tmp_path_factory.mktemp("models")
+    return load_bundle(import_published([hub], name="small", folder=folder))
+
+
+@pytest.fixture(scope="module")
+def sounds():
+    rng = np.random.default_rng(0)
+    times = np.arange(32_000) / 32_000
+    made = []
+    for _ in range(8):
+        tone = np.sin(2 * np.pi * rng.uniform(100, 5000) * times) * rng.uniform(0.05, 0.4)
+        made.append((tone + rng.uniform(0, 0.05) * rng.standard_normal(32_000)).astype(np.float32))
+    return made
+
+
+@pytest.fixture(scope="module")
+def coarse(bundle, sounds, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models8")
+    return quantise_bundle(bundle, name="small8", folder=folder, sounds=sounds)
+
+
+def _encoder(bundle):
+    return onnx.load_from_string(bundle.graphs["encoder"].read())
+
+
+def test_the_two_layers_of_every_block_are_found_and_no_other(bundle):
+    shapes = [layer.weight.shape for layer in linear_layers(_encoder(bundle))]
+    assert shapes == [(4, 16), (16, 4), (4, 16), (16, 4), (8, 32), (32, 8), (12, 48), (48, 12)]
+    assert all(layer.bias is not None for layer in linear_layers(_encoder(bundle)))
+
+
+def test_only_those_layers_change_and_only_standard_operators_are_used(bundle, sounds):
+    before = _encoder(bundle)
+    after = quantised(before, sounds)
+    assert onnx_check.complaints(after.SerializeToString()) == []
+    kinds = [node.op_type for node in after.graph.node]
+    assert kinds.count("QuantizeLinear") == len(linear_layers(before)) == 8
+    whole = [each for each in after.graph.initializer if each.name.endswith(".int8.weight")]
+    assert len(whole) == 8
+    assert all(each.data_type == onnx.TensorProto.INT8 for each in whole)
+    assert linear_layers(after) == []
+    assert [node.op_type for node in before.graph.node].count("Conv") == kinds.count("Conv")
+
+
+def test_the_loss_is_small_and_told(bundle, coarse):
+    path, loss = coarse
+    made = load_bundle(path)
+    assert (made.name, made.decoder, made.vocabulary) == (
+        "small8",
+        bundle.decoder,
+        bundle.vocabulary,
+    )
+    assert made.fingerprint != bundle.fingerprint
+    assert "8 bits" in made.description
+    assert loss.n_sounds == 4
+    assert 0.9 < loss.least_cosine <= loss.mean_cosine <= 1.0001
+    assert loss.mean_cosine > 0.99
+    assert 0 < loss.cross_entropy < 0.1
+
+
+def test_a_sound_gives_the_same_whatever_it_is_encoded_with(coarse, sounds):
+    encoder = Encoder(load_bundle(coarse[0]))
+    [alone] = encoder.encode(sounds[0][None])
+    together = encoder.encode(np.stack([sounds[0], 4 * sounds[1], sounds[2]]))[0]
+    np.testing.assert_allclose(alone.frames, together.frames, atol=1e-5)
+
+
+def test_a_range_holds_zero_exactly():
+    heard = Range(-0.17, 3.3)
+    assert heard.least < (0 - heard.zero) * heard.scale < heard.least + heard.scale
+    assert Range(0.0, 0.0).zero == 0
+
+
+def test_what_cannot_be_done_is_refused_and_leaves_nothing(bundle, coarse, sounds, tmp_path):
+    with pytest.raises(AudiosearchError, match="too few"):
+        quantise_bundle(bundle, name="few", folder=tmp_path, sounds=sounds[:3])
+    with pytest.raises(AudiosearchError, match="no linear layer"):
+        quantise_bundle(load_bundle(coarse[0]), name="twice", folder=tmp_path, sounds=sounds)
+    with pytest.raises(BundleError, match="is there already"):
+        quantise_bundle(bundle, name="small8", folder=coarse[0].parent, sounds=sounds)
+    with pytest.raises(AudiosearchError, match="no sound"):
+        quantised(_encoder(bundle), [])
+    assert list(tmp_path.iterdir()) == []
+    manifest = json.loads((coarse[0] / "bundle.json").read_text("utf-8"))
+    assert manifest["name"] == "small8"
+
+
+def test_sounds_come_from_a_folder_or_are_made(bundle, sound_folder):
+    (sound_folder / "broken.wav").write_bytes(b"no sound")
+    given = calibration_sounds(bundle, folder=sound_folder)
+    assert 3 <= len(given) <= 12
+    made = calibration_sounds(bundle, folder=None)
+    assert len(made) > len(given)
+    longest = int(bundle.window_s * bundle.sample_rate)
+    assert all(0 < len(sound) <= longest for sound in (*given, *made))
