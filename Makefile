@@ -12,7 +12,7 @@ SOUNDS ?=
 PARITY ?= $(AUDIOSEARCH_PARITY)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench parity wheel clean
+.PHONY: help demo test check format bench soak parity wheel clean
 
 help:  ## List the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,11 @@ format: $(DEV)/.installed  ## Let ruff lay out the code
 bench: $(DEV)/.installed  ## Measure indexing and search (SOUNDS=/my/folder)
 	$(BIN)/python -m benchmarks.indexing "$(SOUNDS)"
 	$(BIN)/python -m benchmarks.cold_find "$(SOUNDS)"
+
+soak: $(DEV)/.installed  ## Hours of kills, damaged files and random histories, at low priority
+	nice -n 19 $(BIN)/python -m benchmarks.kills --kills 500
+	nice -n 19 $(BIN)/python -m benchmarks.fuzz --files 10000
+	nice -n 19 $(BIN)/python -m benchmarks.histories --histories 10000
 
 parity: $(DEV)/.installed  ## Compare with numbers of the authors' own code (PARITY=/their/folder)
 	@test -d "$(PARITY)" || { echo "PARITY=FOLDER must name the folder of reference numbers"; exit 2; }

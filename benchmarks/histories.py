@@ -1,0 +1,66 @@
+"""Live through thousands of random histories of a library, each held to a plain dict.
+
+    python -m benchmarks.histories --histories 10000 --seed 1
+
+The state machine of `tests/library_machine.py` with the toy bundle, in rounds whose seeds follow
+one another. A history that goes wrong is shortened and its steps are printed; exit status 1.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import click
+from hypothesis import HealthCheck, seed, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from audiosearch.training.toy import write_toy_bundle
+from tests import library_machine
+
+ROUND = 250  # histories with one seed
+
+
+@click.command()
+@click.option("--histories", default=10_000, show_default=True)
+@click.option("--steps", default=12, show_default=True, help="Steps of a history, at most.")
+@click.option("--seed", "first_seed", default=1, show_default=True)
+def main(histories: int, steps: int, first_seed: int) -> None:
+    """Live and compare; print how far it has come."""
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as place:
+        os.environ[library_machine.BUNDLE] = str(write_toy_bundle(Path(place) / "toy"))
+        for number in itertools.count():
+            done = number * ROUND
+            click.echo(f"{done} histories, {time.monotonic() - start:.0f} s, 0 amiss", err=True)
+            if done >= histories:
+                break
+            _live(min(ROUND, histories - done), steps=steps, number=first_seed + number)
+    click.echo(
+        f"{histories} histories of up to {steps} steps, seeds {first_seed} to"
+        f" {first_seed + number - 1}, {time.monotonic() - start:.0f} s; 0 amiss"
+    )
+
+
+def _live(histories: int, *, steps: int, number: int) -> None:
+    wanted = settings(
+        max_examples=histories,
+        stateful_step_count=steps,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    machine = seed(number)(library_machine.LibraryMachine)
+    try:
+        run_state_machine_as_test(machine, settings=wanted)
+    except Exception:
+        click.echo(f"seed {number}: a history went wrong; its steps:", err=True)
+        raise
+
+
+if __name__ == "__main__":
+    sys.exit(main())
