@@ -1,3 +1,5 @@
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +19,15 @@ from audiosearch.store.names import name_words, words_of
 )
 def test_names_are_split_into_words(path: bytes, expected: str) -> None:
     assert name_words(path) == expected
+
+
+def test_composed_and_decomposed_names_have_the_same_words() -> None:
+    """macOS hands out decomposed names, most others composed ones."""
+    name = "Café_Öl.wav"
+    composed, decomposed = (unicodedata.normalize(form, name) for form in ("NFC", "NFD"))
+    assert composed != decomposed
+    assert name_words(composed.encode()) == name_words(decomposed.encode()) == "Café Öl wav"
+    assert words_of(composed) == words_of(decomposed)
 
 
 @given(st.binary())
