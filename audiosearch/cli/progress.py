@@ -19,6 +19,7 @@ from rich.progress import (
 )
 
 from audiosearch.cli.output import duration
+from audiosearch.indexing.meter import time_left_s
 
 _LINE_EVERY_S = 10.0
 
@@ -31,6 +32,7 @@ class IndexProgress:
         self._terminal = sys.stderr.isatty()
         self._last_line = time.monotonic()
         self._total = 0
+        self._began = time.monotonic()
         self._bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -58,6 +60,7 @@ class IndexProgress:
     def start(self, n_files: int) -> None:
         """There are `n_files` to look at."""
         self._total = n_files
+        self._began = time.monotonic()
         self._bar.update(self._task, description="listening", total=n_files)
 
     def advance(self, *, n_files: int, seconds: float, rate: float, n_failed: int) -> None:
@@ -70,7 +73,11 @@ class IndexProgress:
             return
         if time.monotonic() - self._last_line >= _LINE_EVERY_S:
             self._last_line = time.monotonic()
-            click.echo(f"{n_files} of {self._total} files, {sound}", err=True)
+            left_s = time_left_s(
+                n_done=n_files, n_total=self._total, elapsed_s=time.monotonic() - self._began
+            )
+            left = "" if left_s is None else f", about {duration(left_s)} left"
+            click.echo(f"{n_files} of {self._total} files, {sound}{left}", err=True)
 
     def warn(self, message: str) -> None:
         """Something the user should know; the work goes on."""

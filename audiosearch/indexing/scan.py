@@ -255,6 +255,21 @@ def _list(
     return listed
 
 
+def listed_so(path: bytes) -> bool:
+    """Whether its folder lists a path by exactly this name.
+
+    File systems that ignore case find `A.wav` as `a.wav` too, when it was renamed in its case only.
+    """
+    folder, name = os.path.split(path)
+    try:
+        if not os.path.samefile(join(folder, name.swapcase()), path):  # noqa: PTH121  # bytes
+            return True
+    except OSError:  # there is no such name: case matters here
+        return True
+    with os.scandir(folder) as entries:
+        return any(entry.name == name for entry in entries)
+
+
 def has_audio_extension(name: bytes) -> bool:
     """Whether a name ends like a sound file's."""
     _, dot, extension = name.rpartition(b".")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from audiosearch.config import IndexConfig
@@ -22,6 +22,7 @@ from audiosearch.indexing.scan import (
     Problem,
     changes,
     is_absent_or_empty,
+    listed_so,
     walk,
 )
 from audiosearch.store import faults
@@ -97,13 +98,7 @@ def take_in(
     waiting: list[Change] = []
     fresh: list[bytes] = []
     n_known = 0
-    found = walk(
-        place.root.path,
-        under=place.under,
-        follow_symlinks=config.follow_symlinks,
-        exclude=config.exclude,
-        on_problem=problems.append,
-    )
+    found = _found(place, config=config, rules=rules, problems=problems)
     with database.reading() as session:
         known = files.known_files(session, place.root.root_id, under=place.under)
         for change in changes(found, known):
@@ -137,6 +132,20 @@ def take_in(
         gone=tuple(gone),
         problems=tuple(problems),
         fresh=tuple(fresh),
+    )
+
+
+def _found(
+    place: Place, *, config: IndexConfig, rules: ScanRules, problems: list[Problem]
+) -> Iterable[Found]:
+    if rules.observed and place.under and not listed_so(place.path):
+        return ()  # it goes by another name now
+    return walk(
+        place.root.path,
+        under=place.under,
+        follow_symlinks=config.follow_symlinks,
+        exclude=config.exclude,
+        on_problem=problems.append,
     )
 
 

@@ -70,6 +70,7 @@ class Watcher:
         self._roots = WatchedRoots(self._folders, watch=watch, index=index)
         self._progress = WatchProgress(self._tell_now)
         self._state = WatchState(pid=os.getpid(), since=time.time(), activity=Activity.STARTING)
+        self._told: WatchState | None = None
         self._told_at = 0.0
         self._look_at = 0.0
         self._retry_at = 0.0
@@ -256,15 +257,18 @@ class Watcher:
             return
         self._told_at = now
         due = [each.scan_due for each in self._roots.all if each.mode is not WatchMode.OFFLINE]
-        self._tell_state(
-            replace(
-                self._state,
-                next_scan_at=time.time() + max(0.0, min(due) - now) if due else None,
-                n_settling=sum(len(each.settling) for each in self._roots.all),
-                progress=self._progress.now,
-                roots=tuple(each.state() for each in self._roots.all),
-            )
+        next_scan_at = time.time() + max(0.0, min(due) - now) if due else None
+        state = replace(
+            self._state,
+            # Rounded: a daemon with nothing to do has nothing new to say, and lets the disk sleep.
+            next_scan_at=None if next_scan_at is None else round(next_scan_at, -1),
+            n_settling=sum(len(each.settling) for each in self._roots.all),
+            progress=self._progress.now,
+            roots=tuple(each.state() for each in self._roots.all),
         )
+        if state != self._told:
+            self._told = state
+            self._tell_state(state)
 
 
 def _did_something(report: IndexReport) -> bool:

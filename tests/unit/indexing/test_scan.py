@@ -15,6 +15,7 @@ from audiosearch.indexing.scan import (
     difference,
     has_audio_extension,
     is_absent_or_empty,
+    listed_so,
     walk,
 )
 from audiosearch.store.queries.files import Found, Known
@@ -165,3 +166,14 @@ def test_endings() -> None:
     assert has_audio_extension(b"x.OGG")
     assert not has_audio_extension(b"ogg")
     assert not has_audio_extension(b"x.m3u8")
+
+
+def test_a_name_of_another_case_is_not_listed_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "a.wav").touch()
+    path = os.fsencode(tmp_path)
+    assert listed_so(path + b"/a.wav")
+    assert listed_so(path + b"/b.wav")  # what is not there at all is told elsewhere
+    assert listed_so(path + b"/1")
+    monkeypatch.setattr(os.path, "samefile", lambda *_: True)  # as where case is ignored
+    assert listed_so(path + b"/a.wav")
+    assert not listed_so(path + b"/A.wav")
