@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from collections.abc import Set as AbstractSet
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,7 @@ from sqlalchemy.orm import Session
 from audiosearch.search.view import View
 from audiosearch.search.words import Words
 from audiosearch.store.queries import fulltext
+from audiosearch.store.queries.scope import among
 from audiosearch.store.queries.search import window_places, windows_said
 from audiosearch.store.vector_cache import VectorKind
 from audiosearch.store.vectors import VectorTable
@@ -30,6 +30,7 @@ Ranking = Sequence[int]  # window ids, best first
 # Cormack, Clarke and Buettcher 2009, "Reciprocal rank fusion outperforms Condorcet": 60 keeps the
 # first places of one source from outweighing agreement between sources.
 RANK_OFFSET = 60
+_CAPTIONS = 16  # of which the windows are read together
 POOL = 4  # times as many windows from each source as are wanted, to have some choice
 # Of the candidates that one long recording may take while others wait.
 SHARE = 0.1
@@ -50,7 +51,7 @@ def text_ranking(
 ) -> Ranking:
     """Windows whose caption, file name, metadata or tags hold words of a text."""
     found = fulltext.search_windows(
-        session, text, bundle_id=bundle_id, limit=limit, allowed=_as_set(allowed)
+        session, text, bundle_id=bundle_id, limit=limit, allowed=allowed
     )
     return [window_id for window_id, _ in found]
 
@@ -67,17 +68,17 @@ def caption_ranking(
     """Windows of which captions are said that are near to a text's vector (J,)."""
     if not len(captions) or not vector.any():
         return []
-    permitted = _as_set(allowed)
     nearest = captions.top_k(vector, limit)[0].tolist()
-    said = windows_said(session, nearest, bundle_id=bundle_id)
     ranking: dict[int, None] = {}
-    for caption_id in nearest:
-        for window_id in said.get(caption_id, ()):
-            if permitted is None or window_id in permitted:
-                ranking[window_id] = None
-        if len(ranking) >= limit:
-            break
-    return list(ranking)[:limit]
+    for start in range(0, len(nearest), _CAPTIONS):  # the first few often have enough windows
+        some = nearest[start : start + _CAPTIONS]
+        said = windows_said(session, some, bundle_id=bundle_id)
+        for caption_id in some:
+            windows = said.get(caption_id, [])
+            ranking |= dict.fromkeys(windows if allowed is None else among(windows, allowed))
+            if len(ranking) >= limit:
+                return list(ranking)[:limit]
+    return list(ranking)
 
 
 def fuse(rankings: Sequence[Ranking]) -> list[int]:
@@ -134,7 +135,3 @@ def candidates(view: View, words: Words, *, limit: int) -> Ids:
         places = window_places(view.session, fused)
         fused = spread(fused, limit=limit, recording_of=lambda each: places[each].recording_id)
     return np.array(fused, dtype=np.int64)
-
-
-def _as_set(allowed: Ids | None) -> AbstractSet[int] | None:
-    return None if allowed is None else set(allowed.tolist())

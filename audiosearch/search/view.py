@@ -20,6 +20,7 @@ from audiosearch.store.queries import state
 from audiosearch.store.queries.encodings import find_bundle_id
 from audiosearch.store.queries.scope import Scope, allowed_windows
 from audiosearch.store.queries.search import count_windows
+from audiosearch.store.sqlite import commit_mark
 from audiosearch.store.vector_cache import VectorKind, load_vectors
 from audiosearch.store.vectors import VectorTable
 
@@ -27,12 +28,17 @@ Ids = npt.NDArray[np.int64]
 
 
 class Tables:
-    """The vectors of windows and captions, loaded when first needed and kept while they hold."""
+    """What many queries need of a library, loaded when first needed and kept while it holds.
+
+    That is the vectors of windows and captions, and which windows may answer.
+    """
 
     def __init__(self, *, bundle: Bundle, cache_dir: Path | None) -> None:
         self._bundle = bundle
         self._cache_dir = cache_dir
         self._kept: dict[VectorKind, tuple[int, VectorTable]] = {}
+        self._n_windows = (0, 0)  # the counter that it holds for, and the number
+        self._allowed: tuple[tuple[object, ...], Ids | None] | None = None
 
     def load(self, session: Session, kind: VectorKind, *, bundle_id: int) -> VectorTable:
         """All vectors of a kind, silent windows left out, as of the session's state."""
@@ -48,6 +54,20 @@ class Tables:
             )
             self._kept[kind] = now, table
         return self._kept[kind][1]
+
+    def count(self, session: Session, *, bundle_id: int) -> int:
+        """Windows of the bundle, silent ones included, as of the session's state."""
+        now = state.read_counter(session, state.WINDOWS)
+        if self._n_windows[0] != now:
+            self._n_windows = now, count_windows(session, bundle_id=bundle_id)
+        return self._n_windows[1]
+
+    def allowed(self, session: Session, scope: Scope, *, bundle_id: int) -> Ids | None:
+        """See `allowed_windows`; what the last query was allowed is kept until a commit."""
+        now = (commit_mark(session), scope, bundle_id)
+        if self._allowed is None or self._allowed[0] != now:
+            self._allowed = now, allowed_windows(session, scope, bundle_id=bundle_id)
+        return self._allowed[1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +109,7 @@ def open_view(session: Session, filters: Filters, *, bundle: Bundle, tables: Tab
         QueryError: a filter has no meaning in this library.
     """
     bundle_id = find_bundle_id(session, fingerprint=bundle.fingerprint)
-    n_windows = 0 if bundle_id is None else count_windows(session, bundle_id=bundle_id)
+    n_windows = 0 if bundle_id is None else tables.count(session, bundle_id=bundle_id)
     if bundle_id is None or n_windows == 0:
         return None
     scope = find_scope(session, filters)
@@ -99,6 +119,6 @@ def open_view(session: Session, filters: Filters, *, bundle: Bundle, tables: Tab
         bundle_id=bundle_id,
         scope=scope,
         n_windows=n_windows,
-        allowed=allowed_windows(session, scope, bundle_id=bundle_id),
+        allowed=tables.allowed(session, scope, bundle_id=bundle_id),
         tables=tables,
     )

@@ -13,6 +13,7 @@ See https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#sqlite-transactions.
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import sqlite3
 import time
@@ -24,6 +25,7 @@ from typing import Any, Final
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
 from audiosearch.errors import LibraryCorrupt, LibraryLocked, StorageFull, StoreError
@@ -114,6 +116,21 @@ def _begin_immediate(driver: Any, *, patience_s: float) -> None:
         except sqlite3.OperationalError as error:
             if _primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
                 raise
+
+
+_numbers: Final = itertools.count()
+
+
+def commit_mark(session: Session) -> tuple[int, int, int]:
+    """Something that stays the same as long as nobody commits anything; to keep what was derived.
+
+    It is of one connection: others have other marks for the same state.
+    """
+    connection = session.connection().connection
+    number = connection.info.setdefault("audiosearch_number", next(_numbers))
+    driver: Any = connection.driver_connection
+    (version,) = driver.execute("PRAGMA data_version").fetchone()  # commits of others
+    return number, version, driver.total_changes
 
 
 def _primary_code(error: BaseException) -> int | None:

@@ -106,7 +106,11 @@ def search(database: Database, query: str, *, limit: int = 10, allowed=None) -> 
         bundle_id = encodings.find_bundle_id(session, fingerprint=BUNDLE)
         assert bundle_id is not None
         found = fulltext.search_windows(
-            session, query, bundle_id=bundle_id, limit=limit, allowed=allowed
+            session,
+            query,
+            bundle_id=bundle_id,
+            limit=limit,
+            allowed=None if allowed is None else np.array(sorted(allowed), np.int64),
         )
     scores = [score for _, score in found]
     assert scores == sorted(scores)  # best first: SQLite's bm25 is lower for better

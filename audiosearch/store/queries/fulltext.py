@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 
-from sqlalchemy import TextClause, select, text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from audiosearch.store.names import name_words, words_of
+from audiosearch.store.queries.fulltext_windows import Ids, ranked_windows
 from audiosearch.store.schema import (
     FileState,
     LibraryRoot,
@@ -37,38 +37,6 @@ _STOP_WORDS = frozenset(
     }
 )
 
-# CROSS JOIN is SQLite's word for "in this order": the planner, which knows nothing of how few rows
-# a match has, would walk all windows of the bundle for each of them.
-_BY_CAPTION = text(
-    "SELECT wc.window_id, found.score FROM ("
-    "  SELECT rowid, bm25(caption_text) AS score FROM caption_text"
-    "  WHERE caption_text MATCH :match) AS found"
-    " CROSS JOIN window_caption AS wc ON wc.caption_id = found.rowid"
-    " CROSS JOIN window AS w ON w.id = wc.window_id"
-    " WHERE w.bundle_id = :bundle AND NOT w.silent"
-    " ORDER BY found.score, wc.window_id"
-)
-# The same for captions that a person gave to a stretch of a recording.
-_BY_TARGET = text(
-    "SELECT w.id, found.score FROM ("
-    "  SELECT rowid, bm25(caption_text) AS score FROM caption_text"
-    "  WHERE caption_text MATCH :match) AS found"
-    " CROSS JOIN caption_target AS t ON t.caption_id = found.rowid"
-    " CROSS JOIN window AS w ON w.recording_id = t.recording_id"
-    " WHERE w.bundle_id = :bundle AND NOT w.silent"
-    " AND w.start_s < t.end_s AND w.end_s > t.start_s"
-    " ORDER BY found.score, w.id"
-)
-# Weights of names, metadata, tags: free comments in a file say least surely what is heard.
-_BY_RECORDING = text(
-    "SELECT w.id, found.score FROM ("
-    "  SELECT rowid, bm25(recording_text, 1.0, 0.7, 1.0) AS score FROM recording_text"
-    "  WHERE recording_text MATCH :match) AS found"
-    " CROSS JOIN window AS w ON w.recording_id = found.rowid"
-    " WHERE w.bundle_id = :bundle AND NOT w.silent"
-    " ORDER BY found.score, w.id"
-)
-
 
 def match_expression(query: str) -> str | None:
     """A query in FTS5's language that means "any of these words", or None for no word at all."""
@@ -84,7 +52,7 @@ def search_windows(
     *,
     bundle_id: int,
     limit: int,
-    allowed: AbstractSet[int] | None = None,
+    allowed: Ids | None = None,
 ) -> list[tuple[int, float]]:
     """Windows whose caption, file name, metadata or tags have words of the query, best first.
 
@@ -93,7 +61,7 @@ def search_windows(
         query: what a person typed; anything is safe.
         bundle_id: windows of this bundle only; silent ones are left out.
         limit: how many at most.
-        allowed: ids that filters let through, applied before the limit; None: all.
+        allowed: ids that filters let through, ascending, applied before the limit; None: all.
 
     Returns:
         (window id, bm25) with lower values better, as SQLite has it; a window found by its caption
@@ -103,33 +71,13 @@ def search_windows(
     if match is None or limit <= 0:
         return []
     scores: dict[int, float] = {}
-    for statement in (_BY_CAPTION, _BY_TARGET, _BY_RECORDING):
-        for window_id, score in _take(
-            session, statement, match, bundle_id=bundle_id, limit=limit, allowed=allowed
-        ):
+    for windows in ranked_windows(
+        session, match, bundle_id=bundle_id, limit=limit, allowed=allowed
+    ):
+        for window_id, score in windows:
             scores[window_id] = scores.get(window_id, 0.0) + score
     ranked = sorted(scores.items(), key=lambda item: (item[1], item[0]))
     return ranked[:limit]
-
-
-def _take(
-    session: Session,
-    statement: TextClause,
-    match: str,
-    *,
-    bundle_id: int,
-    limit: int,
-    allowed: AbstractSet[int] | None,
-) -> list[tuple[int, float]]:
-    """The first `limit` allowed rows of a ranked statement, reading no more than needed."""
-    taken: list[tuple[int, float]] = []
-    with session.execute(statement, {"match": match, "bundle": bundle_id}) as rows:
-        for window_id, score in rows:
-            if allowed is None or window_id in allowed:
-                taken.append((int(window_id), float(score)))
-                if len(taken) == limit:
-                    break
-    return taken
 
 
 def search_captions(session: Session, query: str) -> list[int]:

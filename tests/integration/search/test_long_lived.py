@@ -1,0 +1,114 @@
+"""An engine that lives for long sees what others commit, and answers as a fresh one does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import update
+
+from audiosearch.search.filters import Filters
+from audiosearch.search.results import FindResult, TextQuery
+from audiosearch.store.database import Database, open_database
+from audiosearch.store.queries import fulltext_windows
+from audiosearch.store.queries.fulltext import match_expression
+from audiosearch.store.schema import FileState, SoundFile
+from audiosearch.store.sqlite import commit_mark
+from tests.search_library import LibraryBuilder, Models, sound_number
+
+QUERIES = (
+    TextQuery(text="a tone", min_score=0.0, limit=50),
+    TextQuery(text="sound", min_score=0.0, limit=50),
+    TextQuery(text="a tone", min_score=0.0, limit=50, filters=Filters(min_duration_s=2.0)),
+)
+
+
+@pytest.fixture
+def reader(builder: LibraryBuilder, models: Models) -> Iterator[LibraryBuilder]:
+    """A second, reading connection to the library that `builder` fills."""
+    builder.fill(8)
+    with open_database(builder.database.path, read_only=True) as database:
+        yield LibraryBuilder(database, models)
+
+
+def _set_state(database: Database, name: bytes, state: FileState) -> None:
+    with database.session() as session:
+        session.execute(update(SoundFile).where(SoundFile.path == name).values(state=state))
+
+
+def _shown(result: FindResult) -> list[tuple[int, float | None]]:
+    return [(hit.window_id, hit.score) for hit in result.hits]
+
+
+@pytest.mark.parametrize("exhaustive_below", [0, 1000], ids=["candidates", "exhaustive"])
+def test_changes_are_seen(
+    builder: LibraryBuilder, reader: LibraryBuilder, exhaustive_below: int
+) -> None:
+    engine = reader.engine(exhaustive_below=exhaustive_below, fold_similarity=2.0)
+
+    def answers() -> list[list[tuple[int, float | None]]]:
+        fresh = reader.engine(exhaustive_below=exhaustive_below, fold_similarity=2.0)
+        found = [_shown(engine.find(query)) for query in QUERIES]
+        assert found == [_shown(fresh.find(query)) for query in QUERIES]
+        return found
+
+    before = answers()
+    _set_state(builder.database, b"box/sound_03.wav", FileState.MISSING)
+    without = answers()
+    assert all(len(fewer) < len(all_) for fewer, all_ in zip(without, before, strict=True))
+    _set_state(builder.database, b"box/sound_03.wav", FileState.INDEXED)
+    assert answers() == before
+    builder.add(b"box/sound_long.wav", sound_number(9))
+    more = answers()
+    assert all(len(all_) < len(new) for all_, new in zip(before, more, strict=True))
+
+
+def test_a_mark_stays_until_somebody_commits(
+    builder: LibraryBuilder, reader: LibraryBuilder
+) -> None:
+    def mark() -> tuple[int, int, int]:
+        with reader.database.reading() as session:
+            return commit_mark(session)
+
+    first = mark()
+    assert mark() == first
+    with builder.database.reading():
+        pass
+    assert mark() == first
+    _set_state(builder.database, b"box/sound_03.wav", FileState.MISSING)
+    assert mark() != first
+
+
+def test_a_mark_moves_with_commits_of_the_same_process(builder: LibraryBuilder) -> None:
+    builder.fill(2)
+    with builder.database.reading() as session:
+        first = commit_mark(session)
+    _set_state(builder.database, b"box/sound_01.wav", FileState.MISSING)
+    with builder.database.reading() as session:
+        assert commit_mark(session) != first
+
+
+@pytest.mark.parametrize("limit", [1, 5, 100])
+def test_texts_first_or_windows_first_is_the_same(
+    reader: LibraryBuilder, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    match = match_expression("sound 03 05 box tone low noise a")
+    assert match is not None
+    with reader.database.reading() as session:
+
+        def ranked(allowed: object) -> list[list[tuple[int, float]]]:
+            return fulltext_windows.ranked_windows(
+                session, match, bundle_id=1, limit=limit, allowed=allowed
+            )
+
+        everything = ranked(None)
+        ids = fulltext_windows.np.array(
+            sorted({window for part in ranked(None) for window, _ in part})
+        )
+        for allowed in (ids, ids[::2], ids[:0]):
+            monkeypatch.setattr(fulltext_windows, "FEW", 10_000)
+            few = ranked(allowed)
+            monkeypatch.setattr(fulltext_windows, "FEW", -1)
+            assert ranked(allowed) == few
+            if allowed is ids:
+                assert few == everything
