@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -113,6 +114,16 @@ def test_moving_between_roots_encodes_nothing(
             in2__c="indexed",
         )
         assert daemon.n_encoded == n_encoded
+
+
+def test_moving_and_tagging_at_once_encodes_nothing(daemon: Daemon, sounds: Path) -> None:
+    content = (sounds / "a.wav").read_bytes()
+    (sounds / "a.wav").unlink()
+    info = b"LIST\x14\0\0\0INFOINAM\x07\0\0\0Thunder\0"
+    size = (len(content) - 8 + len(info)).to_bytes(4, "little")
+    (sounds / "in" / "thunder.wav").write_bytes(b"RIFF" + size + content[8:] + info)
+    daemon.until_files(a="missing", b="indexed", in__c="indexed", in__thunder="indexed")
+    assert daemon.n_encoded == 9
 
 
 def test_an_atomic_save_is_encoded_once(daemon: Daemon, sounds: Path) -> None:
@@ -261,6 +272,37 @@ def test_polling_finds_everything(database: Database, sounds: Path) -> None:
         daemon.until(lambda: daemon.files().get("d.wav") == "indexed" and daemon.is_idle())
         daemon.until_files(a="missing", z="indexed", b="indexed", in__c="indexed", d="indexed")
         assert daemon.n_encoded == 10
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_whatever_happens_the_library_comes_to_know_it(
+    daemon: Daemon, sounds: Path, seed: int
+) -> None:
+    random = Random(seed)
+    for number in range(25):
+        there = sorted(sounds.rglob("*.wav"))
+        new = sounds / random.choice(["", "in", "x/y"]) / f"{seed}-{number}.wav"
+        new.parent.mkdir(parents=True, exist_ok=True)
+        match random.randrange(6):
+            case 0 | 1:
+                write_wav(new, seconds=0.5, seed=1000 * seed + number)
+            case 2:
+                random.choice(there).rename(new)
+            case 3:
+                shutil.copyfile(random.choice(there), new)
+            case 4 if len(there) > 3:
+                random.choice(there).unlink()
+            case _:
+                write_wav(random.choice(there), seconds=0.5, seed=2000 * seed + number)
+        time.sleep(random.choice([0.0, 0.0, 0.1, 0.3]))
+    there = {str(path.relative_to(sounds)) for path in sounds.rglob("*.wav")}
+    daemon.until(
+        lambda: (
+            {name for name, state in daemon.files().items() if state == "indexed"} == there
+            and daemon.is_idle()
+        )
+    )
+    assert set(daemon.files().values()) <= {"indexed", "missing"}
 
 
 def test_roots_may_come_and_go(daemon: Daemon, database: Database, tmp_path: Path) -> None:
