@@ -1,7 +1,8 @@
 """A model bundle: one folder with ONNX graphs, a vocabulary and `bundle.json`.
 
-In goes a folder, out comes a frozen description, after every file has been checked (`bundle_files`);
-the graphs use standard operators only and hold all their data. What the graphs compute is the business of `encoder`, `decoder` and `text_tower`.
+In goes a folder, out comes a frozen description, after every file has been checked
+(`bundle_files`): nothing is loaded before that. What the graphs compute is the business of
+`encoder`, `decoder` and `text_tower`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,16 @@ from audiosearch.model.manifest import REMEDY, Fields, read_json, text_list
 from audiosearch.model.pieces import Pieces
 from audiosearch.model.score import Score
 from audiosearch.model.text import Vocabulary
+
+__all__ = [
+    "MANIFEST",
+    "Bundle",
+    "BundleFile",
+    "DecoderShape",
+    "find_bundle",
+    "list_bundles",
+    "load_bundle",
+]
 
 FORMAT = 1
 GRAPHS = ("encoder", "memory", "decoder", "text")
