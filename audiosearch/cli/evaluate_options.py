@@ -41,62 +41,66 @@ class EvaluationOptions:
     quiet: bool
 
 
-def evaluation_options(command: F) -> F:
-    """DATA.csv and the shared options; the command gets `options: EvaluationOptions`."""
-
-    @click.argument("data", metavar="DATA.csv", type=click.Path(path_type=Path, dir_okay=False))
-    @click.option(
+_OPTIONS = (
+    click.argument("data", metavar="DATA.csv", type=click.Path(path_type=Path, dir_okay=False)),
+    click.option(
         "--bundle",
         "bundles",
         metavar="NAME",
         multiple=True,
         help="Model to evaluate, by name or folder (default: the one in use). Several give means "
         "with their spread.",
-    )
-    @click.option(
+    ),
+    click.option(
         "--audio", type=_FOLDER, help="Folder of the sounds (default: where DATA.csv is)."
-    )
-    @click.option(
+    ),
+    click.option(
         "--layout",
         type=click.Choice([str(layout) for layout in Layout]),
         help="Layout of DATA.csv (default: by its columns).",
-    )
-    @click.option("--folds", metavar="LIST", help="Only clips of these folds, such as 4 or 1,2.")
-    @click.option(
+    ),
+    click.option("--folds", metavar="LIST", help="Only clips of these folds, such as 4 or 1,2."),
+    click.option(
         "--held-out",
         is_flag=True,
         help="Only clips of groups that no model lists in clips.csv as trained or tuned on.",
-    )
-    @click.option(
+    ),
+    click.option(
         "--sounds",
         metavar="N",
         type=click.IntRange(min=1),
         help="Only so many sounds, drawn with the seed.",
-    )
-    @click.option("--seed", default=0, show_default=True, help="Of everything that is drawn.")
-    @click.option(
+    ),
+    click.option("--seed", default=0, show_default=True, help="Of everything that is drawn."),
+    click.option(
         "--whole",
         is_flag=True,
         help="Hear each clip in one piece, as published figures do, not in windows.",
-    )
-    @click.option(
+    ),
+    click.option(
         "--work",
         type=_FOLDER,
         help="Folder for half-done work (default: evaluation/ in the data folder).",
-    )
-    @click.option(
+    ),
+    click.option(
         "--report",
         type=_FOLDER,
         help="Also write a page with tables and figures into this folder.",
-    )
-    @click.option("--skip-missing", is_flag=True, help="Leave out clips whose files are not there.")
-    @click.option(
+    ),
+    click.option("--skip-missing", is_flag=True, help="Leave out clips whose files are not there."),
+    click.option(
         "--allow-trained",
         is_flag=True,
         help="Go on although the model was trained on some of these recordings.",
-    )
-    @json_option
-    @library_options
+    ),
+    json_option,
+    library_options,
+)
+
+
+def evaluation_options(command: F) -> F:
+    """DATA.csv and the shared options; the command gets `options: EvaluationOptions`."""
+
     @functools.wraps(command)
     def with_options(
         *,
@@ -138,4 +142,7 @@ def evaluation_options(command: F) -> F:
         )
         return command(options=options, **kwargs)
 
-    return with_options  # type: ignore[return-value]  # the decorator adds parameters
+    decorated: Any = with_options
+    for option in reversed(_OPTIONS):  # as decorators one above the other do
+        decorated = option(decorated)
+    return decorated  # type: ignore[no-any-return]

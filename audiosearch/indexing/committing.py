@@ -23,6 +23,7 @@ from audiosearch.indexing.storing import store_captions, store_windows
 from audiosearch.store import faults
 from audiosearch.store.database import Database
 from audiosearch.store.queries import encodings, files, fulltext, recordings, uncaptioned
+from audiosearch.store.queries.failed import set_failed
 from audiosearch.store.queries.files import ReadFile
 from audiosearch.store.queries.pending import PendingFile
 from audiosearch.store.queries.places import join
@@ -244,7 +245,7 @@ class Committer:
             else:
                 self.tally.unsettled.append(join(file.root_path, file.path))
         else:
-            files.set_failed(session, [(file.file_id, item.code, item.reason)])
+            set_failed(session, [(file.file_id, item.code, item.reason)])
             self.tally.n_failed += 1
             touched |= _held(file)
         if under_way is not None:

@@ -7,25 +7,37 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from sqlalchemy.orm import Session
+
 from audiosearch.config import IndexConfig
-from audiosearch.errors import AudiosearchError
+from audiosearch.errors import AudiosearchError, display_path
 from audiosearch.search.clip import absolute
 from audiosearch.store.database import Database
 from audiosearch.store.queries import roots
-from audiosearch.store.queries.places import Place, join
+from audiosearch.store.queries.places import Place, join, path_inside
 
 log = logging.getLogger(__name__)
 
 
-def places_to_index(database: Database, paths: Sequence[Path]) -> list[Place]:
-    """Where to look for sounds: `paths`, which become roots; without any, all roots.
+def places_to_index(
+    database: Database, paths: Sequence[Path], *, config: IndexConfig
+) -> list[Place]:
+    """Where to look for sounds: folders, which become roots, and files in them; or all roots.
 
     Raises:
-        AudiosearchError: a path is no folder; there are no roots yet.
+        AudiosearchError: a path is not there; a file lies outside all roots, or would be passed
+            over; there are no roots yet.
     """
-    places = add_roots(database, paths)
-    if not paths:
-        with database.reading() as session:
+    given = [absolute(path) for path in paths]
+    files = [path for path in given if os.path.isfile(path)]  # noqa: PTH113  # bytes
+    folders = [path for path in given if path not in files]
+    _check_folders(folders)
+    with database.session() as session:
+        places = roots.add_roots(session, folders)
+        for file in files:
+            if not any(path_inside(file, place.path) is not None for place in places):
+                places.append(_place_of_file(session, file, config=config))
+        if not given:
             places = [Place(root=root, under=b"") for root in roots.list_roots(session)]
     if not places:
         raise AudiosearchError(
@@ -34,16 +46,41 @@ def places_to_index(database: Database, paths: Sequence[Path]) -> list[Place]:
     return places
 
 
+def _place_of_file(session: Session, file: bytes, *, config: IndexConfig) -> Place:
+    from audiosearch.indexing.scan import excluded_names  # noqa: PLC0415 - queries need no scan
+    from audiosearch.indexing.watch_look import matters  # noqa: PLC0415
+
+    place = roots.find_place(session, file)
+    if place is None:
+        folder = display_path(os.path.dirname(file))  # noqa: PTH120  # bytes
+        raise AudiosearchError(
+            "in no folder of the library, and only folders are remembered",
+            path=file,
+            remedy=f"audiosearch index {folder}",
+        )
+    if not matters(file, root=place.root.path, excluded=excluded_names(config.exclude)):
+        raise AudiosearchError(
+            "passed over: a link, no ending of a sound file, or a name that settings exclude",
+            path=file,
+            remedy="audiosearch config show tells what is excluded",
+        )
+    return place
+
+
 def add_roots(database: Database, paths: Sequence[Path]) -> list[Place]:
     """Remember folders; see `Library.add_roots`."""
     folders = [absolute(path) for path in paths]
-    for path in folders:
+    _check_folders(folders)
+    with database.session() as session:
+        return roots.add_roots(session, folders)
+
+
+def _check_folders(paths: Sequence[bytes]) -> None:
+    for path in paths:
         if not os.path.isdir(path):  # noqa: PTH112  # bytes, which pathlib does not keep
             raise AudiosearchError(
                 "no such folder", path=path, remedy="give folders: audiosearch index FOLDER"
             )
-    with database.session() as session:
-        return roots.add_roots(session, folders)
 
 
 def confirm_missing(database: Database, folder: Path, *, config: IndexConfig) -> int:

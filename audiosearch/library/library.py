@@ -25,9 +25,9 @@ from audiosearch.library.models import remember_model
 from audiosearch.library.status import Status, status
 from audiosearch.search.collection import Added
 from audiosearch.store.database import open_database
-from audiosearch.store.queries import captions, files, recordings, roots
+from audiosearch.store.queries import captions, failed, recordings, roots
 from audiosearch.store.queries.captions import StoredCaption
-from audiosearch.store.queries.files import FailedFile
+from audiosearch.store.queries.failed import FailedFile
 from audiosearch.store.queries.places import Place
 from audiosearch.store.queries.recordings import Purged
 from audiosearch.store.queries.roots import RootSummary
@@ -51,15 +51,17 @@ class Library(Answers):
         stop: threading.Event | None = None,
         accept_missing: bool = False,
     ) -> IndexReport:
-        """Take in what is new or changed below `paths`, which become roots; all roots without any.
+        """Take in what is new or changed below `paths`; below all roots without any.
+
+        Folders become roots; files must lie in one.
 
         Raises:
-            AudiosearchError: a path is no folder or file; there are no roots yet.
+            AudiosearchError: a path is not there, or a file in no root; there are no roots yet.
             StoreError: the library cannot be written to.
             BundleError: the model cannot be used.
         """
         _ = self.bundle  # an unusable model is said before anything is looked at
-        places = places_to_index(self.database, paths)
+        places = places_to_index(self.database, paths, config=self.config.index)
         return self.index_places(
             places, progress=progress, stop=stop, accept_missing=accept_missing
         )
@@ -112,12 +114,12 @@ class Library(Answers):
     def failed(self) -> list[FailedFile]:
         """The files that could not be read."""
         with self.database.reading() as session:
-            return files.failed_files(session)
+            return failed.failed_files(session)
 
     def retry_failed(self) -> int:
         """Have the next run of `index` try failed files again; returns how many."""
         with self.database.session() as session:
-            return files.retry_failed(session)
+            return failed.retry_failed(session)
 
     def roots(self) -> list[RootSummary]:
         """The folders of the library."""

@@ -7,8 +7,8 @@ and never mix in one ranking. Vectors are little-endian float16 blobs. Paths are
 (`os.fsencode`), since not every file name is text.
 
 This module knows no SQL dialect and no query; tables are made by the migrations, which a test
-holds to this description. Annotations are evaluated as Python goes, without the `__future__`
-import: SQLAlchemy would evaluate each string of it, which takes a third of the time to load this.
+holds to this description. It does without `from __future__ import annotations`: SQLAlchemy would
+evaluate the strings one by one, a third of the time to load this.
 """
 
 from enum import StrEnum

@@ -17,6 +17,7 @@ from audiosearch.errors import AudiosearchError, BundleError
 from audiosearch.indexing.interfaces import IndexReport
 from audiosearch.store.database import Database, open_database
 from audiosearch.store.queries import captions, files, fulltext, recordings, roots
+from audiosearch.store.queries.failed import failed_files, retry_failed
 from audiosearch.store.queries.status import library_status
 from audiosearch.store.schema import FileState, Recording, SoundFile, Window
 from audiosearch.store.verify import BundleDims, verify
@@ -309,13 +310,13 @@ def test_bad_files_fail_alone_and_are_not_tried_again(database: Database, sounds
     report = run_index(database, sounds)
     assert (report.n_encoded, report.n_failed) == (4, 4)
     with database.reading() as session:
-        failed = {each.display: each for each in files.failed_files(session)}
+        failed = {each.display: each for each in failed_files(session)}
     assert failed.keys() == {"empty.wav", "garbage.flac", "cut.wav", "none.wav"}
     assert failed["empty.wav"].error_code == "empty"
     assert all(each.error_code and each.error_text for each in failed.values())
     assert run_index(database).n_failed == 0
     with database.session() as session:
-        assert files.retry_failed(session) == 4
+        assert retry_failed(session) == 4
     assert run_index(database).n_failed == 4
     write_wav(sounds / "empty.wav", seed=9)
     assert n_encoded_again(database) == 1
@@ -440,7 +441,7 @@ def test_vectors_that_cannot_be_stored_fail_their_file_alone(
     report = run_index(database, sounds, models=models)
     assert (report.n_encoded, report.n_failed) == (3, 1)
     with database.reading() as session:
-        assert [each.error_code for each in files.failed_files(session)] == ["encoding"]
+        assert [each.error_code for each in failed_files(session)] == ["encoding"]
         assert library_status(session).n_recordings == 3
 
 

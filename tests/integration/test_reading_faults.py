@@ -13,7 +13,7 @@ from sqlalchemy import select
 from audiosearch.errors import DecodeCode, DecodeError
 from audiosearch.indexing import pipeline
 from audiosearch.store.database import Database, open_database
-from audiosearch.store.queries import files
+from audiosearch.store.queries.failed import failed_files
 from audiosearch.store.queries.status import library_status
 from audiosearch.store.schema import SoundFile
 from audiosearch.store.verify import verify
@@ -82,7 +82,7 @@ def test_a_file_that_breaks_in_its_middle_leaves_nothing_behind(
     assert states(database) == {"a.wav": "failed", "b.wav": "indexed"}
     with database.reading() as session:
         assert library_status(session).n_recordings == 1
-        [failed] = files.failed_files(session)
+        [failed] = failed_files(session)
     assert (failed.error_code, failed.error_text) == ("damaged", "a broken packet")
 
 
