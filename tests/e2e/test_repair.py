@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import signal
 import sqlite3
 from contextlib import closing
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from audiosearch.store.writer_lock import IndexerLock
 from tests.e2e.command import Command
 
 BELLS = "bells of my own"
@@ -73,6 +75,15 @@ def test_what_is_not_there_to_be_heard_is_left_for_later(
     away.rename(sound_folder)
     assert damaged("index", "--json").rows[0]["windows_encoded"] == 3
     assert_whole(damaged, sound_folder)
+
+
+def test_a_repair_waits_for_no_daemon(damaged: Command) -> None:
+    """Whoever keeps the library up to date would index at the same time: it is named instead."""
+    with IndexerLock(damaged.data_dir):
+        refused = damaged("verify", "--repair")
+        assert refused.status == 2
+        assert f"pid {os.getpid()}" in refused.err
+        assert damaged("verify").status == 1  # looking is allowed
 
 
 @pytest.mark.parametrize("point", ["repair.commit", "transaction.done"])

@@ -12,6 +12,7 @@ from benchmarks.fuzz import LIMITS, Fuzz, report
 N_FILES = 200
 
 
+@pytest.mark.timeout(1200)  # some seconds on a machine that has nothing else to do
 @pytest.mark.skipif(os.name != "posix", reason="limits of decoding processes are POSIX")
 def test_damaged_files_harm_nobody(tmp_path: Path, toy_bundle: Path) -> None:
     fuzz = Fuzz(tmp_path, bundle=toy_bundle, seed=2)

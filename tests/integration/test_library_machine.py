@@ -28,6 +28,7 @@ SETTINGS = settings(
 )
 
 
+@pytest.mark.timeout(1200)  # half a minute on a machine that has nothing else to do
 def test_histories_of_a_library(toy_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(library_machine.BUNDLE, str(toy_bundle))
     print(f"seed {SEED}")
