@@ -21,7 +21,10 @@ from benchmarks.forked import BATCH
 from tests.crash_driver import N_WINDOWS
 from tests.e2e.command import Command
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform"),
+    pytest.mark.timeout(1200),  # half a minute on a machine that has nothing else to do
+]
 
 
 @pytest.fixture(scope="module")
