@@ -38,7 +38,16 @@ STAGES = ("encoder", "decoder", "joint", "calibrate", "export", "figures")
 )
 @click.option("--seed", type=int, default=1234, show_default=True, help="Of all randomness.")
 @click.option(
-    "--hold-out-fold", default="4", show_default=True, help="Fold that no stage trains on."
+    "--hold-out-fold",
+    default="4",
+    show_default=True,
+    help="Fold that no stage trains on; `none`: train on all folds.",
+)
+@click.option(
+    "--sound-font",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Render instruments from this General MIDI font (FluidR3_GM.sf2) into OUT; needs "
+    "FluidSynth.  [default: no instruments]",
 )
 @click.option(
     "--bundle",
@@ -58,6 +67,7 @@ def main(
     out: Path,
     seed: int,
     hold_out_fold: str,
+    sound_font: Path | None,
     bundle: Path | None,
     threads: int,
     resume: bool,
@@ -65,7 +75,13 @@ def main(
     """Train, calibrate, export or measure the bundled model."""
     if threads:
         torch.set_num_threads(threads)
-    run = Run(manifest=data, folder=out, seed=seed, hold_out_fold=hold_out_fold)
+    run = Run(
+        manifest=data,
+        folder=out,
+        seed=seed,
+        hold_out_fold=hold_out_fold,
+        sound_font=sound_font,
+    )
     chosen = STAGES if stage == "all" else (stage,)
     out.mkdir(parents=True, exist_ok=True)
     try:

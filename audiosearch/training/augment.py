@@ -7,6 +7,7 @@ features are `(B, T, D)`. It does not know the labels.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -29,6 +30,8 @@ class Stripes:
 
 PAPER_ENCODER_STRIPES = Stripes(time_count=2, time_limit=64, feature_count=2, feature_limit=28)
 PAPER_DECODER_STRIPES = Stripes(time_count=6, time_limit=4, feature_count=2, feature_limit=2)
+# The published stripes were made for 93 frames; the bundled encoder gives 31 in ten seconds.
+STARTER_DECODER_STRIPES = Stripes(time_count=2, time_limit=3, feature_count=2, feature_limit=12)
 STARTER_ENCODER_STRIPES = Stripes(time_count=2, time_limit=40, feature_count=2, feature_limit=10)
 
 
@@ -122,6 +125,40 @@ def add_noise(rng: Generator, waveforms: Tensor, *, chance: float, low_db: float
     noise = torch.randn(waveforms[chosen].shape, generator=rng) * level * 10 ** (below_db / 20)
     result = waveforms.clone()
     result[chosen] += noise
+    return result
+
+
+def room(rng: Generator, waveforms: Tensor, *, chance: float, sample_rate: int) -> Tensor:
+    """Put some rows into a room: noise that dies away in 0.1 to 1.2 s stands for its echo."""
+    chosen = (torch.rand(waveforms.shape[0], generator=rng) < chance).nonzero().flatten()
+    if chosen.numel() == 0:
+        return waveforms
+    length = waveforms.shape[1]
+    count = min(length, sample_rate)
+    seconds = torch.arange(count) / sample_rate
+    decay_s = uniform(rng, (chosen.numel(), 1), 0.1, 1.2)
+    echo = torch.randn((chosen.numel(), count), generator=rng) * torch.pow(
+        10.0, -3 * seconds / decay_s
+    )
+    echo /= echo.square().sum(dim=1, keepdim=True).sqrt()
+    size = length + count
+    spectrum = torch.fft.rfft(waveforms[chosen], size) * torch.fft.rfft(echo, size)
+    wet = torch.fft.irfft(spectrum, size)[:, :length]
+    share = uniform(rng, (chosen.numel(), 1), 0.1, 0.7)
+    result = waveforms.clone()
+    result[chosen] = (1 - share).sqrt() * waveforms[chosen] + share.sqrt() * wet
+    return result
+
+
+def telephone_line(rng: Generator, waveforms: Tensor, *, chance: float) -> Tensor:
+    """Some rows in eight bits by the mu-law of telephony (ITU-T G.711): coarse, with its noise."""
+    chosen = (torch.rand(waveforms.shape[0], generator=rng) < chance).nonzero().flatten()
+    rows = waveforms[chosen]
+    peak = rows.abs().amax(dim=1, keepdim=True).clamp(min=1e-6)
+    squeezed = torch.log1p(255 * rows.abs() / peak) / math.log(256)
+    levels = torch.round(squeezed * 127) / 127
+    result = waveforms.clone()
+    result[chosen] = rows.sign() * torch.expm1(levels * math.log(256)) / 255 * peak
     return result
 
 

@@ -7,13 +7,17 @@ opposite, and simultaneity with its own connectives. It knows neither audio nor 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 
 from audiosearch.training.sound_phrases import SOUND_OF_LABEL, TABLE
+from audiosearch.training.stopwords import STOP_WORDS
 
 
 class Relation(StrEnum):
@@ -38,6 +42,15 @@ class Description:
     """How often the one sound comes, for `REPEATED`."""
 
 
+class Row(NamedTuple):
+    """One line of the table."""
+
+    subjects: list[str]
+    verbs: list[str]
+    nouns: list[str]
+    names: Sequence[str] = ()
+
+
 @dataclass(frozen=True)
 class Phrases:
     """How one sound can be put into words."""
@@ -46,9 +59,19 @@ class Phrases:
     """Whole sentences: "a dog barks", "the dog is barking"."""
     nouns: tuple[str, ...]
     """What can follow "the sound of": "a dog barking", "dog bark"."""
+    names: tuple[str, ...]
+    """As short as people type it: "dog", "dog barking"."""
 
 
 _PLURALS = frozenset({"people", "mice", "cattle", "geese"})  # without an s at their end
+# Subjects that say who or what, but not which sound.
+NO_NAMES = frozenset(
+    {
+        *("a machine", "a device", "a boy", "a child", "a teacher", "guests", "an object"),
+        *("a sleeper", "a sick man", "a sick person", "a tired person", "a sleeping person"),
+        *("drops", "wood", "fans", "a wheel", "a song", "the tube"),
+    }
+)
 _STARTS = ("a ", "an ", "the ")
 _COUNTS = {2: ("twice", "two times"), 3: ("three times",), 4: ("four times", "several times")}
 
@@ -92,6 +115,19 @@ BACKGROUNDS = (
     "{x} as {z}",
     "{x} while {z}",
 )
+# As people type into a search field: names only, with or without a connective.
+SHORT_SEQUENCES = (
+    "{sa} then {sb}",
+    "{sa} followed by {sb}",
+    "{sa} before {sb}",
+    "{sb} after {sa}",
+    "first {sa} then {sb}",
+)
+SHORT_TOGETHERS = ("{sa} and {sb}", "{sa} with {sb}", "{sa} while {sb}")
+SHORT_TRIPLES = ("{sa} then {sb} then {sc}",)
+SHORT_BACKGROUNDS = ("{x} in {sz}", "{x} with {sz}", "{x} over {sz}")
+SHORT_SHARE = 0.2
+"""How many captions are short."""
 OPENINGS = ("the sound of {n}", "sound of {n}", "{n} is heard", "{n} can be heard")
 
 
@@ -122,30 +158,48 @@ def plural_verb(verb: str) -> str:
     return f"{first} {rest}".strip()
 
 
-def _phrases(subjects: list[str], verbs: list[str], nouns: list[str]) -> Phrases:
-    clauses, all_nouns = [], list(nouns)
-    for subject in subjects:
-        plural = is_plural(subject)
-        for verb in verbs:
+def _phrases(rows: list[Row], generic: frozenset[str], name: str) -> Phrases:
+    clauses: list[str] = []
+    nouns: list[str] = []
+    names = [name.replace("_", " ")]
+    for subjects, verbs, more, short in rows:
+        nouns += more
+        names += [*short, *(noun for noun in more if len(noun.split()) < 3)]
+        names += [_bare(subject) for subject in subjects if subject not in generic]
+        for subject, verb in itertools.product(subjects, verbs):
+            plural = is_plural(subject)
             finite, _, running = verb.partition("/")
             clauses.append(f"{subject} {plural_verb(finite) if plural else finite}")
             if running == "-":
                 continue
             clauses.append(f"{subject} {'are' if plural else 'is'} {running}")
-            all_nouns.append(f"{subject} {running}")
+            nouns.append(f"{subject} {running}")
+            if subject not in generic or " " in running:
+                names.append(f"{_bare(subject)} {running}")
             if " " not in running and subject.startswith(_STARTS):
-                all_nouns.append(f"the {running} of {subject}")
-    return Phrases(clauses=tuple(dict.fromkeys(clauses)), nouns=tuple(dict.fromkeys(all_nouns)))
+                nouns.append(f"the {running} of {subject}")
+    return Phrases(*(tuple(dict.fromkeys(texts)) for texts in (clauses, nouns, names)))
+
+
+def _bare(subject: str) -> str:
+    for start in _STARTS:
+        subject = subject.removeprefix(start)
+    return subject
 
 
 def read_table(table: str) -> dict[str, Phrases]:
-    """Sound to phrases; see `sound_phrases` for the form."""
-    result = {}
+    """Sound to phrases; see `sound_phrases` for the form.
+
+    A subject that several sounds share ("someone", "water") is no name for any of them.
+    """
+    rows: dict[str, list[Row]] = {}
     for line in table.strip().splitlines():
         name, _, rest = line.partition(" = ")
-        subjects, verbs, nouns = ([p.strip() for p in part.split(";")] for part in rest.split("|"))
-        result[name.strip()] = _phrases(subjects, verbs, nouns)
-    return result
+        parts = [[p.strip() for p in part.split(";") if p.strip()] for part in rest.split("|")]
+        rows.setdefault(name.strip(), []).append(Row(*parts))
+    used = Counter(s for own in rows.values() for s in {s for row in own for s in row.subjects})
+    generic = NO_NAMES | {subject for subject, count in used.items() if count > 1}
+    return {name: _phrases(own, generic, name) for name, own in rows.items()}
 
 
 PHRASES = read_table(TABLE)
@@ -162,19 +216,25 @@ def _fill(rng: np.random.Generator, pattern: str, sounds: tuple[str, ...]) -> st
     for letter, sound in zip("abc", sounds, strict=False):
         parts[letter] = _one(rng, PHRASES[sound].clauses)
         parts[f"n{letter}"] = _one(rng, PHRASES[sound].nouns)
+        parts[f"s{letter}"] = _one(rng, PHRASES[sound].names)
     return pattern.format(**parts)
 
 
-def _foreground(rng: np.random.Generator, what: Description) -> str:
+def _foreground(rng: np.random.Generator, what: Description, *, short: bool) -> str:
     if what.relation is Relation.SEQUENCE:
-        patterns = SEQUENCES if len(what.sounds) == 2 else TRIPLES
-        return _fill(rng, _one(rng, patterns), what.sounds)
+        pairs, triples = (SHORT_SEQUENCES, SHORT_TRIPLES) if short else (SEQUENCES, TRIPLES)
+        return _fill(rng, _one(rng, pairs if len(what.sounds) == 2 else triples), what.sounds)
     if what.relation is Relation.TOGETHER:
         sounds = what.sounds if rng.random() < 0.5 else what.sounds[::-1]
-        return _fill(rng, _one(rng, TOGETHERS), sounds)
+        return _fill(rng, _one(rng, SHORT_TOGETHERS if short else TOGETHERS), sounds)
     phrases = PHRASES[what.sounds[0]]
     if what.relation is Relation.REPEATED:
-        return f"{_one(rng, phrases.clauses)} {_one(rng, _COUNTS[what.count])}"
+        said = phrases.names if short else phrases.clauses
+        return f"{_one(rng, said)} {_one(rng, _COUNTS[what.count])}"
+    return _one(rng, phrases.names) if short else _single(rng, phrases)
+
+
+def _single(rng: np.random.Generator, phrases: Phrases) -> str:
     draw = rng.random()
     if draw < 0.45:
         return _one(rng, phrases.clauses)
@@ -184,20 +244,48 @@ def _foreground(rng: np.random.Generator, what: Description) -> str:
 
 
 def write_caption(rng: np.random.Generator, what: Description) -> str:
-    """One caption that says this, in lower case and without punctuation."""
-    caption = _foreground(rng, what)
+    """One caption that says this, in lower case and without punctuation.
+
+    One that names two things with the same word ("birds chirping while crickets chirp" is well,
+    "chirping ... chirping" is not) is written again if it can be, since beam search never
+    repeats a content word.
+    """
+    caption = _write(rng, what)
+    for _ in range(6):
+        if not repeats_a_word(caption):
+            break
+        caption = _write(rng, what)
+    return caption
+
+
+def repeats_a_word(caption: str) -> bool:
+    """Whether a word that beam search may not repeat stands twice in a caption."""
+    words = [word for word in caption.split() if word not in STOP_WORDS]
+    return len(set(words)) < len(words)
+
+
+def _write(rng: np.random.Generator, what: Description) -> str:
+    single = what.relation is Relation.ONE and what.background is None
+    short = bool(rng.random() < (1.5 * SHORT_SHARE if single else SHORT_SHARE))
+    caption = _foreground(rng, what, short=short)
     if what.background is None:
         return caption
     back = PHRASES[what.background]
-    return _one(rng, BACKGROUNDS).format(
-        x=caption, z=_one(rng, back.clauses), nz=_one(rng, back.nouns)
+    return _one(rng, SHORT_BACKGROUNDS if short else BACKGROUNDS).format(
+        x=caption,
+        z=_one(rng, back.clauses),
+        nz=_one(rng, back.nouns),
+        sz=_one(rng, back.names),
     )
 
 
 def every_phrase() -> list[str]:
     """All phrases, patterns and counts: together they hold every word of the grammar."""
-    phrases = [text for p in PHRASES.values() for text in (*p.clauses, *p.nouns)]
-    patterns = [*SEQUENCES, *TOGETHERS, *TRIPLES, *BACKGROUNDS, *OPENINGS]
+    phrases = [text for p in PHRASES.values() for text in (*p.clauses, *p.nouns, *p.names)]
+    patterns = [
+        *(*SEQUENCES, *TOGETHERS, *TRIPLES, *BACKGROUNDS, *OPENINGS),
+        *(*SHORT_SEQUENCES, *SHORT_TOGETHERS, *SHORT_TRIPLES, *SHORT_BACKGROUNDS),
+    ]
     bare = ["".join(c for c in _drop_slots(text) if c not in "{}") for text in patterns]
     return [*phrases, *bare, *(text for texts in _COUNTS.values() for text in texts)]
 

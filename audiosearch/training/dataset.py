@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -46,6 +46,8 @@ class Clip:
     licence: str
     attribution: str
     split: Split
+    folder: Path = Path()
+    """What `path` is relative to: the folder of its manifest."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def read_manifest(manifest: Path, *, rule: SplitRule) -> list[Clip]:
         with manifest.open(encoding="utf-8", newline="") as lines:
             rows = list(csv.DictReader(lines))
         held = _held_out_groups(rows, rule)
-        return [_clip(row, held, rule) for row in rows]
+        return [replace(_clip(row, held, rule), folder=manifest.parent) for row in rows]
     except OSError as error:
         raise AudiosearchError(f"cannot read the manifest: {error}", path=manifest) from error
     except KeyError as error:
@@ -183,14 +185,11 @@ class SoundCache:
         return [index for index, clip in enumerate(self.clips) if clip.split is split]
 
 
-def open_cache(
-    clips: list[Clip], *, root: Path, cache: Path, sample_rate: int, seed: int
-) -> SoundCache:
+def open_cache(clips: list[Clip], *, cache: Path, sample_rate: int, seed: int) -> SoundCache:
     """The decoded cache of these clips, made on first use.
 
     Args:
         clips: In the order they are stored.
-        root: The folder the clips' paths are relative to.
         cache: The folder for `sounds.i16` and its index.
         sample_rate: Samples per second of the cache.
         seed: Of the made sounds.
@@ -201,7 +200,7 @@ def open_cache(
     index_path, data_path = cache / "sounds.json", cache / "sounds.i16"
     index = json.loads(index_path.read_text("utf-8")) if index_path.exists() else {}
     if index.get("key") != key:
-        offsets = _write_cache(clips, root, data_path, sample_rate, seed)
+        offsets = _write_cache(clips, data_path, sample_rate, seed)
         index = {"key": key, "offsets": offsets}
         index_path.write_text(json.dumps(index), "utf-8")
     samples = np.memmap(data_path, dtype=np.int16, mode="r")
@@ -213,9 +212,7 @@ def open_cache(
     )
 
 
-def _write_cache(
-    clips: list[Clip], root: Path, data_path: Path, sample_rate: int, seed: int
-) -> list[int]:
+def _write_cache(clips: list[Clip], data_path: Path, sample_rate: int, seed: int) -> list[int]:
     offsets = [0]
     with data_path.open("wb") as out:
         for clip in clips:
@@ -228,7 +225,7 @@ def _write_cache(
                     rate=sample_rate,
                 )
             else:
-                samples = decode_mono(root / clip.path, sample_rate=sample_rate)
+                samples = decode_mono(clip.folder / clip.path, sample_rate=sample_rate)
             scaled = np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16)
             out.write(scaled.tobytes())
             offsets.append(offsets[-1] + scaled.size)

@@ -151,12 +151,15 @@ class CaptionDecoder(nn.Module):
         hidden = torch.where(frames.unsqueeze(0) >= memory.lengths.unsqueeze(1), HIDDEN, 0.0)
         x = embedded * math.sqrt(self.config.dim) + self.positions[new]
         x = self.dropout(x)
+        # Taken apart at once: the gradient of a slice a layer would fill the whole again and again.
+        pasts = zip(past.keys.unbind(1), past.values.unbind(1), strict=True)
+        memories = zip(memory.keys.unbind(1), memory.values.unbind(1), strict=True)
         keys, values = [], []
-        for index, layer in enumerate(self.blocks()):
+        for layer, layer_past, layer_memory in zip(self.blocks(), pasts, memories, strict=True):
             x, layer_keys, layer_values = layer(
                 x,
-                (past.keys[:, index], past.values[:, index]),
-                (memory.keys[:, index], memory.values[:, index]),
+                layer_past,
+                layer_memory,
                 causal,
                 hidden.unsqueeze(1).unsqueeze(1),
             )

@@ -7,8 +7,10 @@ count. The decoder and the joint space are trained on these alone; audio is not 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from audiosearch.training.rendering import render
 from audiosearch.training.scenes import Scene
 
 BATCH = 32
+REPORT_EVERY = 1000
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,19 @@ class SceneFeatures:
     lengths: npt.NDArray[np.int64]
     """`(n_scenes,)` frames that count."""
 
+    def first(self, count: int) -> SceneFeatures:
+        """Those of the first `count` scenes."""
+        return SceneFeatures(self.values[:count], self.lengths[:count])
+
 
 def encode_scenes(
-    encoder: ConvNext, scenes: list[Scene], material: Material, *, path: Path, report: Report
+    encoder: ConvNext,
+    scenes: list[Scene],
+    material: Material,
+    *,
+    varied: bool,
+    path: Path,
+    report: Report,
 ) -> SceneFeatures:
     """Frames of all scenes, from `path` if they were computed before.
 
@@ -45,15 +58,21 @@ def encode_scenes(
         encoder: Frozen; its weights are part of what "before" means.
         scenes: What to render.
         material: The clips they are made of.
+        varied: Whether the clips are changed in speed, colour and room, as for training.
         path: A `.npz` file.
         report: Told of progress.
     """
-    key = _key(encoder, scenes)
+    key = _key(encoder, scenes, varied)
     if path.exists():
         with np.load(path) as stored:
             if str(stored["key"]) == key:
                 return SceneFeatures(values=stored["values"], lengths=stored["lengths"])
-    features = _encode(encoder, scenes, material, report)
+    features = encode_waveforms(
+        encoder,
+        [scene.length for scene in scenes],
+        lambda index: render(scenes[index], material, varied=varied),
+        report=report,
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial.npz")
     np.savez(partial, key=np.array(key), values=features.values, lengths=features.lengths)
@@ -61,22 +80,12 @@ def encode_scenes(
     return features
 
 
-def _key(encoder: ConvNext, scenes: list[Scene]) -> str:
-    digest = hashlib.sha256(json.dumps([asdict(scene) for scene in scenes]).encode())
+def _key(encoder: ConvNext, scenes: list[Scene], varied: bool) -> str:
+    plan = [varied, [asdict(scene) for scene in scenes]]
+    digest = hashlib.sha256(json.dumps(plan).encode())
     for value in encoder.state_dict().values():
         digest.update(value.numpy().tobytes())
     return digest.hexdigest()
-
-
-def _encode(
-    encoder: ConvNext, scenes: list[Scene], material: Material, report: Report
-) -> SceneFeatures:
-    return encode_waveforms(
-        encoder,
-        [scene.length for scene in scenes],
-        lambda index: render(scenes[index], material),
-        report=report,
-    )
 
 
 @torch.no_grad()
@@ -93,21 +102,45 @@ def encode_waveforms(
     """
     encoder.eval()
     log_mel = LogMel(STARTER_FRONTEND)
-    # Sounds of one length go together: padding would be heard.
-    order = sorted(range(len(counts)), key=lambda index: counts[index])
     parts: dict[int, npt.NDArray[np.float16]] = {}
-    at = 0
-    while at < len(order):
-        rows = [i for i in order[at : at + BATCH] if counts[i] == counts[order[at]]]
-        decibels = log_mel(torch.from_numpy(np.stack([waveform(i) for i in rows])))
+    for rows, waves in _ahead(_groups_of_one_length(counts), waveform):
+        decibels = log_mel(torch.from_numpy(waves))
         with torch.autocast("cpu", torch.bfloat16):
             frames = encoder(decibels).frames.float().numpy().astype(np.float16)
+        before, after = len(parts) // REPORT_EVERY, (len(parts) + len(rows)) // REPORT_EVERY
         parts |= dict(zip(rows, frames, strict=True))
-        at += len(rows)
-        if at % (20 * BATCH) < len(rows) or at == len(order):
-            report(Progress(stage="features", step=at, total=len(order), text="encoding scenes"))
+        if after > before or len(parts) == len(counts):
+            report(Progress("features", len(parts), len(counts), "encoding scenes"))
     lengths = np.array([parts[i].shape[0] for i in range(len(counts))], dtype=np.int64)
     values = np.zeros((len(counts), lengths.max(), parts[0].shape[1]), np.float16)
     for index, part in parts.items():
         values[index, : part.shape[0]] = part
     return SceneFeatures(values=values, lengths=lengths)
+
+
+def _groups_of_one_length(counts: list[int]) -> list[list[int]]:
+    """Rows in batches: sounds of one length go together, since padding would be heard."""
+    order = sorted(range(len(counts)), key=lambda index: counts[index])
+    return [
+        rows[at : at + BATCH]
+        for _, same in itertools.groupby(order, key=lambda index: counts[index])
+        for rows in [list(same)]
+        for at in range(0, len(rows), BATCH)
+    ]
+
+
+def _ahead(
+    groups: list[list[int]], waveform: Callable[[int], Samples]
+) -> Iterator[tuple[list[int], Samples]]:
+    """The sounds `(B, N)` of each group, made while the one before is encoded."""
+
+    def make(rows: list[int]) -> Samples:
+        return np.stack([waveform(index) for index in rows])
+
+    with ThreadPoolExecutor(max_workers=1) as maker:
+        coming = [(rows, maker.submit(make, rows)) for rows in groups[:1]]
+        for index in range(len(groups)):
+            rows, made = coming.pop()
+            if index + 1 < len(groups):
+                coming.append((groups[index + 1], maker.submit(make, groups[index + 1])))
+            yield rows, made.result()

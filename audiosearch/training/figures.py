@@ -80,9 +80,15 @@ class SceneFigures:
 
 
 def label_figures(model: TrainedModel, sounds: SoundCache, *, report: Report) -> LabelFigures:
-    """Zero-shot labels of the held-out fold's test clips, among all labels of that data set."""
-    clips = [i for i in sounds.indices(Split.TEST) if sounds.clips[i].fold]
+    """Zero-shot labels of the held-out fold's test clips, among all labels of that data set.
+
+    If no fold is held out: of all test clips, among their labels.
+    """
+    test = sounds.indices(Split.TEST)
+    clips = [i for i in test if sounds.clips[i].fold] or test
     labels = sorted({clip.label for clip in sounds.clips if clip.fold})
+    if not sounds.clips[clips[0]].fold:
+        labels = sorted({sounds.clips[i].label for i in clips})
     length = int(CLIP_S * sounds.sample_rate)
 
     def waveform(index: int) -> npt.NDArray[np.float32]:

@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from audiosearch.training.captions import PHRASES, sound_of
 from audiosearch.training.dataset import SoundCache, Split
+from audiosearch.training.instruments import INSTRUMENT_WEIGHT
+from audiosearch.training.instruments import SOURCE as INSTRUMENT_SOURCE
 
 Samples = npt.NDArray[np.float32]
 
@@ -43,6 +45,10 @@ BACKGROUND_SOUNDS = frozenset(
         "thunderstorm",
         "keyboard_typing",
         "cicada",
+        "heartbeat",
+        "band_music",
+        "choir",
+        "string_orchestra",
     }
 )
 # Sounds whose short clips hold one single event, so that repeating them makes a known count.
@@ -103,7 +109,11 @@ def gather_material(sounds: SoundCache, *, split: Split) -> Material:
         if sound in PHRASES:
             clips_of.setdefault(sound, []).append(index)
             active[index] = loud_stretch(sounds.waveform(index), rate=sounds.sample_rate)
-    weights = {sound: len(clips) ** 0.5 for sound, clips in clips_of.items()}
+    weights = {
+        sound: len(clips) ** 0.5
+        * (INSTRUMENT_WEIGHT if sounds.clips[clips[-1]].source == INSTRUMENT_SOURCE else 1.0)
+        for sound, clips in clips_of.items()
+    }
     total = sum(weights.values())
     return Material(
         sounds=sounds,

@@ -14,13 +14,20 @@ from audiosearch.training.scenes import Placed, Scene
 EVENT_DB = -25.0  # level that every stretch is brought to before its own gain
 
 
-def render(scene: Scene, material: Material) -> Samples:
-    """The samples `(length,)` of a scene."""
+def render(scene: Scene, material: Material, *, varied: bool = False) -> Samples:
+    """The samples `(length,)` of a scene.
+
+    `varied` changes speed, colour and room of its clips: the encoder knows the clips that it was
+    trained on too well, and the decoder would learn from frames that are too good.
+    """
     rate = material.sounds.sample_rate
     rng = np.random.default_rng(scene.seed)
+    vary = np.random.default_rng([scene.seed, 0x7A41]) if varied else None
     out = np.zeros(scene.length, np.float32)
     for placed in scene.placed:
         part = _fill_stretch(placed, material)
+        if vary is not None:
+            part = _another_version(vary, part, rate)
         end = min(scene.length, placed.at + part.size)
         out[placed.at : end] += part[: end - placed.at]
     if rng.random() < 0.25:
@@ -49,6 +56,31 @@ def _fill_stretch(placed: Placed, material: Material) -> Samples:
     if level > 1e-4:
         stretch = stretch * (10 ** ((EVENT_DB + placed.gain_db) / 20) / level)
     return _soft_ends(stretch, rate)
+
+
+def _another_version(rng: np.random.Generator, wave: Samples, rate: int) -> Samples:
+    """The stretch at times faster or slower (its length kept), tilted, or in a room."""
+    if wave.size < rate // 20:
+        return wave
+    if rng.random() < 0.6:
+        speed = float(np.exp(rng.uniform(np.log(0.82), np.log(1.22))))
+        at = np.arange(wave.size) * speed % (wave.size - 1)
+        wave = _soft_ends(np.interp(at, np.arange(wave.size), wave).astype(np.float32), rate)
+    if rng.random() < 0.6:
+        size = wave.size
+        spectrum = np.fft.rfft(wave)
+        slope_db = rng.uniform(-6, 6)
+        octaves = np.log2(np.maximum(np.fft.rfftfreq(size, 1 / rate), 50.0) / 1000)
+        wave = np.fft.irfft(spectrum * 10 ** (slope_db * octaves / 60), size).astype(np.float32)
+    if rng.random() < 0.2:
+        count = int(rate * rng.uniform(0.05, 0.5))
+        echo = rng.standard_normal(count) * 10 ** (-3 * np.arange(count) / count)
+        echo *= rng.uniform(0.2, 0.8) / np.sqrt((echo**2).sum())
+        echo[0] = 1.0
+        size = wave.size + count
+        wet = np.fft.irfft(np.fft.rfft(wave, size) * np.fft.rfft(echo, size), size)
+        wave = wet[: wave.size].astype(np.float32)
+    return wave
 
 
 def _soft_ends(wave: Samples, rate: int) -> Samples:

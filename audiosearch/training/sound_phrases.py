@@ -1,7 +1,9 @@
 """How people name each sound: subjects, verbs and nouns, by sound.
 
-The table stands in `sound_phrases.txt`, one line a sound: `name = subjects | verbs | nouns`. A
-verb is written `barks/barking` (`-`: it has no such form), its plural is derived. Subjects and
+The table stands in `sound_phrases.txt`: `name = subjects | verbs | nouns | names`, where each part
+may be empty and the last left out. A sound may have several lines; their subjects and verbs stay
+apart. Names are what several sounds may be called for short ("drum"), all else is one sound's own.
+A verb is written `barks/barking` (`-`: it has no such form), its plural is derived. Subjects and
 verbs combine into clauses ("the dog is barking"), nouns stand alone ("dog barks"). No phrase
 holds a connective (and, then, while, as, with, before, after, by ...), or the order of a sentence
 could not be read back. Nothing here knows about tags, grammar or sound files.

@@ -42,6 +42,7 @@ from audiosearch.training.export import (
 from audiosearch.training.features import SceneFeatures, encode_scenes
 from audiosearch.training.figures import TrainedModel, label_figures, scene_figures
 from audiosearch.training.frontend import STARTER_FRONTEND
+from audiosearch.training.instruments import render_instruments
 from audiosearch.training.material import Material, gather_material
 from audiosearch.training.scenes import Planner, Scene
 from audiosearch.training.scoring import score_pairs
@@ -73,7 +74,9 @@ class Run:
     hold_out_fold: str = "4"
     hold_out_share: float = 0.08
     synthetic_per_label: int = 60
-    training_scenes: int = 10_000
+    sound_font: Path | None = None
+    """A General MIDI sound font to render instruments from; None: no instruments."""
+    training_scenes: int = 16_000
     validation_scenes: int = 300
     test_scenes: int = 300
     name: str = "starter"
@@ -102,10 +105,14 @@ def open_sounds(run: Run) -> SoundCache:
     """The decoded recordings and made sounds of a run."""
     rule = SplitRule(hold_out_fold=run.hold_out_fold, share=run.hold_out_share, seed=run.seed)
     clips = read_manifest(run.manifest, rule=rule)
+    if run.sound_font is not None:
+        rendered = render_instruments(
+            run.folder / "instruments", font=run.sound_font, seed=run.seed
+        )
+        clips += read_manifest(rendered, rule=rule)
     clips += synthetic_clips(per_label=run.synthetic_per_label, rule=rule)
     return open_cache(
         clips,
-        root=run.manifest.parent,
         cache=run.folder / "cache",
         sample_rate=STARTER_FRONTEND.sample_rate,
         seed=run.seed,
@@ -283,6 +290,7 @@ def _split_scenes(run: Run, split: Split, count: int, report: Report) -> SplitSc
         _load_encoder(run),
         scenes,
         material,
+        varied=split is Split.TRAIN,
         path=run.folder / f"features-{split}.npz",
         report=report,
     )

@@ -12,6 +12,9 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
+import soxr
+
+from audiosearch.audio import synthesis
 
 Samples = npt.NDArray[np.float32]
 Rng = np.random.Generator
@@ -128,8 +131,10 @@ def siren(rng: Rng, count: int, rate: int) -> Samples:
     else:
         shape = (turn < 0.5).astype(np.float64)
     phase = 2 * np.pi * np.cumsum(low * (high / low) ** shape) / rate
-    wave = np.sin(phase) + rng.uniform(0, 0.5) * np.sin(2 * phase)
-    wave += rng.uniform(0, 0.3) * np.sin(3 * phase)
+    falls = rng.uniform(1.0, 3.0)
+    wave = np.zeros(count)
+    for harmonic in range(1, int(rng.integers(2, 7))):
+        wave += np.sin(harmonic * phase) / harmonic**falls
     level = 0.4 + 0.6 * slow_wave(rng, count=count, rate=rate, hz=0.3)
     return _peak(wave * level, 0.8)
 
@@ -303,6 +308,44 @@ def chirps(rng: Rng, count: int, rate: int) -> Samples:
     return _peak(wave + 0.003 * rng.standard_normal(count), 0.7)
 
 
+def telephone(rng: Rng, count: int, rate: int) -> Samples:
+    """A telephone: two bells struck by turns, or an electronic warble, on and off."""
+    wave = np.zeros(count)
+    low = _log_uniform(rng, 500, 1800)
+    pair = (low, low * rng.uniform(1.08, 1.45))
+    on, off = rng.uniform(0.7, 2.2), rng.uniform(0.4, 3.0)
+    pace, struck = rng.uniform(0.03, 0.07), rng.random() < 0.6
+    half_life = rng.uniform(0.02, 0.09)
+    start = float(rng.uniform(0, 0.5))
+    while start < count / rate:
+        for stroke in range(int(on / pace)):
+            length = int(rate * (0.25 if struck else pace))
+            hz, times = pair[stroke % 2], _seconds(length, rate)
+            if struck:
+                partials = ((1, 1.0), (2.76, 0.4), (5.4, 0.2))
+                note = sum(a * np.sin(2 * np.pi * hz * r * times) for r, a in partials)
+                note = np.asarray(note) * 0.5 ** (times / half_life)
+            else:
+                note = np.sign(np.sin(2 * np.pi * hz * times)) * 0.5
+            _add(wave, note, int((start + stroke * pace) * rate))
+        start += on + off
+    return _peak(wave + 0.001 * rng.standard_normal(count), 0.7)
+
+
+def heartbeat(rng: Rng, count: int, rate: int) -> Samples:
+    """Lub-dub: two low thumps close together, again and again."""
+    wave = 0.005 * coloured_noise(rng, count=count, slope_db=6.0)
+    period, gap = rng.uniform(0.45, 1.2), rng.uniform(0.2, 0.34)
+    hz, at = _log_uniform(rng, 35, 90), float(rng.uniform(0, 0.5))
+    length = int(rate * rng.uniform(0.09, 0.18))
+    while at < count / rate:
+        for offset, pitch, level in ((0.0, hz, 1.0), (gap, hz * rng.uniform(1.1, 1.4), 0.7)):
+            thump = np.sin(2 * np.pi * pitch * _seconds(length, rate)) * np.hanning(length)
+            _add(wave, level * thump, int((at + offset) * rate))
+        at += max(period, gap + 0.2) * rng.uniform(0.96, 1.04)
+    return _peak(wave, 0.8)
+
+
 def silence(rng: Rng, count: int, rate: int) -> Samples:
     """Nothing, or noise far below hearing."""
     del rate
@@ -326,11 +369,40 @@ MAKERS: dict[str, Callable[[Rng, int, int], Samples]] = {
     "engine": engine,
     "chirping_birds": chirps,
     "silence": silence,
+    "telephone": telephone,
+    "heartbeat": heartbeat,
 }
 """Label to maker; each takes (rng, number of samples, samples per second)."""
 
 
+DEMONSTRATED: dict[str, Callable[[Rng], npt.NDArray[np.float64]]] = {
+    "beeping": synthesis.beeps,
+    "bell": synthesis.bell,
+    "chirping_birds": synthesis.birds,
+    "clock_tick": synthesis.clock,
+    "door_wood_knock": synthesis.knocks,
+    "engine": synthesis.engine,
+    "heartbeat": synthesis.heartbeat,
+    "rain": synthesis.rain,
+    "siren": synthesis.siren,
+    "static_noise": synthesis.hiss,
+    "telephone": synthesis.phone,
+    "wind": synthesis.wind,
+}
+"""The makers of the example sounds that a new user hears first."""
+DEMONSTRATED_SHARE = 0.2
+
+
 def make_sound(*, label: str, seed: int, seconds: float, rate: int) -> Samples:
-    """One made sound; the same seed gives the same samples."""
+    """One made sound; the same seed gives the same samples.
+
+    Some are those of the program's examples, at another speed.
+    """
     rng = np.random.default_rng([seed, sorted(MAKERS).index(label)])
-    return MAKERS[label](rng, int(seconds * rate), rate)
+    count = int(seconds * rate)
+    if label not in DEMONSTRATED or rng.random() >= DEMONSTRATED_SHARE:
+        return MAKERS[label](rng, count, rate)
+    speed = _log_uniform(rng, 0.8, 1.25)
+    wave = soxr.resample(DEMONSTRATED[label](rng), synthesis.RATE * speed, rate, quality="HQ")
+    start = int(rng.integers(max(1, wave.size - count + 1)))
+    return _peak(wave[start : start + count], 0.7)

@@ -1,9 +1,11 @@
 """The second stage: teach the decoder to caption the frozen encoder's frames.
 
 In: cached frames and the descriptions of their scenes; a fresh caption is written for each scene
-in each epoch. Out: a checkpoint. Augmentation follows Labbé et al. 2023
-(https://arxiv.org/abs/2308.15090): mixup of features and word embeddings, label smoothing, frame
-SpecAugment. At times the sound is taken away, so that cross-entropy without sound is meaningful.
+in each epoch. Out: a checkpoint. Augmentation is that of Labbé et al. 2023
+(https://arxiv.org/abs/2308.15090) as far as the recipe says: mixup of features and word embeddings,
+label smoothing, frame SpecAugment. Two things are not the paper's: at times the sound is taken
+away, so that cross-entropy without sound is meaningful; and a ranking term (`ranking`) asks that
+each caption be likelier for its own scene than for another, its reversed twin above all.
 """
 
 from __future__ import annotations
@@ -15,18 +17,28 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
 from audiosearch.model.text import PAD, Vocabulary
 from audiosearch.training import augment
-from audiosearch.training.captions import Description, write_caption
+from audiosearch.training.batches import (
+    Batch,
+    CaptionedScenes,
+    Rows,
+    epoch_batches,
+    make_batch,
+)
+from audiosearch.training.captions import write_caption
 from audiosearch.training.checkpoints import Progress, Report, load_state, save_state
-from audiosearch.training.decoder import DecoderConfig, DecoderNetwork, caption_cross_entropy
-from audiosearch.training.features import SceneFeatures
-from audiosearch.training.vocabulary import encode_captions, forget_words
+from audiosearch.training.decoder import (
+    DecoderConfig,
+    DecoderNetwork,
+    Memory,
+    caption_cross_entropy,
+)
+from audiosearch.training.ranking import log_likelihood, ranking_loss
 
 
 @dataclass(frozen=True)
@@ -43,10 +55,16 @@ class DecoderRecipe:
     mixup_epochs: int | None = None
     """After how many epochs mixing ends, so that the last ones see clean sentences; None: never."""
     stripes: augment.Stripes = augment.PAPER_DECODER_STRIPES
+    ranking_weight: float = 0.0
+    """How much the ranking term counts beside cross-entropy; 0 as published: not at all."""
+    pool: int = 1
+    """How many batches are sorted by length together, so that little of a batch is padding."""
     silent_chance: float = 0.0
     """How often the sound is replaced by the one zero frame that stands for none."""
     unknown_chance: float = 0.0
     """How often a content word is replaced by UNK."""
+    fused: bool = False
+    """Whether the optimiser uses its fused kernels: faster, the same up to rounding."""
     rate_by_epoch: bool = True
     """Whether the learning rate changes between epochs only, as published."""
     warm_up: int = 0
@@ -70,17 +88,21 @@ PAPER_AUDIOCAPS = DecoderRecipe(
     clip_norm=10.0,
 )
 STARTER_DECODER = DecoderRecipe(
-    epochs=42,
-    mixup_epochs=13,
+    epochs=22,
     batch=64,
-    learning_rate=7e-4,
+    learning_rate=1e-3,
     weight_decay=0.05,
-    label_smoothing=0.1,
+    label_smoothing=0.05,
     clip_norm=1.0,
+    mixup_alpha=0.0,
+    stripes=augment.STARTER_DECODER_STRIPES,
+    ranking_weight=1.0,
+    pool=16,
     silent_chance=0.1,
     unknown_chance=0.02,
+    fused=True,
     rate_by_epoch=False,
-    warm_up=100,
+    warm_up=200,
     half_precision=True,
 )
 
@@ -94,7 +116,7 @@ def starter_decoder_config(*, vocabulary: int, feature_dim: int) -> DecoderConfi
         heads=4,
         layers=4,
         feedforward=768,
-        dropout=0.1,
+        dropout=0.0,
         projection_dropout=0.2,
         max_positions=64,
         frame_positions=64,
@@ -102,25 +124,15 @@ def starter_decoder_config(*, vocabulary: int, feature_dim: int) -> DecoderConfi
 
 
 @dataclass(frozen=True)
-class CaptionedScenes:
-    """What the decoder learns from, or is validated on."""
+class HeldOut:
+    """How the decoder does on validation scenes."""
 
-    features: SceneFeatures
-    descriptions: tuple[Description, ...]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """One step's data."""
-
-    features: Tensor
-    """`(B, T, dim)`."""
-    lengths: Tensor
-    """`(B,)`."""
-    inputs: Tensor
-    """`(B, S)` ids from BOS on."""
-    targets: Tensor
-    """`(B, S)` ids to EOS, then PAD."""
+    with_sound: float
+    """Mean cross-entropy, nats a word."""
+    without: float
+    """The same with the sound taken away."""
+    order: float
+    """Share of captions of scenes with a twin that fit their own scene better."""
 
 
 class DecoderTrainer:
@@ -159,11 +171,12 @@ class DecoderTrainer:
             loss = self._train_epoch()
             self.epoch += 1
             self._save(unfinished)
-            with_sound, without = self.validate()
+            held_out = self.validate()
             seconds = time.monotonic() - started
             self._report(
                 report,
-                f"loss {loss:.4f}; held-out CE {with_sound:.4f}, without sound {without:.4f}; "
+                f"loss {loss:.4f}; held-out CE {held_out.with_sound:.4f}, "
+                f"without sound {held_out.without:.4f}, order {held_out.order:.3f}; "
                 f"{seconds:.0f} s",
             )
         state = {
@@ -177,14 +190,16 @@ class DecoderTrainer:
 
     def _train_epoch(self) -> float:
         numbers = np.random.default_rng([self.seed, self.epoch, 0xDEC0DE])
-        order = numbers.permutation(len(self.scenes.descriptions))
-        losses = []
-        for number, at in enumerate(range(0, len(order), self.recipe.batch)):
-            rows = np.sort(order[at : at + self.recipe.batch])
-            if len(rows) < 2:
-                continue  # nothing to mix with
-            batch = make_batch(self.scenes, rows, self.vocabulary, self.recipe, numbers)
-            losses.append(self._train_step(batch, self.epoch * self.steps_per_epoch + number))
+        batches = epoch_batches(
+            self.scenes,
+            self.vocabulary,
+            numbers,
+            batch=self.recipe.batch,
+            pool=self.recipe.pool,
+            unknown_chance=self.recipe.unknown_chance,
+        )
+        first = self.epoch * self.steps_per_epoch
+        losses = [self._train_step(batch, first + at) for at, batch in enumerate(batches)]
         return float(np.mean(losses))
 
     def _train_step(self, batch: Batch, step: int) -> float:
@@ -198,13 +213,17 @@ class DecoderTrainer:
         mixing = self.recipe.mixup_epochs is None or self.epoch < self.recipe.mixup_epochs
         recipe = self.recipe if mixing else replace(self.recipe, mixup_alpha=0.0)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.half_precision):
-            logits = mixed_logits(self.network, batch, recipe, rng)
-        loss = functional.cross_entropy(
-            logits.float().transpose(1, 2),
-            batch.targets,
-            ignore_index=PAD,
-            label_smoothing=self.recipe.label_smoothing,
-        )
+            own, rival = mixed_logits(self.network, batch, recipe, rng)
+        words = functional.log_softmax(own.float(), dim=2)
+        loss = smoothed_cross_entropy(words, batch.targets, smoothing=recipe.label_smoothing)
+        if rival is not None:
+            loss = loss + recipe.ranking_weight * ranking_loss(
+                log_likelihood(words, batch.targets, ignored=PAD),
+                log_likelihood(
+                    functional.log_softmax(rival.float(), dim=2), batch.targets, ignored=PAD
+                ),
+                batch.told_apart,
+            )
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip_norm)
@@ -212,24 +231,41 @@ class DecoderTrainer:
         return float(loss.detach())
 
     @torch.no_grad()
-    def validate(self) -> tuple[float, float]:
+    def validate(self) -> HeldOut:
         """Mean cross-entropy of fixed held-out captions, with the sound and without any."""
         self.network.eval()
         numbers = np.random.default_rng([self.seed, 0x7A1])
-        plain = DecoderRecipe(1, 1, 0.0, 0.0, 0.0, 1.0)
-        heard, unheard = [], []
-        total = len(self.validation.descriptions)
-        for at in range(0, total, 256):
-            rows = np.arange(at, min(total, at + 256))
-            batch = make_batch(self.validation, rows, self.vocabulary, plain, numbers)
-            frames = self.network.project(batch.features)
-            logits = self.network(frames, batch.lengths, batch.inputs)
-            heard.append(caption_cross_entropy(logits, batch.targets))
-            nothing = self.network.null_frames(len(rows))
-            ones = torch.ones(len(rows), dtype=torch.long)
-            logits = self.network(nothing, ones, batch.inputs)
-            unheard.append(caption_cross_entropy(logits, batch.targets))
-        return float(torch.cat(heard).mean()), float(torch.cat(unheard).mean())
+        texts = [write_caption(numbers, what) for what in self.validation.descriptions]
+        heard, unheard, twins = [], [], []
+        pairs = [i for i, twin in enumerate(self.validation.twins) if twin is not None]
+        for at in range(0, len(texts), 256):
+            rows = np.arange(at, min(len(texts), at + 256))
+            heard.append(self._losses(rows, rows, texts))
+            unheard.append(self._losses(rows, None, texts))
+        own = torch.cat(heard)
+        for at in range(0, len(pairs), 256):
+            rows = np.array(pairs[at : at + 256])
+            others = np.array([self.validation.twins[row] for row in rows])
+            twins.append(own[torch.from_numpy(rows)] < self._losses(rows, others, texts))
+        return HeldOut(
+            with_sound=float(own.mean()),
+            without=float(torch.cat(unheard).mean()),
+            order=float(torch.cat(twins).float().mean()) if twins else math.nan,
+        )
+
+    def _losses(self, rows: Rows, sounds: Rows | None, texts: list[str]) -> Tensor:
+        """Cross-entropies `(B,)` of the captions at `rows` given other rows' sounds, or none."""
+        rng = np.random.default_rng(0)
+        chosen = [texts[row] for row in rows]
+        batch = make_batch(self.validation, rows, chosen, self.vocabulary, rng, unknown_chance=0.0)
+        if sounds is None:
+            frames = self.network.null_frames(len(rows))
+            lengths = torch.ones(len(rows), dtype=torch.long)
+        else:
+            values = self.validation.features.values[sounds].astype(np.float32)
+            frames = self.network.project(torch.from_numpy(values))
+            lengths = torch.from_numpy(self.validation.features.lengths[sounds])
+        return caption_cross_entropy(self.network(frames, lengths, batch.inputs), batch.targets)
 
     def _report(self, report: Report, text: str) -> None:
         report(Progress(stage="decoder", step=self.epoch, total=self.recipe.epochs, text=text))
@@ -250,41 +286,20 @@ class DecoderTrainer:
         self.epoch = int(state["epoch"])
 
 
-def make_batch(
-    scenes: CaptionedScenes,
-    rows: npt.NDArray[np.int64],
-    vocabulary: Vocabulary,
-    recipe: DecoderRecipe,
-    rng: np.random.Generator,
-) -> Batch:
-    """Features and a fresh caption each of the scenes at `rows`."""
-    texts = [write_caption(rng, scenes.descriptions[row]) for row in rows]
-    ids = encode_captions(vocabulary, texts, limit=60)
-    ids = forget_words(rng, ids, chance=recipe.unknown_chance, function_words=vocabulary.repeatable)
-    lengths = scenes.features.lengths[rows]
-    values = scenes.features.values[rows, : lengths.max()].astype(np.float32)
-    tokens = torch.from_numpy(ids)
-    inputs = torch.where(tokens[:, :-1] == 2, PAD, tokens[:, :-1])  # EOS is never an input
-    return Batch(
-        features=torch.from_numpy(values),
-        lengths=torch.from_numpy(lengths),
-        inputs=inputs,
-        targets=tokens[:, 1:],
-    )
-
-
 def mixed_logits(
     network: DecoderNetwork, batch: Batch, recipe: DecoderRecipe, rng: Generator
-) -> Tensor:
-    """Logits `(B, S, V)` under the paper's augmentations.
+) -> tuple[Tensor, Tensor | None]:
+    """Logits `(B, S, V)` under the recipe's augmentations, and those for each row's rival.
 
     Features and word embeddings are mixed with the same partner and share; the audio length is
-    the longer of the two, the targets are the row's own.
+    the longer of the two, the targets are the row's own. Rivals are heard with clean words, and
+    only where the recipe has a ranking term.
     """
     features = augment.mask_stripes(
         rng, batch.features, stripes=recipe.stripes, fill=torch.zeros(())
     )
     words, lengths = network.decoder.embed(batch.inputs), batch.lengths
+    clean = words
     if recipe.mixup_alpha > 0:
         partner = augment.derangement(rng, features.shape[0])
         share = augment.mixup_share(rng, alpha=recipe.mixup_alpha)
@@ -292,14 +307,30 @@ def mixed_logits(
         words = share * words + (1 - share) * words[partner]
         lengths = torch.maximum(lengths, lengths[partner])
     frames = network.project(features)
-    if recipe.silent_chance > 0:
-        silent = torch.rand(lengths.shape, generator=rng) < recipe.silent_chance
-        frames = torch.where(silent[:, None, None], torch.zeros(()), frames)
-        lengths = torch.where(silent, 1, lengths)
+    silent = torch.rand(lengths.shape, generator=rng) < recipe.silent_chance
+    frames = torch.where(silent[:, None, None], torch.zeros(()), frames)
+    lengths = torch.where(silent, 1, lengths)
     memory = network.decoder.memory(frames, lengths)
-    past = network.decoder.empty_past(features.shape[0])
-    logits: Tensor = network.decoder(words, memory, past)[0]
-    return logits
+    size = features.shape[0]
+    if recipe.ranking_weight == 0:
+        logits: Tensor = network.decoder(words, memory, network.decoder.empty_past(size))[0]
+        return logits, None
+    heard = torch.cat([torch.arange(size), batch.rivals])
+    both = Memory(*(part.index_select(0, heard) for part in memory))
+    past = network.decoder.empty_past(2 * size)
+    logits = network.decoder(torch.cat([words, clean]), both, past)[0]
+    return logits[:size], logits[size:]
+
+
+def smoothed_cross_entropy(log_p: Tensor, targets: Tensor, *, smoothing: float) -> Tensor:
+    """Mean over the targets that are not PAD, with label smoothing, of log p `(B, S, V)`.
+
+    As PyTorch's own, from log p that the ranking term needs as well.
+    """
+    counted = targets != PAD
+    chosen = log_p.gather(2, targets.unsqueeze(2)).squeeze(2)
+    mixed = (1 - smoothing) * chosen + smoothing * log_p.mean(dim=2)
+    return -(mixed * counted).sum() / counted.sum()
 
 
 def decoder_optimiser(network: DecoderNetwork, recipe: DecoderRecipe) -> torch.optim.AdamW:
@@ -315,6 +346,7 @@ def decoder_optimiser(network: DecoderNetwork, recipe: DecoderRecipe) -> torch.o
         lr=recipe.learning_rate,
         betas=(0.9, 0.999),
         eps=1e-8,
+        fused=recipe.fused,
     )
 
 

@@ -31,6 +31,8 @@ from audiosearch.training.checkpoints import (
 from audiosearch.training.convnext import ConvNext, ConvNextConfig, starter_config
 from audiosearch.training.dataset import SYNTHETIC_SOURCE, SoundCache, Split
 from audiosearch.training.frontend import STARTER_FRONTEND, LogMel, decibels
+from audiosearch.training.instruments import INSTRUMENT_WEIGHT
+from audiosearch.training.instruments import SOURCE as INSTRUMENT_SOURCE
 from audiosearch.training.labels import all_tags, tags_of
 from audiosearch.training.tagging import evaluate_tagging
 
@@ -146,7 +148,9 @@ class EncoderTrainer:
         share = mixed.share.unsqueeze(1)
         own = self.targets[chosen]
         targets = share * own + (1 - share) * own[mixed.partner]
-        noisy = augment.add_noise(rng, mixed.values, chance=0.25, low_db=-50.0)
+        echoing = augment.room(rng, mixed.values, chance=0.15, sample_rate=self.sounds.sample_rate)
+        coarse = augment.telephone_line(rng, echoing, chance=0.05)
+        noisy = augment.add_noise(rng, coarse, chance=0.25, low_db=-50.0)
         return augment.gain(rng, noisy, low_db=-24.0, high_db=6.0), targets
 
     def _features(self, waveforms: Tensor, rng: Generator) -> Tensor:
@@ -237,6 +241,8 @@ def sampling_chances(sounds: SoundCache, *, synthetic_share: float) -> npt.NDArr
     made = np.array([clip.source == SYNTHETIC_SOURCE for clip in sounds.clips])
     for index in training:
         weights[index] = counts[tags_of(sounds.clips[index].label)[0]] ** -0.5
+        if sounds.clips[index].source == INSTRUMENT_SOURCE:
+            weights[index] *= INSTRUMENT_WEIGHT
     recorded_mass, made_mass = weights[~made].sum(), weights[made].sum()
     if made_mass > 0 and recorded_mass > 0:
         weights[made] *= synthetic_share / (1 - synthetic_share) * recorded_mass / made_mass

@@ -22,10 +22,10 @@ from audiosearch.model.text import Vocabulary
 from audiosearch.training import augment
 from audiosearch.training.attention import HIDDEN
 from audiosearch.training.audio_head import AudioHead, AudioHeadConfig
+from audiosearch.training.batches import CaptionedScenes
 from audiosearch.training.captions import Description, write_caption
 from audiosearch.training.checkpoints import Progress, Report, load_state, save_state
 from audiosearch.training.text_tower import TextTower, TextTowerConfig
-from audiosearch.training.train_decoder import CaptionedScenes
 from audiosearch.training.vocabulary import encode_queries, forget_words
 
 

@@ -122,3 +122,27 @@ def test_the_same_seed_gives_the_same_sound(change):
 def test_resized_bands_keep_their_shape(rng):
     decibels = torch.randn(10, 7, 64)
     assert augment.resize_bands(rng, decibels, limit=0.2, parts=3).shape == decibels.shape
+
+
+def test_a_room_keeps_the_level_and_lasts_longer():
+    click = torch.zeros(40, 8000)
+    click[:, 1000:1040] = 1.0
+    rng = torch.Generator().manual_seed(0)
+    heard = augment.room(rng, click, chance=0.5, sample_rate=8000)
+    changed = (heard != click).any(dim=1)
+    assert 8 < int(changed.sum()) < 32
+    assert float(heard[changed][:, 1100:1600].abs().max()) > 1e-3
+    assert float(heard[changed][:, :1000].abs().max()) < 1e-4  # no echo before the sound
+    power = heard[changed].square().sum(dim=1) / click[0].square().sum()
+    assert float(power.max()) < 4.0
+
+
+def test_a_telephone_line_is_coarse_but_close():
+    sound = torch.sin(torch.arange(4000) / 7).repeat(60, 1) * 0.3
+    rng = torch.Generator().manual_seed(0)
+    heard = augment.telephone_line(rng, sound, chance=0.3)
+    changed = (heard != sound).any(dim=1)
+    assert 5 < int(changed.sum()) < 35
+    error = heard[changed] - sound[changed]
+    assert 1e-4 < float(error.abs().max()) < 0.02
+    assert len(heard[changed][0].unique()) <= 256

@@ -91,7 +91,7 @@ def test_the_cache_holds_every_clip_and_is_made_once(tmp_path):
             out.writeframes((tone * 32767).astype(np.int16).tobytes())
     path = _manifest(tmp_path, [("a.wav", "dog", "a", "1"), ("b.wav", "cat", "b", "2")])
     clips = read_manifest(path, rule=RULE) + synthetic_clips(per_label=1, rule=RULE)
-    places = {"root": tmp_path, "cache": tmp_path / "cache", "sample_rate": 16_000, "seed": 0}
+    places = {"cache": tmp_path / "cache", "sample_rate": 16_000, "seed": 0}
     sounds = open_cache(clips, **places)
     for index, hz in ((0, 500), (1, 1000)):
         heard = sounds.waveform(index)

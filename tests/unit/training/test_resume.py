@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 from audiosearch.errors import AudiosearchError  # noqa: E402
+from audiosearch.training.batches import CaptionedScenes  # noqa: E402
 from audiosearch.training.captions import every_phrase  # noqa: E402
 from audiosearch.training.checkpoints import load_state, save_state  # noqa: E402
 from audiosearch.training.convnext import starter_config  # noqa: E402
@@ -21,7 +22,6 @@ from audiosearch.training.material import gather_material  # noqa: E402
 from audiosearch.training.scenes import Planner  # noqa: E402
 from audiosearch.training.train_decoder import (  # noqa: E402
     STARTER_DECODER,
-    CaptionedScenes,
     DecoderTrainer,
 )
 from audiosearch.training.train_encoder import EncoderRecipe, EncoderTrainer  # noqa: E402
@@ -88,7 +88,7 @@ def captioned(made_sounds):
     lengths = rng.integers(3, 10, len(scenes))
     features = SceneFeatures(values=values, lengths=lengths.astype(np.int64))
     twins = tuple(scene.twin for scene in scenes)
-    return CaptionedScenes(features, tuple(scene.description for scene in scenes)), twins
+    return CaptionedScenes(features, tuple(scene.description for scene in scenes), twins), twins
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,9 @@ def test_the_decoder_resumes_to_the_same_weights(captioned, vocabulary, tmp_path
             scenes,
             vocabulary,
             config=config,
-            recipe=replace(STARTER_DECODER, epochs=3, mixup_epochs=1, batch=16, warm_up=2),
+            recipe=replace(
+                STARTER_DECODER, epochs=3, mixup_alpha=0.4, mixup_epochs=1, batch=16, warm_up=2
+            ),
             seed=2,
             folder=tmp_path / name,
         )

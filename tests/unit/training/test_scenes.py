@@ -90,6 +90,17 @@ def test_rendering_is_repeatable_and_never_clips(material, scenes):
         assert np.abs(first).max() <= 0.991
 
 
+def test_a_varied_scene_sounds_otherwise_but_lasts_as_long(material, scenes):
+    same = 0
+    for scene in scenes[:20]:
+        plain, varied = render(scene, material), render(scene, material, varied=True)
+        assert plain.shape == varied.shape
+        assert np.isfinite(varied).all()
+        assert np.array_equal(varied, render(scene, material, varied=True))
+        same += np.array_equal(plain, varied)
+    assert same < 8
+
+
 def test_the_same_seed_plans_the_same_scenes(material, scenes):
     assert Planner(material, seed=3).plan(200) == scenes
     assert Planner(material, seed=4).plan(200) != scenes

@@ -1,0 +1,81 @@
+"""A ranking term beside cross-entropy: a caption should be likelier for its scene than for another.
+
+In: the descriptions of a batch, and log-likelihoods of its captions. Out: which other row of the
+batch each caption is held against, and a loss. This is no part of Labbé et al. 2023, where the
+decoder is trained by cross-entropy alone; it is added because cross-entropy ranks here, and the
+order of two events is worth few nats in it. With two candidates that are equally likely at first,
+the loss is minus the log of the posterior chance of the right one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+from torch.nn import functional
+
+from audiosearch.training.captions import Description, Relation
+
+TWIN_CHANCE = 0.6
+"""How often a scene with a twin is held against it, rather than against any other."""
+
+
+def said_of(what: Description) -> tuple[Relation, tuple[str, ...], str | None, int]:
+    """What a caption says: two descriptions with the same could have the same caption."""
+    sounds = what.sounds
+    if what.relation is Relation.TOGETHER:
+        sounds = tuple(sorted(sounds))
+    return what.relation, sounds, what.background, what.count
+
+
+def told_apart(caption: Description, other: Description) -> bool:
+    """Whether a caption of the first says something that is wrong of the second."""
+    if said_of(caption) == said_of(other):
+        return False
+    named = {*caption.sounds, caption.background} - {None}
+    heard = {*other.sounds, other.background} - {None}
+    if named - heard:
+        return True
+    if caption.relation is not Relation.SEQUENCE:
+        return False  # "a dog and a bell" is not wrong of one after the other
+    if other.relation is not Relation.SEQUENCE:
+        return True
+    later = iter(other.sounds)
+    return not all(sound in later for sound in caption.sounds)  # in this order
+
+
+def choose_rivals(
+    rng: np.random.Generator,
+    rows: npt.NDArray[np.int64],
+    twins: tuple[int | None, ...],
+) -> npt.NDArray[np.int64]:
+    """For each row of a batch the position `(B,)` of the row that its caption is held against.
+
+    The scene's twin, if it is in the batch, by `TWIN_CHANCE`; else any other row.
+    """
+    at = {int(row): position for position, row in enumerate(rows)}
+    count = len(rows)
+    rivals = (np.arange(count) + rng.integers(1, count, count)) % count
+    for position, row in enumerate(rows):
+        twin = twins[row]
+        if twin is not None and twin in at and rng.random() < TWIN_CHANCE:
+            rivals[position] = at[twin]
+    return np.asarray(rivals, dtype=np.int64)
+
+
+def log_likelihood(log_p: Tensor, targets: Tensor, *, ignored: int) -> Tensor:
+    """The sum of log p over each row's targets, `(B,)`, of log p `(B, S, V)`."""
+    chosen = log_p.gather(2, targets.unsqueeze(2)).squeeze(2)
+    return (chosen * (targets != ignored)).sum(dim=1)
+
+
+def ranking_loss(own: Tensor, rival: Tensor, told: Tensor) -> Tensor:
+    """Mean of -log of the chance of the right scene, over the rows that are told apart.
+
+    Args:
+        own: Log-likelihood `(B,)` of each caption for its own scene.
+        rival: The same for the scene that it is held against.
+        told: `(B,)` True where the caption is wrong of the rival.
+    """
+    losses = functional.softplus(rival - own)[told]
+    return losses.sum() / max(1, int(told.sum()))

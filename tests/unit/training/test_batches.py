@@ -1,0 +1,80 @@
+"""Batches of captioned scenes: complete, of like length, twins together, no unknown targets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from audiosearch.model.text import PAD, UNK  # noqa: E402
+from audiosearch.training.batches import (  # noqa: E402
+    CaptionedScenes,
+    epoch_batches,
+    make_batch,
+    shuffled_rows,
+)
+from audiosearch.training.captions import Description, Relation, every_phrase  # noqa: E402
+from audiosearch.training.features import SceneFeatures  # noqa: E402
+from audiosearch.training.vocabulary import collect_words, make_vocabulary  # noqa: E402
+
+TWINS = tuple(i ^ 1 if i < 40 else None for i in range(100))
+
+
+def test_every_row_comes_once_and_twins_stay_together():
+    rng = np.random.default_rng(0)
+    words = np.where(np.arange(100) < 40, 12, 3)
+    groups = shuffled_rows(rng, words, TWINS, batch=10, pool=4)
+    assert sorted(np.concatenate(groups)) == list(range(100))
+    assert max(len(group) for group in groups) <= 10
+    assert all(TWINS[row] in group for group in groups for row in group if row < 40)
+    mixed = sum(len(set(words[group])) > 1 for group in groups)
+    assert mixed <= 3  # one border of lengths a pool
+
+
+def test_the_order_changes_with_the_generator_only():
+    words = np.arange(100) % 7
+    one, same, other = (
+        np.concatenate(shuffled_rows(np.random.default_rng(s), words, TWINS, batch=8, pool=2))
+        for s in (1, 1, 2)
+    )
+    assert np.array_equal(one, same)
+    assert not np.array_equal(one, other)
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    names = ("dog", "bell")
+    what = [Description(Relation.SEQUENCE, names), Description(Relation.SEQUENCE, names[::-1])]
+    values = np.ones((8, 5, 3), np.float16)
+    lengths = np.array([5, 5, 4, 4, 3, 3, 2, 2], np.int64)
+    return CaptionedScenes(
+        SceneFeatures(values, lengths), tuple(what * 4), (1, 0, 3, 2, 5, 4, 7, 6)
+    )
+
+
+@pytest.fixture(scope="module")
+def vocabulary():
+    return make_vocabulary(collect_words(every_phrase()))
+
+
+def test_unknown_is_heard_but_never_said(scenes, vocabulary):
+    rng = np.random.default_rng(0)
+    rows = np.arange(8)
+    texts = ["a dog barks then a zzz rings"] * 8
+    batch = make_batch(scenes, rows, texts, vocabulary, rng, unknown_chance=0.9)
+    assert (batch.inputs == UNK).sum() > 10
+    assert (batch.targets != UNK).all()
+    barks = vocabulary.encode("barks")[0]
+    assert (batch.targets[:, 2] == barks).all()
+    assert (batch.targets[:, 5] == PAD).all()  # a word outside the vocabulary counts nothing
+    assert batch.told_apart.any()
+
+
+def test_an_epoch_holds_every_scene(scenes, vocabulary):
+    rng = np.random.default_rng(0)
+    batches = list(epoch_batches(scenes, vocabulary, rng, batch=4, pool=1, unknown_chance=0.0))
+    assert sorted(int(n) for batch in batches for n in batch.lengths) == [2, 2, 3, 3, 4, 4, 5, 5]
+    for batch in batches:
+        assert batch.features.shape[1] == batch.lengths.max()
+        assert batch.inputs.shape == batch.targets.shape

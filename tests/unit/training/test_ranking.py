@@ -1,0 +1,72 @@
+"""The ranking term: who is held against whom, and what it asks for."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from audiosearch.training.captions import Description, Relation  # noqa: E402
+from audiosearch.training.ranking import (  # noqa: E402
+    choose_rivals,
+    log_likelihood,
+    ranking_loss,
+    told_apart,
+)
+
+DOG_BELL = Description(Relation.SEQUENCE, ("dog", "bell"))
+BELL_DOG = Description(Relation.SEQUENCE, ("bell", "dog"))
+DOG = Description(Relation.ONE, ("dog",))
+BOTH = Description(Relation.TOGETHER, ("dog", "bell"))
+
+
+@pytest.mark.parametrize(
+    ("caption", "other", "wrong"),
+    [
+        (DOG_BELL, BELL_DOG, True),
+        (DOG_BELL, BOTH, True),
+        (DOG_BELL, DOG_BELL, False),
+        (DOG, DOG_BELL, False),  # a dog is heard there as well
+        (DOG_BELL, DOG, True),
+        (DOG_BELL, Description(Relation.SEQUENCE, ("dog", "cat", "bell")), False),
+        (DOG_BELL, Description(Relation.SEQUENCE, ("bell", "cat", "dog")), True),
+        (BOTH, DOG_BELL, False),
+        (BOTH, Description(Relation.TOGETHER, ("bell", "dog")), False),
+        (Description(Relation.ONE, ("dog",), background="rain"), DOG, True),
+        (DOG, Description(Relation.ONE, ("bell",), background="dog"), False),
+    ],
+)
+def test_a_caption_is_wrong_of_what_lacks_or_turns_round_its_sounds(caption, other, wrong):
+    assert told_apart(caption, other) is wrong
+
+
+def test_a_rival_is_another_row_and_often_the_twin():
+    rows = np.array([4, 7, 5, 9])
+    twins = (None,) * 4 + (5, 4) + (None,) * 4
+    rng = np.random.default_rng(0)
+    drawn = np.array([choose_rivals(rng, rows, twins) for _ in range(300)])
+    assert (drawn != np.arange(4)).all()
+    assert 0.6 < (drawn[:, 0] == 2).mean() < 0.9  # row 4's twin stands third
+    assert set(drawn[:, 1]) == {0, 2, 3}
+
+
+def test_a_twin_outside_the_batch_is_no_rival():
+    rivals = choose_rivals(np.random.default_rng(0), np.array([0, 2]), (1, 0, None))
+    assert rivals.tolist() == [1, 0]
+
+
+def test_the_loss_is_the_log_of_the_posterior_chance():
+    own, rival = torch.tensor([0.0, 2.0, 5.0]), torch.tensor([0.0, 1.0, 9.0])
+    told = torch.tensor([True, True, False])
+    expected = (math.log(2) + math.log(1 + math.exp(-1))) / 2
+    assert float(ranking_loss(own, rival, told)) == pytest.approx(expected, abs=1e-6)
+    assert float(ranking_loss(own, rival, torch.zeros(3, dtype=torch.bool))) == 0.0
+
+
+def test_log_likelihood_counts_only_words():
+    log_p = torch.zeros(1, 3, 4).log_softmax(dim=2)
+    targets = torch.tensor([[2, 3, 0]])
+    assert float(log_likelihood(log_p, targets, ignored=0)) == pytest.approx(2 * math.log(1 / 4))
