@@ -4,9 +4,10 @@ Scenes of held-out recordings, two captions each, against all captions of all sc
 recordings are parted in two halves with scenes of their own: what ranks, over how many windows a
 scale is taken and how many captions get one is chosen on the first half and measured on the second.
 Ways: raw cross-entropy, lift, the joint space, the bundle's score, min-max and z-score with scales
-from samples of several sizes (means over draws), and the mean of places by min-max and by lift or
-by score (`mean`, the default of `describe`). `distinct` is how many different captions come first
-for some sound. A second table cuts the captions that get a scale to those that score best.
+from samples of several sizes (means over draws), the mean of the z-scores of cross-entropy and
+joint likeness (`mean`, the default of `describe`), and means of places by min-max and by lift or by
+score. `distinct` is how many different captions come first for some sound. A second table cuts the
+captions that get a scale to those that score best.
 
 python -m benchmarks.caption_ranking manifest.csv [--folds 4] [--work FOLDER]
 """
@@ -40,9 +41,10 @@ from audiosearch.evaluation.work_folder import WorkFolder
 from audiosearch.library import find_model
 from audiosearch.model.runtime import RuntimeOptions
 from audiosearch.search.describe import TRIED
-from audiosearch.search.normalise import Normalise, ScaleTable, places
+from audiosearch.search.normalise import Normalise
 
 Costs = npt.NDArray[np.floating]
+Ints = npt.NDArray[np.int64]
 
 SIZES = (16, 64, 128, 256)
 DRAWS = 5
@@ -60,16 +62,19 @@ class Row:
     distinct: float
 
 
-def scales(evidence: Evidence, size: int, *, seed: int) -> list[ScaleTable]:
-    """Scales from `DRAWS` samples of `size` windows; one where that is all of them."""
-    losses = evidence.cross_entropies
-    if size >= len(losses):
-        return [ScaleTable.of(losses)]
+def samples(evidence: Evidence, size: int, *, seed: int) -> list[Ints]:
+    """`DRAWS` samples of `size` windows; one where that is all of them."""
+    n_windows = len(evidence.cross_entropies)
+    if size >= n_windows:
+        return [np.arange(n_windows)]
     generator = np.random.default_rng([seed, size])
-    return [
-        ScaleTable.of(losses[generator.choice(len(losses), size, replace=False)])
-        for _ in range(DRAWS)
-    ]
+    return [generator.choice(n_windows, size, replace=False) for _ in range(DRAWS)]
+
+
+def places(costs: Costs, *, ties: Costs) -> Costs:
+    """(n_windows, n_captions) the place of each caption, from 0."""
+    found: Costs = np.argsort(np.lexsort((ties, costs), axis=1), axis=1).astype(np.float64)
+    return found
 
 
 def ways(evidence: Evidence, *, seed: int) -> Iterator[tuple[str, int | None, list[Costs]]]:
@@ -83,30 +88,29 @@ def ways(evidence: Evidence, *, seed: int) -> Iterator[tuple[str, int | None, li
         yield "score", None, [combined]
     n_windows = len(raw)
     for size in (*(s for s in SIZES if s < n_windows), n_windows):
-        drawn = scales(evidence, size, seed=seed)
+        drawn = samples(evidence, size, seed=seed)
         for how in (Normalise.MINMAX, Normalise.ZSCORE, Normalise.MEAN):
-            yield str(how), size, [evidence.normalised(how, scales=each) for each in drawn]
-        by_lift = places(lift, ties=raw)
-        yield (
-            "minmax+lift",
-            size,
-            [places(each.scaled(raw), ties=raw) + by_lift for each in drawn],
-        )
+            yield str(how), size, [evidence.normalised(how, sample=each) for each in drawn]
+        by_minmax = [
+            places(evidence.normalised(Normalise.MINMAX, sample=each), ties=raw) for each in drawn
+        ]
+        for name, other in (("lift", lift), ("score", combined)):
+            if other is not None:
+                by_other = places(other, ties=raw)
+                yield f"minmax+{name}", size, [each + by_other for each in by_minmax]
 
 
-def shortlisted(evidence: Evidence, scale: ScaleTable, *, n_scaled: int) -> Costs:
+def shortlisted(evidence: Evidence, sample: Ints, *, n_scaled: int) -> Costs:
     """`mean` as `describe` has it: of the `TRIED` nearest captions, those that score best."""
     combined = evidence.combined()
     if combined is None or evidence.cosine is None:
         raise click.ClickException("the bundle has no joint space")
-    raw = evidence.normalised(Normalise.NONE)
-    costs: Costs = np.full(raw.shape, np.inf)
+    every = evidence.normalised(Normalise.MEAN, sample=sample)
+    costs: Costs = np.full(every.shape, np.inf)
     for row, (cosines, scores) in enumerate(zip(evidence.cosine, combined, strict=True)):
         tried = np.argsort(-cosines, kind="stable")[:TRIED]
-        best = np.sort(tried[np.argsort(scores[tried], kind="stable")[:n_scaled]])
-        values = raw[row, best]
-        scaled = scale.scaled(raw[row])[best]
-        costs[row, best] = places(scaled, ties=values) + places(scores[best], ties=values)
+        best = tried[np.argsort(scores[tried], kind="stable")[:n_scaled]]
+        costs[row, best] = every[row, best]
     return costs
 
 
@@ -212,8 +216,8 @@ def main(
                 f"best {n_scaled}",
                 SAMPLE,
                 [
-                    shortlisted(each, scale, n_scaled=n_scaled)
-                    for scale in scales(each, SAMPLE, seed=seed)
+                    shortlisted(each, sample, n_scaled=n_scaled)
+                    for sample in samples(each, SAMPLE, seed=seed)
                 ],
                 each,
             )

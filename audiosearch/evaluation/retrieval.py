@@ -7,7 +7,7 @@ In go the losses and likenesses of all pairs, out come tables and figures. Score
   one caption they change nothing, so text-to-audio has no rows for them;
 - `joint`: the cosine in the space that text and sound share, where the bundle has one;
 - `combined`: lift and cosine, weighed as the bundle's own score weighs them;
-- `mean`: the mean of a caption's places by `minmax` and by `combined`, by which `describe` ranks.
+- `mean`: the mean of the z-scores of cross-entropy and cosine, by which `describe` ranks.
 
 A sound counts by its best window. A caption's scale is taken over all windows of the data set, as
 over those of a library. Which captions come first for some sound says how much a few captions
@@ -34,7 +34,7 @@ from audiosearch.evaluation.ranking import (
 )
 from audiosearch.evaluation.tables import Cell, Figure, HistogramFigure, Line, LineFigure, Table
 from audiosearch.model.score import Score
-from audiosearch.search.normalise import Normalise, ScaleTable, costs
+from audiosearch.search.normalise import Likeness, Normalise, ScaleTable, costs
 
 Floats = npt.NDArray[np.floating]
 Doubles = npt.NDArray[np.float64]
@@ -67,6 +67,7 @@ class Evidence:
         owners: (n_windows,) the sound of each window.
         relevant: (n_sounds, n_captions) which belong together.
         weights: of the combined score.
+        trust: (n_captions,) how much the lift of each counts in it; all the same if None.
     """
 
     cross_entropies: Floats
@@ -75,6 +76,7 @@ class Evidence:
     owners: Ints
     relevant: Bools
     weights: Score
+    trust: Doubles | None = None
 
     def lifts(self) -> Doubles:
         """(n_windows, n_captions) nats a word that the sound adds."""
@@ -84,22 +86,26 @@ class Evidence:
         """(n_windows, n_captions) costs of the bundle's own score; None without a joint space."""
         if self.cosine is None:
             return None
-        return -(self.weights.lift * self.lifts() + self.weights.joint * self.cosine)
+        lifts = self.lifts() if self.trust is None else self.lifts() * self.trust
+        return -(self.weights.lift * lifts + self.weights.joint * self.cosine)
 
-    def normalised(self, how: Normalise, *, scales: ScaleTable | None = None) -> Doubles:
+    def normalised(self, how: Normalise, *, sample: Ints | None = None) -> Doubles:
         """(n_windows, n_captions) costs that are comparable between captions.
 
         Args:
             how: the normalisation.
-            scales: each caption's statistics; None: over all windows.
+            sample: (n,) the windows that each caption's statistics are taken over; None: all.
         """
-        combined = self.combined()
+        rows = slice(None) if sample is None else sample
+        likeness = None
+        if self.cosine is not None:
+            likeness = Likeness(cosines=self.cosine, scales=ScaleTable.of(self.cosine[rows]))
         return costs(
             how,
             cross_entropies=self.cross_entropies,
             lifts=self.lifts(),
-            scores=self.lifts() if combined is None else -combined,
-            scales=scales or ScaleTable.of(self.cross_entropies),
+            scales=ScaleTable.of(self.cross_entropies[rows]),
+            likeness=likeness,
         )
 
 

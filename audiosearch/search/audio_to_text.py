@@ -22,7 +22,7 @@ from audiosearch.model.decoder import Memory
 from audiosearch.model.encoder import Encoded
 from audiosearch.model.scoring import CaptionScorer, TokenIds
 from audiosearch.model.text_tower import TextTower
-from audiosearch.search.normalise import Normalise, Scale, ScaleTable, costs, ranked
+from audiosearch.search.normalise import Likeness, Normalise, Scale, ScaleTable, costs, ranked
 from audiosearch.search.scale import Scales
 from audiosearch.search.view import View
 from audiosearch.store.database import Database
@@ -48,11 +48,18 @@ SCALED = 40
 
 @dataclass(frozen=True)
 class Weighed:
-    """What the decoder says of captions and one window, all (n,)."""
+    """What the model says of captions and one window, all (n,) but `vectors`.
+
+    Attributes:
+        cosines: likeness in the joint space; None where there is none.
+        vectors: (n, J) of the captions there.
+    """
 
     cross_entropies: Floats  # nats a word
     lifts: Floats  # nats a word
     scores: Doubles  # 0..1
+    cosines: Floats | None = None
+    vectors: Floats | None = None
 
 
 def weigh(
@@ -67,11 +74,12 @@ def weigh(
     """Captions against the one sound of `memory`, whose joint vector (J,) is `joint`."""
     cross_entropies = scorer.cross_entropy(tokens, memory, sounds=[0] * len(tokens))
     lifts: Floats = scorer.without_sound(tokens) - cross_entropies
-    cosines = None
+    cosines = vectors = None
     if tower is not None and joint is not None:
-        cosines = unit_rows(tower.embed(texts)) @ unit_rows(joint[None])[0]
+        vectors = unit_rows(tower.embed(texts))
+        cosines = vectors @ unit_rows(joint[None])[0]
     scores = scorer.decoder.bundle.score(lift=lifts, cosine=cosines)
-    return Weighed(cross_entropies, lifts, scores)
+    return Weighed(cross_entropies, lifts, scores, cosines, vectors)
 
 
 def tried(view: View, encoded: Encoded, *, limit: int) -> list[StoredText]:
@@ -147,12 +155,15 @@ def rank_captions(
     found: list[Scale | None] = [None] * len(rows)
     if how.needs_scale and scales is not None and bundle_id is not None:
         found = scales.of(session, [captions[row] for row in rows], bundle_id=bundle_id)
+    likeness = None
+    if how is Normalise.MEAN and scales is not None and bundle_id is not None:
+        likeness = likeness_of(session, weighed, rows, scales=scales, bundle_id=bundle_id)
     cost = costs(
         how,
         cross_entropies=weighed.cross_entropies[rows],
         lifts=weighed.lifts[rows],
-        scores=weighed.scores[rows],
         scales=table_of(found),
+        likeness=likeness,
     )
     order = ranked(cost, cross_entropies=weighed.cross_entropies[rows], ids=ids[rows])[:limit]
     if not how.needs_scale and scales is not None and bundle_id is not None and order:
@@ -164,6 +175,18 @@ def rank_captions(
         RankedCaption(rows[each], _scaled(found[each], weighed.cross_entropies[rows[each]]))
         for each in order
     ]
+
+
+def likeness_of(
+    session: Session, weighed: Weighed, rows: Sequence[int], *, scales: Scales, bundle_id: int
+) -> Likeness | None:
+    """The likeness of the captions at `rows` with the window, and its scales in the library."""
+    if weighed.cosines is None or weighed.vectors is None:
+        return None
+    return Likeness(
+        cosines=weighed.cosines[list(rows)],
+        scales=scales.of_likeness(session, weighed.vectors[list(rows)], bundle_id=bundle_id),
+    )
 
 
 def table_of(scales: Sequence[Scale | None]) -> ScaleTable | None:

@@ -18,7 +18,7 @@ from audiosearch.errors import QueryError
 from audiosearch.model.scoring import CaptionScorer
 from audiosearch.model.text import normalise
 from audiosearch.model.text_tower import TextTower
-from audiosearch.search.audio_to_text import Weighed, table_of, weigh
+from audiosearch.search.audio_to_text import Weighed, likeness_of, table_of, weigh
 from audiosearch.search.normalise import Normalise, Scale, costs
 from audiosearch.search.results import Heard, LabelFit
 from audiosearch.search.scale import Scales
@@ -79,16 +79,22 @@ class Labeller:
             return []
         scales = self._scales_of(session, labels, bundle_id=bundle_id)
         weighed = [self._weigh(window, labels) for window in heard]
+        likeness = [
+            likeness_of(session, each, range(len(labels)), scales=self._scales, bundle_id=bundle_id)
+            if how is Normalise.MEAN and bundle_id is not None
+            else None
+            for each in weighed
+        ]
         cost = np.stack(
             [
                 costs(
                     how,
                     cross_entropies=w.cross_entropies,
                     lifts=w.lifts,
-                    scores=w.scores,
                     scales=table_of(scales),
+                    likeness=near,
                 )
-                for w in weighed
+                for w, near in zip(weighed, likeness, strict=True)
             ]
         )
         best = cost.argmin(axis=0)  # the window where each label fits best
@@ -138,4 +144,9 @@ class Labeller:
             whole.cross_entropies.reshape(shape).mean(axis=1),
             whole.lifts.reshape(shape).mean(axis=1),
             whole.scores.reshape(shape).mean(axis=1),
+            None if whole.cosines is None else whole.cosines.reshape(shape).mean(axis=1),
+            # The mean of cosines is the cosine's product with the mean vector.
+            None
+            if whole.vectors is None
+            else whole.vectors.reshape(*shape, whole.vectors.shape[1]).mean(axis=1),
         )

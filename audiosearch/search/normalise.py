@@ -5,6 +5,7 @@ out come costs of the same shape, lower is better. A caption of common words has
 with every sound; what it is by itself has to be taken out before captions are ranked for a sound
 (Labbé et al. 2023, https://arxiv.org/abs/2308.15090, section on scaling). Within one caption the
 order of sounds never changes, but for `MEAN`; it is the captions of one sound that change places.
+A likeness in the joint space is taken out in the same way: some captions are near every sound.
 
 Values are not clamped: a new sound may lie outside 0..1, and clamping would only make ties.
 """
@@ -32,7 +33,7 @@ class Normalise(StrEnum):
     LIFT = "lift"  # CE - CE without any sound; needs no statistics
     ZSCORE = "zscore"  # (CE - mean) / deviation of this caption
     NONE = "none"
-    MEAN = "mean"  # the mean of a caption's places by min-max and by the bundle's own score
+    MEAN = "mean"  # the mean of z-scores of the CE and of the likeness in the joint space
 
     @property
     def needs_scale(self) -> bool:
@@ -42,7 +43,7 @@ class Normalise(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """Statistics of a caption's cross-entropies over `n` windows, in nats a word."""
+    """Statistics of a caption's cross-entropies (or likenesses) over `n` windows."""
 
     n: int
     minimum: float
@@ -69,7 +70,7 @@ class Scale:
 
 @dataclass(frozen=True, kw_only=True)
 class ScaleTable:
-    """The scales of several captions; arrays are (n_captions,), in nats a word."""
+    """The scales of several captions; arrays are (n_captions,)."""
 
     n: npt.NDArray[np.int64]
     minimum: Doubles
@@ -130,13 +131,24 @@ def _divided(values: Doubles, by: Doubles) -> Doubles:
     return np.where(flat, 0.0, values / np.where(flat, 1.0, by))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Likeness:
+    """How near captions are to sounds in the joint space: cosines (..., n_captions), their scales.
+
+    `scales` is None where the library has no sounds to take them from.
+    """
+
+    cosines: Values
+    scales: ScaleTable | None
+
+
 def costs(
     how: Normalise,
     *,
     cross_entropies: Values,
     lifts: Values,
-    scores: Values,
     scales: ScaleTable | None,
+    likeness: Likeness | None,
 ) -> Doubles:
     """What ranks captions for a sound: costs (..., n_captions), lower is better.
 
@@ -144,26 +156,22 @@ def costs(
         how: the normalisation.
         cross_entropies: (..., n_captions) nats a word, a row a sound.
         lifts: of that shape.
-        scores: of that shape, by the bundle or anything that grows with its score.
-        scales: of the captions; None where the library has no sounds to take one from. The lift
-            then takes the place of the scaled value.
+        scales: of the cross-entropies; None where the library has no sounds to take them from. The
+            lift then takes the place of the scaled value.
+        likeness: in the joint space; None where there is none, or where `how` is not `MEAN`. The
+            mean is then that of the cross-entropies alone.
     """
     values = cross_entropies.astype(np.float64)
     if how is Normalise.NONE:
         return values
-    if how is Normalise.LIFT or (scales is None and how is not Normalise.MEAN):
+    if how is Normalise.LIFT or scales is None:
         return -lifts.astype(np.float64)
-    if how is Normalise.MEAN:
-        scaled = -lifts.astype(np.float64) if scales is None else scales.scaled(values)
-        return places(scaled, ties=values) + places(-scores, ties=values)
-    assert scales is not None
-    return scales.scaled(values) if how is Normalise.MINMAX else scales.standard(values)
-
-
-def places(cost: Values, *, ties: Values) -> Doubles:
-    """(..., n) the place of each, from 0, when a row is ordered by cost, ties by a second one."""
-    order = np.lexsort((ties, cost), axis=-1)
-    return np.argsort(order, axis=-1).astype(np.float64)
+    if how is Normalise.MINMAX:
+        return scales.scaled(values)
+    standard = scales.standard(values)
+    if how is Normalise.ZSCORE or likeness is None or likeness.scales is None:
+        return standard
+    return (standard - likeness.scales.standard(likeness.cosines)) / 2
 
 
 def ranked(cost: Doubles, *, cross_entropies: Values, ids: npt.NDArray[np.int64]) -> list[int]:

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from audiosearch.errors import StoreError
 from audiosearch.model.scoring import CaptionScorer
-from audiosearch.search.normalise import Scale
+from audiosearch.search.normalise import Scale, ScaleTable
 from audiosearch.store import faults
 from audiosearch.store.database import Database
 from audiosearch.store.queries import state
@@ -35,7 +35,8 @@ from audiosearch.store.queries.scale import (
     read_scales,
     write_scales,
 )
-from audiosearch.store.queries.search import StoredText, window_frames
+from audiosearch.store.queries.search import StoredText, window_frames, window_joints
+from audiosearch.store.vectors import unit_rows
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +107,7 @@ class Scales:
         self._listener = listener
         self._size = size
         self._sample: tuple[tuple[int, int], Sample] | None = None
+        self._joint: tuple[int, Floats] | None = None  # of the sample's windows
         self._memory: dict[tuple[int, str], StoredScale] = {}
 
     def of(
@@ -139,6 +141,25 @@ class Scales:
                 )
             scales.append(Scale.of(np.mean(kept, axis=0)))
         return scales
+
+    def of_likeness(
+        self, session: Session, vectors: Floats, *, bundle_id: int
+    ) -> ScaleTable | None:
+        """Scales of captions' likeness to the windows of the sample; None where there are none.
+
+        They are computed anew each time, which takes no longer than looking them up would.
+
+        Args:
+            session: any session.
+            vectors: (n_captions, J) of the captions in the joint space, of length 1.
+            bundle_id: the bundle.
+        """
+        sample = self._read_sample(session, bundle_id=bundle_id)
+        if self._joint is None or self._joint[0] != sample.signature:
+            joint = unit_rows(window_joints(session, sample.window_ids.tolist()))
+            self._joint = sample.signature, joint
+        windows = self._joint[1]
+        return ScaleTable.of(windows @ vectors.T) if len(windows) else None
 
     def refresh(self, *, bundle_id: int, limit: int = 50) -> int:
         """Bring up to date at most `limit` of the scales that are kept; returns how many it did.

@@ -102,6 +102,16 @@ def window_embeddings(session: Session, window_ids: Sequence[int]) -> Floats:
     return stack_blobs([blobs[each] for each in window_ids])
 
 
+def window_joints(session: Session, window_ids: Sequence[int]) -> Floats:
+    """Vectors (n, J) of windows in the joint space, in the order asked for; (0, 0) without one."""
+    blobs: dict[int, bytes | None] = {}
+    for some in chunks(window_ids):
+        rows = session.execute(select(Window.id, Window.joint).where(Window.id.in_(some)))
+        blobs |= {row.id: row.joint for row in rows}
+    joints = [blobs[each] for each in window_ids]
+    return stack_blobs([joint for joint in joints if joint is not None])
+
+
 def window_captions(session: Session, window_ids: Sequence[int]) -> dict[int, str]:
     """What is said of windows, by id; the model's own sentence where there are several."""
     found: dict[int, str] = {}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from audiosearch.evaluation.ranking import figures, rank_order
-from audiosearch.search.normalise import Normalise, Scale, ScaleTable, costs, places, ranked
+from audiosearch.search.normalise import Likeness, Normalise, Scale, ScaleTable, costs, ranked
 
 # Labbé et al. 2023, table 3: rows are sounds A1-A3, columns captions C1-C3.
 TABLE_3 = np.array([[1.7, 8.4, 8.1], [2.1, 7.6, 8.5], [2.0, 8.3, 6.5]])
@@ -17,19 +17,14 @@ OWN = np.eye(3, dtype=bool)
 
 
 def cost_of(
-    how: Normalise,
-    values: np.ndarray = TABLE_3,
-    *,
-    scales: ScaleTable | None = None,
-    alone: np.ndarray | float = 0.0,
-    scores: np.ndarray | float = 0.0,
+    how: Normalise, values: np.ndarray = TABLE_3, *, alone: np.ndarray | float = 0.0
 ) -> np.ndarray:
     return costs(
         how,
         cross_entropies=values,
         lifts=np.broadcast_to(alone - values, values.shape),
-        scores=np.broadcast_to(scores, values.shape),
-        scales=ScaleTable.of(values) if scales is None else scales,
+        scales=ScaleTable.of(values),
+        likeness=None,
     )
 
 
@@ -42,18 +37,26 @@ def test_table_3_min_max_makes_audio_to_text_right():
     assert scaled[:, 2] == pytest.approx([0.8, 1, 0])
 
 
-def test_one_sound_at_a_time_is_as_all_at_once():
-    for how in Normalise:
-        whole = cost_of(how, alone=7.0, scores=TABLE_3[::-1])
-        for row in range(3):
-            alone = costs(
-                how,
-                cross_entropies=TABLE_3[row],
-                lifts=7.0 - TABLE_3[row],
-                scores=TABLE_3[::-1][row],
-                scales=ScaleTable.stack([Scale.of(column) for column in TABLE_3.T]),
-            )
-            assert alone == pytest.approx(whole[row])
+COSINES = np.array([[0.5, 0.1, 0.2], [0.4, 0.3, 0.0], [0.3, 0.0, 0.1]])
+
+
+@pytest.mark.parametrize("how", list(Normalise))
+def test_one_sound_at_a_time_is_as_all_at_once(how: Normalise):
+    scales, near = ScaleTable.of(TABLE_3), ScaleTable.of(COSINES)
+    whole, *rows = (
+        costs(
+            how,
+            cross_entropies=losses,
+            lifts=7.0 - losses,
+            scales=scales,
+            likeness=Likeness(cosines=cosines, scales=near),
+        )
+        for losses, cosines in [(TABLE_3, COSINES), *zip(TABLE_3, COSINES, strict=True)]
+    )
+    assert np.stack(rows) == pytest.approx(whole)
+    assert ScaleTable.stack([Scale.of(column) for column in TABLE_3.T]).scaled(
+        TABLE_3
+    ) == pytest.approx(scales.scaled(TABLE_3))
 
 
 def test_z_score_and_lift_by_hand():
@@ -64,40 +67,44 @@ def test_z_score_and_lift_by_hand():
     assert lift[0] == pytest.approx([-0.3, 0.4, 0.1])
 
 
-def test_the_mean_of_places_by_hand():
-    scores = np.array([[0.9, 0.2, 0.5]] * 3)
-    found = cost_of(Normalise.MEAN, scores=scores)
-    # Places by min-max: 0, 2, 1 of the first sound's captions; 1, 0, 2 of the second's, where the
-    # cross-entropy parts the two that are at their greatest; 1, 2, 0 of the third's. By score:
-    # 0, 2, 1 for each.
-    assert found.tolist() == [[0, 4, 2], [1, 2, 3], [1, 4, 1]]
-    order = ranked(found[2], cross_entropies=TABLE_3[2], ids=np.arange(3))
-    assert order == [0, 2, 1]  # a tie, parted by the cross-entropy
-
-
-def test_without_scales_the_lift_takes_their_place():
-    for how in (Normalise.MINMAX, Normalise.ZSCORE):
-        cost = costs(
-            how,
-            cross_entropies=TABLE_3,
-            lifts=5.0 - TABLE_3,
-            scores=np.zeros((3, 3)),
-            scales=None,
-        )
-        assert cost == pytest.approx(TABLE_3 - 5.0)
-    cost = costs(
+def test_the_mean_by_hand():
+    found = costs(
         Normalise.MEAN,
-        cross_entropies=TABLE_3[0],
-        lifts=np.array([0.0, 2.0, 1.0]),
-        scores=np.array([0.1, 0.2, 0.3]),
-        scales=None,
+        cross_entropies=TABLE_3,
+        lifts=-TABLE_3,
+        scales=ScaleTable.of(TABLE_3),
+        likeness=Likeness(cosines=COSINES, scales=ScaleTable.of(COSINES)),
     )
-    assert cost.tolist() == [4, 1, 1]
+    # The first caption and the first sound: 1.7 among 1.7, 2.1, 2.0 and 0.5 among 0.5, 0.4, 0.3.
+    loss = (1.7 - 1.9333333) / np.std([1.7, 2.1, 2.0])
+    near = (0.5 - 0.4) / np.std([0.5, 0.4, 0.3])
+    assert found[0, 0] == pytest.approx((loss - near) / 2)
+    assert cost_of(Normalise.MEAN) == pytest.approx(cost_of(Normalise.ZSCORE))  # no joint space
 
 
-def test_places_are_parted_by_ties():
-    found = places(np.array([[1.0, 1.0, 0.0]]), ties=np.array([[2.0, 1.0, 9.0]]))
-    assert found.tolist() == [[2, 1, 0]]
+def test_a_caption_that_is_near_every_sound_is_not_favoured():
+    # Both fit the sound as well as any other by the decoder; one is near everything.
+    cosines = np.array([[0.9, 0.4], [0.9, 0.1], [0.9, 0.1]])
+    found = costs(
+        Normalise.MEAN,
+        cross_entropies=np.full((3, 2), 2.0),
+        lifts=np.zeros((3, 2)),
+        scales=ScaleTable.of(np.full((3, 2), 2.0)),
+        likeness=Likeness(cosines=cosines, scales=ScaleTable.of(cosines)),
+    )
+    assert found[0, 1] < found[0, 0] == 0
+
+
+@pytest.mark.parametrize("how", [Normalise.MINMAX, Normalise.ZSCORE, Normalise.MEAN])
+def test_without_scales_the_lift_takes_their_place(how: Normalise):
+    cost = costs(
+        how,
+        cross_entropies=TABLE_3,
+        lifts=5.0 - TABLE_3,
+        scales=None,
+        likeness=Likeness(cosines=COSINES, scales=None),
+    )
+    assert cost == pytest.approx(TABLE_3 - 5.0)
 
 
 @pytest.mark.parametrize("how", [Normalise.MINMAX, Normalise.ZSCORE])
@@ -131,7 +138,7 @@ def test_a_scale_needs_finite_losses(values: list[float]):
     arrays.arrays(
         np.float64, st.tuples(st.integers(1, 6), st.integers(1, 6)), elements=st.floats(0, 50)
     ),
-    st.sampled_from([each for each in Normalise if each is not Normalise.MEAN]),
+    st.sampled_from(list(Normalise)),
 )
 def test_never_changes_the_order_within_a_caption(values: np.ndarray, how: Normalise):
     scaled = cost_of(how, values)
