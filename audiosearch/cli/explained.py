@@ -21,18 +21,26 @@ def coloured(words: Sequence[Word]) -> str:
 
 
 def _shown(word: Word) -> str:
+    text = word.text if word.read_as is None else f"{word.text}→{word.read_as}"
     if word.lift is None:
-        return click.style(f"{word.text}(?)", dim=True)
+        return click.style(f"{text}(?)", dim=True)
     if abs(word.lift) < _CLEAR:
-        return click.style(word.text, dim=True)
+        return click.style(text, dim=True)
     colour = "green" if word.lift > 0 else "red"
-    text = f"{word.text}({word.lift:+.1f})"
-    return click.style(text, fg=colour, bold=abs(word.lift) >= _STRONG)
+    shown = f"{text}({word.lift:+.1f})"
+    return click.style(shown, fg=colour, bold=abs(word.lift) >= _STRONG)
 
 
 def word_rows(words: Sequence[Word]) -> list[dict[str, object]]:
-    """The words for JSON, each with its lift in nats, null for unknown words."""
+    """The words for JSON, each with its lift in nats, null for unknown words.
+
+    A word that was read as another has that other word as `read_as`.
+    """
     return [
-        {"word": word.text, "lift": None if word.lift is None else round(word.lift, 4)}
+        {
+            "word": word.text,
+            "lift": None if word.lift is None else round(word.lift, 4),
+            **({} if word.read_as is None else {"read_as": word.read_as}),
+        }
         for word in words
     ]

@@ -41,8 +41,9 @@ class Trial:
             heard: the sounds.
             relevant: (n_clips, n_captions) which belong together.
         """
+        scorer = self.subject.scorer
         table = loss_table(
-            captions, heard, scorer=self.subject.scorer, work=self.work, progress=self.progress
+            captions, heard, scorer=scorer, work=self.work, progress=self.progress
         )
         return Evidence(
             cross_entropies=table.cross_entropies,
@@ -51,6 +52,7 @@ class Trial:
             owners=heard.owners,
             relevant=relevant,
             weights=self.subject.bundle.score,
+            trust=np.array([scorer.trust(scorer.encode(text)) for text in captions]),
         )
 
     def cosines(self, captions: Sequence[str], heard: Heard) -> Floats | None:

@@ -213,6 +213,9 @@ def _score(table: Fields) -> Score:
         joint=table.number("joint"),
         bias=table.number("bias"),
         min_score=table.number("min_score", least=0.0, most=1.0),
+        words_power=table.number("words_power", least=0.0, most=8.0)
+        if table.has("words_power")
+        else None,
     )
 
 

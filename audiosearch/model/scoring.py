@@ -46,6 +46,12 @@ class CaptionScorer:
         """The token ids of `text`, cut to the words that the decoder has positions for."""
         return self.decoder.bundle.vocabulary.encode(text)[: self.max_words]
 
+    def trust(self, caption: TokenIds) -> float:
+        """How much the lift of a caption counts in the score of this bundle."""
+        bundle = self.decoder.bundle
+        known = bundle.vocabulary.known_share(caption)
+        return bundle.score.trust(n_words=len(caption) + 1, known=known)
+
     def word_log_probs(
         self, captions: Sequence[TokenIds], memory: Memory, *, sounds: Sequence[int] | None = None
     ) -> list[Floats]:

@@ -10,7 +10,7 @@ our own take words as they stand between spaces; published ones part them furthe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -125,6 +125,11 @@ class Vocabulary:
         read_as = self.bridges.get
         words = (word if word in self._ids else read_as(word, word) for word in self.split(text))
         return tuple(self._ids.get(word, self.unk) for word in words)
+
+    def known_share(self, ids: Sequence[int]) -> float:
+        """Share of the content words among `ids` that are known, 0..1; 1 if there are none."""
+        content = [i for i in ids if i not in self.repeatable]
+        return sum(i != self.unk for i in content) / len(content) if content else 1.0
 
     def unknown_words(self, text: str) -> tuple[str, ...]:
         """The words of `text` that the decoder cannot read, each once, in order."""

@@ -78,7 +78,8 @@ def weigh(
     if tower is not None and joint is not None:
         vectors = unit_rows(tower.embed(texts))
         cosines = vectors @ unit_rows(joint[None])[0]
-    scores = scorer.decoder.bundle.score(lift=lifts, cosine=cosines)
+    trust = np.array([scorer.trust(ids) for ids in tokens])
+    scores = scorer.decoder.bundle.score(lift=lifts, cosine=cosines, trust=trust)
     return Weighed(cross_entropies, lifts, scores, cosines, vectors)
 
 

@@ -112,14 +112,15 @@ class SearchEngine:
                     limit=query.limit or self._config.limit,
                     fold_above=self._config.fold_similarity,
                 )
-            if query.explain and hits:
+            if query.explain and hits and words.has_known:
                 with watch.stage("words of hits"):
                     hits = self._explained(session, hits, words)
         return FindResult(
             hits=hits,
             unknown_words=words.unknown,
             n_left_out=words.n_left_out,
-            weak=not words.has_known,
+            read_as=words.read_as,
+            weak=not words.has_meaning,
             exhaustive=exhaustive,
             n_windows=view.n_windows,
             n_candidates=len(found),
@@ -202,9 +203,9 @@ class SearchEngine:
             )
 
     def refresh_scales(self, *, limit: int = 50) -> int:
-        """Bring up to date at most `limit` scales of captions; 0 once none is out of date.
+        """Bring up to date at most `limit` scales of captions; returns how many it did.
 
-        For a process that has time to spare, such as one that watches folders.
+        For a process that has time to spare; see `Scales.refresh`.
         """
         with self._database.reading() as session:
             bundle_id = find_bundle_id(session, fingerprint=self._bundle.fingerprint)
@@ -230,31 +231,38 @@ class SearchEngine:
 
     def _windows_to_hear(self, view: View, words: Words, query: TextQuery) -> tuple[Ids, bool]:
         """The windows that the decoder shall judge, and whether these are all."""
-        if words.has_known:
+        if words.has_meaning:
             every = view.every_window()
             if query.exhaustive or len(every) < self._config.exhaustive_below:
                 return every, True
         return candidates(view, words, limit=self._config.candidates), False
 
     def _hear(self, view: View, words: Words, window_ids: Ids) -> list[Found]:
-        """The windows with what the decoder says of them, best first."""
-        if not words.has_known:
-            # The decoder has nothing to say of words it never learned: names and tags matched,
-            # and their order is all there is.
+        """The windows with what the model says of them, best first.
+
+        Where the decoder knows none of the words, the joint space speaks alone.
+        """
+        if not words.has_meaning:
+            # The model has nothing to say of words it never learned: names and tags matched, and
+            # their order is all there is.
             return [Found(window_id=int(each)) for each in window_ids]
         window_ids = np.sort(window_ids)  # as vector tables are
-        judged = judge(view.session, window_ids, tokens=words.tokens, scorer=self._scorer)
+        judged = None
+        if words.has_known:
+            judged = judge(view.session, window_ids, tokens=words.tokens, scorer=self._scorer)
         cosines = None
         if words.vector is not None:
             table = view.vectors(VectorKind.JOINT)
             cosines = table.matrix[table.rows_of(window_ids)] @ unit_rows(words.vector[None])[0]
-        scores = self._bundle.score(lift=judged.lifts, cosine=cosines)
+        lifts = np.zeros(len(window_ids), np.float32) if judged is None else judged.lifts
+        trust = self._scorer.trust(words.tokens)
+        scores = self._bundle.score(lift=lifts, cosine=cosines, trust=trust)
         return [
             Found(
                 window_id=int(window_ids[place]),
                 score=float(scores[place]),
-                cross_entropy=float(judged.cross_entropies[place]),
-                lift=float(judged.lifts[place]),
+                cross_entropy=None if judged is None else float(judged.cross_entropies[place]),
+                lift=None if judged is None else float(judged.lifts[place]),
             )
             for place in np.lexsort((window_ids, -scores)).tolist()
         ]

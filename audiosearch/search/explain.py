@@ -26,12 +26,16 @@ def explain(
     tokens = [scorer.encode(text) for text in texts]
     with_sound = scorer.word_log_probs(tokens, memory, sounds=sounds)
     alone = scorer.word_log_probs(tokens, scorer.decoder.null_memory(), sounds=[0] * len(tokens))
-    unknown = scorer.decoder.bundle.vocabulary.unk
+    vocabulary = scorer.decoder.bundle.vocabulary
     return [
         tuple(
-            Word(text=word, lift=None if token == unknown else float(lift))
+            Word(
+                text=word,
+                lift=None if token == vocabulary.unk else float(lift),
+                read_as=vocabulary.bridged_words(word).get(word),
+            )
             for word, token, lift in zip(
-                scorer.decoder.bundle.vocabulary.split(text), ids, heard - by_itself, strict=False
+                vocabulary.split(text), ids, heard - by_itself, strict=False
             )
         )
         for text, ids, heard, by_itself in zip(texts, tokens, with_sound, alone, strict=True)

@@ -29,10 +29,12 @@ class Word:
     Attributes:
         lift: nats; above 0 the sound supports the word where it stands. None for a word that the
             model never learned.
+        read_as: the known word that was read in its place; None where it is known itself.
     """
 
     text: str
     lift: float | None
+    read_as: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +111,7 @@ class FindResult:
     Attributes:
         hits: best first.
         unknown_words: words of the query that the model never learned.
+        read_as: words that the decoder never learned -> the words that it read in their place.
         n_left_out: words at the end of the query that were not used, since the model takes so many
             at most.
         weak: the model knows no word of the query; hits matched by names, tags or metadata only.
@@ -121,6 +124,7 @@ class FindResult:
 
     hits: tuple[Hit, ...]
     unknown_words: tuple[str, ...] = ()
+    read_as: Mapping[str, str] = field(default_factory=dict)
     n_left_out: int = 0
     weak: bool = False
     exhaustive: bool

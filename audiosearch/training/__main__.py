@@ -15,11 +15,20 @@ import torch
 from rich.console import Console
 
 from audiosearch.errors import AudiosearchError
-from audiosearch.training import stages
+from audiosearch.training import stages, text_stages
 from audiosearch.training.checkpoints import Progress
 from audiosearch.training.stages import Run
 
-STAGES = ("encoder", "decoder", "joint", "calibrate", "export", "figures")
+STAGES = (
+    "encoder",
+    "decoder",
+    "words",
+    "joint",
+    "bridges",
+    "calibrate",
+    "export",
+    "figures",
+)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -107,7 +116,9 @@ def _stage(name: str, run: Run, bundle: Path) -> Path:
     calls: dict[str, Callable[[], Path]] = {
         "encoder": lambda: stages.train_encoder(run, report=report),
         "decoder": lambda: stages.train_decoder(run, report=report),
-        "joint": lambda: stages.train_joint(run, report=report),
+        "words": lambda: text_stages.learn_words(run, report=report),
+        "bridges": lambda: text_stages.bridge_words(run, report=report),
+        "joint": lambda: text_stages.train_joint(run, report=report),
         "calibrate": lambda: stages.calibrate_score(run, report=report),
         "export": lambda: stages.export(run, bundle=bundle, report=report),
         "figures": lambda: stages.evaluate(run, report=report),

@@ -1,12 +1,14 @@
-"""From lift and cosine to one score between 0 and 1, fitted on validation scenes.
+"""From lift and cosine to one score between 0 and 1, fitted on held-out sounds.
 
-In: pair scores of held-out scenes and their captions. Out: the weights of the score and a threshold
-below which there is no good match. The mix of lift and cosine is chosen for ranking, then made a
-probability by logistic regression. It knows no networks.
+In: pair scores of held-out scenes with their captions, and of single sounds with queries in usual
+and in other words. Out: the weights of the score and a threshold below which there is no good
+match. The mix of lift and cosine is chosen for ranking, then made a probability by logistic
+regression. It knows no networks.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,19 +19,34 @@ from audiosearch.training.export import ScoreSettings
 from audiosearch.training.scoring import PairScores
 
 Flags = npt.NDArray[np.bool_]
+Doubles = npt.NDArray[np.float64]
+
+POWERS = (0.0, 1.0, 2.0, 3.0)  # of the number of words, that are tried
+HARDEST = 5  # wrong sounds of each text that the fit looks at: what is to be refused is the best
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Texts against a library of sounds, and which answers would be right."""
+
+    scores: PairScores
+    right: Flags
+    """`(n_sounds, n_texts)` True where the text is about the sound."""
+    wrong: Flags
+    """`(n_sounds, n_texts)` True where text and sound have nothing in common."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """The fitted score, and how often it errs on the scenes it was fitted on."""
+    """The fitted score, and how often it errs on the sounds it was fitted on."""
 
     score: ScoreSettings
     present_refused: float
-    """Share of captions whose own scene falls below the threshold."""
+    """Share of texts whose best right sound falls below the threshold; the mean over trials."""
     absent_answered: float
-    """Share of captions for which some scene without any of their sounds reaches it."""
+    """Share of texts for which some wrong sound reaches it: a library without what they ask for."""
     library: int
-    """How many scenes were searched for that."""
+    """How many sounds were searched for that, in all trials."""
 
 
 def unrelated(descriptions: list[Description]) -> Flags:
@@ -42,67 +59,97 @@ def _all_sounds(what: Description) -> tuple[str, ...]:
     return what.sounds if what.background is None else (*what.sounds, what.background)
 
 
-def calibrate(scores: PairScores, descriptions: list[Description]) -> Calibration:
-    """Fit the score; scene i and text i belong together.
+def scene_trials(scores: PairScores, descriptions: list[Description]) -> Trials:
+    """Scenes with a caption each; scene i and text i belong together."""
+    return Trials(scores, np.eye(len(descriptions), dtype=np.bool_), unrelated(descriptions))
 
-    Every caption is weighed against its own scene and, with the same total weight, against all
-    scenes that share no sound with it, the likeliest of those most: what has to be refused in a
-    library is the best of many wrong windows.
-    """
-    wrong = unrelated(descriptions)
-    count = len(descriptions)
-    own = np.arange(count)
-    lift, cosine = scores.lift.astype(np.float64), scores.cosine.astype(np.float64)
-    hardest = np.argsort(
-        np.where(wrong, lift / lift.std() + cosine / cosine.std(), -np.inf), axis=0
+
+def calibrate(trials: Sequence[Trials]) -> Calibration:
+    """Fit the score on trials, each of which counts the same."""
+    power, share = best_mix(trials)
+    chosen, truth, weight = [], [], []
+    for trial in trials:
+        present, hardest = _evidence(trial, power, share)
+        chosen += [present, hardest.ravel()]
+        truth += [np.ones(len(present)), np.zeros(hardest.size)]
+        weight += [np.full(len(present), 1 / len(present)), np.full(hardest.size, 1 / hardest.size)]
+    scale = 0.5 * sum(len(values) for values in chosen) / len(trials)
+    slope, bias = fit_logistic(
+        np.concatenate(chosen), np.concatenate(truth), scale * np.concatenate(weight)
     )
-    top = hardest[-5:]  # the five likeliest wrong scenes of each text
-    share = best_share(lift, cosine)
-    evidence = lift + share * cosine
-    chosen = np.concatenate([evidence[own, own], evidence[top, own].ravel()])
-    truth = np.concatenate([np.ones(count), np.zeros(top.size)])
-    weight = np.where(truth > 0, 1.0, 1 / len(top))
-    lift_weight, bias = fit_logistic(chosen, truth, weight)
-    cosine_weight = share * lift_weight
-    logits = lift_weight * lift + cosine_weight * cosine + bias
-    probability = 1 / (1 + np.exp(-logits))
-    best_wrong = np.where(wrong, probability, 0.0).max(axis=0)
-    threshold = _balanced_threshold(probability[own, own], best_wrong)
+    pairs = [_probabilities(trial, power, share, slope, bias) for trial in trials]
+    threshold = balanced_threshold(pairs)
     return Calibration(
         score=ScoreSettings(
-            lift=round(lift_weight, 4),
-            joint=round(cosine_weight, 4),
+            lift=round(slope, 4),
+            joint=round(share * slope, 4),
             bias=round(bias, 4),
             min_score=threshold,
+            words_power=power,
         ),
-        present_refused=float((probability[own, own] < threshold).mean()),
-        absent_answered=float((best_wrong >= threshold).mean()),
-        library=count,
+        present_refused=float(np.mean([(present < threshold).mean() for present, _ in pairs])),
+        absent_answered=float(np.mean([(absent >= threshold).mean() for _, absent in pairs])),
+        library=sum(len(trial.right) for trial in trials),
     )
 
 
-def best_share(lift: npt.NDArray[np.float64], cosine: npt.NDArray[np.float64]) -> float:
-    """How much cosine to add to lift so that each text's own scene comes first most often.
+def _evidence(trial: Trials, power: float, share: float) -> tuple[Doubles, Doubles]:
+    """Of texts with a right sound the evidence for the best; of all texts that of the worst errors.
 
-    Chosen by the mean reciprocal rank over all texts, `(n_scenes, n_texts)` each: reversed twins
-    are among the scenes, so evidence that is deaf to order is held back.
+    Shapes `(n_present,)` and `(at most HARDEST, n_texts)`.
     """
-    unit = float(lift.std() / max(cosine.std(), 1e-9))
-    shares = [0.0, *(unit * np.geomspace(1 / 16, 4, 25))]
-    ranks = [_mean_reciprocal_rank(lift + share * cosine) for share in shares]
-    return float(shares[int(np.argmax(ranks))])
+    evidence = _mixed(trial.scores, power, share)
+    has = trial.right.any(axis=0)
+    present = np.where(trial.right, evidence, -np.inf).max(axis=0)[has]
+    wrong = np.sort(np.where(trial.wrong, evidence, -np.inf), axis=0)[-HARDEST:]
+    return present, wrong[:, np.isfinite(wrong).all(axis=0)]
 
 
-def _mean_reciprocal_rank(fit: npt.NDArray[np.float64]) -> float:
-    """Of the diagonal within its column `(n_scenes, n_texts)`, ties counted against it."""
-    return float((1.0 / (fit >= np.diag(fit)[None, :]).sum(axis=0)).mean())
+def _mixed(scores: PairScores, power: float, share: float) -> Doubles:
+    lift = scores.trusted_lift(power).astype(np.float64)
+    return lift + share * scores.cosine.astype(np.float64)
 
 
-def fit_logistic(
-    evidence: npt.NDArray[np.float64],
-    truth: npt.NDArray[np.float64],
-    weight: npt.NDArray[np.float64],
-) -> tuple[float, float]:
+def _probabilities(
+    trial: Trials, power: float, share: float, slope: float, bias: float
+) -> tuple[Doubles, Doubles]:
+    """Scores of the best right sound `(n_present,)` and of the best wrong one `(n_texts,)`."""
+    present, hardest = _evidence(trial, power, share)
+    one, other = (
+        1 / (1 + np.exp(-(slope * values + bias))) for values in (present, hardest.max(axis=0))
+    )
+    return one, other
+
+
+def best_mix(trials: Sequence[Trials]) -> tuple[float, float]:
+    """The power of the number of words, and how much cosine to add, that rank best.
+
+    Chosen by the mean reciprocal rank of a right sound, over texts and then over trials: reversed
+    twins are among the scenes, so evidence that is deaf to order is held back where sentences are
+    long enough to tell of order.
+    """
+    lift = np.concatenate([trial.scores.lift.ravel() for trial in trials]).std()
+    cosine = np.concatenate([trial.scores.cosine.ravel() for trial in trials]).std()
+    unit = float(lift / max(cosine, 1e-9))
+    shares = [0.0, *(unit * np.geomspace(1 / 16, 8, 22))]
+    mixes = [(power, share) for power in POWERS for share in shares]
+    ranks = [
+        np.mean([mean_reciprocal_rank(_mixed(t.scores, *mix), t.right) for t in trials])
+        for mix in mixes
+    ]
+    power, share = mixes[int(np.argmax(ranks))]
+    return float(power), float(share)
+
+
+def mean_reciprocal_rank(fit: Doubles, right: Flags) -> float:
+    """Of the best right sound of each text, `(n_sounds, n_texts)`; ties count against it."""
+    has = right.any(axis=0)
+    best = np.where(right, fit, -np.inf).max(axis=0)
+    above = ((fit >= best[None, :]) & ~right).sum(axis=0)
+    return float((1.0 / (1 + above[has])).mean())
+
+
+def fit_logistic(evidence: Doubles, truth: Doubles, weight: Doubles) -> tuple[float, float]:
     """Weighted logistic regression of `truth` on `evidence`, `(n,)` each: slope and bias.
 
     By Newton's method.
@@ -121,8 +168,14 @@ def fit_logistic(
     return float(beta[0]), float(beta[1])
 
 
-def _balanced_threshold(present: npt.NDArray[np.float64], absent: npt.NDArray[np.float64]) -> float:
-    """The two-digit threshold with the smallest of the larger error share."""
+def balanced_threshold(pairs: Sequence[tuple[Doubles, Doubles]]) -> float:
+    """The two-digit threshold with the smallest of the larger error share, means over trials."""
     candidates = np.arange(1, 100) / 100
-    errors = [max((present < t).mean(), (absent >= t).mean()) for t in candidates]
+    errors = [
+        max(
+            np.mean([(present < t).mean() for present, _ in pairs]),
+            np.mean([(absent >= t).mean() for _, absent in pairs]),
+        )
+        for t in candidates
+    ]
     return float(candidates[int(np.argmin(errors))])

@@ -115,7 +115,7 @@ def distil(
     optimiser = torch.optim.Adam(tower.parameters(), lr=recipe.learning_rate)
     learnt = np.flatnonzero(~held)
     steps = math.ceil(len(learnt) / recipe.batch) * recipe.epochs
-    step = 0
+    step, loss = 0, torch.zeros(())
     for epoch in range(recipe.epochs):
         for chosen in np.array_split(rng.permutation(learnt), math.ceil(steps / recipe.epochs)):
             for group in optimiser.param_groups:
@@ -123,7 +123,7 @@ def distil(
             found = tower(torch.from_numpy(_trimmed(rows[chosen])))
             loss = (1 - (found * targets[chosen]).sum(dim=1)).mean()
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimiser.step()
             step += 1
         likeness = _likeness(tower, rows[held], targets[held])

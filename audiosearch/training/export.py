@@ -20,17 +20,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from audiosearch.model.pieces import Pieces
 from audiosearch.model.text import Splitting
 from audiosearch.training import graphs
-from audiosearch.training.audio_head import AudioHead
 from audiosearch.training.convnext import ConvNext
 from audiosearch.training.decoder import DecoderNetwork
 from audiosearch.training.frontend import FrontendConfig
+from audiosearch.training.meaning import MeaningTower
 from audiosearch.training.parity import check_parity
-from audiosearch.training.text_tower import TextTower
+from audiosearch.training.tag_head import TagHead
 from audiosearch.training.vocabulary import make_vocabulary
 
 FORMAT = 1
+PIECES_FILE, BRIDGES_FILE = "pieces.json", "bridges.json"
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,13 @@ class BeamSettings:
 
 @dataclass(frozen=True)
 class ScoreSettings:
-    """Score = sigmoid(lift x L + joint x cosine + bias); below `min_score` is no good match."""
+    """Score = sigmoid(lift x trust x L + joint x cosine + bias); see `model.score`."""
 
     lift: float
     joint: float
     bias: float
     min_score: float
+    words_power: float | None = None
 
 
 @dataclass(frozen=True)
@@ -60,16 +63,21 @@ class BundleNetworks:
     frontend: FrontendConfig
     encoder: ConvNext
     decoder: DecoderNetwork
-    head: AudioHead | None
-    tower: TextTower | None
+    head: TagHead | None
+    tower: MeaningTower | None
 
     def rounded(self) -> BundleNetworks:
-        """A copy with every matrix rounded to float16 values, in evaluation mode."""
+        """A copy as it is shipped, in evaluation mode.
+
+        Every matrix is rounded to float16 values, the vectors of pieces to 8 bits.
+        """
         twin = copy.deepcopy(self)
         for network in (twin.encoder, twin.decoder, twin.head, twin.tower):
             if network is not None:
                 graphs.round_to_half(network)
                 network.eval()
+        if twin.tower is not None:
+            twin.tower.sentence.embedding.quantise()
         return twin
 
 
@@ -92,6 +100,10 @@ class BundleFacts:
     repeatable: frozenset[int] | None = None
     """Words that a caption may hold twice; those of the stop list where None."""
     splitting: Splitting = Splitting.SPACES
+    pieces: Pieces | None = None
+    """What the text tower reads; the words of the vocabulary where None."""
+    bridges: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Words outside the vocabulary, and the word of it that is read in their place."""
     tasks: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     default_task: str | None = None
     exact: bool = False
@@ -184,6 +196,13 @@ def _write_texts(facts: BundleFacts, folder: Path) -> None:
     _write_json(vocabulary, folder / "vocabulary.json")
     if facts.tags:
         _write_json(list(facts.tags), folder / "tags.json")
+    if facts.pieces is not None:
+        _write_json({"pieces": facts.pieces.pieces}, folder / PIECES_FILE, indent=None)
+    if facts.bridges:
+        by_word: dict[str, list[str]] = {}
+        for word, read_as in sorted(facts.bridges.items()):
+            by_word.setdefault(read_as, []).append(word)
+        _write_json(by_word, folder / BRIDGES_FILE, indent=None)
 
 
 def _manifest(
@@ -220,6 +239,8 @@ def _manifest(
             "tasks": dict(facts.tasks),
             "default_task": facts.default_task,
         },
+        "text_tokenizer": {"kind": "pieces", "file": PIECES_FILE} if facts.pieces else None,
+        "bridges": BRIDGES_FILE if facts.bridges else None,
         "beam": asdict(facts.beam),
         "score": asdict(score),
         "tags": "tags.json" if facts.tags else None,
@@ -233,5 +254,6 @@ def _file_entry(path: Path) -> dict[str, str | int]:
     return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
 
 
-def _write_json(value: object, path: Path) -> None:
-    path.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+def _write_json(value: object, path: Path, *, indent: int | None = 1) -> None:
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    path.write_text(f"{text}\n", encoding="utf-8")

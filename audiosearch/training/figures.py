@@ -18,12 +18,13 @@ from audiosearch.training.convnext import ConvNext
 from audiosearch.training.dataset import SoundCache, Split
 from audiosearch.training.decoder import DecoderNetwork
 from audiosearch.training.export import ScoreSettings
-from audiosearch.training.features import encode_waveforms
+from audiosearch.training.features import SceneFeatures, encode_waveforms
 from audiosearch.training.material import gather_material
 from audiosearch.training.rendering import render
+from audiosearch.training.scene_tags import scene_logits
 from audiosearch.training.scenes import Planner
 from audiosearch.training.scoring import Matrix, PairScores, score_pairs
-from audiosearch.training.train_joint import JointSpace
+from audiosearch.training.train_joint import Joint
 
 CLIP_S = 5.0
 
@@ -34,14 +35,28 @@ class TrainedModel:
 
     encoder: ConvNext
     decoder: DecoderNetwork
-    joint: JointSpace
+    joint: Joint
     vocabulary: Vocabulary
     score: ScoreSettings
+
+    def pairs(self, features: SceneFeatures, texts: list[str]) -> PairScores:
+        """All sounds against all texts."""
+        return score_pairs(
+            self.decoder,
+            self.joint,
+            features,
+            texts,
+            self.vocabulary,
+            logits=scene_logits(self.encoder, features),
+        )
 
     def probability(self, scores: PairScores) -> Matrix:
         """The score that people see, `(n_scenes, n_texts)`, before the sigmoid: as good to rank."""
         weights = self.score
-        evidence = weights.lift * scores.lift + weights.joint * scores.cosine
+        lift = scores.lift
+        if weights.words_power is not None:
+            lift = scores.trusted_lift(weights.words_power)
+        evidence = weights.lift * lift + weights.joint * scores.cosine
         return np.asarray(evidence, dtype=np.float32)
 
 
@@ -97,7 +112,7 @@ def label_figures(model: TrainedModel, sounds: SoundCache, *, report: Report) ->
 
     features = encode_waveforms(model.encoder, [length] * len(clips), waveform, report=report)
     texts = [label.replace("_", " ") for label in labels]
-    scores = score_pairs(model.decoder, model.joint, features, texts, model.vocabulary)
+    scores = model.pairs(features, texts)
     truth = np.array([labels.index(sounds.clips[i].label) for i in clips])
 
     def accuracy(matrix: Matrix) -> float:
@@ -128,7 +143,7 @@ def scene_figures(
         lambda index: render(scenes[index], material),
         report=report,
     )
-    scores = score_pairs(model.decoder, model.joint, features, texts, model.vocabulary)
+    scores = model.pairs(features, texts)
     twins = np.array([scene.twin for scene in scenes])
     fit, cosine, both = -scores.cross_entropy, scores.cosine, model.probability(scores)
     return SceneFigures(

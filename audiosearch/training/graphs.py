@@ -19,11 +19,12 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 
-from audiosearch.training.audio_head import AudioHead
 from audiosearch.training.convnext import ConvNext
 from audiosearch.training.decoder import CaptionDecoder, DecoderNetwork, Memory, Past
 from audiosearch.training.frontend import FrontendConfig
 from audiosearch.training.published_graph import inference_form
+from audiosearch.training.scene_tags import tag_evidence
+from audiosearch.training.tag_head import TagHead
 
 OPSET = 17
 HALF_FROM = 1024  # smaller tensors are not worth a conversion
@@ -37,7 +38,7 @@ class EncoderGraph(nn.Module):
         frontend: FrontendConfig,
         encoder: ConvNext,
         decoder: DecoderNetwork,
-        head: AudioHead | None,
+        head: TagHead | None,
     ) -> None:
         super().__init__()
         self.log_mel, self.encoder = inference_form(frontend, encoder)
@@ -52,7 +53,7 @@ class EncoderGraph(nn.Module):
         tags = torch.sigmoid(heard.logits)
         if self.head is None:
             return frames, embedding, tags
-        return frames, embedding, self.head(heard.frames), tags
+        return frames, embedding, self.head(tag_evidence(self.encoder, heard.frames)), tags
 
 
 class MemoryGraph(nn.Module):

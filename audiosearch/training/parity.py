@@ -36,7 +36,7 @@ def check_parity(networks: BundleNetworks, facts: BundleFacts, *, folder: Path) 
     frames = _check_encoder(networks, facts, folder)
     check_decoder_parity(networks.decoder, frames, folder=folder)
     if networks.tower is not None:
-        words = len(facts.words)
+        words = networks.tower.sentence.config.pieces
         rng = np.random.default_rng(0)
         session = open_session(folder / "text.onnx")
         for count in (1, 5, 12):

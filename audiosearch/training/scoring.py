@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from audiosearch.model.score import USUAL_WORDS
 from audiosearch.model.text import EOS, PAD, Vocabulary
 from audiosearch.training.decoder import DecoderNetwork, Memory, caption_cross_entropy
 from audiosearch.training.features import SceneFeatures
-from audiosearch.training.train_joint import JointSpace, embed_sounds
-from audiosearch.training.vocabulary import encode_captions, encode_queries
+from audiosearch.training.train_joint import Joint
+from audiosearch.training.vocabulary import encode_captions
 
 Matrix = npt.NDArray[np.float32]
 
@@ -31,26 +32,35 @@ class PairScores:
     """`(n_texts,)` cross-entropy without any sound."""
     cosine: Matrix
     """`(n_scenes, n_texts)`."""
+    words: Matrix
+    """`(n_texts,)` words of each text, its end among them."""
+    known: Matrix
+    """`(n_texts,)` share of its content words that the decoder knows."""
 
     @property
     def lift(self) -> Matrix:
         """`(n_scenes, n_texts)`: what the sound adds, in nats a word."""
         return np.asarray(self.silent[None, :] - self.cross_entropy, dtype=np.float32)
 
+    def trusted_lift(self, words_power: float) -> Matrix:
+        """`(n_scenes, n_texts)`: the lift as it counts in the score (`model.score`)."""
+        trust = self.known * (self.words / USUAL_WORDS) ** words_power
+        return np.asarray(self.lift * trust, dtype=np.float32)
+
 
 @torch.no_grad()
 def score_pairs(
     decoder: DecoderNetwork,
-    joint: JointSpace,
+    joint: Joint,
     features: SceneFeatures,
     texts: list[str],
     vocabulary: Vocabulary,
     *,
+    logits: Matrix,
     block: int = 64,
 ) -> PairScores:
-    """Score every text for every scene."""
+    """Score every text for every scene, whose tags have these logits `(n_scenes, C)`."""
     decoder.eval()
-    joint.eval()
     ids = torch.from_numpy(encode_captions(vocabulary, texts, limit=60))
     inputs = torch.where(ids[:, :-1] == EOS, PAD, ids[:, :-1])
     targets = ids[:, 1:]
@@ -64,12 +74,14 @@ def score_pairs(
         columns.append(_against_texts(decoder, memory, inputs, targets))
     nothing = decoder.decoder.memory(decoder.null_frames(1), torch.ones(1, dtype=torch.long))
     silent = _against_texts(decoder, nothing, inputs, targets)[0]
-    sounds = embed_sounds(joint.head, values, features.lengths)
-    words = joint.tower(torch.from_numpy(encode_queries(vocabulary, texts, limit=60)))
     return PairScores(
         cross_entropy=np.concatenate(columns),
         silent=silent,
-        cosine=np.asarray((sounds @ words.T).numpy()),
+        cosine=joint.embed_sounds(logits) @ joint.embed_texts(texts).T,
+        words=np.array([len(vocabulary.encode(text)) + 1 for text in texts], np.float32),
+        known=np.array(
+            [vocabulary.known_share(vocabulary.encode(text)) for text in texts], np.float32
+        ),
     )
 
 

@@ -16,10 +16,10 @@ import numpy as np
 import torch
 
 from audiosearch.errors import AudiosearchError
-from audiosearch.training.audio_head import AudioHeadConfig
 from audiosearch.training.batches import CaptionedScenes
-from audiosearch.training.calibrate import Calibration, calibrate
-from audiosearch.training.captions import every_phrase, write_caption
+from audiosearch.training.bridges import read_bridges
+from audiosearch.training.calibrate import Calibration, calibrate, scene_trials
+from audiosearch.training.captions import PHRASES, every_phrase, sound_of, write_caption
 from audiosearch.training.checkpoints import Progress, Report, load_state
 from audiosearch.training.convnext import ConvNext, starter_config
 from audiosearch.training.dataset import (
@@ -45,17 +45,16 @@ from audiosearch.training.frontend import STARTER_FRONTEND
 from audiosearch.training.instruments import render_instruments
 from audiosearch.training.material import Material, gather_material
 from audiosearch.training.scenes import Planner, Scene
-from audiosearch.training.scoring import score_pairs
 from audiosearch.training.tagging import evaluate_tagging
-from audiosearch.training.text_tower import TextTowerConfig
 from audiosearch.training.train_decoder import (
     STARTER_DECODER,
     DecoderTrainer,
     starter_decoder_config,
 )
 from audiosearch.training.train_encoder import STARTER_ENCODER, EncoderTrainer
-from audiosearch.training.train_joint import STARTER_JOINT, JointSpace, JointTrainer
+from audiosearch.training.train_joint import load_joint
 from audiosearch.training.vocabulary import collect_words, make_vocabulary
+from audiosearch.training.wording_figures import hear_singles, wording_figures
 
 LICENCE = "MIT for the weights; recordings used for training: see README.md and clips.csv"
 DESCRIPTION = (
@@ -78,6 +77,10 @@ class Run:
     """A General MIDI sound font to render instruments from; None: no instruments."""
     training_scenes: int = 16_000
     validation_scenes: int = 300
+    calibration_scenes: int = 150
+    """Of the scenes for validation, the first that the score is fitted on."""
+    study_texts: int = 30_000
+    """Made texts, beside words and captions, that the teacher reads."""
     test_scenes: int = 300
     name: str = "starter"
     version: str = "0.1.0"
@@ -139,7 +142,7 @@ def train_decoder(run: Run, *, report: Report) -> Path:
     finished = run.folder / "decoder.pt"
     if finished.exists():
         return finished
-    training, validation = _scenes(run, report=report)
+    training, validation = split_scenes(run, report=report)
     vocabulary = make_vocabulary(_words(training.scenes, run.seed))
     config = starter_decoder_config(
         vocabulary=len(vocabulary), feature_dim=training.features.values.shape[2]
@@ -156,33 +159,22 @@ def train_decoder(run: Run, *, report: Report) -> Path:
     return trainer.run(report=report)
 
 
-def train_joint(run: Run, *, report: Report) -> Path:
-    """Stage 3: audio head and text tower, on the same frames and words."""
-    finished = run.folder / "joint.pt"
-    if finished.exists():
-        return finished
-    training, validation = _scenes(run, report=report)
-    trainer = JointTrainer(
-        training.captioned,
-        validation.captioned,
-        make_vocabulary(_words(training.scenes, run.seed)),
-        twins=tuple(scene.twin for scene in training.scenes),
-        recipe=STARTER_JOINT,
-        seed=run.seed,
-        folder=run.folder,
-    )
-    return trainer.run(report=report)
-
-
 def calibrate_score(run: Run, *, report: Report) -> Path:
-    """Stage 4: the weights of the score, on validation scenes."""
+    """Stage 6: the weights of the score, on validation scenes and single sounds."""
     model = load_model(run, score=ScoreSettings(1.0, 1.0, 0.0, 0.5))
     validation = _split_scenes(run, Split.VALIDATION, run.validation_scenes, report)
-    descriptions = list(validation.captioned.descriptions)
+    features = validation.features.first(run.calibration_scenes)
+    descriptions = list(validation.captioned.descriptions[: run.calibration_scenes])
     rng = _caption_rng(run.seed)
     texts = [write_caption(rng, what) for what in descriptions]
-    scores = score_pairs(model.decoder, model.joint, validation.features, texts, model.vocabulary)
-    fitted = calibrate(scores, descriptions)
+    scores = model.pairs(features, texts)
+    trials = [scene_trials(scores, descriptions)]
+    sounds = open_sounds(run)
+    clips = _phrased(sounds, Split.VALIDATION)
+    clips = [index for index in clips if sounds.clips[index].fold] or clips
+    if clips:
+        trials.append(hear_singles(model, sounds, clips, report=report)[0])
+    fitted = calibrate(trials)
     path = run.folder / "calibration.json"
     path.write_text(json.dumps(asdict(fitted), indent=1) + "\n", encoding="utf-8")
     report(Progress("calibrate", 1, 1, f"{fitted}; wrote {path}"))
@@ -190,7 +182,7 @@ def calibrate_score(run: Run, *, report: Report) -> Path:
 
 
 def export(run: Run, *, bundle: Path, report: Report) -> Path:
-    """Stage 5: the bundle, checked against torch."""
+    """Stage 7: the bundle, checked against torch."""
     score = _calibration(run).score
     model = load_model(run, score=score)
     tags = load_state(run.folder / "encoder.pt")["tags"]
@@ -222,7 +214,11 @@ def evaluate(run: Run, *, report: Report) -> Path:
     model = load_model(run, score=_calibration(run).score)
     sounds = open_sounds(run)
     tags = tuple(load_state(run.folder / "encoder.pt")["tags"])
+    clips = _phrased(sounds, Split.TEST)
+    phrased = [index for index in clips if sounds.clips[index].fold] or clips
+    worded = wording_figures(model, sounds, phrased, report=report)
     figures = {
+        "wordings": {name: asdict(one) for name, one in worded.items()},
         "tagging": asdict(evaluate_tagging(model.encoder, sounds, tags=tags)),
         "labels": asdict(label_figures(model, sounds, report=report)),
         "scenes": asdict(
@@ -233,6 +229,11 @@ def evaluate(run: Run, *, report: Report) -> Path:
     path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     report(Progress("figures", 1, 1, f"{json.dumps(figures)}; wrote {path}"))
     return path
+
+
+def _phrased(sounds: SoundCache, split: Split) -> list[int]:
+    """The clips of a split that can be put into words, longer ones by their first seconds."""
+    return [i for i in sounds.indices(split) if sound_of(sounds.clips[i].label) in PHRASES]
 
 
 def _write_clip_list(sounds: SoundCache, path: Path) -> None:
@@ -250,25 +251,21 @@ def _write_clip_list(sounds: SoundCache, path: Path) -> None:
 def load_model(run: Run, *, score: ScoreSettings) -> TrainedModel:
     """The networks of a finished run, in evaluation mode."""
     decoder_state = load_state(run.folder / "decoder.pt")
-    joint_state = load_state(run.folder / "joint.pt")
     decoder = DecoderNetwork(DecoderConfig(**json.loads(decoder_state["config"])))
     decoder.load_state_dict(decoder_state["network"])
-    joint = JointSpace(
-        AudioHeadConfig(**json.loads(joint_state["head"])),
-        TextTowerConfig(**json.loads(joint_state["tower"])),
-        scale=1.0,
-    )
-    joint.load_state_dict(joint_state["network"])
     return TrainedModel(
-        encoder=_load_encoder(run),
+        encoder=load_encoder(run),
         decoder=decoder.eval(),
-        joint=joint.eval(),
-        vocabulary=make_vocabulary(decoder_state["words"]),
+        joint=load_joint(run.folder / "joint.pt"),
+        vocabulary=make_vocabulary(
+            decoder_state["words"], bridges=read_bridges(run.folder / "bridges.json")
+        ),
         score=score,
     )
 
 
-def _load_encoder(run: Run) -> ConvNext:
+def load_encoder(run: Run) -> ConvNext:
+    """The trained encoder of a run, in evaluation mode."""
     state = load_state(run.folder / "encoder.pt")
     encoder = ConvNext(starter_config(len(state["tags"])))
     encoder.load_state_dict(state["network"])
@@ -276,7 +273,8 @@ def _load_encoder(run: Run) -> ConvNext:
     return encoder.eval()
 
 
-def _scenes(run: Run, *, report: Report) -> tuple[SplitScenes, SplitScenes]:
+def split_scenes(run: Run, *, report: Report) -> tuple[SplitScenes, SplitScenes]:
+    """Scenes to train on and to validate with, and their frames."""
     return (
         _split_scenes(run, Split.TRAIN, run.training_scenes, report),
         _split_scenes(run, Split.VALIDATION, run.validation_scenes, report),
@@ -287,7 +285,7 @@ def _split_scenes(run: Run, split: Split, count: int, report: Report) -> SplitSc
     material = gather_material(open_sounds(run), split=split)
     scenes = Planner(material, seed=run.seed).plan(count)
     features = encode_scenes(
-        _load_encoder(run),
+        load_encoder(run),
         scenes,
         material,
         varied=split is Split.TRAIN,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import torch
 
+from audiosearch.model.pieces import SPECIAL_PIECES, Pieces
 from audiosearch.model.text import SPECIAL_TOKENS
-from audiosearch.training.audio_head import AudioHead, AudioHeadConfig
 from audiosearch.training.convnext import ConvNext, ConvNextConfig
 from audiosearch.training.decoder import DecoderConfig, DecoderNetwork
 from audiosearch.training.export import (
@@ -21,7 +21,14 @@ from audiosearch.training.export import (
     export_bundle,
 )
 from audiosearch.training.frontend import FrontendConfig
-from audiosearch.training.text_tower import TextTower, TextTowerConfig
+from audiosearch.training.meaning import (
+    ConceptConfig,
+    ConceptLayer,
+    MeaningTower,
+    SentenceConfig,
+    SentenceTower,
+)
+from audiosearch.training.tag_head import TagHead, TagHeadConfig
 
 TOY_WORDS = (
     *("a", "the", "is", "and", "then", "while", "as", "in", "of", "followed", "by", "before"),
@@ -29,6 +36,13 @@ TOY_WORDS = (
     *("rain", "falls", "falling", "man", "woman", "speaks", "speaking", "bell", "rings"),
     *("ringing", "car", "engine", "passes", "wind", "blows", "door", "knocks", "beep"),
 )
+TOY_PIECES = (
+    *(word for word in TOY_WORDS if len(word) > 1),
+    *("canine", "purple"),
+    *("abcdefghijklmnopqrstuvwxyz"),
+    *(f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"),
+)
+TOY_BRIDGES = {"canine": "dog", "automobile": "car"}
 TOY_TAGS = ("dog", "bird", "rain", "speech", "bell", "engine", "wind", "knock")
 TOY_FRONTEND = FrontendConfig(
     sample_rate=16_000,
@@ -41,12 +55,22 @@ TOY_FRONTEND = FrontendConfig(
 )
 
 
-def write_toy_bundle(path: Path, *, seed: int = 0, joint: bool = True) -> Path:
-    """Write a toy bundle to `path` and return it; `joint` False leaves out the joint space."""
+def write_toy_bundle(
+    path: Path, *, seed: int = 0, joint: bool = True, meaning: bool = False
+) -> Path:
+    """Write a toy bundle to `path` and return it.
+
+    Args:
+        path: The folder.
+        seed: Of its weights.
+        joint: False leaves out the joint space.
+        meaning: Whether its text tower reads pieces of words, and bridges lead to known words.
+    """
     words = SPECIAL_TOKENS + TOY_WORDS
+    pieces = Pieces(SPECIAL_PIECES + TOY_PIECES) if meaning else None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        networks = toy_networks(vocabulary=len(words), joint=joint)
+        networks = toy_networks(vocabulary=len(words), joint=joint, pieces=len(pieces or words))
         facts = BundleFacts(
             name="toy",
             version=f"0.{seed}",
@@ -55,12 +79,20 @@ def write_toy_bundle(path: Path, *, seed: int = 0, joint: bool = True) -> Path:
             words=words,
             tags=TOY_TAGS,
             score=ScoreSettings(lift=2.0, joint=5.0, bias=0.0, min_score=0.5),
+            pieces=pieces,
+            bridges=TOY_BRIDGES if meaning else {},
         )
         return export_bundle(networks, facts, path=path)
 
 
-def toy_networks(*, vocabulary: int, joint: bool) -> BundleNetworks:
-    """Random networks of tiny size, from torch's current random state."""
+def toy_networks(*, vocabulary: int, joint: bool, pieces: int) -> BundleNetworks:
+    """Random networks of tiny size, from torch's current random state.
+
+    Args:
+        vocabulary: How many words the decoder knows.
+        joint: Whether there is a joint space.
+        pieces: How many the text tower knows.
+    """
     encoder = ConvNext(
         ConvNextConfig(
             mels=TOY_FRONTEND.mels,
@@ -96,11 +128,10 @@ def toy_networks(*, vocabulary: int, joint: bool) -> BundleNetworks:
             frame_positions=40,
         )
     )
-    head = AudioHead(AudioHeadConfig(feature_dim=24, joint_dim=8, dim=16, heads=2, feedforward=16))
-    tower = TextTower(
-        TextTowerConfig(
-            vocabulary=vocabulary, joint_dim=8, dim=16, heads=2, layers=1, feedforward=16
-        )
+    head = TagHead(TagHeadConfig(tags=2 * len(TOY_TAGS), joint_dim=8))
+    tower = MeaningTower(
+        SentenceTower(SentenceConfig(pieces=pieces, sentence_dim=16, dim=16, hidden=16)),
+        ConceptLayer(ConceptConfig(concepts=12, joint_dim=8, sentence_dim=16)),
     )
     return BundleNetworks(
         frontend=TOY_FRONTEND,

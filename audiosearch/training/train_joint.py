@@ -1,8 +1,10 @@
-"""The third stage: one space for sounds and texts, on the frozen encoder's frames.
+"""The third stage: one space for sounds and texts, on the frozen encoder and the taught sentences.
 
-In: cached frames and descriptions of scenes. Out: a checkpoint of an audio head and a text tower.
-The loss is InfoNCE both ways, summed, as in CLAP; pairs whose scenes hold the same sounds in the
-same relation are no negatives of each other. Twins stand in the same batch, so order is learnt.
+In: tags and descriptions of scenes, a finished sentence model. Out: a checkpoint of an audio head
+and a text tower. The loss is InfoNCE both ways, summed, as in CLAP; scenes of the
+same sounds are no negatives of each other, whatever their order, since the text tower hears none.
+The sentence model stays as it is and noise is added to what it gives: so words that no caption held
+go where their neighbours go.
 """
 
 from __future__ import annotations
@@ -17,29 +19,39 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from audiosearch.model.text import Vocabulary
-from audiosearch.training import augment
+from audiosearch.model.pieces import Pieces
 from audiosearch.training.attention import HIDDEN
-from audiosearch.training.audio_head import AudioHead, AudioHeadConfig
-from audiosearch.training.batches import CaptionedScenes
-from audiosearch.training.captions import Description, write_caption
+from audiosearch.training.captions import PHRASES, Description, write_caption
 from audiosearch.training.checkpoints import Progress, Report, load_state, save_state
-from audiosearch.training.text_tower import TextTower, TextTowerConfig
-from audiosearch.training.vocabulary import encode_queries, forget_words
+from audiosearch.training.distil import Sentences
+from audiosearch.training.meaning import (
+    ConceptConfig,
+    ConceptLayer,
+    MeaningTower,
+    SentenceConfig,
+    SentenceTower,
+)
+from audiosearch.training.tag_head import TagHead, TagHeadConfig
+
+Floats = npt.NDArray[np.float32]
+Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class JointRecipe:
     """How the joint space is trained."""
 
-    epochs: int = 28
+    epochs: int = 12
     batch: int = 256
     learning_rate: float = 1e-3
     weight_decay: float = 0.02
-    warm_up: int = 100
-    unknown_chance: float = 0.02
-    stripes: augment.Stripes = augment.PAPER_DECODER_STRIPES
+    warm_up: int = 50
+    captions: int = 3
+    """How many captions each scene has; each epoch takes the next."""
+    noise: float = 0.5
+    """Length of the noise on a caption's meaning, itself of length 1."""
     first_scale: float = 1 / 0.07
     largest_scale: float = 100.0
 
@@ -47,13 +59,42 @@ class JointRecipe:
 STARTER_JOINT = JointRecipe()
 
 
-class JointSpace(nn.Module):
-    """Both towers and the learned scale of their cosines."""
+@dataclass(frozen=True)
+class TaggedScenes:
+    """Scenes with what the encoder makes of them."""
 
-    def __init__(self, head: AudioHeadConfig, tower: TextTowerConfig, *, scale: float) -> None:
+    descriptions: tuple[Description, ...]
+    logits: Floats
+    """`(n_scenes, C)` of the encoder's tags."""
+
+
+@dataclass(frozen=True)
+class Joint:
+    """The finished space: both towers, and what the text tower reads."""
+
+    head: TagHead
+    tower: MeaningTower
+    pieces: Pieces
+
+    @torch.no_grad()
+    def embed_sounds(self, logits: Floats) -> Floats:
+        """Unit vectors `(n, J)` of sounds with these tag logits `(n, C)`."""
+        return np.asarray(self.head(torch.from_numpy(logits)).numpy())
+
+    @torch.no_grad()
+    def embed_texts(self, texts: list[str]) -> Floats:
+        """Unit vectors `(n, J)`."""
+        meanings = Sentences(self.pieces, self.tower.sentence).embed(texts)
+        return np.asarray(self.tower.concepts(torch.from_numpy(meanings)).numpy())
+
+
+class JointSpace(nn.Module):
+    """What is trained, and the learned scale of cosines."""
+
+    def __init__(self, head: TagHeadConfig, concepts: ConceptConfig, *, scale: float) -> None:
         super().__init__()
-        self.head = AudioHead(head)
-        self.tower = TextTower(tower)
+        self.head = TagHead(head)
+        self.concepts = ConceptLayer(concepts)
         self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
 
 
@@ -78,37 +119,31 @@ class JointTrainer:
 
     def __init__(
         self,
-        scenes: CaptionedScenes,
-        validation: CaptionedScenes,
-        vocabulary: Vocabulary,
+        training: TaggedScenes,
+        validation: TaggedScenes,
+        sentences: Sentences,
         *,
-        twins: tuple[int | None, ...],
         recipe: JointRecipe,
         seed: int,
         folder: Path,
     ) -> None:
         torch.manual_seed(seed)
-        self.scenes = scenes
+        self.training = training
         self.validation = validation
-        self.vocabulary = vocabulary
+        self.sentences = sentences
         self.recipe = recipe
         self.seed = seed
         self.folder = folder
-        feature_dim = scenes.features.values.shape[2]
+        prototypes = name_prototypes(sentences)
         self.network = JointSpace(
-            AudioHeadConfig(feature_dim=feature_dim),
-            TextTowerConfig(vocabulary=len(vocabulary)),
+            TagHeadConfig(tags=training.logits.shape[1]),
+            ConceptConfig(concepts=len(prototypes), sentence_dim=prototypes.shape[1]),
             scale=recipe.first_scale,
         )
+        self.network.concepts.keys.data.copy_(torch.from_numpy(prototypes))
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
         )
-        # A unit is a scene alone or with its twin; units are shuffled whole.
-        self.units = [
-            (index,) if twin is None else (index, twin)
-            for index, twin in enumerate(twins)
-            if twin is None or index < twin
-        ]
         self.epoch = 0
 
     def run(self, *, report: Report) -> Path:
@@ -116,39 +151,40 @@ class JointTrainer:
         unfinished, finished = self.folder / "joint.partial.pt", self.folder / "joint.pt"
         if unfinished.exists():
             self._restore(unfinished)
+        rng = np.random.default_rng([self.seed, 0x701])
+        meanings = self._meanings(self.training, rng, self.recipe.captions)
+        held_out = self._meanings(self.validation, np.random.default_rng([self.seed, 0x7A2]), 1)
         while self.epoch < self.recipe.epochs:
             started = time.monotonic()
-            loss = self._train_epoch()
+            loss = self._train_epoch(meanings[:, self.epoch % self.recipe.captions])
             self.epoch += 1
             self._save(unfinished)
             seconds = time.monotonic() - started
-            text = f"loss {loss:.4f}; held-out loss {self.validate():.4f}; {seconds:.0f} s"
-            self._report(report, text)
-        state = {
-            "network": self.network.state_dict(),
-            "head": json.dumps(asdict(self.network.head.config)),
-            "tower": json.dumps(asdict(self.network.tower.config)),
-        }
-        save_state(state, finished)
+            text = f"loss {loss:.4f}; held-out loss {self.validate(held_out[:, 0]):.4f}"
+            self._report(report, f"{text}; {seconds:.0f} s")
+        save_joint(self.network, self.sentences, finished)
         self._report(report, f"wrote {finished}")
         return finished
 
-    def _train_epoch(self) -> float:
+    def _meanings(self, scenes: TaggedScenes, rng: np.random.Generator, count: int) -> Floats:
+        """What `count` captions of each scene mean, `(n_scenes, count, sentence_dim)`."""
+        what = scenes.descriptions
+        texts = [write_caption(rng, each) for each in what for _ in range(count)]
+        return self.sentences.embed(texts).reshape(len(what), count, -1)
+
+    def _train_epoch(self, meanings: Floats) -> float:
         numbers = np.random.default_rng([self.seed, self.epoch, 0x701])
-        order = numbers.permutation(len(self.units))
-        rows = np.array([scene for unit in order for scene in self.units[unit]])
-        steps = math.ceil(len(rows) / self.recipe.batch)
+        order = numbers.permutation(len(meanings))
+        size = self.recipe.batch
+        batches = [order[at : at + size] for at in range(0, len(order), size)]
+        batches = [rows for rows in batches if len(rows) > 1]  # one alone has no negatives
         losses = []
-        for number in range(steps):
-            chosen = rows[number * self.recipe.batch : (number + 1) * self.recipe.batch]
-            if len(chosen) < 2:
-                continue  # no negatives
-            losses.append(self._train_step(chosen, numbers, self.epoch * steps + number, steps))
+        for number, rows in enumerate(batches):
+            step = self.epoch * len(batches) + number
+            losses.append(self._train_step(rows, meanings[rows], step, len(batches)))
         return float(np.mean(losses))
 
-    def _train_step(
-        self, rows: npt.NDArray[np.int64], numbers: np.random.Generator, step: int, steps: int
-    ) -> float:
+    def _train_step(self, rows: Rows, meanings: Floats, step: int, steps: int) -> float:
         rng = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         torch.manual_seed(self.seed * 1_000_003 + step)
         done = step / (steps * self.recipe.epochs)
@@ -156,8 +192,7 @@ class JointTrainer:
         for group in self.optimiser.param_groups:
             group["lr"] = rate * min(1.0, (step + 1) / self.recipe.warm_up)
         self.network.train()
-        with torch.autocast("cpu", torch.bfloat16):
-            loss = self._loss(self.scenes, rows, numbers, rng)
+        loss = self._loss(self.training, rows, torch.from_numpy(meanings), rng)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
@@ -167,42 +202,25 @@ class JointTrainer:
         return float(loss.detach())
 
     def _loss(
-        self,
-        scenes: CaptionedScenes,
-        rows: npt.NDArray[np.int64],
-        numbers: np.random.Generator,
-        rng: torch.Generator | None,
+        self, scenes: TaggedScenes, rows: Rows, meanings: Tensor, rng: torch.Generator | None
     ) -> Tensor:
-        descriptions = [scenes.descriptions[row] for row in rows]
-        ids = encode_queries(
-            self.vocabulary, [write_caption(numbers, what) for what in descriptions], limit=60
-        )
-        values = torch.from_numpy(scenes.features.values[rows].astype(np.float32))
         if rng is not None:
-            ids = forget_words(
-                numbers,
-                ids,
-                chance=self.recipe.unknown_chance,
-                function_words=self.vocabulary.repeatable,
-            )
-            values = augment.mask_stripes(
-                rng, values, stripes=self.recipe.stripes, fill=torch.zeros(())
-            )
-        sounds = embed_sounds(self.network.head, values, scenes.features.lengths[rows])
-        texts = self.network.tower(torch.from_numpy(ids))
-        same = same_content(descriptions)
-        return info_nce(sounds.float(), texts.float(), self.network.log_scale.exp(), same)
+            length = self.recipe.noise / math.sqrt(meanings.shape[1])
+            meanings = meanings + length * torch.randn(meanings.shape, generator=rng)
+            meanings = functional.normalize(meanings, dim=1)
+        sounds = self.network.head(torch.from_numpy(scenes.logits[rows]))
+        texts = self.network.concepts(meanings)
+        same = same_sounds([scenes.descriptions[row] for row in rows])
+        return info_nce(sounds, texts, self.network.log_scale.exp(), same)
 
     @torch.no_grad()
-    def validate(self) -> float:
+    def validate(self, meanings: Floats) -> float:
         """The loss on fixed held-out captions."""
         self.network.eval()
-        numbers = np.random.default_rng([self.seed, 0x7A2])
-        total = len(self.validation.descriptions)
         size = self.recipe.batch
         losses = [
-            float(self._loss(self.validation, np.arange(at, min(total, at + size)), numbers, None))
-            for at in range(0, total, size)
+            float(self._loss(self.validation, rows, torch.from_numpy(meanings[rows]), None))
+            for rows in np.array_split(np.arange(len(meanings)), len(meanings) // size + 1)
         ]
         return float(np.mean(losses))
 
@@ -224,33 +242,49 @@ class JointTrainer:
         self.epoch = int(state["epoch"])
 
 
-def embed_sounds(head: AudioHead, values: Tensor, lengths: npt.NDArray[np.int64]) -> Tensor:
-    """Joint vectors `(B, J)` of frames `(B, T, dim)`; rows of one length go through together.
-
-    The head takes no lengths, since a running program never pads; so neither does training.
-    """
-    order: list[int] = []
-    parts = []
-    for length in sorted(set(lengths.tolist())):
-        rows = np.flatnonzero(lengths == length)
-        order += rows.tolist()
-        parts.append(head(values[torch.from_numpy(rows), :length]))
-    back = torch.empty(len(order), dtype=torch.long)
-    back[torch.tensor(order)] = torch.arange(len(order))
-    return torch.cat(parts)[back]
+def name_prototypes(sentences: Sentences) -> Floats:
+    """One unit vector `(n_sounds, sentence_dim)` a sound: the mean of all that it is called."""
+    means = []
+    for phrases in PHRASES.values():
+        mean = sentences.embed([*phrases.clauses, *phrases.nouns]).mean(axis=0)
+        means.append(mean / np.linalg.norm(mean))
+    return np.stack(means)
 
 
-def same_content(descriptions: list[Description]) -> Tensor:
-    """`(B, B)` True where two descriptions could have the same caption."""
-    keys = [
-        (
-            what.relation,
-            what.sounds if what.relation != "together" else tuple(sorted(what.sounds)),
-            what.background,
-            what.count,
-        )
-        for what in descriptions
-    ]
+def same_sounds(descriptions: list[Description]) -> Tensor:
+    """`(B, B)` True where two descriptions hold the same sounds, in any order or number."""
+    keys = [tuple(sorted({*what.sounds, what.background or ""})) for what in descriptions]
     numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
     ids = torch.tensor([numbers[key] for key in keys])
     return ids.unsqueeze(0) == ids.unsqueeze(1)
+
+
+def save_joint(network: JointSpace, sentences: Sentences, path: Path) -> None:
+    """Write both towers, whole."""
+    state = {
+        "network": network.state_dict(),
+        "head": json.dumps(asdict(network.head.config)),
+        "concepts": json.dumps(asdict(network.concepts.config)),
+        "sentences": sentences.tower.state_dict(),
+        "sentence": json.dumps(asdict(sentences.tower.config)),
+        "pieces": list(sentences.pieces.pieces),
+    }
+    save_state(state, path)
+
+
+def load_joint(path: Path) -> Joint:
+    """The towers of a finished run, in evaluation mode."""
+    state = load_state(path)
+    network = JointSpace(
+        TagHeadConfig(**json.loads(state["head"])),
+        ConceptConfig(**json.loads(state["concepts"])),
+        scale=1.0,
+    )
+    network.load_state_dict(state["network"])
+    sentence = SentenceTower(SentenceConfig(**json.loads(state["sentence"])))
+    sentence.load_state_dict(state["sentences"])
+    return Joint(
+        head=network.head.eval(),
+        tower=MeaningTower(sentence, network.concepts).eval(),
+        pieces=Pieces(tuple(state["pieces"])),
+    )

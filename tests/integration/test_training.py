@@ -16,7 +16,7 @@ pytest.importorskip("onnx")
 from click.testing import CliRunner  # noqa: E402
 
 from audiosearch.model.bundle import load_bundle  # noqa: E402
-from audiosearch.training import stages  # noqa: E402
+from audiosearch.training import stages, text_stages  # noqa: E402
 from audiosearch.training.__main__ import main  # noqa: E402
 from audiosearch.training.convnext import starter_config  # noqa: E402
 from audiosearch.training.synthetic import make_sound  # noqa: E402
@@ -44,6 +44,11 @@ def manifest(tmp_path):
     return path
 
 
+def _random_teacher(texts):
+    vectors = np.random.default_rng(len(texts)).standard_normal((len(texts), 384))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
 @pytest.fixture
 def small(monkeypatch):
     """The run of the bundled model in miniature: everything is there, nothing is learnt."""
@@ -57,6 +62,7 @@ def small(monkeypatch):
             training_scenes=24,
             validation_scenes=8,
             test_scenes=4,
+            study_texts=40,
         ),
     )
     tiny = lambda classes: replace(starter_config(classes), depths=(1, 1, 1, 1), dims=(8, 8, 8, 8))  # noqa: E731
@@ -64,7 +70,15 @@ def small(monkeypatch):
     encoder = replace(stages.STARTER_ENCODER, steps=2, batch=4, crop_s=1.0)
     monkeypatch.setattr(stages, "STARTER_ENCODER", encoder)
     monkeypatch.setattr(stages, "STARTER_DECODER", replace(stages.STARTER_DECODER, epochs=1))
-    monkeypatch.setattr(stages, "STARTER_JOINT", replace(stages.STARTER_JOINT, epochs=1))
+    for name in ("STARTER_JOINT", "STARTER_DISTIL"):
+        monkeypatch.setattr(text_stages, name, replace(getattr(text_stages, name), epochs=1))
+    teacher = {
+        "teacher_folder": None,
+        "teacher_words": ("[CLS]", "dog", "canine", "##s"),
+        "open_teacher": _random_teacher,
+    }
+    for name, answer in teacher.items():
+        monkeypatch.setattr(text_stages, name, lambda *_, answer=answer: answer)
     yield
     torch.set_num_threads(threads)
 
@@ -84,6 +98,8 @@ def test_one_command_makes_a_bundle_and_its_figures(manifest, tmp_path):
     assert bundle.joint_dim == 128
     assert {"siren", "bell", "silence"} <= set(bundle.tags)
     assert "siren" in bundle.vocabulary.words
+    assert bundle.pieces is not None
+    assert bundle.pieces.holds("canine")
     with (out / "bundle" / "clips.csv").open(encoding="utf-8") as lines:
         listed = list(csv.DictReader(lines))
     assert len(listed) == 6 * 9  # all but the held-out fold
@@ -91,6 +107,8 @@ def test_one_command_makes_a_bundle_and_its_figures(manifest, tmp_path):
     figures = json.loads((out / "figures.json").read_text())
     assert figures["tagging"]["clips"] == 6 * 3
     assert 0 <= figures["scenes"]["order"] <= 1
+    assert figures["wordings"]["usual"]["queries"] >= 3  # siren, clock_tick, door_wood_knock ...
+    assert 0 <= figures["wordings"]["other"]["map_10"]["score"] <= 1
 
     finished = (out / "decoder.pt").stat().st_mtime_ns
     assert _run("decoder", manifest, out).exit_code == 0

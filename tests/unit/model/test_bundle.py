@@ -406,3 +406,27 @@ def test_a_task_decides_what_starts_a_caption(folder: Path) -> None:
     assert bundle.for_task("clotho").start_token == 7
     with pytest.raises(FeatureUnavailable, match="has the tasks clotho"):
         bundle.for_task("audiocaps")
+
+
+def test_bridges_must_lead_to_known_words_and_pieces_must_be_a_list(tmp_path: Path) -> None:
+    toy = pytest.importorskip("audiosearch.training.toy")
+    path = toy.write_toy_bundle(tmp_path / "meaning", meaning=True)
+    bundle = load_bundle(path)
+    assert bundle.pieces is not None
+    assert bundle.vocabulary.bridges["automobile"] == "car"
+    _replace(path, "bridges.json", {"zebra": ["horse"]})
+    with pytest.raises(BundleError, match="not in the vocabulary"):
+        load_bundle(path)
+    _replace(path, "bridges.json", {"dog": ["canine"]})
+    _replace(path, "pieces.json", {"pieces": ["dog", "cat"]})
+    with pytest.raises(BundleError, match="first pieces"):
+        load_bundle(path)
+
+
+def _replace(path: Path, name: str, content: object) -> None:
+    """Put another file into a bundle, and its hash into the manifest."""
+    data = json.dumps(content).encode()
+    (path / name).write_bytes(data)
+    manifest = json.loads((path / "bundle.json").read_text())
+    manifest["files"][name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    (path / "bundle.json").write_text(json.dumps(manifest))

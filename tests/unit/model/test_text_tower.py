@@ -39,3 +39,33 @@ def test_a_bundle_without_joint_space_has_none(plain_bundle: Path) -> None:
     bundle = load_bundle(plain_bundle)
     with pytest.raises(FeatureUnavailable, match="shared"):
         TextTower(bundle)
+
+
+@pytest.fixture(scope="module")
+def meaning(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A bundle whose tower reads pieces of words, and whose decoder has bridges."""
+    toy = pytest.importorskip("audiosearch.training.toy")
+    folder = tmp_path_factory.mktemp("bundles") / "meaning"
+    return load_bundle(toy.write_toy_bundle(folder, meaning=True))
+
+
+def test_a_tower_of_pieces_tells_words_apart_that_the_decoder_never_learned(
+    meaning: Bundle,
+) -> None:
+    tower = TextTower(meaning)
+    purple, green, parted, empty = tower.embed(["a purple dog", "a green dog", "zyx", "~"])
+    assert not np.allclose(purple, green, atol=1e-3)
+    np.testing.assert_allclose(np.linalg.norm(parted), 1.0, atol=1e-5)
+    assert not empty.any()
+    assert tower.knows("purple")
+    assert not tower.knows("zyx")
+
+
+def test_bridges_lead_to_words_of_the_decoder(meaning: Bundle) -> None:
+    vocabulary = meaning.vocabulary
+    assert vocabulary.encode("a canine barks") == vocabulary.encode("a dog barks")
+    assert vocabulary.unknown_words("a purple canine") == ("purple",)
+    assert vocabulary.bridged_words("a canine, a dog, an automobile") == {
+        "canine": "dog",
+        "automobile": "car",
+    }

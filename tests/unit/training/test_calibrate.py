@@ -8,7 +8,15 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from audiosearch.training.calibrate import best_share, calibrate, fit_logistic, unrelated
+from audiosearch.training.calibrate import (
+    Trials,
+    best_mix,
+    calibrate,
+    fit_logistic,
+    mean_reciprocal_rank,
+    scene_trials,
+    unrelated,
+)
 from audiosearch.training.captions import Description, Relation
 from audiosearch.training.figures import order_accuracy, recall, scaled
 from audiosearch.training.scoring import PairScores
@@ -23,17 +31,39 @@ def test_logistic_regression_finds_the_weights_that_made_the_data():
     assert found == pytest.approx((2.0, -0.5), abs=0.12)
 
 
+def _trials(lift, cosine, right, wrong):
+    scores = PairScores(
+        cross_entropy=(2.0 - lift).astype(np.float32),
+        silent=np.full(lift.shape[1], 2.0, np.float32),
+        cosine=cosine.astype(np.float32),
+        words=np.full(lift.shape[1], 6, np.float32),
+        known=np.ones(lift.shape[1], np.float32),
+    )
+    return Trials(scores, right, wrong)
+
+
+def _of_own(lift, cosine):
+    own = np.eye(len(lift), dtype=bool)
+    return [_trials(lift, cosine, own, ~own)]
+
+
 def test_evidence_that_only_misleads_gets_no_share():
     rng = np.random.default_rng(0)
     lift = np.eye(60) + 0.3 * rng.standard_normal((60, 60))
-    assert best_share(lift, -np.eye(60) + 0.3 * rng.standard_normal((60, 60))) == 0
+    assert best_mix(_of_own(lift, -np.eye(60) + 0.3 * rng.standard_normal((60, 60))))[1] == 0
 
 
 def test_evidence_that_helps_gets_its_share():
     rng = np.random.default_rng(0)
     lift = np.eye(60) + 0.6 * rng.standard_normal((60, 60))
     cosine = np.eye(60) + 0.6 * rng.standard_normal((60, 60))
-    assert 0.3 < best_share(lift, cosine) < 3
+    assert 0.3 < best_mix(_of_own(lift, cosine))[1] < 3
+
+
+def test_the_best_of_several_right_answers_counts():
+    fit = np.array([[3.0, 1.0], [2.0, 0.0], [1.0, 5.0]])
+    right = np.array([[False, True], [True, False], [True, False]])
+    assert mean_reciprocal_rank(fit, right) == 0.5  # second in both columns
 
 
 def _descriptions(count):
@@ -57,12 +87,7 @@ def test_calibration_parts_matches_from_others():
     same = ~unrelated(what)
     lift = np.where(same, 1.0, -0.5) + 0.2 * rng.standard_normal((100, 100))
     cosine = np.where(same, 0.6, 0.0) + 0.1 * rng.standard_normal((100, 100))
-    scores = PairScores(
-        cross_entropy=(2.0 - lift).astype(np.float32),
-        silent=np.full(100, 2.0, np.float32),
-        cosine=cosine.astype(np.float32),
-    )
-    fitted = calibrate(scores, what)
+    fitted = calibrate([scene_trials(_trials(lift, cosine, same, same).scores, what)])
     assert fitted.score.lift > 0
     assert fitted.score.joint > 0
     assert 0 < fitted.score.min_score < 1

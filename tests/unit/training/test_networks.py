@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -19,7 +21,15 @@ from audiosearch.training.frontend import (  # noqa: E402
     LogMel,
     mel_filterbank,
 )
-from audiosearch.training.text_tower import TextTower, TextTowerConfig  # noqa: E402
+from audiosearch.training.meaning import (  # noqa: E402
+    ConceptConfig,
+    ConceptLayer,
+    MeaningTower,
+    SentenceConfig,
+    SentenceTower,
+)
+from audiosearch.training.scene_tags import tag_evidence  # noqa: E402
+from audiosearch.training.tag_head import TagHead, TagHeadConfig  # noqa: E402
 
 SMALL = DecoderConfig(
     vocabulary=30, feature_dim=12, dim=16, heads=2, layers=2, feedforward=24, dropout=0.0
@@ -134,13 +144,69 @@ def test_frame_positions_make_order_audible():
         assert torch.allclose(straight, turned, atol=1e-5)
 
 
-def test_padding_does_not_change_a_text_vector():
+@pytest.fixture
+def tower():
     torch.manual_seed(0)
-    tower = TextTower(TextTowerConfig(vocabulary=30, dim=16, heads=2, joint_dim=8)).eval()
+    sentence = SentenceTower(SentenceConfig(pieces=30, sentence_dim=12, dim=16, hidden=8))
+    concepts = ConceptLayer(ConceptConfig(concepts=6, joint_dim=8, sentence_dim=12))
+    return MeaningTower(sentence, concepts).eval()
+
+
+def test_padding_does_not_change_a_text_vector(tower):
     with torch.no_grad():
         short = tower(torch.tensor([[5, 6, 7]]))
         padded = tower(torch.tensor([[5, 6, 7, 0, 0]]))
-        turned = tower(torch.tensor([[7, 6, 5]]))
+        other = tower(torch.tensor([[5, 6, 8]]))
     assert torch.allclose(short, padded, atol=1e-5)
-    assert not torch.allclose(short, turned, atol=1e-4)
+    assert not torch.allclose(short, other, atol=1e-3)
     np.testing.assert_allclose(short.norm(dim=1).numpy(), 1.0, atol=1e-5)
+
+
+def test_eight_bits_a_number_change_a_text_vector_little(tower):
+    pieces = torch.randint(1, 30, (20, 6))
+    with torch.no_grad():
+        whole = tower(pieces)
+        tower.sentence.embedding.quantise()
+        coarse = tower(pieces)
+    assert tower.sentence.embedding.codes.dtype == torch.int8
+    assert (whole * coarse).sum(dim=1).min() > 0.995
+
+
+def test_a_meaning_between_concepts_goes_where_the_nearer_one_goes():
+    layer = ConceptLayer(ConceptConfig(concepts=2, joint_dim=2, sentence_dim=2))
+    with torch.no_grad():
+        layer.keys.copy_(torch.eye(2))
+        layer.values.copy_(torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
+        layer.direct.weight.zero_()
+        vector = layer(torch.nn.functional.normalize(torch.tensor([[0.9, 0.3]]), dim=1))[0]
+    assert vector[0] > 0.99  # a linear map would have given .95
+
+
+def test_a_sound_lies_where_its_tags_lie():
+    torch.manual_seed(0)
+    head = TagHead(TagHeadConfig(tags=3, joint_dim=4)).eval()
+    with torch.no_grad():
+        head.places.bias.zero_()
+        found = head(torch.tensor([[15.0, -15, -15], [-15, 15, -15], [15, 15, -15]]))
+        places = head.places.weight.T
+    cosine = torch.nn.functional.cosine_similarity
+    assert cosine(found[0], places[0], dim=0) > 0.99
+    assert cosine(found[1], places[1], dim=0) > 0.99
+    assert cosine(found[2], places[0] + places[1], dim=0) > 0.99
+
+
+def test_tags_of_wholes_are_the_encoders_and_short_events_are_heard_in_parts():
+    torch.manual_seed(0)
+    small = replace(starter_config(3), depths=(1, 1, 1, 1), dims=(4, 4, 4, 8), head_bias=0.0)
+    encoder = ConvNext(small).eval()
+    with torch.no_grad():
+        for frames in (1, 7, 31):
+            decibels = torch.randn(2, 16 * frames, small.mels)
+            heard = encoder(decibels)
+            found = tag_evidence(encoder, heard.frames)
+            assert found.shape == (2, 6)
+            torch.testing.assert_close(found[:, :3], heard.logits, atol=1e-4, rtol=1e-4)
+        event = torch.zeros(1, 40, 8)
+        event[:, 20:30] = torch.randn(1, 10, 8)
+        alone = tag_evidence(encoder, event[:, 20:30])[:, :3]  # the part from 20 to 30 is one
+        assert (tag_evidence(encoder, event)[:, 3:] >= alone - 1e-4).all()

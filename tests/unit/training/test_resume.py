@@ -11,21 +11,29 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 from audiosearch.errors import AudiosearchError  # noqa: E402
+from audiosearch.model.pieces import SPECIAL_PIECES, Pieces  # noqa: E402
 from audiosearch.training.batches import CaptionedScenes  # noqa: E402
 from audiosearch.training.captions import every_phrase  # noqa: E402
 from audiosearch.training.checkpoints import load_state, save_state  # noqa: E402
 from audiosearch.training.convnext import starter_config  # noqa: E402
 from audiosearch.training.dataset import Split  # noqa: E402
 from audiosearch.training.decoder import DecoderConfig  # noqa: E402
+from audiosearch.training.distil import Sentences  # noqa: E402
 from audiosearch.training.features import SceneFeatures  # noqa: E402
 from audiosearch.training.material import gather_material  # noqa: E402
+from audiosearch.training.meaning import SentenceConfig, SentenceTower  # noqa: E402
 from audiosearch.training.scenes import Planner  # noqa: E402
 from audiosearch.training.train_decoder import (  # noqa: E402
     STARTER_DECODER,
     DecoderTrainer,
 )
 from audiosearch.training.train_encoder import EncoderRecipe, EncoderTrainer  # noqa: E402
-from audiosearch.training.train_joint import JointRecipe, JointTrainer  # noqa: E402
+from audiosearch.training.train_joint import (  # noqa: E402
+    JointRecipe,
+    JointTrainer,
+    TaggedScenes,
+    load_joint,
+)
 from audiosearch.training.vocabulary import collect_words, make_vocabulary  # noqa: E402
 
 
@@ -128,14 +136,18 @@ def test_the_decoder_resumes_to_the_same_weights(captioned, vocabulary, tmp_path
 
 
 def test_the_joint_space_resumes_to_the_same_weights(captioned, vocabulary, tmp_path):
-    scenes, twins = captioned
+    scenes, _ = captioned
+    logits = np.random.default_rng(1).standard_normal((len(scenes.descriptions), 5))
+    tagged = TaggedScenes(scenes.descriptions, logits.astype(np.float32))
+    pieces = Pieces(SPECIAL_PIECES + vocabulary.words[4:])
+    torch.manual_seed(0)
+    tower = SentenceTower(SentenceConfig(pieces=len(pieces), sentence_dim=12, dim=8, hidden=8))
 
     def trainer(name):
         return JointTrainer(
-            scenes,
-            scenes,
-            vocabulary,
-            twins=twins,
+            tagged,
+            tagged,
+            Sentences(pieces, tower),
             recipe=JointRecipe(epochs=3, batch=16, warm_up=2),
             seed=3,
             folder=tmp_path / name,
@@ -145,6 +157,10 @@ def test_the_joint_space_resumes_to_the_same_weights(captioned, vocabulary, tmp_
     _interrupt_after(trainer("broken"), 4)
     resumed = load_state(trainer("broken").run(report=_quiet))
     _same(whole["network"], resumed["network"])
+    joint = load_joint(tmp_path / "whole" / "joint.pt")
+    vectors = joint.embed_texts(["a dog barks", "rain"])
+    assert vectors.shape == (2, 128)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
 
 
 def test_a_checkpoint_holds_nothing_that_runs(tmp_path):

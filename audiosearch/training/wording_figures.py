@@ -1,0 +1,101 @@
+"""How well single sounds are found in usual words and in other words for the same things.
+
+In: a trained model and clips that no stage has seen. Out: mAP@10 of free-text queries, accuracy of
+zero-shot labels, and how often absent things are answered and present ones refused, each by
+cross-entropy, by the joint space and by both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from audiosearch.training.calibrate import Flags, Trials
+from audiosearch.training.checkpoints import Report
+from audiosearch.training.dataset import SoundCache
+from audiosearch.training.figures import TrainedModel, scaled
+from audiosearch.training.scoring import Matrix
+from audiosearch.training.singles import Query, encode_clips, queries_for, single_trials
+
+AT = 10
+
+
+@dataclass(frozen=True)
+class WordingFigures:
+    """One wording: queries of all labels against all clips."""
+
+    queries: int
+    clips: int
+    map_10: dict[str, float]
+    """Mean average precision of the first ten, by what ranks: `loss`, `joint`, `score`."""
+    labels: dict[str, float]
+    """Share of clips whose own label comes first; `scaled` is the loss by each text's own scale."""
+    present_refused: float
+    absent_answered: float
+    """Of queries in a library without any sound that they are about."""
+
+
+def hear_singles(
+    model: TrainedModel, sounds: SoundCache, clips: Sequence[int], *, report: Report
+) -> tuple[Trials, list[Query]]:
+    """Clips against every wording of their labels."""
+    labels = [sounds.clips[index].label for index in clips]
+    queries = queries_for(labels)
+    features = encode_clips(model.encoder, sounds, clips, report=report)
+    scores = model.pairs(features, [query.text for query in queries])
+    return single_trials(scores, labels, queries), queries
+
+
+def wording_figures(
+    model: TrainedModel, sounds: SoundCache, clips: Sequence[int], *, report: Report
+) -> dict[str, WordingFigures]:
+    """The figures of every wording, by its name."""
+    trials, queries = hear_singles(model, sounds, clips, report=report)
+    found = {}
+    for wording in dict.fromkeys(query.wording for query in queries):
+        columns = [place for place, query in enumerate(queries) if query.wording == wording]
+        found[wording] = _figures(model, trials, columns)
+    return found
+
+
+def _figures(model: TrainedModel, trials: Trials, columns: list[int]) -> WordingFigures:
+    right, wrong = trials.right[:, columns], trials.wrong[:, columns]
+    scores = trials.scores
+    evidence = model.probability(scores)[:, columns]
+    fits = {
+        "loss": -scores.cross_entropy[:, columns],
+        "joint": scores.cosine[:, columns],
+        "score": evidence,
+    }
+    named = fits | {"scaled": -scaled(scores.cross_entropy[:, columns])}
+    answers = 1 / (1 + np.exp(-(evidence.astype(np.float64) + model.score.bias)))
+    least = model.score.min_score
+    best_right = np.where(right, answers, 0.0).max(axis=0)
+    best_wrong = np.where(wrong, answers, 0.0).max(axis=0)
+    return WordingFigures(
+        queries=len(columns),
+        clips=len(right),
+        map_10={name: mean_average_precision(fit, right) for name, fit in fits.items()},
+        labels={name: label_accuracy(fit, right) for name, fit in named.items()},
+        present_refused=float((best_right < least).mean()),
+        absent_answered=float((best_wrong >= least).mean()),
+    )
+
+
+def mean_average_precision(fit: Matrix, right: Flags, *, at: int = AT) -> float:
+    """Mean over texts of the average precision of the `at` best sounds, `(n_sounds, n_texts)`."""
+    precisions = []
+    for values, own in zip(fit.T, right.T, strict=True):
+        hits = own[np.argsort(-values, kind="stable")][:at]
+        ranks = np.arange(1, len(hits) + 1)
+        best = min(at, int(own.sum()))
+        precisions.append(float((hits * np.cumsum(hits) / ranks).sum()) / max(1, best))
+    return float(np.mean(precisions))
+
+
+def label_accuracy(fit: npt.NDArray[np.floating], right: Flags) -> float:
+    """Share of sounds whose best text is about them."""
+    return float(right[np.arange(len(right)), fit.argmax(axis=1)].mean())
