@@ -33,6 +33,7 @@ from audiosearch.indexing.interfaces import (
 from audiosearch.indexing.items import Failed, Heard, Item
 from audiosearch.indexing.meter import Meter
 from audiosearch.indexing.reading import Claims, Readers, ReadingPlan
+from audiosearch.indexing.reporting import make_report
 from audiosearch.indexing.sync import PlaceScan, ScanRules, Settled, settle_missing, take_in
 from audiosearch.indexing.workers import Worker, WorkerLimits
 from audiosearch.stopwatch import Stopwatch
@@ -291,30 +292,12 @@ class _Run:
 
     def report(self, settled: Settled) -> IndexReport:
         """What became of it all."""
-        tally, scans = self._committer.tally, self._scans
-        unsettled = (*(path for scan in scans for path in scan.fresh), *tally.unsettled)
-        return IndexReport(
-            n_files=sum(scan.n_found for scan in scans),
-            n_new=sum(scan.n_new for scan in scans),
-            n_changed=sum(scan.n_changed for scan in scans),
-            n_unchanged=sum(scan.n_unchanged for scan in scans),
-            n_missing=settled.n_missing + tally.n_vanished,
-            n_failed=tally.n_failed,
-            n_recognised=tally.n_recognised,
-            n_encoded=tally.n_encoded,
-            n_unsettled=len(unsettled),
-            n_windows=tally.n_windows,
+        return make_report(
+            self._scans,
+            settled,
+            self._committer.tally,
             n_captioned=self._n_captioned,
-            sound_s=tally.sound_s,
             wall_s=time.perf_counter() - self._start,
             stages_s=self._stopwatch.seconds,
-            offline=tuple(scan.place.path for scan in scans if scan.offline),
-            held=settled.held,
-            problems=tuple(
-                f"{display_path(problem.path)}: {problem.reason}"
-                for scan in scans
-                for problem in scan.problems
-            ),
             interrupted=self.stop.is_set(),
-            unsettled=unsettled,
         )

@@ -1,0 +1,49 @@
+"""The account of a run of `index`: what its walks, its batches and its end add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from audiosearch.errors import display_path
+from audiosearch.indexing.committing import Tally
+from audiosearch.indexing.interfaces import IndexReport
+from audiosearch.indexing.sync import PlaceScan, Settled
+
+
+def make_report(
+    scans: Sequence[PlaceScan],
+    settled: Settled,
+    tally: Tally,
+    *,
+    n_captioned: int,
+    wall_s: float,
+    stages_s: Mapping[str, float],
+    interrupted: bool,
+) -> IndexReport:
+    """Put together what a run found and did; see `IndexReport`."""
+    unsettled = (*(path for scan in scans for path in scan.fresh), *tally.unsettled)
+    return IndexReport(
+        n_files=sum(scan.n_found for scan in scans),
+        n_new=sum(scan.n_new for scan in scans),
+        n_changed=sum(scan.n_changed for scan in scans),
+        n_unchanged=sum(scan.n_unchanged for scan in scans),
+        n_missing=settled.n_missing + tally.n_vanished,
+        n_failed=tally.n_failed,
+        n_recognised=tally.n_recognised,
+        n_encoded=tally.n_encoded,
+        n_unsettled=len(unsettled),
+        n_windows=tally.n_windows,
+        n_captioned=n_captioned,
+        sound_s=tally.sound_s,
+        wall_s=wall_s,
+        stages_s=stages_s,
+        offline=tuple(scan.place.path for scan in scans if scan.offline),
+        held=settled.held,
+        problems=tuple(
+            f"{display_path(problem.path)}: {problem.reason}"
+            for scan in scans
+            for problem in scan.problems
+        ),
+        interrupted=interrupted,
+        unsettled=unsettled,
+    )
