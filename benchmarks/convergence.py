@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import time
@@ -54,7 +55,7 @@ def _measure(place: Path, *, n_files: int, n_folders: int) -> int:
     run("roots", "add", str(sounds), *given, data_dir=data_dir)
     daemon = start("watch", "--quiet", *given, data_dir=data_dir)
     try:
-        _wait(data_dir, 1)
+        _wait(daemon, data_dir, 1)
         time.sleep(2.0)
         daemon.send_signal(signal.SIGSTOP)
         began = time.perf_counter()
@@ -64,12 +65,13 @@ def _measure(place: Path, *, n_files: int, n_folders: int) -> int:
         made_s = time.perf_counter() - began
         daemon.send_signal(signal.SIGCONT)
         began = time.perf_counter()
-        _wait(data_dir, n_files + 1)
+        _wait(daemon, data_dir, n_files + 1)
         caught_up_s = time.perf_counter() - began
     finally:
-        daemon.send_signal(signal.SIGCONT)
-        daemon.send_signal(signal.SIGTERM)
-        daemon.communicate(timeout=60)
+        if daemon.poll() is None:
+            daemon.send_signal(signal.SIGCONT)
+            daemon.send_signal(signal.SIGTERM)
+            daemon.communicate(timeout=60)
     log = (data_dir / "logs" / "watch.log").read_text()
     fresh = run("index", "--json", *given, data_dir=data_dir)
     verified = run("verify", *given, data_dir=data_dir)
@@ -89,10 +91,12 @@ def _sound(place: Path, number: int) -> bytes:
     return file.read_bytes()
 
 
-def _wait(data_dir: Path, n_files: int) -> None:
+def _wait(daemon: subprocess.Popen[str], data_dir: Path, n_files: int) -> None:
     """Until so many files are indexed."""
     deadline = time.monotonic() + _PATIENCE_S
     while _n_indexed(data_dir) < n_files:
+        if daemon.poll() is not None:
+            raise RuntimeError(f"the daemon has ended: {daemon.communicate()[1]}")
         if time.monotonic() > deadline:
             raise TimeoutError(f"{_n_indexed(data_dir)} of {n_files} files after {_PATIENCE_S} s")
         time.sleep(_LOOK_EVERY_S)

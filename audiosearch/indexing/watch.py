@@ -161,9 +161,10 @@ class Watcher:
         if report.interrupted:
             return True
         ended, wall = time.monotonic(), time.time()
+        look_s = report.stages_s.get("scan", 0.0)  # listening to what was new is no part of it
         for each in due:
             _set_held(each, report, otherwise=None)
-            self._roots.scanned(each, now=ended, wall=wall, took_s=ended - now)
+            self._roots.scanned(each, now=ended, wall=wall, took_s=look_s)
         self._state = replace(self._state, scanned_at=wall)
         return True
 
@@ -223,7 +224,8 @@ class Watcher:
             return report
         for path in report.unsettled:
             self._touch(path, now=now)
-        _log(report, observed=observed or all(each.scanned_at for each in roots))
+        if _did_something(report) or not all(each.scanned_at for each in roots):
+            _log(report, "changes" if observed else "all folders")
         if _did_something(report):
             self._changed_at = now
         return report
@@ -288,12 +290,10 @@ def _set_held(each: WatchedRoot, report: IndexReport, *, otherwise: Held | None)
         log.warning("%s: if that is meant: audiosearch roots confirm %s", path, path)
 
 
-def _log(report: IndexReport, *, observed: bool) -> None:
-    if observed and not _did_something(report):
-        return
+def _log(report: IndexReport, looked_at: str) -> None:
     log.info(
         "%s: %d files, %d listened to (%.2f h), %d recognised, %d missing, %d failed, %.1f s",
-        "changes" if observed else "all folders",
+        looked_at,
         report.n_files,
         report.n_encoded,
         report.sound_s / 3600,
