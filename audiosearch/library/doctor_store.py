@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from audiosearch.config import Config
 from audiosearch.errors import display_path
@@ -150,13 +150,13 @@ def files_in_trouble(config: Config) -> Iterator[Finding]:
     if counts.get("failed"):
         detail = f"{counts['failed']} files could not be read"
         yield warning("files", detail, "audiosearch failed tells which, why and what to do")
-    unfinished = _rows(
+    some = _rows(
         config.database,
         "SELECT root.path, file.path FROM sound_file AS file"
         " JOIN library_root AS root ON root.id = file.root_id"
         " WHERE file.state = 'indexed' LIMIT 50",
     )
-    refused = [join(*row) for row in unfinished if not os.access(join(*row), os.R_OK)]
+    refused = [join(*row) for row in some if not os.access(join(*row), os.R_OK)]
     there = [path for path in refused if os.path.lexists(path)]
     if there:
         shown = display_path(there[0])
@@ -176,6 +176,6 @@ def _readable(config: Config) -> bool:
     return revision in known_revisions(migrations_path())
 
 
-def _rows(path: Path, query: str) -> list[tuple[bytes, bytes]] | list[tuple[str, int]]:
+def _rows(path: Path, query: str) -> list[tuple[Any, ...]]:
     with sqlite.translated(path), closing(sqlite.connect(path, read_only=True)) as connection:
         return connection.execute(query).fetchall()
