@@ -10,7 +10,8 @@ and describes sounds of it, so that nothing is decoded. Medians over sounds, in 
 - `command`: the real command from start to end, with scales.
 
 What grows with the number of captions should be the candidate step, and in a new process the
-loading of the captions' places; nothing else.
+loading of the captions' places; nothing else. On a machine that has other work, `--processor-time`
+counts what one thread of this process works, not how long it waits; `command` is left out then.
 
 python -m benchmarks.audio_to_text [--captions 100,10000,100000] [--keep FOLDER]
 """
@@ -83,11 +84,18 @@ def write_sounds(folder: Path) -> list[Path]:
     return paths
 
 
-def fill(config: Config, folder: Path, n_captions: int, model: LoadedModel) -> float:
+def fill(
+    config: Config,
+    folder: Path,
+    n_captions: int,
+    model: LoadedModel,
+    *,
+    clock: Callable[[], float],
+) -> float:
     """A library of the sounds in `folder` and `n_captions`; seconds that the captions took."""
     with open_library(config, writable=True) as library:
         library.index([folder])
-        began = time.perf_counter()
+        began = clock()
         add(
             library.database,
             (NewCaption(text) for text in sentences(n_captions)),
@@ -95,7 +103,7 @@ def fill(config: Config, folder: Path, n_captions: int, model: LoadedModel) -> f
             bundle=model.bundle,
             tower=model.tower,
         )
-        return time.perf_counter() - began
+        return clock() - began
 
 
 def forget_scales(config: Config) -> None:
@@ -128,19 +136,14 @@ def listing(library: Library, path: Path) -> Callable[[], object]:
     return work
 
 
-def ms(work: Callable[[], object]) -> float:
-    """Milliseconds that it takes."""
-    began = time.perf_counter()
-    work()
-    return 1000 * (time.perf_counter() - began)
-
-
-def measure(config: Config, paths: list[Path]) -> dict[str, float]:
-    """Medians over sounds, by column."""
+def measure(config: Config, paths: list[Path], *, clock: Callable[[], float]) -> dict[str, float]:
+    """Medians over sounds, in milliseconds, by column."""
     found: dict[str, list[float]] = {}
 
     def note(column: str, work: Callable[[], object]) -> None:
-        found.setdefault(column, []).append(ms(work))
+        began = clock()
+        work()
+        found.setdefault(column, []).append(1000 * (clock() - began))
 
     for path in paths:
         forget_scales(config)
@@ -151,9 +154,10 @@ def measure(config: Config, paths: list[Path]) -> dict[str, float]:
                 if column == "warm scales":
                     note("again", describing(library, path))
                     note("candidates", listing(library, path))
-        found.setdefault("command", []).append(
-            1000 * run("describe", str(path), data_dir=config.data_dir).wall_s
-        )
+        if clock is time.perf_counter:
+            found.setdefault("command", []).append(
+                1000 * run("describe", str(path), data_dir=config.data_dir).wall_s
+            )
     return {column: statistics.median(values) for column, values in found.items()}
 
 
@@ -161,24 +165,33 @@ def measure(config: Config, paths: list[Path]) -> dict[str, float]:
 @click.option("--captions", default="100,10000,100000", show_default=True)
 @click.option("--sounds", "n_sounds", default=5, show_default=True, help="Described for a figure.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Keeps the libraries here.")
-def main(captions: str, n_sounds: int, keep: Path | None) -> None:
+@click.option("--processor-time", is_flag=True, help="Of one thread, on a busy machine.")
+def main(captions: str, n_sounds: int, keep: Path | None, processor_time: bool) -> None:
     """Print the table."""
+    clock = time.process_time if processor_time else time.perf_counter
     with tempfile.TemporaryDirectory() as place:
         folder = keep or Path(place)
         if (folder / "sounds").exists():
             shutil.rmtree(folder / "sounds")
         paths = write_sounds(folder / "sounds")
-        columns = ("candidates", "cold scales", "warm scales", "again", "command")
-        print("milliseconds, medians over sounds")
+        columns = ["candidates", "cold scales", "warm scales", "again"]
+        columns += [] if processor_time else ["command"]
+        print(f"milliseconds{' of one thread' if processor_time else ''}, medians over sounds")
         print(f"{'captions':>9} " + " ".join(f"{name:>12}" for name in columns) + "  added in s")
         for n in [int(each) for each in captions.split(",")]:
             base = load_config()
             index = replace(base.index, captions=False)
-            config = replace(base, data_dir=folder / f"captions-{n}", index=index)
+            threads = 1 if processor_time else base.model.threads
+            config = replace(
+                base,
+                data_dir=folder / f"captions-{n}",
+                index=index,
+                model=replace(base.model, threads=threads),
+            )
             with open_library(config) as library:
                 model = library.answering
-            took_s = fill(config, folder / "sounds", n, model)
-            figures = measure(config, paths[:: N_SOUNDS // n_sounds][:n_sounds])
+            took_s = fill(config, folder / "sounds", n, model, clock=clock)
+            figures = measure(config, paths[:: N_SOUNDS // n_sounds][:n_sounds], clock=clock)
             cells = " ".join(f"{figures[name]:12.1f}" for name in columns)
             print(f"{n:9d} {cells} {took_s:11.1f}")
 
