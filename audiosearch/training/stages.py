@@ -173,7 +173,7 @@ def calibrate_score(run: Run, *, report: Report) -> Path:
     clips = _phrased(sounds, Split.VALIDATION)
     clips = [index for index in clips if sounds.clips[index].fold] or clips
     if clips:
-        trials.append(hear_singles(model, sounds, clips, report=report)[0])
+        trials.append(hear_singles(model, sounds, clips, names=False, report=report)[0])
     fitted = calibrate(trials)
     path = run.folder / "calibration.json"
     path.write_text(json.dumps(asdict(fitted), indent=1) + "\n", encoding="utf-8")
@@ -195,6 +195,8 @@ def export(run: Run, *, bundle: Path, report: Report) -> Path:
         tags=tuple(tags),
         score=score,
         beam=BeamSettings(forbid_unknown=True),
+        pieces=model.joint.pieces,
+        bridges=model.vocabulary.bridges,
     )
     networks = BundleNetworks(
         frontend=STARTER_FRONTEND,

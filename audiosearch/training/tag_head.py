@@ -1,9 +1,10 @@
 """What the encoder's tags say of a sound, as one vector of the space that text and sound share.
 
-In: tag logits `(B, C)` of the frozen encoder, for wholes and parts alike. Out: unit vectors `(B, J)`. Each tag has a place in
-the space, and a sound lies between those of its tags. A head that also attended to frames fitted
-the recordings of training better and found held-out ones worse: the encoder knows the recordings it
-was trained on too well for another network to learn from its frames what is worth hearing.
+In: tag logits `(B, C)` of the frozen encoder, for wholes and parts alike. Out: unit vectors
+`(B, J)`. Each tag has a place in the space, and a sound lies between those of its tags. A head that
+also attended to frames fitted the recordings of training better and found held-out ones worse: the
+encoder knows the recordings it was trained on too well for another network to learn from its frames
+what is worth hearing.
 """
 
 from __future__ import annotations

@@ -39,11 +39,16 @@ class WordingFigures:
 
 
 def hear_singles(
-    model: TrainedModel, sounds: SoundCache, clips: Sequence[int], *, report: Report
+    model: TrainedModel,
+    sounds: SoundCache,
+    clips: Sequence[int],
+    *,
+    names: bool,
+    report: Report,
 ) -> tuple[Trials, list[Query]]:
-    """Clips against every wording of their labels."""
+    """Clips against the wordings of their labels, bare names among them or not."""
     labels = [sounds.clips[index].label for index in clips]
-    queries = queries_for(labels)
+    queries = [query for query in queries_for(labels) if names or "name" not in query.wording]
     features = encode_clips(model.encoder, sounds, clips, report=report)
     scores = model.pairs(features, [query.text for query in queries])
     return single_trials(scores, labels, queries), queries
@@ -53,7 +58,7 @@ def wording_figures(
     model: TrainedModel, sounds: SoundCache, clips: Sequence[int], *, report: Report
 ) -> dict[str, WordingFigures]:
     """The figures of every wording, by its name."""
-    trials, queries = hear_singles(model, sounds, clips, report=report)
+    trials, queries = hear_singles(model, sounds, clips, names=True, report=report)
     found = {}
     for wording in dict.fromkeys(query.wording for query in queries):
         columns = [place for place, query in enumerate(queries) if query.wording == wording]

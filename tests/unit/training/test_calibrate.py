@@ -10,6 +10,7 @@ pytest.importorskip("onnx")
 
 from audiosearch.training.calibrate import (
     Trials,
+    balanced_error,
     best_mix,
     calibrate,
     fit_logistic,
@@ -58,6 +59,13 @@ def test_evidence_that_helps_gets_its_share():
     lift = np.eye(60) + 0.6 * rng.standard_normal((60, 60))
     cosine = np.eye(60) + 0.6 * rng.standard_normal((60, 60))
     assert 0.3 < best_mix(_of_own(lift, cosine))[1] < 3
+
+
+def test_errors_are_balanced_where_as_many_are_refused_as_answered():
+    present, absent = np.array([1.0, 2.0, 3.0, 4.0]), np.array([0.0, 0.5, 1.5, 0.7])
+    assert balanced_error(present, absent) == 0.25
+    assert balanced_error(present + 9, absent) == 0.0
+    assert balanced_error(absent, present + 9) == 1.0
 
 
 def test_the_best_of_several_right_answers_counts():
