@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 from sqlalchemy import select
 
+from audiosearch.errors import StorageFull
+from audiosearch.model.scoring import CaptionScorer
 from audiosearch.search import describe
 from audiosearch.search.collection import NewCaption, add
+from audiosearch.search.normalise import ScaleTable
 from audiosearch.search.results import Heard
+from audiosearch.search.scale import DecoderListener, Scales
 from audiosearch.store.database import Database, open_database
 from audiosearch.store.queries import captions
 from audiosearch.store.queries.scale import StoredScale, write_scales
 from audiosearch.store.queries.search import StoredText
-from audiosearch.store.schema import CaptionScale, CaptionSource, CaptionVector
+from audiosearch.store.schema import (
+    CaptionScale,
+    CaptionSource,
+    CaptionVector,
+    Window,
+    WindowDraw,
+)
+from audiosearch.store.vectors import unit_rows
 from tests.search_library import LibraryBuilder, Models, sound_number
 
 
@@ -82,6 +96,42 @@ def test_refresh_does_not_go_round_in_circles_while_another_process_writes(
         held._lock.acquire()  # type: ignore[union-attr]
 
 
+def test_a_full_disk_costs_the_keeping_not_the_answer(
+    builder: LibraryBuilder, monkeypatch: pytest.MonkeyPatch
+):
+    builder.fill(4)
+    write(builder, "a dog barks", "rain falls")
+
+    @contextmanager
+    def full(database: Database) -> Iterator[None]:
+        raise StorageFull("the disk is full", path=database.path)
+        yield
+
+    monkeypatch.setattr(Database, "spare", full)
+    [description] = builder.engine(scale="8").describe(heard(builder, 0), limit=9)
+    assert all(fit.scaled is not None for fit in description.captions[1:])
+    assert builder.engine(scale="8").refresh_scales() == 0
+    assert samples(builder.database) == set()
+
+
+def test_scales_of_likeness_are_over_the_sample(builder: LibraryBuilder, models: Models):
+    builder.fill(6)
+    vectors = unit_rows(np.random.default_rng(0).normal(size=(3, models.bundle.joint_dim)))
+    with builder.database.reading() as session:
+        wanted = select(Window.joint).join(WindowDraw, WindowDraw.window_id == Window.id)
+        blobs = session.scalars(wanted.order_by(WindowDraw.draw).limit(4)).all()
+        bundle_id = session.scalars(select(WindowDraw.bundle_id)).first()
+        listener = DecoderListener(CaptionScorer(models.decoder))
+        scales = Scales(database=builder.database, listener=listener, size=4)
+        found = scales.of_likeness(session, vectors, bundle_id=bundle_id)
+        assert scales.of_likeness(session, vectors, bundle_id=bundle_id + 1) is None
+    joints = np.stack([np.frombuffer(blob, "<f2").astype(np.float32) for blob in blobs])
+    by_hand = ScaleTable.of(unit_rows(joints) @ vectors.T)
+    assert found is not None
+    for name in ("n", "minimum", "maximum", "mean", "deviation"):
+        assert getattr(found, name) == pytest.approx(getattr(by_hand, name), abs=1e-6)
+
+
 def test_a_scale_is_never_kept_for_the_heir_of_an_id(builder: LibraryBuilder):
     builder.fill(2)
     [(_, old)] = write(builder, "a dog barks").items()
@@ -105,7 +155,8 @@ def test_the_heir_of_an_id_is_found_by_its_own_words(
 ):
     # Within one process, whose tables of vectors are in memory, and in the next one.
     monkeypatch.setattr(describe, "TRIED", 1)
-    builder.fill(2)
+    # Not said by the model itself, whose own sentence is no answer.
+    builder.add(b"hum.wav", sound_number(0), said="a hum")
     ids = write(builder, "a dog barks", "a bell rings", "rain falls")
     engine = builder.engine(scale="8")
     [encoded] = [each.encoded for each in heard(builder, 0)]
