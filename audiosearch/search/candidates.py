@@ -18,8 +18,9 @@ from sqlalchemy.orm import Session
 from audiosearch.search.view import View
 from audiosearch.search.words import Words
 from audiosearch.store.queries import fulltext
+from audiosearch.store.queries.fulltext_windows import FEW, captions_said
 from audiosearch.store.queries.scope import among
-from audiosearch.store.queries.search import window_places, windows_said
+from audiosearch.store.queries.search import window_places, windows_given, windows_said
 from audiosearch.store.vector_cache import VectorKind
 from audiosearch.store.vectors import VectorTable
 
@@ -69,6 +70,8 @@ def caption_ranking(
     if not len(captions) or not vector.any():
         return []
     nearest = captions.top_k(vector, limit)[0].tolist()
+    if allowed is not None and len(allowed) <= FEW:
+        return _said_of_few(session, nearest, allowed, bundle_id=bundle_id)[:limit]
     ranking: dict[int, None] = {}
     for start in range(0, len(nearest), _CAPTIONS):  # the first few often have enough windows
         some = nearest[start : start + _CAPTIONS]
@@ -79,6 +82,18 @@ def caption_ranking(
             if len(ranking) >= limit:
                 return list(ranking)[:limit]
     return list(ranking)
+
+
+def _said_of_few(
+    session: Session, nearest: Sequence[int], allowed: Ids, *, bundle_id: int
+) -> Ranking:
+    """Windows of `allowed` by the first of the `nearest` captions that is said of them."""
+    places = {caption_id: place for place, caption_id in enumerate(nearest)}
+    said = captions_said(session, allowed.tolist())
+    given = windows_given(session, nearest, bundle_id=bundle_id)
+    said += [pair for pair in given if len(among([pair[1]], allowed))]
+    found = sorted((places[each], window_id) for each, window_id in said if each in places)
+    return list(dict.fromkeys(window_id for _, window_id in found))
 
 
 def fuse(rankings: Sequence[Ranking]) -> list[int]:

@@ -11,7 +11,7 @@ SQLite's own connection is used: hundreds of tiny statements cost less than one 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
@@ -138,3 +138,14 @@ def _each_once(windows: Iterator[tuple[int, float]]) -> Iterator[tuple[int, floa
         if window_id not in seen:
             seen.add(window_id)
             yield window_id, score
+
+
+def captions_said(session: Session, window_ids: Sequence[int]) -> list[tuple[int, int]]:
+    """(caption, window) for all that is said of windows."""
+    connection: Any = session.connection().connection.driver_connection
+    found: list[tuple[int, int]] = []
+    for some in chunks(window_ids):
+        marks = ",".join("?" * len(some))
+        statement = f"SELECT caption_id, window_id FROM window_caption WHERE window_id IN ({marks})"  # noqa: S608
+        found += connection.execute(statement, some)
+    return found

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import update
 
+from audiosearch.search import candidates
 from audiosearch.search.filters import Filters
 from audiosearch.search.results import FindResult, TextQuery
 from audiosearch.store.database import Database, open_database
@@ -112,3 +114,15 @@ def test_texts_first_or_windows_first_is_the_same(
             assert ranked(allowed) == few
             if allowed is ids:
                 assert few == everything
+
+
+def test_few_windows_may_answer_or_many_is_the_same(
+    reader: LibraryBuilder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = reader.engine(exhaustive_below=0, candidates=3, fold_similarity=2.0)
+    filtered = [replace(query, filters=Filters(min_duration_s=2.0)) for query in QUERIES]
+    few = [_shown(engine.find(query)) for query in filtered]
+    assert all(few)
+    monkeypatch.setattr(candidates, "FEW", -1)
+    monkeypatch.setattr(fulltext_windows, "FEW", -1)
+    assert [_shown(engine.find(query)) for query in filtered] == few
