@@ -108,18 +108,36 @@ def write_captioner(path: Path, *, seed: int = 0, **settings: object) -> Path:
     return path
 
 
+def hub_words(size: int) -> tuple[str, ...]:
+    """So many words, special ones and task tokens among them."""
+    tasks = tuple(f"<bos_{task}>" for task in TASKS)
+    others = size - len(SPECIAL_TOKENS) - len(tasks)
+    return (*SPECIAL_TOKENS, *(f"word{i}" for i in range(others)), *tasks)
+
+
 def write_hub_folder(
-    folder: Path, *, seed: int = 0, safetensors: bool = False, **settings: object
+    folder: Path,
+    *,
+    seed: int = 0,
+    safetensors: bool = False,
+    encoder: ConvNext | None = None,
+    decoder: DecoderNetwork | None = None,
+    words: tuple[str, ...] = (*WORDS, *(f"<bos_{task}>" for task in TASKS)),
+    **settings: object,
 ) -> Path:
-    """A CoNeTTE folder: weights of encoder and captioner in one file, and `config.json`."""
+    """A CoNeTTE folder: weights of encoder and captioner in one file, and `config.json`.
+
+    The task tokens are the last of `words`; small networks of `seed` where none are given.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    words = (*WORDS, *(f"<bos_{task}>" for task in TASKS))
+    encoder = encoder or small_encoder(seed=seed)
+    decoder = decoder or small_decoder(words, seed=seed)
     state: dict[str, Tensor] = {}
-    for name, value in small_encoder(seed=seed).state_dict().items():
+    for name, value in encoder.state_dict().items():
         state[f"preprocessor.encoder.{name.replace('gamma', 'scale_layer')}"] = value
-    for name, value in decoder_state(small_decoder(words, seed=seed)).items():
+    for name, value in decoder_state(decoder).items():
         state[f"model.{name}"] = value
-    state["model.task_id_to_token_id"] = torch.tensor([len(WORDS), len(WORDS) + 1])
+    state["model.task_id_to_token_id"] = torch.arange(len(words) - len(TASKS), len(words))
     packed = pickle.dumps({"model.tokenizers.0._extra_state": tokenizer_state(words, tasks=TASKS)})
     state["_extra_state_"] = torch.frombuffer(bytearray(packed), dtype=torch.uint8)
     config = SETTINGS | {"task_names": list(TASKS), "tokenizer_state": None} | settings

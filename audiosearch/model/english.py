@@ -170,10 +170,13 @@ def _sign_length(text: str, place: int) -> int:
 
 
 def _is_letter(character: str) -> bool:
-    """A letter with cases, or one of a script that has none (the signs ª, º and µ are neither)."""
-    if not character.isalpha() or character == "µ":
+    """A Latin letter, one of another script with cases, or one of a script that has none.
+
+    The signs ª, º and µ are none, nor are clicks.
+    """
+    if not character.isalpha() or character in "ªºµǀǁǂǃ":
         return False
-    return character >= "\u0590" or character.lower() != character.upper()
+    return character < "\u02b0" or character >= "\u0590" or character.lower() != character.upper()
 
 
 @cache

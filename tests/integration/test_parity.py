@@ -21,6 +21,7 @@ from audiosearch.training.frontend import PAPER_FRONTEND, LogMel  # noqa: E402
 from audiosearch.training.graphs import GraphForm, write_graph  # noqa: E402
 from audiosearch.training.parity import check_decoder_parity, open_session  # noqa: E402
 from audiosearch.training.published import load_cnext_trans, load_convnext  # noqa: E402
+from audiosearch.training.published_graph import inference_form  # noqa: E402
 
 FOLDER = os.environ.get("AUDIOSEARCH_PARITY")
 pytestmark = pytest.mark.skipif(
@@ -46,14 +47,17 @@ def decoder(mini):
     return load_cnext_trans(mini / "cnext_trans_mini_random.ckpt")
 
 
-@pytest.mark.parametrize("as_convolution", [False, True])
+@pytest.mark.parametrize("form", ["trained", "with convolution", "exported"])
 @pytest.mark.parametrize("clip", CLIPS)
-def test_encoder_gives_the_published_numbers(mini, clip, as_convolution):
+def test_encoder_gives_the_published_numbers(mini, clip, form):
     network = load_convnext(mini / "convnext_mini_random.pth")
+    log_mel = LogMel(PAPER_FRONTEND, as_convolution=form == "with convolution")
+    if form == "exported":
+        log_mel, network = inference_form(PAPER_FRONTEND, network)
     expected = np.load(mini / "encoder_mini.npz")
     waveform = torch.from_numpy(np.load(mini / "audio.npz")[clip]).unsqueeze(0)
     with torch.no_grad():
-        heard = network(LogMel(PAPER_FRONTEND, as_convolution=as_convolution)(waveform))
+        heard = network(log_mel(waveform))
     frames = heard.frames[0].T.numpy()
     np.testing.assert_allclose(frames, expected[f"{clip}.frame_embs"], atol=1e-4)
     np.testing.assert_allclose(heard.embedding[0], expected[f"{clip}.clip_emb"], atol=1e-4)
@@ -66,8 +70,8 @@ def test_encoder_gives_the_published_numbers_as_onnx(mini, tmp_path):
     class Frames(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.log_mel = LogMel(PAPER_FRONTEND, as_convolution=True)
-            self.network = load_convnext(mini / "convnext_mini_random.pth")
+            network = load_convnext(mini / "convnext_mini_random.pth")
+            self.log_mel, self.network = inference_form(PAPER_FRONTEND, network)
 
         def forward(self, waveform):
             heard = self.network(self.log_mel(waveform))

@@ -1,0 +1,295 @@
+"""A model of published size against a straightforward torch implementation, side by side.
+
+A ConvNeXt-Tiny encoder and a captioner of CoNeTTE's size get random weights, are written in the
+authors' layout and imported by the real importer; its encoder is quantised too. Each round times
+every contender once, one after the other, so that whatever else the machine does hits all alike;
+the table has medians, and ratios within a round. The reference is the networks of
+`audiosearch.training` in torch: float32, nothing kept between steps or pairs, as many threads.
+
+python -m benchmarks.published_size --threads 2 --rounds 9
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from audiosearch.model.beam import beam_search
+from audiosearch.model.bundle import Bundle, load_bundle
+from audiosearch.model.decoder import Decoder
+from audiosearch.model.encoder import Encoder
+from audiosearch.model.runtime import RuntimeOptions
+from audiosearch.model.scoring import CaptionScorer
+from audiosearch.training.convnext import TINY, ConvNext, ConvNextConfig
+from audiosearch.training.decoder import DecoderConfig, DecoderNetwork, caption_cross_entropy
+from audiosearch.training.frontend import PAPER_FRONTEND, LogMel
+from audiosearch.training.import_published import import_published
+from audiosearch.training.published_quantise import quantise_bundle
+from audiosearch.training.published_sounds import calibration_sounds
+from tests.published_checkpoints import hub_words, write_hub_folder
+
+Floats = npt.NDArray[np.float32]
+WORDS = 4370
+CAPTION = tuple(range(10, 22))  # 12 words and the end: 13 targets
+SOUNDS = 100
+PEAK_SIZE = 1536
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: contenders on one task, the reference first."""
+
+    task: str
+    flop: float  # of multiplying matrices, for one run of the reference
+    reference: Callable[[], Floats]
+    ours: dict[str, Callable[[], Floats]]
+    agreement: Callable[[Floats, Floats], str]
+
+
+@click.command()
+@click.option("--threads", default=2, show_default=True, type=click.IntRange(1))
+@click.option("--rounds", default=9, show_default=True, type=click.IntRange(1))
+@click.option(
+    "--work",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A folder to keep the bundles in; one that has them saves making them.",
+)
+def main(threads: int, rounds: int, work: Path | None) -> None:
+    """Measure encoding, captions and cross-entropies at published size."""
+    torch.set_num_threads(threads)
+    with tempfile.TemporaryDirectory() as place:
+        folder = work or Path(place)
+        encoder, captioner = networks()
+        full, int8 = _bundles(folder, encoder, captioner)
+        options = RuntimeOptions(device="cpu", threads=threads)
+        rows = [
+            _encoding(encoder, captioner, full, int8, options),
+            *_decoding(captioner, full, options),
+        ]
+        _measure(rows, rounds=rounds, threads=threads)
+
+
+def networks() -> tuple[ConvNext, DecoderNetwork]:
+    """Encoder and captioner of published size, of random weights that pass signals on."""
+    torch.manual_seed(0)
+    encoder = ConvNext(TINY).eval()
+    captioner = DecoderNetwork(DecoderConfig(vocabulary=WORDS, heads=8)).eval()
+    with torch.no_grad():
+        for name, values in encoder.named_parameters():
+            if name.endswith("gamma"):
+                values.fill_(0.5)
+            elif values.ndim >= 2:
+                torch.nn.init.kaiming_normal_(values, nonlinearity="linear")
+        encoder.bn0.running_mean.fill_(-40.0)  # type: ignore[union-attr]
+        encoder.bn0.running_var.fill_(400.0)  # type: ignore[union-attr]
+        for values in captioner.decoder.layers.parameters():
+            values.add_(0.02 * torch.randn_like(values))  # layers start alike, and would be shared
+        captioner.decoder.classifier.weight.normal_(std=0.15)
+    return encoder, captioner
+
+
+def _bundles(folder: Path, encoder: ConvNext, captioner: DecoderNetwork) -> tuple[Bundle, Bundle]:
+    models = folder / "models"
+    if not (models / "full" / "bundle.json").exists():
+        hub = write_hub_folder(
+            folder / "hub",
+            encoder=encoder,
+            decoder=captioner,
+            words=hub_words(WORDS),
+            nhead=8,
+            num_decoder_layers=6,
+            dim_feedforward=2048,
+            beam_size=3,
+            min_pred_size=3,
+            max_pred_size=20,
+        )
+        import_published([hub], name="full", folder=models)
+    full = load_bundle(models / "full")
+    if not (models / "int8" / "bundle.json").exists():
+        sounds = calibration_sounds(full, folder=None)
+        _, loss = quantise_bundle(full, name="int8", folder=models, sounds=sounds)
+        print(f"8 bits on {loss.n_sounds} generated sounds: cosine of frames ", end="")
+        print(f"{loss.mean_cosine:.4f}, worst {loss.least_cosine:.4f}; ", end="")
+        print(f"cross-entropy off by {loss.cross_entropy:.4f} nats a word")
+    return full, load_bundle(models / "int8")
+
+
+def _encoding(
+    encoder: ConvNext,
+    captioner: DecoderNetwork,
+    full: Bundle,
+    int8: Bundle,
+    options: RuntimeOptions,
+) -> Row:
+    log_mel = LogMel(PAPER_FRONTEND)
+    sound = next(iter(calibration_sounds(full, folder=None)))
+    waveform = np.resize(sound, (1, int(full.window_s * full.sample_rate)))
+
+    def reference() -> Floats:
+        with torch.no_grad():
+            heard = encoder(log_mel(torch.from_numpy(waveform)))
+            frames: Floats = captioner.project(heard.frames)[0].numpy()
+        return frames
+
+    def encoding(bundle: Bundle) -> Callable[[], Floats]:
+        model = Encoder(bundle, options=options)
+        return lambda: model.encode(waveform)[0].frames
+
+    ours = {"float32": encoding(full), "int8": encoding(int8)}
+    return Row("encode 10 s", encoder_flop(TINY), reference, ours, _cosine)
+
+
+def encoder_flop(config: ConvNextConfig, *, height: int = 252, width: int = 56) -> float:
+    """Multiplications and additions of the linear layers and downsamplings for ten seconds."""
+    total = 0.0
+    for stage, (depth, dim) in enumerate(zip(config.depths, config.dims, strict=True)):
+        if stage:
+            height, width = height // 2, width // 2
+            total += 2 * 4 * config.dims[stage - 1] * dim * height * width
+        total += depth * 2 * 8 * dim**2 * height * width
+    return total
+
+
+def _decoding(captioner: DecoderNetwork, bundle: Bundle, options: RuntimeOptions) -> list[Row]:
+    decoder = Decoder(bundle, options=options)
+    scorer = CaptionScorer(decoder)
+    rng = np.random.default_rng(0)
+    frames = [np.maximum(rng.normal(size=(31, 256)), 0).astype(np.float32) for _ in range(SOUNDS)]
+    config = captioner.config
+    per_word = 2 * config.layers * (6 * config.dim**2 + 2 * config.dim * config.feedforward)
+    per_word += 2 * config.dim * config.vocabulary
+    per_frame = 2 * config.layers * 2 * config.dim**2
+    n_words = bundle.beam.max_tokens
+    prefixes = sum(range(1, n_words + 1))  # the reference reads all words anew at each step
+    pair = (len(CAPTION) + 1) * per_word + 31 * per_frame
+    beams = {"float32": lambda: _beam(bundle, decoder.steps(decoder.memory(frames[:1])))}
+    losses = {"float32": lambda: scorer.cross_entropies([CAPTION], decoder.memory(frames))[0]}
+    return [
+        Row(
+            "beam of 3, 20 words",
+            bundle.beam.width * (prefixes * per_word + n_words * 31 * per_frame),
+            lambda: _beam(bundle, _PlainSteps(captioner, frames[0])),
+            beams,
+            _equal_ids,
+        ),
+        Row(
+            f"CE, {SOUNDS} pairs, one by one",
+            SOUNDS * pair,
+            lambda: np.concatenate([_losses(captioner, bundle, [each]) for each in frames]),
+            losses,
+            _difference,
+        ),
+        Row(
+            f"CE, {SOUNDS} pairs, one batch",
+            SOUNDS * pair,
+            lambda: _losses(captioner, bundle, frames),
+            losses,
+            _difference,
+        ),
+    ]
+
+
+class _PlainSteps:
+    """The step function of a beam that keeps nothing: all words and frames anew each time."""
+
+    def __init__(self, captioner: DecoderNetwork, frames: Floats) -> None:
+        self._captioner = captioner
+        self._frames = torch.from_numpy(frames)[None]
+        self._words: npt.NDArray[np.int64] | None = None
+
+    def __call__(self, tokens: npt.NDArray[np.int64], parents: npt.NDArray[np.int64]) -> Floats:
+        words = tokens[:, None]
+        if self._words is not None:
+            words = np.concatenate([self._words[parents], words], axis=1)
+        self._words = words
+        rows = len(tokens)
+        lengths = torch.full((rows,), self._frames.shape[1])
+        with torch.no_grad():
+            logits = self._captioner(
+                self._frames.expand(rows, -1, -1), lengths, torch.from_numpy(words)
+            )
+            found: Floats = logits[:, -1].log_softmax(dim=1).numpy()
+        return found
+
+
+def _beam(bundle: Bundle, step: Callable[..., Floats]) -> Floats:
+    [found] = beam_search(
+        step,
+        starts=[bundle.start_token],
+        eos=bundle.vocabulary.eos,
+        vocabulary_size=len(bundle.vocabulary),
+        options=replace(bundle.beam, min_tokens=bundle.beam.max_tokens),  # the worst case
+        repeatable=bundle.vocabulary.repeatable_mask,
+    )
+    return np.array(found[0].ids, dtype=np.float32)
+
+
+def _losses(captioner: DecoderNetwork, bundle: Bundle, frames: list[Floats]) -> Floats:
+    words = torch.tensor([bundle.start_token, *CAPTION, bundle.vocabulary.eos])
+    tokens = words.expand(len(frames), -1)
+    lengths = torch.full((len(frames),), len(frames[0]))
+    with torch.no_grad():
+        logits = captioner(torch.from_numpy(np.stack(frames)), lengths, tokens[:, :-1])
+        found: Floats = caption_cross_entropy(logits, tokens[:, 1:]).numpy()
+    return found
+
+
+def _cosine(ours: Floats, reference: Floats) -> str:
+    product = (ours * reference).sum(axis=1)
+    lengths = np.linalg.norm(ours, axis=1) * np.linalg.norm(reference, axis=1)
+    return f"cosine of frames {float((product / lengths).min()):.6f} at worst"
+
+
+def _equal_ids(ours: Floats, reference: Floats) -> str:
+    return "same words" if np.array_equal(ours, reference) else "OTHER WORDS"
+
+
+def _difference(ours: Floats, reference: Floats) -> str:
+    return f"off by {float(np.abs(ours - reference).max()):.1e} nats a word at most"
+
+
+def _measure(rows: list[Row], *, rounds: int, threads: int) -> None:
+    one, other = torch.randn(2, PEAK_SIZE, PEAK_SIZE)
+
+    def multiply() -> Floats:
+        product: Floats = (one @ other).numpy()
+        return product
+
+    print(f"{threads} threads, medians of {rounds} rounds; ratios are taken within a round")
+    print(f"{'':28} {'torch ms':>9} {'ours ms':>8} {'faster':>7} {'of peak':>8} {'torch':>6}")
+    for row in rows:
+        runs = {"torch": row.reference, **row.ours, "peak": multiply}
+        answers = {name: run() for name, run in runs.items()}
+        times: dict[str, list[float]] = {name: [] for name in runs}
+        for _ in range(rounds):
+            for name, run in runs.items():
+                start = time.perf_counter()
+                run()
+                times[name].append(time.perf_counter() - start)
+        peak = 2 * PEAK_SIZE**3 / min(times["peak"])  # operations a second
+        torch_s = statistics.median(times["torch"])
+        for name in row.ours:
+            ours_s = statistics.median(times[name])
+            pairs = zip(times["torch"], times[name], strict=True)
+            ratio = statistics.median(theirs / mine for theirs, mine in pairs)
+            print(
+                f"{row.task + ', ' + name:28} {1e3 * torch_s:>9.0f} {1e3 * ours_s:>8.0f}"
+                f" {ratio:>6.2f}x {row.flop / ours_s / peak:>8.0%}"
+                f" {row.flop / torch_s / peak:>6.0%}"
+                f"  {row.agreement(answers[name], answers['torch'])}"
+            )
+    print("of peak: the reference's matrix operations over the machine's float32 peak, measured")
+    print("between the runs; more than all of it means that 8 bits or caches do with fewer")
+
+
+if __name__ == "__main__":
+    main()
