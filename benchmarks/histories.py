@@ -20,7 +20,8 @@ from hypothesis import HealthCheck, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from audiosearch.training.toy import write_toy_bundle
-from tests import library_machine
+from tests.library_machine import LibraryMachine
+from tests.library_sounds import BUNDLE
 
 ROUND = 250  # histories with one seed
 
@@ -33,9 +34,9 @@ def main(histories: int, steps: int, first_seed: int) -> None:
     """Live and compare; print how far it has come."""
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as place:
-        os.environ[library_machine.BUNDLE] = str(write_toy_bundle(Path(place) / "toy"))
+        os.environ[BUNDLE] = str(write_toy_bundle(Path(place) / "toy"))
         for number in itertools.count():
-            done = number * ROUND
+            done = min(number * ROUND, histories)
             click.echo(f"{done} histories, {time.monotonic() - start:.0f} s, 0 amiss", err=True)
             if done >= histories:
                 break
@@ -54,7 +55,7 @@ def _live(histories: int, *, steps: int, number: int) -> None:
         database=None,
         suppress_health_check=list(HealthCheck),
     )
-    machine = seed(number)(library_machine.LibraryMachine)
+    machine = seed(number)(LibraryMachine)
     try:
         run_state_machine_as_test(machine, settings=wanted)
     except Exception:

@@ -13,30 +13,16 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-import numpy as np
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from sqlalchemy import text
 
-from audiosearch.audio.container import check_is_sound_file, open_audio
-from audiosearch.audio.decode import Decoding
-from audiosearch.audio.fingerprint import fingerprint_of
-from audiosearch.audio.metadata import metadata_of
-from audiosearch.audio.windows import windows
 from audiosearch.config import IndexConfig, SearchConfig
 from audiosearch.indexing.interfaces import Models
 from audiosearch.indexing.pipeline import index
-from audiosearch.indexing.workers import OpenedFile
-from audiosearch.model.bundle import load_bundle
 from audiosearch.model.caption import Captioner
-from audiosearch.model.loaded import LoadedModel
-from audiosearch.model.runtime import RuntimeOptions
 from audiosearch.search.clip import ClipRange
 from audiosearch.search.collection import NewCaption, add
 from audiosearch.search.engine import SearchEngine
@@ -46,118 +32,16 @@ from audiosearch.store.database import open_database
 from audiosearch.store.queries import captions, roots
 from audiosearch.store.schema import CaptionSource
 from audiosearch.store.verify import verify
-from tests.sounds import info_chunk, noise, tones, wav_bytes
+from tests.library_sounds import CONTENTS, DirectReader, empty_library, model, sounds
 
 NAMES = ("a.wav", "b.wav", "deep/c.wav", "deep/d.wav", "deep/er/e.wav", "f.flac")
 POINTS = tuple(
     point for point in faults.POINTS if point.startswith(("scan.", "batch.", "missing.", "trans"))
 )
-BUNDLE = "AUDIOSEARCH_MACHINE_BUNDLE"  # environment variable: the folder of the toy bundle
 
 
 class Killed(BaseException):
     """The process ends here; nobody may catch this."""
-
-
-@dataclass(frozen=True)
-class Content:
-    """What a file may hold: bytes, and the sound that they are; None: no sound at all."""
-
-    data: bytes
-    sound: int | None
-
-
-@dataclass(frozen=True)
-class Sound:
-    """What is to come of a sound: windows, and where they lie in the space of embeddings."""
-
-    audio_hash: bytes
-    n_windows: int
-    embeddings: np.ndarray
-
-
-def _contents() -> tuple[Content, ...]:
-    short = tones([300, 900], seconds=0.3)
-    tagged = info_chunk({b"INAM": b"another title"})
-    return (
-        Content(wav_bytes(short), 0),
-        Content(wav_bytes(short, before=tagged), 0),  # the same sound, tagged anew
-        Content(wav_bytes(noise(seconds=0.5)), 1),
-        Content(wav_bytes(tones([1500, 200, 700], seconds=4)), 2),  # two windows
-        Content(b"no sound at all", None),
-    )
-
-
-CONTENTS = _contents()
-
-
-@cache
-def model() -> LoadedModel:
-    """The toy model, once a process."""
-    bundle = load_bundle(Path(os.environ[BUNDLE]))
-    return LoadedModel(bundle, options=RuntimeOptions(device="cpu", threads=1))
-
-
-@cache
-def sounds() -> dict[int, Sound]:
-    """The sounds of `CONTENTS`, by themselves."""
-    found = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for content in CONTENTS:
-            if content.sound is None:
-                continue
-            path = Path(folder) / "x.wav"
-            path.write_bytes(content.data)
-            reader = DirectReader()
-            rate = model().bundle.sample_rate
-            opened = reader.open(os.fsencode(path), sample_rate=rate)
-            length_s = model().bundle.window_s
-            cut = windows(reader.blocks(), sample_rate=rate, window_s=length_s, hop_s=length_s / 2)
-            encoded = model().encoder.encode_many([window.samples for window in cut])
-            vectors = np.stack([each.embedding for each in encoded])
-            found[content.sound] = Sound(opened.fingerprint.audio_hash, len(vectors), vectors)
-    return found
-
-
-class DirectReader(AbstractContextManager["DirectReader"]):
-    """Decodes in this process: the files are known to be harmless, and starting one takes long."""
-
-    def __init__(self) -> None:
-        self._decoding: Decoding | None = None
-
-    def open(self, path: bytes, *, sample_rate: int) -> OpenedFile:
-        facts = check_is_sound_file(path)
-        with open_audio(path) as (container, stream):
-            texts = metadata_of(path, container, stream)
-            identity = fingerprint_of(path, container, stream)
-        self._decoding = Decoding(path, sample_rate=sample_rate)
-        return OpenedFile(identity, texts, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
-
-    def blocks(self) -> Iterator[np.ndarray]:
-        assert self._decoding is not None
-        yield from self._decoding
-
-    def facts(self):  # type: ignore[no-untyped-def]
-        assert self._decoding is not None
-        return self._decoding.facts
-
-    def skip(self) -> None:
-        self._decoding = None
-
-    def close(self) -> None:
-        self._decoding = None
-
-    def __exit__(self, *_error: object) -> None:
-        self.close()
-
-
-@cache
-def empty_library() -> bytes:
-    """A new library's file: migrations are tested elsewhere, and take longer than the rest."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "library.sqlite3"
-        open_database(path).close()
-        return path.read_bytes()
 
 
 class LibraryMachine(RuleBasedStateMachine):

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests import library_machine
 from tests.library_machine import LibraryMachine
+from tests.library_sounds import BUNDLE
 
 N_HISTORIES = 200
 SEED = int(os.environ.get("AUDIOSEARCH_MACHINE_SEED", "1"))
@@ -30,6 +30,6 @@ SETTINGS = settings(
 
 @pytest.mark.timeout(1200)  # half a minute on a machine that has nothing else to do
 def test_histories_of_a_library(toy_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(library_machine.BUNDLE, str(toy_bundle))
+    monkeypatch.setenv(BUNDLE, str(toy_bundle))
     print(f"seed {SEED}")
     run_state_machine_as_test(seed(SEED)(LibraryMachine), settings=SETTINGS)
