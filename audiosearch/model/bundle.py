@@ -231,7 +231,7 @@ def _tags(manifest: Fields, contents: Mapping[str, bytes]) -> tuple[str, ...]:
 
 
 def list_bundles(*, search: Sequence[Path], others: Sequence[Path] = ()) -> list[Path]:
-    """The bundles in the folders `search`, then the folders `others`; the first of a name counts."""
+    """The bundles in the folders `search`, then those in `others`; the first of a name counts."""
     found: dict[str, Path] = {}
     for folder in search:
         if folder.is_dir():
@@ -252,7 +252,8 @@ def find_bundle(name_or_path: str, *, search: Sequence[Path], others: Sequence[P
         BundleError: there is no such bundle.
     """
     given = Path(name_or_path).expanduser()
-    if given.is_absolute() or len(given.parts) > 1 or name_or_path in (".", ".."):
+    # The text itself is asked, since Path("./name") forgets what it began with.
+    if any(sign in name_or_path for sign in "/\\") or name_or_path in ("~", ".", ".."):
         if (given / MANIFEST).is_file():
             return given
         raise BundleError(
