@@ -248,7 +248,9 @@ def main(files: int, seed: int) -> None:
         fuzz = Fuzz(Path(place), bundle=bundle, seed=seed)
         for first in itertools.takewhile(lambda n: n < files, itertools.count(0, BATCH)):
             fuzz.batch(first, min(BATCH, files - first))
-            click.echo(f"{first + BATCH} files, {time.monotonic() - start:.0f} s", err=True)
+            done, took_s = min(first + BATCH, files), time.monotonic() - start
+            deaths, amiss = fuzz.tally.n_deaths, len(fuzz.tally.amiss)
+            click.echo(f"{done} files, {took_s:.0f} s, {deaths} deaths, {amiss} amiss", err=True)
     click.echo(f"seed {seed}, {time.monotonic() - start:.0f} s")
     for line in report(fuzz.tally):
         click.echo(line)
