@@ -27,6 +27,7 @@ TokenIds = tuple[int, ...]  # a caption's words, without start and end
 # (caption, sound) pairs a run: their log-probabilities (pairs, words, vocabulary) should stay in
 # the caches of a core rather than go through main memory.
 BLOCK = 16
+_REMEMBERED = 100_000  # captions
 
 
 class CaptionScorer:
@@ -103,6 +104,9 @@ class CaptionScorer:
         if new:
             memory = self.decoder.null_memory()
             values = self.cross_entropy(new, memory, sounds=[0] * len(new))
+            if len(self._without_sound) > _REMEMBERED:  # a daemon is asked for months
+                known = self._without_sound
+                self._without_sound = {ids: known[ids] for ids in captions if ids in known}
             self._without_sound.update(zip(new, values.tolist(), strict=True))
         return np.array([self._without_sound[ids] for ids in captions], dtype=np.float32)
 

@@ -47,6 +47,7 @@ from audiosearch.stopwatch import Stopwatch
 from audiosearch.store.database import Database
 from audiosearch.store.queries.encodings import find_bundle_id
 from audiosearch.store.queries.search import window_frames, window_places
+from audiosearch.store.sqlite import commit_mark
 from audiosearch.store.vector_cache import VectorKind
 from audiosearch.store.vectors import unit_rows
 
@@ -74,7 +75,7 @@ class SearchEngine:
         self._scales = Scales(
             database=database, listener=DecoderListener(self._scorer), size=config.scale_size
         )
-        self._placed = False
+        self._placed: tuple[int, int, int] | None = None  # all captions were, as of this mark
         self._describer = Describer(
             scorer=self._scorer, captioner=Captioner(decoder), tower=tower, scales=self._scales
         )
@@ -212,14 +213,15 @@ class SearchEngine:
         return 0 if bundle_id is None else self._scales.refresh(bundle_id=bundle_id, limit=limit)
 
     def _place_captions(self) -> None:
-        """See that every caption can be a candidate; asked once a process."""
-        if self._tower is None or self._placed:
+        """See that every caption can be a candidate; asked again once somebody has committed."""
+        if self._tower is None:
             return
         with self._database.reading() as session:
+            mark = commit_mark(session)
             bundle_id = find_bundle_id(session, fingerprint=self._bundle.fingerprint)
-        if bundle_id is not None:
+        if bundle_id is not None and mark != self._placed:
             place_captions(self._database, self._tower, bundle_id=bundle_id)
-            self._placed = True
+            self._placed = mark
 
     def _explained(self, session: Session, hits: Sequence[Hit], words: Words) -> tuple[Hit, ...]:
         """Hits with how much each word of the query counted for them."""
