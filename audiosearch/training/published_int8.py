@@ -30,12 +30,12 @@ LINEAR = ("MatMul", "Gemm")
 
 @dataclass(frozen=True)
 class Layer:
-    """A linear layer: `output` = `given` times `weight` (in, out), plus a bias if there is one."""
+    """A linear layer: `output` = `given` times `weight` (in, out), plus `bias` (out,) if any."""
 
     place: int
     given: str
     weight: Floats
-    bias: str | None
+    bias: Floats | None
     output: str
 
 
@@ -108,13 +108,17 @@ def linear_layers(model: ModelProto) -> list[Layer]:
             ):
                 continue
             weight = weight.T if given.get("transB", 0) else weight
-        bias = node.input[2] if len(node.input) > 2 and node.input[2] else None
+        bias = None
+        if len(node.input) > 2 and node.input[2]:
+            bias = weights.get(node.input[2])
+            if bias is None or bias.shape != weight.shape[1:]:
+                continue
         layers.append(Layer(place, node.input[0], weight, bias, node.output[0]))
     return layers
 
 
 def _constants(model: ModelProto) -> dict[str, Floats]:
-    """Float weights by name, those that are stored as float16 and cast among them."""
+    """Float weights by name, also those that are stored as float16 or under another name."""
     stored = {each.name: each for each in model.graph.initializer}
     found = {
         name: numpy_helper.to_array(each)
@@ -125,6 +129,8 @@ def _constants(model: ModelProto) -> dict[str, Floats]:
         if node.op_type == "Cast" and node.input[0] in stored:
             half = numpy_helper.to_array(stored[node.input[0]])
             found[node.output[0]] = half.astype(np.float32)
+        elif node.op_type == "Identity" and node.input[0] in found:  # equal weights, stored once
+            found[node.output[0]] = found[node.input[0]]
     return found
 
 
@@ -178,7 +184,11 @@ def _in_8_bits(layer: Layer, heard: Range, model: ModelProto) -> list[NodeProto]
         helper.make_node("MatMul", [f"{name}.given", f"{name}.columns"], [product]),
     ]
     if layer.bias is not None:
-        nodes.append(helper.make_node("Add", [product, layer.bias], [layer.output]))
+        # As (1, 1, N): a bias of one axis would make the runtime join product and sum to a Gemm
+        # first, which it then computes in float32.
+        bias = numpy_helper.from_array(layer.bias.reshape(1, 1, -1), f"{name}.bias")
+        model.graph.initializer.append(bias)
+        nodes.append(helper.make_node("Add", [product, bias.name], [layer.output]))
     return nodes
 
 
