@@ -22,6 +22,8 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 AnyFloats = npt.NDArray[np.float16] | npt.NDArray[np.float32]
 
+LARGE = 20_000_000  # bytes of a graph
+
 
 @dataclass(frozen=True)
 class Memory:
@@ -62,7 +64,12 @@ class Decoder:
 
     def _session(self, name: str) -> GraphSession:
         if name not in self._sessions:
-            self._sessions[name] = GraphSession(self.bundle.graphs[name], options=self._options)
+            graph = self.bundle.graphs[name]
+            # Looking for operators to join pays for itself within a few queries of a large decoder
+            # (an eighth of the time at published size), and only costs at the start of a small one.
+            self._sessions[name] = GraphSession(
+                graph, options=self._options, fused=graph.size >= LARGE
+            )
         return self._sessions[name]
 
     def memory(self, frames: Sequence[AnyFloats]) -> Memory:
