@@ -44,6 +44,7 @@ _LOOK_EVERY_S: Final = 2.0  # at whether roots have come or gone
 _TELL_EVERY_S: Final = 1.0
 _TICK_S: Final = 0.5
 _MANY_PATHS: Final = 200  # looked at one by one; where there are more, a look at all is cheaper
+_LOST_PAUSE_S: Final = 10.0  # after a full look, before another one for events that were lost
 _QUIET_S: Final = 10.0  # without any change, before odd jobs are done
 _RETRY_S: Final = (5.0, 15.0, 60.0)  # pauses after something that may pass, as a full disk
 
@@ -73,6 +74,7 @@ class Watcher:
         self._told: WatchState | None = None
         self._told_at = 0.0
         self._look_at = 0.0
+        self._scan_ended_at = -_LOST_PAUSE_S
         self._retry_at = 0.0
         self._n_failures = 0
         self._nudged_at = keeper.nudged_at()
@@ -119,9 +121,9 @@ class Watcher:
             self._nudged_at = nudged_at
             self._scan_all(now)
 
-    def _scan_all(self, now: float) -> None:
+    def _scan_all(self, due: float) -> None:
         for each in self._roots.all:
-            each.scan_due = now
+            each.scan_due = min(each.scan_due, due)
 
     # -- what happened -------------------------------------------------------------------------
 
@@ -130,7 +132,7 @@ class Watcher:
         gathered = self._inbox.take()
         if gathered.lost:
             log.warning("events were lost: all folders are looked at")
-            self._scan_all(now)
+            self._scan_all(max(now, self._scan_ended_at + _LOST_PAUSE_S))
         for path in gathered.paths:
             self._touch(path, now=now)
 
@@ -161,6 +163,7 @@ class Watcher:
         if report.interrupted:
             return True
         ended, wall = time.monotonic(), time.time()
+        self._scan_ended_at = ended
         look_s = report.stages_s.get("scan", 0.0)  # listening to what was new is no part of it
         for each in due:
             _set_held(each, report, otherwise=None)

@@ -64,7 +64,6 @@ class Inbox(FileSystemEventHandler):
         self._lock = threading.Lock()
         self._paths: set[bytes] = set()
         self._lost = False
-        self.arrived = threading.Event()
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         """Called by watchdog for each event."""
@@ -74,20 +73,17 @@ class Inbox(FileSystemEventHandler):
             if len(self._paths) > MANY:
                 self._paths.clear()
                 self._lost = True
-        self.arrived.set()
 
     def lose(self) -> None:
         """Something was dropped before it came here."""
         with self._lock:
             self._lost = True
-        self.arrived.set()
 
     def take(self) -> Gathered:
         """All that has come; forgets it."""
         with self._lock:
             gathered = Gathered(frozenset(self._paths), self._lost)
             self._paths, self._lost = set(), False
-            self.arrived.clear()
         return gathered
 
 

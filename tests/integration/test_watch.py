@@ -11,11 +11,12 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from watchdog.events import FileCreatedEvent, FileMovedEvent
 
 from audiosearch.errors import LibraryCorrupt, StorageFull
 from audiosearch.indexing import watch, watch_roots
 from audiosearch.indexing.watch_coverage import watched_inodes
-from audiosearch.indexing.watch_events import MANY
+from audiosearch.indexing.watch_events import MANY, Gathered, Inbox
 from audiosearch.indexing.watch_state import Activity, Held, WatchMode
 from audiosearch.store.database import Database, open_database
 from audiosearch.store.queries import roots
@@ -41,6 +42,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "_TELL_EVERY_S", 0.0)
     monkeypatch.setattr(watch, "_RETRY_S", (0.1,))
     monkeypatch.setattr(watch, "_QUIET_S", 0.0)
+    monkeypatch.setattr(watch, "_LOST_PAUSE_S", 0.3)
 
 
 @pytest.fixture
@@ -225,14 +227,17 @@ def test_lost_events_are_made_good_by_a_full_look(daemon: Daemon, sounds: Path) 
     daemon.until(lambda: daemon.files().get("d.wav") == "indexed")
 
 
-def test_too_many_events_become_one_full_look(daemon: Daemon, sounds: Path) -> None:
-    n_scans = sum(not rules.observed for rules in daemon.keeper.passes)
-    inbox = daemon.watcher._inbox
-    with inbox._lock:
-        inbox._paths = {b"/none/%d" % number for number in range(MANY)}
-    write_wav(sounds / "d.wav", seed=61)
-    daemon.until(lambda: daemon.files().get("d.wav") == "indexed" and daemon.is_idle())
-    assert sum(not rules.observed for rules in daemon.keeper.passes) > n_scans
+def test_more_events_than_are_worth_keeping_count_as_lost() -> None:
+    inbox = Inbox()
+    for number in range(MANY):
+        inbox.on_any_event(FileCreatedEvent(f"/sounds/{number}.wav"))
+    inbox.on_any_event(FileCreatedEvent("/sounds/0.wav"))  # told twice, kept once
+    gathered = inbox.take()
+    assert (len(gathered.paths), gathered.lost) == (MANY, False)
+    assert inbox.take() == Gathered()
+    for number in range(MANY + 1):
+        inbox.on_any_event(FileMovedEvent("/sounds/a.wav", f"/sounds/{number}.wav"))
+    assert inbox.take().lost
 
 
 def test_folders_beyond_the_limit_are_polled(
