@@ -54,7 +54,7 @@ from audiosearch.training.train_decoder import (
 from audiosearch.training.train_encoder import STARTER_ENCODER, EncoderTrainer
 from audiosearch.training.train_joint import load_joint
 from audiosearch.training.vocabulary import collect_words, make_vocabulary
-from audiosearch.training.wording_figures import hear_singles, wording_figures
+from audiosearch.training.wording_figures import by_wording, hear_singles, wording_figures
 
 LICENCE = "MIT for the weights; recordings used for training: see README.md and clips.csv"
 DESCRIPTION = (
@@ -173,7 +173,7 @@ def calibrate_score(run: Run, *, report: Report) -> Path:
     clips = _phrased(sounds, Split.VALIDATION)
     clips = [index for index in clips if sounds.clips[index].fold] or clips
     if clips:
-        trials.append(hear_singles(model, sounds, clips, names=False, report=report)[0])
+        trials += by_wording(*hear_singles(model, sounds, clips, names=False, report=report))
     fitted = calibrate(trials)
     path = run.folder / "calibration.json"
     path.write_text(json.dumps(asdict(fitted), indent=1) + "\n", encoding="utf-8")

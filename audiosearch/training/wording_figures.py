@@ -54,6 +54,12 @@ def hear_singles(
     return single_trials(scores, labels, queries), queries
 
 
+def by_wording(trials: Trials, queries: Sequence[Query]) -> list[Trials]:
+    """The trials of each wording by themselves, in order of appearance."""
+    wordings = np.array([query.wording for query in queries])
+    return [trials.of_texts(np.flatnonzero(wordings == one)) for one in dict.fromkeys(wordings)]
+
+
 def wording_figures(
     model: TrainedModel, sounds: SoundCache, clips: Sequence[int], *, report: Report
 ) -> dict[str, WordingFigures]:
