@@ -255,6 +255,7 @@ def _cold(config: Config, texts: Sequence[str]) -> None:
 
 def _while_indexing(config: Config, texts: Sequence[str], folder: Path, n_sounds: int) -> None:
     """Ask the daemon while new sounds are taken in."""
+    folder.mkdir(parents=True)
     for number in range(n_sounds):
         write_audio(folder / f"{number}.wav", noise(seconds=20.0, rate=16_000, seed=number))
     with _server(config):

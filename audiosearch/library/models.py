@@ -19,6 +19,7 @@ from audiosearch.model.runtime import RuntimeOptions
 from audiosearch.resources import bundled_models_path
 from audiosearch.store.database import Database
 from audiosearch.store.queries.coverage import BundleAhead, bundles_ahead
+from audiosearch.store.sqlite import commit_mark
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ class ModelChoice:
         self._database = database
         self._options = RuntimeOptions(device=config.model.device, threads=config.model.threads)
         self._others: dict[str, LoadedModel | None] = {}  # by fingerprint
+        self._ahead: tuple[tuple[int, int, int], list[BundleAhead]] | None = None
         self.notice: str | None = None  # why the answering model is not the chosen one
 
     @cached_property
@@ -51,9 +53,7 @@ class ModelChoice:
         That is the chosen one, once it has heard what any other has; until then the other one,
         as long as that is still installed.
         """
-        with self._database.reading() as session:
-            ahead = bundles_ahead(session, of=self.chosen.bundle.fingerprint)
-        for other in ahead:
+        for other in self._bundles_ahead():
             if other.fingerprint not in self._others:
                 self._others[other.fingerprint] = self._installed(other)
             found = self._others[other.fingerprint]
@@ -65,6 +65,14 @@ class ModelChoice:
                 return found
         self.notice = None
         return self.chosen
+
+    def _bundles_ahead(self) -> list[BundleAhead]:
+        """As of now; in a large library worth keeping until somebody commits."""
+        with self._database.reading() as session:
+            mark = commit_mark(session)
+            if self._ahead is None or self._ahead[0] != mark:
+                self._ahead = mark, bundles_ahead(session, of=self.chosen.bundle.fingerprint)
+        return self._ahead[1]
 
     def _say(self, notice: str) -> None:
         if notice != self.notice:  # once, and again when it says something else
