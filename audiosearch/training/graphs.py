@@ -42,6 +42,7 @@ class EncoderGraph(nn.Module):
     ) -> None:
         super().__init__()
         self.log_mel, self.encoder = inference_form(frontend, encoder)
+        self.trained = encoder  # whose tags are asked for parts; what is not asked is not exported
         self.decoder = decoder
         self.head = head
 
@@ -53,7 +54,7 @@ class EncoderGraph(nn.Module):
         tags = torch.sigmoid(heard.logits)
         if self.head is None:
             return frames, embedding, tags
-        return frames, embedding, self.head(tag_evidence(self.encoder, heard.frames)), tags
+        return frames, embedding, self.head(tag_evidence(self.trained, heard.frames)), tags
 
 
 class MemoryGraph(nn.Module):
