@@ -48,7 +48,8 @@ def main(sounds: str | None, library: Path | None, query: str) -> None:
     click.echo(f"  interpreter   median {bare:.2f} s")
     click.echo(f"  imports       median {imports - bare:.2f} s")
     middle = sorted(runs, key=lambda each: each.wall_s)[RUNS // 2]
-    click.echo(f"  of one run:   {middle.err.strip().splitlines()[-1]}")
+    stages = next(line for line in middle.err.splitlines() if " s in all" in line)
+    click.echo(f"  of one run:   {stages}")
     click.echo(f"  peak memory   {max(each.peak_mb for each in runs):.0f} MB")
 
 
