@@ -18,6 +18,7 @@ from audiosearch.model.text import split_words
 from audiosearch.search.hits import Found
 from audiosearch.search.view import View
 from audiosearch.store.queries import fulltext
+from audiosearch.store.queries.scope import among
 from audiosearch.store.queries.search import windows_given
 
 Ids = npt.NDArray[np.int64]
@@ -46,7 +47,9 @@ def windows_captioned(view: View, query: str) -> Ids:
     ]
     given = windows_given(view.session, captions, bundle_id=view.bundle_id)
     found = np.unique(np.array([window_id for _, window_id in given], dtype=np.int64))
-    return found if view.allowed is None else np.intersect1d(found, view.allowed)
+    if view.allowed is None:
+        return found
+    return np.array(among(found.tolist(), view.allowed), dtype=np.int64)
 
 
 def first(found: Sequence[Found], captioned: Ids) -> list[Found]:
