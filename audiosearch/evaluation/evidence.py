@@ -42,9 +42,7 @@ class Trial:
             relevant: (n_clips, n_captions) which belong together.
         """
         scorer = self.subject.scorer
-        table = loss_table(
-            captions, heard, scorer=scorer, work=self.work, progress=self.progress
-        )
+        table = loss_table(captions, heard, scorer=scorer, work=self.work, progress=self.progress)
         return Evidence(
             cross_entropies=table.cross_entropies,
             without_sound=table.without_sound,
