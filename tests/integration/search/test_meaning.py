@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -34,12 +33,12 @@ def test_a_bridged_word_is_judged_as_the_word_it_leads_to(library: LibraryBuilde
     assert bridged.read_as == {"canine": "dog"}
     assert bridged.unknown_words == ()
     assert known.read_as == {}
-    losses = {hit.window_id: hit.cross_entropy for hit in known.hits}
-    assert losses
-    assert {hit.window_id: hit.cross_entropy for hit in bridged.hits} == losses
-    # The text tower knows the word itself, and may see it otherwise.
-    scores = {hit.window_id: hit.score for hit in known.hits}
-    assert {hit.window_id: hit.score for hit in bridged.hits} != scores
+    # The text tower knows the word itself, and may prefer other windows of a recording for it.
+    by_window = {hit.window_id: hit for hit in known.hits}
+    both = [(hit, by_window[hit.window_id]) for hit in bridged.hits if hit.window_id in by_window]
+    assert len(both) > 1
+    assert all(one.cross_entropy == other.cross_entropy for one, other in both)
+    assert any(one.score != other.score for one, other in both)
 
 
 def test_explanations_say_what_a_word_was_read_as(library: LibraryBuilder) -> None:
