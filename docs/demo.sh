@@ -5,7 +5,8 @@
 # own: your own library, if you have one, is left alone.
 set -eu
 work=$1
-sounds=${2:-}
+given=${2:-}
+sounds=$given
 mkdir -p "$work"
 AUDIOSEARCH_DATA_DIR=$(cd "$work" && pwd)/library
 AUDIOSEARCH_CONFIG=$work/config.toml
@@ -30,8 +31,17 @@ ask() {
 }
 
 ask index "$sounds"
-ask find "a bell rings" -n 3
-ask find "knocking on a door, then a bell rings" -n 3
-ask find "rain is falling" -n 3
+if [ -z "$given" ]; then
+    ask find "a telephone rings" -n 3
+    # scene-1.wav is knocking and then a bell, scene-2.wav the other way round.
+    ask find "someone knocks on a door before a bell rings" -n 2
+    ask find "a bell rings and then someone knocks" -n 2
+    printf '\nListen to them in %s: scene-1.wav is knocking, then a bell; scene-2.wav a bell, then knocking.\n' \
+        "$sounds"
+else
+    ask find "someone is speaking" -n 3
+    ask find "an engine is running" -n 3
+    ask find "a bird sings while the wind blows" -n 3
+fi
 printf '\nTry your own: make demo SOUNDS=/my/folder, or AUDIOSEARCH_DATA_DIR=%s audiosearch find "..."\n' \
     "$AUDIOSEARCH_DATA_DIR"
