@@ -20,7 +20,7 @@ import numpy.typing as npt
 import soxr
 
 from audiosearch.errors import AudiosearchError
-from audiosearch.training.synthetic import MAKERS, make_sound
+from audiosearch.training.made_sounds import MAKERS, make_sound
 
 SYNTHETIC_SOURCE = "synthetic"
 SYNTHETIC_SECONDS = 5.0

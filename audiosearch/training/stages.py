@@ -32,6 +32,7 @@ from audiosearch.training.dataset import (
     synthetic_clips,
 )
 from audiosearch.training.decoder import DecoderConfig, DecoderNetwork
+from audiosearch.training.decoder_recipe import STARTER_DECODER, starter_decoder_config
 from audiosearch.training.export import (
     BeamSettings,
     BundleFacts,
@@ -46,11 +47,7 @@ from audiosearch.training.instruments import render_instruments
 from audiosearch.training.material import Material, gather_material
 from audiosearch.training.scenes import Planner, Scene
 from audiosearch.training.tagging import evaluate_tagging
-from audiosearch.training.train_decoder import (
-    STARTER_DECODER,
-    DecoderTrainer,
-    starter_decoder_config,
-)
+from audiosearch.training.train_decoder import DecoderTrainer
 from audiosearch.training.train_encoder import STARTER_ENCODER, EncoderTrainer
 from audiosearch.training.train_joint import load_joint
 from audiosearch.training.vocabulary import collect_words, make_vocabulary

@@ -8,13 +8,8 @@ its own parameters and, where there is one, its method, so that no single formul
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
-import soxr
-
-from audiosearch.audio import synthesis
 
 Samples = npt.NDArray[np.float32]
 Rng = np.random.Generator
@@ -24,7 +19,8 @@ def _seconds(count: int, rate: int) -> npt.NDArray[np.float64]:
     return np.arange(count, dtype=np.float64) / rate
 
 
-def _log_uniform(rng: Rng, low: float, high: float) -> float:
+def log_uniform(rng: Rng, low: float, high: float) -> float:
+    """A number between the two, every octave being as likely."""
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
@@ -54,7 +50,8 @@ def slow_wave(rng: Rng, *, count: int, rate: int, hz: float) -> npt.NDArray[np.f
     return np.interp(np.linspace(0, points - 1, count), np.arange(points), knots)
 
 
-def _peak(wave: npt.NDArray[np.float64], peak: float) -> Samples:
+def to_peak(wave: npt.NDArray[np.float64], peak: float) -> Samples:
+    """The sound scaled to this peak."""
     return np.asarray(wave * (peak / (np.max(np.abs(wave)) + 1e-9)), dtype=np.float32)
 
 
@@ -85,23 +82,23 @@ def _tone(rng: Rng, hz: float, count: int, rate: int) -> npt.NDArray[np.float64]
 def beeps(rng: Rng, count: int, rate: int) -> Samples:
     """Short tones with gaps: one pitch or two, evenly spaced or in groups."""
     wave = np.zeros(count)
-    pitches = [_log_uniform(rng, 350, 4000)]
+    pitches = [log_uniform(rng, 350, 4000)]
     if rng.random() < 0.3:
         pitches.append(pitches[0] * rng.uniform(0.6, 1.6))
-    length = int(rate * _log_uniform(rng, 0.05, 0.5))
-    period = length + int(rate * _log_uniform(rng, 0.05, 0.9))
+    length = int(rate * log_uniform(rng, 0.05, 0.5))
+    period = length + int(rate * log_uniform(rng, 0.05, 0.9))
     group, pause = int(rng.integers(1, 6)), int(rate * rng.uniform(0, 0.8))
     at, index = int(rng.uniform(0, 0.5) * rate), 0
     while at < count:
         _add(wave, _tone(rng, pitches[index % len(pitches)], length, rate), at)
         index += 1
         at += period + (pause if index % group == 0 else 0)
-    return _peak(wave, 0.7)
+    return to_peak(wave, 0.7)
 
 
 def steady_tone(rng: Rng, count: int, rate: int) -> Samples:
     """One held tone."""
-    return _peak(_tone(rng, _log_uniform(rng, 80, 6000), count, rate), 0.6)
+    return to_peak(_tone(rng, log_uniform(rng, 80, 6000), count, rate), 0.6)
 
 
 def mains_hum(rng: Rng, count: int, rate: int) -> Samples:
@@ -112,15 +109,15 @@ def mains_hum(rng: Rng, count: int, rate: int) -> Samples:
     for harmonic in range(1, int(rng.integers(5, 24))):
         level = rng.uniform(0.2, 1) / harmonic ** rng.uniform(0.5, 1.5)
         wave += level * np.sin(2 * np.pi * base * harmonic * times + rng.uniform(0, 6.28))
-    return _peak(wave + rng.uniform(0, 0.05) * rng.standard_normal(count), 0.5)
+    return to_peak(wave + rng.uniform(0, 0.05) * rng.standard_normal(count), 0.5)
 
 
 def siren(rng: Rng, count: int, rate: int) -> Samples:
     """A swept or two-tone siren."""
     times = _seconds(count, rate)
-    low = _log_uniform(rng, 350, 900)
+    low = log_uniform(rng, 350, 900)
     high = low * rng.uniform(1.25, 2.6)
-    turn = (times * _log_uniform(rng, 0.15, 4.0) + rng.uniform()) % 1
+    turn = (times * log_uniform(rng, 0.15, 4.0) + rng.uniform()) % 1
     kind = rng.integers(4)
     if kind == 0:
         shape = 0.5 - 0.5 * np.cos(2 * np.pi * turn)
@@ -136,49 +133,49 @@ def siren(rng: Rng, count: int, rate: int) -> Samples:
     for harmonic in range(1, int(rng.integers(2, 7))):
         wave += np.sin(harmonic * phase) / harmonic**falls
     level = 0.4 + 0.6 * slow_wave(rng, count=count, rate=rate, hz=0.3)
-    return _peak(wave * level, 0.8)
+    return to_peak(wave * level, 0.8)
 
 
 def steady_noise(rng: Rng, count: int, rate: int) -> Samples:
     """White, pink, brown or band-limited noise without any change."""
     if rng.random() < 0.6:
         slope = float(rng.choice([0.0, 0.0, 3.0, 4.5, 6.0]))
-        return _peak(coloured_noise(rng, count=count, slope_db=slope), 0.6)
-    low = _log_uniform(rng, 60, 2000)
+        return to_peak(coloured_noise(rng, count=count, slope_db=slope), 0.6)
+    low = log_uniform(rng, 60, 2000)
     high = min(low * rng.uniform(2, 12), rate * 0.49)
-    return _peak(band_noise(rng, count=count, rate=rate, low_hz=low, high_hz=high), 0.6)
+    return to_peak(band_noise(rng, count=count, rate=rate, low_hz=low, high_hz=high), 0.6)
 
 
 def rain(rng: Rng, count: int, rate: int) -> Samples:
     """Bright noise that flickers, with the clicks of single drops above it."""
     high = rng.uniform(4000, rate * 0.49)
-    low = _log_uniform(rng, 200, 1800)
+    low = log_uniform(rng, 200, 1800)
     bed = band_noise(rng, count=count, rate=rate, low_hz=low, high_hz=high)
     flicker = np.clip(1 + rng.uniform(0.05, 0.5) * rng.standard_normal(count // 64 + 2), 0.1, 3)
     bed *= np.interp(np.arange(count) / 64, np.arange(flicker.size), flicker)
     wave = bed * rng.uniform(0.3, 1)
-    for _ in range(int(count / rate * _log_uniform(rng, 15, 250))):
+    for _ in range(int(count / rate * log_uniform(rng, 15, 250))):
         length = int(rate * rng.uniform(0.002, 0.02))
         decay = np.exp(-_seconds(length, rate) * rng.uniform(200, 1500))
         drop = rng.standard_normal(length) * decay * rng.exponential(1.2)
         if rng.random() < 0.4:
-            pitch = _log_uniform(rng, 800, 6000)
+            pitch = log_uniform(rng, 800, 6000)
             drop = np.sin(2 * np.pi * pitch * _seconds(length, rate)) * decay * rng.exponential(1.2)
         _add(wave, drop, int(rng.integers(count)))
     level = 0.7 + 0.3 * slow_wave(rng, count=count, rate=rate, hz=0.4)
-    return _peak(wave * level, 0.7)
+    return to_peak(wave * level, 0.7)
 
 
 def wind(rng: Rng, count: int, rate: int) -> Samples:
     """Low noise that swells, with a wandering whistle at times."""
-    swell = slow_wave(rng, count=count, rate=rate, hz=_log_uniform(rng, 0.2, 1.2))
+    swell = slow_wave(rng, count=count, rate=rate, hz=log_uniform(rng, 0.2, 1.2))
     bed = coloured_noise(rng, count=count, slope_db=rng.uniform(3, 7)) * (0.15 + swell)
     body = band_noise(
         rng,
         count=count,
         rate=rate,
-        low_hz=_log_uniform(rng, 40, 300),
-        high_hz=_log_uniform(rng, 400, 1500),
+        low_hz=log_uniform(rng, 40, 300),
+        high_hz=log_uniform(rng, 400, 1500),
     )
     wave = bed + rng.uniform(0, 1) * body * swell**2
     if rng.random() < 0.4:
@@ -186,7 +183,7 @@ def wind(rng: Rng, count: int, rate: int) -> Samples:
         carrier = np.cos(2 * np.pi * np.cumsum(path) / rate)
         rough = band_noise(rng, count=count, rate=rate, low_hz=5, high_hz=40)
         wave += 0.4 * carrier * rough * swell
-    return _peak(wave, 0.7)
+    return to_peak(wave, 0.7)
 
 
 def sea_waves(rng: Rng, count: int, rate: int) -> Samples:
@@ -195,7 +192,7 @@ def sea_waves(rng: Rng, count: int, rate: int) -> Samples:
     swell = (0.5 - 0.5 * np.cos(2 * np.pi * turn)) ** rng.uniform(1, 3)
     low = coloured_noise(rng, count=count, slope_db=rng.uniform(3, 6)) * (0.15 + swell)
     bright = coloured_noise(rng, count=count, slope_db=rng.uniform(0, 2)) * swell**2
-    return _peak(low + rng.uniform(0.2, 1.0) * bright, 0.7)
+    return to_peak(low + rng.uniform(0.2, 1.0) * bright, 0.7)
 
 
 def ticking(rng: Rng, count: int, rate: int) -> Samples:
@@ -207,14 +204,14 @@ def ticking(rng: Rng, count: int, rate: int) -> Samples:
     ticks = []
     for shift in (1.0, rng.uniform(0.75, 1.3)):
         decay = np.exp(-times * rng.uniform(120, 900))
-        pitch = _log_uniform(rng, 900, 6500) * shift
+        pitch = log_uniform(rng, 900, 6500) * shift
         tone = np.sin(2 * np.pi * min(pitch, rate * 0.45) * times)
         ticks.append(
             decay * (rng.uniform(0.2, 1) * tone + rng.uniform(0, 0.8) * _burst(rng, length))
         )
     for index in range(int(count / period) + 1):
         _add(wave, ticks[index % 2], int(index * period + rng.uniform(0, 0.01) * rate))
-    return _peak(wave + 0.002 * rng.standard_normal(count), 0.8)
+    return to_peak(wave + 0.002 * rng.standard_normal(count), 0.8)
 
 
 def _burst(rng: Rng, length: int) -> npt.NDArray[np.float64]:
@@ -230,21 +227,21 @@ def clicks(rng: Rng, count: int, rate: int) -> Samples:
             length = int(rate * rng.uniform(0.002, 0.012))
             decay = np.exp(-_seconds(length, rate) * rng.uniform(400, 1500))
             _add(wave, _burst(rng, length) * decay * rng.uniform(0.4, 1), at + int(offset * rate))
-        at += int(rate * _log_uniform(rng, 0.2, 1.5))
-    return _peak(wave + 0.002 * rng.standard_normal(count), 0.7)
+        at += int(rate * log_uniform(rng, 0.2, 1.5))
+    return to_peak(wave + 0.002 * rng.standard_normal(count), 0.7)
 
 
 def bell(rng: Rng, count: int, rate: int) -> Samples:
     """Struck bells: inharmonic partials that die away, struck again and again."""
     wave = np.zeros(count)
-    base = _log_uniform(rng, 150, 1400)
+    base = log_uniform(rng, 150, 1400)
     ratios = np.array([0.5, 1.0, 1.2, 1.5, 2.0, 2.5, 2.66, 3.0, 4.0, 5.33])
     chosen = ratios[rng.random(ratios.size) < 0.7] * rng.uniform(0.99, 1.01)
     chosen = np.append(chosen, 1.0)
-    decay = _log_uniform(rng, 0.4, 3.0)
+    decay = log_uniform(rng, 0.4, 3.0)
     length = min(count, int(rate * decay * 4))
     times = _seconds(length, rate)
-    at, period = int(rng.uniform(0, 0.8) * rate), _log_uniform(rng, 0.5, 3.0)
+    at, period = int(rng.uniform(0, 0.8) * rate), log_uniform(rng, 0.5, 3.0)
     while at < count:
         strike = np.zeros(length)
         for ratio in chosen[chosen * base < rate * 0.45]:
@@ -252,14 +249,14 @@ def bell(rng: Rng, count: int, rate: int) -> Samples:
             strike += rng.uniform(0.2, 1) * fading * np.sin(2 * np.pi * base * ratio * times)
         _add(wave, strike, at)
         at += int(rate * period * rng.uniform(0.95, 1.05))
-    return _peak(wave, 0.8)
+    return to_peak(wave, 0.8)
 
 
 def knocks(rng: Rng, count: int, rate: int) -> Samples:
     """Knocks on wood: two to six dull thumps, a pause, and again."""
     wave = np.zeros(count)
     at = int(rng.uniform(0, 0.6) * rate)
-    base, gap = _log_uniform(rng, 70, 400), rng.uniform(0.13, 0.4)
+    base, gap = log_uniform(rng, 70, 400), rng.uniform(0.13, 0.4)
     damping = rng.uniform(15, 70)
     while at < count:
         for _ in range(int(rng.integers(2, 7))):
@@ -271,12 +268,12 @@ def knocks(rng: Rng, count: int, rate: int) -> Samples:
             _add(wave, (strike + rng.uniform(0.2, 1.2) * attack) * rng.uniform(0.6, 1), at)
             at += int(rate * gap * rng.uniform(0.9, 1.1))
         at += int(rate * rng.uniform(0.5, 2.5))
-    return _peak(wave + 0.002 * rng.standard_normal(count), 0.8)
+    return to_peak(wave + 0.002 * rng.standard_normal(count), 0.8)
 
 
 def engine(rng: Rng, count: int, rate: int) -> Samples:
     """A motor: a low pulse with many harmonics, some roughness, steady or revving."""
-    pace = _log_uniform(rng, 18, 110)
+    pace = log_uniform(rng, 18, 110)
     speed = 1 + rng.uniform(0, 0.35) * slow_wave(rng, count=count, rate=rate, hz=0.4)
     phase = 2 * np.pi * np.cumsum(pace * speed) / rate
     wave = np.zeros(count)
@@ -288,13 +285,13 @@ def engine(rng: Rng, count: int, rate: int) -> Samples:
     wave /= np.max(np.abs(wave)) + 1e-9
     rough = coloured_noise(rng, count=count, slope_db=rng.uniform(2, 6))
     wave += rng.uniform(0.02, 0.3) * rough * (0.6 + 0.4 * np.sin(phase * 0.5))
-    return _peak(wave, 0.7)
+    return to_peak(wave, 0.7)
 
 
 def chirps(rng: Rng, count: int, rate: int) -> Samples:
     """Bird-like chirps: fast sweeps between 2 and 7 kHz in phrases."""
     wave = np.zeros(count)
-    at, base = int(rng.uniform(0, 0.5) * rate), _log_uniform(rng, 2000, 4500)
+    at, base = int(rng.uniform(0, 0.5) * rate), log_uniform(rng, 2000, 4500)
     while at < count:
         depth, notes = rng.uniform(-0.4, 0.5), int(rng.integers(1, 7))
         for _ in range(notes):
@@ -305,13 +302,13 @@ def chirps(rng: Rng, count: int, rate: int) -> Samples:
             _add(wave, note * rng.uniform(0.5, 1), at)
             at += length + int(rate * rng.uniform(0.02, 0.12))
         at += int(rate * rng.uniform(0.2, 1.2))
-    return _peak(wave + 0.003 * rng.standard_normal(count), 0.7)
+    return to_peak(wave + 0.003 * rng.standard_normal(count), 0.7)
 
 
 def telephone(rng: Rng, count: int, rate: int) -> Samples:
     """A telephone: two bells struck by turns, or an electronic warble, on and off."""
     wave = np.zeros(count)
-    low = _log_uniform(rng, 500, 1800)
+    low = log_uniform(rng, 500, 1800)
     pair = (low, low * rng.uniform(1.08, 1.45))
     on, off = rng.uniform(0.7, 2.2), rng.uniform(0.4, 3.0)
     pace, struck = rng.uniform(0.03, 0.07), rng.random() < 0.6
@@ -329,21 +326,21 @@ def telephone(rng: Rng, count: int, rate: int) -> Samples:
                 note = np.sign(np.sin(2 * np.pi * hz * times)) * 0.5
             _add(wave, note, int((start + stroke * pace) * rate))
         start += on + off
-    return _peak(wave + 0.001 * rng.standard_normal(count), 0.7)
+    return to_peak(wave + 0.001 * rng.standard_normal(count), 0.7)
 
 
 def heartbeat(rng: Rng, count: int, rate: int) -> Samples:
     """Lub-dub: two low thumps close together, again and again."""
     wave = 0.005 * coloured_noise(rng, count=count, slope_db=6.0)
     period, gap = rng.uniform(0.45, 1.2), rng.uniform(0.2, 0.34)
-    hz, at = _log_uniform(rng, 35, 90), float(rng.uniform(0, 0.5))
+    hz, at = log_uniform(rng, 35, 90), float(rng.uniform(0, 0.5))
     length = int(rate * rng.uniform(0.09, 0.18))
     while at < count / rate:
         for offset, pitch, level in ((0.0, hz, 1.0), (gap, hz * rng.uniform(1.1, 1.4), 0.7)):
             thump = np.sin(2 * np.pi * pitch * _seconds(length, rate)) * np.hanning(length)
             _add(wave, level * thump, int((at + offset) * rate))
         at += max(period, gap + 0.2) * rng.uniform(0.96, 1.04)
-    return _peak(wave, 0.8)
+    return to_peak(wave, 0.8)
 
 
 def silence(rng: Rng, count: int, rate: int) -> Samples:
@@ -351,58 +348,3 @@ def silence(rng: Rng, count: int, rate: int) -> Samples:
     del rate
     level = 0.0 if rng.random() < 0.5 else 10 ** rng.uniform(-4.5, -3.5)
     return (level * rng.standard_normal(count)).astype(np.float32)
-
-
-MAKERS: dict[str, Callable[[Rng, int, int], Samples]] = {
-    "beeping": beeps,
-    "steady_tone": steady_tone,
-    "electric_hum": mains_hum,
-    "siren": siren,
-    "static_noise": steady_noise,
-    "rain": rain,
-    "wind": wind,
-    "sea_waves": sea_waves,
-    "clock_tick": ticking,
-    "mouse_click": clicks,
-    "bell": bell,
-    "door_wood_knock": knocks,
-    "engine": engine,
-    "chirping_birds": chirps,
-    "silence": silence,
-    "telephone": telephone,
-    "heartbeat": heartbeat,
-}
-"""Label to maker; each takes (rng, number of samples, samples per second)."""
-
-
-DEMONSTRATED: dict[str, Callable[[Rng], npt.NDArray[np.float64]]] = {
-    "beeping": synthesis.beeps,
-    "bell": synthesis.bell,
-    "chirping_birds": synthesis.birds,
-    "clock_tick": synthesis.clock,
-    "door_wood_knock": synthesis.knocks,
-    "engine": synthesis.engine,
-    "heartbeat": synthesis.heartbeat,
-    "rain": synthesis.rain,
-    "siren": synthesis.siren,
-    "static_noise": synthesis.hiss,
-    "telephone": synthesis.phone,
-    "wind": synthesis.wind,
-}
-"""The makers of the example sounds that a new user hears first."""
-DEMONSTRATED_SHARE = 0.2
-
-
-def make_sound(*, label: str, seed: int, seconds: float, rate: int) -> Samples:
-    """One made sound; the same seed gives the same samples.
-
-    Some are those of the program's examples, at another speed.
-    """
-    rng = np.random.default_rng([seed, sorted(MAKERS).index(label)])
-    count = int(seconds * rate)
-    if label not in DEMONSTRATED or rng.random() >= DEMONSTRATED_SHARE:
-        return MAKERS[label](rng, count, rate)
-    speed = _log_uniform(rng, 0.8, 1.25)
-    wave = soxr.resample(DEMONSTRATED[label](rng), synthesis.RATE * speed, rate, quality="HQ")
-    start = int(rng.integers(max(1, wave.size - count + 1)))
-    return _peak(wave[start : start + count], 0.7)

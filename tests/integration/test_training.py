@@ -19,7 +19,7 @@ from audiosearch.model.bundle import load_bundle  # noqa: E402
 from audiosearch.training import stages, text_stages  # noqa: E402
 from audiosearch.training.__main__ import main  # noqa: E402
 from audiosearch.training.convnext import starter_config  # noqa: E402
-from audiosearch.training.synthetic import make_sound  # noqa: E402
+from audiosearch.training.made_sounds import make_sound  # noqa: E402
 
 LABELS = ("siren", "bell", "rain", "engine", "clock_tick", "door_wood_knock")
 COLUMNS = ("path", "label", "source", "group", "fold", "licence", "attribution")

@@ -11,8 +11,8 @@ from audiosearch.model.text import normalise
 from audiosearch.training import captions
 from audiosearch.training.captions import PHRASES, Description, Relation, write_caption
 from audiosearch.training.labels import TAGS_OF_LABEL
+from audiosearch.training.made_sounds import MAKERS
 from audiosearch.training.sound_phrases import SOUND_OF_LABEL
-from audiosearch.training.synthetic import MAKERS
 
 PHRASE_OWNER = {phrase: sound for sound, p in PHRASES.items() for phrase in (*p.clauses, *p.nouns)}
 OWNERS: dict[str, set[str]] = {}

@@ -16,7 +16,7 @@ from audiosearch.training.dataset import (
     read_manifest,
     synthetic_clips,
 )
-from audiosearch.training.synthetic import MAKERS, make_sound
+from audiosearch.training.made_sounds import MAKERS, make_sound
 
 RULE = SplitRule(hold_out_fold="4", share=0.2, seed=1)
 COLUMNS = (
