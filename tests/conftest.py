@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,10 @@ from tests.sounds import noise, tones, write_audio
 # A shared, busy machine is no reason to fail: tests hold no times.
 settings.register_profile("audiosearch", deadline=None)
 settings.load_profile("audiosearch")
+
+# Begun in the background of a shell, this process ignores interrupts, and so would each command
+# that a test starts and interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
