@@ -57,7 +57,7 @@ def answering(command: Command) -> Iterator[subprocess.Popen[bytes]]:
 def beside(filled: Command, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
     """The command with a copy of the library, for which a process answers."""
     data_dir = tmp_path_factory.mktemp("beside") / "data"
-    shutil.copytree(filled.data_dir, data_dir)
+    shutil.copytree(filled.data_dir, data_dir, ignore=shutil.ignore_patterns("answers"))
     command = replace(filled, data_dir=data_dir)
     with answering(command):
         yield command

@@ -15,7 +15,7 @@ LABEL = ["path", "start_s", "end_s", "rank", "label", "score", "cross_entropy", 
 @pytest.fixture
 def own(filled: Command, tmp_path: Path) -> Command:
     """A copy of the filled library, to change."""
-    shutil.copytree(filled.data_dir, tmp_path / "own")
+    shutil.copytree(filled.data_dir, tmp_path / "own", ignore=shutil.ignore_patterns("answers"))
     return Command(data_dir=tmp_path / "own", bundle=filled.bundle)
 
 

@@ -173,7 +173,8 @@ def test_signals_end_it_in_the_middle_of_the_work(
         watch.process.send_signal(signal.SIGTERM)
         time.sleep(0.2)
     status, err = watch.end()
-    assert status in ({0} if n_signals == 1 else {0, 130})  # it may have ended before the second
+    # The second may come when the first has nearly, or wholly, ended it.
+    assert status in ({0} if n_signals == 1 else {0, 130, -signal.SIGTERM})
     assert "Traceback" not in err
     assert quick("verify").status == 0
     rest = quick("index", "--json").rows[0]

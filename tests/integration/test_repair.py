@@ -206,7 +206,8 @@ def test_damaged_pages_cannot_be_repaired_and_nothing_is_changed(database: Datab
     with closing(sqlite3.connect(database.path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     content = bytearray(database.path.read_bytes())
-    for start in range(len(content) // 2, len(content), 4096):
+    n_pages = len(content) // 4096
+    for start in range(n_pages // 2 * 4096, len(content), 4096):  # the heads of pages
         content[start : start + 64] = b"\xa5" * 64
     database.path.write_bytes(content)
     with open_anew(database) as opened, pytest.raises(LibraryCorrupt) as caught:
