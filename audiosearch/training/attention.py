@@ -57,28 +57,6 @@ class Attention(nn.Module):
         return result
 
 
-class EncoderLayer(nn.Module):
-    """Pre-norm self-attention and feed-forward, both added to their input."""
-
-    def __init__(self, dim: int, heads: int, feedforward: int, dropout: float) -> None:
-        super().__init__()
-        self.attention = Attention(dim, heads, dropout)
-        self.norm1 = nn.LayerNorm(dim)
-        self.norm2 = nn.LayerNorm(dim)
-        self.linear1 = nn.Linear(dim, feedforward)
-        self.linear2 = nn.Linear(feedforward, dim)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """`(B, S, D)` to the same shape; `mask` `(B, 1, 1, S)` is added to the scores."""
-        y = self.norm1(x)
-        keys, values = self.attention.keys_values(y)
-        x = x + self.dropout(self.attention.attend(self.attention.queries(y), keys, values, mask))
-        y = self.linear2(self.dropout(functional.gelu(self.linear1(self.norm2(x)))))
-        result: Tensor = x + self.dropout(y)
-        return result
-
-
 def sinusoids(length: int, dim: int) -> Tensor:
     """Fixed positions `(length, dim)`: sine and cosine in turn, base 10000."""
     position = torch.arange(length, dtype=torch.float32).unsqueeze(1)

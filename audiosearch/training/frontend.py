@@ -32,11 +32,6 @@ class FrontendConfig:
     average: int = 1
     """How many neighbouring power frames are averaged into one."""
 
-    @property
-    def frame_s(self) -> float:
-        """Seconds from one output frame to the next."""
-        return self.hop * self.average / self.sample_rate
-
 
 PAPER_FRONTEND = FrontendConfig(
     sample_rate=32_000, n_fft=1024, window=1024, hop=320, mels=224, low_hz=50.0, high_hz=14_000.0

@@ -48,11 +48,6 @@ def encode_captions(vocabulary: Vocabulary, texts: Sequence[str], *, limit: int)
     return pad_rows([(BOS, *vocabulary.encode(text)[:limit], EOS) for text in texts])
 
 
-def encode_queries(vocabulary: Vocabulary, texts: Sequence[str], *, limit: int) -> Ids:
-    """Ids `(n, S)` of bare words, as the text tower takes them."""
-    return pad_rows([vocabulary.encode(text)[:limit] for text in texts])
-
-
 def forget_words(
     rng: np.random.Generator, ids: Ids, *, chance: float, function_words: frozenset[int]
 ) -> Ids:

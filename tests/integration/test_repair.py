@@ -16,6 +16,7 @@ from audiosearch.store.queries import captions, fulltext
 from audiosearch.store.repair import Repaired, repair
 from audiosearch.store.schema import CaptionSource
 from audiosearch.store.verify import BundleDims, verify
+from tests.damage import damage as change_rows
 from tests.indexing_fakes import (
     EMBEDDING,
     FRAME_DIM,
@@ -49,11 +50,8 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 def damage(database: Database, *statements: str) -> None:
-    with closing(sqlite3.connect(database.path)) as connection, connection:
-        connection.execute("PRAGMA foreign_keys = OFF")
-        connection.execute("PRAGMA ignore_check_constraints = ON")
-        for statement in statements:
-            assert connection.execute(statement).rowcount > 0, statement
+    """Change rows so that `verify` sees it."""
+    change_rows(database, *statements)
     assert verify(database, dims=DIMS) != []
 
 

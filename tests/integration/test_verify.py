@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from audiosearch.store.database import Database, open_database
 from audiosearch.store.verify import BundleDims, verify
+from tests.damage import damage
 from tests.indexing_fakes import (
     EMBEDDING,
     FRAME_DIM,
@@ -31,15 +30,6 @@ def database(tmp_path: Path) -> Iterator[Database]:
     with open_database(tmp_path / "library.sqlite3") as database:
         run_index(database, tmp_path / "sounds", open_reader=WaveReader)
         yield database
-
-
-def damage(database: Database, *statements: str) -> None:
-    """Change rows behind everyone's back, constraints off."""
-    with closing(sqlite3.connect(database.path)) as connection, connection:
-        connection.execute("PRAGMA foreign_keys = OFF")
-        connection.execute("PRAGMA ignore_check_constraints = ON")
-        for statement in statements:
-            assert connection.execute(statement).rowcount > 0, statement
 
 
 def blob(digits: str) -> str:
