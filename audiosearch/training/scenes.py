@@ -62,7 +62,8 @@ class Planner:
     def plan(self, count: int) -> list[Scene]:
         """About `count` scenes of all kinds; twins stand next to each other."""
         kinds: list[tuple[float, Callable[[], list[Scene]]]] = [
-            (0.34, self._single),
+            (0.28, self._single),
+            (0.14, self.long_single),
             (0.15, self.pair),  # makes two
             (0.12, self._together),
             (0.08, self._triple),
@@ -155,6 +156,24 @@ class Planner:
             at = 0
         placed = Placed(clip=clip, start=start, count=count, at=at, gain_db=self._gain())
         return [self._scene([placed], Description(Relation.ONE, (name,)), seconds)]
+
+    def long_single(self) -> list[Scene]:
+        """One sound for most of a whole window, repeated where its clip is too short for that.
+
+        Most windows that people have are like this; without them ten seconds would always mean
+        that several things are to be said.
+        """
+        name = self.names[int(self.rng.choice(len(self.names), p=self.weights))]
+        clips = self.material.clips_of[name]
+        clip = clips[int(self.rng.integers(len(clips)))]
+        first, _ = self.material.active[clip]
+        total = int(SCENE_S * self.rate)
+        count = int(self.rng.uniform(4.0, SCENE_S) * self.rate)
+        if name in BACKGROUND_SOUNDS and self.rng.random() < 0.6:
+            count = total
+        at = int(self.rng.integers(total - count + 1))
+        placed = Placed(clip=clip, start=first, count=count, at=at, gain_db=self._gain())
+        return [self._scene([placed], Description(Relation.ONE, (name,)))]
 
     def _sequence(self, clips: list[int], *, high_s: float) -> list[list[Placed]]:
         """The clips one after the other; with two clips, the other way round as well."""

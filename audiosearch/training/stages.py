@@ -33,6 +33,7 @@ from audiosearch.training.dataset import (
 )
 from audiosearch.training.decoder import DecoderConfig, DecoderNetwork
 from audiosearch.training.decoder_recipe import STARTER_DECODER, starter_decoder_config
+from audiosearch.training.encoder_recipe import STARTER_ENCODER
 from audiosearch.training.export import (
     BeamSettings,
     BundleFacts,
@@ -48,7 +49,7 @@ from audiosearch.training.material import Material, gather_material
 from audiosearch.training.scenes import Planner, Scene
 from audiosearch.training.tagging import evaluate_tagging
 from audiosearch.training.train_decoder import DecoderTrainer
-from audiosearch.training.train_encoder import STARTER_ENCODER, EncoderTrainer
+from audiosearch.training.train_encoder import EncoderTrainer
 from audiosearch.training.train_joint import load_joint
 from audiosearch.training.vocabulary import collect_words, make_vocabulary
 from audiosearch.training.wording_figures import by_wording, hear_singles, wording_figures
@@ -58,6 +59,8 @@ DESCRIPTION = (
     "Everyday sounds, animals, machines, weather, speech and simple synthetic sounds in English; "
     "trained from open recordings on two CPU cores."
 )
+CLIP_COLUMNS = ("path", "label", "source", "group", "licence", "attribution")
+TUNED = "tuned"  # what the list of clips calls those that the score was fitted on
 
 
 @dataclass(frozen=True)
@@ -236,15 +239,14 @@ def _phrased(sounds: SoundCache, split: Split) -> list[int]:
 
 
 def _write_clip_list(sounds: SoundCache, path: Path) -> None:
-    """Every recording that some stage was trained on, with its licence and author."""
+    """Every recording that was trained or tuned on (`split`), with its licence and author."""
     with path.open("w", encoding="utf-8", newline="") as lines:
         writer = csv.writer(lines, lineterminator="\n")
-        writer.writerow(["path", "label", "source", "group", "licence", "attribution"])
+        writer.writerow([*CLIP_COLUMNS, "split"])
         for clip in sounds.clips:
-            if clip.split is Split.TRAIN and clip.source != SYNTHETIC_SOURCE:
-                writer.writerow(
-                    [clip.path, clip.label, clip.source, clip.group, clip.licence, clip.attribution]
-                )
+            if clip.split is not Split.TEST and clip.source != SYNTHETIC_SOURCE:
+                values = [str(getattr(clip, name)) for name in CLIP_COLUMNS]
+                writer.writerow([*values, TUNED if clip.split is Split.VALIDATION else clip.split])
 
 
 def load_model(run: Run, *, score: ScoreSettings) -> TrainedModel:

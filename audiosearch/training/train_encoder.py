@@ -11,7 +11,8 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -30,37 +31,16 @@ from audiosearch.training.checkpoints import (
 )
 from audiosearch.training.convnext import ConvNext, ConvNextConfig, starter_config
 from audiosearch.training.dataset import SYNTHETIC_SOURCE, SoundCache, Split
+from audiosearch.training.encoder_recipe import (
+    EncoderRecipe,
+    encoder_learning_rate,
+    encoder_optimiser,
+)
 from audiosearch.training.frontend import STARTER_FRONTEND, LogMel, decibels
 from audiosearch.training.instruments import INSTRUMENT_WEIGHT
 from audiosearch.training.instruments import SOURCE as INSTRUMENT_SOURCE
 from audiosearch.training.labels import all_tags, tags_of
 from audiosearch.training.tagging import evaluate_tagging
-
-
-@dataclass(frozen=True)
-class EncoderRecipe:
-    """How the encoder is trained."""
-
-    steps: int = 2500
-    batch: int = 64
-    crop_s: float = 5.0
-    learning_rate: float = 2e-3
-    warm_up: int = 200
-    weight_decay: float = 0.05
-    average: float = 0.998
-    mix_chance: float = 0.6
-    synthetic_share: float = 0.08
-    """The share of a batch that is drawn from made sounds."""
-    evaluate_every: int = 500
-    save_every: int = 250
-
-
-STARTER_ENCODER = EncoderRecipe()
-
-PAPER_ENCODER = EncoderRecipe(
-    steps=75_000, batch=32, crop_s=10.0, learning_rate=1e-3, weight_decay=0.0, mix_chance=1.0
-)
-"""The published schedule; its class-balanced AudioSet sampler and one-cycle rate are not here."""
 
 
 class EncoderTrainer:
@@ -88,7 +68,7 @@ class EncoderTrainer:
         self.network = ConvNext(size(len(self.tags)))
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = WeightAverage(self.network, decay=recipe.average)
-        self.optimiser = _optimiser(self.network, recipe)
+        self.optimiser = encoder_optimiser(self.network, recipe)
         self.step = 0
 
     def run(self, *, report: Report) -> Path:
@@ -96,10 +76,22 @@ class EncoderTrainer:
         unfinished, finished = self.folder / "encoder.partial.pt", self.folder / "encoder.pt"
         if unfinished.exists():
             self._restore(unfinished)
+        with ThreadPoolExecutor(1, "batches") as ahead:
+            self._run(ahead, unfinished, report)
+        save_state(
+            {"network": self.average.values, "tags": list(self.tags), "step": self.step}, finished
+        )
+        self._report(report, f"wrote {finished}")
+        return finished
+
+    def _run(self, ahead: Executor, unfinished: Path, report: Report) -> None:
         started, first = time.monotonic(), self.step
         running = math.nan
+        coming = ahead.submit(self._prepare, self.step)
         while self.step < self.recipe.steps:
-            loss = self._train_step()
+            prepared = coming.result()
+            coming = ahead.submit(self._prepare, self.step + 1)
+            loss = self._train_step(*prepared)
             running = loss if math.isnan(running) else 0.98 * running + 0.02 * loss
             self.step += 1
             if self.step % 50 == 0:
@@ -109,19 +101,17 @@ class EncoderTrainer:
                 self._save(unfinished)
             if self.step % self.recipe.evaluate_every == 0 or self.step == self.recipe.steps:
                 self._report(report, self._evaluate())
-        save_state(
-            {"network": self.average.values, "tags": list(self.tags), "step": self.step}, finished
-        )
-        self._report(report, f"wrote {finished}")
-        return finished
 
-    def _train_step(self) -> float:
-        rng = step_generator(self.seed, self.step)
+    def _prepare(self, step: int) -> tuple[Tensor, Tensor]:
+        """Augmented decibels `(B, F, mels)` and soft targets `(B, classes)` of one step."""
+        rng = step_generator(self.seed, step)
+        waveforms, targets = self._batch(rng, step)
+        return self._features(waveforms, rng), targets
+
+    def _train_step(self, features: Tensor, targets: Tensor) -> float:
         torch.manual_seed(self.seed * 1_000_003 + self.step)  # drop-path draws from the global one
-        waveforms, targets = self._batch(rng)
-        features = self._features(waveforms, rng)
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.step, self.recipe)
+            group["lr"] = encoder_learning_rate(self.step, self.recipe)
         self.network.train()
         with torch.autocast("cpu", torch.bfloat16):
             logits = self.network(features).logits
@@ -133,9 +123,9 @@ class EncoderTrainer:
         self.average.update(self.network, step=self.step)
         return float(loss.detach())
 
-    def _batch(self, rng: Generator) -> tuple[Tensor, Tensor]:
+    def _batch(self, rng: Generator, step: int) -> tuple[Tensor, Tensor]:
         """Waveforms `(B, N)` and soft targets `(B, classes)` of one step."""
-        numbers = np.random.default_rng([self.seed, self.step])
+        numbers = np.random.default_rng([self.seed, step])
         chosen = numbers.choice(self.chances.size, size=self.recipe.batch, p=self.chances)
         waveforms = torch.stack(
             [
@@ -198,26 +188,6 @@ class EncoderTrainer:
 def step_generator(seed: int, step: int) -> Generator:
     """The random numbers of one step."""
     return torch.Generator().manual_seed(seed * 1_000_003 + step)
-
-
-def learning_rate(step: int, recipe: EncoderRecipe) -> float:
-    """Linear warm-up, then half a cosine down to nothing."""
-    if step < recipe.warm_up:
-        return recipe.learning_rate * (step + 1) / recipe.warm_up
-    done = (step - recipe.warm_up) / max(1, recipe.steps - recipe.warm_up)
-    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
-
-
-def _optimiser(network: ConvNext, recipe: EncoderRecipe) -> torch.optim.AdamW:
-    decayed = [p for p in network.parameters() if p.ndim >= 2]
-    plain = [p for p in network.parameters() if p.ndim < 2]
-    return torch.optim.AdamW(
-        [
-            {"params": decayed, "weight_decay": recipe.weight_decay},
-            {"params": plain, "weight_decay": 0.0},
-        ],
-        lr=recipe.learning_rate,
-    )
 
 
 def target_matrix(sounds: SoundCache, tags: tuple[str, ...]) -> Tensor:

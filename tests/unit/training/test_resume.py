@@ -20,12 +20,13 @@ from audiosearch.training.dataset import Split  # noqa: E402
 from audiosearch.training.decoder import DecoderConfig  # noqa: E402
 from audiosearch.training.decoder_recipe import STARTER_DECODER  # noqa: E402
 from audiosearch.training.distil import Sentences  # noqa: E402
+from audiosearch.training.encoder_recipe import EncoderRecipe  # noqa: E402
 from audiosearch.training.features import SceneFeatures  # noqa: E402
 from audiosearch.training.material import gather_material  # noqa: E402
 from audiosearch.training.meaning import SentenceConfig, SentenceTower  # noqa: E402
 from audiosearch.training.scenes import Planner  # noqa: E402
 from audiosearch.training.train_decoder import DecoderTrainer  # noqa: E402
-from audiosearch.training.train_encoder import EncoderRecipe, EncoderTrainer  # noqa: E402
+from audiosearch.training.train_encoder import EncoderTrainer  # noqa: E402
 from audiosearch.training.train_joint import (  # noqa: E402
     JointRecipe,
     JointTrainer,

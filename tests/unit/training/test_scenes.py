@@ -101,6 +101,19 @@ def test_a_varied_scene_sounds_otherwise_but_lasts_as_long(material, scenes):
     assert same < 8
 
 
+def test_whole_windows_of_one_sound_are_among_the_scenes(material, scenes):
+    rate = material.sounds.sample_rate
+    [scene] = Planner(material, seed=5).long_single()
+    assert scene.length == 10 * rate
+    assert scene.description.relation is Relation.ONE
+    assert scene.placed[0].count >= 4 * rate  # though no clip of these lasts longer than 2 s
+    wave = render(scene, material)
+    heard = np.flatnonzero(np.abs(wave) > 1e-3)
+    assert heard[-1] - heard[0] >= 3 * rate
+    long = [s for s in scenes if s.description.relation is Relation.ONE and s.length == 10 * rate]
+    assert any(s.description.background is None for s in long)
+
+
 def test_the_same_seed_plans_the_same_scenes(material, scenes):
     assert Planner(material, seed=3).plan(200) == scenes
     assert Planner(material, seed=4).plan(200) != scenes
