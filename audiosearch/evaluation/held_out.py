@@ -1,10 +1,10 @@
 """Whether a model has heard the recordings that it is tested on.
 
 A bundle may list the clips that it was trained on, in `clips.csv` beside its graphs: a column
-`group` and perhaps `split` (train, validation, test); without it, all were trained on. In go the
-clips of a benchmark and a bundle's folder, out comes which of their groups it was trained on. Clips
-of one group come from one original recording or person, so a group in common is as bad as the very
-clip.
+`group` and perhaps `split` (`train`; `tuned` or `validation`; `test`); without it, all were trained
+on. In go the clips of a benchmark and a bundle's folder, out comes which of their groups it was
+trained on. Clips of one group come from one original recording or person, so a group in common is
+as bad as the very clip.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from audiosearch.errors import DatasetError
 from audiosearch.evaluation.datasets import Clip, Dataset
 
 TRAINED_ON = "clips.csv"
+TUNED = ("tuned", "validation")
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def held_out(clips: Iterable[Clip], *, bundle: Path) -> HeldOut:
         listed=True,
         n_groups=len(groups),
         trained=tuple(sorted(groups & listed.get("train", set()))),
-        tuned=tuple(sorted(groups & listed.get("validation", set()))),
+        tuned=tuple(sorted(groups & set().union(*(listed.get(name, set()) for name in TUNED)))),
     )
 
 

@@ -102,7 +102,12 @@ def test_one_command_makes_a_bundle_and_its_figures(manifest, tmp_path):
     assert bundle.pieces.holds("canine")
     with (out / "bundle" / "clips.csv").open(encoding="utf-8") as lines:
         listed = list(csv.DictReader(lines))
-    assert len(listed) == 6 * 9  # all but the held-out fold
+    trained = [row for row in listed if row["split"] == "train"]
+    assert len(trained) == 6 * 9  # all but the held-out fold
+    tuned = {row["group"] for row in listed if row["split"] == "tuned"}
+    assert tuned
+    assert not tuned & {row["group"] for row in trained}
+    assert {row["split"] for row in listed} == {"train", "tuned"}
     assert {row["licence"] for row in listed} == {"CC0"}
     figures = json.loads((out / "figures.json").read_text())
     assert figures["tagging"]["clips"] == 6 * 3

@@ -8,7 +8,7 @@ from audiosearch.errors import DatasetError
 from audiosearch.evaluation.datasets import Clip, Dataset
 from audiosearch.evaluation.held_out import held_out, only_held_out, refuse_trained
 
-LIST = "path,group,split\nx.ogg,g1,train\ny.ogg,g2,validation\nz.ogg,g3,test\n"
+LIST = "path,group,split\nx.ogg,g1,train\ny.ogg,g2,tuned\nz.ogg,g3,test\nw.ogg,g5,validation\n"
 
 
 def clips(*groups: str) -> list[Clip]:
@@ -30,6 +30,7 @@ def test_groups_that_were_held_out_pass_and_tuning_is_said(tmp_path: Path):
     refuse_trained(found)
     assert found.tuned == ("g2",)
     assert found.remark == "none of the 2 groups was trained on; it was tuned on 1 of them"
+    assert held_out(clips("g2", "g5"), bundle=tmp_path).tuned == ("g2", "g5")
 
 
 def test_what_is_unknown_is_said(tmp_path: Path):
@@ -51,7 +52,7 @@ def test_a_list_without_its_columns_is_refused(tmp_path: Path):
 
 def test_only_what_was_kept_for_testing(tmp_path: Path):
     (tmp_path / "clips.csv").write_text(LIST)
-    dataset = Dataset(name="x", clips=tuple(clips("g1", "g2", "g3", "g3", "g4", "")))
+    dataset = Dataset(name="x", clips=tuple(clips("g1", "g2", "g3", "g3", "g4", "g5", "")))
     kept = only_held_out(dataset, bundle=tmp_path)
     assert [clip.group for clip in kept.clips] == ["g3", "g3", "g4"]
     with pytest.raises(DatasetError, match="no clip that the bundle was not trained on"):
