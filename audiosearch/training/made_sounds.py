@@ -14,7 +14,7 @@ import soxr
 
 from audiosearch.audio import synthesis
 from audiosearch.training import synthetic
-from audiosearch.training.synthetic import Rng, Samples, log_uniform, to_peak
+from audiosearch.training.waveforms import Rng, Samples, log_uniform, to_peak
 
 MAKERS: dict[str, Callable[[Rng, int, int], Samples]] = {
     "beeping": synthetic.beeps,

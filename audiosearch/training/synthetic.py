@@ -11,58 +11,21 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-Samples = npt.NDArray[np.float32]
-Rng = np.random.Generator
-
-
-def _seconds(count: int, rate: int) -> npt.NDArray[np.float64]:
-    return np.arange(count, dtype=np.float64) / rate
-
-
-def log_uniform(rng: Rng, low: float, high: float) -> float:
-    """A number between the two, every octave being as likely."""
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
-
-
-def coloured_noise(rng: Rng, *, count: int, slope_db: float) -> npt.NDArray[np.float64]:
-    """Noise `(count,)` of unit RMS whose power falls `slope_db` an octave (0 white, 3 pink)."""
-    spectrum = np.fft.rfft(rng.standard_normal(count))
-    bins = np.maximum(np.arange(spectrum.size), 1)
-    shaped = np.fft.irfft(spectrum * bins ** (-slope_db / 6.02), count)
-    return np.asarray(shaped / (np.sqrt(np.mean(shaped**2)) + 1e-12))
-
-
-def band_noise(
-    rng: Rng, *, count: int, rate: int, low_hz: float, high_hz: float
-) -> npt.NDArray[np.float64]:
-    """Noise `(count,)` of unit RMS between two frequencies, with soft edges."""
-    spectrum = np.fft.rfft(rng.standard_normal(count))
-    hz = np.fft.rfftfreq(count, 1 / rate)
-    shape = 1 / (1 + (low_hz / np.maximum(hz, 1.0)) ** 6) / (1 + (hz / high_hz) ** 6)
-    shaped = np.fft.irfft(spectrum * np.sqrt(shape), count)
-    return np.asarray(shaped / (np.sqrt(np.mean(shaped**2)) + 1e-12))
-
-
-def slow_wave(rng: Rng, *, count: int, rate: int, hz: float) -> npt.NDArray[np.float64]:
-    """A smooth random curve `(count,)` in about [0, 1] that turns `hz` times a second."""
-    points = max(4, int(count / rate * hz) + 3)
-    knots = rng.uniform(0, 1, points)
-    return np.interp(np.linspace(0, points - 1, count), np.arange(points), knots)
-
-
-def to_peak(wave: npt.NDArray[np.float64], peak: float) -> Samples:
-    """The sound scaled to this peak."""
-    return np.asarray(wave * (peak / (np.max(np.abs(wave)) + 1e-9)), dtype=np.float32)
-
-
-def _add(target: npt.NDArray[np.float64], sound: npt.NDArray[np.float64], at: int) -> None:
-    end = min(target.size, at + sound.size)
-    if at < end:
-        target[at:end] += sound[: end - at]
+from audiosearch.training.waveforms import (
+    Rng,
+    Samples,
+    add,
+    band_noise,
+    coloured_noise,
+    log_uniform,
+    seconds,
+    slow_wave,
+    to_peak,
+)
 
 
 def _tone(rng: Rng, hz: float, count: int, rate: int) -> npt.NDArray[np.float64]:
-    phase = 2 * np.pi * hz * _seconds(count, rate)
+    phase = 2 * np.pi * hz * seconds(count, rate)
     kind = rng.integers(4)
     if kind == 0:
         wave = np.sin(phase)
@@ -90,7 +53,7 @@ def beeps(rng: Rng, count: int, rate: int) -> Samples:
     group, pause = int(rng.integers(1, 6)), int(rate * rng.uniform(0, 0.8))
     at, index = int(rng.uniform(0, 0.5) * rate), 0
     while at < count:
-        _add(wave, _tone(rng, pitches[index % len(pitches)], length, rate), at)
+        add(wave, _tone(rng, pitches[index % len(pitches)], length, rate), at)
         index += 1
         at += period + (pause if index % group == 0 else 0)
     return to_peak(wave, 0.7)
@@ -104,7 +67,7 @@ def steady_tone(rng: Rng, count: int, rate: int) -> Samples:
 def mains_hum(rng: Rng, count: int, rate: int) -> Samples:
     """A 50 or 60 Hz hum with its harmonics and a little hiss."""
     base = float(rng.choice([50.0, 60.0, 100.0, 120.0]))
-    times = _seconds(count, rate)
+    times = seconds(count, rate)
     wave = np.zeros(count)
     for harmonic in range(1, int(rng.integers(5, 24))):
         level = rng.uniform(0.2, 1) / harmonic ** rng.uniform(0.5, 1.5)
@@ -114,7 +77,7 @@ def mains_hum(rng: Rng, count: int, rate: int) -> Samples:
 
 def siren(rng: Rng, count: int, rate: int) -> Samples:
     """A swept or two-tone siren."""
-    times = _seconds(count, rate)
+    times = seconds(count, rate)
     low = log_uniform(rng, 350, 900)
     high = low * rng.uniform(1.25, 2.6)
     turn = (times * log_uniform(rng, 0.15, 4.0) + rng.uniform()) % 1
@@ -156,12 +119,12 @@ def rain(rng: Rng, count: int, rate: int) -> Samples:
     wave = bed * rng.uniform(0.3, 1)
     for _ in range(int(count / rate * log_uniform(rng, 15, 250))):
         length = int(rate * rng.uniform(0.002, 0.02))
-        decay = np.exp(-_seconds(length, rate) * rng.uniform(200, 1500))
+        decay = np.exp(-seconds(length, rate) * rng.uniform(200, 1500))
         drop = rng.standard_normal(length) * decay * rng.exponential(1.2)
         if rng.random() < 0.4:
             pitch = log_uniform(rng, 800, 6000)
-            drop = np.sin(2 * np.pi * pitch * _seconds(length, rate)) * decay * rng.exponential(1.2)
-        _add(wave, drop, int(rng.integers(count)))
+            drop = np.sin(2 * np.pi * pitch * seconds(length, rate)) * decay * rng.exponential(1.2)
+        add(wave, drop, int(rng.integers(count)))
     level = 0.7 + 0.3 * slow_wave(rng, count=count, rate=rate, hz=0.4)
     return to_peak(wave * level, 0.7)
 
@@ -188,7 +151,7 @@ def wind(rng: Rng, count: int, rate: int) -> Samples:
 
 def sea_waves(rng: Rng, count: int, rate: int) -> Samples:
     """Noise that comes and goes every few seconds, brighter at its height."""
-    turn = _seconds(count, rate) / rng.uniform(3, 9) + rng.uniform()
+    turn = seconds(count, rate) / rng.uniform(3, 9) + rng.uniform()
     swell = (0.5 - 0.5 * np.cos(2 * np.pi * turn)) ** rng.uniform(1, 3)
     low = coloured_noise(rng, count=count, slope_db=rng.uniform(3, 6)) * (0.15 + swell)
     bright = coloured_noise(rng, count=count, slope_db=rng.uniform(0, 2)) * swell**2
@@ -200,7 +163,7 @@ def ticking(rng: Rng, count: int, rate: int) -> Samples:
     wave = np.zeros(count)
     period = rate / float(rng.choice([1.0, 2.0, 4.0, 5.0, rng.uniform(0.8, 6.0)]))
     length = int(rate * rng.uniform(0.004, 0.05))
-    times = _seconds(length, rate)
+    times = seconds(length, rate)
     ticks = []
     for shift in (1.0, rng.uniform(0.75, 1.3)):
         decay = np.exp(-times * rng.uniform(120, 900))
@@ -210,7 +173,7 @@ def ticking(rng: Rng, count: int, rate: int) -> Samples:
             decay * (rng.uniform(0.2, 1) * tone + rng.uniform(0, 0.8) * _burst(rng, length))
         )
     for index in range(int(count / period) + 1):
-        _add(wave, ticks[index % 2], int(index * period + rng.uniform(0, 0.01) * rate))
+        add(wave, ticks[index % 2], int(index * period + rng.uniform(0, 0.01) * rate))
     return to_peak(wave + 0.002 * rng.standard_normal(count), 0.8)
 
 
@@ -225,8 +188,8 @@ def clicks(rng: Rng, count: int, rate: int) -> Samples:
     while at < count:
         for offset in (0.0, rng.uniform(0.05, 0.16)):
             length = int(rate * rng.uniform(0.002, 0.012))
-            decay = np.exp(-_seconds(length, rate) * rng.uniform(400, 1500))
-            _add(wave, _burst(rng, length) * decay * rng.uniform(0.4, 1), at + int(offset * rate))
+            decay = np.exp(-seconds(length, rate) * rng.uniform(400, 1500))
+            add(wave, _burst(rng, length) * decay * rng.uniform(0.4, 1), at + int(offset * rate))
         at += int(rate * log_uniform(rng, 0.2, 1.5))
     return to_peak(wave + 0.002 * rng.standard_normal(count), 0.7)
 
@@ -240,14 +203,14 @@ def bell(rng: Rng, count: int, rate: int) -> Samples:
     chosen = np.append(chosen, 1.0)
     decay = log_uniform(rng, 0.4, 3.0)
     length = min(count, int(rate * decay * 4))
-    times = _seconds(length, rate)
+    times = seconds(length, rate)
     at, period = int(rng.uniform(0, 0.8) * rate), log_uniform(rng, 0.5, 3.0)
     while at < count:
         strike = np.zeros(length)
         for ratio in chosen[chosen * base < rate * 0.45]:
             fading = np.exp(-times / (decay / max(ratio, 0.5) ** 0.6))
             strike += rng.uniform(0.2, 1) * fading * np.sin(2 * np.pi * base * ratio * times)
-        _add(wave, strike, at)
+        add(wave, strike, at)
         at += int(rate * period * rng.uniform(0.95, 1.05))
     return to_peak(wave, 0.8)
 
@@ -261,11 +224,11 @@ def knocks(rng: Rng, count: int, rate: int) -> Samples:
     while at < count:
         for _ in range(int(rng.integers(2, 7))):
             length = int(rate * 0.2)
-            times = _seconds(length, rate)
+            times = seconds(length, rate)
             thump = np.sin(2 * np.pi * base * times) + 0.5 * np.sin(2 * np.pi * base * 2.3 * times)
             strike = thump * np.exp(-times * damping)
             attack = _burst(rng, length) * np.exp(-times * rng.uniform(150, 600))
-            _add(wave, (strike + rng.uniform(0.2, 1.2) * attack) * rng.uniform(0.6, 1), at)
+            add(wave, (strike + rng.uniform(0.2, 1.2) * attack) * rng.uniform(0.6, 1), at)
             at += int(rate * gap * rng.uniform(0.9, 1.1))
         at += int(rate * rng.uniform(0.5, 2.5))
     return to_peak(wave + 0.002 * rng.standard_normal(count), 0.8)
@@ -299,7 +262,7 @@ def chirps(rng: Rng, count: int, rate: int) -> Samples:
             times = np.linspace(0, 1, length)
             path = np.minimum(base * (1 + depth * times), rate * 0.45)
             note = np.sin(2 * np.pi * np.cumsum(path) / rate) * np.sin(np.pi * times)
-            _add(wave, note * rng.uniform(0.5, 1), at)
+            add(wave, note * rng.uniform(0.5, 1), at)
             at += length + int(rate * rng.uniform(0.02, 0.12))
         at += int(rate * rng.uniform(0.2, 1.2))
     return to_peak(wave + 0.003 * rng.standard_normal(count), 0.7)
@@ -317,14 +280,14 @@ def telephone(rng: Rng, count: int, rate: int) -> Samples:
     while start < count / rate:
         for stroke in range(int(on / pace)):
             length = int(rate * (0.25 if struck else pace))
-            hz, times = pair[stroke % 2], _seconds(length, rate)
+            hz, times = pair[stroke % 2], seconds(length, rate)
             if struck:
                 partials = ((1, 1.0), (2.76, 0.4), (5.4, 0.2))
                 note = sum(a * np.sin(2 * np.pi * hz * r * times) for r, a in partials)
                 note = np.asarray(note) * 0.5 ** (times / half_life)
             else:
                 note = np.sign(np.sin(2 * np.pi * hz * times)) * 0.5
-            _add(wave, note, int((start + stroke * pace) * rate))
+            add(wave, note, int((start + stroke * pace) * rate))
         start += on + off
     return to_peak(wave + 0.001 * rng.standard_normal(count), 0.7)
 
@@ -337,8 +300,8 @@ def heartbeat(rng: Rng, count: int, rate: int) -> Samples:
     length = int(rate * rng.uniform(0.09, 0.18))
     while at < count / rate:
         for offset, pitch, level in ((0.0, hz, 1.0), (gap, hz * rng.uniform(1.1, 1.4), 0.7)):
-            thump = np.sin(2 * np.pi * pitch * _seconds(length, rate)) * np.hanning(length)
-            _add(wave, level * thump, int((at + offset) * rate))
+            thump = np.sin(2 * np.pi * pitch * seconds(length, rate)) * np.hanning(length)
+            add(wave, level * thump, int((at + offset) * rate))
         at += max(period, gap + 0.2) * rng.uniform(0.96, 1.04)
     return to_peak(wave, 0.8)
 
