@@ -17,7 +17,7 @@ from rich.console import Console
 from audiosearch.errors import AudiosearchError
 from audiosearch.training import stages, text_stages
 from audiosearch.training.checkpoints import Progress
-from audiosearch.training.stages import Run
+from audiosearch.training.run import Run
 
 STAGES = (
     "encoder",

@@ -61,7 +61,7 @@ PAPER_AUDIOCAPS = DecoderRecipe(
     clip_norm=10.0,
 )
 STARTER_DECODER = DecoderRecipe(
-    epochs=22,
+    epochs=15,
     batch=64,
     learning_rate=1e-3,
     weight_decay=0.05,

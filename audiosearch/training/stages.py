@@ -1,35 +1,29 @@
 """The stages of a training run, each reading what the one before has written.
 
 In: a `Run` (data, folder, seed, what is held out). Out: files in the run's folder, at last a
-bundle. Every stage can be started again where it stopped; a finished one is not repeated. This is
-the only place where sizes of the bundled model's run are chosen.
+bundle. Every stage can be started again where it stopped; a finished one is not repeated. What
+a run is made of stands in `run`.
 """
 
 from __future__ import annotations
 
 import csv
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from audiosearch.errors import AudiosearchError
-from audiosearch.training.batches import CaptionedScenes
 from audiosearch.training.bridges import read_bridges
 from audiosearch.training.calibrate import Calibration, calibrate, scene_trials
 from audiosearch.training.captions import PHRASES, every_phrase, sound_of, write_caption
 from audiosearch.training.checkpoints import Progress, Report, load_state
-from audiosearch.training.convnext import ConvNext, starter_config
+from audiosearch.training.convnext import starter_config
 from audiosearch.training.dataset import (
     SYNTHETIC_SOURCE,
     SoundCache,
     Split,
-    SplitRule,
-    open_cache,
-    read_manifest,
-    synthetic_clips,
 )
 from audiosearch.training.decoder import DecoderConfig, DecoderNetwork
 from audiosearch.training.decoder_recipe import STARTER_DECODER, starter_decoder_config
@@ -41,12 +35,10 @@ from audiosearch.training.export import (
     ScoreSettings,
     export_bundle,
 )
-from audiosearch.training.features import SceneFeatures, encode_scenes
 from audiosearch.training.figures import TrainedModel, label_figures, scene_figures
 from audiosearch.training.frontend import STARTER_FRONTEND
-from audiosearch.training.instruments import render_instruments
-from audiosearch.training.material import Material, gather_material
-from audiosearch.training.scenes import Planner, Scene
+from audiosearch.training.run import Run, load_encoder, open_sounds, scenes_of, split_scenes
+from audiosearch.training.scenes import Scene
 from audiosearch.training.tagging import evaluate_tagging
 from audiosearch.training.train_decoder import DecoderTrainer
 from audiosearch.training.train_encoder import EncoderTrainer
@@ -61,65 +53,6 @@ DESCRIPTION = (
 )
 CLIP_COLUMNS = ("path", "label", "source", "group", "licence", "attribution")
 TUNED = "tuned"  # what the list of clips calls those that the score was fitted on
-
-
-@dataclass(frozen=True)
-class Run:
-    """One training run."""
-
-    manifest: Path
-    folder: Path
-    seed: int = 1234
-    hold_out_fold: str = "4"
-    hold_out_share: float = 0.08
-    synthetic_per_label: int = 60
-    sound_font: Path | None = None
-    """A General MIDI sound font to render instruments from; None: no instruments."""
-    training_scenes: int = 16_000
-    validation_scenes: int = 300
-    calibration_scenes: int = 150
-    """Of the scenes for validation, the first that the score is fitted on."""
-    study_texts: int = 30_000
-    """Made texts, beside words and captions, that the teacher reads."""
-    test_scenes: int = 300
-    name: str = "starter"
-    version: str = "0.1.0"
-
-
-@dataclass(frozen=True)
-class SplitScenes:
-    """Scenes of one split with their frames."""
-
-    material: Material
-    scenes: list[Scene]
-    features: SceneFeatures
-
-    @property
-    def captioned(self) -> CaptionedScenes:
-        """What the decoder and the joint space learn from."""
-        return CaptionedScenes(
-            self.features,
-            tuple(scene.description for scene in self.scenes),
-            tuple(scene.twin for scene in self.scenes),
-        )
-
-
-def open_sounds(run: Run) -> SoundCache:
-    """The decoded recordings and made sounds of a run."""
-    rule = SplitRule(hold_out_fold=run.hold_out_fold, share=run.hold_out_share, seed=run.seed)
-    clips = read_manifest(run.manifest, rule=rule)
-    if run.sound_font is not None:
-        rendered = render_instruments(
-            run.folder / "instruments", font=run.sound_font, seed=run.seed
-        )
-        clips += read_manifest(rendered, rule=rule)
-    clips += synthetic_clips(per_label=run.synthetic_per_label, rule=rule)
-    return open_cache(
-        clips,
-        cache=run.folder / "cache",
-        sample_rate=STARTER_FRONTEND.sample_rate,
-        seed=run.seed,
-    )
 
 
 def train_encoder(run: Run, *, report: Report) -> Path:
@@ -162,7 +95,7 @@ def train_decoder(run: Run, *, report: Report) -> Path:
 def calibrate_score(run: Run, *, report: Report) -> Path:
     """Stage 6: the weights of the score, on validation scenes and single sounds."""
     model = load_model(run, score=ScoreSettings(1.0, 1.0, 0.0, 0.5))
-    validation = _split_scenes(run, Split.VALIDATION, run.validation_scenes, report)
+    validation = scenes_of(run, Split.VALIDATION, count=run.validation_scenes, report=report)
     features = validation.features.first(run.calibration_scenes)
     descriptions = list(validation.captioned.descriptions[: run.calibration_scenes])
     rng = _caption_rng(run.seed)
@@ -263,37 +196,6 @@ def load_model(run: Run, *, score: ScoreSettings) -> TrainedModel:
         ),
         score=score,
     )
-
-
-def load_encoder(run: Run) -> ConvNext:
-    """The trained encoder of a run, in evaluation mode."""
-    state = load_state(run.folder / "encoder.pt")
-    encoder = ConvNext(starter_config(len(state["tags"])))
-    encoder.load_state_dict(state["network"])
-    encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return encoder.eval()
-
-
-def split_scenes(run: Run, *, report: Report) -> tuple[SplitScenes, SplitScenes]:
-    """Scenes to train on and to validate with, and their frames."""
-    return (
-        _split_scenes(run, Split.TRAIN, run.training_scenes, report),
-        _split_scenes(run, Split.VALIDATION, run.validation_scenes, report),
-    )
-
-
-def _split_scenes(run: Run, split: Split, count: int, report: Report) -> SplitScenes:
-    material = gather_material(open_sounds(run), split=split)
-    scenes = Planner(material, seed=run.seed).plan(count)
-    features = encode_scenes(
-        load_encoder(run),
-        scenes,
-        material,
-        varied=split is Split.TRAIN,
-        path=run.folder / f"features-{split}.npz",
-        report=report,
-    )
-    return SplitScenes(material, scenes, features)
 
 
 def _caption_rng(seed: int) -> np.random.Generator:

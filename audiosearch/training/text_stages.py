@@ -20,8 +20,8 @@ from audiosearch.training.distil import (
     teach,
 )
 from audiosearch.training.distil_texts import EVERYDAY_WORDS, made_captions, study_texts
+from audiosearch.training.run import Run, load_encoder, split_scenes
 from audiosearch.training.scene_tags import scene_logits
-from audiosearch.training.stages import Run, load_encoder, split_scenes
 from audiosearch.training.stopwords import STOP_WORDS
 from audiosearch.training.teacher import open_teacher, teacher_folder, teacher_words
 from audiosearch.training.train_joint import STARTER_JOINT, JointTrainer, TaggedScenes

@@ -16,6 +16,7 @@ pytest.importorskip("onnx")
 from click.testing import CliRunner  # noqa: E402
 
 from audiosearch.model.bundle import load_bundle  # noqa: E402
+from audiosearch.training import run as training_run  # noqa: E402
 from audiosearch.training import stages, text_stages  # noqa: E402
 from audiosearch.training.__main__ import main  # noqa: E402
 from audiosearch.training.convnext import starter_config  # noqa: E402
@@ -53,7 +54,7 @@ def _random_teacher(texts):
 def small(monkeypatch):
     """The run of the bundled model in miniature: everything is there, nothing is learnt."""
     threads = torch.get_num_threads()
-    real = stages.Run
+    real = training_run.Run
     monkeypatch.setattr(
         "audiosearch.training.__main__.Run",
         lambda **given: real(
@@ -67,6 +68,7 @@ def small(monkeypatch):
     )
     tiny = lambda classes: replace(starter_config(classes), depths=(1, 1, 1, 1), dims=(8, 8, 8, 8))  # noqa: E731
     monkeypatch.setattr(stages, "starter_config", tiny)
+    monkeypatch.setattr(training_run, "starter_config", tiny)
     encoder = replace(stages.STARTER_ENCODER, steps=2, batch=4, crop_s=1.0)
     monkeypatch.setattr(stages, "STARTER_ENCODER", encoder)
     monkeypatch.setattr(stages, "STARTER_DECODER", replace(stages.STARTER_DECODER, epochs=1))

@@ -1,0 +1,121 @@
+"""One training run: its sizes, its sounds, its encoder and the scenes composed of its sounds.
+
+In: a data manifest, a folder, a seed, what is held out. Out: what the stages work on. This is the
+only place where sizes of the bundled model's run are chosen; how it is trained stands in the
+recipes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from audiosearch.training.batches import CaptionedScenes
+from audiosearch.training.checkpoints import Report, load_state
+from audiosearch.training.convnext import ConvNext, starter_config
+from audiosearch.training.dataset import (
+    SoundCache,
+    Split,
+    SplitRule,
+    open_cache,
+    read_manifest,
+    synthetic_clips,
+)
+from audiosearch.training.features import SceneFeatures, encode_scenes
+from audiosearch.training.frontend import STARTER_FRONTEND
+from audiosearch.training.instruments import render_instruments
+from audiosearch.training.material import Material, gather_material
+from audiosearch.training.scenes import Planner, Scene
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run."""
+
+    manifest: Path
+    folder: Path
+    seed: int = 1234
+    hold_out_fold: str = "4"
+    hold_out_share: float = 0.08
+    synthetic_per_label: int = 60
+    sound_font: Path | None = None
+    """A General MIDI sound font to render instruments from; None: no instruments."""
+    training_scenes: int = 24_000
+    validation_scenes: int = 300
+    calibration_scenes: int = 150
+    """Of the scenes for validation, the first that the score is fitted on."""
+    study_texts: int = 30_000
+    """Made texts, beside words and captions, that the teacher reads."""
+    test_scenes: int = 300
+    name: str = "starter"
+    version: str = "0.1.0"
+
+
+@dataclass(frozen=True)
+class SplitScenes:
+    """Scenes of one split with their frames."""
+
+    material: Material
+    scenes: list[Scene]
+    features: SceneFeatures
+
+    @property
+    def captioned(self) -> CaptionedScenes:
+        """What the decoder and the joint space learn from."""
+        return CaptionedScenes(
+            self.features,
+            tuple(scene.description for scene in self.scenes),
+            tuple(scene.twin for scene in self.scenes),
+        )
+
+
+def open_sounds(run: Run) -> SoundCache:
+    """The decoded recordings and made sounds of a run."""
+    rule = SplitRule(hold_out_fold=run.hold_out_fold, share=run.hold_out_share, seed=run.seed)
+    clips = read_manifest(run.manifest, rule=rule)
+    if run.sound_font is not None:
+        rendered = render_instruments(
+            run.folder / "instruments", font=run.sound_font, seed=run.seed
+        )
+        clips += read_manifest(rendered, rule=rule)
+    clips += synthetic_clips(per_label=run.synthetic_per_label, rule=rule)
+    return open_cache(
+        clips,
+        cache=run.folder / "cache",
+        sample_rate=STARTER_FRONTEND.sample_rate,
+        seed=run.seed,
+    )
+
+
+def load_encoder(run: Run) -> ConvNext:
+    """The trained encoder of a run, in evaluation mode."""
+    state = load_state(run.folder / "encoder.pt")
+    encoder = ConvNext(starter_config(len(state["tags"])))
+    encoder.load_state_dict(state["network"])
+    encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return encoder.eval()
+
+
+def split_scenes(run: Run, *, report: Report) -> tuple[SplitScenes, SplitScenes]:
+    """Scenes to train on and to validate with, and their frames."""
+    return (
+        scenes_of(run, Split.TRAIN, count=run.training_scenes, report=report),
+        scenes_of(run, Split.VALIDATION, count=run.validation_scenes, report=report),
+    )
+
+
+def scenes_of(run: Run, split: Split, *, count: int, report: Report) -> SplitScenes:
+    """The same scenes of one split for the same run, their frames encoded on first use."""
+    material = gather_material(open_sounds(run), split=split)
+    scenes = Planner(material, seed=run.seed).plan(count)
+    features = encode_scenes(
+        load_encoder(run),
+        scenes,
+        material,
+        varied=split is Split.TRAIN,
+        path=run.folder / f"features-{split}.npz",
+        report=report,
+    )
+    return SplitScenes(material, scenes, features)
