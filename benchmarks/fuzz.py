@@ -7,13 +7,13 @@ ones among them, goes in batches through the whole of `index` with a toy bundle.
 live; each file must end up indexed or failed with a reason; every sound file must be indexed; the
 library must be sound; a second run must read nothing again. Told are the ends of files by format,
 how many decoding processes died, how long a file took at most and what memory its decoder took.
-Exit status 1 if anything is amiss. POSIX only.
+Exit status 1 if anything is amiss. SIGINT or SIGTERM ends it after the library in hand, and the
+table tells of what was done by then. POSIX only.
 """
 
 from __future__ import annotations
 
 import functools
-import itertools
 import os
 import sys
 import tempfile
@@ -42,10 +42,11 @@ from audiosearch.store.database import Database, open_database
 from audiosearch.store.queries import roots
 from audiosearch.store.queries.places import Place
 from audiosearch.store.verify import verify
+from benchmarks.told import told_to_stop
 from tests.mutations import Seed, mutated, seeds
 from tests.sounds import LOSSLESS, LOSSY, RATES, noise, write_audio
 
-BATCH = 500  # files of one library
+BATCH = 100  # files of one library
 _SOUND_ONE_IN = 25  # files are undamaged
 LIMITS = WorkerLimits(memory_bytes=1 << 30, stall_s=10.0)
 
@@ -243,12 +244,13 @@ def main(files: int, seed: int) -> None:
     from audiosearch.training.toy import write_toy_bundle  # noqa: PLC0415 - imports torch
 
     start = time.monotonic()
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as place, told_to_stop() as stop:
         bundle = write_toy_bundle(Path(place) / "toy")
         fuzz = Fuzz(Path(place), bundle=bundle, seed=seed)
-        for first in itertools.takewhile(lambda n: n < files, itertools.count(0, BATCH)):
-            fuzz.batch(first, min(BATCH, files - first))
-            done, took_s = min(first + BATCH, files), time.monotonic() - start
+        done = 0
+        while done < files and not stop.is_set():
+            fuzz.batch(done, min(BATCH, files - done))
+            done, took_s = min(done + BATCH, files), time.monotonic() - start
             deaths, amiss = fuzz.tally.n_deaths, len(fuzz.tally.amiss)
             click.echo(f"{done} files, {took_s:.0f} s, {deaths} deaths, {amiss} amiss", err=True)
     click.echo(f"seed {seed}, {time.monotonic() - start:.0f} s")

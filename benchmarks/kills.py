@@ -8,7 +8,8 @@ killed up to three times with SIGKILL, and run to its end. After each kill all i
 checked, and that nothing acknowledged is gone: recordings that were complete, captions that were
 added. At the end of each round every file on the disk must be indexed, no more than one batch a
 kill may have been encoded twice, and one more run must encode nothing. Exit status 1 if anything
-is amiss. POSIX only: commands run in forks.
+is amiss. SIGINT or SIGTERM ends it after the round in hand; it then tells what was done so far.
+POSIX only: commands run in forks.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from audiosearch.store.database import open_database
 from audiosearch.store.verify import verify
 from audiosearch.training.toy import write_toy_bundle
 from benchmarks.forked import BATCH, ForkedCommand
+from benchmarks.told import told_to_stop
 from tests.sounds import noise, write_audio
 
 _LONGEST_S = 45.0  # of a sound: eight windows
@@ -183,10 +185,10 @@ class Rounds:
 def main(kills: int, seed: int) -> None:
     """Kill, check, go on; print what came of it."""
     start = time.monotonic()
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as place, told_to_stop() as stop:
         rounds = Rounds(Path(place), seed=seed)
         tally = rounds.tally
-        while tally.kills < kills and not tally.amiss:
+        while tally.kills < kills and not tally.amiss and not stop.is_set():
             rounds.round()
             if tally.rounds % 20 == 0:
                 click.echo(f"{tally.kills} kills, {tally.repeated} windows repeated", err=True)

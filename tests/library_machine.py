@@ -1,27 +1,27 @@
 """A library against a plain dict: a state machine of what may happen to one in years.
 
 Files are created, edited, copied, renamed and deleted, the drive is taken away and brought back,
-people write captions, the process is restarted, or killed in the middle of indexing; then it is
-indexed, and asked. Real sound files, decoding (in this process), model (the toy bundle) and
-SQLite. What must then be true follows from the dict alone: which file is in which state, how many
-windows were encoded, who answers a query. Used by a test, and by `benchmarks/histories.py` for long
-runs.
+people write captions and purge what is missing, the process is restarted, or killed in the middle
+of indexing or purging; then it is indexed, and asked. Real sound files, decoding (in this process),
+model (the toy bundle) and SQLite. What must then be true follows from the dict alone: which file is
+in which state, how many windows were encoded, who answers a query. Used by a test, and by
+`benchmarks/histories.py` for long runs.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from hypothesis.stateful import initialize, precondition, rule
 from sqlalchemy import text
 
-from audiosearch.config import IndexConfig, SearchConfig
+from audiosearch.config import Config, IndexConfig, SearchConfig
 from audiosearch.indexing.interfaces import Models
 from audiosearch.indexing.pipeline import index
+from audiosearch.library import Library
 from audiosearch.model.caption import Captioner
 from audiosearch.search.clip import ClipRange
 from audiosearch.search.collection import NewCaption, add
@@ -32,9 +32,9 @@ from audiosearch.store.database import open_database
 from audiosearch.store.queries import captions, roots
 from audiosearch.store.schema import CaptionSource
 from audiosearch.store.verify import verify
+from tests.library_disk import NAMES, SoundsOnDisk
 from tests.library_sounds import CONTENTS, DirectReader, empty_library, model, sounds
 
-NAMES = ("a.wav", "b.wav", "deep/c.wav", "deep/d.wav", "deep/er/e.wav", "f.flac")
 POINTS = tuple(
     point for point in faults.POINTS if point.startswith(("scan.", "batch.", "missing.", "trans"))
 )
@@ -44,113 +44,118 @@ class Killed(BaseException):
     """The process ends here; nobody may catch this."""
 
 
-class LibraryMachine(RuleBasedStateMachine):
+@contextmanager
+def dying_at(point: str, passage: int) -> Iterator[list[str]]:
+    """Die when a fault point is passed so many times; what is handed out then holds its name."""
+    real, left = faults.reach, [passage]
+    death: list[str] = []
+
+    def reach(reached: str) -> None:
+        left[0] -= reached == point
+        if left[0] == 0 and not death:
+            death.append(point)
+            raise Killed
+
+    faults.reach = reach
+    try:
+        yield death
+    except Killed:
+        pass
+    finally:
+        faults.reach = real
+
+
+class LibraryMachine(SoundsOnDisk):
     """See the head. `disk` and `library` are the dicts that everything is held to."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.place = Path(tempfile.mkdtemp(prefix="audiosearch-machine-"))
-        self.root, self.away = self.place / "sounds", self.place / "away"
-        self.root.mkdir()
-        self.disk: dict[str, int | None] = {}  # name -> sound, None: no sound
         self.library: dict[str, tuple[str, int | None]] = {}  # name -> state, sound
-        self.own: dict[str, int] = {}  # captions of people -> sound
-        self.ever: set[str] = set()
-        self.online = True
+        self.own: dict[str, int | None] = {}  # captions of people -> sound, None: purged
         self.certain = True  # whether `library` is known: not after a kill, until the next scan
-        path = self.place / "data" / "library.sqlite3"
-        path.parent.mkdir()
-        path.write_bytes(empty_library())
-        self.path = path
-        self.database = open_database(path)
+        self.config = Config(data_dir=self.place / "data", config_file=self.place / "config.toml")
+        self.config.data_dir.mkdir()
+        self.config.database.write_bytes(empty_library())
+        self.database = open_database(self.config.database)
+
+    @initialize(
+        names=st.sets(st.sampled_from(NAMES), min_size=2),
+        which=st.integers(0, len(CONTENTS) ** len(NAMES) - 1),
+        indexed=st.booleans(),
+    )
+    def begin(self, names: set[str], which: int, indexed: bool) -> None:
+        """Most histories are about a few files that are known; left to chance, few would be."""
+        for number, name in enumerate(sorted(names)):
+            self.create_or_edit(name, which // len(CONTENTS) ** number % len(CONTENTS))
+        if indexed:
+            self.scan(accept=False)
 
     def teardown(self) -> None:
         try:
             self.check_invariants_of_the_store()
         finally:
             self.database.close()
-            shutil.rmtree(self.place)
-
-    # what happens on the disk
-
-    @property
-    def folder(self) -> Path:
-        return self.root if self.online else self.away
-
-    def name_on_disk(self, which: int) -> str:
-        return sorted(self.disk)[which % len(self.disk)]
-
-    @rule(name=st.sampled_from(NAMES), which=st.integers(0, len(CONTENTS) - 1))
-    def create_or_edit(self, name: str, which: int) -> None:
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(CONTENTS[which].data)
-        self.disk[name] = CONTENTS[which].sound
-        self.ever.add(name)
-
-    @precondition(lambda self: self.disk)
-    @rule(which=st.integers(0, 99), name=st.sampled_from(NAMES), keep=st.booleans())
-    def rename_or_copy(self, which: int, name: str, keep: bool) -> None:
-        source = self.name_on_disk(which)
-        if source == name:
-            return
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        (shutil.copyfile if keep else os.replace)(self.folder / source, path)
-        self.disk[name] = self.disk[source] if keep else self.disk.pop(source)
-        self.ever.add(name)
-
-    @precondition(lambda self: self.disk)
-    @rule(which=st.integers(0, 99))
-    def delete(self, which: int) -> None:
-        name = self.name_on_disk(which)
-        (self.folder / name).unlink()
-        del self.disk[name]
-        if not any((self.folder / "deep").glob("**/*.*")):
-            shutil.rmtree(self.folder / "deep", ignore_errors=True)
-
-    @precondition(lambda self: self.online)
-    @rule(mount_point=st.booleans())
-    def unmount(self, mount_point: bool) -> None:
-        self.root.rename(self.away)
-        self.online = False
-        if mount_point:
-            self.root.mkdir()
-
-    @precondition(lambda self: not self.online)
-    @rule()
-    def mount(self) -> None:
-        if self.root.exists():
-            self.root.rmdir()
-        self.away.rename(self.root)
-        self.online = True
+            super().teardown()
 
     # what happens to the process
 
     @rule()
     def restart(self) -> None:
         self.database.close()
-        self.database = open_database(self.path)
+        self.database = open_database(self.config.database)
 
     @rule(point=st.sampled_from(POINTS), passage=st.integers(1, 6), accept=st.booleans())
     def kill(self, point: str, passage: int, accept: bool) -> None:
         """Index, and die on the way, if the way leads past that point so many times."""
-        real, left = faults.reach, [passage]
-
-        def reach(reached: str) -> None:
-            left[0] -= reached == point
-            if left[0] == 0:
-                raise Killed
-
-        faults.reach = reach
-        try:
+        with dying_at(point, passage) as death:
             self.scan(accept)
-        except Killed:
-            self.certain = False
-        finally:
-            faults.reach = real
+        self.certain = self.certain and not death
         self.restart()
         self.check_invariants_of_the_store()
+
+    @precondition(lambda self: self.certain)
+    @rule(
+        end=st.sampled_from((None, "transaction.commit", "transaction.done")),
+        which=st.none() | st.integers(0, 99),
+    )
+    def purge(self, end: str | None, which: int | None) -> None:
+        """Delete what is missing; killed before its only commit, nothing is, and after it, all.
+
+        Now and then a file is made missing for it, since by chance few are.
+        """
+        if which is not None and self.disk:
+            self.delete(which)
+            self.scan(accept=True)
+        told = self.purged(dry_run=True)
+        assert self.gone_for_good() == told
+        self.compare()
+        with dying_at(end or "", 1) as death:
+            assert self.purged(dry_run=False) == told
+        assert bool(death) == (end is not None)
+        self.restart()
+        if end != "transaction.commit":
+            self.expect_purge()
+        assert self.gone_for_good() == ((0, 0) if end != "transaction.commit" else told)
+        self.compare()
+        self.check_invariants_of_the_store()
+
+    def purged(self, *, dry_run: bool) -> tuple[int, int]:
+        """Purge; returns how many files and sounds went, or would go."""
+        purged = Library(self.config, self.database).purge(dry_run=dry_run)
+        return purged.n_files, purged.n_recordings
+
+    def gone_for_good(self) -> tuple[int, int]:
+        """How many files are missing, and how many sounds have no file, as the dict has it."""
+        n_missing = sum(state == "missing" for state, _ in self.library.values())
+        return n_missing, len(self.heard() - set(self.indexed().values()))
+
+    def expect_purge(self) -> None:
+        """What the dict says after a purge."""
+        there = set(self.indexed().values())
+        self.library = {
+            name: known for name, known in self.library.items() if known[0] != "missing"
+        }
+        self.own = {words: sound if sound in there else None for words, sound in self.own.items()}
 
     @rule(accept=st.booleans())
     def scan(self, accept: bool) -> None:
@@ -216,7 +221,8 @@ class LibraryMachine(RuleBasedStateMachine):
             assert found[name] == "missing"
             self.library[name] = ("missing", None)
         assert found == {name: state for name, (state, _) in self.library.items()}
-        assert {each.text: each.n_targets for each in own} == dict.fromkeys(self.own, 1)
+        said = {words: int(sound is not None) for words, sound in self.own.items()}
+        assert {each.text: each.n_targets for each in own} == said
 
     def check_invariants_of_the_store(self) -> None:
         assert verify(self.database) == []
