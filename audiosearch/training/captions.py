@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -202,6 +202,9 @@ def read_table(table: str) -> dict[str, Phrases]:
     return {name: _phrases(own, generic, name) for name, own in rows.items()}
 
 
+Wording = Mapping[str, Phrases]
+"""Sound to its phrases."""
+
 PHRASES = read_table(TABLE)
 
 
@@ -210,27 +213,28 @@ def _one(rng: np.random.Generator, options: Iterable[str]) -> str:
     return choices[int(rng.integers(len(choices)))]
 
 
-def _fill(rng: np.random.Generator, pattern: str, sounds: tuple[str, ...]) -> str:
+def _fill(rng: np.random.Generator, pattern: str, sounds: tuple[str, ...], said: Wording) -> str:
     """Put phrases into a pattern: {a} a clause of the first sound, {na} a noun of it, and so on."""
     parts = {}
     for letter, sound in zip("abc", sounds, strict=False):
-        parts[letter] = _one(rng, PHRASES[sound].clauses)
-        parts[f"n{letter}"] = _one(rng, PHRASES[sound].nouns)
-        parts[f"s{letter}"] = _one(rng, PHRASES[sound].names)
+        parts[letter] = _one(rng, said[sound].clauses)
+        parts[f"n{letter}"] = _one(rng, said[sound].nouns)
+        parts[f"s{letter}"] = _one(rng, said[sound].names)
     return pattern.format(**parts)
 
 
-def _foreground(rng: np.random.Generator, what: Description, *, short: bool) -> str:
+def _foreground(rng: np.random.Generator, what: Description, said: Wording, *, short: bool) -> str:
     if what.relation is Relation.SEQUENCE:
         pairs, triples = (SHORT_SEQUENCES, SHORT_TRIPLES) if short else (SEQUENCES, TRIPLES)
-        return _fill(rng, _one(rng, pairs if len(what.sounds) == 2 else triples), what.sounds)
+        pattern = _one(rng, pairs if len(what.sounds) == 2 else triples)
+        return _fill(rng, pattern, what.sounds, said)
     if what.relation is Relation.TOGETHER:
         sounds = what.sounds if rng.random() < 0.5 else what.sounds[::-1]
-        return _fill(rng, _one(rng, SHORT_TOGETHERS if short else TOGETHERS), sounds)
-    phrases = PHRASES[what.sounds[0]]
+        return _fill(rng, _one(rng, SHORT_TOGETHERS if short else TOGETHERS), sounds, said)
+    phrases = said[what.sounds[0]]
     if what.relation is Relation.REPEATED:
-        said = phrases.names if short else phrases.clauses
-        return f"{_one(rng, said)} {_one(rng, _COUNTS[what.count])}"
+        options = phrases.names if short else phrases.clauses
+        return f"{_one(rng, options)} {_one(rng, _COUNTS[what.count])}"
     return _one(rng, phrases.names) if short else _single(rng, phrases)
 
 
@@ -243,18 +247,20 @@ def _single(rng: np.random.Generator, phrases: Phrases) -> str:
     return _one(rng, OPENINGS).format(n=_one(rng, phrases.nouns))
 
 
-def write_caption(rng: np.random.Generator, what: Description) -> str:
+def write_caption(
+    rng: np.random.Generator, what: Description, *, wording: Wording = PHRASES
+) -> str:
     """One caption that says this, in lower case and without punctuation.
 
     One that names two things with the same word ("birds chirping while crickets chirp" is well,
     "chirping ... chirping" is not) is written again if it can be, since beam search never
     repeats a content word.
     """
-    caption = _write(rng, what)
+    caption = _write(rng, what, wording)
     for _ in range(6):
         if not repeats_a_word(caption):
             break
-        caption = _write(rng, what)
+        caption = _write(rng, what, wording)
     return caption
 
 
@@ -264,13 +270,13 @@ def repeats_a_word(caption: str) -> bool:
     return len(set(words)) < len(words)
 
 
-def _write(rng: np.random.Generator, what: Description) -> str:
+def _write(rng: np.random.Generator, what: Description, said: Wording) -> str:
     single = what.relation is Relation.ONE and what.background is None
     short = bool(rng.random() < (1.5 * SHORT_SHARE if single else SHORT_SHARE))
-    caption = _foreground(rng, what, short=short)
+    caption = _foreground(rng, what, said, short=short)
     if what.background is None:
         return caption
-    back = PHRASES[what.background]
+    back = said[what.background]
     return _one(rng, SHORT_BACKGROUNDS if short else BACKGROUNDS).format(
         x=caption,
         z=_one(rng, back.clauses),

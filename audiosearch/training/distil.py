@@ -1,7 +1,7 @@
 """A stage of its own: the large sentence model teaches the small one of the text tower.
 
 In: the grammar's captions, a seed, the teacher. Out: a checkpoint of a `SentenceTower` with its
-list of pieces. The student sees what the teacher makes of some 60,000 short texts and learns to
+list of pieces. The student sees what the teacher makes of some 110,000 short texts and learns to
 give the same vectors; it begins with the teacher's own vectors of single words, cut to their main
 directions, so little is left to learn. It knows no sound.
 """
@@ -42,7 +42,7 @@ class DistilRecipe:
     epochs: int = 8
     batch: int = 1024
     learning_rate: float = 3e-3
-    dim: int = 192
+    dim: int = 320
     held_out: float = 0.03
     """Share of the texts that only measure."""
 

@@ -37,6 +37,12 @@ PATTERNS = (
     "{a} noise",
     "a {a} {b} near a {c}",
 )
+COMPANY = (
+    *("the sound of {a}", "{a} {w}", "{w} {a}", "{a} and {b}", "{a} then {b}", "{a} with {b}"),
+    *("a {a}", "the {a}", "{a} sound", "{a} noise", "someone {a}", "{a} in the {w}"),
+    *("loud {a}", "{a} near {b}"),
+)
+"""How paraphrases {a}, {b} are typed, and with which other words {w}."""
 ENDINGS = ("ing", "s", "er", "ed", "y", "ly")
 VOWELS = frozenset("aeiou")
 
@@ -55,6 +61,27 @@ def made_captions(*, count: int, seed: int) -> list[str]:
         what = Description(relation, tuple(chosen[:sounds]), background)
         captions.append(write_caption(rng, what))
     return captions
+
+
+def paraphrase_texts(
+    paraphrases: Sequence[str], words: Sequence[str], *, count: int, seed: int
+) -> list[str]:
+    """`count` texts that hold paraphrases of sounds in company.
+
+    Args:
+        paraphrases: Of all sounds.
+        words: English words, the commonest first: those are drawn more often.
+        count: How many texts.
+        seed: Of the draws.
+    """
+    rng = np.random.default_rng([seed, 0x9A9A])
+    texts = []
+    for _ in range(count):
+        first, second = (paraphrases[i] for i in rng.integers(len(paraphrases), size=2))
+        word = words[int(len(words) * rng.random() ** 2)]
+        pattern = COMPANY[int(rng.integers(len(COMPANY)))]
+        texts.append(pattern.format(a=first, b=second, w=word))
+    return texts
 
 
 def inflected(word: str, ending: str) -> str:

@@ -46,7 +46,7 @@ class Run:
     validation_scenes: int = 300
     calibration_scenes: int = 150
     """Of the scenes for validation, the first that the score is fitted on."""
-    study_texts: int = 30_000
+    study_texts: int = 60_000
     """Made texts, beside words and captions, that the teacher reads."""
     test_scenes: int = 300
     name: str = "starter"

@@ -19,7 +19,13 @@ from audiosearch.training.distil import (
     load_sentences,
     teach,
 )
-from audiosearch.training.distil_texts import EVERYDAY_WORDS, made_captions, study_texts
+from audiosearch.training.distil_texts import (
+    EVERYDAY_WORDS,
+    made_captions,
+    paraphrase_texts,
+    study_texts,
+)
+from audiosearch.training.paraphrases import every_paraphrase
 from audiosearch.training.run import Run, load_encoder, split_scenes
 from audiosearch.training.scene_tags import scene_logits
 from audiosearch.training.stopwords import STOP_WORDS
@@ -35,14 +41,15 @@ def learn_words(run: Run, *, report: Report) -> Path:
         return finished
     folder = teacher_folder()
     words = teacher_words(folder)
-    phrases = every_phrase()
+    phrases = [*every_phrase(), *every_paraphrase()]
     sound_words = collect_words(phrases)[len(SPECIAL_TOKENS) :]
     pieces = english_pieces(words, (*sound_words, *EVERYDAY_WORDS))
     whole = [word for word in pieces.pieces if word.isalpha()]
     contents = [word for word in (*sound_words, *EVERYDAY_WORDS) if word not in STOP_WORDS]
     captions = made_captions(count=run.study_texts // 5, seed=run.seed)
     made = study_texts(whole, contents, count=run.study_texts, seed=run.seed)
-    texts = list(dict.fromkeys((*whole, *phrases, *captions, *made)))
+    typed = paraphrase_texts(every_paraphrase(), whole, count=run.study_texts // 4, seed=run.seed)
+    texts = list(dict.fromkeys((*whole, *phrases, *captions, *made, *typed)))
     vectors = teach(texts, open_teacher(folder), folder=run.folder / "teacher", report=report)
     return distil(
         texts,

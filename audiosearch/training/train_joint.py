@@ -3,6 +3,7 @@
 In: tags and descriptions of scenes, a finished sentence model. Out: a checkpoint of an audio head
 and a text tower. The loss is InfoNCE both ways, summed, as in CLAP; scenes of the
 same sounds are no negatives of each other, whatever their order, since the text tower hears none.
+Some captions name sounds in other words than the grammar's (`paraphrases`).
 The sentence model stays as it is and noise is added to what it gives: so words that no caption held
 go where their neighbours go.
 """
@@ -33,6 +34,7 @@ from audiosearch.training.meaning import (
     SentenceConfig,
     SentenceTower,
 )
+from audiosearch.training.paraphrases import PARAPHRASES
 from audiosearch.training.tag_head import TagHead, TagHeadConfig
 
 Floats = npt.NDArray[np.float32]
@@ -50,6 +52,8 @@ class JointRecipe:
     warm_up: int = 50
     captions: int = 3
     """How many captions each scene has; each epoch takes the next."""
+    other_words: float = 0.3
+    """Share of the captions that are written in paraphrases."""
     noise: float = 0.5
     """Length of the noise on a caption's meaning, itself of length 1."""
     first_scale: float = 1 / 0.07
@@ -152,8 +156,11 @@ class JointTrainer:
         if unfinished.exists():
             self._restore(unfinished)
         rng = np.random.default_rng([self.seed, 0x701])
-        meanings = self._meanings(self.training, rng, self.recipe.captions)
-        held_out = self._meanings(self.validation, np.random.default_rng([self.seed, 0x7A2]), 1)
+        meanings = self._meanings(
+            self.training, rng, self.recipe.captions, other_words=self.recipe.other_words
+        )
+        fixed = np.random.default_rng([self.seed, 0x7A2])
+        held_out = self._meanings(self.validation, fixed, 1, other_words=0.0)
         while self.epoch < self.recipe.epochs:
             started = time.monotonic()
             loss = self._train_epoch(meanings[:, self.epoch % self.recipe.captions])
@@ -166,10 +173,16 @@ class JointTrainer:
         self._report(report, f"wrote {finished}")
         return finished
 
-    def _meanings(self, scenes: TaggedScenes, rng: np.random.Generator, count: int) -> Floats:
+    def _meanings(
+        self, scenes: TaggedScenes, rng: np.random.Generator, count: int, *, other_words: float
+    ) -> Floats:
         """What `count` captions of each scene mean, `(n_scenes, count, sentence_dim)`."""
         what = scenes.descriptions
-        texts = [write_caption(rng, each) for each in what for _ in range(count)]
+        texts = []
+        for each in what:
+            for _ in range(count):
+                wording = PARAPHRASES if rng.random() < other_words else PHRASES
+                texts.append(write_caption(rng, each, wording=wording))
         return self.sentences.embed(texts).reshape(len(what), count, -1)
 
     def _train_epoch(self, meanings: Floats) -> float:
@@ -243,12 +256,18 @@ class JointTrainer:
 
 
 def name_prototypes(sentences: Sentences) -> Floats:
-    """One unit vector `(n_sounds, sentence_dim)` a sound: the mean of all that it is called."""
+    """One unit vector `(n_sounds, sentence_dim)` a sound: between its names and its paraphrases."""
     means = []
-    for phrases in PHRASES.values():
-        mean = sentences.embed([*phrases.clauses, *phrases.nouns]).mean(axis=0)
+    for sound, phrases in PHRASES.items():
+        usual = _mean_meaning(sentences, [*phrases.clauses, *phrases.nouns])
+        mean = usual + _mean_meaning(sentences, list(PARAPHRASES[sound].names))
         means.append(mean / np.linalg.norm(mean))
     return np.stack(means)
+
+
+def _mean_meaning(sentences: Sentences, texts: list[str]) -> Floats:
+    mean = sentences.embed(texts).mean(axis=0)
+    return np.asarray(mean / np.linalg.norm(mean))
 
 
 def same_sounds(descriptions: list[Description]) -> Tensor:

@@ -1,0 +1,36 @@
+"""Other words for each sound than those that captions are written in.
+
+The table stands in `paraphrases.txt`: `name = text; text; ...`, what a person may type who looks
+for that sound: things, people and places that go with it, and looser synonyms. The text tower
+learns from them which sounds they mean; captions for the decoder never hold them, since it would
+say them. The wordings that models are measured with (`audiosearch.phrasings`) are kept out of it:
+no text here holds a content word that only the other words of those have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from audiosearch.training.captions import PHRASES, Phrases
+
+
+def read_paraphrases(table: str) -> dict[str, Phrases]:
+    """Sound to its paraphrases, to be used wherever a caption may have any phrase."""
+    found = {}
+    for line in table.strip().splitlines():
+        name, _, rest = line.partition(" = ")
+        texts = tuple(text.strip() for text in rest.split(";"))
+        found[name] = Phrases(clauses=texts, nouns=texts, names=texts)
+    return found
+
+
+PARAPHRASES: Mapping[str, Phrases] = PHRASES | read_paraphrases(
+    Path(__file__).with_suffix(".txt").read_text(encoding="utf-8")
+)
+"""Every sound of the grammar; one that nobody has paraphrased keeps its own phrases."""
+
+
+def every_paraphrase() -> list[str]:
+    """All of them, of all sounds."""
+    return [text for phrases in PARAPHRASES.values() for text in phrases.names]
