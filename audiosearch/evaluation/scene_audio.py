@@ -148,7 +148,7 @@ def write_scenes(
         _claim(folder, _listing(scenes, clips, paths))
         todo = [number for number, path in enumerate(paths) if not path.is_file()]
         needed = {place for number in todo for place in scenes[number].clips}
-        sounds = _decode(needed, clips, progress)
+        sounds = decode_clips(needed, clips, progress)
         progress.start("composing", total=len(scenes), done=len(scenes) - len(todo))
         for number in todo:
             scene = scenes[number]
@@ -172,8 +172,12 @@ def write_scenes(
     )
 
 
-def _decode(places: set[int], clips: Sequence[Clip], progress: Progress) -> dict[int, Samples]:
-    """The samples of the clips at `places`; silent ones are refused before anything is made."""
+def decode_clips(places: set[int], clips: Sequence[Clip], progress: Progress) -> dict[int, Samples]:
+    """The samples of the clips at `places`, at `SAMPLE_RATE`.
+
+    Raises:
+        DatasetError: clips cannot be decoded or are silent; the message names them.
+    """
     sounds: dict[int, Samples] = {}
     problems: list[str] = []
     progress.start("reading clips", total=len(places))
