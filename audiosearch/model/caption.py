@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from audiosearch.errors import BundleError
+from audiosearch.model.abreast import even_blocks, spread
 from audiosearch.model.beam import BeamOptions, Hypothesis, beam_search
 from audiosearch.model.decoder import AnyFloats, Decoder
 from audiosearch.model.scoring import CaptionScorer, TokenIds
@@ -47,10 +48,9 @@ class Captioner:
         Raises:
             BundleError: the decoder gave NaN.
         """
-        captions: list[CaptionOut] = []
-        for start in range(0, len(frames), BATCH):
-            captions += self._block(frames[start : start + BATCH])
-        return captions
+        workers = self.decoder.workers
+        blocks = even_blocks(frames, most=BATCH, workers=workers)
+        return [each for block in spread(self._block, blocks, workers=workers) for each in block]
 
     def _block(self, frames: Sequence[AnyFloats]) -> list[CaptionOut]:
         bundle = self.decoder.bundle

@@ -8,6 +8,7 @@ caption tried on it. This module knows neither words nor scores.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audiosearch.errors import BundleError
+from audiosearch.model.abreast import even_blocks, spread
 from audiosearch.model.bundle import Bundle
 from audiosearch.model.runtime import Array, Device, GraphSession, RuntimeOptions, empty
 
@@ -23,6 +25,7 @@ Ints = npt.NDArray[np.int64]
 AnyFloats = npt.NDArray[np.float16] | npt.NDArray[np.float32]
 
 LARGE = 20_000_000  # bytes of a graph
+MEMORY_BLOCK = 32  # sounds a run
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,11 @@ class Memory:
         """The memory of some rows, in that order, repeats allowed; no longer than they need."""
         lengths = self.lengths[rows]
         longest = int(lengths.max(initial=1))
+        chosen: Ints | slice = rows
+        if len(rows) and np.array_equal(rows, np.arange(rows[0], rows[0] + len(rows))):
+            chosen = slice(int(rows[0]), int(rows[0]) + len(rows))  # neighbours need no copy
         return Memory(
-            self.keys[:, :, :, :longest][rows], self.values[:, :, :, :longest][rows], lengths
+            self.keys[:, :, :, :longest][chosen], self.values[:, :, :, :longest][chosen], lengths
         )
 
 
@@ -55,6 +61,7 @@ class Decoder:
         self.bundle = bundle
         self._options = options or RuntimeOptions()
         self._sessions: dict[str, GraphSession] = {}
+        self._loading = threading.Lock()
         self._null_memory: Memory | None = None
 
     @property
@@ -62,15 +69,22 @@ class Decoder:
         """What the decoder runs on."""
         return self._session("decoder").device
 
+    @property
+    def workers(self) -> int:
+        """How many runs at the same time keep the device busy; see `abreast`."""
+        return self._session("decoder").workers
+
     def _session(self, name: str) -> GraphSession:
-        if name not in self._sessions:
-            graph = self.bundle.graphs[name]
-            # Looking for operators to join pays for itself within a few queries of a large decoder
-            # (an eighth of the time at published size), and only costs at the start of a small one.
-            self._sessions[name] = GraphSession(
-                graph, options=self._options, fused=graph.size >= LARGE
-            )
-        return self._sessions[name]
+        with self._loading:
+            if name not in self._sessions:
+                graph = self.bundle.graphs[name]
+                # Looking for operators to join pays for itself within a few queries of a large
+                # decoder (an eighth of the time at published size), and only costs at the start
+                # of a small one.
+                self._sessions[name] = GraphSession(
+                    graph, options=self._options, fused=graph.size >= LARGE
+                )
+            return self._sessions[name]
 
     def memory(self, frames: Sequence[AnyFloats]) -> Memory:
         """The memory of sounds given as their frames, (T_i, D) each, in that order.
@@ -82,14 +96,26 @@ class Decoder:
         lengths = np.array([len(rows) for rows in frames], dtype=np.int64)
         if lengths.min() == 0:
             raise ValueError("a sound without frames has no memory")
-        padded = empty((len(frames), int(lengths.max()), self.bundle.frame_dim))
-        for row, given in zip(padded, frames, strict=True):
-            row[: len(given)] = given
-        keys: Floats
-        values: Floats
-        keys, values = self._session("memory").run_anywhere(
-            ["memory_keys", "memory_values"], {"frames": padded}
+        session = self._session("memory")
+        shape = self.bundle.decoder
+        longest = int(lengths.max())
+        keys = np.empty(
+            (len(frames), shape.layers, shape.heads, longest, shape.head_dim), np.float32
         )
+        values = np.empty_like(keys)
+
+        def remember(block: list[int]) -> None:
+            padded = empty((len(block), longest, self.bundle.frame_dim))
+            for row, place in zip(padded, block, strict=True):
+                row[: lengths[place]] = frames[place]
+            rows = slice(block[0], block[-1] + 1)
+            keys[rows], values[rows] = session.run_anywhere(
+                ["memory_keys", "memory_values"], {"frames": padded}
+            )
+
+        workers = session.workers
+        blocks = even_blocks(range(len(frames)), most=MEMORY_BLOCK, workers=workers)
+        spread(remember, blocks, workers=workers)
         return Memory(keys, values, lengths)
 
     def null_memory(self) -> Memory:

@@ -1,4 +1,4 @@
-"""Sound to vectors: the encoder graph, in batches.
+"""Sound to vectors: the encoder graph, a window a core or, on a graphics card, in batches.
 
 In go mono float32 waveforms at the bundle's sample rate, out come the decoder's memory (frames),
 an embedding, a joint vector and tag probabilities. It knows neither files nor windows.
@@ -17,13 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from audiosearch.errors import BundleError
+from audiosearch.model.abreast import spread
 from audiosearch.model.bundle import Bundle
 from audiosearch.model.runtime import Device, GraphSession, OutOfMemory, RuntimeOptions
 
 Floats = npt.NDArray[np.float32]
 
-BATCH = 8  # rows of a run; more gain nothing on a CPU and cost memory
-BATCH_CUDA = 64
+BATCH_CUDA = 64  # rows of a run; fewer once the card had no room. On a CPU each row runs alone
+LARGE = 20_000_000  # bytes of a graph that is worth loading once more for lone windows
 
 
 @dataclass(frozen=True)
@@ -49,71 +50,96 @@ class Encoder:
     def __init__(self, bundle: Bundle, *, options: RuntimeOptions | None = None) -> None:
         self.bundle = bundle
         self._options = options or RuntimeOptions()
-        self._session: GraphSession | None = None
+        self._sessions: dict[bool, GraphSession] = {}  # by whether runs share the cores
         self._outputs = ["frames", "embedding"]
         self._outputs += ["joint"] if bundle.joint_dim else []
         self._outputs += ["tags"] if bundle.tags else []
-        self._batch = 0
+        self._batch = BATCH_CUDA
 
     @property
     def device(self) -> Device:
         """What the encoder runs on."""
-        return self._loaded().device
+        if not self._sessions:
+            self._loaded(shared=True)
+        return next(iter(self._sessions.values())).device
 
-    def _loaded(self) -> GraphSession:
-        if self._session is None:
-            graph = self.bundle.graphs["encoder"]
-            self._session = GraphSession(graph, options=self._options, fused=True)
-            self._batch = BATCH_CUDA if self._session.device.name == "cuda" else BATCH
-        return self._session
+    def _loaded(self, *, shared: bool) -> GraphSession:
+        """The graph for several windows at once, or for one that has all cores to itself."""
+        for session in self._sessions.values():
+            if session.device.name == "cuda":
+                return session
+        graph = self.bundle.graphs["encoder"]
+        shared = shared or graph.size < LARGE
+        if shared not in self._sessions:
+            self._sessions[shared] = GraphSession(
+                graph, options=self._options, fused=True, shared=shared
+            )
+        return self._sessions[shared]
 
     def encode(self, waveforms: Floats) -> list[Encoded]:
-        """What the encoder says of each of `waveforms` (B, N), mono float32.
+        """What the encoder says of each of `waveforms` (B, N), mono float32; see `encode_many`."""
+        return self.encode_many(list(waveforms))
 
-        Rows shorter than the bundle's `min_samples` are zero-padded at their end.
+    def encode_many(self, sounds: Sequence[Floats]) -> list[Encoded]:
+        """What the encoder says of each sound (n,), of any lengths, in the order given.
+
+        Sounds shorter than the bundle's `min_samples` are zero-padded at their end.
 
         Raises:
             BundleError: the graph gives something else than the manifest says, or numbers that
                 are not finite.
+            MemoryError: there is no memory to encode even one of them.
         """
-        short = self.bundle.min_samples - waveforms.shape[1]
-        if short > 0:
-            waveforms = np.pad(waveforms, ((0, 0), (0, short)))
-        waveforms = np.ascontiguousarray(waveforms, dtype=np.float32)
-        self._loaded()
-        encoded: list[Encoded] = []
-        while len(encoded) < len(waveforms):
-            rows = waveforms[len(encoded) : len(encoded) + self._batch]
-            try:
-                encoded += self._run(rows)
-            except OutOfMemory as error:
-                self._make_room(len(rows), error)
+        if not sounds:
+            return []
+        rows = [self._padded(sound) for sound in sounds]
+        session = self._loaded(shared=len(rows) > 1)
+        if session.device.name == "cuda":
+            return self._on_card(session, rows)
+        return spread(lambda row: self._alone(session, row), rows, workers=session.workers)
+
+    def _padded(self, sound: Floats) -> Floats:
+        missing = max(0, self.bundle.min_samples - len(sound))
+        return np.pad(np.asarray(sound, dtype=np.float32), (0, missing))
+
+    def _alone(self, session: GraphSession, row: Floats) -> Encoded:
+        try:
+            [encoded] = self._run(session, row[None])
+        except OutOfMemory as error:
+            raise MemoryError(f"no memory to encode one window: {error}") from error
         return encoded
 
-    def encode_many(self, sounds: Sequence[Floats]) -> list[Encoded]:
-        """What the encoder says of each sound (n,), of any lengths, in the order given."""
+    def _on_card(self, session: GraphSession, rows: list[Floats]) -> list[Encoded]:
+        """Rows of equal length together, as many as the card has room for."""
         by_length: dict[int, list[int]] = defaultdict(list)
-        for place, sound in enumerate(sounds):
-            by_length[len(sound)].append(place)
+        for place, row in enumerate(rows):
+            by_length[len(row)].append(place)
         results: dict[int, Encoded] = {}
         for places in by_length.values():
-            rows = self.encode(np.stack([sounds[place] for place in places]))
-            results.update(zip(places, rows, strict=True))
-        return [results[place] for place in range(len(sounds))]
+            done = 0
+            while done < len(places):
+                batch = places[done : done + self._batch]
+                try:
+                    encoded = self._run(session, np.stack([rows[place] for place in batch]))
+                except OutOfMemory as error:
+                    self._make_room(session, len(batch), error)
+                else:
+                    results.update(zip(batch, encoded, strict=True))
+                    done += len(batch)
+        return [results[place] for place in range(len(rows))]
 
-    def _make_room(self, n_rows: int, error: OutOfMemory) -> None:
+    def _make_room(self, session: GraphSession, n_rows: int, error: OutOfMemory) -> None:
         """Smaller batches, and the CPU when the card has no room even for one row."""
-        session = self._loaded()
         if n_rows > 1:
             self._batch = n_rows // 2
         elif session.device.name == "cuda":
             session.use_cpu(reason=f"the graphics card gave up ({error}); using the CPU")
-            self._batch = BATCH
+            self._batch = 1
         else:
             raise MemoryError(f"no memory to encode one window: {error}") from error
 
-    def _run(self, rows: Floats) -> list[Encoded]:
-        outputs = self._loaded().run(self._outputs, {"waveform": rows})
+    def _run(self, session: GraphSession, rows: Floats) -> list[Encoded]:
+        outputs = session.run(self._outputs, {"waveform": rows})
         named = dict(zip(self._outputs, outputs, strict=True))
         widths = {
             "frames": self.bundle.frame_dim,

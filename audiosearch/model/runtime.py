@@ -10,12 +10,7 @@ in the log); the same graph then runs on the CPU.
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import io
 import logging
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -26,19 +21,20 @@ import numpy as np
 import numpy.typing as npt
 
 from audiosearch.errors import BundleError
+from audiosearch.model.abreast import MOST
 from audiosearch.model.bundle import BundleFile
+from audiosearch.model.providers import (
+    CPU,
+    CUDA,
+    Providers,
+    available_cores,
+    wanted_providers,
+)
 
 log = logging.getLogger(__name__)
 
 Array = npt.NDArray[Any]
-Providers = list[tuple[str, dict[str, str]]]  # names with options, the first that works is used
 
-CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
-_CUDA_OPTIONS = {
-    "use_tf32": "0",  # its 10-bit products would not give the CPU's answers
-    "cudnn_conv_algo_search": "HEURISTIC",  # a full search is repeated for every new length
-    "arena_extend_strategy": "kSameAsRequested",
-}
 _CUDA_REMEDY = "pip install 'audiosearch[cuda]', or set model.device to cpu"
 
 
@@ -48,6 +44,11 @@ class RuntimeOptions:
 
     device: str = "auto"
     threads: int = 0
+
+    @property
+    def cores(self) -> int:
+        """How many cores may be kept busy."""
+        return self.threads or available_cores()
 
 
 @dataclass(frozen=True)
@@ -71,14 +72,24 @@ class GraphSession:
     """One loaded graph.
 
     `fused` lets the runtime look for operators to join and for better memory layouts. Convolutions
-    gain much from it, the decoder nothing, and it takes a fifth of the time to load.
+    gain much from it, small decoders nothing, and it takes a fifth of the time to load.
+    `shared` keeps cores free for other runs of it at the same time (`workers`); a run of a session
+    that is not shared uses them all.
     """
 
-    def __init__(self, graph: BundleFile, *, options: RuntimeOptions, fused: bool = False) -> None:
+    def __init__(
+        self,
+        graph: BundleFile,
+        *,
+        options: RuntimeOptions,
+        fused: bool = False,
+        shared: bool = True,
+    ) -> None:
         self._graph = graph
         self._options = options
         self._fused = fused
-        wanted, reason = _providers(_runtime(), options.device)
+        self._shared = shared
+        wanted, reason = wanted_providers(_runtime(), options.device)
         try:
             self._session = self._load(wanted)
         except Exception as error:
@@ -94,6 +105,13 @@ class GraphSession:
         self.inputs = tuple(str(item.name) for item in self._session.get_inputs())
         self.outputs = tuple(str(item.name) for item in self._session.get_outputs())
 
+    @property
+    def workers(self) -> int:
+        """How many runs at the same time keep the device busy; see `abreast`."""
+        if not self._shared or self.device.name == "cuda":
+            return 1
+        return min(self._options.cores, MOST)
+
     def _load(self, providers: Providers) -> Any:
         content = self._graph.read()
         runtime = _runtime()
@@ -103,7 +121,9 @@ class GraphSession:
             levels.ORT_ENABLE_ALL if self._fused else levels.ORT_ENABLE_BASIC
         )
         settings.log_severity_level = 4
-        settings.intra_op_num_threads = self._options.threads or available_cores()
+        cores = self._options.cores
+        # Each run brings a thread of its own; only cores beyond these need one of the runtime.
+        settings.intra_op_num_threads = cores - min(cores, MOST) + 1 if self._shared else cores
         settings.inter_op_num_threads = 1
         # Threads that spin between the graphs of one query take the cores from the graph that runs.
         settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -160,42 +180,6 @@ def _runtime() -> ModuleType:
     module: ModuleType = onnxruntime
     module.set_default_logger_severity(4)  # what goes wrong comes as exceptions
     return module
-
-
-def _providers(runtime: ModuleType, device: str) -> tuple[Providers, str | None]:
-    """Providers to try, and why the one asked for is not among them."""
-    cpu: tuple[str, dict[str, str]] = (CPU, {})
-    if device == "cpu":
-        return [cpu], None
-    if CUDA not in runtime.get_available_providers():
-        missing = "this build of ONNX Runtime has no CUDA"
-        return [cpu], missing if device == "cuda" else None
-    if count_cuda_devices() == 0:
-        return [cpu], "no graphics card was found" if device == "cuda" else None
-    if hasattr(runtime, "preload_dlls"):
-        with contextlib.redirect_stdout(io.StringIO()):  # it prints; what fails shows later
-            runtime.preload_dlls()  # finds the CUDA libraries that pip installed
-    return [(CUDA, dict(_CUDA_OPTIONS)), cpu], None
-
-
-@cache
-def count_cuda_devices() -> int:
-    """Graphics cards that the CUDA driver sees; 0 without a driver."""
-    try:
-        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
-        count = ctypes.c_int(0)
-        if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
-            return 0
-    except (OSError, AttributeError):
-        return 0
-    return count.value
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _is_runtime_error(error: Exception) -> bool:

@@ -12,12 +12,13 @@ It knows nothing of libraries, ranking or what scores people see.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from audiosearch.errors import BundleError
+from audiosearch.model.abreast import even_blocks, spread
 from audiosearch.model.decoder import Decoder, Memory
 
 Floats = npt.NDArray[np.float32]
@@ -26,7 +27,7 @@ TokenIds = tuple[int, ...]  # a caption's words, without start and end
 
 # (caption, sound) pairs a run: their log-probabilities (pairs, words, vocabulary) should stay in
 # the caches of a core rather than go through main memory.
-BLOCK = 16
+BLOCK = 32
 _REMEMBERED = 100_000  # captions
 
 
@@ -75,13 +76,18 @@ class CaptionScorer:
         results: list[Floats] = [np.zeros(0, dtype=np.float32)] * len(captions)
         # Captions of like length run together, so that hardly any padding is computed.
         order = sorted(range(len(captions)), key=lambda pair: len(captions[pair]))
-        for block in _blocks(order, self._block):
-            scored = self._teacher_forced(
+        workers = self.decoder.workers
+        blocks = even_blocks(order, most=self._block, workers=workers)
+        scored = spread(
+            lambda block: self._teacher_forced(
                 [captions[pair] for pair in block], memory.take(rows[block])
-            )
-            results_of = zip(block, scored, strict=True)
-            for pair, values in results_of:
-                results[pair] = values
+            ),
+            blocks,
+            workers=workers,
+        )
+        for block, values in zip(blocks, scored, strict=True):
+            for pair, of_words in zip(block, values, strict=True):
+                results[pair] = of_words
         return results
 
     def cross_entropy(
@@ -132,8 +138,3 @@ class CaptionScorer:
                 remedy="audiosearch models verify, and audiosearch verify for the library",
             )
         return scored
-
-
-def _blocks(order: Sequence[int], size: int) -> Iterator[list[int]]:
-    for start in range(0, len(order), size):
-        yield list(order[start : start + size])

@@ -9,7 +9,7 @@ import pytest
 from audiosearch.errors import BundleError
 from audiosearch.model.bundle import Bundle, load_bundle
 from audiosearch.model.encoder import Encoded, Encoder
-from audiosearch.model.runtime import Array, Device, GraphSession, OutOfMemory
+from audiosearch.model.runtime import Array, Device, GraphSession, OutOfMemory, RuntimeOptions
 
 
 def test_shapes_and_lengths(bundle: Bundle, encoded: list[Encoded]) -> None:
@@ -71,7 +71,7 @@ class Cramped:
     """A session with room for few rows, once or for good."""
 
     def __init__(self, session: GraphSession, *, room: int, name: str = "cpu") -> None:
-        self.session, self.room = session, room
+        self.session, self.room, self.workers = session, room, 2
         self.device = Device("CUDAExecutionProvider" if name == "cuda" else "CPUExecutionProvider")
         self.sizes: list[int] = []
 
@@ -87,16 +87,17 @@ class Cramped:
 
 def cramped(bundle: Bundle, *, room: int, name: str = "cpu") -> tuple[Encoder, Cramped]:
     encoder = Encoder(bundle)
-    session = Cramped(encoder._loaded(), room=room, name=name)
-    encoder._session = session  # type: ignore[assignment]
+    session = Cramped(encoder._loaded(shared=True), room=room, name=name)
+    encoder._sessions[True] = session  # type: ignore[assignment]
     return encoder, session
 
 
 def test_out_of_memory_makes_batches_smaller(bundle: Bundle, encoder: Encoder) -> None:
     rows = np.random.default_rng(2).normal(0, 0.1, (7, 6000)).astype(np.float32)
-    small, session = cramped(bundle, room=2)
+    small, session = cramped(bundle, room=2, name="cuda")
     results = small.encode(rows)
     assert session.sizes == [7, 3, 1, 1, 1, 1, 1, 1, 1]
+    assert small.device.name == "cuda"
     for one, other in zip(results, encoder.encode(rows), strict=True):
         np.testing.assert_allclose(one.embedding, other.embedding, atol=1e-5)
 
@@ -113,6 +114,19 @@ def test_a_cpu_without_room_for_one_row_is_an_error(bundle: Bundle) -> None:
     small, _ = cramped(bundle, room=0)
     with pytest.raises(MemoryError):
         small.encode(np.zeros((1, 6000), np.float32))
+    with pytest.raises(MemoryError):
+        small.encode(np.zeros((5, 6000), np.float32))
+
+
+def test_a_large_encoder_gives_a_lone_window_all_cores(
+    bundle: Bundle, sounds: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("audiosearch.model.encoder.LARGE", 0)
+    large = Encoder(bundle, options=RuntimeOptions(device="cpu", threads=3))
+    together = large.encode_many(sounds)
+    [alone] = large.encode_many(sounds[:1])
+    np.testing.assert_allclose(alone.frames, together[0].frames, atol=1e-5)
+    assert {shared: each.workers for shared, each in large._sessions.items()} == {True: 3, False: 1}
 
 
 def test_numbers_that_are_not_finite_are_refused(encoder: Encoder) -> None:

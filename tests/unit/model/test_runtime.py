@@ -7,17 +7,10 @@ import numpy as np
 import pytest
 
 from audiosearch.errors import BundleError
-from audiosearch.model import runtime
+from audiosearch.model import providers, runtime
 from audiosearch.model.bundle import Bundle, BundleFile
-from audiosearch.model.runtime import (
-    CPU,
-    CUDA,
-    Device,
-    GraphSession,
-    OutOfMemory,
-    RuntimeOptions,
-    available_cores,
-)
+from audiosearch.model.providers import CPU, CUDA, available_cores, wanted_providers
+from audiosearch.model.runtime import Device, GraphSession, OutOfMemory, RuntimeOptions
 
 
 def test_the_cpu_is_used_and_said(bundle: Bundle) -> None:
@@ -30,7 +23,7 @@ def test_the_cpu_is_used_and_said(bundle: Bundle) -> None:
 def test_a_card_asked_for_and_absent_is_said(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(runtime, "count_cuda_devices", lambda: 0)
+    monkeypatch.setattr(providers, "count_cuda_devices", lambda: 0)
     runtime._say.cache_clear()
     with caplog.at_level("WARNING"):
         session = GraphSession(bundle.graphs["memory"], options=RuntimeOptions(device="cuda"))
@@ -43,10 +36,47 @@ def test_a_card_asked_for_and_absent_is_said(
 def test_auto_without_a_card_is_the_cpu_and_nothing_to_say(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runtime, "count_cuda_devices", lambda: 0)
+    monkeypatch.setattr(providers, "count_cuda_devices", lambda: 0)
     session = GraphSession(bundle.graphs["memory"], options=RuntimeOptions(device="auto"))
     assert session.device.name == "cpu"
     assert session.device.note is None
+
+
+class Build:
+    """A build of ONNX Runtime with some providers."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def get_available_providers(self) -> list[str]:
+        return list(self.names)
+
+
+@pytest.mark.parametrize(
+    ("built", "n_cards", "device", "first", "reason"),
+    [
+        ((CUDA, CPU), 1, "auto", CUDA, None),
+        ((CUDA, CPU), 1, "cuda", CUDA, None),
+        ((CUDA, CPU), 1, "cpu", CPU, None),
+        ((CUDA, CPU), 0, "auto", CPU, None),
+        ((CUDA, CPU), 0, "cuda", CPU, "no graphics card was found"),
+        ((CPU,), 1, "auto", CPU, None),
+        ((CPU,), 1, "cuda", CPU, "this build of ONNX Runtime has no CUDA"),
+    ],
+)
+def test_what_is_tried_first(
+    monkeypatch: pytest.MonkeyPatch,
+    built: tuple[str, ...],
+    n_cards: int,
+    device: str,
+    first: str,
+    reason: str | None,
+) -> None:
+    monkeypatch.setattr(providers, "count_cuda_devices", lambda: n_cards)
+    found, why = wanted_providers(Build(*built), device)  # type: ignore[arg-type]
+    assert found[0][0] == first
+    assert found[-1][0] == CPU
+    assert why == reason
 
 
 def test_the_number_of_threads_changes_no_answer(bundle: Bundle) -> None:
@@ -75,6 +105,13 @@ def test_wrong_inputs_are_a_bundle_error(bundle: Bundle) -> None:
         session.run(["memory_keys"], {"frames": np.zeros((1, 2, 3), np.float32)})
     with pytest.raises(BundleError):
         session.run(["nothing"], {"frames": np.zeros((1, 2, bundle.frame_dim), np.float32)})
+
+
+def test_runs_of_a_shared_session_leave_cores_to_each_other(bundle: Bundle) -> None:
+    options = RuntimeOptions(device="cpu", threads=12)
+    graph = bundle.graphs["memory"]
+    assert GraphSession(graph, options=options).workers == 8
+    assert GraphSession(graph, options=options, shared=False).workers == 1
 
 
 def test_there_is_a_core() -> None:
@@ -138,7 +175,7 @@ def test_a_card_whose_libraries_are_missing_is_said_and_nothing_printed(
         return load(session, providers)
 
     monkeypatch.setattr(GraphSession, "_load", without_card)
-    monkeypatch.setattr(runtime, "_providers", lambda *_: ([(CUDA, {}), (CPU, {})], None))
+    monkeypatch.setattr(runtime, "wanted_providers", lambda *_: ([(CUDA, {}), (CPU, {})], None))
     session = GraphSession(bundle.graphs["memory"], options=RuntimeOptions(device="auto"))
     assert session.device.name == "cpu"
     assert "libcudart" in str(session.device.note)

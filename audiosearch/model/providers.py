@@ -1,0 +1,60 @@
+"""What ONNX Runtime may run on here: providers, graphics cards, cores.
+
+In go the user's wishes, out comes which providers to try, and why the one asked for is not among
+them. Nothing is loaded here, and nothing is known of graphs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import io
+import os
+import sys
+from functools import cache
+from types import ModuleType
+
+Providers = list[tuple[str, dict[str, str]]]  # names with options, the first that works is used
+
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+_CUDA_OPTIONS = {
+    "use_tf32": "0",  # its 10-bit products would not give the CPU's answers
+    "cudnn_conv_algo_search": "HEURISTIC",  # a full search is repeated for every new length
+    "arena_extend_strategy": "kSameAsRequested",
+}
+
+
+def wanted_providers(runtime: ModuleType, device: str) -> tuple[Providers, str | None]:
+    """Providers of `runtime` to try, and why the one asked for is not among them."""
+    cpu: tuple[str, dict[str, str]] = (CPU, {})
+    if device == "cpu":
+        return [cpu], None
+    if CUDA not in runtime.get_available_providers():
+        missing = "this build of ONNX Runtime has no CUDA"
+        return [cpu], missing if device == "cuda" else None
+    if count_cuda_devices() == 0:
+        return [cpu], "no graphics card was found" if device == "cuda" else None
+    if hasattr(runtime, "preload_dlls"):
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints; what fails shows later
+            runtime.preload_dlls()  # finds the CUDA libraries that pip installed
+    return [(CUDA, dict(_CUDA_OPTIONS)), cpu], None
+
+
+@cache
+def count_cuda_devices() -> int:
+    """Graphics cards that the CUDA driver sees; 0 without a driver."""
+    try:
+        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+        count = ctypes.c_int(0)
+        if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
+            return 0
+    except (OSError, AttributeError):
+        return 0
+    return count.value
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

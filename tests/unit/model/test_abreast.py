@@ -1,0 +1,58 @@
+"""Runs side by side: results in order, errors, blocks."""
+
+import threading
+
+import pytest
+
+from audiosearch.model.abreast import even_blocks, spread
+
+
+def test_results_come_in_order_from_several_threads() -> None:
+    meet = threading.Barrier(3, timeout=30)  # passes only if three run at the same time
+
+    def work(item: int) -> tuple[int, int]:
+        meet.wait()
+        return item, threading.get_ident()
+
+    results = spread(work, [4, 5, 6], workers=3)
+    assert [item for item, _ in results] == [4, 5, 6]
+    assert len({thread for _, thread in results}) == 3
+
+
+@pytest.mark.parametrize(("n_items", "workers"), [(1, 4), (4, 1), (0, 2)])
+def test_what_cannot_be_shared_starts_no_thread(n_items: int, workers: int) -> None:
+    here = threading.get_ident()
+    found = spread(lambda _: threading.get_ident(), range(n_items), workers=workers)
+    assert found == [here] * n_items
+
+
+def test_work_inside_work_starts_no_more_threads() -> None:
+    def work(_: int) -> set[int]:
+        return {threading.get_ident(), *spread(lambda _: threading.get_ident(), [1, 2], workers=2)}
+
+    assert all(len(threads) == 1 for threads in spread(work, [1, 2, 3], workers=2))
+
+
+def test_an_error_ends_it() -> None:
+    def work(item: int) -> float:
+        return 1 / item
+
+    with pytest.raises(ZeroDivisionError):
+        spread(work, [1, 0, 2], workers=2)
+
+
+@pytest.mark.parametrize(
+    ("n", "most", "workers", "sizes"),
+    [
+        (100, 32, 2, [25, 25, 25, 25]),
+        (3, 16, 2, [1, 2]),
+        (1, 16, 4, [1]),
+        (0, 16, 2, []),
+        (32, 16, 2, [16, 16]),
+        (33, 16, 2, [8, 8, 8, 9]),
+    ],
+)
+def test_blocks_are_even(n: int, most: int, workers: int, sizes: list[int]) -> None:
+    blocks = even_blocks(range(n), most=most, workers=workers)
+    assert [len(block) for block in blocks] == sizes
+    assert [item for block in blocks for item in block] == list(range(n))
