@@ -46,7 +46,7 @@ class FakeKeeper:
         with self.database.reading() as session:
             return roots.list_roots(session)
 
-    def nudged_at(self) -> int:
+    def occasion(self) -> int:
         return self.nudge
 
     def is_known(self, place: Place) -> bool:

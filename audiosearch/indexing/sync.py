@@ -16,15 +16,8 @@ from dataclasses import dataclass
 
 from audiosearch.config import IndexConfig
 from audiosearch.indexing.interfaces import HeldBack
-from audiosearch.indexing.scan import (
-    Change,
-    ChangeKind,
-    Problem,
-    changes,
-    is_absent_or_empty,
-    listed_so,
-    walk,
-)
+from audiosearch.indexing.scan import Change, ChangeKind, changes
+from audiosearch.indexing.walk import Problem, is_absent_or_empty, listed_so, walk
 from audiosearch.store import faults
 from audiosearch.store.database import Database
 from audiosearch.store.queries import files, fulltext

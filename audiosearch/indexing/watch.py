@@ -12,11 +12,9 @@ One thread, which `stop` ends. It knows neither models nor sockets nor signals, 
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Final
 
 from audiosearch.config import IndexConfig, WatchConfig
@@ -27,21 +25,20 @@ from audiosearch.errors import (
     display_path,
 )
 from audiosearch.indexing.interfaces import IndexReport
-from audiosearch.indexing.scan import excluded_names
 from audiosearch.indexing.sync import ScanRules
+from audiosearch.indexing.walk import excluded_names
 from audiosearch.indexing.watch_events import FolderWatch, Inbox
 from audiosearch.indexing.watch_keeper import Keeper
 from audiosearch.indexing.watch_look import look, matters, outermost
-from audiosearch.indexing.watch_progress import WatchProgress
 from audiosearch.indexing.watch_roots import WatchedRoot, WatchedRoots
 from audiosearch.indexing.watch_settling import Rested
 from audiosearch.indexing.watch_state import Activity, Held, WatchMode, WatchState
+from audiosearch.indexing.watch_telling import Telling
 from audiosearch.store.queries.places import Place, Root, path_inside
 
 log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S: Final = 2.0  # at whether roots have come or gone
-_TELL_EVERY_S: Final = 1.0
 _TICK_S: Final = 0.5
 _MANY_PATHS: Final = 200  # looked at one by one; where there are more, a look at all is cheaper
 _LOST_PAUSE_S: Final = 10.0  # after a full look, before another one for events that were lost
@@ -65,19 +62,15 @@ class Watcher:
         self._watch = watch
         self._excluded = excluded_names(index.exclude)
         self._stop = stop
-        self._tell_state = tell
         self._inbox = Inbox()
         self._folders = FolderWatch(self._inbox)
         self._roots = WatchedRoots(self._folders, watch=watch, index=index)
-        self._progress = WatchProgress(self._tell_now)
-        self._state = WatchState(pid=os.getpid(), since=time.time(), activity=Activity.STARTING)
-        self._told: WatchState | None = None
-        self._told_at = 0.0
+        self._telling = Telling(tell, roots=self._roots)
         self._look_at = 0.0
         self._scan_ended_at = -_LOST_PAUSE_S
         self._retry_at = 0.0
         self._n_failures = 0
-        self._nudged_at = keeper.nudged_at()
+        self._occasion = keeper.occasion()
         self._changed_at: float | None = None  # when a pass last changed something
 
     def run(self) -> None:
@@ -97,9 +90,9 @@ class Watcher:
                     raise
                 except AudiosearchError as error:
                     self._wait(error, now=time.monotonic())
-                self._tell_now()
+                self._telling.now()
                 self._stop.wait(tick_s)
-            self._set(Activity.STOPPING)
+            self._telling.activity(Activity.STOPPING)
             log.info("stopped")
 
     def _turn(self, now: float) -> None:
@@ -107,18 +100,18 @@ class Watcher:
         if now >= self._look_at:
             self._roots.update(self._keeper.roots(), now=now)
             self._look_at = now + _LOOK_EVERY_S
-            self._heed_nudge(now)
+            self._heed_occasion(now)
         self._gather(now)
         if now < self._retry_at:
             return
         if not self._scan_due(now) and not self._look_at_rested(now):
-            self._set(Activity.IDLE)
+            self._telling.activity(Activity.IDLE)
             self._tidy(now)
 
-    def _heed_nudge(self, now: float) -> None:
-        nudged_at = self._keeper.nudged_at()
-        if nudged_at != self._nudged_at:
-            self._nudged_at = nudged_at
+    def _heed_occasion(self, now: float) -> None:
+        occasion = self._keeper.occasion()
+        if occasion != self._occasion:
+            self._occasion = occasion
             self._scan_all(now)
 
     def _scan_all(self, due: float) -> None:
@@ -168,7 +161,7 @@ class Watcher:
         for each in due:
             _set_held(each, report, otherwise=None)
             self._roots.scanned(each, now=ended, wall=wall, took_s=look_s)
-        self._state = replace(self._state, scanned_at=wall)
+        self._telling.scanned(wall)
         return True
 
     # -- single paths --------------------------------------------------------------------------
@@ -210,20 +203,21 @@ class Watcher:
         self, roots: Sequence[WatchedRoot], places: Sequence[Place], *, observed: bool
     ) -> IndexReport:
         """One pass; what it could not take in is seen to later."""
-        self._set(Activity.SCANNING)
+        self._telling.activity(Activity.SCANNING)
         rules = ScanRules(observed=observed, rest_s=self._watch.settle_s)
         try:
-            report = self._keeper.index(places, rules=rules, progress=self._progress)
+            report = self._keeper.index(places, rules=rules, progress=self._telling.progress)
         except AudiosearchError:
             for each in roots:
                 each.scan_due = time.monotonic()  # what was to be looked at is not known any more
             raise
         finally:
-            self._progress.end()
+            self._telling.progress.end()
         self._n_failures = 0
-        self._state = replace(self._state, note=None)
+        self._telling.note = None
         now = time.monotonic()
-        if report.interrupted:
+        if report.interrupted:  # for another command, most likely: what is left is looked for anew
+            self._scan_all(now)
             return report
         for path in report.unsettled:
             self._touch(path, now=now)
@@ -238,42 +232,15 @@ class Watcher:
         pause_s = _RETRY_S[min(self._n_failures, len(_RETRY_S) - 1)]
         self._n_failures += 1
         self._retry_at = now + pause_s
-        if self._state.note != str(error):
+        if self._telling.note != str(error):
             log.warning("%s; tried again in %.0f s", error, pause_s)
-        self._state = replace(self._state, note=str(error))
-        self._set(Activity.WAITING)
+        self._telling.note = str(error)
+        self._telling.activity(Activity.WAITING)
 
     def _tidy(self, now: float) -> None:
         if self._changed_at is not None and now - self._changed_at >= _QUIET_S:
             self._changed_at = None
             self._keeper.tidy()
-
-    # -- what is told --------------------------------------------------------------------------
-
-    def _set(self, activity: Activity) -> None:
-        if activity is not self._state.activity:
-            self._state = replace(self._state, activity=activity)
-            self._tell_now(at_once=True)
-
-    def _tell_now(self, *, at_once: bool = False) -> None:
-        """Hand the state out, not too often."""
-        now = time.monotonic()
-        if not at_once and now - self._told_at < _TELL_EVERY_S:
-            return
-        self._told_at = now
-        due = [each.scan_due for each in self._roots.all if each.mode is not WatchMode.OFFLINE]
-        next_scan_at = time.time() + max(0.0, min(due) - now) if due else None
-        state = replace(
-            self._state,
-            # Rounded: a daemon with nothing to do has nothing new to say, and lets the disk sleep.
-            next_scan_at=None if next_scan_at is None else round(next_scan_at, -1),
-            n_settling=sum(len(each.settling) for each in self._roots.all),
-            progress=self._progress.now,
-            roots=tuple(each.state() for each in self._roots.all),
-        )
-        if state != self._told:
-            self._told = state
-            self._tell_state(state)
 
 
 def _did_something(report: IndexReport) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from audiosearch.indexing.scan import excluded_names
+from audiosearch.indexing.walk import excluded_names
 from audiosearch.store.queries.places import join
 
 _FDINFO: Final = "/proc/self/fdinfo"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Protocol
 
 from audiosearch.indexing.interfaces import IndexReport, Progress
@@ -16,8 +16,8 @@ class Keeper(Protocol):
     def roots(self) -> Sequence[Root]:
         """The folders of the library, as they are now."""
 
-    def nudged_at(self) -> int:
-        """A number that changes when a person wants all folders looked at."""
+    def occasion(self) -> Hashable:
+        """What is another one when all folders are to be looked at: a wish, or a new model."""
 
     def is_known(self, place: Place) -> bool:
         """Whether some file at a place, or below it, is in the library and not missing."""
@@ -25,7 +25,10 @@ class Keeper(Protocol):
     def index(
         self, places: Sequence[Place], *, rules: ScanRules, progress: Progress
     ) -> IndexReport:
-        """Bring the library up to date with these places; ends early when the daemon stops."""
+        """Bring the library up to date with these places.
+
+        Ends early when the daemon stops, another command waits to write, or the model is another.
+        """
 
     def tidy(self) -> None:
         """Do what can wait; ends early when the daemon stops."""

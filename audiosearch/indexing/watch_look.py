@@ -11,7 +11,7 @@ import re
 import stat
 from collections.abc import Iterable
 
-from audiosearch.indexing.scan import has_audio_extension
+from audiosearch.indexing.walk import has_audio_extension
 from audiosearch.indexing.watch_settling import Facts
 from audiosearch.store.queries.places import SEPARATOR, path_inside
 

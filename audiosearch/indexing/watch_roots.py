@@ -17,7 +17,7 @@ from typing import Final
 
 from audiosearch.config import IndexConfig, WatchConfig
 from audiosearch.errors import display_path
-from audiosearch.indexing.scan import is_absent_or_empty
+from audiosearch.indexing.walk import is_absent_or_empty
 from audiosearch.indexing.watch_coverage import coverage, folders_below, watched_inodes
 from audiosearch.indexing.watch_events import FolderWatch
 from audiosearch.indexing.watch_mounts import read_mounts, reason_to_poll

@@ -63,12 +63,6 @@ class Settling:
         for path in paths:
             self._waiting.pop(path, None)
 
-    def next_look(self) -> float | None:
-        """When something may come to rest at the earliest; None when nothing is waiting."""
-        if not self._waiting:
-            return None
-        return min(each.since for each in self._waiting.values()) + self._settle_s
-
     def rested(self, *, now: float, look: Callable[[bytes], Facts | None]) -> Rested:
         """The paths that have come to rest, which are forgotten here.
 

@@ -47,7 +47,7 @@ def places_to_index(
 
 
 def _place_of_file(session: Session, file: bytes, *, config: IndexConfig) -> Place:
-    from audiosearch.indexing.scan import excluded_names  # noqa: PLC0415 - queries need no scan
+    from audiosearch.indexing.walk import excluded_names  # noqa: PLC0415 - queries need no scan
     from audiosearch.indexing.watch_look import matters  # noqa: PLC0415
 
     place = roots.find_place(session, file)
@@ -116,7 +116,7 @@ def remove_root(database: Database, folder: Path) -> int:
 
 def sound_files(place: str, *, config: IndexConfig) -> list[str]:
     """The sound files below a folder, in the order of their paths, as indexing sees them."""
-    from audiosearch.indexing.scan import walk  # noqa: PLC0415 - queries need no scan
+    from audiosearch.indexing.walk import walk  # noqa: PLC0415 - queries need no scan
 
     root = absolute(place)
     found = walk(

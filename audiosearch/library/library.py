@@ -236,8 +236,10 @@ class Library(Answers):
 
 
 @contextmanager
-def open_library(config: Config, *, writable: bool = False) -> Iterator[Library]:
-    """The library that `config` speaks of, made if there is none.
+def open_library(
+    config: Config, *, writable: bool = False, gives_way: bool = False
+) -> Iterator[Library]:
+    """The library that `config` speaks of, made if there is none; see `open_database`.
 
     Raises:
         LibraryLocked: `writable`, and another process is writing to it.
@@ -245,5 +247,5 @@ def open_library(config: Config, *, writable: bool = False) -> Iterator[Library]
     """
     if not writable and not config.database.exists():
         open_database(config.database).close()
-    with open_database(config.database, read_only=not writable) as database:
+    with open_database(config.database, read_only=not writable, gives_way=gives_way) as database:
         yield Library(config, database)

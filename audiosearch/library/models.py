@@ -12,7 +12,7 @@ from pathlib import Path
 
 from audiosearch.config import Config
 from audiosearch.errors import BundleError
-from audiosearch.model.bundle import Bundle, find_bundle, list_bundles, load_bundle
+from audiosearch.model.bundle import MANIFEST, Bundle, find_bundle, list_bundles, load_bundle
 from audiosearch.model.known import known_bundles, remember_bundle
 from audiosearch.model.loaded import LoadedModel
 from audiosearch.model.runtime import RuntimeOptions
@@ -22,6 +22,8 @@ from audiosearch.store.queries.coverage import BundleAhead, bundles_ahead
 from audiosearch.store.sqlite import commit_mark
 
 log = logging.getLogger(__name__)
+
+ModelStamp = tuple[str, int, int, int]
 
 
 class ModelChoice:
@@ -104,6 +106,25 @@ def find_model(config: Config, name_or_path: str) -> Path:
     """
     others = known_bundles(config.models_dir)
     return find_bundle(name_or_path, search=_folders(config), others=others)
+
+
+def model_stamp(config: Config) -> ModelStamp:
+    """What is another one when the settings name another model, or its files were put there anew.
+
+    Raises:
+        BundleError: there is no such model.
+    """
+    return bundle_stamp(find_model(config, config.model.bundle))
+
+
+def bundle_stamp(folder: Path) -> ModelStamp:
+    """Where a bundle stands, and which file its manifest is: every bundle that is written has one.
+
+    Raises:
+        OSError: there is no bundle any more.
+    """
+    status = (folder / MANIFEST).stat()
+    return str(folder), status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def remember_model(config: Config, bundle: Bundle) -> None:

@@ -13,12 +13,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from audiosearch.config import Config
 from audiosearch.errors import QueryError
 from audiosearch.library import Library, bundle_paths, find_model, open_library
-from audiosearch.model.bundle import MANIFEST
+from audiosearch.library.models import ModelStamp, bundle_stamp
 from audiosearch.search.clip import ClipRange
 from audiosearch.search.results import Description, FindResult
 from audiosearch.serving.messages import (
@@ -31,7 +30,7 @@ from audiosearch.serving.messages import (
     see,
 )
 
-_Stamp = tuple[tuple[str, int, int, int], ...]
+_Stamp = tuple[ModelStamp, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,14 +172,9 @@ def _check_seen(clip: ClipRange, seen: FileSeen) -> None:
 def _stamp(config: Config) -> _Stamp:
     """What the models and the database file are, to notice when they come, go or are replaced."""
     folders = {find_model(config, config.model.bundle), *bundle_paths(config)}
-    models = (_file_stamp(folder / MANIFEST) for folder in sorted(folders))
+    models = (bundle_stamp(folder) for folder in sorted(folders))
     # The database changes all the time, and is another file only when it was put there anew.
-    return (*models, (*_file_stamp(config.database)[:2], 0, 0))
-
-
-def _file_stamp(path: Path) -> tuple[str, int, int, int]:
-    status = path.stat()
-    return (str(path), status.st_ino, status.st_size, status.st_mtime_ns)
+    return (*models, (str(config.database), config.database.stat().st_ino, 0, 0))
 
 
 def _close_if_unused(held: _Held) -> None:

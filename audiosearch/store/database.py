@@ -106,6 +106,10 @@ class Database:
         finally:
             lock.release()
 
+    def wanted(self) -> bool:
+        """Whether somebody waits to write to this library, which is open for writing here."""
+        return self._lock is not None and self._lock.wanted()
+
     def close(self) -> None:
         """Close all connections and give the writer lock back."""
         self._reading.dispose()
@@ -128,6 +132,7 @@ def open_database(
     path: Path,
     *,
     read_only: bool = False,
+    gives_way: bool = False,
     patience_s: float = sqlite.PATIENCE_S,
     scripts: Path | None = None,
 ) -> Database:
@@ -137,6 +142,7 @@ def open_database(
         path: the SQLite file; its folder is the library's data folder.
         read_only: for commands that only look. An absent library is an error then. A schema that
             is behind is still migrated, for which the writer lock is taken for a moment.
+        gives_way: whether it is closed within seconds when somebody waits (`Database.wanted`).
         patience_s: how long a transaction waits for another program's lock on the database.
         scripts: the migrations, when not the program's own (tests).
 
@@ -152,7 +158,7 @@ def open_database(
         raise StoreError(
             "there is no library yet", path=path, remedy="make one with: audiosearch index FOLDER"
         )
-    lock = None if read_only else WriterLock(path.parent)
+    lock = None if read_only else WriterLock(path.parent, gives_way=gives_way)
     if lock is not None:
         lock.acquire()
     try:

@@ -3,6 +3,10 @@
 The same for whoever keeps the library in step with its folders: `index` for one run, the daemon
 for as long as it lives, which lets others write between its passes.
 
+Whoever waits stands in line, a second lock, so that a holder with work for hours can see it
+(`wanted`) and give way: it lets go, goes to the end of the line, and goes on afterwards. One that
+does so says it in its file, and is waited for longer than others.
+
 The operating system drops the lock when its holder dies, however it dies, so a lock never has to
 be broken by hand. The id stands in a file of its own, since opening a lock file may empty it; it
 only serves the message. Knows nothing of the database.
@@ -11,31 +15,47 @@ only serves the message. Knows nothing of the database.
 from __future__ import annotations
 
 import errno
+import logging
 import os
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from audiosearch.errors import LibraryLocked, StorageFull, StoreError
 
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+log = logging.getLogger(__name__)
+
 PATIENCE_S = 2.0  # others hold it for a moment only, to make or migrate a library
+TURN_S = 60.0  # in all, for one that gives way after the batch in hand
+_GIVES_WAY = "gives way"
 
 
 class WriterLock:
-    """The right to write to the library in `data_dir`; a context manager, not reentrant."""
+    """The right to write to the library in `data_dir`; a context manager, not reentrant.
+
+    With `gives_way`, its holder promises to look at `wanted` every few seconds. Without patience,
+    nobody is asked to give way.
+    """
 
     name = "writer"
     held = "another process is writing to the library"
     remedy = "wait until it has finished, or stop it"
 
-    def __init__(self, data_dir: Path, *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self, data_dir: Path, *, patience_s: float = PATIENCE_S, gives_way: bool = False
+    ) -> None:
         # Imported here: it loads asyncio, which commands that only read should not pay for.
         from filelock import FileLock  # noqa: PLC0415
 
         self._data_dir = data_dir
+        self._patience_s = patience_s
+        self._gives_way = gives_way
         self._pid_file = data_dir / f"{self.name}.pid"
-        self._lock = FileLock(
-            data_dir / f"{self.name}.lock", timeout=patience_s, thread_local=False
-        )
+        self._lock = FileLock(data_dir / f"{self.name}.lock", thread_local=False)
+        self._line = FileLock(data_dir / f"{self.name}.line", thread_local=False)
 
     def acquire(self) -> None:
         """Take the lock, waiting no longer than a short job of another program takes.
@@ -49,8 +69,12 @@ class WriterLock:
 
         try:
             self._data_dir.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire()
-            self._pid_file.write_text(f"{os.getpid()}\n", encoding="ascii")
+            if self._patience_s > 0:
+                self._stand_in_line()
+            else:
+                self._lock.acquire(timeout=0)
+            said = f"{os.getpid()} {_GIVES_WAY}" if self._gives_way else str(os.getpid())
+            self._pid_file.write_text(f"{said}\n", encoding="ascii")
         except Timeout:
             raise LibraryLocked(
                 f"{self.held} ({self._holder()})",
@@ -62,6 +86,47 @@ class WriterLock:
             kind = StorageFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else StoreError
             raise kind(error.strerror or str(error), path=self._data_dir) from error
 
+    def _stand_in_line(self) -> None:
+        """Wait for those before us, then for the holder.
+
+        Raises:
+            Timeout: of `filelock`: patience has ended.
+        """
+        self._wait_for(self._line)
+        try:
+            self._wait_for(self._lock)
+        finally:
+            self._line.release()
+
+    def _wait_for(self, lock: BaseFileLock) -> None:
+        from filelock import Timeout  # noqa: PLC0415
+
+        try:
+            lock.acquire(timeout=self._patience_s)
+        except Timeout:
+            if self._gives_way or not self._holder_gives_way():
+                raise
+            log.warning("waiting: %s, which soon lets others (%s)", self.held, self._holder())
+            lock.acquire(timeout=TURN_S)
+
+    def wanted(self) -> bool:
+        """Whether another process, or another part of this one, waits for the lock held here."""
+        from filelock import Timeout  # noqa: PLC0415
+
+        try:
+            with self._line.acquire(timeout=0):
+                return False
+        except Timeout:
+            return True
+        except OSError:  # a disk that is full or gone is met by whoever writes
+            return False
+
+    def _holder_gives_way(self) -> bool:
+        try:
+            return _GIVES_WAY in self._pid_file.read_text(encoding="ascii")
+        except (OSError, ValueError):
+            return False
+
     def _holder(self) -> str:
         pid = self.pid()
         return "pid unknown" if pid is None else f"pid {pid}"
@@ -69,8 +134,8 @@ class WriterLock:
     def pid(self) -> int | None:
         """The process that holds it, or held it last, as far as it is written down."""
         try:
-            return int(self._pid_file.read_text(encoding="ascii"))
-        except (OSError, ValueError):
+            return int(self._pid_file.read_text(encoding="ascii").split()[0])
+        except (OSError, ValueError, IndexError):
             return None
 
     def release(self) -> None:

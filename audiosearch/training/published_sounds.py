@@ -18,7 +18,7 @@ import numpy.typing as npt
 from audiosearch.audio.examples import write_examples
 from audiosearch.audio.windows import windows
 from audiosearch.errors import DecodeError
-from audiosearch.indexing.scan import Problem, walk
+from audiosearch.indexing.walk import Problem, walk
 from audiosearch.indexing.workers import Worker
 from audiosearch.model.bundle import Bundle
 from audiosearch.store.queries.places import join

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.command import Command
+from tests.e2e.watched import FILES, Watch
 from tests.sounds import noise, tones, write_audio
 
 
@@ -39,3 +41,25 @@ def filled(tmp_path_factory: pytest.TempPathFactory, toy_bundle: Path, sounds: P
     answer = command("index", sounds)
     assert answer.status == 0, answer.err
     return command
+
+
+@pytest.fixture
+def quick(fresh: Command) -> Command:
+    """The command, whose daemon waits a short while only for files to rest."""
+    fresh.environ["AUDIOSEARCH_WATCH_SETTLE_S"] = "0.2"
+    return fresh
+
+
+@pytest.fixture
+def watch(quick: Command, sound_folder: Path) -> Iterator[Watch]:
+    """A daemon that has taken in a folder of three sounds."""
+    assert quick("roots", "add", sound_folder).status == 0
+    watch = Watch(quick)
+    try:
+        watch.until_rows(
+            [("high-low.flac", "indexed"), ("hiss.ogg", "indexed"), ("low-high.wav", "indexed")],
+            FILES,
+        )
+        yield watch
+    finally:
+        watch.kill()

@@ -14,7 +14,7 @@ import pytest
 from watchdog.events import FileCreatedEvent, FileMovedEvent
 
 from audiosearch.errors import LibraryCorrupt, StorageFull
-from audiosearch.indexing import watch, watch_roots
+from audiosearch.indexing import watch, watch_roots, watch_telling
 from audiosearch.indexing.watch_coverage import watched_inodes
 from audiosearch.indexing.watch_events import MANY, Gathered, Inbox
 from audiosearch.indexing.watch_state import Activity, Held, WatchMode
@@ -39,7 +39,7 @@ DIMS = {FakeBundle().fingerprint: BundleDims(embedding=EMBEDDING, joint=JOINT, f
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks at roots more often than a real daemon has to."""
     monkeypatch.setattr(watch, "_LOOK_EVERY_S", 0.05)
-    monkeypatch.setattr(watch, "_TELL_EVERY_S", 0.0)
+    monkeypatch.setattr(watch_telling, "_TELL_EVERY_S", 0.0)
     monkeypatch.setattr(watch, "_RETRY_S", (0.1,))
     monkeypatch.setattr(watch, "_QUIET_S", 0.0)
     monkeypatch.setattr(watch, "_LOST_PAUSE_S", 0.3)

@@ -1,23 +1,10 @@
-import os
-import sys
-import tempfile
-from collections.abc import Iterable
-from pathlib import Path
+"""What a walk found against what the library knows."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosearch.indexing.scan import (
-    ChangeKind,
-    Problem,
-    changes,
-    difference,
-    has_audio_extension,
-    is_absent_or_empty,
-    listed_so,
-    walk,
-)
+from audiosearch.indexing.scan import ChangeKind, changes
 from audiosearch.store.queries.files import Found, Known
 from audiosearch.store.schema import FileState
 
@@ -41,17 +28,21 @@ def test_the_difference_is_that_of_two_dicts(
     found = [Found(path, *fact) for path, fact in disk.items()]
     rows = [known(ids[path], path, fact, state) for path, (fact, state) in library.items()]
 
-    result = difference(found, rows)
+    kinds: dict[ChangeKind, set[bytes]] = {kind: set() for kind in ChangeKind}
+    for kind, here, there in changes(sorted(found), sorted(rows, key=lambda row: row.path)):
+        assert here is None or there is None or here.path == there.path
+        either = here or there
+        assert either is not None
+        kinds[kind].add(either.path)
 
-    assert {each.path for each in result.new} == disk.keys() - library.keys()
+    assert kinds[ChangeKind.NEW] == disk.keys() - library.keys()
     both = disk.keys() & library.keys()
     changed = {path for path in both if disk[path] != library[path][0]}
-    assert {each.path for _, each in result.changed} == changed
-    assert {file_id for file_id, _ in result.changed} == {ids[path] for path in changed}
+    assert kinds[ChangeKind.CHANGED] == changed
     missing = {path for path, (_, state) in library.items() if state is FileState.MISSING}
-    assert set(result.returned) == {ids[path] for path in (both - changed) & missing}
-    assert set(result.unchanged) == {ids[path] for path in both - changed - missing}
-    assert set(result.gone) == {ids[path] for path in library.keys() - disk.keys() - missing}
+    assert kinds[ChangeKind.RETURNED] == (both - changed) & missing
+    assert kinds[ChangeKind.UNCHANGED] == both - changed - missing
+    assert kinds[ChangeKind.GONE] == library.keys() - disk.keys() - missing
 
 
 def test_lists_out_of_order_are_refused() -> None:
@@ -65,115 +56,3 @@ def test_each_fact_counts(differing: str) -> None:
     found = Found(b"a", 1, 1, 1)._replace(**{differing: 2})
     row = known(1, b"a", (1, 1, 1), FileState.INDEXED)
     assert [each.kind for each in changes([found], [row])] == [ChangeKind.CHANGED]
-
-
-def names(root: Path, **options: object) -> list[bytes]:
-    problems: list[Problem] = []
-    found = [each.path for each in walk(os.fsencode(root), on_problem=problems.append, **options)]
-    assert problems == []
-    return found
-
-
-def fill(root: Path, relative: Iterable[str]) -> None:
-    for each in relative:
-        (root / each).parent.mkdir(parents=True, exist_ok=True)
-        (root / each).write_bytes(b"x")
-
-
-def test_paths_come_in_the_order_of_their_bytes(tmp_path: Path) -> None:
-    # "-" sorts before "/", "0" after it: a folder's contents do not follow its name
-    fill(tmp_path, ["a/x.wav", "a-b/x.wav", "a0/x.wav", "a.wav", "a/b/x.wav", "a/b-c.wav", "z.wav"])
-    found = names(tmp_path)
-    assert found == sorted(found)
-    assert len(found) == 7
-
-
-@given(
-    st.sets(st.lists(st.text("ab-0.", min_size=1, max_size=3), min_size=1, max_size=4).map(tuple))
-)
-def test_any_tree_comes_in_order(trees: set[tuple[str, ...]]) -> None:
-    wanted = {"/".join([f"d{part}" for part in tree[:-1]] + [f"{tree[-1]}.wav"]) for tree in trees}
-    with tempfile.TemporaryDirectory() as folder:
-        fill(Path(folder), wanted)
-        assert names(Path(folder)) == sorted(each.encode() for each in wanted)
-
-
-def test_only_sound_files_count(tmp_path: Path) -> None:
-    fill(tmp_path, ["a.WAV", "b.flac", "c.txt", "d.m3u", "wav", ".hidden.wav", "e.mp3.part"])
-    assert names(tmp_path, exclude=(".*",)) == [b"a.WAV", b"b.flac"]
-
-
-def test_excluded_folders_are_not_entered(tmp_path: Path) -> None:
-    fill(tmp_path, ["__MACOSX/a.wav", ".git/b.wav", "c/d.wav"])
-    assert names(tmp_path, exclude=(".*", "__MACOSX")) == [b"c/d.wav"]
-
-
-def test_under_limits_the_walk(tmp_path: Path) -> None:
-    fill(tmp_path, ["a/x.wav", "a/b/y.wav", "c/z.wav"])
-    assert names(tmp_path, under=b"a") == [b"a/b/y.wav", b"a/x.wav"]
-    assert names(tmp_path, under=b"a/x.wav") == [b"a/x.wav"]
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="POSIX names")
-def test_names_may_be_any_bytes(tmp_path: Path) -> None:
-    odd = [b"\xff\xfe.wav", b"line\nbreak.wav", "\u202ertl.wav".encode(), b"e\xcc\x81.wav"]
-    for name in odd:
-        (tmp_path / os.fsdecode(name)).write_bytes(b"x")
-    assert names(tmp_path) == sorted(odd)
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="POSIX special files")
-def test_pipes_and_links_are_passed_over(tmp_path: Path) -> None:
-    fill(tmp_path, ["real/a.wav"])
-    os.mkfifo(tmp_path / "pipe.wav")
-    (tmp_path / "link.wav").symlink_to(tmp_path / "real" / "a.wav")
-    (tmp_path / "folder").symlink_to(tmp_path / "real")
-    assert names(tmp_path) == [b"real/a.wav"]
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
-def test_followed_links_end_even_in_a_loop(tmp_path: Path) -> None:
-    fill(tmp_path, ["a/x.wav"])
-    (tmp_path / "a" / "up").symlink_to(tmp_path)
-    (tmp_path / "b").symlink_to(tmp_path / "a")
-    (tmp_path / "self.wav").symlink_to(tmp_path / "self.wav")
-    problems: list[Problem] = []
-    found = list(walk(os.fsencode(tmp_path), follow_symlinks=True, on_problem=problems.append))
-    assert [each.path for each in found] == [b"a/x.wav"]
-    assert [each.path for each in problems] == [os.fsencode(tmp_path / "self.wav")]
-
-
-@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may read all")
-def test_a_closed_folder_is_reported(tmp_path: Path) -> None:
-    fill(tmp_path, ["open/a.wav", "closed/b.wav"])
-    (tmp_path / "closed").chmod(0)
-    problems: list[Problem] = []
-    found = list(walk(os.fsencode(tmp_path), on_problem=problems.append))
-    (tmp_path / "closed").chmod(0o700)
-    assert [each.path for each in found] == [b"open/a.wav"]
-    assert [each.path for each in problems] == [os.fsencode(tmp_path / "closed")]
-
-
-def test_absent_and_empty_folders_tell_nothing(tmp_path: Path) -> None:
-    assert is_absent_or_empty(os.fsencode(tmp_path / "no"))
-    assert is_absent_or_empty(os.fsencode(tmp_path))
-    fill(tmp_path, ["a.wav"])
-    assert not is_absent_or_empty(os.fsencode(tmp_path))
-    assert not is_absent_or_empty(os.fsencode(tmp_path / "a.wav"))
-
-
-def test_endings() -> None:
-    assert has_audio_extension(b"x.OGG")
-    assert not has_audio_extension(b"ogg")
-    assert not has_audio_extension(b"x.m3u8")
-
-
-def test_a_name_of_another_case_is_not_listed_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    (tmp_path / "a.wav").touch()
-    path = os.fsencode(tmp_path)
-    assert listed_so(path + b"/a.wav")
-    assert listed_so(path + b"/b.wav")  # what is not there at all is told elsewhere
-    assert listed_so(path + b"/1")
-    monkeypatch.setattr(os.path, "samefile", lambda *_: True)  # as where case is ignored
-    assert listed_so(path + b"/a.wav")
-    assert not listed_so(path + b"/A.wav")

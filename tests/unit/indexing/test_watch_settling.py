@@ -23,10 +23,8 @@ def test_a_path_rests_when_nothing_has_happened_for_a_while():
     disk, settling = Disk({b"/a": file(1)}), Settling(2.0)
     settling.touch(b"/a", facts=file(1), now=10.0)
     assert settling.rested(now=11.9, look=disk.look) == Rested()
-    assert settling.next_look() == 12.0
     assert settling.rested(now=12.0, look=disk.look) == Rested(there=(b"/a",))
     assert len(settling) == 0
-    assert settling.next_look() is None
 
 
 def test_every_event_begins_the_wait_anew():

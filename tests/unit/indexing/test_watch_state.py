@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from audiosearch.indexing.meter import Meter, time_left_s
-from audiosearch.indexing.scan import excluded_names
+from audiosearch.indexing.walk import excluded_names
 from audiosearch.indexing.watch_look import look, matters, outermost
 from audiosearch.indexing.watch_progress import WatchProgress, progress_line
 from audiosearch.indexing.watch_state import (

@@ -1,0 +1,89 @@
+"""One writer at a time, and one that gives way to those who wait."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from audiosearch.errors import LibraryLocked
+from audiosearch.store import writer_lock
+from audiosearch.store.writer_lock import WriterLock
+
+PATIENCE_S = 60.0
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+class Waiting(threading.Thread):
+    """Somebody who wants to write, and writes down when it was so."""
+
+    def __init__(self, data_dir: Path, came: list[str], name: str) -> None:
+        super().__init__(name=name)
+        self._lock = WriterLock(data_dir, patience_s=0.05)
+        self._came = came
+
+    def run(self) -> None:
+        with self._lock:
+            self._came.append(self.name)
+
+
+def test_who_gives_way_sees_who_waits_and_comes_after_them(tmp_path: Path) -> None:
+    came: list[str] = []
+    holder = WriterLock(tmp_path, gives_way=True, patience_s=PATIENCE_S)
+    with holder:
+        assert not holder.wanted()
+        assert holder.pid() == os.getpid()
+        others = [Waiting(tmp_path, came, name) for name in ("one", "another")]
+        for each in others:
+            each.start()
+        until(holder.wanted)
+        time.sleep(0.2)  # longer than they would wait for one that does not give way
+        assert came == []
+        assert all(each.is_alive() for each in others)
+    with holder:
+        assert came  # whoever stood first in line was first
+    for each in others:
+        each.join(PATIENCE_S)
+    assert sorted(came) == ["another", "one"]
+    with holder:
+        assert not holder.wanted()
+
+
+def test_who_does_not_give_way_is_not_waited_for(tmp_path: Path) -> None:
+    with WriterLock(tmp_path), pytest.raises(LibraryLocked, match=f"pid {os.getpid()}"):
+        WriterLock(tmp_path, patience_s=0.05).acquire()
+    WriterLock(tmp_path).acquire()  # nothing of the line is left
+
+
+def test_patience_with_one_that_gives_way_ends_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_lock, "TURN_S", 0.1)
+    holder = WriterLock(tmp_path, gives_way=True)
+    with holder:
+        with pytest.raises(LibraryLocked, match=f"pid {os.getpid()}"):
+            WriterLock(tmp_path, patience_s=0.05).acquire()
+        assert not holder.wanted()
+
+
+def test_who_has_no_patience_asks_nobody_to_give_way(tmp_path: Path) -> None:
+    holder = WriterLock(tmp_path, gives_way=True)
+    with holder:
+        with pytest.raises(LibraryLocked):
+            WriterLock(tmp_path, patience_s=0.0).acquire()
+        assert not holder.wanted()
+
+
+def test_those_who_give_way_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    with WriterLock(tmp_path, gives_way=True), pytest.raises(LibraryLocked):
+        WriterLock(tmp_path, gives_way=True, patience_s=0.05).acquire()
