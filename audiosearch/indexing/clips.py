@@ -49,7 +49,7 @@ def listen(
         QueryError: the part lies beyond its end.
     """
     bundle = encoder.bundle
-    limits = WorkerLimits(memory_bytes=config.worker_memory_mb << 20, stall_s=config.worker_stall_s)
+    limits = WorkerLimits.of(config)
     with Worker(limits) as worker:
         worker.open(path, sample_rate=bundle.sample_rate)
         part = stretch(

@@ -87,7 +87,7 @@ def index(
         progress=progress or NoProgress(),
         stop=stop or threading.Event(),
         rules=rules,
-        open_reader=open_reader or _decoding_processes(config),
+        open_reader=open_reader or (lambda: Worker(WorkerLimits.of(config))),
     )
     settled = Settled(n_missing=0, held=())
     try:
@@ -101,11 +101,6 @@ def index(
     except KeyboardInterrupt:
         run.stop.set()
     return run.report(settled)
-
-
-def _decoding_processes(config: IndexConfig) -> OpenReader:
-    limits = WorkerLimits(memory_bytes=config.worker_memory_mb << 20, stall_s=config.worker_stall_s)
-    return lambda: Worker(limits)
 
 
 class _Run:

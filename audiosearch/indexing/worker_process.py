@@ -22,7 +22,7 @@ if sys.platform == "linux":
     import fcntl
 
 PIPE_BYTES = 1 << 20  # Linux: room for eight seconds of sound, so that both sides keep working
-START_S = 60.0  # importing on a cold, busy disk is slow, and it is nobody's file that is at fault
+START_S = 600.0  # importing on a busy machine can take minutes, and no file is at fault
 _LAST_BREATH_S = 1.0
 
 
@@ -75,9 +75,10 @@ class WorkerProcess:
         except BrokenConversation:
             said = self._process.stderr.read() if self._process.stderr is not None else b""
             self.end()
+            why = f"it was not ready within {START_S:.0f} s" if self.stalled else "it ended at once"
             last = said.decode("utf-8", "replace").strip().splitlines()[-1:]
             raise AudiosearchError(
-                f"no decoding process can be started: {last[0] if last else 'it ended at once'}"
+                f"no decoding process can be started: {last[0] if last else why}"
             ) from None
         self._ready = True
 

@@ -29,6 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audiosearch.audio.facts import AudioFacts
+from audiosearch.config import IndexConfig
 from audiosearch.errors import AudiosearchError, DecodeCode, DecodeError
 from audiosearch.indexing.worker_process import WorkerProcess, ending
 from audiosearch.indexing.worker_protocol import (
@@ -64,6 +65,11 @@ class WorkerLimits:
 
     memory_bytes: int = 1 << 30  # address space on top of the interpreter's own
     stall_s: float = 30.0  # waited for without any sign of progress; also CPU time without it
+
+    @classmethod
+    def of(cls, config: IndexConfig) -> WorkerLimits:
+        """As the settings have it."""
+        return cls(memory_bytes=config.worker_memory_mb << 20, stall_s=config.worker_stall_s)
 
 
 def worker_command(limits: WorkerLimits) -> list[str]:

@@ -53,9 +53,7 @@ def decoding(config: Config) -> Iterator[Finding]:
     from audiosearch.indexing.workers import Worker, WorkerLimits  # noqa: PLC0415 - loads FFmpeg
 
     rate = _bundle(config).sample_rate
-    limits = WorkerLimits(
-        memory_bytes=config.index.worker_memory_mb << 20, stall_s=config.index.worker_stall_s
-    )
+    limits = WorkerLimits.of(config.index)
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder, Worker(limits) as worker:
         path = Path(folder) / "tone.wav"
