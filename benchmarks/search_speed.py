@@ -2,6 +2,7 @@
 
     python -m benchmarks.search_speed --windows 100000
     python -m benchmarks.search_speed --windows 1000000 --keep /tmp/million
+    python -m benchmarks.search_speed --keep /tmp/million --part warm --part cold
 
 Warm: the same process again and again, step by step. Beside the daemon: `python -m
 audiosearch.serving` asked over its socket, and the whole command. Cold: the whole command without
@@ -41,6 +42,7 @@ from benchmarks.child import environment, run, start
 from benchmarks.generated_library import Maker, sentences
 from tests.sounds import noise, write_audio
 
+PARTS = ("warm", "daemon", "cold", "indexing")
 FRAMES_UP_TO = 200_000  # windows; of larger libraries a tenth have frames, and all candidates
 
 
@@ -50,7 +52,10 @@ FRAMES_UP_TO = 200_000  # windows; of larger libraries a tenth have frames, and 
 @click.option("--queries", default=12, show_default=True)
 @click.option("--keep", type=click.Path(path_type=Path), help="Keep the library here, or use it.")
 @click.option("--sounds", default=60, show_default=True, help="Files indexed while queries run.")
-def main(windows: int, rounds: int, queries: int, keep: Path | None, sounds: int) -> None:
+@click.option("--part", "parts", type=click.Choice(PARTS), multiple=True, help="Only these parts.")
+def main(
+    windows: int, rounds: int, queries: int, keep: Path | None, sounds: int, parts: tuple[str, ...]
+) -> None:
     """Make a library and measure searching in it."""
     with tempfile.TemporaryDirectory() as place:
         data_dir = keep or Path(place) / "data"
@@ -59,11 +64,16 @@ def main(windows: int, rounds: int, queries: int, keep: Path | None, sounds: int
         )
         texts = [text for text in sentences(queries * 40, seed=9) if " " in text][::40]
         _make(config, windows, texts)
-        row(f"{windows} windows", "p50 ms", "p95 ms", "processor ms", "memory MB")
-        _warm(config, texts, rounds)
-        _at_once(config, texts, rounds)
-        _cold(config, texts)
-        _while_indexing(config, texts, Path(place) / "sounds", sounds)
+        row("", "p50 ms", "p95 ms", "processor ms", "memory MB")
+        steps: dict[str, Callable[[], None]] = {
+            "warm": lambda: _warm(config, texts, rounds),
+            "daemon": lambda: _at_once(config, texts, rounds),
+            "cold": lambda: _cold(config, texts),
+            "indexing": lambda: _while_indexing(config, texts, Path(place) / "sounds", sounds),
+        }
+        for name in PARTS:
+            if name in (parts or PARTS):
+                steps[name]()
 
 
 def row(name: str, *cells: str) -> None:
