@@ -7,7 +7,7 @@ same test scenes of two events with their reversed twins. The trainings are much
 of the bundled model: differences count, not levels, and small ones do not. Each variant is kept in
 the folder as soon as it is trained; a run that was stopped goes on.
 
-python -m benchmarks.ablations --data MANIFEST --out DIR [--scenes 4000] [--epochs 5]
+python -m benchmarks.ablations --data MANIFEST --out DIR [--scenes 4000] [--epochs 8]
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from audiosearch.training.train_decoder import DecoderTrainer
 from audiosearch.training.train_joint import Joint, load_joint
 from audiosearch.training.vocabulary import collect_words, make_vocabulary
 
-WARM_UP = 50  # steps: these trainings are short
+BATCH, WARM_UP = 32, 50  # many small steps: these trainings are short
 COLUMNS = ("held-out CE", "R@1", "R@10", "order", "audio-to-text R@1: raw", "scaled")
 
 
@@ -87,7 +87,7 @@ class TestScenes:
 
 def variants(config: DecoderConfig, *, epochs: int) -> dict[str, Variant]:
     """The recipe as it is, then with one thing changed each time."""
-    recipe = replace(STARTER_DECODER, epochs=epochs, warm_up=WARM_UP)
+    recipe = replace(STARTER_DECODER, epochs=epochs, batch=BATCH, warm_up=WARM_UP)
     mixing = replace(recipe, mixup_alpha=0.4, label_smoothing=0.2, stripes=PAPER_DECODER_STRIPES)
     dropping = replace(config, dropout=0.2)
     unranked = replace(recipe, ranking_weight=0.0)
@@ -237,7 +237,7 @@ def _tell(progress: Progress) -> None:
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="With encoder.pt.")
 @click.option("--scenes", default=4000, show_default=True, help="To learn from.")
 @click.option("--test-scenes", default=200, show_default=True)
-@click.option("--epochs", default=5, show_default=True)
+@click.option("--epochs", default=8, show_default=True)
 @click.option("--seed", default=1234, show_default=True)
 @click.option("--hold-out-fold", default="4", show_default=True)
 @click.option("--sound-font", type=click.Path(exists=True, path_type=Path))
