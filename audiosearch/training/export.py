@@ -18,13 +18,13 @@ from types import MappingProxyType
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from audiosearch.model.pieces import Pieces
 from audiosearch.model.text import Splitting
 from audiosearch.training import graphs
 from audiosearch.training.convnext import ConvNext
 from audiosearch.training.decoder import DecoderNetwork
+from audiosearch.training.decoder_graph import decoder_model
 from audiosearch.training.frontend import FrontendConfig
 from audiosearch.training.meaning import MeaningTower
 from audiosearch.training.parity import check_parity
@@ -163,29 +163,15 @@ def _write_graphs(
 def write_decoder_graphs(network: DecoderNetwork, *, folder: Path) -> None:
     """Write `memory.onnx` and `decoder.onnx` of a decoder, without any rounding."""
     network.eval()
-    decoder, config = network.decoder, network.config
-    frames = torch.randn(2, 5, config.dim)
+    decoder = network.decoder
+    frames = torch.randn(2, 5, network.config.dim)
     graphs.write_graph(
         graphs.MemoryGraph(decoder),
         [frames],
         form=graphs.MEMORY_FORM,
         path=folder / "memory.onnx",
     )
-    with torch.no_grad():
-        memory = decoder.memory(frames, torch.tensor([5, 3]))
-    shape = (2, config.layers, config.heads, 2, config.dim // config.heads)
-    example: list[Tensor] = [
-        torch.tensor([[1, 4, 5], [1, 4, 0]]),
-        torch.randn(shape),
-        torch.randn(shape),
-        *memory,
-    ]
-    graphs.write_graph(
-        graphs.DecoderGraph(decoder),
-        example,
-        form=graphs.DECODER_FORM,
-        path=folder / "decoder.onnx",
-    )
+    graphs.save_graph(decoder_model(decoder), path=folder / "decoder.onnx")
 
 
 def _write_texts(facts: BundleFacts, folder: Path) -> None:

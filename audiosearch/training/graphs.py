@@ -1,8 +1,9 @@
-"""Torch modules in the exact form of a bundle's four graphs, and their way into ONNX files.
+"""Torch modules in the exact form of a bundle's graphs, and their way into ONNX files.
 
 In: trained networks. Out: ONNX files whose big weights are stored as float16 (widened to float32
 when loaded) wherever that loses nothing. Inputs and outputs carry the names that the reading side
-asks for; all batch, time and word axes may vary. It writes no manifest: that is `export`.
+asks for; all batch, time and word axes may vary. It writes no manifest: that is `export`. The
+graph of the decoder is written by hand: `decoder_graph`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from audiosearch.training.convnext import ConvNext
-from audiosearch.training.decoder import CaptionDecoder, DecoderNetwork, Memory, Past
+from audiosearch.training.decoder import CaptionDecoder, DecoderNetwork
 from audiosearch.training.frontend import FrontendConfig
 from audiosearch.training.published_graph import inference_form
 from audiosearch.training.scene_tags import tag_evidence
@@ -70,31 +71,6 @@ class MemoryGraph(nn.Module):
         return memory.keys, memory.values
 
 
-class DecoderGraph(nn.Module):
-    """Words and caches to log-probabilities and grown caches, for both forcing and stepping."""
-
-    def __init__(self, decoder: CaptionDecoder) -> None:
-        super().__init__()
-        self.decoder = decoder
-
-    def forward(
-        self,
-        tokens: Tensor,
-        past_keys: Tensor,
-        past_values: Tensor,
-        memory_keys: Tensor,
-        memory_values: Tensor,
-        memory_lengths: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Tokens `(B, S)` to `(B, S, V)` nats and two caches `(B, L, H, P + S, d)`."""
-        logits, past = self.decoder(
-            self.decoder.embed(tokens),
-            Memory(memory_keys, memory_values, memory_lengths),
-            Past(past_keys, past_values),
-        )
-        return logits.log_softmax(dim=2), past.keys, past.values
-
-
 @dataclass(frozen=True)
 class GraphForm:
     """Names of a graph's inputs and outputs, with the names of their axes that vary."""
@@ -103,9 +79,7 @@ class GraphForm:
     outputs: dict[str, tuple[str, ...]]
 
 
-_PAST = ("batch", "", "", "past")
 _MEMORY = ("batch", "", "", "frames")
-_GROWN = ("batch", "", "", "total")
 
 ENCODER_FORM = GraphForm(
     inputs={"waveform": ("batch", "samples")},
@@ -123,17 +97,6 @@ ENCODER_FORM_WITHOUT_JOINT = GraphForm(
 MEMORY_FORM = GraphForm(
     inputs={"frames": ("batch", "frames")},
     outputs={"memory_keys": _MEMORY, "memory_values": _MEMORY},
-)
-DECODER_FORM = GraphForm(
-    inputs={
-        "tokens": ("batch", "words"),
-        "past_keys": _PAST,
-        "past_values": _PAST,
-        "memory_keys": _MEMORY,
-        "memory_values": _MEMORY,
-        "memory_lengths": ("batch",),
-    },
-    outputs={"log_probs": ("batch", "words"), "present_keys": _GROWN, "present_values": _GROWN},
 )
 TEXT_FORM = GraphForm(inputs={"tokens": ("batch", "words")}, outputs={"joint": ("batch",)})
 
@@ -169,7 +132,11 @@ def write_graph(
             opset_version=OPSET,
             dynamo=False,
         )
-    model = onnx.load(path)
+    save_graph(onnx.load(path), path=path)
+
+
+def save_graph(model: onnx.ModelProto, *, path: Path) -> None:
+    """Check a model and write it to a file, matrices as float16 where that loses nothing."""
     _store_as_half(model)
     del model.graph.value_info[:]
     _strip_names(model)
