@@ -49,8 +49,13 @@ class Known(NamedTuple):
 
 def inside(under: bytes) -> ColumnElement[bool]:
     """The path `under` itself and all below it: those between `under/` and the byte after "/"."""
-    first, end = under + SEPARATOR, under + bytes([SEPARATOR[0] + 1])
+    first, end = under + SEPARATOR, _after(under)
     return (SoundFile.path == under) | and_(SoundFile.path > first, SoundFile.path < end)
+
+
+def _after(under: bytes) -> bytes:
+    """What comes after all paths below `under`."""
+    return under + bytes([SEPARATOR[0] + 1])
 
 
 def known_files(session: Session, root_id: int, *, under: bytes = b"") -> Iterator[Known]:
@@ -69,8 +74,9 @@ def known_files(session: Session, root_id: int, *, under: bytes = b"") -> Iterat
         .order_by(SoundFile.path)
         .execution_options(yield_per=2000)
     )
-    if under:
-        wanted = wanted.where(inside(under))
+    if under:  # the bounds say nothing more, but have only these rows read, and in order
+        bounds = SoundFile.path >= under, SoundFile.path < _after(under)
+        wanted = wanted.where(inside(under), *bounds)
     for row in session.execute(wanted):
         yield Known(*row)
 
@@ -213,15 +219,16 @@ def lost_files(session: Session, file_ids: Sequence[int]) -> list[int]:
             )
         }
         wanted = {each for each in recordings.values() if each is not None}
+        # The state is looked at here: as a condition, it would have SQLite read all files that are
+        # there, time and again, rather than the few of these recordings.
         alive = {
             row.recording_id
             for row in session.execute(
-                select(SoundFile.id, SoundFile.recording_id).where(
-                    SoundFile.recording_id.in_(wanted),
-                    SoundFile.state.in_((FileState.INDEXED, FileState.PENDING)),
+                select(SoundFile.id, SoundFile.recording_id, SoundFile.state).where(
+                    SoundFile.recording_id.in_(wanted)
                 )
             )
-            if row.id not in gone
+            if row.id not in gone and row.state in (FileState.INDEXED, FileState.PENDING)
         }
         lost += [file_id for file_id in some if recordings.get(file_id) not in alive]
     return lost
@@ -229,10 +236,10 @@ def lost_files(session: Session, file_ids: Sequence[int]) -> list[int]:
 
 def count_there(session: Session, root_id: int) -> int:
     """How many files of a root are not missing."""
-    wanted = select(func.count()).where(
-        SoundFile.root_id == root_id, SoundFile.state != FileState.MISSING
-    )
-    return session.scalar(wanted) or 0
+    # All less those that are missing: counted so, no row but of those few is read.
+    wanted = select(func.count()).where(SoundFile.root_id == root_id)
+    n_missing = session.scalar(wanted.where(SoundFile.state == FileState.MISSING)) or 0
+    return (session.scalar(wanted) or 0) - n_missing
 
 
 def any_there(session: Session, root_id: int, *, under: bytes) -> bool:
