@@ -57,8 +57,11 @@ def n_pending(command: Command) -> int:
     return sum(state == "pending" for _, state in rows(command, FILES))
 
 
-def test_others_write_in_the_middle_of_a_long_pass(busy: Watch, long_folder: Path) -> None:
-    command, said = busy.command, []
+def test_others_ask_and_write_in_the_middle_of_a_long_pass(busy: Watch, long_folder: Path) -> None:
+    command, said = busy.command, list[str]()
+    answer = command("find", "rain", "--min-score", "0", "--json", "-v")
+    assert "answered by the daemon" in answer.err
+    assert answer.rows  # of what has been heard by now
     while "let in after the batch" not in log_of(busy):  # nearly always the first one
         assert n_pending(command), "it was done before anybody could write"
         said.append(f"caption number {len(said)}")
