@@ -170,10 +170,11 @@ def quantise(
     config: Config,
     quiet: bool,
 ) -> None:
-    """Make a bundle of the bundle SOURCE whose encoder computes in 8 bits, and say what that costs.
+    """Make a bundle of the bundle SOURCE that computes in 8 bits, and say what that costs.
 
-    Large encoders run faster so; the text side stays as it is. Half of the sounds give the ranges
-    of numbers, the other half tells the loss. Needs the extra [train].
+    Large encoders and decoders run faster so; texts stay as they are in the space shared with
+    sounds. Half of the sounds give the ranges of numbers, the other half tells the loss. Needs the
+    extra [train].
     """
     quantiser, calibration = _training("published_quantise"), _training("published_sounds")
     bundle = load_bundle(find_model(config, source))

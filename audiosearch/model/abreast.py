@@ -27,10 +27,15 @@ def spread(work: Callable[[Item], Result], items: Sequence[Item], *, workers: in
 
     Work that is itself part of such a run does its own items one after another.
     """
-    if workers < 2 or len(items) < 2 or getattr(_thread, "is_worker", False):
+    if workers < 2 or len(items) < 2 or in_worker():
         return [work(item) for item in items]
     with ThreadPoolExecutor(min(workers, len(items)), initializer=_begin) as pool:
         return list(pool.map(work, items))
+
+
+def in_worker() -> bool:
+    """Whether this thread is one of several that `spread` started."""
+    return bool(getattr(_thread, "is_worker", False))
 
 
 def _begin() -> None:

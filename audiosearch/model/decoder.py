@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audiosearch.errors import BundleError
-from audiosearch.model.abreast import even_blocks, spread
+from audiosearch.model.abreast import even_blocks, in_worker, spread
 from audiosearch.model.bundle import Bundle
 from audiosearch.model.runtime import Array, Device, GraphSession, RuntimeOptions, empty
 
@@ -24,7 +24,7 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 AnyFloats = npt.NDArray[np.float16] | npt.NDArray[np.float32]
 
-LARGE = 20_000_000  # bytes of a graph
+LARGE = 12_000_000  # bytes of a graph
 MEMORY_BLOCK = 32  # sounds a run
 
 
@@ -60,7 +60,7 @@ class Decoder:
     def __init__(self, bundle: Bundle, *, options: RuntimeOptions | None = None) -> None:
         self.bundle = bundle
         self._options = options or RuntimeOptions()
-        self._sessions: dict[str, GraphSession] = {}
+        self._sessions: dict[tuple[str, bool], GraphSession] = {}  # by name and `shared`
         self._loading = threading.Lock()
         self._null_memory: Memory | None = None
 
@@ -74,17 +74,19 @@ class Decoder:
         """How many runs at the same time keep the device busy; see `abreast`."""
         return self._session("decoder").workers
 
-    def _session(self, name: str) -> GraphSession:
+    def _session(self, name: str, *, shared: bool = True) -> GraphSession:
+        graph = self.bundle.graphs[name]
+        large = graph.size >= LARGE
+        shared = shared or not large
         with self._loading:
-            if name not in self._sessions:
-                graph = self.bundle.graphs[name]
+            if (name, shared) not in self._sessions:
                 # Looking for operators to join pays for itself within a few queries of a large
                 # decoder (an eighth of the time at published size), and only costs at the start
                 # of a small one.
-                self._sessions[name] = GraphSession(
-                    graph, options=self._options, fused=graph.size >= LARGE
+                self._sessions[name, shared] = GraphSession(
+                    graph, options=self._options, fused=large, shared=shared
                 )
-            return self._sessions[name]
+            return self._sessions[name, shared]
 
     def memory(self, frames: Sequence[AnyFloats]) -> Memory:
         """The memory of sounds given as their frames, (T_i, D) each, in that order.
@@ -132,22 +134,30 @@ class Decoder:
         """
         shape = self.bundle.decoder
         past = empty((len(tokens), shape.layers, shape.heads, 0, shape.head_dim))
-        [log_probs] = self._run(["log_probs"], tokens, past, past, memory)
+        session = self._session("decoder")
+        [log_probs] = self._run(session, ["log_probs"], tokens, past, past, memory)
         return log_probs
 
     def steps(self, memory: Memory) -> Steps:
         """A step function for beam search over the sounds of `memory`."""
         return Steps(self, memory)
 
+    def _for_steps(self) -> GraphSession:
+        """The graph for a beam: alone it has all cores, which a large decoder is worth.
+
+        A step reads all weights for a few rows, and two cores read twice as fast as one.
+        """
+        return self._session("decoder", shared=in_worker() or self.device.name == "cuda")
+
     def _run(
         self,
+        session: GraphSession,
         outputs: list[str],
         tokens: Ints,
         past_keys: Floats,
         past_values: Floats,
         memory: Memory,
     ) -> list[Array]:
-        session = self._session("decoder")
         results = session.run_anywhere(
             outputs,
             {
@@ -174,6 +184,7 @@ class Steps:
 
     def __init__(self, decoder: Decoder, memory: Memory) -> None:
         self._decoder = decoder
+        self._session = decoder._for_steps()
         self._all = memory
         self._memory = memory
         self._sounds: Ints | None = None  # the sound that each row hears
@@ -193,6 +204,7 @@ class Steps:
         else:
             keys, values = self._keys[parents], self._values[parents]
         log_probs, self._keys, self._values = self._decoder._run(
+            self._session,
             ["log_probs", "present_keys", "present_values"],
             tokens[:, None],
             keys,

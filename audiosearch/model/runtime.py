@@ -125,8 +125,11 @@ class GraphSession:
         # Each run brings a thread of its own; only cores beyond these need one of the runtime.
         settings.intra_op_num_threads = cores - min(cores, MOST) + 1 if self._shared else cores
         settings.inter_op_num_threads = 1
-        # Threads that spin between the graphs of one query take the cores from the graph that runs.
-        settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Threads that wait for each other at every operator spin, but not beyond a run: between
+        # the graphs of one query they would take the cores from the graph that runs.
+        spin = "0" if self._shared else "1"
+        settings.add_session_config_entry("session.intra_op.allow_spinning", spin)
+        settings.add_session_config_entry("session.force_spinning_stop", "1")
         return runtime.InferenceSession(
             content,
             sess_options=settings,

@@ -1,20 +1,24 @@
-"""An encoder graph with its linear layers in 8 bits, which many CPUs multiply several times faster.
+"""A graph with its linear layers in 8 bits, which many CPUs multiply several times faster.
 
-In: an encoder's ONNX graph and some sounds. Out: the same graph, in which each linear layer between
-the decibels and the mean over frequency multiplies whole numbers: weights to 8 bits a column, its
-input to 8 bits by the least and greatest value that the sounds gave. The front-end, convolutions,
-norms, sums and what follows the mean stay in float32. Ranges are fixed, not taken from the batch at
-hand, so that a sound gives the same numbers whatever it is encoded with.
+In: an ONNX graph and examples of what it is fed. Out: the same graph, in which each linear layer
+multiplies whole numbers: weights to 8 bits a column, its input to 8 bits by the least and greatest
+value that the examples gave. Everything else stays in float32; of an encoder, that is the
+front-end, convolutions, norms, sums, and what follows the mean over frequency. Ranges are fixed,
+not taken from the batch at hand, so that a sound gives the same numbers whatever it is run with.
 
-Only operators of the ONNX standard are written; the runtime joins them with the product
-(https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html). What is lost is
-measured by `published_quantise`.
+Only operators of the ONNX standard are written, in the form that the runtime joins to one product
+with its scales and bias
+(https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html). It does so only
+where the scale of the input is no constant, since it folds constants first: hence the `one` that
+the scales are multiplied with, made of the input's shape. What is lost is measured by
+`published_quantise`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +29,9 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from audiosearch.errors import AudiosearchError
 
 Floats = npt.NDArray[np.float32]
+Feed = Mapping[str, npt.NDArray[Any]]  # what each input of a graph is given
 LINEAR = ("MatMul", "Gemm")
+ONE = "int8.one"
 
 
 @dataclass(frozen=True)
@@ -57,26 +63,30 @@ class Range:
         return round(-self.least / self.scale)
 
 
-def quantised(model: ModelProto, sounds: Iterable[Floats]) -> ModelProto:
-    """The encoder `model` with 8-bit linear layers, their ranges taken from `sounds` (n,).
+def quantised(model: ModelProto, examples: Iterable[Feed]) -> ModelProto:
+    """`model` with 8-bit linear layers, their ranges taken from `examples`.
 
     Raises:
-        AudiosearchError: there is no linear layer to quantise, or no sound.
+        AudiosearchError: there is no linear layer to quantise, or no example.
     """
     layers = linear_layers(model)
     if not layers:
-        raise AudiosearchError("the encoder has no linear layer that could be quantised")
-    ranges = _observe(model, layers, sounds)
+        raise AudiosearchError("the model has no linear layer that could be quantised")
+    ranges = _observe(model, layers, examples)
     result = ModelProto()
     result.CopyFrom(model)
     by_place = {layer.place: layer for layer in layers}
-    nodes: list[NodeProto] = []
+    nodes = _one(result)
+    stepped: set[str] = set()  # inputs that are in 8 bits already
     for place, node in enumerate(model.graph.node):
         layer = by_place.get(place)
         if layer is None:
             nodes.append(node)
         else:
-            nodes += _in_8_bits(layer, ranges[layer.given], result)
+            if layer.given not in stepped:
+                nodes.append(_steps(layer.given, ranges[layer.given], result))
+                stepped.add(layer.given)
+            nodes += _in_8_bits(layer, result)
     del result.graph.node[:]
     result.graph.node.extend(nodes)
     _drop_unused(result)
@@ -85,10 +95,10 @@ def quantised(model: ModelProto, sounds: Iterable[Floats]) -> ModelProto:
 
 
 def linear_layers(model: ModelProto) -> list[Layer]:
-    """The linear layers between the last logarithm and the first mean after it."""
+    """The linear layers; of an encoder, those between its decibels and its mean over frequency."""
     nodes = list(model.graph.node)
     weights = _constants(model)
-    before = max((i for i, node in enumerate(nodes) if node.op_type == "Log"), default=-1)
+    before = next((i for i, node in enumerate(nodes) if node.op_type == "Log"), -1)
     means = (i for i, node in enumerate(nodes) if node.op_type == "ReduceMean" and i > before)
     after = next(means, len(nodes))
     layers = []
@@ -134,8 +144,8 @@ def _constants(model: ModelProto) -> dict[str, Floats]:
     return found
 
 
-def _observe(model: ModelProto, layers: list[Layer], sounds: Iterable[Floats]) -> dict[str, Range]:
-    """The range of each layer's input over `sounds`."""
+def _observe(model: ModelProto, layers: list[Layer], examples: Iterable[Feed]) -> dict[str, Range]:
+    """The range of each layer's input over `examples`."""
     watched = ModelProto()
     watched.CopyFrom(model)
     del watched.graph.output[:]
@@ -148,47 +158,71 @@ def _observe(model: ModelProto, layers: list[Layer], sounds: Iterable[Floats]) -
     )
     least, greatest = np.zeros(len(names)), np.zeros(len(names))
     count = 0
-    for sound in sounds:
-        values = session.run(names, {"waveform": sound[None]})
+    for example in examples:
+        values = session.run(names, dict(example))
         least = np.minimum(least, [value.min() for value in values])
         greatest = np.maximum(greatest, [value.max() for value in values])
         count += 1
     if count == 0:
-        raise AudiosearchError("there is no sound to take the ranges of the encoder from")
+        raise AudiosearchError("there is nothing to take the ranges of the model from")
     return {
         name: Range(float(low), float(high))
         for name, low, high in zip(names, least, greatest, strict=True)
     }
 
 
-def _in_8_bits(layer: Layer, heard: Range, model: ModelProto) -> list[NodeProto]:
+def _one(model: ModelProto) -> list[NodeProto]:
+    """Nodes that give 1.0 in a way that the runtime does not fold to a constant."""
+    given = model.graph.input[0].name
+    nothing = numpy_helper.from_array(np.zeros(1, np.int64), f"{ONE}.nothing")
+    model.graph.initializer.append(nothing)
+    return [
+        helper.make_node("Shape", [given], [f"{ONE}.rows"], end=1),
+        helper.make_node("Greater", [f"{ONE}.rows", nothing.name], [f"{ONE}.true"]),
+        helper.make_node("Cast", [f"{ONE}.true"], [ONE], to=TensorProto.FLOAT),
+    ]
+
+
+def _steps(given: str, heard: Range, model: ModelProto) -> NodeProto:
+    """The node that turns an input into whole steps; its range is added to `model`."""
+    name = f"{given}.int8"
+    for part, value in (
+        ("scale", np.array(heard.scale, np.float32)),
+        ("zero", np.array(heard.zero, np.uint8)),
+    ):
+        model.graph.initializer.append(numpy_helper.from_array(value, f"{name}.{part}"))
+    return helper.make_node("QuantizeLinear", [given, f"{name}.scale", f"{name}.zero"], [name])
+
+
+def _in_8_bits(layer: Layer, model: ModelProto) -> list[NodeProto]:
     """The nodes that stand for a layer; its weights are added to `model`."""
     steps = np.maximum(np.abs(layer.weight).max(axis=0), 1e-12) / 127  # one a column
     whole = np.clip(np.round(layer.weight / steps), -127, 127).astype(np.int8)
-    name = f"{layer.output}.int8"
-    for suffix, values in (
-        ("scale", np.array(heard.scale, np.float32)),
-        ("zero", np.array(heard.zero, np.uint8)),
-        ("weight", whole),
-        ("weight_scale", steps.astype(np.float32)),
-        ("weight_zero", np.zeros(whole.shape[1], np.int8)),
-    ):
-        model.graph.initializer.append(numpy_helper.from_array(values, f"{name}.{suffix}"))
-    scale, zero = f"{name}.scale", f"{name}.zero"
-    weight = [f"{name}.{suffix}" for suffix in ("weight", "weight_scale", "weight_zero")]
+    given, name = f"{layer.given}.int8", f"{layer.output}.int8"
+    constants = {
+        "weight": whole,
+        "weight_scale": steps.astype(np.float32),
+        "weight_zero": np.zeros(whole.shape[1], np.int8),
+    }
+    if layer.bias is not None:
+        constants["bias"] = layer.bias
+    for part, values in constants.items():
+        model.graph.initializer.append(numpy_helper.from_array(values, f"{name}.{part}"))
+
+    def node(kind: str, given: list[str], output: str, **settings: Any) -> NodeProto:
+        return helper.make_node(kind, given, [output], **settings)
+
+    weight = f"{name}.weight"
     product = layer.output if layer.bias is None else f"{name}.product"
     nodes = [
-        helper.make_node("QuantizeLinear", [layer.given, scale, zero], [f"{name}.steps"]),
-        helper.make_node("DequantizeLinear", [f"{name}.steps", scale, zero], [f"{name}.given"]),
-        helper.make_node("DequantizeLinear", weight, [f"{name}.columns"], axis=1),
-        helper.make_node("MatMul", [f"{name}.given", f"{name}.columns"], [product]),
+        node("MatMulInteger", [given, weight, f"{given}.zero", f"{weight}_zero"], f"{name}.whole"),
+        node("Cast", [f"{name}.whole"], f"{name}.sum", to=TensorProto.FLOAT),
+        node("Mul", [ONE, f"{given}.scale"], f"{name}.step"),
+        node("Mul", [f"{name}.step", f"{weight}_scale"], f"{name}.steps"),
+        node("Mul", [f"{name}.sum", f"{name}.steps"], product),
     ]
     if layer.bias is not None:
-        # As (1, 1, N): a bias of one axis would make the runtime join product and sum to a Gemm
-        # first, which it then computes in float32.
-        bias = numpy_helper.from_array(layer.bias.reshape(1, 1, -1), f"{name}.bias")
-        model.graph.initializer.append(bias)
-        nodes.append(helper.make_node("Add", [product, bias.name], [layer.output]))
+        nodes.append(node("Add", [product, f"{name}.bias"], layer.output))
     return nodes
 
 

@@ -1,9 +1,9 @@
-"""A bundle with an 8-bit encoder beside the one it is made from: `audiosearch models quantise`.
+"""A bundle in 8 bits beside the one it is made from: `audiosearch models quantise`.
 
-In: a bundle and sounds to take ranges from. Out: another bundle, the same but for its encoder and
-name, and figures of what that costs: on sounds, frames and embeddings next to those of the first
-bundle, and cross-entropies of the sentence that the first one writes. Half of the sounds give the
-ranges, the other half the figures. Whether rankings suffer, `audiosearch evaluate` tells.
+In: a bundle and sounds to take ranges from. Out: another bundle, the same but for its name, encoder
+and decoder, and figures of what that costs: on sounds, frames and embeddings next to those of the
+first bundle, and cross-entropies of the sentence that the first one writes. Half of the sounds give
+the ranges, the other half the figures. Whether rankings suffer, `audiosearch evaluate` tells.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,11 +25,13 @@ from audiosearch.model.caption import Captioner
 from audiosearch.model.decoder import Decoder
 from audiosearch.model.encoder import Encoder
 from audiosearch.model.runtime import RuntimeOptions
+from audiosearch.model.scoring import CaptionScorer
 from audiosearch.training.import_published import check_name
-from audiosearch.training.published_int8 import quantised
+from audiosearch.training.published_int8 import Feed, quantised
 
 Floats = npt.NDArray[np.float32]
 LEAST_SOUNDS = 4
+RANDOM_WORDS = 24  # of each sentence that is made up, so that rare words lie within the ranges
 CPU = RuntimeOptions(device="cpu")
 
 
@@ -66,7 +68,7 @@ def quantise_bundle(
 
     Raises:
         BundleError: the name is taken or unfit, or the folder cannot be written to.
-        AudiosearchError: there are too few sounds, or nothing in the encoder to quantise.
+        AudiosearchError: there are too few sounds, or nothing in a graph to quantise.
     """
     target = check_name(name, folder=folder, replace=replace)
     if len(sounds) < LEAST_SOUNDS:
@@ -76,13 +78,17 @@ def quantise_bundle(
         )
     least = source.min_samples
     padded = [np.pad(sound, (0, max(0, least - len(sound)))) for sound in sounds]
-    model = onnx.load_from_string(source.graphs["encoder"].read())
-    content = quantised(model, padded[::2]).SerializeToString()
+    contents = {
+        source.graphs[graph].path.name: quantised(
+            onnx.load_from_string(source.graphs[graph].read()), examples
+        ).SerializeToString()
+        for graph, examples in _examples(source, padded[::2])
+    }
     partial = target.with_name(target.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         shutil.copytree(source.path, partial)
-        _put_encoder(partial, source.graphs["encoder"].path.name, content, name=name)
+        _put_graphs(partial, contents, name=name)
         loss = measure_loss(source, load_bundle(partial), padded[1::2])
         shutil.rmtree(target, ignore_errors=True)
         partial.replace(target)
@@ -93,23 +99,60 @@ def quantise_bundle(
     return target, loss
 
 
-def _put_encoder(folder: Path, file: str, content: bytes, *, name: str) -> None:
-    """Replace the encoder of the bundle in `folder`, and list it so."""
-    (folder / file).write_bytes(content)
+def _examples(source: Bundle, sounds: Sequence[Floats]) -> Iterator[tuple[str, list[Feed]]]:
+    """What the encoder, the memory and the decoder are fed in use, for the ranges of each."""
+    yield "encoder", [{"waveform": sound[None]} for sound in sounds]
+    heard = [each.frames for each in Encoder(source, options=CPU).encode_many(sounds)]
+    decoder = Decoder(source, options=CPU)
+    nothing = np.zeros((1, source.frame_dim), np.float32)
+    yield "memory", [{"frames": frames[None]} for frames in (*heard, nothing)]
+    written = [caption.ids for caption in Captioner(decoder).captions(heard)]
+    words = np.random.default_rng(0).integers(
+        4, len(source.vocabulary), (len(heard), min(RANDOM_WORDS, source.decoder.max_positions - 1))
+    )
+    sentences = [*written, *map(tuple, words.tolist())]
+    yield (
+        "decoder",
+        [
+            _forced(decoder, ids, heard[place % len(heard)])
+            for place, ids in enumerate(
+                [*sentences, *sentences[1:]]
+            )  # with its own sound and another
+        ],
+    )
+
+
+def _forced(decoder: Decoder, ids: Sequence[int], frames: Floats) -> Feed:
+    """What the decoder is fed to score one sentence for one sound."""
+    memory, shape = decoder.memory([frames]), decoder.bundle.decoder
+    past = np.zeros((1, shape.layers, shape.heads, 0, shape.head_dim), np.float32)
+    return {
+        "tokens": np.array([[decoder.bundle.start_token, *ids]], np.int64),
+        "past_keys": past,
+        "past_values": past,
+        "memory_keys": memory.keys,
+        "memory_values": memory.values,
+        "memory_lengths": memory.lengths,
+    }
+
+
+def _put_graphs(folder: Path, contents: dict[str, bytes], *, name: str) -> None:
+    """Replace graphs of the bundle in `folder`, and list them so."""
     manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
     manifest["name"] = name
-    about = f"{manifest.get('description') or ''} Encoder in 8 bits."
-    manifest["description"] = about.strip()
-    manifest["files"][file] = {
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "bytes": len(content),
-    }
+    manifest["description"] = f"{manifest.get('description') or ''} In 8 bits.".strip()
+    for file, content in contents.items():
+        (folder / file).write_bytes(content)
+        manifest["files"][file] = {
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "bytes": len(content),
+        }
     text = json.dumps(manifest, ensure_ascii=False, indent=1)
     (folder / MANIFEST).write_text(f"{text}\n", encoding="utf-8")
 
 
 def measure_loss(exact: Bundle, coarse: Bundle, sounds: Sequence[Floats]) -> Loss:
-    """How far the encoder of `coarse` is from that of `exact` on `sounds` (n,)."""
+    """How far `coarse` is from `exact` on `sounds` (n,)."""
     heard = Encoder(exact, options=CPU).encode_many(sounds)
     other = Encoder(coarse, options=CPU).encode_many(sounds)
     cosines = np.concatenate(
@@ -118,10 +161,9 @@ def measure_loss(exact: Bundle, coarse: Bundle, sounds: Sequence[Floats]) -> Los
     embeddings = [
         float(one.embedding @ two.embedding) for one, two in zip(heard, other, strict=True)
     ]
-    decoder = Decoder(exact, options=CPU)
-    captioner = Captioner(decoder)
-    written = captioner.captions([each.frames for each in heard])
-    again = captioner.scorer.cross_entropy(
+    written = Captioner(Decoder(exact, options=CPU)).captions([each.frames for each in heard])
+    decoder = Decoder(coarse, options=CPU)
+    again = CaptionScorer(decoder).cross_entropy(
         [caption.ids for caption in written], decoder.memory([each.frames for each in other])
     )
     changes = [

@@ -11,6 +11,7 @@ from audiosearch.model.bundle import Bundle
 from audiosearch.model.caption import Captioner
 from audiosearch.model.decoder import Decoder
 from audiosearch.model.encoder import Encoded
+from audiosearch.model.runtime import RuntimeOptions
 from audiosearch.model.text import Vocabulary
 
 TOKENS = np.array([[1, 4, 19, 20, 7, 29], [1, 26, 27, 0, 0, 0]], dtype=np.int64)
@@ -109,3 +110,29 @@ def test_captions_obey_the_options(decoder: Decoder, encoded: list[Encoded]) -> 
 def test_frames_that_are_no_numbers_give_an_error(decoder: Decoder, bundle: Bundle) -> None:
     with pytest.raises(BundleError, match="NaN"):
         Captioner(decoder).captions([np.full((3, bundle.frame_dim), np.nan, np.float32)])
+
+
+def test_a_large_decoder_takes_all_cores_for_a_lone_beam_and_gives_the_same(
+    bundle: Bundle, encoded: list[Encoded], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("audiosearch.model.decoder.LARGE", 0)
+    large = Decoder(bundle, options=RuntimeOptions(device="cpu", threads=3))
+    steps = large.steps(large.memory([encoded[0].frames]))
+    assert steps._session.workers == 1
+    assert large.workers == 3
+    small = Decoder(bundle, options=RuntimeOptions(device="cpu", threads=1))
+    again = small.steps(small.memory([encoded[0].frames]))
+    start, row = np.array([bundle.start_token]), np.array([0])
+    np.testing.assert_allclose(steps(start, row), again(start, row), atol=1e-5)
+
+
+def test_neighbours_of_a_memory_are_taken_without_a_copy(
+    decoder: Decoder, encoded: list[Encoded]
+) -> None:
+    memory = decoder.memory([each.frames for each in encoded])
+    some = memory.take(np.array([1, 2]))
+    longest = int(memory.lengths[1:3].max())
+    assert np.shares_memory(some.keys, memory.keys)
+    np.testing.assert_array_equal(some.values, memory.values[1:3, :, :, :longest])
+    other = memory.take(np.array([2, 1]))
+    np.testing.assert_array_equal(other.keys, some.keys[::-1])

@@ -1,4 +1,4 @@
-"""Encoders in 8 bits: what is changed, what is not, and that it is refused where it cannot be."""
+"""Graphs in 8 bits: what is changed, what is not, and that it is refused where it cannot be."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ onnx = pytest.importorskip("onnx")
 from audiosearch.errors import AudiosearchError, BundleError  # noqa: E402
 from audiosearch.model import onnx_check  # noqa: E402
 from audiosearch.model.bundle import load_bundle  # noqa: E402
+from audiosearch.model.decoder import Decoder  # noqa: E402
 from audiosearch.model.encoder import Encoder  # noqa: E402
 from audiosearch.training.import_published import import_published  # noqa: E402
 from audiosearch.training.published_int8 import Range, linear_layers, quantised  # noqa: E402
@@ -57,7 +58,7 @@ def test_the_two_layers_of_every_block_are_found_and_no_other(bundle):
 
 def test_only_those_layers_change_and_only_standard_operators_are_used(bundle, sounds):
     before = _encoder(bundle)
-    after = quantised(before, sounds)
+    after = quantised(before, [{"waveform": sound[None]} for sound in sounds])
     assert onnx_check.complaints(after.SerializeToString()) == []
     kinds = [node.op_type for node in after.graph.node]
     assert kinds.count("QuantizeLinear") == len(linear_layers(before)) == 8
@@ -84,6 +85,40 @@ def test_the_loss_is_small_and_told(bundle, coarse):
     assert 0 < loss.cross_entropy < 0.1
 
 
+def test_the_decoder_is_in_8_bits_too_and_close_to_the_exact_one(bundle, coarse):
+    made = load_bundle(coarse[0])
+    layers = linear_layers(onnx.load_from_string(bundle.graphs["decoder"].read()))
+    assert len(layers) == 2 * 6 + 1  # of each layer: words (one for all three), asking, two outs,
+    # wide and narrow; and the classifier
+    left = onnx.load_from_string(made.graphs["decoder"].read())
+    assert linear_layers(left) == []
+    assert onnx_check.complaints(made.graphs["decoder"].read()) == []
+    assert linear_layers(onnx.load_from_string(made.graphs["memory"].read())) == []
+    frames = np.abs(np.random.default_rng(1).normal(size=(6, bundle.frame_dim))).astype(np.float32)
+    tokens = np.array([[bundle.start_token, 5, 6, 7]])
+    exact, whole = (
+        decoder.log_probs(tokens, decoder.memory([frames]))
+        for decoder in (Decoder(bundle), Decoder(made))
+    )
+    assert 0 < np.abs(exact - whole).max() < 0.3
+
+
+def test_what_is_written_is_joined_to_one_product_with_its_bias(coarse, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    made = load_bundle(coarse[0])
+    for name, n_layers in (("encoder", 8), ("decoder", 13)):
+        options = onnxruntime.SessionOptions()
+        options.optimized_model_filepath = str(tmp_path / f"{name}.onnx")
+        options.log_severity_level = 4
+        onnxruntime.InferenceSession(
+            made.graphs[name].read(), sess_options=options, providers=["CPUExecutionProvider"]
+        )
+        nodes = onnx.load(tmp_path / f"{name}.onnx").graph.node
+        joined = [node for node in nodes if node.op_type == "MatMulIntegerToFloat"]
+        assert len(joined) == n_layers
+        assert all(len(node.input) > 6 and node.input[6] for node in joined)  # the bias
+
+
 def test_a_sound_gives_the_same_whatever_it_is_encoded_with(coarse, sounds):
     encoder = Encoder(load_bundle(coarse[0]))
     [alone] = encoder.encode(sounds[0][None])
@@ -104,7 +139,7 @@ def test_what_cannot_be_done_is_refused_and_leaves_nothing(bundle, coarse, sound
         quantise_bundle(load_bundle(coarse[0]), name="twice", folder=tmp_path, sounds=sounds)
     with pytest.raises(BundleError, match="is there already"):
         quantise_bundle(bundle, name="small8", folder=coarse[0].parent, sounds=sounds)
-    with pytest.raises(AudiosearchError, match="no sound"):
+    with pytest.raises(AudiosearchError, match="there is nothing"):
         quantised(_encoder(bundle), [])
     assert list(tmp_path.iterdir()) == []
     manifest = json.loads((coarse[0] / "bundle.json").read_text("utf-8"))
