@@ -11,8 +11,6 @@ in which state, how many windows were encoded, who answers a query. Used by a te
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
@@ -32,37 +30,13 @@ from audiosearch.store.database import open_database
 from audiosearch.store.queries import captions, roots
 from audiosearch.store.schema import CaptionSource
 from audiosearch.store.verify import verify
+from tests.dying import dying_at
 from tests.library_disk import NAMES, SoundsOnDisk
 from tests.library_sounds import CONTENTS, DirectReader, empty_library, model, sounds
 
 POINTS = tuple(
     point for point in faults.POINTS if point.startswith(("scan.", "batch.", "missing.", "trans"))
 )
-
-
-class Killed(BaseException):
-    """The process ends here; nobody may catch this."""
-
-
-@contextmanager
-def dying_at(point: str, passage: int) -> Iterator[list[str]]:
-    """Die when a fault point is passed so many times; what is handed out then holds its name."""
-    real, left = faults.reach, [passage]
-    death: list[str] = []
-
-    def reach(reached: str) -> None:
-        left[0] -= reached == point
-        if left[0] == 0 and not death:
-            death.append(point)
-            raise Killed
-
-    faults.reach = reach
-    try:
-        yield death
-    except Killed:
-        pass
-    finally:
-        faults.reach = real
 
 
 class LibraryMachine(SoundsOnDisk):

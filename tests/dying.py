@@ -1,0 +1,37 @@
+"""A process that dies at a fault point, without a process: what it had in hand is lost.
+
+In: one of `store.faults.POINTS`. An exception that nothing catches ends the work there; whatever
+was not committed by then is rolled back, as SQLite would at the next start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from audiosearch.store import faults
+
+
+class Killed(BaseException):
+    """The process ends here; nobody may catch this."""
+
+
+@contextmanager
+def dying_at(point: str, passage: int) -> Iterator[list[str]]:
+    """Die when a fault point is passed so many times; what is handed out then holds its name."""
+    real, left = faults.reach, [passage]
+    death: list[str] = []
+
+    def reach(reached: str) -> None:
+        left[0] -= reached == point
+        if left[0] == 0 and not death:
+            death.append(point)
+            raise Killed
+
+    faults.reach = reach
+    try:
+        yield death
+    except Killed:
+        pass
+    finally:
+        faults.reach = real
