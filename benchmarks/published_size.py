@@ -13,11 +13,9 @@ python -m benchmarks.published_size --part encoder --work FOLDER   # and --part 
 
 from __future__ import annotations
 
-import statistics
 import tempfile
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -37,6 +35,7 @@ from audiosearch.training.frontend import PAPER_FRONTEND, LogMel
 from audiosearch.training.import_published import import_published
 from audiosearch.training.published_quantise import quantise_bundle
 from audiosearch.training.published_sounds import calibration_sounds
+from benchmarks.side_by_side import Row, measure
 from tests.published_checkpoints import hub_words, write_hub_folder
 
 Floats = npt.NDArray[np.float32]
@@ -44,19 +43,6 @@ WORDS = 4370
 CAPTION = tuple(range(10, 22))  # 12 words and the end: 13 targets
 SOUNDS = 100
 WINDOWS = 8  # encoded together
-PEAK_SIZE = 1536
-REST_S = 0.2  # before each run, since torch's threads keep on spinning for a while
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line of the table: contenders on one task, the reference first."""
-
-    task: str
-    flop: float  # of multiplying matrices, for one run of the reference
-    reference: Callable[[], Floats]
-    ours: dict[str, Callable[[], Floats]]
-    agreement: Callable[[Floats, Floats], str]
 
 
 @click.command()
@@ -90,7 +76,7 @@ def main(threads: int, rounds: int, part: str, work: Path | None) -> None:
             ]
         if part != "encoder":
             rows += _decoding(captioner, full, int8, options)
-        _measure(rows, rounds=rounds, threads=threads)
+        measure(rows, rounds=rounds, threads=threads)
 
 
 def networks() -> tuple[ConvNext, DecoderNetwork]:
@@ -287,46 +273,6 @@ def _equal_ids(ours: Floats, reference: Floats) -> str:
 
 def _difference(ours: Floats, reference: Floats) -> str:
     return f"off by {float(np.abs(ours - reference).max()):.1e} nats a word at most"
-
-
-def _measure(rows: list[Row], *, rounds: int, threads: int) -> None:
-    one, other = torch.randn(2, PEAK_SIZE, PEAK_SIZE)
-
-    def multiply() -> Floats:
-        product: Floats = (one @ other).numpy()
-        return product
-
-    print(f"{threads} threads, medians of {rounds} rounds; ratios are taken within a round,")
-    print("and between the least times of both")
-    print(
-        f"{'':33} {'torch ms':>9} {'ours ms':>8} {'faster':>7} {'least':>6} {'of peak':>8}"
-        f" {'torch':>6}"
-    )
-    for row in rows:
-        runs = {"torch": row.reference, **row.ours, "peak": multiply}
-        answers = {name: run() for name, run in runs.items()}
-        times: dict[str, list[float]] = {name: [] for name in runs}
-        for _ in range(rounds):
-            for name, run in runs.items():
-                time.sleep(REST_S)
-                start = time.perf_counter()
-                run()
-                times[name].append(time.perf_counter() - start)
-        peak = 2 * PEAK_SIZE**3 / min(times["peak"])  # operations a second
-        torch_s = statistics.median(times["torch"])
-        for name in row.ours:
-            ours_s = statistics.median(times[name])
-            pairs = zip(times["torch"], times[name], strict=True)
-            ratio = statistics.median(theirs / mine for theirs, mine in pairs)
-            least = min(times["torch"]) / min(times[name])
-            print(
-                f"{row.task + ', ' + name:33} {1e3 * torch_s:>9.0f} {1e3 * ours_s:>8.0f}"
-                f" {ratio:>6.2f}x {least:>5.2f}x {row.flop / ours_s / peak:>8.0%}"
-                f" {row.flop / torch_s / peak:>6.0%}"
-                f"  {row.agreement(answers[name], answers['torch'])}"
-            )
-    print("of peak: the reference's matrix operations over the machine's float32 peak, measured")
-    print("between the runs; more than all of it means that 8 bits or caches do with fewer")
 
 
 if __name__ == "__main__":
