@@ -170,7 +170,9 @@ class Ablations:
 
     def figures(self, name: str, variant: Variant) -> dict[str, Figures]:
         """Train a variant, or read what it gave; the recipe gives the rows of the joint space."""
-        folder = self.run.folder / "ablations" / name.replace(" ", "-").replace("'", "")
+        budget = f"{self.run.training_scenes}x{variant.recipe.epochs // variant.part}"
+        kept_in = self.run.folder / f"ablations-{budget}-seed{self.run.seed}"
+        folder = kept_in / name.replace(" ", "-").replace("'", "")
         folder.mkdir(parents=True, exist_ok=True)
         kept = folder / "figures.json"
         if not kept.exists():
