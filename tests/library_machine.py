@@ -46,6 +46,7 @@ class LibraryMachine(SoundsOnDisk):
         super().__init__()
         self.library: dict[str, tuple[str, int | None]] = {}  # name -> state, sound
         self.own: dict[str, int | None] = {}  # captions of people -> sound, None: purged
+        self.hold: int | None = None  # how many files there were when too many were gone
         self.certain = True  # whether `library` is known: not after a kill, until the next scan
         self.config = Config(data_dir=self.place / "data", config_file=self.place / "config.toml")
         self.config.data_dir.mkdir()
@@ -178,7 +179,9 @@ class LibraryMachine(SoundsOnDisk):
         gone = known - set(self.disk)
         alive = {self.disk[name] for name in self.disk if self.disk[name] is not None}
         lost = {name for name in gone if self.library[name][1] not in alive}
-        held = lost if not accept and 2 * len(lost) > len(known) else set()
+        n_known = len(known) if self.hold is None else min(self.hold, len(known))
+        held = lost if not accept and 2 * len(lost) > n_known else set()
+        self.hold = n_known if held else None
         for name in gone - held:
             self.library[name] = ("missing", self.library[name][1])
 

@@ -20,7 +20,7 @@ from audiosearch.indexing.scan import Change, ChangeKind, changes
 from audiosearch.indexing.walk import Problem, is_absent_or_empty, listed_so, walk
 from audiosearch.store import faults
 from audiosearch.store.database import Database
-from audiosearch.store.queries import files, fulltext
+from audiosearch.store.queries import files, fulltext, roots
 from audiosearch.store.queries.files import Found
 from audiosearch.store.queries.places import Place, join, path_inside
 from audiosearch.store.schema import FileState
@@ -205,6 +205,9 @@ def settle_missing(
 ) -> Settled:
     """Mark files as missing that a walk did not find.
 
+    Where too many were gone, the next walks over that root are judged against the files that it
+    had then: new files must not outvote those that a person has not been asked about.
+
     Args:
         database: the library.
         scans: the walks of this run, whose files have been read since.
@@ -213,15 +216,22 @@ def settle_missing(
     """
     n_missing, held = 0, []
     for scan in _by_root(database, scans) if rules.observed else scans:
-        if not scan.gone:
+        root_id, whole = scan.place.root.root_id, not scan.place.under and not rules.observed
+        with database.reading() as session:
+            before = roots.held_known(session, root_id) if whole else None
+        if not scan.gone and before is None:
             continue
+        n_known = scan.n_known if before is None else min(scan.n_known, before)
         with database.session() as session:
             marked = list(scan.gone)
             lost = files.lost_files(session, marked)
-            if not accept_missing and 2 * len(lost) > scan.n_known:
-                held.append(HeldBack(scan.place.path, n_lost=len(lost), n_known=scan.n_known))
+            too_many = not accept_missing and 2 * len(lost) > n_known
+            if too_many:
+                held.append(HeldBack(scan.place.path, n_lost=len(lost), n_known=n_known))
                 kept = set(lost)
                 marked = [file_id for file_id in marked if file_id not in kept]
+            if whole or too_many:
+                roots.set_held(session, root_id, n_known if too_many else None)
             files.set_missing(session, marked)
             fulltext.refresh_recordings(session, files.recordings_of(session, marked))
             faults.reach("missing.commit")
@@ -232,7 +242,7 @@ def settle_missing(
 def _by_root(database: Database, scans: Sequence[PlaceScan]) -> list[PlaceScan]:
     """The walks over single paths as one of each root, beside all that is known of that root."""
     gone: dict[int, list[int]] = {}
-    roots = {scan.place.root.root_id: scan.place.root for scan in scans}
+    root_of = {scan.place.root.root_id: scan.place.root for scan in scans}
     for scan in scans:
         gone.setdefault(scan.place.root.root_id, []).extend(scan.gone)
     with database.reading() as session:
@@ -243,5 +253,5 @@ def _by_root(database: Database, scans: Sequence[PlaceScan]) -> list[PlaceScan]:
                 n_known=files.count_there(session, root_id),
                 gone=tuple(dict.fromkeys(gone[root_id])),
             )
-            for root_id, root in roots.items()
+            for root_id, root in root_of.items()
         ]

@@ -69,6 +69,7 @@ class LibraryRoot(Base):
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     path: Mapped[bytes] = mapped_column(LargeBinary, unique=True)  # absolute
     added_at: Mapped[float] = mapped_column(Float)  # Unix seconds
+    held_known: Mapped[int | None]  # files there were when too many were gone; None: nothing held
 
 
 class Recording(Base):

@@ -83,11 +83,11 @@ def test_without_room_for_a_copy_nothing_is_migrated(small_disk: Path, newer_scr
     filler = fill(small_disk, leaving=path.stat().st_size // 2)
     with pytest.raises(StorageFull, match="full"):
         open_database(path, scripts=newer_scripts)
-    assert revision(path) == "0002"
+    assert revision(path) == "0003"
     assert list(small_disk.glob("*.backup*")) == []
     filler.unlink()
     open_database(path, scripts=newer_scripts).close()
-    assert revision(path) == "0003"
+    assert revision(path) == "0004"
     assert len(list(small_disk.glob("*.backup"))) == 1
 
 
@@ -98,8 +98,8 @@ def test_room_for_the_copy_but_not_for_the_migration(small_disk: Path, newer_scr
     filler = fill(small_disk, leaving=path.stat().st_size + 40_000)
     with pytest.raises(StorageFull, match="full"):
         open_database(path, scripts=newer_scripts)
-    assert revision(path) == "0002"
+    assert revision(path) == "0003"
     filler.unlink()
     with open_database(path, scripts=newer_scripts) as database, database.reading() as session:
         assert [root.path for root in roots.list_roots(session)] == [b"/precious"]
-    assert revision(path) == "0003"
+    assert revision(path) == "0004"

@@ -302,6 +302,25 @@ def test_a_great_loss_is_held_back(database: Database, sounds: Path) -> None:
     assert sorted(states(database).values()) == ["indexed", "missing", "missing", "missing"]
 
 
+def test_new_files_do_not_outvote_a_great_loss(database: Database, sounds: Path) -> None:
+    run_index(database, sounds)
+    away = {name: (sounds / name).read_bytes() for name in ("a.wav", "d.wav", "birds/b.wav")}
+    for name in away:
+        (sounds / name).unlink()
+    for number in range(4):
+        write_wav(sounds / f"new-{number}.wav", seed=20 + number)
+    for _ in range(2):  # the second run knows eight files, of which three are gone
+        report = run_index(database)
+        assert [(each.n_lost, each.n_known) for each in report.held] == [(3, 4)]
+        assert set(states(database).values()) == {"indexed"}
+    for name, content in away.items():
+        (sounds / name).write_bytes(content)
+    assert run_index(database).held == ()
+    (sounds / "a.wav").unlink()  # one of eight
+    report = run_index(database)
+    assert (report.n_missing, report.held) == (1, ())
+
+
 def test_bad_files_fail_alone_and_are_not_tried_again(database: Database, sounds: Path) -> None:
     (sounds / "empty.wav").touch()
     (sounds / "garbage.flac").write_bytes(b"no sound " * 100)

@@ -34,6 +34,16 @@ def find_place(session: Session, path: bytes) -> Place | None:
     return None
 
 
+def held_known(session: Session, root_id: int) -> int | None:
+    """How many files a root had when too many of them were gone at once; None: nothing is held."""
+    return session.scalar(select(LibraryRoot.held_known).where(LibraryRoot.id == root_id))
+
+
+def set_held(session: Session, root_id: int, n_known: int | None) -> None:
+    """Remember how many files a root had, or that nothing is held any more."""
+    session.execute(update(LibraryRoot).where(LibraryRoot.id == root_id).values(held_known=n_known))
+
+
 def add_root(session: Session, path: bytes) -> Place:
     """Remember a folder (absolute path), unless a root covers it already.
 
