@@ -122,7 +122,7 @@ class LibraryMachine(SoundsOnDisk):
     def gone_for_good(self) -> tuple[int, int]:
         """How many files are missing, and how many sounds have no file, as the dict has it."""
         n_missing = sum(state == "missing" for state, _ in self.library.values())
-        return n_missing, len(self.heard() - set(self.indexed().values()))
+        return n_missing, len(self.recorded() - set(self.indexed().values()))
 
     def expect_purge(self) -> None:
         """What the dict says after a purge."""
@@ -206,15 +206,19 @@ class LibraryMachine(SoundsOnDisk):
 
     def heard(self) -> set[int]:
         """The sounds that are complete in the library."""
+        return self._sounds_of(
+            "SELECT r.audio_hash FROM recording AS r JOIN encoding AS e"
+            " ON e.recording_id = r.id WHERE e.n_windows IS NOT NULL"
+        )
+
+    def recorded(self) -> set[int]:
+        """The sounds that the library knows, those too that a killed run has only begun."""
+        return self._sounds_of("SELECT audio_hash FROM recording")
+
+    def _sounds_of(self, query: str) -> set[int]:
         with self.database.reading() as session:
-            rows = session.execute(
-                text(
-                    "SELECT r.audio_hash FROM recording AS r JOIN encoding AS e"
-                    " ON e.recording_id = r.id WHERE e.n_windows IS NOT NULL"
-                )
-            )
-            complete = {row[0] for row in rows}
-        return {each for each, sound in sounds().items() if sound.audio_hash in complete}
+            found = {row[0] for row in session.execute(text(query))}
+        return {each for each, sound in sounds().items() if sound.audio_hash in found}
 
     def indexed(self) -> dict[str, int]:
         """Name and sound of the files that answer."""
