@@ -198,8 +198,8 @@ def test_an_index_out_of_step_is_built_anew(database: Database) -> None:
 
 
 def test_damaged_pages_cannot_be_repaired_and_nothing_is_changed(database: Database) -> None:
-    for number in range(50):
-        execute(database, f"INSERT INTO library_root VALUES ({number + 9}, randomblob(3000), 0)")
+    for _ in range(50):
+        execute(database, "INSERT INTO library_root (path, added_at) VALUES (randomblob(3000), 0)")
     database.close()
     with closing(sqlite3.connect(database.path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
