@@ -132,7 +132,9 @@ class Maker:
             "INSERT INTO bundle VALUES (1, ?, ?, ?, ?)",
             (bundle.name, bundle.version, bundle.fingerprint, now),
         )
-        database.execute("INSERT INTO library_root (id, path, added_at) VALUES (1, ?, ?)", (b"/generated", now))
+        database.execute(
+            "INSERT INTO library_root (id, path, added_at) VALUES (1, ?, ?)", (b"/generated", now)
+        )
         database.executemany(
             "INSERT INTO caption VALUES (?, ?, 'auto', ?)",
             ((number, text, now) for number, text in enumerate(captions, 1)),
