@@ -24,7 +24,6 @@ import numpy.typing as npt
 import torch
 
 from audiosearch.model.text import Vocabulary
-from audiosearch.training.augment import PAPER_DECODER_STRIPES
 from audiosearch.training.batches import CaptionedScenes
 from audiosearch.training.calibrate import calibrate, scene_trials
 from audiosearch.training.captions import every_phrase, write_caption
@@ -32,6 +31,7 @@ from audiosearch.training.checkpoints import Progress, load_state
 from audiosearch.training.dataset import Split
 from audiosearch.training.decoder import DecoderConfig, DecoderNetwork
 from audiosearch.training.decoder_recipe import (
+    PAPER_CLOTHO,
     STARTER_DECODER,
     DecoderRecipe,
     starter_decoder_config,
@@ -88,7 +88,12 @@ class TestScenes:
 def variants(config: DecoderConfig, *, epochs: int) -> dict[str, Variant]:
     """The recipe as it is, then with one thing changed each time."""
     recipe = replace(STARTER_DECODER, epochs=epochs, batch=BATCH, warm_up=WARM_UP)
-    mixing = replace(recipe, mixup_alpha=0.4, label_smoothing=0.2, stripes=PAPER_DECODER_STRIPES)
+    mixing = replace(
+        recipe,
+        mixup_alpha=PAPER_CLOTHO.mixup_alpha,
+        label_smoothing=PAPER_CLOTHO.label_smoothing,
+        stripes=PAPER_CLOTHO.stripes,
+    )
     dropping = replace(config, dropout=0.2)
     unranked = replace(recipe, ranking_weight=0.0)
     return {

@@ -217,8 +217,7 @@ def settle_missing(
     n_missing, held = 0, []
     for scan in _by_root(database, scans) if rules.observed else scans:
         root_id, whole = scan.place.root.root_id, not scan.place.under and not rules.observed
-        with database.reading() as session:
-            before = roots.held_known(session, root_id) if whole else None
+        before = _known_when_held(database, root_id) if whole else None
         if not scan.gone and before is None:
             continue
         n_known = scan.n_known if before is None else min(scan.n_known, before)
@@ -237,6 +236,11 @@ def settle_missing(
             faults.reach("missing.commit")
         n_missing += len(marked)
     return Settled(n_missing=n_missing, held=tuple(held))
+
+
+def _known_when_held(database: Database, root_id: int) -> int | None:
+    with database.reading() as session:
+        return roots.held_known(session, root_id)
 
 
 def _by_root(database: Database, scans: Sequence[PlaceScan]) -> list[PlaceScan]:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from audiosearch.training.ahead import made_ahead
 from audiosearch.training.checkpoints import Progress, Report
 from audiosearch.training.convnext import ConvNext
 from audiosearch.training.frontend import STARTER_FRONTEND, LogMel
@@ -103,7 +103,11 @@ def encode_waveforms(
     encoder.eval()
     log_mel = LogMel(STARTER_FRONTEND)
     parts: dict[int, npt.NDArray[np.float16]] = {}
-    for rows, waves in _ahead(_groups_of_one_length(counts), waveform):
+
+    def make(rows: list[int]) -> Samples:
+        return np.stack([waveform(index) for index in rows])
+
+    for rows, waves in made_ahead(_groups_of_one_length(counts), make):
         decibels = log_mel(torch.from_numpy(waves))
         with torch.autocast("cpu", torch.bfloat16):
             frames = encoder(decibels).frames.float().numpy().astype(np.float16)
@@ -127,20 +131,3 @@ def _groups_of_one_length(counts: list[int]) -> list[list[int]]:
         for rows in [list(same)]
         for at in range(0, len(rows), BATCH)
     ]
-
-
-def _ahead(
-    groups: list[list[int]], waveform: Callable[[int], Samples]
-) -> Iterator[tuple[list[int], Samples]]:
-    """The sounds `(B, N)` of each group, made while the one before is encoded."""
-
-    def make(rows: list[int]) -> Samples:
-        return np.stack([waveform(index) for index in rows])
-
-    with ThreadPoolExecutor(max_workers=1) as maker:
-        coming = [(rows, maker.submit(make, rows)) for rows in groups[:1]]
-        for index in range(len(groups)):
-            rows, made = coming.pop()
-            if index + 1 < len(groups):
-                coming.append((groups[index + 1], maker.submit(make, groups[index + 1])))
-            yield rows, made.result()

@@ -11,7 +11,6 @@ import json
 import math
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from audiosearch.training import augment
+from audiosearch.training.ahead import made_ahead
 from audiosearch.training.checkpoints import (
     Progress,
     Report,
@@ -76,21 +76,9 @@ class EncoderTrainer:
         unfinished, finished = self.folder / "encoder.partial.pt", self.folder / "encoder.pt"
         if unfinished.exists():
             self._restore(unfinished)
-        with ThreadPoolExecutor(1, "batches") as ahead:
-            self._run(ahead, unfinished, report)
-        save_state(
-            {"network": self.average.values, "tags": list(self.tags), "step": self.step}, finished
-        )
-        self._report(report, f"wrote {finished}")
-        return finished
-
-    def _run(self, ahead: Executor, unfinished: Path, report: Report) -> None:
         started, first = time.monotonic(), self.step
         running = math.nan
-        coming = ahead.submit(self._prepare, self.step)
-        while self.step < self.recipe.steps:
-            prepared = coming.result()
-            coming = ahead.submit(self._prepare, self.step + 1)
+        for _, prepared in made_ahead(range(first, self.recipe.steps), self._prepare):
             loss = self._train_step(*prepared)
             running = loss if math.isnan(running) else 0.98 * running + 0.02 * loss
             self.step += 1
@@ -101,6 +89,11 @@ class EncoderTrainer:
                 self._save(unfinished)
             if self.step % self.recipe.evaluate_every == 0 or self.step == self.recipe.steps:
                 self._report(report, self._evaluate())
+        save_state(
+            {"network": self.average.values, "tags": list(self.tags), "step": self.step}, finished
+        )
+        self._report(report, f"wrote {finished}")
+        return finished
 
     def _prepare(self, step: int) -> tuple[Tensor, Tensor]:
         """Augmented decibels `(B, F, mels)` and soft targets `(B, classes)` of one step."""
