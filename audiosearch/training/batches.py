@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from audiosearch.model.text import EOS, PAD, UNK, Vocabulary
-from audiosearch.training.captions import Description, write_caption
+from audiosearch.training.captions import Description, says_at_once, write_caption
 from audiosearch.training.features import SceneFeatures
 from audiosearch.training.ranking import choose_rivals, told_apart
 from audiosearch.training.vocabulary import encode_captions, forget_words
@@ -32,7 +32,7 @@ class CaptionedScenes:
     features: SceneFeatures
     descriptions: tuple[Description, ...]
     twins: tuple[int | None, ...]
-    """For each scene the one with its two events the other way round, if there is one."""
+    """For each scene the one of the same events with another relation in time, if there is one."""
 
 
 @dataclass(frozen=True)
@@ -119,10 +119,12 @@ def make_batch(
     heard = forget_words(rng, ids, chance=unknown_chance, function_words=vocabulary.repeatable)
     lengths = scenes.features.lengths[rows]
     values = scenes.features.values[rows, : lengths.max()].astype(np.float32)
-    rivals = choose_rivals(rng, rows, scenes.twins)
+    rivals = choose_rivals(rng, rows, scenes.descriptions, scenes.twins)
     told = [
-        told_apart(scenes.descriptions[row], scenes.descriptions[rows[rival]])
-        for row, rival in zip(rows, rivals, strict=True)
+        told_apart(
+            scenes.descriptions[row], scenes.descriptions[rows[rival]], at_once=says_at_once(text)
+        )
+        for row, rival, text in zip(rows, rivals, texts, strict=True)
     ]
     inputs = np.where(heard[:, :-1] == EOS, PAD, heard[:, :-1])  # EOS is never an input
     targets = np.where(ids[:, 1:] == UNK, PAD, ids[:, 1:])

@@ -128,6 +128,8 @@ SHORT_TRIPLES = ("{sa} then {sb} then {sc}",)
 SHORT_BACKGROUNDS = ("{x} in {sz}", "{x} with {sz}", "{x} over {sz}")
 SHORT_SHARE = 0.2
 """How many captions are short."""
+AT_ONCE = ("while", "as", "during", "together with", "at the same time")
+"""Words that say that two sounds overlap; "and" and "with" leave it open."""
 OPENINGS = ("the sound of {n}", "sound of {n}", "{n} is heard", "{n} can be heard")
 
 
@@ -268,6 +270,11 @@ def repeats_a_word(caption: str) -> bool:
     """Whether a word that beam search may not repeat stands twice in a caption."""
     words = [word for word in caption.split() if word not in STOP_WORDS]
     return len(set(words)) < len(words)
+
+
+def says_at_once(caption: str) -> bool:
+    """Whether a caption says that two of its sounds overlap."""
+    return any(f" {words} " in f" {caption} " for words in AT_ONCE)
 
 
 def _write(rng: np.random.Generator, what: Description, said: Wording) -> str:

@@ -18,6 +18,8 @@ from audiosearch.training.captions import Description, Relation
 
 TWIN_CHANCE = 0.6
 """How often a scene with a twin is held against it, rather than against any other."""
+ALIKE_CHANCE = 0.5
+"""How often, otherwise, it is held against one that shares a sound with it."""
 
 
 def said_of(what: Description) -> tuple[Relation, tuple[str, ...], str | None, int]:
@@ -28,8 +30,11 @@ def said_of(what: Description) -> tuple[Relation, tuple[str, ...], str | None, i
     return what.relation, sounds, what.background, what.count
 
 
-def told_apart(caption: Description, other: Description) -> bool:
-    """Whether a caption of the first says something that is wrong of the second."""
+def told_apart(caption: Description, other: Description, *, at_once: bool = False) -> bool:
+    """Whether a caption of the first says something that is wrong of the second.
+
+    `at_once`: the caption says in so many words that its sounds overlap (`says_at_once`).
+    """
     if said_of(caption) == said_of(other):
         return False
     named = {*caption.sounds, caption.background} - {None}
@@ -37,7 +42,8 @@ def told_apart(caption: Description, other: Description) -> bool:
     if named - heard:
         return True
     if caption.relation is not Relation.SEQUENCE:
-        return False  # "a dog and a bell" is not wrong of one after the other
+        # "a dog and a bell" is not wrong of one after the other, "a dog during a bell" is.
+        return at_once and other.relation is Relation.SEQUENCE and other.background not in named
     if other.relation is not Relation.SEQUENCE:
         return True
     later = iter(other.sounds)
@@ -47,19 +53,27 @@ def told_apart(caption: Description, other: Description) -> bool:
 def choose_rivals(
     rng: np.random.Generator,
     rows: npt.NDArray[np.int64],
+    descriptions: tuple[Description, ...],
     twins: tuple[int | None, ...],
 ) -> npt.NDArray[np.int64]:
     """For each row of a batch the position `(B,)` of the row that its caption is held against.
 
-    The scene's twin, if it is in the batch, by `TWIN_CHANCE`; else any other row.
+    The scene's twin, if it is in the batch, by `TWIN_CHANCE`; else, by `ALIKE_CHANCE`, one that
+    shares a sound with it and lacks another; else any other row.
     """
     at = {int(row): position for position, row in enumerate(rows)}
     count = len(rows)
     rivals = (np.arange(count) + rng.integers(1, count, count)) % count
+    named = [{*descriptions[row].sounds, descriptions[row].background} - {None} for row in rows]
     for position, row in enumerate(rows):
         twin = twins[row]
         if twin is not None and twin in at and rng.random() < TWIN_CHANCE:
             rivals[position] = at[twin]
+        elif rng.random() < ALIKE_CHANCE:
+            own = named[position]
+            alike = [place for place, other in enumerate(named) if own & other and own - other]
+            if alike:
+                rivals[position] = alike[int(rng.integers(len(alike)))]
     return np.asarray(rivals, dtype=np.int64)
 
 

@@ -2,8 +2,9 @@
 
 In: the clips of a split and a seed. Out: plans, each with what a caption has to say about it. All
 clips of a scene come from one split and from different groups. Every scene of two events in a row
-has a twin in which the same two come the other way round: only order tells them apart. It knows
-no captions and no networks, and opens no sound: that is `rendering`.
+has a twin in which the same two come the other way round, and every scene of two events at once
+has one in which they come in a row: only time tells twins apart. It knows no captions and no
+networks, and opens no sound: that is `rendering`.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Scene:
     """Events in order of time, then the background if there is one."""
     description: Description
     twin: int | None
-    """The index of the scene with the same two events the other way round."""
+    """The index of the scene with the same two events at other times, if there is one."""
     seed: int
     """Of its level, bandwidth and noise."""
 
@@ -64,8 +65,8 @@ class Planner:
         kinds: list[tuple[float, Callable[[], list[Scene]]]] = [
             (0.28, self._single),
             (0.14, self.long_single),
-            (0.15, self.pair),  # makes two
-            (0.12, self._together),
+            (0.12, self.pair),  # makes two
+            (0.18, self._together),  # makes two
             (0.08, self._triple),
             (0.10, self._over_background),
             (0.03, self._pair_over_background),  # makes two
@@ -212,6 +213,7 @@ class Planner:
         return [self._scene(layout, Description(Relation.SEQUENCE, self._names(clips)))]
 
     def _together(self) -> list[Scene]:
+        """Two events at once, and the same two in a row."""
         clips = self._draw(2)
         total = int(SCENE_S * self.rate)
         lead = int(self.rng.integers(self.rate))
@@ -221,7 +223,12 @@ class Planner:
             count = max(count, min(total, int(self.rng.uniform(3.0, 6.0) * self.rate)))
             at = min(lead + int(self.rng.uniform(0, 0.6) * self.rate), total - count)
             placed.append(Placed(clip, start, count, max(0, at), self._gain()))
-        return [self._scene(placed, Description(Relation.TOGETHER, self._names(clips)))]
+        names = self._names(clips)
+        layout, _ = self._sequence(clips, high_s=4.5)
+        return [
+            self._scene(placed, Description(Relation.TOGETHER, names)),
+            self._scene(layout, Description(Relation.SEQUENCE, names)),
+        ]
 
     def _background(self, clip: int) -> Placed:
         start, _ = self.material.active[clip]

@@ -5,7 +5,7 @@ in each epoch. Out: a checkpoint. Augmentation is that of Labbé et al. 2023
 (https://arxiv.org/abs/2308.15090) as far as the recipe says: mixup of features and word embeddings,
 label smoothing, frame SpecAugment. Two things are not the paper's: at times the sound is taken
 away, so that cross-entropy without sound is meaningful; and a ranking term (`ranking`) asks that
-each caption be likelier for its own scene than for another, its reversed twin above all.
+each caption be likelier for its own scene than for another, its twin in time above all.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from audiosearch.training.batches import (
     epoch_batches,
     make_batch,
 )
-from audiosearch.training.captions import write_caption
+from audiosearch.training.captions import Relation, write_caption
 from audiosearch.training.checkpoints import Progress, Report, load_state, save_state
 from audiosearch.training.decoder import (
     DecoderConfig,
@@ -55,7 +55,7 @@ class HeldOut:
     without: float
     """The same with the sound taken away."""
     order: float
-    """Share of captions of scenes with a twin that fit their own scene better."""
+    """Share of captions of scenes with a reversed twin that fit their own scene better."""
 
 
 class DecoderTrainer:
@@ -160,7 +160,12 @@ class DecoderTrainer:
         numbers = np.random.default_rng([self.seed, 0x7A1])
         texts = [write_caption(numbers, what) for what in self.validation.descriptions]
         heard, unheard, twins = [], [], []
-        pairs = [i for i, twin in enumerate(self.validation.twins) if twin is not None]
+        relations = [what.relation for what in self.validation.descriptions]
+        pairs = [
+            row
+            for row, twin in enumerate(self.validation.twins)
+            if twin is not None and relations[row] is relations[twin] is Relation.SEQUENCE
+        ]
         for at in range(0, len(texts), 256):
             rows = np.arange(at, min(len(texts), at + 256))
             heard.append(self._losses(rows, rows, texts))

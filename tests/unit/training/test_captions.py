@@ -9,7 +9,13 @@ import pytest
 
 from audiosearch.model.text import normalise
 from audiosearch.training import captions
-from audiosearch.training.captions import PHRASES, Description, Relation, write_caption
+from audiosearch.training.captions import (
+    PHRASES,
+    Description,
+    Relation,
+    says_at_once,
+    write_caption,
+)
 from audiosearch.training.labels import TAGS_OF_LABEL
 from audiosearch.training.made_sounds import MAKERS
 from audiosearch.training.sound_phrases import SOUND_OF_LABEL
@@ -91,6 +97,22 @@ def test_simultaneous_sounds_and_backgrounds_are_all_named(seed):
     assert all_named(found, (a, b)) or all_named(found, (b, a)), together
     under = write_caption(rng, Description(Relation.ONE, (a,), background=c))
     assert all_named(read_back(under)[0], (a, c)), under
+
+
+@pytest.mark.parametrize(
+    ("caption", "expected"),
+    [
+        ("a dog barks while a bell rings", True),
+        ("a bell as it rings", True),
+        ("a dog and a bell at the same time", True),
+        ("a dog together with a bell", True),
+        ("a dog and a bell", False),
+        ("a dog with a bell", False),
+        ("a meanwhile gasp", False),
+    ],
+)
+def test_words_of_overlap_are_known(caption, expected):
+    assert says_at_once(caption) is expected
 
 
 def test_short_names_are_among_what_is_said():

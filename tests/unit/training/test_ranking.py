@@ -43,19 +43,50 @@ def test_a_caption_is_wrong_of_what_lacks_or_turns_round_its_sounds(caption, oth
     assert told_apart(caption, other) is wrong
 
 
+@pytest.mark.parametrize(
+    ("caption", "other", "wrong"),
+    [
+        (BOTH, DOG_BELL, True),
+        (BOTH, BELL_DOG, True),
+        (BOTH, BOTH, False),
+        (BOTH, Description(Relation.SEQUENCE, ("dog", "bell", "cat")), True),
+        (Description(Relation.ONE, ("dog",), background="bell"), DOG_BELL, True),
+        (Description(Relation.ONE, ("dog",), background="bell"), BOTH, False),
+        # The rain lasts under both of its events, the dog among them.
+        (
+            Description(Relation.TOGETHER, ("dog", "rain")),
+            Description(Relation.SEQUENCE, ("dog", "bell"), background="rain"),
+            False,
+        ),
+    ],
+)
+def test_words_for_at_once_are_wrong_of_one_after_the_other(caption, other, wrong):
+    assert told_apart(caption, other, at_once=True) is wrong
+
+
 def test_a_rival_is_another_row_and_often_the_twin():
     rows = np.array([4, 7, 5, 9])
     twins = (None,) * 4 + (5, 4) + (None,) * 4
     rng = np.random.default_rng(0)
-    drawn = np.array([choose_rivals(rng, rows, twins) for _ in range(300)])
+    drawn = np.array([choose_rivals(rng, rows, (DOG,) * 10, twins) for _ in range(300)])
     assert (drawn != np.arange(4)).all()
     assert 0.6 < (drawn[:, 0] == 2).mean() < 0.9  # row 4's twin stands third
     assert set(drawn[:, 1]) == {0, 2, 3}
 
 
 def test_a_twin_outside_the_batch_is_no_rival():
-    rivals = choose_rivals(np.random.default_rng(0), np.array([0, 2]), (1, 0, None))
+    rng = np.random.default_rng(0)
+    rivals = choose_rivals(rng, np.array([0, 2]), (DOG_BELL, BELL_DOG, DOG), (1, 0, None))
     assert rivals.tolist() == [1, 0]
+
+
+def test_a_rival_often_shares_a_sound_and_lacks_another():
+    cat = Description(Relation.ONE, ("cat",))
+    scenes = (DOG_BELL, Description(Relation.SEQUENCE, ("dog", "cat")), *([cat] * 18))
+    rng = np.random.default_rng(0)
+    drawn = [choose_rivals(rng, np.arange(20), scenes, (None,) * 20) for _ in range(300)]
+    share = np.mean([rivals[0] == 1 for rivals in drawn])
+    assert 0.4 < share < 0.7  # one in nineteen would be chance
 
 
 def test_the_loss_is_the_log_of_the_posterior_chance():

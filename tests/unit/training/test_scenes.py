@@ -1,4 +1,4 @@
-"""Scenes: events where the plan says, groups kept apart, twins turned round."""
+"""Scenes: events where the plan says, groups kept apart, twins told apart by time alone."""
 
 from __future__ import annotations
 
@@ -52,12 +52,31 @@ def test_only_clips_of_the_split_and_of_different_groups_and_tags_meet(material,
 
 def test_a_twin_holds_the_same_events_the_other_way_round(scenes):
     pairs = [(scene, scenes[scene.twin]) for scene in scenes if scene.twin is not None]
-    assert pairs
-    for scene, twin in pairs:
+    in_a_row = [pair for pair in pairs if Relation.TOGETHER not in _relations(pair)]
+    assert in_a_row
+    for scene, twin in in_a_row:
         assert twin.description.sounds == scene.description.sounds[::-1]
         assert twin.description.background == scene.description.background
         assert scenes[twin.twin] is scene
         assert [p.clip for p in twin.placed[:2]] == [p.clip for p in scene.placed[1::-1]]
+
+
+def test_two_events_at_once_have_a_twin_in_which_they_come_in_a_row(scenes):
+    at_once = [scene for scene in scenes if scene.description.relation is Relation.TOGETHER]
+    assert at_once
+    for scene in at_once:
+        twin = scenes[scene.twin]
+        assert scenes[twin.twin] is scene
+        assert twin.description.relation is Relation.SEQUENCE
+        assert twin.description.sounds == scene.description.sounds
+        assert [p.clip for p in twin.placed] == [p.clip for p in scene.placed]
+        first, second = scene.placed
+        assert second.at < first.at + first.count
+        assert first.at < second.at + second.count
+
+
+def _relations(pair):
+    return {scene.description.relation for scene in pair}
 
 
 def test_events_of_a_sequence_follow_each_other(scenes):
