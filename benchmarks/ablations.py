@@ -98,11 +98,11 @@ def variants(config: DecoderConfig, *, epochs: int) -> dict[str, Variant]:
     unranked = replace(recipe, ranking_weight=0.0)
     return {
         "recipe": Variant(recipe, config),
-        "without the ranking term": Variant(unranked, config),
         "with the paper's augmentations": Variant(mixing, dropping),
-        "without frame positions": Variant(recipe, replace(config, frame_positions=0)),
-        "a quarter of the scenes": Variant(replace(recipe, epochs=4 * epochs), config, part=4),
         "2 layers of 128": Variant(recipe, replace(config, layers=2, dim=128, feedforward=384)),
+        "a quarter of the scenes": Variant(replace(recipe, epochs=4 * epochs), config, part=4),
+        "without the ranking term": Variant(unranked, config),
+        "without frame positions": Variant(recipe, replace(config, frame_positions=0)),
         "half of the scenes": Variant(replace(recipe, epochs=2 * epochs), config, part=2),
     }
 
