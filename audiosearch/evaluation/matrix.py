@@ -19,7 +19,7 @@ import numpy.typing as npt
 from audiosearch.evaluation.hearing import Heard
 from audiosearch.evaluation.progress import Progress
 from audiosearch.evaluation.work_folder import WorkFolder, save_arrays
-from audiosearch.model.decoder import Memory
+from audiosearch.model.memory import Memory
 from audiosearch.model.scoring import CaptionScorer, TokenIds
 
 Floats = npt.NDArray[np.float32]

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from audiosearch.errors import BundleError
 from audiosearch.model.abreast import even_blocks, spread
 from audiosearch.model.beam import BeamOptions, Hypothesis, beam_search
-from audiosearch.model.decoder import AnyFloats, Decoder
+from audiosearch.model.decoder import Decoder
+from audiosearch.model.memory import AnyFloats
 from audiosearch.model.scoring import CaptionScorer, TokenIds
 
 BATCH = 16  # sounds searched together: with three hypotheses each, 48 rows a step

@@ -4,13 +4,16 @@ In go frames and token ids, out come log-probabilities. One graph serves both us
 a known caption at once (teacher forcing), and one word at a time with caches (beam search).
 Cross-attention keys and values of a sound are computed once (`Memory`) and shared by every
 caption tried on it. This module knows neither words nor scores.
+
+On a graphics card, memory and caches stay there from run to run; only words go to it and only
+log-probabilities come back. If it gives up, all graphs go on on the CPU: memory is made anew from
+its frames, caches from the words before.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -18,40 +21,23 @@ import numpy.typing as npt
 from audiosearch.errors import BundleError
 from audiosearch.model.abreast import even_blocks, in_worker, spread
 from audiosearch.model.bundle import Bundle
-from audiosearch.model.runtime import Array, Device, GraphSession, RuntimeOptions, empty
+from audiosearch.model.held import Held
+from audiosearch.model.memory import AnyFloats, Gather, Memory
+from audiosearch.model.runtime import (
+    Device,
+    GraphSession,
+    Lost,
+    OutOfMemory,
+    RuntimeOptions,
+    empty,
+)
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
-AnyFloats = npt.NDArray[np.float16] | npt.NDArray[np.float32]
+Caches = tuple[Floats | Held, Floats | Held]  # keys and values (B, L, H, P, d) of the words before
 
 LARGE = 12_000_000  # bytes of a graph
 MEMORY_BLOCK = 32  # sounds a run
-
-
-@dataclass(frozen=True)
-class Memory:
-    """What the decoder attends to: cross-attention keys and values of B sounds.
-
-    `keys` and `values` are (B, L, H, T, d), frames at and after `lengths` (B,) are padding.
-    """
-
-    keys: Floats
-    values: Floats
-    lengths: Ints
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def take(self, rows: Ints) -> Memory:
-        """The memory of some rows, in that order, repeats allowed; no longer than they need."""
-        lengths = self.lengths[rows]
-        longest = int(lengths.max(initial=1))
-        chosen: Ints | slice = rows
-        if len(rows) and np.array_equal(rows, np.arange(rows[0], rows[0] + len(rows))):
-            chosen = slice(int(rows[0]), int(rows[0]) + len(rows))  # neighbours need no copy
-        return Memory(
-            self.keys[:, :, :, :longest][chosen], self.values[:, :, :, :longest][chosen], lengths
-        )
 
 
 class Decoder:
@@ -63,6 +49,7 @@ class Decoder:
         self._sessions: dict[tuple[str, bool], GraphSession] = {}  # by name and `shared`
         self._loading = threading.Lock()
         self._null_memory: Memory | None = None
+        self._gather: Gather | None = None
 
     @property
     def device(self) -> Device:
@@ -99,6 +86,12 @@ class Decoder:
         if lengths.min() == 0:
             raise ValueError("a sound without frames has no memory")
         session = self._session("memory")
+        if session.holds:
+            try:
+                return self._held_memory(session, frames, lengths)
+            except OutOfMemory as error:
+                self._leave_card(error)
+                return self.memory(frames)
         shape = self.bundle.decoder
         longest = int(lengths.max())
         keys = np.empty(
@@ -107,9 +100,7 @@ class Decoder:
         values = np.empty_like(keys)
 
         def remember(block: list[int]) -> None:
-            padded = empty((len(block), longest, self.bundle.frame_dim))
-            for row, place in zip(padded, block, strict=True):
-                row[: lengths[place]] = frames[place]
+            padded = self._padded([frames[place] for place in block], longest)
             rows = slice(block[0], block[-1] + 1)
             keys[rows], values[rows] = session.run_anywhere(
                 ["memory_keys", "memory_values"], {"frames": padded}
@@ -119,6 +110,21 @@ class Decoder:
         blocks = even_blocks(range(len(frames)), most=MEMORY_BLOCK, workers=workers)
         spread(remember, blocks, workers=workers)
         return Memory(keys, values, lengths)
+
+    def _held_memory(
+        self, session: GraphSession, frames: Sequence[AnyFloats], lengths: Ints
+    ) -> Memory:
+        """The memory of all sounds by one run, held where it was made."""
+        padded = self._padded(frames, int(lengths.max()))
+        names = ["memory_keys", "memory_values"]
+        _, [keys, values] = session.run_holding([], names, {"frames": padded})
+        return Memory(keys, values, lengths, frames)
+
+    def _padded(self, frames: Sequence[AnyFloats], longest: int) -> Floats:
+        padded = empty((len(frames), longest, self.bundle.frame_dim))
+        for row, given in zip(padded, frames, strict=True):
+            row[: len(given)] = given
+        return padded
 
     def null_memory(self) -> Memory:
         """The memory of no sound: one frame of zeros. What a caption weighs by itself."""
@@ -132,10 +138,11 @@ class Decoder:
         Row i hears sound i of `memory`. Rows may end in padding: what stands behind a place
         never reaches it.
         """
-        shape = self.bundle.decoder
-        past = empty((len(tokens), shape.layers, shape.heads, 0, shape.head_dim))
         session = self._session("decoder")
-        [log_probs] = self._run(session, ["log_probs"], tokens, past, past, memory)
+        try:
+            log_probs, _ = self._run(session, tokens, None, self._gathered(memory), grown=False)
+        except OutOfMemory as error:
+            return self.log_probs(tokens, self._made_anew(memory, error))
         return log_probs
 
     def steps(self, memory: Memory) -> Steps:
@@ -149,34 +156,79 @@ class Decoder:
         """
         return self._session("decoder", shared=in_worker() or self.device.name == "cuda")
 
+    def _taken(self, values: Floats | Held, rows: Ints) -> Floats | Held:
+        """`values[rows]`, where they are."""
+        if not isinstance(values, Held):
+            return values[rows]
+        with self._loading:
+            if self._gather is None:
+                self._gather = Gather(options=self._options)
+        return self._gather.take(values, rows)
+
+    def _gathered(self, memory: Memory) -> Memory:
+        """`memory` with just the rows that are meant."""
+        if memory.rows is None:
+            return memory
+        keys, values = (self._taken(each, memory.rows) for each in (memory.keys, memory.values))
+        return Memory(keys, values, memory.lengths, memory.frames)
+
+    def _leave_card(self, error: OutOfMemory) -> None:
+        """Go on on the CPU with every graph.
+
+        Raises:
+            MemoryError: they are there already, and have no room.
+        """
+        sessions = [*self._sessions.values(), *([self._gather.session] if self._gather else [])]
+        on_card = [session for session in sessions if session.device.name == "cuda"]
+        if not on_card and not isinstance(error, Lost):
+            raise MemoryError(f"no memory to run the model: {error}") from error
+        for session in on_card:
+            session.use_cpu(reason=f"the graphics card gave up ({error}); using the CPU")
+        self._null_memory = None
+
+    def _made_anew(self, memory: Memory, error: OutOfMemory) -> Memory:
+        """`memory` for the CPU, after the card gave up or was left.
+
+        Raises:
+            MemoryError: it was the CPU that has no room.
+        """
+        self._leave_card(error)
+        return self.memory(memory.frames) if memory.frames else memory
+
     def _run(
         self,
         session: GraphSession,
-        outputs: list[str],
         tokens: Ints,
-        past_keys: Floats,
-        past_values: Floats,
+        past: Caches | None,
         memory: Memory,
-    ) -> list[Array]:
-        results = session.run_anywhere(
-            outputs,
+        *,
+        grown: bool,
+    ) -> tuple[Floats, Caches | None]:
+        """Log-probabilities (B, S, V), and the caches with these words where `grown`."""
+        if past is None:
+            shape = self.bundle.decoder
+            nothing = empty((len(tokens), shape.layers, shape.heads, 0, shape.head_dim))
+            past = nothing, nothing
+        [log_probs], caches = session.run_holding(
+            ["log_probs"],
+            ["present_keys", "present_values"] if grown else [],
             {
                 "tokens": tokens,
-                "past_keys": past_keys,
-                "past_values": past_values,
+                "past_keys": past[0],
+                "past_values": past[1],
                 "memory_keys": memory.keys,
                 "memory_values": memory.values,
                 "memory_lengths": memory.lengths,
             },
         )
         n_words = len(self.bundle.vocabulary)
-        if results[0].shape != (*tokens.shape, n_words):
+        if log_probs.shape != (*tokens.shape, n_words):
             raise BundleError(
-                f"the decoder gives {results[0].shape[-1]} probabilities for {n_words} words",
+                f"the decoder gives {log_probs.shape[-1]} probabilities for {n_words} words",
                 path=self.bundle.graphs["decoder"].path,
                 remedy="audiosearch models verify",
             )
-        return results
+        return log_probs, (caches[0], caches[1]) if grown else None
 
 
 class Steps:
@@ -188,28 +240,42 @@ class Steps:
         self._all = memory
         self._memory = memory
         self._sounds: Ints | None = None  # the sound that each row hears
-        self._keys: Floats | None = None
-        self._values: Floats | None = None
+        self._words: Ints | None = None  # (R, S) what each row has said
+        self._caches: Caches | None = None
 
     def __call__(self, tokens: Ints, parents: Ints) -> Floats:
         """(R,) last tokens and (R,) rows they continue, to (R, V) log-probabilities."""
-        sounds = parents if self._sounds is None else self._sounds[parents]
-        if self._sounds is None or not np.array_equal(sounds, self._sounds):
-            # Gathered only when rows were added or left: it is the largest thing a step copies.
-            self._memory = self._all.take(sounds)
-        self._sounds = sounds
-        if self._keys is None or self._values is None:
-            shape = self._decoder.bundle.decoder
-            keys = values = empty((len(tokens), shape.layers, shape.heads, 0, shape.head_dim))
-        else:
-            keys, values = self._keys[parents], self._values[parents]
-        log_probs, self._keys, self._values = self._decoder._run(
-            self._session,
-            ["log_probs", "present_keys", "present_values"],
-            tokens[:, None],
-            keys,
-            values,
-            self._memory,
-        )
+        sounds, words = parents, tokens[:, None]
+        if self._sounds is not None and self._words is not None:
+            sounds = self._sounds[parents]
+            words = np.concatenate([self._words[parents], words], axis=1)
+        try:
+            log_probs = self._next(tokens, parents, sounds)
+        except OutOfMemory as error:
+            self._all = self._decoder._made_anew(self._all, error)
+            log_probs = self._anew(words, sounds)
+        self._sounds, self._words = sounds, words
         last: Floats = log_probs[:, -1]
         return last
+
+    def _next(self, tokens: Ints, parents: Ints, sounds: Ints) -> Floats:
+        """Log-probabilities (R, 1, V) by the caches."""
+        if self._sounds is None or not np.array_equal(sounds, self._sounds):
+            # Gathered only when rows were added or left: it is the largest thing a step copies.
+            self._memory = self._decoder._gathered(self._all.take(sounds))
+        past = self._caches
+        if past is not None:
+            keys, values = (self._decoder._taken(each, parents) for each in past)
+            past = keys, values
+        return self._run(tokens[:, None], past)
+
+    def _anew(self, words: Ints, sounds: Ints) -> Floats:
+        """The same (R, S, V) without caches, which are made anew."""
+        self._memory = self._decoder._gathered(self._all.take(sounds))
+        return self._run(words, None)
+
+    def _run(self, tokens: Ints, past: Caches | None) -> Floats:
+        log_probs, self._caches = self._decoder._run(
+            self._session, tokens, past, self._memory, grown=True
+        )
+        return log_probs

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from audiosearch.errors import BundleError
 from audiosearch.model.abreast import MOST
 from audiosearch.model.bundle import BundleFile
+from audiosearch.model.held import Array, Held, bound_run
 from audiosearch.model.providers import (
     CPU,
     CUDA,
@@ -33,17 +34,23 @@ from audiosearch.model.providers import (
 
 log = logging.getLogger(__name__)
 
-Array = npt.NDArray[Any]
-
 _CUDA_REMEDY = "pip install 'audiosearch[cuda]', or set model.device to cpu"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RuntimeOptions:
-    """What sessions run on: `device` is auto, cpu or cuda; 0 threads = one a core."""
+    """What sessions run on.
+
+    Attributes:
+        device: auto, cpu or cuda.
+        threads: 0 = one a core.
+        hold: whether what one run gives and the next one takes stays on the device; None: on a
+            graphics card only, since on the CPU it is there anyway.
+    """
 
     device: str = "auto"
     threads: int = 0
+    hold: bool | None = None
 
     @property
     def cores(self) -> int:
@@ -66,6 +73,10 @@ class Device:
 
 class OutOfMemory(Exception):
     """The device has no room for this batch; a smaller one may pass."""
+
+
+class Lost(OutOfMemory):
+    """An array is held on a card that is no longer used; it has to be made anew."""
 
 
 class GraphSession:
@@ -112,6 +123,12 @@ class GraphSession:
             return 1
         return min(self._options.cores, MOST)
 
+    @property
+    def holds(self) -> bool:
+        """Whether outputs can stay on the device (`run_holding`)."""
+        hold = self._options.hold
+        return self.device.name == "cuda" if hold is None else hold
+
     def _load(self, providers: Providers) -> Any:
         content = self._graph.read()
         runtime = _runtime()
@@ -149,10 +166,43 @@ class GraphSession:
         except Exception as error:
             if not _is_runtime_error(error):
                 raise
-            if _is_out_of_memory(error):
-                raise OutOfMemory(_first_line(error)) from error
-            raise _unfit(self._graph, error) from error
+            raise self._failure(error) from error
         return outputs
+
+    def run_holding(
+        self, names: Sequence[str], held: Sequence[str], feed: Mapping[str, Array | Held]
+    ) -> tuple[list[Array], list[Array] | list[Held]]:
+        """The outputs `names` as arrays, and the outputs `held` where the graph runs.
+
+        Inputs may be held too. A session that does not hold gives arrays for `held`.
+
+        Raises:
+            OutOfMemory: as for `run`.
+            Lost: an input is held on another device than the session's.
+            BundleError: the graph does not take these inputs.
+        """
+        device = self.device.name
+        arrays: dict[str, Array] = {}
+        for name, given in feed.items():
+            if not isinstance(given, Held):
+                arrays[name] = given
+            elif given.device != device or not self.holds:
+                raise Lost(f"{name} is held on a device that is no longer used")
+        if not self.holds:
+            outputs = self.run([*names, *held], arrays)
+            return outputs[: len(names)], outputs[len(names) :]
+        try:
+            return bound_run(self._session, names, held, feed, device=device)
+        except Exception as error:
+            if not _is_runtime_error(error):
+                raise
+            raise self._failure(error) from error
+
+    def _failure(self, error: Exception) -> Exception:
+        """What the runtime's error is to those above."""
+        if _is_out_of_memory(error):
+            return OutOfMemory(_first_line(error))
+        return _unfit(self._graph, error)
 
     def run_anywhere(self, names: Sequence[str], feed: Mapping[str, Array]) -> list[Array]:
         """As `run`, on the CPU from now on if the graphics card has no room.

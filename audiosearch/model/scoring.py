@@ -19,7 +19,8 @@ import numpy.typing as npt
 
 from audiosearch.errors import BundleError
 from audiosearch.model.abreast import even_blocks, spread
-from audiosearch.model.decoder import Decoder, Memory
+from audiosearch.model.decoder import Decoder
+from audiosearch.model.memory import Memory
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]

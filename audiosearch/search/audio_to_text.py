@@ -18,8 +18,8 @@ import numpy.typing as npt
 from sqlalchemy.orm import Session
 
 from audiosearch.errors import StoreError
-from audiosearch.model.decoder import Memory
 from audiosearch.model.encoder import Encoded
+from audiosearch.model.memory import Memory
 from audiosearch.model.scoring import CaptionScorer, TokenIds
 from audiosearch.model.text_tower import TextTower
 from audiosearch.search.normalise import Likeness, Normalise, Scale, ScaleTable, costs, ranked

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from audiosearch.model.bundle import Bundle
 from audiosearch.model.caption import Captioner
-from audiosearch.model.decoder import Memory
 from audiosearch.model.encoder import Encoded
+from audiosearch.model.memory import Memory
 from audiosearch.model.scoring import CaptionScorer
 from audiosearch.model.text_tower import TextTower
 from audiosearch.search.audio_to_text import Weighed, rank_captions, tried, weigh

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from audiosearch.model.decoder import Memory
+from audiosearch.model.memory import Memory
 from audiosearch.model.scoring import CaptionScorer
 from audiosearch.search.results import Word
 

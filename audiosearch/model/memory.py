@@ -1,0 +1,87 @@
+"""What the decoder attends to, and taking rows of it wherever it is.
+
+`Memory` holds cross-attention keys and values of several sounds, as arrays or, on a graphics card,
+held there. Rows of held arrays are gathered on their device, by a graph of one operator
+(`rows.onnx`) that belongs to the program and not to a bundle. Nothing here knows words.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from audiosearch.model.bundle import BundleFile
+from audiosearch.model.held import Held
+from audiosearch.model.runtime import GraphSession, RuntimeOptions
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+AnyFloats = npt.NDArray[np.float16] | npt.NDArray[np.float32]
+
+ROWS_GRAPH = Path(__file__).with_name("rows.onnx")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the decoder attends to: cross-attention keys and values of B sounds.
+
+    `keys` and `values` are (B, L, H, T, d), frames at and after `lengths` (B,) are padding.
+
+    Where they are held on a device, `frames` are what they were made of, as the device may give
+    up, and `rows` (B,) are the rows of them that are meant, if these are not all of them in order:
+    they are gathered when a graph needs them (`Gather`).
+    """
+
+    keys: Floats | Held
+    values: Floats | Held
+    lengths: Ints
+    frames: Sequence[AnyFloats] = ()
+    rows: Ints | None = None
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def take(self, rows: Ints) -> Memory:
+        """The memory of some rows, in that order, repeats allowed.
+
+        Arrays become no longer than these rows need; held ones keep their padding.
+        """
+        lengths = self.lengths[rows]
+        if isinstance(self.keys, Held) or isinstance(self.values, Held):
+            frames = [self.frames[row] for row in rows.tolist()]
+            meant = rows if self.rows is None else self.rows[rows]
+            return Memory(self.keys, self.values, lengths, frames, meant)
+        longest = int(lengths.max(initial=1))
+        chosen: Ints | slice = rows
+        if len(rows) and np.array_equal(rows, np.arange(rows[0], rows[0] + len(rows))):
+            chosen = slice(int(rows[0]), int(rows[0]) + len(rows))  # neighbours need no copy
+        return Memory(
+            self.keys[:, :, :, :longest][chosen], self.values[:, :, :, :longest][chosen], lengths
+        )
+
+
+class Gather:
+    """Takes rows of arrays with five axes, on the device that holds them."""
+
+    def __init__(self, *, options: RuntimeOptions) -> None:
+        content = ROWS_GRAPH.read_bytes()
+        sha256 = hashlib.sha256(content).hexdigest()
+        graph = BundleFile(path=ROWS_GRAPH, sha256=sha256, size=len(content))
+        self.session = GraphSession(graph, options=options)
+
+    def take(self, values: Held, rows: Ints) -> Floats | Held:
+        """`values[rows]`; the very same if that changes nothing.
+
+        Raises:
+            OutOfMemory: the device has no room for it, or is no longer used.
+        """
+        count = values.shape[0]
+        if len(rows) == count and np.array_equal(rows, np.arange(count)):
+            return values
+        _, [taken] = self.session.run_holding([], ["taken"], {"values": values, "rows": rows})
+        return taken
