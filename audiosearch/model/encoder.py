@@ -4,7 +4,8 @@ In go mono float32 waveforms at the bundle's sample rate, out come the decoder's
 an embedding, a joint vector and tag probabilities. It knows neither files nor windows.
 
 Rows of one batch always have equal length, so no result depends on the padding of its
-batch-mates.
+batch-mates. Waveforms cross to a card once and results come back once, which plain runs do as well
+as bound ones.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +21,12 @@ import numpy.typing as npt
 from audiosearch.errors import BundleError
 from audiosearch.model.abreast import spread
 from audiosearch.model.bundle import Bundle
+from audiosearch.model.providers import free_card_memory
+from audiosearch.model.room import Room
 from audiosearch.model.runtime import Device, GraphSession, OutOfMemory, RuntimeOptions
 
 Floats = npt.NDArray[np.float32]
 
-BATCH_CUDA = 64  # rows of a run; fewer once the card had no room. On a CPU each row runs alone
 LARGE = 20_000_000  # bytes of a graph that is worth loading once more for lone windows
 
 
@@ -54,7 +57,7 @@ class Encoder:
         self._outputs = ["frames", "embedding"]
         self._outputs += ["joint"] if bundle.joint_dim else []
         self._outputs += ["tags"] if bundle.tags else []
-        self._batch = BATCH_CUDA
+        self._room = Room(free_card_memory)
 
     @property
     def device(self) -> Device:
@@ -115,12 +118,14 @@ class Encoder:
         for place, row in enumerate(rows):
             by_length[len(row)].append(place)
         results: dict[int, Encoded] = {}
-        for places in by_length.values():
+        for length, places in by_length.items():
             done = 0
             while done < len(places):
-                batch = places[done : done + self._batch]
+                batch = places[done : done + self._room.rows(length)]
+                stacked = np.stack([rows[place] for place in batch])
+                run = partial(self._run, session, stacked)
                 try:
-                    encoded = self._run(session, np.stack([rows[place] for place in batch]))
+                    encoded = self._room.run(run, rows=len(batch), n_samples=length)
                 except OutOfMemory as error:
                     self._make_room(session, len(batch), error)
                 else:
@@ -131,10 +136,9 @@ class Encoder:
     def _make_room(self, session: GraphSession, n_rows: int, error: OutOfMemory) -> None:
         """Smaller batches, and the CPU when the card has no room even for one row."""
         if n_rows > 1:
-            self._batch = n_rows // 2
+            self._room.refused(n_rows)
         elif session.device.name == "cuda":
             session.use_cpu(reason=f"the graphics card gave up ({error}); using the CPU")
-            self._batch = 1
         else:
             raise MemoryError(f"no memory to encode one window: {error}") from error
 

@@ -41,16 +41,54 @@ def wanted_providers(runtime: ModuleType, device: str) -> tuple[Providers, str |
 
 
 @cache
-def count_cuda_devices() -> int:
-    """Graphics cards that the CUDA driver sees; 0 without a driver."""
+def _driver() -> ctypes.CDLL | None:
+    """The CUDA driver, ready for use; None without one."""
     try:
         driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
-        count = ctypes.c_int(0)
-        if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
-            return 0
+        return None if driver.cuInit(0) else driver
     except (OSError, AttributeError):
+        return None
+
+
+@cache
+def count_cuda_devices() -> int:
+    """Graphics cards that the CUDA driver sees; 0 without a driver."""
+    driver, count = _driver(), ctypes.c_int(0)
+    if driver is None or driver.cuDeviceGetCount(ctypes.byref(count)):
         return 0
     return count.value
+
+
+def free_card_memory() -> int | None:
+    """Bytes that are free on the first graphics card, which sessions use; None if nobody tells.
+
+    It asks in the context that the runtime of CUDA works in too, so ask once a session uses the
+    card (https://docs.nvidia.com/cuda/cuda-driver-api/group__CUDA__PRIMARY__CTX.html).
+    """
+    driver = _driver()
+    card, context = ctypes.c_int(0), ctypes.c_void_p()
+    if driver is None or driver.cuDeviceGet(ctypes.byref(card), 0):
+        return None
+    if driver.cuDevicePrimaryCtxRetain(ctypes.byref(context), card):
+        return None
+    free, total = ctypes.c_size_t(0), ctypes.c_size_t(0)
+    try:
+        if driver.cuCtxPushCurrent_v2(context):
+            return None
+        failed = driver.cuMemGetInfo_v2(ctypes.byref(free), ctypes.byref(total))
+        driver.cuCtxPopCurrent_v2(ctypes.byref(ctypes.c_void_p()))
+    finally:
+        driver.cuDevicePrimaryCtxRelease_v2(card)
+    return None if failed else free.value
+
+
+def card_name() -> str | None:
+    """What the first graphics card calls itself; None without one."""
+    driver = _driver()
+    card, name = ctypes.c_int(0), ctypes.create_string_buffer(256)
+    if driver is None or driver.cuDeviceGet(ctypes.byref(card), 0):
+        return None
+    return None if driver.cuDeviceGetName(name, len(name), card) else name.value.decode()
 
 
 def available_cores() -> int:

@@ -9,6 +9,7 @@ import pytest
 from audiosearch.errors import BundleError
 from audiosearch.model.bundle import Bundle, load_bundle
 from audiosearch.model.encoder import Encoded, Encoder
+from audiosearch.model.room import Room
 from audiosearch.model.runtime import Array, Device, GraphSession, OutOfMemory, RuntimeOptions
 
 
@@ -98,6 +99,17 @@ def test_out_of_memory_makes_batches_smaller(bundle: Bundle, encoder: Encoder) -
     results = small.encode(rows)
     assert session.sizes == [7, 3, 1, 1, 1, 1, 1, 1, 1]
     assert small.device.name == "cuda"
+    for one, other in zip(results, encoder.encode(rows), strict=True):
+        np.testing.assert_allclose(one.embedding, other.embedding, atol=1e-5)
+
+
+def test_batches_are_sized_to_what_the_first_one_took(bundle: Bundle, encoder: Encoder) -> None:
+    rows = np.random.default_rng(3).normal(0, 0.1, (20, 6000)).astype(np.float32)
+    sized, session = cramped(bundle, room=100, name="cuda")
+    told = iter([1000, 1000, 1000 - 4 * 100])  # asked before deciding, before and after the run
+    sized._room = Room(lambda: next(told))
+    results = sized.encode(rows)
+    assert session.sizes == [4, 7, 7, 2]  # 7 rows of 100 bytes are the share of 1000
     for one, other in zip(results, encoder.encode(rows), strict=True):
         np.testing.assert_allclose(one.embedding, other.embedding, atol=1e-5)
 
