@@ -158,6 +158,14 @@ def import_(
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="A folder of sounds like those to be searched (default: generated ones).",
 )
+@click.option(
+    "--to",
+    "form",
+    type=click.Choice(["int8", "fp16"]),
+    default="int8",
+    show_default=True,
+    help="int8 for processors, fp16 (half precision) for graphics cards.",
+)
 @click.option("--force", is_flag=True, help="Write over a bundle of that name.")
 @json_option
 @library_options
@@ -165,16 +173,18 @@ def quantise(
     source: str,
     name: str,
     sounds: Path | None,
+    form: str,
     force: bool,
     as_json: bool,
     config: Config,
     quiet: bool,
 ) -> None:
-    """Make a bundle of the bundle SOURCE that computes in 8 bits, and say what that costs.
+    """Make a bundle of the bundle SOURCE that computes in fewer bits, and say what that costs.
 
-    Large encoders and decoders run faster so; texts stay as they are in the space shared with
-    sounds. Half of the sounds give the ranges of numbers, the other half tells the loss. Needs the
-    extra [train].
+    Large encoders and decoders run faster so: in 8 bits on processors that multiply these, in half
+    precision on graphics cards. Texts stay as they are in the space shared with sounds. Half of
+    the sounds give the ranges of numbers, which 8 bits need; the other half tells the loss. Needs
+    the extra [train].
     """
     quantiser, calibration = _training("published_quantise"), _training("published_sounds")
     bundle = load_bundle(find_model(config, source))
@@ -184,6 +194,7 @@ def quantise(
         name=name,
         folder=config.models_dir,
         sounds=calibration.calibration_sounds(bundle, folder=sounds),
+        form=form,
         replace=force,
     )
     if as_json:

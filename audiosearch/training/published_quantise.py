@@ -1,9 +1,10 @@
-"""A bundle in 8 bits beside the one it is made from: `audiosearch models quantise`.
+"""A bundle in 8 or 16 bits beside the one it is made from: `audiosearch models quantise`.
 
 In: a bundle and sounds to take ranges from. Out: another bundle, the same but for its name, encoder
 and decoder, and figures of what that costs: on sounds, frames and embeddings next to those of the
 first bundle, and cross-entropies of the sentence that the first one writes. Half of the sounds give
-the ranges, the other half the figures. Whether rankings suffer, `audiosearch evaluate` tells.
+the ranges (16 bits need none), the other half the figures. Whether rankings suffer, `audiosearch
+evaluate` tells.
 """
 
 from __future__ import annotations
@@ -27,17 +28,21 @@ from audiosearch.model.encoder import Encoder
 from audiosearch.model.runtime import RuntimeOptions
 from audiosearch.model.scoring import CaptionScorer
 from audiosearch.training.import_published import check_name
+from audiosearch.training.published_half import half_precision
 from audiosearch.training.published_int8 import Feed, quantised
 
 Floats = npt.NDArray[np.float32]
 LEAST_SOUNDS = 4
 RANDOM_WORDS = 24  # of each sentence that is made up, so that rare words lie within the ranges
 CPU = RuntimeOptions(device="cpu")
+INT8, FP16 = "int8", "fp16"
+_SAID = {INT8: "In 8 bits.", FP16: "In half precision."}
+Graphs = dict[str, bytes]  # by the name of their file
 
 
 @dataclass(frozen=True)
 class Loss:
-    """What 8 bits change, over sounds that the ranges were not taken from.
+    """What fewer bits change, over sounds that the ranges were not taken from.
 
     Attributes:
         n_sounds: how many.
@@ -55,7 +60,13 @@ class Loss:
 
 
 def quantise_bundle(
-    source: Bundle, *, name: str, folder: Path, sounds: Sequence[Floats], replace: bool = False
+    source: Bundle,
+    *,
+    name: str,
+    folder: Path,
+    sounds: Sequence[Floats],
+    form: str = INT8,
+    replace: bool = False,
 ) -> tuple[Path, Loss]:
     """Write the bundle `name` into `folder`; its path, and what was lost.
 
@@ -64,6 +75,7 @@ def quantise_bundle(
         name: what the new one will be called.
         folder: where the user's bundles stand.
         sounds: (n,) each, at the bundle's rate, not longer than its window.
+        form: int8 for processors, or fp16 for graphics cards.
         replace: write over a bundle of that name.
 
     Raises:
@@ -78,18 +90,14 @@ def quantise_bundle(
         )
     least = source.min_samples
     padded = [np.pad(sound, (0, max(0, least - len(sound)))) for sound in sounds]
-    contents = {
-        source.graphs[graph].path.name: quantised(
-            onnx.load_from_string(source.graphs[graph].read()), examples
-        ).SerializeToString()
-        for graph, examples in _examples(source, padded[::2])
-    }
+    written, measured = _in_16_bits(source) if form == FP16 else _in_8_bits(source, padded[::2])
     partial = target.with_name(target.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         shutil.copytree(source.path, partial)
-        _put_graphs(partial, contents, name=name)
+        _put_graphs(partial, measured, name=name, said=_SAID[form])
         loss = measure_loss(source, load_bundle(partial), padded[1::2])
+        _put_graphs(partial, written, name=name, said="")
         shutil.rmtree(target, ignore_errors=True)
         partial.replace(target)
     except OSError as error:
@@ -99,13 +107,42 @@ def quantise_bundle(
     return target, loss
 
 
+def _in_8_bits(source: Bundle, sounds: Sequence[Floats]) -> tuple[Graphs, Graphs]:
+    """The graphs to write and those to measure, which are the same."""
+    graphs = {
+        source.graphs[graph].path.name: quantised(
+            onnx.load_from_string(source.graphs[graph].read()), examples
+        ).SerializeToString()
+        for graph, examples in _examples(source, sounds)
+    }
+    return graphs, graphs
+
+
+def _in_16_bits(source: Bundle) -> tuple[Graphs, Graphs]:
+    """The graphs to write and those to measure: a CPU would not round between operators."""
+    models = {
+        source.graphs[graph].path.name: onnx.load_from_string(source.graphs[graph].read())
+        for graph in ("encoder", "memory", "decoder")
+    }
+    written, measured = (
+        {
+            file: half_precision(model, rounded=rounded).SerializeToString()
+            for file, model in models.items()
+        }
+        for rounded in (False, True)
+    )
+    return written, measured
+
+
 def _examples(source: Bundle, sounds: Sequence[Floats]) -> Iterator[tuple[str, list[Feed]]]:
-    """What the encoder, the memory and the decoder are fed in use, for the ranges of each."""
+    """What the encoder and the decoder are fed in use, for the ranges of each.
+
+    The memory stays in float32: it takes little of the time, and frames have channels so unlike
+    that in common steps they would lose more than all layers of the decoder together.
+    """
     yield "encoder", [{"waveform": sound[None]} for sound in sounds]
     heard = [each.frames for each in Encoder(source, options=CPU).encode_many(sounds)]
     decoder = Decoder(source, options=CPU)
-    nothing = np.zeros((1, source.frame_dim), np.float32)
-    yield "memory", [{"frames": frames[None]} for frames in (*heard, nothing)]
     written = [caption.ids for caption in Captioner(decoder).captions(heard)]
     words = np.random.default_rng(0).integers(
         4, len(source.vocabulary), (len(heard), min(RANDOM_WORDS, source.decoder.max_positions - 1))
@@ -130,17 +167,17 @@ def _forced(decoder: Decoder, ids: Sequence[int], frames: Floats) -> Feed:
         "tokens": np.array([[decoder.bundle.start_token, *ids]], np.int64),
         "past_keys": past,
         "past_values": past,
-        "memory_keys": memory.keys,
-        "memory_values": memory.values,
+        "memory_keys": np.asarray(memory.keys),
+        "memory_values": np.asarray(memory.values),
         "memory_lengths": memory.lengths,
     }
 
 
-def _put_graphs(folder: Path, contents: dict[str, bytes], *, name: str) -> None:
+def _put_graphs(folder: Path, contents: Graphs, *, name: str, said: str) -> None:
     """Replace graphs of the bundle in `folder`, and list them so."""
     manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
     manifest["name"] = name
-    manifest["description"] = f"{manifest.get('description') or ''} In 8 bits.".strip()
+    manifest["description"] = f"{manifest.get('description') or ''} {said}".strip()
     for file, content in contents.items():
         (folder / file).write_bytes(content)
         manifest["files"][file] = {

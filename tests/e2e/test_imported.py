@@ -90,6 +90,17 @@ def test_an_8_bit_bundle_is_made_and_answers(imported: Path, sounds: Path, tmp_p
     assert "is there already" in again.err
 
 
+def test_a_bundle_in_half_precision_is_made(imported: Path, sounds: Path, tmp_path: Path) -> None:
+    shutil.copytree(imported, tmp_path / "data" / "models" / "small")
+    command = Command(tmp_path / "data", bundle="")
+    to = ("models", "quantise", "small", "--name", "small16", "--to", "fp16", "--sounds", sounds)
+    [loss] = good(command(*to, "--json")).rows
+    assert loss["least_cosine"] > 0.999
+    good(command("models", "verify", "small16"))
+    [row] = good(command("models", "info", "small16", "--json")).rows
+    assert "half precision" in str(row["description"])
+
+
 def test_without_a_graphics_card_the_cpu_gives_the_same_answers_and_that_is_said(
     imported: Path, sounds: Path, tmp_path: Path
 ) -> None:
