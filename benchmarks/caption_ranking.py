@@ -3,11 +3,12 @@
 Scenes of held-out recordings, two captions each, against all captions of all scenes. The groups of
 recordings are parted in two halves with scenes of their own: what ranks, over how many windows a
 scale is taken and how many captions get one is chosen on the first half and measured on the second.
-Ways: raw cross-entropy, lift, the joint space, the bundle's score, min-max and z-score with scales
-from samples of several sizes (means over draws), the mean of the z-scores of cross-entropy and
-joint likeness (`mean`, the default of `describe`), and means of places by min-max and by lift or by
-score. `distinct` is how many different captions come first for some sound. A second table cuts the
-captions that get a scale to those that score best.
+Ways: raw cross-entropy, lift, the joint space, the bundle's score; with scales from samples of
+several sizes (means over draws) min-max, z-score, `mean` (the default of `describe`: cross-entropy
+and joint likeness, both by min-max and a little of the z-score), the same without the likeness, and
+means of cross-entropy and likeness by min-max or by z-score only. `distinct` is how many different
+captions come first for some sound. A second table cuts the captions that get a scale to those that
+score best.
 
 python -m benchmarks.caption_ranking manifest.csv [--folds 4] [--work FOLDER]
 """
@@ -71,12 +72,6 @@ def samples(evidence: Evidence, size: int, *, seed: int) -> list[Ints]:
     return [generator.choice(n_windows, size, replace=False) for _ in range(DRAWS)]
 
 
-def places(costs: Costs, *, ties: Costs) -> Costs:
-    """(n_windows, n_captions) the place of each caption, from 0."""
-    found: Costs = np.argsort(np.lexsort((ties, costs), axis=1), axis=1).astype(np.float64)
-    return found
-
-
 def ways(evidence: Evidence, *, seed: int) -> Iterator[tuple[str, int | None, list[Costs]]]:
     """Name, size of the sample (None: none) and costs (n_windows, n_captions) of each draw."""
     raw, lift = evidence.normalised(Normalise.NONE), evidence.normalised(Normalise.LIFT)
@@ -91,13 +86,17 @@ def ways(evidence: Evidence, *, seed: int) -> Iterator[tuple[str, int | None, li
         drawn = samples(evidence, size, seed=seed)
         for how in (Normalise.MINMAX, Normalise.ZSCORE, Normalise.MEAN):
             yield str(how), size, [evidence.normalised(how, sample=each) for each in drawn]
-        by_minmax = [
-            places(evidence.normalised(Normalise.MINMAX, sample=each), ties=raw) for each in drawn
-        ]
-        for name, other in (("lift", lift), ("score", combined)):
-            if other is not None:
-                by_other = places(other, ties=raw)
-                yield f"minmax+{name}", size, [each + by_other for each in by_minmax]
+        unlike = replace(evidence, cosine=None)
+        alone: list[Costs] = [unlike.normalised(Normalise.MEAN, sample=each) for each in drawn]
+        yield "mean of one", size, alone
+        if evidence.cosine is not None:
+            likeness = replace(evidence, cross_entropies=-evidence.cosine)
+            for how in (Normalise.MINMAX, Normalise.ZSCORE):
+                both: list[Costs] = [
+                    evidence.normalised(how, sample=each) + likeness.normalised(how, sample=each)
+                    for each in drawn
+                ]
+                yield f"both {how}", size, both
 
 
 def shortlisted(evidence: Evidence, sample: Ints, *, n_scaled: int) -> Costs:

@@ -61,8 +61,8 @@ def retrieval(options: EvaluationOptions, no_engine: bool) -> None:
     """Do captions find their sounds, and sounds their captions?
 
     Recall at 1, 5 and 10 and mAP@10 in both directions, by raw cross-entropy, min-max, z-score,
-    lift, the joint space, z-score and joint space together, lift and joint space together, and by
-    `find` and `describe` themselves.
+    lift, the joint space, cross-entropy and joint space scaled, lift and joint space together, and
+    by `find` and `describe` themselves.
     """
     engine = None if no_engine else options.config
     _run(options, lambda data, trial: evaluate_retrieval(data, trial, engine=engine))

@@ -7,7 +7,7 @@ In go the losses and likenesses of all pairs, out come tables and figures. Score
   one caption they change nothing, so text-to-audio has no rows for them;
 - `joint`: the cosine in the space that text and sound share, where the bundle has one;
 - `combined`: lift and cosine, weighed as the bundle's own score weighs them;
-- `mean`: the mean of the z-scores of cross-entropy and cosine, by which `describe` ranks.
+- `mean`: the mean of the scaled cross-entropy and the scaled cosine, by which `describe` ranks.
 
 A sound counts by its best window. A caption's scale is taken over all windows of the data set, as
 over those of a library. Which captions come first for some sound says how much a few captions

@@ -24,6 +24,9 @@ Doubles = npt.NDArray[np.float64]
 
 # Spans below are rounding: two batches of the decoder differ by as much for the same pair.
 FLAT = 1e-5
+# Of the deviations from a caption's mean, beside its place between least and greatest, in `MEAN`.
+# Places rank long captions best, deviations labels of a few words (`benchmarks.caption_ranking`).
+DEVIATIONS = 0.1
 
 
 class Normalise(StrEnum):
@@ -33,7 +36,7 @@ class Normalise(StrEnum):
     LIFT = "lift"  # CE - CE without any sound; needs no statistics
     ZSCORE = "zscore"  # (CE - mean) / deviation of this caption
     NONE = "none"
-    MEAN = "mean"  # the mean of z-scores of the CE and of the likeness in the joint space
+    MEAN = "mean"  # the mean place of the CE and of the likeness in the joint space
 
     @property
     def needs_scale(self) -> bool:
@@ -124,6 +127,10 @@ class ScaleTable:
         """Deviations (..., n_captions) above each caption's mean."""
         return _divided(cross_entropies - self.mean, self.deviation)
 
+    def place(self, values: Values) -> Doubles:
+        """Places (..., n_captions) between least and greatest, and a little of the deviation."""
+        return self.scaled(values) + DEVIATIONS * self.standard(values)
+
 
 def _divided(values: Doubles, by: Doubles) -> Doubles:
     """`values` (..., n) over `by` (n,), and 0 where there is nothing to divide by."""
@@ -159,7 +166,7 @@ def costs(
         scales: of the cross-entropies; None where the library has no sounds to take them from. The
             lift then takes the place of the scaled value.
         likeness: in the joint space; None where there is none, or where `how` is not `MEAN`. The
-            mean is then that of the cross-entropies alone.
+            place is then that of the cross-entropies alone.
     """
     values = cross_entropies.astype(np.float64)
     if how is Normalise.NONE:
@@ -168,10 +175,12 @@ def costs(
         return -lifts.astype(np.float64)
     if how is Normalise.MINMAX:
         return scales.scaled(values)
-    standard = scales.standard(values)
-    if how is Normalise.ZSCORE or likeness is None or likeness.scales is None:
-        return standard
-    return (standard - likeness.scales.standard(likeness.cosines)) / 2
+    if how is Normalise.ZSCORE:
+        return scales.standard(values)
+    place = scales.place(values)
+    if likeness is None or likeness.scales is None:
+        return place
+    return (place - likeness.scales.place(likeness.cosines)) / 2
 
 
 def ranked(cost: Doubles, *, cross_entropies: Values, ids: npt.NDArray[np.int64]) -> list[int]:

@@ -76,10 +76,10 @@ def test_the_mean_by_hand():
         likeness=Likeness(cosines=COSINES, scales=ScaleTable.of(COSINES)),
     )
     # The first caption and the first sound: 1.7 among 1.7, 2.1, 2.0 and 0.5 among 0.5, 0.4, 0.3.
-    loss = (1.7 - 1.9333333) / np.std([1.7, 2.1, 2.0])
-    near = (0.5 - 0.4) / np.std([0.5, 0.4, 0.3])
+    loss = 0.0 + 0.1 * (1.7 - 1.9333333) / np.std([1.7, 2.1, 2.0])
+    near = 1.0 + 0.1 * (0.5 - 0.4) / np.std([0.5, 0.4, 0.3])
     assert found[0, 0] == pytest.approx((loss - near) / 2)
-    assert cost_of(Normalise.MEAN) == pytest.approx(cost_of(Normalise.ZSCORE))  # no joint space
+    assert cost_of(Normalise.MEAN)[0, 0] == pytest.approx(loss)  # no joint space
 
 
 def test_a_caption_that_is_near_every_sound_is_not_favoured():
@@ -107,7 +107,7 @@ def test_without_scales_the_lift_takes_their_place(how: Normalise):
     assert cost == pytest.approx(TABLE_3 - 5.0)
 
 
-@pytest.mark.parametrize("how", [Normalise.MINMAX, Normalise.ZSCORE])
+@pytest.mark.parametrize("how", [Normalise.MINMAX, Normalise.ZSCORE, Normalise.MEAN])
 def test_of_one_sound_the_cross_entropy_decides(how: Normalise):
     scaled = cost_of(how, TABLE_3[:1])
     assert scaled.tolist() == [[0, 0, 0]]
