@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audiosearch.model.text import Vocabulary
+from audiosearch.search.normalise import Likeness, Normalise, ScaleTable, costs
 from audiosearch.training.captions import write_caption
 from audiosearch.training.checkpoints import Report
 from audiosearch.training.convnext import ConvNext
@@ -72,6 +73,8 @@ class LabelFigures:
     lift: float
     joint: float
     score: float
+    mean: float
+    """By scaled cross-entropy and scaled cosine, as the program ranks (`search.normalise`)."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,8 @@ class SceneFigures:
     captions_raw: float
     """Audio to text: share of scenes whose own caption has the lowest cross-entropy."""
     captions_scaled: float
+    captions_mean: float
+    """As the program ranks them."""
 
 
 def label_figures(model: TrainedModel, sounds: SoundCache, *, report: Report) -> LabelFigures:
@@ -126,6 +131,7 @@ def label_figures(model: TrainedModel, sounds: SoundCache, *, report: Report) ->
         lift=accuracy(scores.lift),
         joint=accuracy(scores.cosine),
         score=accuracy(model.probability(scores)),
+        mean=accuracy(mean_fit(scores)),
     )
 
 
@@ -159,13 +165,26 @@ def scene_figures(
         score_order=order_accuracy(both, twins),
         captions_raw=recall(fit.T, 1),
         captions_scaled=recall(-scaled(scores.cross_entropy).T, 1),
+        captions_mean=recall(mean_fit(scores).T, 1),
     )
 
 
 def scaled(cross_entropy: Matrix) -> Matrix:
     """Each caption's column brought to 0..1 by its own minimum and maximum."""
-    low, high = cross_entropy.min(axis=0), cross_entropy.max(axis=0)
-    return np.asarray((cross_entropy - low) / np.maximum(high - low, 1e-9), dtype=np.float32)
+    return np.asarray(ScaleTable.of(cross_entropy).scaled(cross_entropy), dtype=np.float32)
+
+
+def mean_fit(scores: PairScores) -> Matrix:
+    """`(n_scenes, n_texts)`: how well captions fit as the program ranks them, scaled over these."""
+    likeness = Likeness(cosines=scores.cosine, scales=ScaleTable.of(scores.cosine))
+    cost = costs(
+        Normalise.MEAN,
+        cross_entropies=scores.cross_entropy,
+        lifts=scores.lift,
+        scales=ScaleTable.of(scores.cross_entropy),
+        likeness=likeness,
+    )
+    return np.asarray(-cost, dtype=np.float32)
 
 
 def recall(fit: Matrix, at: int) -> float:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from audiosearch.training.calibrate import Flags, Trials
 from audiosearch.training.checkpoints import Report
 from audiosearch.training.dataset import SoundCache
-from audiosearch.training.figures import TrainedModel, scaled
+from audiosearch.training.figures import TrainedModel, mean_fit, scaled
 from audiosearch.training.scoring import Matrix
 from audiosearch.training.singles import Query, encode_clips, queries_for, single_trials
 
@@ -81,7 +81,10 @@ def _figures(model: TrainedModel, trials: Trials, columns: list[int]) -> Wording
         "joint": scores.cosine[:, columns],
         "score": evidence,
     }
-    named = fits | {"scaled": -scaled(scores.cross_entropy[:, columns])}
+    named = fits | {
+        "scaled": -scaled(scores.cross_entropy[:, columns]),
+        "mean": mean_fit(scores)[:, columns],
+    }
     answers = 1 / (1 + np.exp(-(evidence.astype(np.float64) + model.score.bias)))
     least = model.score.min_score
     best_right = np.where(right, answers, 0.0).max(axis=0)
