@@ -1,10 +1,11 @@
 """A graph with its linear layers in 8 bits, which many CPUs multiply several times faster.
 
 In: an ONNX graph and examples of what it is fed. Out: the same graph, in which each linear layer
-multiplies whole numbers: weights to 8 bits a column, its input to 8 bits by the least and greatest
-value that the examples gave. Everything else stays in float32; of an encoder, that is the
-front-end, convolutions, norms, sums, and what follows the mean over frequency. Ranges are fixed,
-not taken from the batch at hand, so that a sound gives the same numbers whatever it is run with.
+multiplies whole numbers: weights to 8 bits a column, its input to 8 bits by the range that leaves
+the examples the least error (`published_ranges`). Everything else stays in float32; of an encoder,
+that is the front-end, convolutions, norms, sums, and what follows the mean over frequency. Ranges
+are fixed, not taken from the batch at hand, so that a sound gives the same numbers whatever it is
+run with.
 
 Only operators of the ONNX standard are written, in the form that the runtime joins to one product
 with its scales and bias
@@ -16,20 +17,19 @@ the scales are multiplied with, made of the input's shape. What is lost is measu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from audiosearch.errors import AudiosearchError
+from audiosearch.training.published_ranges import Feed, Range, fitted_ranges
 
 Floats = npt.NDArray[np.float32]
-Feed = Mapping[str, npt.NDArray[Any]]  # what each input of a graph is given
 LINEAR = ("MatMul", "Gemm")
 ONE = "int8.one"
 
@@ -45,24 +45,6 @@ class Layer:
     output: str
 
 
-@dataclass(frozen=True)
-class Range:
-    """Least and greatest value of a layer's input; zero lies within."""
-
-    least: float
-    greatest: float
-
-    @property
-    def scale(self) -> float:
-        """One step of 8 bits."""
-        return max(self.greatest - self.least, 1e-12) / 255
-
-    @property
-    def zero(self) -> int:
-        """The step that stands for zero."""
-        return round(-self.least / self.scale)
-
-
 def quantised(model: ModelProto, examples: Iterable[Feed]) -> ModelProto:
     """`model` with 8-bit linear layers, their ranges taken from `examples`.
 
@@ -72,7 +54,10 @@ def quantised(model: ModelProto, examples: Iterable[Feed]) -> ModelProto:
     layers = linear_layers(model)
     if not layers:
         raise AudiosearchError("the model has no linear layer that could be quantised")
-    ranges = _observe(model, layers, examples)
+    readers = {
+        each.given: [one.weight for one in layers if one.given == each.given] for each in layers
+    }
+    ranges = fitted_ranges(model, readers, examples)
     result = ModelProto()
     result.CopyFrom(model)
     by_place = {layer.place: layer for layer in layers}
@@ -142,33 +127,6 @@ def _constants(model: ModelProto) -> dict[str, Floats]:
         elif node.op_type == "Identity" and node.input[0] in found:  # equal weights, stored once
             found[node.output[0]] = found[node.input[0]]
     return found
-
-
-def _observe(model: ModelProto, layers: list[Layer], examples: Iterable[Feed]) -> dict[str, Range]:
-    """The range of each layer's input over `examples`."""
-    watched = ModelProto()
-    watched.CopyFrom(model)
-    del watched.graph.output[:]
-    names = sorted({layer.given for layer in layers})
-    watched.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(
-        watched.SerializeToString(), sess_options=options, providers=["CPUExecutionProvider"]
-    )
-    least, greatest = np.zeros(len(names)), np.zeros(len(names))
-    count = 0
-    for example in examples:
-        values = session.run(names, dict(example))
-        least = np.minimum(least, [value.min() for value in values])
-        greatest = np.maximum(greatest, [value.max() for value in values])
-        count += 1
-    if count == 0:
-        raise AudiosearchError("there is nothing to take the ranges of the model from")
-    return {
-        name: Range(float(low), float(high))
-        for name, low, high in zip(names, least, greatest, strict=True)
-    }
 
 
 def _one(model: ModelProto) -> list[NodeProto]:

@@ -25,6 +25,7 @@ from audiosearch.store.queries.places import join
 
 Floats = npt.NDArray[np.float32]
 MOST = 64  # windows: more move the ranges of no layer by much
+SEEDS = 3  # of the generated examples: of one alone, ranges fit its own sounds too closely
 A_FILE = 4  # windows, so that one long file does not stand for all
 
 
@@ -33,7 +34,12 @@ def calibration_sounds(bundle: Bundle, *, folder: Path | None) -> list[Floats]:
     if folder is not None:
         return _windows(_files(folder), bundle)
     with tempfile.TemporaryDirectory() as place:
-        return _windows([os.fsencode(path) for path in write_examples(Path(place))], bundle)
+        made = [
+            os.fsencode(path)
+            for seed in range(SEEDS)
+            for path in write_examples(Path(place, str(seed)), seed=seed)
+        ]
+        return _windows(made, bundle)
 
 
 def _files(folder: Path) -> list[bytes]:
