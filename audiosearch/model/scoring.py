@@ -29,13 +29,14 @@ TokenIds = tuple[int, ...]  # a caption's words, without start and end
 # (caption, sound) pairs a run: their log-probabilities (pairs, words, vocabulary) should stay in
 # the caches of a core rather than go through main memory.
 BLOCK = 32
+BLOCK_CARD = 128  # pairs on a graphics card, which has no such caches and is slow to start a run
 _REMEMBERED = 100_000  # captions
 
 
 class CaptionScorer:
     """Cross-entropies by one decoder; remembers what captions weigh without sound."""
 
-    def __init__(self, decoder: Decoder, *, block: int = BLOCK) -> None:
+    def __init__(self, decoder: Decoder, *, block: int | None = None) -> None:
         self.decoder = decoder
         self._block = block
         self._without_sound: dict[TokenIds, float] = {}
@@ -78,7 +79,8 @@ class CaptionScorer:
         # Captions of like length run together, so that hardly any padding is computed.
         order = sorted(range(len(captions)), key=lambda pair: len(captions[pair]))
         workers = self.decoder.workers
-        blocks = even_blocks(order, most=self._block, workers=workers)
+        most = self._block or (BLOCK_CARD if self.decoder.device.name == "cuda" else BLOCK)
+        blocks = even_blocks(order, most=most, workers=workers)
         scored = spread(
             lambda block: self._teacher_forced(
                 [captions[pair] for pair in block], memory.take(rows[block])

@@ -169,6 +169,20 @@ def pretended_card(bundle: Bundle, monkeypatch: pytest.MonkeyPatch, **runs: int)
     return Decoder(bundle, options=RuntimeOptions(device="cpu"))
 
 
+def test_a_card_takes_more_sounds_together(
+    bundle: Bundle, decoder: Decoder, frames: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = frames[:3] * 8
+    expected = Captioner(decoder).captions(many)
+    card = pretended_card(bundle, monkeypatch)
+    asked: list[int] = []
+    memory = card.memory
+    monkeypatch.setattr(card, "memory", lambda given: (asked.append(len(given)), memory(given))[1])
+    found = Captioner(card).captions(many)
+    assert asked == [24]
+    assert [each.ids for each in found] == [each.ids for each in expected]
+
+
 @pytest.mark.parametrize(
     "runs", [{"memory": 0}, {"decoder": 0}, {"decoder": 3}, {"rows": 0}, {"rows": 5}]
 )
