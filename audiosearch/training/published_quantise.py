@@ -29,7 +29,8 @@ from audiosearch.model.runtime import RuntimeOptions
 from audiosearch.model.scoring import CaptionScorer
 from audiosearch.training.import_published import check_name
 from audiosearch.training.published_half import half_precision
-from audiosearch.training.published_int8 import Feed, quantised
+from audiosearch.training.published_int8 import quantised
+from audiosearch.training.published_ranges import Feed
 
 Floats = npt.NDArray[np.float32]
 LEAST_SOUNDS = 4
