@@ -37,5 +37,7 @@ class TagHead(nn.Module):
 
     def forward(self, logits: Tensor) -> Tensor:
         """Unit vectors `(B, J)`."""
-        probable = torch.exp(functional.logsigmoid(logits) * self.power)
+        # As softplus: exported, a log-sigmoid becomes the log of ONNX Runtime's sigmoid, which is
+        # too coarse for the faintest tags.
+        probable = torch.exp(-functional.softplus(-logits) * self.power)
         return functional.normalize(self.places(probable), dim=1)

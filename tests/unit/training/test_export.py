@@ -14,6 +14,7 @@ from audiosearch.errors import AudiosearchError  # noqa: E402
 from audiosearch.model.bundle import load_bundle  # noqa: E402
 from audiosearch.model.text import SPECIAL_TOKENS  # noqa: E402
 from audiosearch.training import export, graphs, parity  # noqa: E402
+from audiosearch.training.tag_head import TagHead, TagHeadConfig  # noqa: E402
 from audiosearch.training.toy import TOY_WORDS, write_toy_bundle  # noqa: E402
 
 
@@ -91,6 +92,18 @@ def test_weights_that_half_would_change_stay_whole(tmp_path):
     graphs.write_graph(network, [torch.randn(2, 64)], form=form, path=tmp_path / "linear.onnx")
     stored = onnx.load(tmp_path / "linear.onnx").graph.initializer
     assert [w.data_type for w in stored] == [onnx.TensorProto.FLOAT]
+
+
+def test_the_faintest_tags_count_in_the_graph_as_in_torch(tmp_path):
+    torch.manual_seed(0)
+    head = TagHead(TagHeadConfig(tags=40, joint_dim=16, first_power=0.2)).eval()
+    form = graphs.GraphForm(inputs={"logits": ("batch",)}, outputs={"joint": ("batch",)})
+    graphs.write_graph(head, [torch.randn(2, 40)], form=form, path=tmp_path / "head.onnx")
+    logits = torch.linspace(-30, -8, 120).reshape(3, 40)
+    (found,) = parity.open_session(tmp_path / "head.onnx").run(
+        ["joint"], {"logits": logits.numpy()}
+    )
+    np.testing.assert_allclose(found, head(logits).detach(), atol=1e-6)
 
 
 def test_an_export_that_differs_from_torch_is_refused(tmp_path, monkeypatch):
