@@ -23,6 +23,7 @@ import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from audiosearch.errors import AudiosearchError
+from audiosearch.training.graph_weights import float_weights
 from audiosearch.training.graphs import HALF_FROM
 
 PRODUCTS = frozenset({"MatMul", "Gemm", "Conv"})
@@ -167,20 +168,10 @@ class _Half:
 
 
 def _constants(model: ModelProto) -> dict[str, npt.NDArray[np.float32]]:
-    """Float constants by name: weights, such as are stored as float16, and constant nodes."""
-    stored = {each.name: each for each in model.graph.initializer}
-    found = {
-        name: numpy_helper.to_array(each)
-        for name, each in stored.items()
-        if each.data_type == TensorProto.FLOAT
-    }
+    """Float constants by name: weights and constant nodes."""
+    found = float_weights(model)
     for node in model.graph.node:
-        if node.op_type == "Cast" and node.input[0] in stored:
-            to = next(item.i for item in node.attribute if item.name == "to")
-            if to == TensorProto.FLOAT:
-                values = numpy_helper.to_array(stored[node.input[0]])
-                found[node.output[0]] = values.astype(np.float32)
-        elif node.op_type == "Constant" and node.attribute[0].name == "value":
+        if node.op_type == "Constant" and node.attribute[0].name == "value":
             value = node.attribute[0].t
             if value.data_type == TensorProto.FLOAT:
                 found[node.output[0]] = numpy_helper.to_array(value)

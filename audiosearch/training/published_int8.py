@@ -27,6 +27,7 @@ import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from audiosearch.errors import AudiosearchError
+from audiosearch.training.graph_weights import float_weights
 from audiosearch.training.published_ranges import Feed, Range, fitted_ranges
 
 Floats = npt.NDArray[np.float32]
@@ -82,7 +83,7 @@ def quantised(model: ModelProto, examples: Iterable[Feed]) -> ModelProto:
 def linear_layers(model: ModelProto) -> list[Layer]:
     """The linear layers; of an encoder, those between its decibels and its mean over frequency."""
     nodes = list(model.graph.node)
-    weights = _constants(model)
+    weights = _weights(model)
     before = next((i for i, node in enumerate(nodes) if node.op_type == "Log"), -1)
     means = (i for i, node in enumerate(nodes) if node.op_type == "ReduceMean" and i > before)
     after = next(means, len(nodes))
@@ -112,19 +113,11 @@ def linear_layers(model: ModelProto) -> list[Layer]:
     return layers
 
 
-def _constants(model: ModelProto) -> dict[str, Floats]:
-    """Float weights by name, also those that are stored as float16 or under another name."""
-    stored = {each.name: each for each in model.graph.initializer}
-    found = {
-        name: numpy_helper.to_array(each)
-        for name, each in stored.items()
-        if each.data_type == TensorProto.FLOAT
-    }
+def _weights(model: ModelProto) -> dict[str, Floats]:
+    """Float weights by name, also those that go under another name."""
+    found = float_weights(model)
     for node in model.graph.node:
-        if node.op_type == "Cast" and node.input[0] in stored:
-            half = numpy_helper.to_array(stored[node.input[0]])
-            found[node.output[0]] = half.astype(np.float32)
-        elif node.op_type == "Identity" and node.input[0] in found:  # equal weights, stored once
+        if node.op_type == "Identity" and node.input[0] in found:  # equal weights, stored once
             found[node.output[0]] = found[node.input[0]]
     return found
 

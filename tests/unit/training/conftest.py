@@ -1,4 +1,4 @@
-"""Made sounds that the tests of training share."""
+"""Made sounds, and a small imported bundle, that the tests of training share."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from audiosearch.model.bundle import Bundle, load_bundle
 from audiosearch.training.dataset import Clip, SoundCache, Split
 
 RATE = 16_000
@@ -47,3 +48,15 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A published model in small, with random weights, as the importer makes it."""
+    pytest.importorskip("torch")
+    from audiosearch.training.import_published import import_published  # noqa: PLC0415 - an extra
+    from tests.published_checkpoints import write_hub_folder  # noqa: PLC0415 - an extra
+
+    hub = write_hub_folder(tmp_path_factory.mktemp("hub"))
+    folder = tmp_path_factory.mktemp("models")
+    return load_bundle(import_published([hub], name="small", folder=folder))

@@ -16,19 +16,10 @@ from audiosearch.model import onnx_check  # noqa: E402
 from audiosearch.model.bundle import load_bundle  # noqa: E402
 from audiosearch.model.decoder import Decoder  # noqa: E402
 from audiosearch.model.encoder import Encoder  # noqa: E402
-from audiosearch.training.import_published import import_published  # noqa: E402
 from audiosearch.training.published_half import half_precision  # noqa: E402
 from audiosearch.training.published_quantise import FP16, quantise_bundle  # noqa: E402
-from tests.published_checkpoints import write_hub_folder  # noqa: E402
 
 GRAPHS = ("encoder", "memory", "decoder")
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
-    hub = write_hub_folder(tmp_path_factory.mktemp("hub"))
-    folder = tmp_path_factory.mktemp("models")
-    return load_bundle(import_published([hub], name="small", folder=folder))
 
 
 @pytest.fixture(scope="module")
