@@ -5,7 +5,9 @@ events are watchdog's, kept as paths only: what happened to a path is seen by lo
 a file is no change and raises nothing here.
 
 watchdog warns, through `logging`, when the system has dropped events; so any warning of it counts
-as a loss. It knows nothing of roots, scans or settling.
+as a loss. Through `warnings` it tells of its own bookkeeping, as when it meets a new folder twice,
+by the folder above and by the folder's own event. Nothing is lost then, and it is not let through.
+It knows nothing of roots, scans or settling.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import warnings
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,6 +50,8 @@ _KINDS: Final[list[type[FileSystemEvent]]] = [
     DirDeletedEvent,
     DirAttribEvent,
 ]
+
+_BOOKKEEPING: Final = r"Callback with id '\d+' (already exists|does not exist) for watch"
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,7 @@ class FolderWatch:
         if self._observer is not None and not self._observer.is_alive():
             self._end()
         if self._observer is None:
+            warnings.filterwarnings("ignore", _BOOKKEEPING, RuntimeWarning)
             observer = Observer()
             observer.start()
             self._observer = observer
