@@ -1,13 +1,14 @@
 """An epoch of captioned scenes, cut into batches for the decoder.
 
 In: cached frames, descriptions and a random generator. Out: batches of features, lengths and ids,
-with a caption each that was written for this epoch. Batches hold captions of like length, so that
-little of them is padding, and twins stand together. It knows no networks.
+with a caption each that was written for this epoch and, where it tells an order, a wrong one.
+Batches hold captions of like length, so that little of them is padding, and twins stand together.
+It knows no networks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +17,10 @@ import torch
 from torch import Tensor
 
 from audiosearch.model.text import EOS, PAD, UNK, Vocabulary
-from audiosearch.training.captions import Description, says_at_once, write_caption
+from audiosearch.training.captions import Description, Written, write_both
 from audiosearch.training.features import SceneFeatures
 from audiosearch.training.ranking import choose_rivals, told_apart
+from audiosearch.training.sentences import says_at_once
 from audiosearch.training.vocabulary import encode_captions, forget_words
 
 Rows = npt.NDArray[np.int64]
@@ -51,6 +53,12 @@ class Batch:
     """`(B,)`: the row of the batch whose sound each caption is held against."""
     told_apart: Tensor
     """`(B,)` True where the caption says something that is wrong of that row."""
+    wrong_rows: Tensor
+    """`(W,)`: the rows that have a wrong caption beside their own."""
+    wrong_inputs: Tensor
+    """`(W, S)` ids of wrong captions, as `inputs`."""
+    wrong_targets: Tensor
+    """`(W, S)` as `targets`."""
 
 
 def epoch_batches(
@@ -63,8 +71,8 @@ def epoch_batches(
     unknown_chance: float,
 ) -> Iterator[Batch]:
     """All scenes once, in random order; `pool` batches at a time are sorted by length."""
-    texts = [write_caption(rng, what) for what in scenes.descriptions]
-    words = np.array([len(text.split()) for text in texts])
+    texts = [write_both(rng, what) for what in scenes.descriptions]
+    words = np.array([len(text.caption.split()) for text in texts])
     for rows in shuffled_rows(rng, words, scenes.twins, batch=batch, pool=pool):
         if len(rows) > 1:  # a single row has no rival and nothing to mix with
             chosen = [texts[row] for row in rows]
@@ -104,7 +112,7 @@ def shuffled_rows(
 def make_batch(
     scenes: CaptionedScenes,
     rows: Rows,
-    texts: list[str],
+    texts: Sequence[Written],
     vocabulary: Vocabulary,
     rng: np.random.Generator,
     *,
@@ -115,14 +123,18 @@ def make_batch(
     A forgotten word is unknown as an input only; what is to be said stays the word itself, so
     that "unknown" is never what the decoder learns to say.
     """
-    ids = encode_captions(vocabulary, texts, limit=LONGEST_CAPTION)
+    wrong = [(row, text.wrong) for row, text in enumerate(texts) if text.wrong is not None]
+    said = [*(text.caption for text in texts), *(text for _, text in wrong)]
+    ids = encode_captions(vocabulary, said, limit=LONGEST_CAPTION)
     heard = forget_words(rng, ids, chance=unknown_chance, function_words=vocabulary.repeatable)
     lengths = scenes.features.lengths[rows]
     values = scenes.features.values[rows, : lengths.max()].astype(np.float32)
     rivals = choose_rivals(rng, rows, scenes.descriptions, scenes.twins)
     told = [
         told_apart(
-            scenes.descriptions[row], scenes.descriptions[rows[rival]], at_once=says_at_once(text)
+            scenes.descriptions[row],
+            scenes.descriptions[rows[rival]],
+            at_once=says_at_once(text.caption),
         )
         for row, rival, text in zip(rows, rivals, texts, strict=True)
     ]
@@ -131,8 +143,11 @@ def make_batch(
     return Batch(
         features=torch.from_numpy(values),
         lengths=torch.from_numpy(lengths),
-        inputs=torch.from_numpy(inputs),
-        targets=torch.from_numpy(targets),
+        inputs=torch.from_numpy(inputs[: len(rows)]),
+        targets=torch.from_numpy(targets[: len(rows)]),
         rivals=torch.from_numpy(rivals),
         told_apart=torch.tensor(told),
+        wrong_rows=torch.tensor([row for row, _ in wrong], dtype=torch.long),
+        wrong_inputs=torch.from_numpy(inputs[len(rows) :]),
+        wrong_targets=torch.from_numpy(targets[len(rows) :]),
     )

@@ -16,6 +16,23 @@ from typing import NamedTuple
 
 import numpy as np
 
+from audiosearch.training.sentences import (
+    BACKGROUNDS,
+    COUNTS,
+    OPENINGS,
+    SEQUENCES,
+    SHORT_BACKGROUNDS,
+    SHORT_SEQUENCES,
+    SHORT_SHARE,
+    SHORT_TOGETHERS,
+    SHORT_TRIPLES,
+    THEN,
+    TOGETHERS,
+    TRIPLES,
+    WHILE,
+    joined,
+    reordered,
+)
 from audiosearch.training.sound_phrases import SOUND_OF_LABEL, TABLE
 from audiosearch.training.stopwords import STOP_WORDS
 
@@ -73,64 +90,6 @@ NO_NAMES = frozenset(
     }
 )
 _STARTS = ("a ", "an ", "the ")
-_COUNTS = {2: ("twice", "two times"), 3: ("three times",), 4: ("four times", "several times")}
-
-SEQUENCES = (
-    "{a} and then {b}",
-    "{a} then {b}",
-    "{a} before {b}",
-    "{b} after {a}",
-    "{a} and afterwards {b}",
-    "first {a} then {b}",
-    "{na} followed by {nb}",
-    "{a} followed by {nb}",
-    "{na} and then {nb}",
-    "{na} then {nb}",
-    "{na} before {nb}",
-    "{nb} after {na}",
-)
-TOGETHERS = (
-    "{a} while {b}",
-    "{a} as {b}",
-    "{a} and {b} at the same time",
-    "{a} and {b}",
-    "{na} and {nb}",
-    "{na} with {nb}",
-    "{na} together with {nb}",
-    "{na} while {b}",
-    "{na} during {nb}",
-)
-TRIPLES = (
-    "{a} then {b} and finally {c}",
-    "{a} and then {b} and then {c}",
-    "{a} then {b} then {c}",
-    "{na} followed by {nb} and then {nc}",
-    "{na} then {nb} then {nc}",
-    "{a} followed by {nb} followed by {nc}",
-)
-BACKGROUNDS = (
-    "{x} with {nz} in the background",
-    "{x} while {z} in the background",
-    "{x} over {nz}",
-    "{x} as {z}",
-    "{x} while {z}",
-)
-# As people type into a search field: names only, with or without a connective.
-SHORT_SEQUENCES = (
-    "{sa} then {sb}",
-    "{sa} followed by {sb}",
-    "{sa} before {sb}",
-    "{sb} after {sa}",
-    "first {sa} then {sb}",
-)
-SHORT_TOGETHERS = ("{sa} and {sb}", "{sa} with {sb}", "{sa} while {sb}")
-SHORT_TRIPLES = ("{sa} then {sb} then {sc}",)
-SHORT_BACKGROUNDS = ("{x} in {sz}", "{x} with {sz}", "{x} over {sz}")
-SHORT_SHARE = 0.2
-"""How many captions are short."""
-AT_ONCE = ("while", "as", "during", "together with", "at the same time")
-"""Words that say that two sounds overlap; "and" and "with" leave it open."""
-OPENINGS = ("the sound of {n}", "sound of {n}", "{n} is heard", "{n} can be heard")
 
 
 def sound_of(label: str) -> str:
@@ -215,55 +174,54 @@ def _one(rng: np.random.Generator, options: Iterable[str]) -> str:
     return choices[int(rng.integers(len(choices)))]
 
 
-def _fill(rng: np.random.Generator, pattern: str, sounds: tuple[str, ...], said: Wording) -> str:
-    """Put phrases into a pattern: {a} a clause of the first sound, {na} a noun of it, and so on."""
-    parts = {}
-    for letter, sound in zip("abc", sounds, strict=False):
-        parts[letter] = _one(rng, said[sound].clauses)
-        parts[f"n{letter}"] = _one(rng, said[sound].nouns)
-        parts[f"s{letter}"] = _one(rng, said[sound].names)
-    return pattern.format(**parts)
-
-
-def _foreground(rng: np.random.Generator, what: Description, said: Wording, *, short: bool) -> str:
+def _foreground(rng: np.random.Generator, what: Description, *, short: bool) -> str:
+    """A pattern for all but the background."""
     if what.relation is Relation.SEQUENCE:
         pairs, triples = (SHORT_SEQUENCES, SHORT_TRIPLES) if short else (SEQUENCES, TRIPLES)
-        pattern = _one(rng, pairs if len(what.sounds) == 2 else triples)
-        return _fill(rng, pattern, what.sounds, said)
+        return _one(rng, pairs if len(what.sounds) == 2 else triples)
     if what.relation is Relation.TOGETHER:
-        sounds = what.sounds if rng.random() < 0.5 else what.sounds[::-1]
-        return _fill(rng, _one(rng, SHORT_TOGETHERS if short else TOGETHERS), sounds, said)
-    phrases = said[what.sounds[0]]
+        return _one(rng, SHORT_TOGETHERS if short else TOGETHERS)
     if what.relation is Relation.REPEATED:
-        options = phrases.names if short else phrases.clauses
-        return f"{_one(rng, options)} {_one(rng, _COUNTS[what.count])}"
-    return _one(rng, phrases.names) if short else _single(rng, phrases)
+        return f"{'{sa}' if short else '{a}'} {_one(rng, COUNTS[what.count])}"
+    return "{sa}" if short else _single(rng)
 
 
-def _single(rng: np.random.Generator, phrases: Phrases) -> str:
+def _single(rng: np.random.Generator) -> str:
     draw = rng.random()
     if draw < 0.45:
-        return _one(rng, phrases.clauses)
-    if draw < 0.88:
-        return _one(rng, phrases.nouns)
-    return _one(rng, OPENINGS).format(n=_one(rng, phrases.nouns))
+        return "{a}"
+    return "{na}" if draw < 0.88 else _one(rng, OPENINGS)
+
+
+class Written(NamedTuple):
+    """A caption, and what is wrong of the same sounds in the same words, if that can be said."""
+
+    caption: str
+    wrong: str | None
 
 
 def write_caption(
     rng: np.random.Generator, what: Description, *, wording: Wording = PHRASES
 ) -> str:
-    """One caption that says this, in lower case and without punctuation.
+    """One caption that says this, in lower case and without punctuation."""
+    return write_both(rng, what, wording=wording).caption
+
+
+def write_both(
+    rng: np.random.Generator, what: Description, *, wording: Wording = PHRASES
+) -> Written:
+    """One caption that says this, and beside it one that tells another order in time.
 
     One that names two things with the same word ("birds chirping while crickets chirp" is well,
     "chirping ... chirping" is not) is written again if it can be, since beam search never
     repeats a content word.
     """
-    caption = _write(rng, what, wording)
+    written = _write(rng, what, wording)
     for _ in range(6):
-        if not repeats_a_word(caption):
+        if not repeats_a_word(written.caption):
             break
-        caption = _write(rng, what, wording)
-    return caption
+        written = _write(rng, what, wording)
+    return written
 
 
 def repeats_a_word(caption: str) -> bool:
@@ -272,24 +230,44 @@ def repeats_a_word(caption: str) -> bool:
     return len(set(words)) < len(words)
 
 
-def says_at_once(caption: str) -> bool:
-    """Whether a caption says that two of its sounds overlap."""
-    return any(f" {words} " in f" {caption} " for words in AT_ONCE)
-
-
-def _write(rng: np.random.Generator, what: Description, said: Wording) -> str:
+def _write(rng: np.random.Generator, what: Description, said: Wording) -> Written:
     single = what.relation is Relation.ONE and what.background is None
     short = bool(rng.random() < (1.5 * SHORT_SHARE if single else SHORT_SHARE))
-    caption = _foreground(rng, what, said, short=short)
-    if what.background is None:
-        return caption
-    back = said[what.background]
-    return _one(rng, SHORT_BACKGROUNDS if short else BACKGROUNDS).format(
-        x=caption,
-        z=_one(rng, back.clauses),
-        nz=_one(rng, back.nouns),
-        sz=_one(rng, back.names),
-    )
+    pattern = _foreground(rng, what, short=short)
+    wrong = _wrong_of(rng, pattern, what)
+    parts = _parts(rng, what, said)
+    if what.background is not None:
+        around = _one(rng, SHORT_BACKGROUNDS if short else BACKGROUNDS)
+        pattern = around.replace("{x}", pattern)
+        wrong = wrong and around.replace("{x}", wrong)
+    return Written(pattern.format(**parts), wrong and wrong.format(**parts))
+
+
+def _wrong_of(rng: np.random.Generator, pattern: str, what: Description) -> str | None:
+    """The same slots in a pattern that says another order."""
+    if what.relation is Relation.TOGETHER:
+        return joined(rng, pattern, THEN)
+    if what.relation is not Relation.SEQUENCE:
+        return None
+    if len(what.sounds) == 2 and rng.random() < 0.5:
+        return joined(rng, pattern, WHILE)
+    return reordered(rng, pattern)
+
+
+def _parts(rng: np.random.Generator, what: Description, said: Wording) -> dict[str, str]:
+    """Phrases for every slot that a pattern for this can have."""
+    sounds = what.sounds
+    if what.relation is Relation.TOGETHER and rng.random() < 0.5:
+        sounds = sounds[::-1]
+    named = dict(zip("abc", sounds, strict=False))
+    if what.background is not None:
+        named["z"] = what.background
+    parts = {}
+    for letter, sound in named.items():
+        parts[letter] = _one(rng, said[sound].clauses)
+        parts[f"n{letter}"] = _one(rng, said[sound].nouns)
+        parts[f"s{letter}"] = _one(rng, said[sound].names)
+    return parts
 
 
 def every_phrase() -> list[str]:
@@ -300,7 +278,7 @@ def every_phrase() -> list[str]:
         *(*SHORT_SEQUENCES, *SHORT_TOGETHERS, *SHORT_TRIPLES, *SHORT_BACKGROUNDS),
     ]
     bare = ["".join(c for c in _drop_slots(text) if c not in "{}") for text in patterns]
-    return [*phrases, *bare, *(text for texts in _COUNTS.values() for text in texts)]
+    return [*phrases, *bare, *(text for texts in COUNTS.values() for text in texts)]
 
 
 def _drop_slots(pattern: str) -> str:

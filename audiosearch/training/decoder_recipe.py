@@ -6,7 +6,7 @@ In: nothing, or a network and a step. Out: recipes, an optimiser, a rate. It tra
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -30,6 +30,10 @@ class DecoderRecipe:
     stripes: augment.Stripes = augment.PAPER_DECODER_STRIPES
     ranking_weight: float = 0.0
     """How much the ranking term counts beside cross-entropy; 0 as published: not at all."""
+    wording_weight: float = 0.0
+    """How much it counts that the right order is likelier than a wrong one; 0 as published."""
+    wording_epochs: int = 0
+    """In how many of the last epochs it does: before sentences are known it only hinders them."""
     pool: int = 1
     """How many batches are sorted by length together, so that little of a batch is padding."""
     silent_chance: float = 0.0
@@ -42,6 +46,16 @@ class DecoderRecipe:
     """Whether the learning rate changes between epochs only, as published."""
     warm_up: int = 0
     half_precision: bool = False
+
+    def at(self, epoch: int) -> DecoderRecipe:
+        """The recipe without what has ended, or has not begun, in this epoch (from 0)."""
+        mixing = self.mixup_epochs is None or epoch < self.mixup_epochs
+        wording = epoch >= self.epochs - self.wording_epochs
+        return replace(
+            self,
+            mixup_alpha=self.mixup_alpha if mixing else 0.0,
+            wording_weight=self.wording_weight if wording else 0.0,
+        )
 
 
 PAPER_CLOTHO = DecoderRecipe(
@@ -70,6 +84,8 @@ STARTER_DECODER = DecoderRecipe(
     mixup_alpha=0.0,
     stripes=augment.STARTER_DECODER_STRIPES,
     ranking_weight=1.0,
+    wording_weight=0.3,
+    wording_epochs=5,
     pool=16,
     silent_chance=0.1,
     unknown_chance=0.02,

@@ -18,8 +18,8 @@ from audiosearch.training.convnext import ConvNext
 class EncoderRecipe:
     """How the encoder is trained."""
 
-    steps: int = 7000
-    restarts: tuple[int, ...] = (2500,)
+    steps: int = 14_000
+    restarts: tuple[int, ...] = (2500, 7000)
     """Steps at which the learning rate starts anew (https://arxiv.org/abs/1608.03983)."""
     batch: int = 64
     crop_s: float = 5.0

@@ -4,7 +4,8 @@ In: the descriptions of a batch, and log-likelihoods of its captions. Out: which
 batch each caption is held against, and a loss. This is no part of Labbé et al. 2023, where the
 decoder is trained by cross-entropy alone; it is added because cross-entropy ranks here, and the
 order of two events is worth few nats in it. With two candidates that are equally likely at first,
-the loss is minus the log of the posterior chance of the right one.
+the loss is minus the log of the posterior chance of the right one. The same is asked of the words:
+a caption should be likelier for its scene than one with another order in time.
 """
 
 from __future__ import annotations
@@ -93,3 +94,32 @@ def ranking_loss(own: Tensor, rival: Tensor, told: Tensor) -> Tensor:
     """
     losses = functional.softplus(rival - own)[told]
     return losses.sum() / max(1, int(told.sum()))
+
+
+def wording_loss(
+    own: Tensor,
+    targets: Tensor,
+    wrong: Tensor,
+    wrong_targets: Tensor,
+    heard: Tensor,
+    *,
+    ignored: int,
+) -> Tensor:
+    """Mean of -log of the chance of the right caption beside the wrong one for the same scene.
+
+    What is compared is nats a word, as cross-entropy ranks, times the caption's own length: a
+    caption must not win by being shorter.
+
+    Args:
+        own: log p `(W, S, V)` of the right captions.
+        targets: Their ids `(W, S)`.
+        wrong: log p `(W, S, V)` of the wrong ones.
+        wrong_targets: Their ids `(W, S)`.
+        heard: `(W,)` True where there is a sound to tell them apart.
+        ignored: The id that fills up.
+    """
+    length = (targets != ignored).sum(dim=1)
+    right = log_likelihood(own, targets, ignored=ignored)
+    other = log_likelihood(wrong, wrong_targets, ignored=ignored)
+    scaled = other * length / (wrong_targets != ignored).sum(dim=1)
+    return ranking_loss(right, scaled, heard)

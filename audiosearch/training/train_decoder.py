@@ -4,8 +4,9 @@ In: cached frames and the descriptions of their scenes; a fresh caption is writt
 in each epoch. Out: a checkpoint. Augmentation is that of Labbé et al. 2023
 (https://arxiv.org/abs/2308.15090) as far as the recipe says: mixup of features and word embeddings,
 label smoothing, frame SpecAugment. Two things are not the paper's: at times the sound is taken
-away, so that cross-entropy without sound is meaningful; and a ranking term (`ranking`) asks that
-each caption be likelier for its own scene than for another, its twin in time above all.
+away, so that cross-entropy without sound is meaningful; and ranking terms (`ranking`) ask that each
+caption be likelier for its own scene than for another, its twin in time above all, and likelier for
+it than one that tells another order in the same words.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +32,7 @@ from audiosearch.training.batches import (
     epoch_batches,
     make_batch,
 )
-from audiosearch.training.captions import Relation, write_caption
+from audiosearch.training.captions import Relation, Written, write_both
 from audiosearch.training.checkpoints import Progress, Report, load_state, save_state
 from audiosearch.training.decoder import (
     DecoderConfig,
@@ -43,7 +45,7 @@ from audiosearch.training.decoder_recipe import (
     decoder_learning_rate,
     decoder_optimiser,
 )
-from audiosearch.training.ranking import log_likelihood, ranking_loss
+from audiosearch.training.ranking import log_likelihood, ranking_loss, wording_loss
 
 
 @dataclass(frozen=True)
@@ -133,19 +135,25 @@ class DecoderTrainer:
                 step, self.recipe, steps_per_epoch=self.steps_per_epoch
             )
         self.network.train()
-        mixing = self.recipe.mixup_epochs is None or self.epoch < self.recipe.mixup_epochs
-        recipe = self.recipe if mixing else replace(self.recipe, mixup_alpha=0.0)
+        recipe = self.recipe.at(self.epoch)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.half_precision):
-            own, rival = mixed_logits(self.network, batch, recipe, rng)
-        words = functional.log_softmax(own.float(), dim=2)
+            said = mixed_logits(self.network, batch, recipe, rng)
+        words = log_p(said.own)
         loss = smoothed_cross_entropy(words, batch.targets, smoothing=recipe.label_smoothing)
-        if rival is not None:
+        if said.rival is not None:
             loss = loss + recipe.ranking_weight * ranking_loss(
                 log_likelihood(words, batch.targets, ignored=PAD),
-                log_likelihood(
-                    functional.log_softmax(rival.float(), dim=2), batch.targets, ignored=PAD
-                ),
+                log_likelihood(log_p(said.rival), batch.targets, ignored=PAD),
                 batch.told_apart,
+            )
+        if said.wrong is not None:
+            loss = loss + recipe.wording_weight * wording_loss(
+                words[batch.wrong_rows],
+                batch.targets[batch.wrong_rows],
+                log_p(said.wrong),
+                batch.wrong_targets,
+                ~said.silent[batch.wrong_rows],
+                ignored=PAD,
             )
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -158,7 +166,7 @@ class DecoderTrainer:
         """Mean cross-entropy of fixed held-out captions, with the sound and without any."""
         self.network.eval()
         numbers = np.random.default_rng([self.seed, 0x7A1])
-        texts = [write_caption(numbers, what) for what in self.validation.descriptions]
+        texts = [write_both(numbers, what) for what in self.validation.descriptions]
         heard, unheard, twins = [], [], []
         relations = [what.relation for what in self.validation.descriptions]
         pairs = [
@@ -181,7 +189,7 @@ class DecoderTrainer:
             order=float(torch.cat(twins).float().mean()) if twins else math.nan,
         )
 
-    def _losses(self, rows: Rows, sounds: Rows | None, texts: list[str]) -> Tensor:
+    def _losses(self, rows: Rows, sounds: Rows | None, texts: Sequence[Written]) -> Tensor:
         """Cross-entropies `(B,)` of the captions at `rows` given other rows' sounds, or none."""
         rng = np.random.default_rng(0)
         chosen = [texts[row] for row in rows]
@@ -214,14 +222,28 @@ class DecoderTrainer:
         self.epoch = int(state["epoch"])
 
 
+@dataclass(frozen=True)
+class Said:
+    """What the decoder makes of a batch."""
+
+    own: Tensor
+    """Logits `(B, S, V)` of the captions for their own sounds."""
+    rival: Tensor | None
+    """`(B, S, V)` of the captions for their rivals' sounds."""
+    wrong: Tensor | None
+    """`(W, S, V)` of the wrong captions for the sounds that they are wrong of."""
+    silent: Tensor
+    """`(B,)` True where the sound was taken away."""
+
+
 def mixed_logits(
     network: DecoderNetwork, batch: Batch, recipe: DecoderRecipe, rng: Generator
-) -> tuple[Tensor, Tensor | None]:
-    """Logits `(B, S, V)` under the recipe's augmentations, and those for each row's rival.
+) -> Said:
+    """Logits under the recipe's augmentations, those for rivals and those of wrong captions.
 
     Features and word embeddings are mixed with the same partner and share; the audio length is
     the longer of the two, the targets are the row's own. Rivals are heard with clean words, and
-    only where the recipe has a ranking term.
+    only where the recipe has a ranking term; wrong captions are clean words too.
     """
     features = augment.mask_stripes(
         rng, batch.features, stripes=recipe.stripes, fill=torch.zeros(())
@@ -240,14 +262,30 @@ def mixed_logits(
     lengths = torch.where(silent, 1, lengths)
     memory = network.decoder.memory(frames, lengths)
     size = features.shape[0]
-    if recipe.ranking_weight == 0:
-        logits: Tensor = network.decoder(words, memory, network.decoder.empty_past(size))[0]
-        return logits, None
-    heard = torch.cat([torch.arange(size), batch.rivals])
-    both = Memory(*(part.index_select(0, heard) for part in memory))
-    past = network.decoder.empty_past(2 * size)
-    logits = network.decoder(torch.cat([words, clean]), both, past)[0]
-    return logits[:size], logits[size:]
+    said, heard = [words], [torch.arange(size)]
+    ranked, worded = recipe.ranking_weight > 0, recipe.wording_weight > 0
+    if ranked:
+        said.append(clean)
+        heard.append(batch.rivals)
+    if worded:
+        said.append(network.decoder.embed(batch.wrong_inputs))
+        heard.append(batch.wrong_rows)
+    rows = torch.cat(heard)
+    sounds = Memory(*(part.index_select(0, rows) for part in memory))
+    past = network.decoder.empty_past(len(rows))
+    logits: Tensor = network.decoder(torch.cat(said), sounds, past)[0]
+    first_wrong = 2 * size if ranked else size
+    return Said(
+        own=logits[:size],
+        rival=logits[size:first_wrong] if ranked else None,
+        wrong=logits[first_wrong:] if worded else None,
+        silent=silent,
+    )
+
+
+def log_p(logits: Tensor) -> Tensor:
+    """Log-probabilities of words, in float32."""
+    return functional.log_softmax(logits.float(), dim=2)
 
 
 def smoothed_cross_entropy(log_p: Tensor, targets: Tensor, *, smoothing: float) -> Tensor:

@@ -7,14 +7,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from audiosearch.model.text import PAD, UNK  # noqa: E402
+from audiosearch.model.text import EOS, PAD, UNK  # noqa: E402
 from audiosearch.training.batches import (  # noqa: E402
     CaptionedScenes,
     epoch_batches,
     make_batch,
     shuffled_rows,
 )
-from audiosearch.training.captions import Description, Relation, every_phrase  # noqa: E402
+from audiosearch.training.captions import Description, Relation, Written, every_phrase  # noqa: E402
 from audiosearch.training.features import SceneFeatures  # noqa: E402
 from audiosearch.training.vocabulary import collect_words, make_vocabulary  # noqa: E402
 
@@ -61,7 +61,7 @@ def vocabulary():
 def test_unknown_is_heard_but_never_said(scenes, vocabulary):
     rng = np.random.default_rng(0)
     rows = np.arange(8)
-    texts = ["a dog barks then a zzz rings"] * 8
+    texts = [Written("a dog barks then a zzz rings", None)] * 8
     batch = make_batch(scenes, rows, texts, vocabulary, rng, unknown_chance=0.9)
     assert (batch.inputs == UNK).sum() > 10
     assert (batch.targets != UNK).all()
@@ -69,6 +69,23 @@ def test_unknown_is_heard_but_never_said(scenes, vocabulary):
     assert (batch.targets[:, 2] == barks).all()
     assert (batch.targets[:, 5] == PAD).all()  # a word outside the vocabulary counts nothing
     assert batch.told_apart.any()
+
+
+def test_wrong_captions_stand_beside_those_that_have_one(scenes, vocabulary):
+    rng = np.random.default_rng(0)
+    texts = [
+        Written("a dog barks then a bell rings", "a bell rings then a dog barks"),
+        Written("a dog barks", None),
+        Written("a bell rings", "a bell rings while a dog is barking"),
+    ]
+    batch = make_batch(scenes, np.array([0, 2, 4]), texts, vocabulary, rng, unknown_chance=0.0)
+    assert batch.wrong_rows.tolist() == [0, 2]
+    wrong = ("a bell rings then a dog barks", "a bell rings while a dog is barking")
+    for text, targets in zip(wrong, batch.wrong_targets, strict=True):
+        ids = [*vocabulary.encode(text), EOS]
+        assert targets.tolist() == ids + [PAD] * (len(targets) - len(ids))
+    assert batch.inputs.shape[0] == 3
+    assert batch.wrong_inputs.shape[1] == batch.inputs.shape[1]
 
 
 def test_an_epoch_holds_every_scene(scenes, vocabulary):

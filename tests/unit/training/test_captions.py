@@ -13,11 +13,11 @@ from audiosearch.training.captions import (
     PHRASES,
     Description,
     Relation,
-    says_at_once,
     write_caption,
 )
 from audiosearch.training.labels import TAGS_OF_LABEL
 from audiosearch.training.made_sounds import MAKERS
+from audiosearch.training.sentences import says_at_once
 from audiosearch.training.sound_phrases import SOUND_OF_LABEL
 
 PHRASE_OWNER = {phrase: sound for sound, p in PHRASES.items() for phrase in (*p.clauses, *p.nouns)}

@@ -15,6 +15,7 @@ from audiosearch.training.ranking import (  # noqa: E402
     log_likelihood,
     ranking_loss,
     told_apart,
+    wording_loss,
 )
 
 DOG_BELL = Description(Relation.SEQUENCE, ("dog", "bell"))
@@ -101,3 +102,18 @@ def test_log_likelihood_counts_only_words():
     log_p = torch.zeros(1, 3, 4).log_softmax(dim=2)
     targets = torch.tensor([[2, 3, 0]])
     assert float(log_likelihood(log_p, targets, ignored=0)) == pytest.approx(2 * math.log(1 / 4))
+
+
+def test_a_wrong_caption_is_compared_by_the_word():
+    """Two words of one nat each against four of one: neither is likelier; the sound counts."""
+    own = torch.full((3, 4, 5), -1.0)
+    wrong = torch.full((3, 4, 5), -1.0)
+    wrong[1] = -2.0
+    targets = torch.tensor([[1, 2, 0, 0]] * 3)
+    wrong_targets = torch.tensor([[1, 2, 3, 4]] * 3)
+    for heard, chance in (
+        ([True, False, False], 0.5),
+        ([False, True, False], 1 / (1 + math.exp(-2))),
+    ):
+        loss = wording_loss(own, targets, wrong, wrong_targets, torch.tensor(heard), ignored=0)
+        assert float(loss) == pytest.approx(-math.log(chance), abs=1e-6)
