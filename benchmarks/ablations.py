@@ -87,7 +87,9 @@ class TestScenes:
 
 def variants(config: DecoderConfig, *, epochs: int) -> dict[str, Variant]:
     """The recipe as it is, then with one thing changed each time."""
-    recipe = replace(STARTER_DECODER, epochs=epochs, batch=BATCH, warm_up=WARM_UP)
+    recipe = replace(
+        STARTER_DECODER, epochs=epochs, batch=BATCH, warm_up=WARM_UP, wording_epochs=epochs // 3
+    )
     mixing = replace(
         recipe,
         mixup_alpha=PAPER_CLOTHO.mixup_alpha,
@@ -102,6 +104,7 @@ def variants(config: DecoderConfig, *, epochs: int) -> dict[str, Variant]:
         "2 layers of 128": Variant(recipe, replace(config, layers=2, dim=128, feedforward=384)),
         "a quarter of the scenes": Variant(replace(recipe, epochs=4 * epochs), config, part=4),
         "without the ranking term": Variant(unranked, config),
+        "without wrong captions": Variant(replace(recipe, wording_weight=0.0), config),
         "without frame positions": Variant(recipe, replace(config, frame_positions=0)),
         "half of the scenes": Variant(replace(recipe, epochs=2 * epochs), config, part=2),
     }
