@@ -65,14 +65,14 @@ SHORT_TRIPLES = ("{sa} then {sb} then {sc}",)
 SHORT_BACKGROUNDS = ("{x} in {sz}", "{x} with {sz}", "{x} over {sz}")
 SHORT_SHARE = 0.2
 """How many captions are short."""
-AT_ONCE = ("while", "as", "during", "together with", "at the same time")
-"""Words that say that two sounds overlap; "and" and "with" leave it open."""
 OPENINGS = ("the sound of {na}", "sound of {na}", "{na} is heard", "{na} can be heard")
 COUNTS = {2: ("twice", "two times"), 3: ("three times",), 4: ("four times", "several times")}
 THEN: Final = ("then", "and then", "followed by", "before", "after")
 """Words that say of any two sounds that one comes after the other."""
 WHILE: Final = ("while", "as", "during", "together with")
 """Words that say of any two sounds that they overlap."""
+AT_ONCE: Final = (*WHILE, "at the same time")
+"""All words that say it; "and" and "with" leave it open."""
 
 _SLOT: Final = re.compile(r"\{[ns]?[abc]\}")
 
