@@ -215,6 +215,16 @@ class Planner:
     def _together(self) -> list[Scene]:
         """Two events at once, and the same two in a row."""
         clips = self._draw(2)
+        placed = self._side_by_side(clips) if self.rng.random() < 0.5 else self._within(clips)
+        names = self._names(clips)
+        layout, _ = self._sequence(clips, high_s=4.5)
+        return [
+            self._scene(placed, Description(Relation.TOGETHER, names)),
+            self._scene(layout, Description(Relation.SEQUENCE, names)),
+        ]
+
+    def _side_by_side(self, clips: list[int]) -> list[Placed]:
+        """Both for some seconds, repeated where a clip is too short, begun at nearly one time."""
         total = int(SCENE_S * self.rate)
         lead = int(self.rng.integers(self.rate))
         placed = []
@@ -223,11 +233,18 @@ class Planner:
             count = max(count, min(total, int(self.rng.uniform(3.0, 6.0) * self.rate)))
             at = min(lead + int(self.rng.uniform(0, 0.6) * self.rate), total - count)
             placed.append(Placed(clip, start, count, max(0, at), self._gain()))
-        names = self._names(clips)
-        layout, _ = self._sequence(clips, high_s=4.5)
+        return placed
+
+    def _within(self, clips: list[int]) -> list[Placed]:
+        """Each once, the shorter somewhere within the longer: a bark while a car drives by."""
+        parts = [self._stretch(clip, low_s=1.5, high_s=8.0) for clip in clips]
+        longest = max(count for _, count in parts)
+        lead = int(self.rng.integers(int(SCENE_S * self.rate) - longest + 1))
         return [
-            self._scene(placed, Description(Relation.TOGETHER, names)),
-            self._scene(layout, Description(Relation.SEQUENCE, names)),
+            Placed(
+                clip, start, count, lead + int(self.rng.integers(longest - count + 1)), self._gain()
+            )
+            for clip, (start, count) in zip(clips, parts, strict=True)
         ]
 
     def _background(self, clip: int) -> Placed:

@@ -75,6 +75,16 @@ def test_two_events_at_once_have_a_twin_in_which_they_come_in_a_row(scenes):
         assert first.at < second.at + second.count
 
 
+def test_of_two_events_at_once_the_shorter_often_lies_within_the_longer(scenes):
+    inside = []
+    for scene in scenes:
+        if scene.description.relation is Relation.TOGETHER:
+            short, long = sorted(scene.placed, key=lambda placed: placed.count)
+            end = short.at + short.count
+            inside.append(long.at <= short.at and end <= long.at + long.count)
+    assert 0.4 < np.mean(inside) < 1
+
+
 def _relations(pair):
     return {scene.description.relation for scene in pair}
 
