@@ -23,7 +23,7 @@ from audiosearch.training.convnext import ConvNext
 from audiosearch.training.frontend import STARTER_FRONTEND, LogMel
 from audiosearch.training.material import Material, Samples
 from audiosearch.training.rendering import render
-from audiosearch.training.scenes import Scene
+from audiosearch.training.scene_plan import Scene
 
 BATCH = 32
 REPORT_EVERY = 1000

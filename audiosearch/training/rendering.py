@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from audiosearch.training.material import Material, Samples
-from audiosearch.training.scenes import Placed, Scene
+from audiosearch.training.scene_plan import Placed, Scene
 
 EVENT_DB = -25.0  # level that every stretch is brought to before its own gain
 

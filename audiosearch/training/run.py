@@ -27,7 +27,8 @@ from audiosearch.training.features import SceneFeatures, encode_scenes
 from audiosearch.training.frontend import STARTER_FRONTEND
 from audiosearch.training.instruments import render_instruments
 from audiosearch.training.material import Material, gather_material
-from audiosearch.training.scenes import Planner, Scene
+from audiosearch.training.scene_plan import Scene
+from audiosearch.training.scenes import Planner
 
 
 @dataclass(frozen=True)

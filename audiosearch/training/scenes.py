@@ -10,44 +10,13 @@ networks, and opens no sound: that is `rendering`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 import numpy as np
 
 from audiosearch.training.captions import Description, Relation, sound_of
 from audiosearch.training.labels import tags_of
 from audiosearch.training.material import BACKGROUND_SOUNDS, COUNTABLE_SOUNDS, Material
-
-SCENE_S = 10.0
-
-
-@dataclass(frozen=True)
-class Placed:
-    """A stretch of a clip at its place in a scene; all counts in samples."""
-
-    clip: int
-    start: int
-    """Where the stretch starts in its clip."""
-    count: int
-    """How long it lasts in the scene; a shorter stretch of the clip is repeated to fill it."""
-    at: int
-    """Where it starts in the scene."""
-    gain_db: float
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A planned scene."""
-
-    length: int
-    """In samples."""
-    placed: tuple[Placed, ...]
-    """Events in order of time, then the background if there is one."""
-    description: Description
-    twin: int | None
-    """The index of the scene with the same two events at other times, if there is one."""
-    seed: int
-    """Of its level, bandwidth and noise."""
+from audiosearch.training.scene_plan import SCENE_S, Placed, Scene
 
 
 class Planner:
@@ -77,10 +46,12 @@ class Planner:
         scenes: list[Scene] = []
         while len(scenes) < count:
             made = makers[int(self.rng.choice(len(makers), p=shares / shares.sum()))]()
+            if self.rng.random() < 0.5:
+                made = [self._cut(scene) for scene in made]
             if len(made) == 2:
                 made = [
-                    _with_twin(made[0], len(scenes) + 1),
-                    _with_twin(made[1], len(scenes)),
+                    made[0].with_twin(len(scenes) + 1),
+                    made[1].with_twin(len(scenes)),
                 ]
             scenes += made
         return scenes
@@ -91,7 +62,7 @@ class Planner:
         while len(scenes) < count:
             first, second = self.pair()
             at = len(scenes)
-            scenes += [_with_twin(first, at + 1), _with_twin(second, at)]
+            scenes += [first.with_twin(at + 1), second.with_twin(at)]
         return scenes
 
     def _draw(self, count: int, allowed: frozenset[str] | None = None) -> list[int]:
@@ -131,6 +102,16 @@ class Planner:
             twin=None,
             seed=int(self.rng.integers(2**31)),
         )
+
+    def _cut(self, scene: Scene) -> Scene:
+        """A scene of several sounds without most of the silence around them.
+
+        Were there none such, a window of less than ten seconds would always hold a single sound.
+        """
+        if len(scene.placed) == 1:
+            return scene
+        before, after = (int(seconds * self.rate) for seconds in self.rng.uniform(0, 0.5, 2))
+        return scene.cut(before=before, after=after)
 
     def _stretch(self, clip: int, *, low_s: float, high_s: float) -> tuple[int, int]:
         """Where a stretch of the clip's loud part starts, and how long it is."""
@@ -288,7 +269,3 @@ class Planner:
         placed = [Placed(clip, first, count, at + i * pace, gain_db) for i in range(times)]
         what = Description(Relation.REPEATED, self._names([clip]), count=times)
         return [self._scene(placed, what)]
-
-
-def _with_twin(scene: Scene, twin: int) -> Scene:
-    return replace(scene, twin=twin)

@@ -38,7 +38,7 @@ from audiosearch.training.export import (
 from audiosearch.training.figures import TrainedModel, label_figures, scene_figures
 from audiosearch.training.frontend import STARTER_FRONTEND
 from audiosearch.training.run import Run, load_encoder, open_sounds, scenes_of, split_scenes
-from audiosearch.training.scenes import Scene
+from audiosearch.training.scene_plan import Scene
 from audiosearch.training.tagging import evaluate_tagging
 from audiosearch.training.train_decoder import DecoderTrainer
 from audiosearch.training.train_encoder import EncoderTrainer

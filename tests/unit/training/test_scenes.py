@@ -85,6 +85,26 @@ def test_of_two_events_at_once_the_shorter_often_lies_within_the_longer(scenes):
     assert 0.4 < np.mean(inside) < 1
 
 
+def test_scenes_of_several_sounds_are_whole_windows_or_as_long_as_their_events(scenes):
+    lengths = {relation: [] for relation in Relation}
+    for scene in scenes:
+        if len(scene.placed) == 1:
+            continue
+        lengths[scene.description.relation].append(scene.length)
+        events = scene.placed[: -1 if scene.description.background else None]
+        first = min(event.at for event in events)
+        last = max(event.at + event.count for event in events)
+        assert first >= 0
+        assert last <= scene.length + RATE // 10
+        if scene.length < 10 * RATE:
+            assert first <= RATE // 2
+            assert scene.length - last <= RATE // 2
+        if scene.description.background:
+            assert (scene.placed[-1].at, scene.placed[-1].count) == (0, scene.length)
+    for found in lengths.values():
+        assert 0.2 < np.mean(np.array(found) == 10 * RATE) < 0.8
+
+
 def _relations(pair):
     return {scene.description.relation for scene in pair}
 
