@@ -59,6 +59,12 @@ STAGES = (
     "FluidSynth.  [default: no instruments]",
 )
 @click.option(
+    "--dictionary",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Explain rare words to the text tower from this folder of WordNet (Debian's "
+    "wordnet-base: /usr/share/wordnet).  [default: no explanations]",
+)
+@click.option(
     "--bundle",
     type=click.Path(file_okay=False, path_type=Path),
     help="Where export writes the bundle.  [default: OUT/bundle]",
@@ -77,6 +83,7 @@ def main(
     seed: int,
     hold_out_fold: str,
     sound_font: Path | None,
+    dictionary: Path | None,
     bundle: Path | None,
     threads: int,
     resume: bool,
@@ -90,6 +97,7 @@ def main(
         seed=seed,
         hold_out_fold=hold_out_fold,
         sound_font=sound_font,
+        dictionary=dictionary,
     )
     chosen = STAGES if stage == "all" else (stage,)
     out.mkdir(parents=True, exist_ok=True)

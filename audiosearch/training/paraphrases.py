@@ -12,7 +12,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from audiosearch.training.captions import PHRASES, Phrases
+from audiosearch.training.distil import Floats, Teacher
 
 
 def read_paraphrases(table: str) -> dict[str, Phrases]:
@@ -34,3 +37,22 @@ PARAPHRASES: Mapping[str, Phrases] = PHRASES | read_paraphrases(
 def every_paraphrase() -> list[str]:
     """All of them, of all sounds."""
     return [text for phrases in PARAPHRASES.values() for text in phrases.names]
+
+
+def sound_meanings(teacher: Teacher) -> Floats:
+    """One unit vector `(n_sounds, dim)` a sound: between its names and its paraphrases.
+
+    Args:
+        teacher: Texts to unit vectors.
+    """
+    means = []
+    for sound, phrases in PHRASES.items():
+        usual = _mean_meaning(teacher, [*phrases.clauses, *phrases.nouns])
+        mean = usual + _mean_meaning(teacher, list(PARAPHRASES[sound].names))
+        means.append(mean / np.linalg.norm(mean))
+    return np.stack(means)
+
+
+def _mean_meaning(teacher: Teacher, texts: list[str]) -> Floats:
+    mean = teacher(texts).mean(axis=0)
+    return np.asarray(mean / np.linalg.norm(mean))

@@ -43,6 +43,8 @@ class Run:
     synthetic_per_label: int = 60
     sound_font: Path | None = None
     """A General MIDI sound font to render instruments from; None: no instruments."""
+    dictionary: Path | None = None
+    """WordNet's folder, whose definitions say what rare words mean; None: they are not told."""
     training_scenes: int = 24_000
     validation_scenes: int = 300
     calibration_scenes: int = 150

@@ -6,14 +6,18 @@ In: a `Run` whose encoder is trained, and for bridges its decoder. Out: files in
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from audiosearch.model.text import SPECIAL_TOKENS
 from audiosearch.training.bridges import STARTER_BRIDGES, build_bridges, write_bridges
 from audiosearch.training.captions import every_phrase
 from audiosearch.training.checkpoints import Progress, Report, load_state
+from audiosearch.training.definitions import STARTER_DEFINITIONS, define
+from audiosearch.training.dictionary import Dictionary
 from audiosearch.training.distil import (
     STARTER_DISTIL,
+    Floats,
     distil,
     english_pieces,
     load_sentences,
@@ -25,7 +29,7 @@ from audiosearch.training.distil_texts import (
     paraphrase_texts,
     study_texts,
 )
-from audiosearch.training.paraphrases import every_paraphrase
+from audiosearch.training.paraphrases import every_paraphrase, sound_meanings
 from audiosearch.training.run import Run, load_encoder, split_scenes
 from audiosearch.training.scene_tags import scene_logits
 from audiosearch.training.stopwords import STOP_WORDS
@@ -41,19 +45,42 @@ def learn_words(run: Run, *, report: Report) -> Path:
         return finished
     folder = teacher_folder()
     words = teacher_words(folder)
+    network = open_teacher(folder)
+
+    def teacher(texts: Sequence[str]) -> Floats:
+        return teach(texts, network, folder=run.folder / "teacher", report=report)
+
     phrases = [*every_phrase(), *every_paraphrase()]
     sound_words = collect_words(phrases)[len(SPECIAL_TOKENS) :]
-    pieces = english_pieces(words, (*sound_words, *EVERYDAY_WORDS))
+    own = (*sound_words, *EVERYDAY_WORDS)
+    pieces = english_pieces(words, own)
     whole = [word for word in pieces.pieces if word.isalpha()]
-    contents = [word for word in (*sound_words, *EVERYDAY_WORDS) if word not in STOP_WORDS]
+    contents = [word for word in own if word not in STOP_WORDS]
     captions = made_captions(count=run.study_texts // 5, seed=run.seed)
     made = study_texts(whole, contents, count=run.study_texts, seed=run.seed)
     typed = paraphrase_texts(every_paraphrase(), whole, count=run.study_texts // 4, seed=run.seed)
-    texts = list(dict.fromkeys((*whole, *phrases, *captions, *made, *typed)))
-    vectors = teach(texts, open_teacher(folder), folder=run.folder / "teacher", report=report)
+    texts = [*whole, *phrases, *captions, *made, *typed]
+    definitions = None
+    if run.dictionary is not None:
+        dictionary = Dictionary(run.dictionary)
+        definitions = define(
+            [*collect_words(texts), *dictionary.words()],
+            dictionary,
+            teacher,
+            sounds=sound_meanings(network),
+            known={*words[: STARTER_DEFINITIONS.common], *collect_words(every_phrase())},
+            recipe=STARTER_DEFINITIONS,
+        )
+        unlisted = [word for word in dictionary.words() if not pieces.holds(word)]
+        rare = definitions.sounding(unlisted)
+        pieces = english_pieces(words, (*own, *rare))
+        company = paraphrase_texts(rare, whole, count=run.study_texts // 4, seed=run.seed + 1)
+        texts += [*rare, *company]
+    texts = list(dict.fromkeys(texts))
+    vectors = teacher(texts)
     return distil(
         texts,
-        vectors,
+        vectors if definitions is None else definitions.explained(texts, vectors),
         pieces,
         recipe=STARTER_DISTIL,
         seed=run.seed,

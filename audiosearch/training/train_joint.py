@@ -34,7 +34,7 @@ from audiosearch.training.meaning import (
     SentenceConfig,
     SentenceTower,
 )
-from audiosearch.training.paraphrases import PARAPHRASES
+from audiosearch.training.paraphrases import PARAPHRASES, sound_meanings
 from audiosearch.training.tag_head import TagHead, TagHeadConfig
 
 Floats = npt.NDArray[np.float32]
@@ -138,7 +138,7 @@ class JointTrainer:
         self.recipe = recipe
         self.seed = seed
         self.folder = folder
-        prototypes = name_prototypes(sentences)
+        prototypes = sound_meanings(sentences.embed)
         self.network = JointSpace(
             TagHeadConfig(tags=training.logits.shape[1]),
             ConceptConfig(concepts=len(prototypes), sentence_dim=prototypes.shape[1]),
@@ -253,21 +253,6 @@ class JointTrainer:
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.epoch = int(state["epoch"])
-
-
-def name_prototypes(sentences: Sentences) -> Floats:
-    """One unit vector `(n_sounds, sentence_dim)` a sound: between its names and its paraphrases."""
-    means = []
-    for sound, phrases in PHRASES.items():
-        usual = _mean_meaning(sentences, [*phrases.clauses, *phrases.nouns])
-        mean = usual + _mean_meaning(sentences, list(PARAPHRASES[sound].names))
-        means.append(mean / np.linalg.norm(mean))
-    return np.stack(means)
-
-
-def _mean_meaning(sentences: Sentences, texts: list[str]) -> Floats:
-    mean = sentences.embed(texts).mean(axis=0)
-    return np.asarray(mean / np.linalg.norm(mean))
 
 
 def same_sounds(descriptions: list[Description]) -> Tensor:
