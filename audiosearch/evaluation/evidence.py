@@ -42,6 +42,7 @@ class Trial:
             relevant: (n_clips, n_captions) which belong together.
         """
         scorer = self.subject.scorer
+        tokens = [scorer.encode(text) for text in captions]
         table = loss_table(captions, heard, scorer=scorer, work=self.work, progress=self.progress)
         return Evidence(
             cross_entropies=table.cross_entropies,
@@ -50,7 +51,8 @@ class Trial:
             owners=heard.owners,
             relevant=relevant,
             weights=self.subject.bundle.score,
-            trust=np.array([scorer.trust(scorer.encode(text)) for text in captions]),
+            trust=np.array([scorer.trust(ids) for ids in tokens]),
+            known=np.array([scorer.known(ids) for ids in tokens]),
         )
 
     def cosines(self, captions: Sequence[str], heard: Heard) -> Floats | None:

@@ -68,6 +68,7 @@ class Evidence:
         relevant: (n_sounds, n_captions) which belong together.
         weights: of the combined score.
         trust: (n_captions,) how much the lift of each counts in it; all the same if None.
+        known: (n_captions,) share of content words that the decoder knows; all of them if None.
     """
 
     cross_entropies: Floats
@@ -77,6 +78,7 @@ class Evidence:
     relevant: Bools
     weights: Score
     trust: Doubles | None = None
+    known: Doubles | None = None
 
     def lifts(self) -> Doubles:
         """(n_windows, n_captions) nats a word that the sound adds."""
@@ -99,7 +101,9 @@ class Evidence:
         rows = slice(None) if sample is None else sample
         likeness = None
         if self.cosine is not None:
-            likeness = Likeness(cosines=self.cosine, scales=ScaleTable.of(self.cosine[rows]))
+            known = np.ones(self.cosine.shape[1]) if self.known is None else self.known
+            near = ScaleTable.of(self.cosine[rows])
+            likeness = Likeness(cosines=self.cosine, scales=near, known=known)
         return costs(
             how,
             cross_entropies=self.cross_entropies,

@@ -50,11 +50,14 @@ class CaptionScorer:
         """The token ids of `text`, cut to the words that the decoder has positions for."""
         return self.decoder.bundle.vocabulary.encode(text)[: self.max_words]
 
+    def known(self, caption: TokenIds) -> float:
+        """The share of a caption's content words that the decoder knows, 0..1."""
+        return self.decoder.bundle.vocabulary.known_share(caption)
+
     def trust(self, caption: TokenIds) -> float:
         """How much the lift of a caption counts in the score of this bundle."""
-        bundle = self.decoder.bundle
-        known = bundle.vocabulary.known_share(caption)
-        return bundle.score.trust(n_words=len(caption) + 1, known=known)
+        score = self.decoder.bundle.score
+        return score.trust(n_words=len(caption) + 1, known=self.known(caption))
 
     def word_log_probs(
         self, captions: Sequence[TokenIds], memory: Memory, *, sounds: Sequence[int] | None = None

@@ -58,6 +58,7 @@ class Weighed:
     cross_entropies: Floats  # nats a word
     lifts: Floats  # nats a word
     scores: Doubles  # 0..1
+    known: Doubles  # share of the content words that the decoder knows
     cosines: Floats | None = None
     vectors: Floats | None = None
 
@@ -80,7 +81,8 @@ def weigh(
         cosines = vectors @ unit_rows(joint[None])[0]
     trust = np.array([scorer.trust(ids) for ids in tokens])
     scores = scorer.decoder.bundle.score(lift=lifts, cosine=cosines, trust=trust)
-    return Weighed(cross_entropies, lifts, scores, cosines, vectors)
+    known = np.array([scorer.known(ids) for ids in tokens])
+    return Weighed(cross_entropies, lifts, scores, known, cosines, vectors)
 
 
 def tried(view: View, encoded: Encoded, *, limit: int) -> list[StoredText]:
@@ -187,6 +189,7 @@ def likeness_of(
     return Likeness(
         cosines=weighed.cosines[list(rows)],
         scales=scales.of_likeness(session, weighed.vectors[list(rows)], bundle_id=bundle_id),
+        known=weighed.known[list(rows)],
     )
 
 

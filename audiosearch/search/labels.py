@@ -144,6 +144,7 @@ class Labeller:
             whole.cross_entropies.reshape(shape).mean(axis=1),
             whole.lifts.reshape(shape).mean(axis=1),
             whole.scores.reshape(shape).mean(axis=1),
+            whole.known.reshape(shape).mean(axis=1),
             None if whole.cosines is None else whole.cosines.reshape(shape).mean(axis=1),
             # The mean of cosines is the cosine's product with the mean vector.
             None

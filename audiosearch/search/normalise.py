@@ -140,13 +140,17 @@ def _divided(values: Doubles, by: Doubles) -> Doubles:
 
 @dataclass(frozen=True, kw_only=True)
 class Likeness:
-    """How near captions are to sounds in the joint space: cosines (..., n_captions), their scales.
+    """How near captions are to sounds in the joint space, and what it has to stand in for.
 
-    `scales` is None where the library has no sounds to take them from.
+    Attributes:
+        cosines: (..., n_captions).
+        scales: of the cosines; None where the library has no sounds to take them from.
+        known: (n_captions,) share of each caption's content words that the decoder knows.
     """
 
     cosines: Values
     scales: ScaleTable | None
+    known: Values
 
 
 def costs(
@@ -177,10 +181,13 @@ def costs(
         return scales.scaled(values)
     if how is Normalise.ZSCORE:
         return scales.standard(values)
-    place = scales.place(values)
     if likeness is None or likeness.scales is None:
-        return place
-    return (place - likeness.scales.place(likeness.cosines)) / 2
+        return scales.place(values)
+    # What the decoder would say of words that it does not know: a cross-entropy as far below the
+    # caption's mean as its likeness is above its own. So nobody is favoured, whatever is known.
+    guessed = scales.mean - scales.deviation * likeness.scales.standard(likeness.cosines)
+    trusted = likeness.known * values + (1 - likeness.known) * guessed
+    return (scales.place(trusted) - likeness.scales.place(likeness.cosines)) / 2
 
 
 def ranked(cost: Doubles, *, cross_entropies: Values, ids: npt.NDArray[np.int64]) -> list[int]:

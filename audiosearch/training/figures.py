@@ -176,7 +176,8 @@ def scaled(cross_entropy: Matrix) -> Matrix:
 
 def mean_fit(scores: PairScores) -> Matrix:
     """`(n_scenes, n_texts)`: how well captions fit as the program ranks them, scaled over these."""
-    likeness = Likeness(cosines=scores.cosine, scales=ScaleTable.of(scores.cosine))
+    near = ScaleTable.of(scores.cosine)
+    likeness = Likeness(cosines=scores.cosine, scales=near, known=scores.known)
     cost = costs(
         Normalise.MEAN,
         cross_entropies=scores.cross_entropy,

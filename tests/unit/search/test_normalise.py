@@ -38,6 +38,8 @@ def test_table_3_min_max_makes_audio_to_text_right():
 
 
 COSINES = np.array([[0.5, 0.1, 0.2], [0.4, 0.3, 0.0], [0.3, 0.0, 0.1]])
+KNOWN = np.ones(3)
+SHARES = np.array([1.0, 0.5, 0.0])
 
 
 @pytest.mark.parametrize("how", list(Normalise))
@@ -49,7 +51,7 @@ def test_one_sound_at_a_time_is_as_all_at_once(how: Normalise):
             cross_entropies=losses,
             lifts=7.0 - losses,
             scales=scales,
-            likeness=Likeness(cosines=cosines, scales=near),
+            likeness=Likeness(cosines=cosines, scales=near, known=SHARES),
         )
         for losses, cosines in [(TABLE_3, COSINES), *zip(TABLE_3, COSINES, strict=True)]
     )
@@ -73,7 +75,7 @@ def test_the_mean_by_hand():
         cross_entropies=TABLE_3,
         lifts=-TABLE_3,
         scales=ScaleTable.of(TABLE_3),
-        likeness=Likeness(cosines=COSINES, scales=ScaleTable.of(COSINES)),
+        likeness=Likeness(cosines=COSINES, scales=ScaleTable.of(COSINES), known=KNOWN),
     )
     # The first caption and the first sound: 1.7 among 1.7, 2.1, 2.0 and 0.5 among 0.5, 0.4, 0.3.
     loss = 0.0 + 0.1 * (1.7 - 1.9333333) / np.std([1.7, 2.1, 2.0])
@@ -90,9 +92,37 @@ def test_a_caption_that_is_near_every_sound_is_not_favoured():
         cross_entropies=np.full((3, 2), 2.0),
         lifts=np.zeros((3, 2)),
         scales=ScaleTable.of(np.full((3, 2), 2.0)),
-        likeness=Likeness(cosines=cosines, scales=ScaleTable.of(cosines)),
+        likeness=Likeness(cosines=cosines, scales=ScaleTable.of(cosines), known=KNOWN[:2]),
     )
     assert found[0, 1] < found[0, 0] == 0
+
+
+def test_where_the_decoder_knows_no_word_the_likeness_stands_in_for_it():
+    def found(known, losses):
+        return costs(
+            Normalise.MEAN,
+            cross_entropies=losses,
+            lifts=np.zeros_like(losses),
+            scales=ScaleTable.of(TABLE_3),
+            likeness=Likeness(
+                cosines=COSINES, scales=ScaleTable.of(COSINES), known=np.array(known)
+            ),
+        )
+
+    of_unknown = found([0.0, 1.0, 1.0], TABLE_3)
+    assert of_unknown[:, 1:] == pytest.approx(found([1.0, 1.0, 1.0], TABLE_3)[:, 1:])
+    # The first sound is the likest to the first caption, by 1.22 deviations: 1.7 is as far below
+    # 1.93 as that, in deviations of 0.17, but for a little.
+    guessed = TABLE_3.copy()
+    near = COSINES[:, 0]
+    losses = TABLE_3[:, 0]
+    guessed[:, 0] = losses.mean() - losses.std() * (near - near.mean()) / near.std()
+    assert of_unknown == pytest.approx(found([1.0, 1.0, 1.0], guessed))
+    assert found([0.0, 1.0, 1.0], TABLE_3 + np.array([[5.0, 0.0, 0.0]])) == pytest.approx(
+        of_unknown
+    )
+    half = found([0.5, 1.0, 1.0], TABLE_3)
+    assert half == pytest.approx((of_unknown + found([1.0, 1.0, 1.0], TABLE_3)) / 2)
 
 
 @pytest.mark.parametrize("how", [Normalise.MINMAX, Normalise.ZSCORE, Normalise.MEAN])
@@ -102,7 +132,7 @@ def test_without_scales_the_lift_takes_their_place(how: Normalise):
         cross_entropies=TABLE_3,
         lifts=5.0 - TABLE_3,
         scales=None,
-        likeness=Likeness(cosines=COSINES, scales=None),
+        likeness=Likeness(cosines=COSINES, scales=None, known=KNOWN),
     )
     assert cost == pytest.approx(TABLE_3 - 5.0)
 
