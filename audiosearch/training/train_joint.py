@@ -54,7 +54,7 @@ class JointRecipe:
     """How many captions each scene has; each epoch takes the next."""
     other_words: float = 0.3
     """Share of the captions that are written in paraphrases."""
-    noise: float = 0.5
+    noise: float = 0.8
     """Length of the noise on a caption's meaning, itself of length 1."""
     first_scale: float = 1 / 0.07
     largest_scale: float = 100.0
