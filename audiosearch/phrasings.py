@@ -2,8 +2,10 @@
 
 For measuring whether a model knows words or meanings: the usual words are those that captions of
 open data sets and the grammar of the bundled model use; the other words avoid them, as a person may
-who types what comes to mind. No model is trained on the other words. In the table: name of the
-class = usual query | query in other words | name in other words.
+who types what comes to mind. No caption and no paraphrase that a model learns from holds a content
+word that only these have; to the text tower they are English words among all the others, of which
+no sound is known. In the table: name of the class = usual query | query in other words | name in
+other words.
 """
 
 from __future__ import annotations

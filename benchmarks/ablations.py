@@ -251,6 +251,7 @@ def _tell(progress: Progress) -> None:
 @click.option("--seed", default=1234, show_default=True)
 @click.option("--hold-out-fold", default="4", show_default=True)
 @click.option("--sound-font", type=click.Path(exists=True, path_type=Path))
+@click.option("--dictionary", type=click.Path(exists=True, path_type=Path), help="WordNet.")
 @click.option("--threads", default=1, show_default=True)
 def main(
     data: Path,
@@ -261,6 +262,7 @@ def main(
     seed: int,
     hold_out_fold: str,
     sound_font: Path | None,
+    dictionary: Path | None,
     threads: int,
 ) -> None:
     """Print the table, as far as it is known after each variant."""
@@ -271,6 +273,7 @@ def main(
         seed=seed,
         hold_out_fold=hold_out_fold,
         sound_font=sound_font,
+        dictionary=dictionary,
         training_scenes=scenes,
     )
     shared = Ablations(run, test_scenes=test_scenes, report=_tell)
