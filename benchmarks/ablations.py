@@ -88,7 +88,12 @@ class TestScenes:
 def variants(config: DecoderConfig, *, epochs: int) -> dict[str, Variant]:
     """The recipe as it is, then with one thing changed each time."""
     recipe = replace(
-        STARTER_DECODER, epochs=epochs, batch=BATCH, warm_up=WARM_UP, wording_epochs=epochs // 3
+        STARTER_DECODER,
+        epochs=epochs,
+        restarts=(),
+        batch=BATCH,
+        warm_up=WARM_UP,
+        wording_epochs=epochs // 3,
     )
     mixing = replace(
         recipe,

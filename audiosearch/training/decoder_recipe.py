@@ -12,6 +12,7 @@ import torch
 
 from audiosearch.training import augment
 from audiosearch.training.decoder import DecoderConfig, DecoderNetwork
+from audiosearch.training.schedules import cycle_of
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class DecoderRecipe:
     """Whether the optimiser uses its fused kernels: faster, the same up to rounding."""
     rate_by_epoch: bool = True
     """Whether the learning rate changes between epochs only, as published."""
+    restarts: tuple[int, ...] = ()
+    """Epochs at which the learning rate starts anew (https://arxiv.org/abs/1608.03983)."""
     warm_up: int = 0
     half_precision: bool = False
 
@@ -75,7 +78,7 @@ PAPER_AUDIOCAPS = DecoderRecipe(
     clip_norm=10.0,
 )
 STARTER_DECODER = DecoderRecipe(
-    epochs=15,
+    epochs=30,
     batch=64,
     learning_rate=1e-3,
     weight_decay=0.05,
@@ -85,12 +88,13 @@ STARTER_DECODER = DecoderRecipe(
     stripes=augment.STARTER_DECODER_STRIPES,
     ranking_weight=1.0,
     wording_weight=0.3,
-    wording_epochs=5,
+    wording_epochs=20,
     pool=16,
     silent_chance=0.1,
     unknown_chance=0.02,
     fused=True,
     rate_by_epoch=False,
+    restarts=(15,),
     warm_up=200,
     half_precision=True,
 )
@@ -130,7 +134,12 @@ def decoder_optimiser(network: DecoderNetwork, recipe: DecoderRecipe) -> torch.o
 
 
 def decoder_learning_rate(step: int, recipe: DecoderRecipe, *, steps_per_epoch: int) -> float:
-    """Half a cosine over all epochs, stepwise or smooth, after a linear warm-up."""
-    epoch = step // steps_per_epoch if recipe.rate_by_epoch else step / steps_per_epoch
-    rate = recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / recipe.epochs))
-    return rate * min(1.0, (step + 1) / recipe.warm_up) if recipe.warm_up else rate
+    """Half a cosine over all epochs, stepwise or smooth, after a linear warm-up.
+
+    The same from each restart on.
+    """
+    first, end = cycle_of(step / steps_per_epoch, recipe.restarts, recipe.epochs)
+    since = step - first * steps_per_epoch
+    epoch = since // steps_per_epoch if recipe.rate_by_epoch else since / steps_per_epoch
+    rate = recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / (end - first)))
+    return rate * min(1.0, (since + 1) / recipe.warm_up) if recipe.warm_up else rate

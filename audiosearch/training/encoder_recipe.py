@@ -5,13 +5,13 @@ In: nothing, or a network and a step. Out: recipes, an optimiser, a rate. It tra
 
 from __future__ import annotations
 
-import bisect
 import math
 from dataclasses import dataclass
 
 import torch
 
 from audiosearch.training.convnext import ConvNext
+from audiosearch.training.schedules import cycle_of
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,8 @@ PAPER_ENCODER = EncoderRecipe(
 
 def encoder_learning_rate(step: int, recipe: EncoderRecipe) -> float:
     """Linear warm-up, then half a cosine down to nothing; the same from each restart on."""
-    edges = (0, *(edge for edge in recipe.restarts if edge < recipe.steps), recipe.steps)
-    cycle = bisect.bisect_right(edges, step, hi=len(edges) - 1) - 1
-    since, length = step - edges[cycle], edges[cycle + 1] - edges[cycle]
+    first, end = cycle_of(step, recipe.restarts, recipe.steps)
+    since, length = step - first, end - first
     if since < recipe.warm_up:
         return recipe.learning_rate * (since + 1) / recipe.warm_up
     done = (since - recipe.warm_up) / max(1, length - recipe.warm_up)
