@@ -8,12 +8,15 @@ regression. It knows no networks.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from audiosearch.errors import AudiosearchError
 from audiosearch.training.captions import Description
 from audiosearch.training.export import ScoreSettings
 from audiosearch.training.scoring import PairScores
@@ -34,6 +37,8 @@ class Trials:
     """`(n_sounds, n_texts)` True where the text is about the sound."""
     wrong: Flags
     """`(n_sounds, n_texts)` True where text and sound have nothing in common."""
+    name: str = ""
+    """What is asked: scenes, or single sounds in some wording."""
 
     def of_texts(self, columns: npt.NDArray[np.int64]) -> Trials:
         """The trial with some of the texts only."""
@@ -45,7 +50,31 @@ class Trials:
             words=scores.words[columns],
             known=scores.known[columns],
         )
-        return Trials(some, self.right[:, columns], self.wrong[:, columns])
+        return replace(
+            self, scores=some, right=self.right[:, columns], wrong=self.wrong[:, columns]
+        )
+
+
+@dataclass(frozen=True)
+class ThresholdErrors:
+    """What a least score would do on the sounds that the score was fitted on."""
+
+    min_score: float
+    present_refused: float
+    absent_answered: float
+
+
+@dataclass(frozen=True)
+class MixFigures:
+    """What a mix of lift and cosine is worth, by the name of the trial."""
+
+    words_power: float
+    joint: float
+    """How much cosine is added to a lift of 1."""
+    reciprocal_rank: dict[str, float]
+    """Mean over texts, of the best right sound."""
+    balanced_error: dict[str, float]
+    """Where as many present things are refused as absent ones answered."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +88,17 @@ class Calibration:
     """Share of texts for which some wrong sound reaches it: a library without what they ask for."""
     library: int
     """How many sounds were searched for that, in all trials."""
+    thresholds: tuple[ThresholdErrors, ...]
+    """The curve that the least score was chosen from."""
+    mixes: tuple[MixFigures, ...]
+    """The curve that the weights of lift and cosine were chosen from."""
+
+    def text(self) -> str:
+        """One line for the log."""
+        return (
+            f"{self.score}; present_refused {self.present_refused:.3f}, "
+            f"absent_answered {self.absent_answered:.3f}, library {self.library}"
+        )
 
 
 def unrelated(descriptions: list[Description]) -> Flags:
@@ -73,12 +113,14 @@ def _all_sounds(what: Description) -> tuple[str, ...]:
 
 def scene_trials(scores: PairScores, descriptions: list[Description]) -> Trials:
     """Scenes with a caption each; scene i and text i belong together."""
-    return Trials(scores, np.eye(len(descriptions), dtype=np.bool_), unrelated(descriptions))
+    right = np.eye(len(descriptions), dtype=np.bool_)
+    return Trials(scores, right, unrelated(descriptions), name="scenes")
 
 
 def calibrate(trials: Sequence[Trials]) -> Calibration:
     """Fit the score on trials, each of which counts the same."""
-    power, share = best_mix(trials)
+    mixes = mix_curve(trials)
+    power, share = best_mix(mixes)
     chosen, truth, weight = [], [], []
     for trial in trials:
         present, hardest = _evidence(trial, power, share)
@@ -90,18 +132,21 @@ def calibrate(trials: Sequence[Trials]) -> Calibration:
         np.concatenate(chosen), np.concatenate(truth), scale * np.concatenate(weight)
     )
     pairs = [_probabilities(trial, power, share, slope, bias) for trial in trials]
-    threshold = balanced_threshold(pairs)
+    thresholds = threshold_curve(pairs)
+    best = balanced_threshold(thresholds)
     return Calibration(
         score=ScoreSettings(
             lift=round(slope, 4),
             joint=round(share * slope, 4),
             bias=round(bias, 4),
-            min_score=threshold,
+            min_score=best.min_score,
             words_power=power,
         ),
-        present_refused=float(np.mean([(present < threshold).mean() for present, _ in pairs])),
-        absent_answered=float(np.mean([(absent >= threshold).mean() for _, absent in pairs])),
+        present_refused=best.present_refused,
+        absent_answered=best.absent_answered,
         library=sum(len(trial.right) for trial in trials),
+        thresholds=thresholds,
+        mixes=mixes,
     )
 
 
@@ -133,7 +178,25 @@ def _probabilities(
     return one, other
 
 
-def best_mix(trials: Sequence[Trials]) -> tuple[float, float]:
+def mix_curve(trials: Sequence[Trials]) -> tuple[MixFigures, ...]:
+    """What every power of the number of words and share of cosine that is tried is worth."""
+    lift = np.concatenate([trial.scores.lift.ravel() for trial in trials]).std()
+    cosine = np.concatenate([trial.scores.cosine.ravel() for trial in trials]).std()
+    unit = float(lift / max(cosine, 1e-9))
+    shares = [0.0, *(unit * np.geomspace(1 / 16, 8, 22))]
+    return tuple(_mix_figures(trials, power, share) for power in POWERS for share in shares)
+
+
+def _mix_figures(trials: Sequence[Trials], power: float, share: float) -> MixFigures:
+    ranks, errors = {}, {}
+    for trial in trials:
+        ranks[trial.name] = mean_reciprocal_rank(_mixed(trial.scores, power, share), trial.right)
+        present, hardest = _evidence(trial, power, share)
+        errors[trial.name] = balanced_error(present, hardest.max(axis=0))
+    return MixFigures(power, float(share), ranks, errors)
+
+
+def best_mix(mixes: Sequence[MixFigures]) -> tuple[float, float]:
     """The power of the number of words, and how much cosine to add, that rank and refuse best.
 
     A mix is as good for a trial as the mean reciprocal rank of a right sound less the share of
@@ -141,21 +204,15 @@ def best_mix(trials: Sequence[Trials]) -> tuple[float, float]:
     that is nowhere far from the best for a trial. Reversed twins are among the scenes, so evidence
     that is deaf to order is held back where sentences are long enough to tell of order.
     """
-    lift = np.concatenate([trial.scores.lift.ravel() for trial in trials]).std()
-    cosine = np.concatenate([trial.scores.cosine.ravel() for trial in trials]).std()
-    unit = float(lift / max(cosine, 1e-9))
-    shares = [0.0, *(unit * np.geomspace(1 / 16, 8, 22))]
-    mixes = [(power, share) for power in POWERS for share in shares]
-    merits = np.array([[_merit(trial, *mix) for trial in trials] for mix in mixes])
+    merits = np.array(
+        [
+            [mix.reciprocal_rank[name] - mix.balanced_error[name] for name in mix.balanced_error]
+            for mix in mixes
+        ]
+    )
     regrets = (merits.max(axis=0) - merits).max(axis=1)
-    power, share = mixes[int(np.argmin(regrets))]
-    return float(power), float(share)
-
-
-def _merit(trial: Trials, power: float, share: float) -> float:
-    rank = mean_reciprocal_rank(_mixed(trial.scores, power, share), trial.right)
-    present, hardest = _evidence(trial, power, share)
-    return rank - balanced_error(present, hardest.max(axis=0))
+    chosen = mixes[int(np.argmin(regrets))]
+    return chosen.words_power, chosen.joint
 
 
 def balanced_error(present: Doubles, absent: Doubles) -> float:
@@ -193,14 +250,47 @@ def fit_logistic(evidence: Doubles, truth: Doubles, weight: Doubles) -> tuple[fl
     return float(beta[0]), float(beta[1])
 
 
-def balanced_threshold(pairs: Sequence[tuple[Doubles, Doubles]]) -> float:
-    """The two-digit threshold with the smallest of the larger error share, means over trials."""
-    candidates = np.arange(1, 100) / 100
-    errors = [
-        max(
-            np.mean([(present < t).mean() for present, _ in pairs]),
-            np.mean([(absent >= t).mean() for _, absent in pairs]),
+def threshold_curve(pairs: Sequence[tuple[Doubles, Doubles]]) -> tuple[ThresholdErrors, ...]:
+    """Both errors at all two-digit thresholds, means over trials.
+
+    Args:
+        pairs: of each trial the scores of the best right sounds and of the best wrong ones.
+    """
+    return tuple(
+        ThresholdErrors(
+            min_score=at / 100,
+            present_refused=float(np.mean([(present < at / 100).mean() for present, _ in pairs])),
+            absent_answered=float(np.mean([(absent >= at / 100).mean() for _, absent in pairs])),
         )
-        for t in candidates
-    ]
-    return float(candidates[int(np.argmin(errors))])
+        for at in range(1, 100)
+    )
+
+
+def balanced_threshold(curve: Sequence[ThresholdErrors]) -> ThresholdErrors:
+    """The first threshold with the smallest of the larger error share."""
+    return min(curve, key=lambda one: max(one.present_refused, one.absent_answered))
+
+
+def read_calibration(path: Path) -> Calibration:
+    """What the stage `calibrate` has written.
+
+    Raises:
+        AudiosearchError: it has written nothing yet.
+    """
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise AudiosearchError(
+            "the score is not calibrated", path=path, remedy="run the stage `calibrate` first"
+        ) from error
+    nested = {
+        "score": ScoreSettings(**stored["score"]),
+        "thresholds": tuple(ThresholdErrors(**one) for one in stored["thresholds"]),
+        "mixes": tuple(MixFigures(**one) for one in stored["mixes"]),
+    }
+    return Calibration(**(stored | nested))
+
+
+def write_calibration(fitted: Calibration, path: Path) -> None:
+    """Write it as JSON: for later stages, and beside the bundle for people."""
+    path.write_text(json.dumps(asdict(fitted), indent=1) + "\n", encoding="utf-8")

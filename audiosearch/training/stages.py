@@ -14,9 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from audiosearch.errors import AudiosearchError
 from audiosearch.training.bridges import read_bridges
-from audiosearch.training.calibrate import Calibration, calibrate, scene_trials
+from audiosearch.training.calibrate import (
+    calibrate,
+    read_calibration,
+    scene_trials,
+    write_calibration,
+)
 from audiosearch.training.captions import PHRASES, every_phrase, sound_of, write_caption
 from audiosearch.training.checkpoints import Progress, Report, load_state
 from audiosearch.training.convnext import starter_config
@@ -52,6 +56,7 @@ DESCRIPTION = (
     "trained from open recordings on two CPU cores."
 )
 CLIP_COLUMNS = ("path", "label", "source", "group", "licence", "attribution")
+CALIBRATION_FILE = "calibration.json"  # in the folder of the run, and beside the bundle
 TUNED = "tuned"  # what the list of clips calls those that the score was fitted on
 
 
@@ -108,15 +113,16 @@ def calibrate_score(run: Run, *, report: Report) -> Path:
     if clips:
         trials += by_wording(*hear_singles(model, sounds, clips, names=False, report=report))
     fitted = calibrate(trials)
-    path = run.folder / "calibration.json"
-    path.write_text(json.dumps(asdict(fitted), indent=1) + "\n", encoding="utf-8")
-    report(Progress("calibrate", 1, 1, f"{fitted}; wrote {path}"))
+    path = run.folder / CALIBRATION_FILE
+    write_calibration(fitted, path)
+    report(Progress("calibrate", 1, 1, f"{fitted.text()}; wrote {path}"))
     return path
 
 
 def export(run: Run, *, bundle: Path, report: Report) -> Path:
     """Stage 7: the bundle, checked against torch."""
-    score = _calibration(run).score
+    calibration = read_calibration(run.folder / CALIBRATION_FILE)
+    score = calibration.score
     model = load_model(run, score=score)
     tags = load_state(run.folder / "encoder.pt")["tags"]
     facts = BundleFacts(
@@ -140,13 +146,14 @@ def export(run: Run, *, bundle: Path, report: Report) -> Path:
     )
     path = export_bundle(networks, facts, path=bundle)
     _write_clip_list(open_sounds(run), path / "clips.csv")
+    write_calibration(calibration, path / CALIBRATION_FILE)
     report(Progress("export", 1, 1, f"wrote {path}"))
     return path
 
 
 def evaluate(run: Run, *, report: Report) -> Path:
     """The figures of the model card, on the test split."""
-    model = load_model(run, score=_calibration(run).score)
+    model = load_model(run, score=read_calibration(run.folder / CALIBRATION_FILE).score)
     sounds = open_sounds(run)
     tags = tuple(load_state(run.folder / "encoder.pt")["tags"])
     clips = _phrased(sounds, Split.TEST)
@@ -207,14 +214,3 @@ def _words(scenes: list[Scene], seed: int) -> tuple[str, ...]:
     rng = _caption_rng(seed)
     captions = [write_caption(rng, scene.description) for scene in scenes]
     return collect_words([*captions, *every_phrase()])
-
-
-def _calibration(run: Run) -> Calibration:
-    path = run.folder / "calibration.json"
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise AudiosearchError(
-            "the score is not calibrated", path=path, remedy="run the stage `calibrate` first"
-        ) from error
-    return Calibration(**(stored | {"score": ScoreSettings(**stored["score"])}))

@@ -8,7 +8,7 @@ cross-entropy, by the joint space and by both.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -57,7 +57,10 @@ def hear_singles(
 def by_wording(trials: Trials, queries: Sequence[Query]) -> list[Trials]:
     """The trials of each wording by themselves, in order of appearance."""
     wordings = np.array([query.wording for query in queries])
-    return [trials.of_texts(np.flatnonzero(wordings == one)) for one in dict.fromkeys(wordings)]
+    return [
+        replace(trials.of_texts(np.flatnonzero(wordings == one)), name=str(one))
+        for one in dict.fromkeys(wordings)
+    ]
 
 
 def wording_figures(

@@ -19,6 +19,7 @@ from audiosearch.model.bundle import load_bundle  # noqa: E402
 from audiosearch.training import run as training_run  # noqa: E402
 from audiosearch.training import stages, text_stages  # noqa: E402
 from audiosearch.training.__main__ import main  # noqa: E402
+from audiosearch.training.calibrate import read_calibration  # noqa: E402
 from audiosearch.training.convnext import starter_config  # noqa: E402
 from audiosearch.training.made_sounds import make_sound  # noqa: E402
 
@@ -111,6 +112,9 @@ def test_one_command_makes_a_bundle_and_its_figures(manifest, tmp_path):
     assert not tuned & {row["group"] for row in trained}
     assert {row["split"] for row in listed} == {"train", "tuned"}
     assert {row["licence"] for row in listed} == {"CC0"}
+    fitted = read_calibration(out / "bundle" / "calibration.json")
+    assert fitted.score.min_score == bundle.score.min_score
+    assert {*fitted.mixes[0].balanced_error} == {"scenes", "usual", "other"}
     figures = json.loads((out / "figures.json").read_text())
     assert figures["tagging"]["clips"] == 6 * 3
     assert 0 <= figures["scenes"]["order"] <= 1

@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
+from audiosearch.errors import AudiosearchError
 from audiosearch.training.calibrate import (
     Trials,
     balanced_error,
@@ -15,8 +16,11 @@ from audiosearch.training.calibrate import (
     calibrate,
     fit_logistic,
     mean_reciprocal_rank,
+    mix_curve,
+    read_calibration,
     scene_trials,
     unrelated,
+    write_calibration,
 )
 from audiosearch.training.captions import Description, Relation
 from audiosearch.training.figures import order_accuracy, recall, scaled
@@ -51,14 +55,15 @@ def _of_own(lift, cosine):
 def test_evidence_that_only_misleads_gets_no_share():
     rng = np.random.default_rng(0)
     lift = np.eye(60) + 0.3 * rng.standard_normal((60, 60))
-    assert best_mix(_of_own(lift, -np.eye(60) + 0.3 * rng.standard_normal((60, 60))))[1] == 0
+    misleading = -np.eye(60) + 0.3 * rng.standard_normal((60, 60))
+    assert best_mix(mix_curve(_of_own(lift, misleading)))[1] == 0
 
 
 def test_evidence_that_helps_gets_its_share():
     rng = np.random.default_rng(0)
     lift = np.eye(60) + 0.6 * rng.standard_normal((60, 60))
     cosine = np.eye(60) + 0.6 * rng.standard_normal((60, 60))
-    assert 0.3 < best_mix(_of_own(lift, cosine))[1] < 3
+    assert 0.3 < best_mix(mix_curve(_of_own(lift, cosine)))[1] < 3
 
 
 def test_errors_are_balanced_where_as_many_are_refused_as_answered():
@@ -89,18 +94,53 @@ def test_scenes_that_share_a_sound_are_related():
     assert (flags == flags.T).all()
 
 
-def test_calibration_parts_matches_from_others():
+def _fitted():
     rng = np.random.default_rng(1)
     what = _descriptions(100)
     same = ~unrelated(what)
     lift = np.where(same, 1.0, -0.5) + 0.2 * rng.standard_normal((100, 100))
     cosine = np.where(same, 0.6, 0.0) + 0.1 * rng.standard_normal((100, 100))
-    fitted = calibrate([scene_trials(_trials(lift, cosine, same, same).scores, what)])
+    return calibrate([scene_trials(_trials(lift, cosine, same, same).scores, what)])
+
+
+def test_calibration_parts_matches_from_others():
+    fitted = _fitted()
     assert fitted.score.lift > 0
     assert fitted.score.joint > 0
     assert 0 < fitted.score.min_score < 1
     assert fitted.present_refused < 0.05
     assert fitted.absent_answered < 0.05
+
+
+def test_the_curves_tell_why_the_score_is_as_it_is():
+    fitted = _fitted()
+    refused = [one.present_refused for one in fitted.thresholds]
+    answered = [one.absent_answered for one in fitted.thresholds]
+    assert refused == sorted(refused)
+    assert answered == sorted(answered, reverse=True)
+    chosen = fitted.thresholds[round(100 * fitted.score.min_score) - 1]
+    assert chosen.min_score == fitted.score.min_score
+    assert (chosen.present_refused, chosen.absent_answered) == (
+        fitted.present_refused,
+        fitted.absent_answered,
+    )
+    worst = [max(pair) for pair in zip(refused, answered, strict=True)]
+    assert max(chosen.present_refused, chosen.absent_answered) == min(worst)
+    merits = [mix.reciprocal_rank["scenes"] - mix.balanced_error["scenes"] for mix in fitted.mixes]
+    best = fitted.mixes[merits.index(max(merits))]
+    assert best.words_power == fitted.score.words_power
+    assert best.joint * fitted.score.lift == pytest.approx(fitted.score.joint, abs=1e-3)
+
+
+def test_a_calibration_is_read_as_it_was_written(tmp_path):
+    fitted = _fitted()
+    write_calibration(fitted, tmp_path / "calibration.json")
+    assert read_calibration(tmp_path / "calibration.json") == fitted
+
+
+def test_what_was_never_calibrated_is_told(tmp_path):
+    with pytest.raises(AudiosearchError, match="not calibrated"):
+        read_calibration(tmp_path / "calibration.json")
 
 
 def test_recall_counts_ties_against_the_answer():
