@@ -218,8 +218,8 @@ class Ablations:
         rng = np.random.default_rng([self.run.seed, 0xCAF])
         texts = [write_caption(rng, what) for what in descriptions]
         fitted = calibrate(
-            [
-                scene_trials(
+            {
+                "scenes": scene_trials(
                     self._pairs(
                         decoder,
                         self.validation.features.first(count),
@@ -228,7 +228,7 @@ class Ablations:
                     ),
                     descriptions,
                 )
-            ]
+            }
         ).score
         power = 0.0 if fitted.words_power is None else fitted.words_power
         both = fitted.lift * pairs.trusted_lift(power) + fitted.joint * pairs.cosine

@@ -2,15 +2,15 @@
 
 In: pair scores of held-out scenes with their captions, and of single sounds with queries in usual
 and in other words. Out: the weights of the score and a threshold below which there is no good
-match. The mix of lift and cosine is chosen for ranking, then made a probability by logistic
-regression. It knows no networks.
+match, with the curves that they were chosen from. The mix of lift and cosine is chosen for
+ranking, then made a probability by logistic regression. It knows no networks.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +37,6 @@ class Trials:
     """`(n_sounds, n_texts)` True where the text is about the sound."""
     wrong: Flags
     """`(n_sounds, n_texts)` True where text and sound have nothing in common."""
-    name: str = ""
-    """What is asked: scenes, or single sounds in some wording."""
 
     def of_texts(self, columns: npt.NDArray[np.int64]) -> Trials:
         """The trial with some of the texts only."""
@@ -50,9 +48,7 @@ class Trials:
             words=scores.words[columns],
             known=scores.known[columns],
         )
-        return replace(
-            self, scores=some, right=self.right[:, columns], wrong=self.wrong[:, columns]
-        )
+        return Trials(some, self.right[:, columns], self.wrong[:, columns])
 
 
 @dataclass(frozen=True)
@@ -113,16 +109,15 @@ def _all_sounds(what: Description) -> tuple[str, ...]:
 
 def scene_trials(scores: PairScores, descriptions: list[Description]) -> Trials:
     """Scenes with a caption each; scene i and text i belong together."""
-    right = np.eye(len(descriptions), dtype=np.bool_)
-    return Trials(scores, right, unrelated(descriptions), name="scenes")
+    return Trials(scores, np.eye(len(descriptions), dtype=np.bool_), unrelated(descriptions))
 
 
-def calibrate(trials: Sequence[Trials]) -> Calibration:
-    """Fit the score on trials, each of which counts the same."""
+def calibrate(trials: Mapping[str, Trials]) -> Calibration:
+    """Fit the score on trials, by name, each of which counts the same."""
     mixes = mix_curve(trials)
     power, share = best_mix(mixes)
     chosen, truth, weight = [], [], []
-    for trial in trials:
+    for trial in trials.values():
         present, hardest = _evidence(trial, power, share)
         chosen += [present, hardest.ravel()]
         truth += [np.ones(len(present)), np.zeros(hardest.size)]
@@ -131,7 +126,7 @@ def calibrate(trials: Sequence[Trials]) -> Calibration:
     slope, bias = fit_logistic(
         np.concatenate(chosen), np.concatenate(truth), scale * np.concatenate(weight)
     )
-    pairs = [_probabilities(trial, power, share, slope, bias) for trial in trials]
+    pairs = [_probabilities(trial, power, share, slope, bias) for trial in trials.values()]
     thresholds = threshold_curve(pairs)
     best = balanced_threshold(thresholds)
     return Calibration(
@@ -144,7 +139,7 @@ def calibrate(trials: Sequence[Trials]) -> Calibration:
         ),
         present_refused=best.present_refused,
         absent_answered=best.absent_answered,
-        library=sum(len(trial.right) for trial in trials),
+        library=sum(len(trial.right) for trial in trials.values()),
         thresholds=thresholds,
         mixes=mixes,
     )
@@ -178,21 +173,21 @@ def _probabilities(
     return one, other
 
 
-def mix_curve(trials: Sequence[Trials]) -> tuple[MixFigures, ...]:
+def mix_curve(trials: Mapping[str, Trials]) -> tuple[MixFigures, ...]:
     """What every power of the number of words and share of cosine that is tried is worth."""
-    lift = np.concatenate([trial.scores.lift.ravel() for trial in trials]).std()
-    cosine = np.concatenate([trial.scores.cosine.ravel() for trial in trials]).std()
+    lift = np.concatenate([trial.scores.lift.ravel() for trial in trials.values()]).std()
+    cosine = np.concatenate([trial.scores.cosine.ravel() for trial in trials.values()]).std()
     unit = float(lift / max(cosine, 1e-9))
     shares = [0.0, *(unit * np.geomspace(1 / 16, 8, 22))]
     return tuple(_mix_figures(trials, power, share) for power in POWERS for share in shares)
 
 
-def _mix_figures(trials: Sequence[Trials], power: float, share: float) -> MixFigures:
+def _mix_figures(trials: Mapping[str, Trials], power: float, share: float) -> MixFigures:
     ranks, errors = {}, {}
-    for trial in trials:
-        ranks[trial.name] = mean_reciprocal_rank(_mixed(trial.scores, power, share), trial.right)
+    for name, trial in trials.items():
+        ranks[name] = mean_reciprocal_rank(_mixed(trial.scores, power, share), trial.right)
         present, hardest = _evidence(trial, power, share)
-        errors[trial.name] = balanced_error(present, hardest.max(axis=0))
+        errors[name] = balanced_error(present, hardest.max(axis=0))
     return MixFigures(power, float(share), ranks, errors)
 
 

@@ -106,12 +106,12 @@ def calibrate_score(run: Run, *, report: Report) -> Path:
     rng = _caption_rng(run.seed)
     texts = [write_caption(rng, what) for what in descriptions]
     scores = model.pairs(features, texts)
-    trials = [scene_trials(scores, descriptions)]
+    trials = {"scenes": scene_trials(scores, descriptions)}
     sounds = open_sounds(run)
     clips = _phrased(sounds, Split.VALIDATION)
     clips = [index for index in clips if sounds.clips[index].fold] or clips
     if clips:
-        trials += by_wording(*hear_singles(model, sounds, clips, names=False, report=report))
+        trials |= by_wording(*hear_singles(model, sounds, clips, names=False, report=report))
     fitted = calibrate(trials)
     path = run.folder / CALIBRATION_FILE
     write_calibration(fitted, path)

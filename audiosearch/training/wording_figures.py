@@ -8,7 +8,7 @@ cross-entropy, by the joint space and by both.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -54,13 +54,13 @@ def hear_singles(
     return single_trials(scores, labels, queries), queries
 
 
-def by_wording(trials: Trials, queries: Sequence[Query]) -> list[Trials]:
-    """The trials of each wording by themselves, in order of appearance."""
+def by_wording(trials: Trials, queries: Sequence[Query]) -> dict[str, Trials]:
+    """The trials of each wording by themselves, by its name, in order of appearance."""
     wordings = np.array([query.wording for query in queries])
-    return [
-        replace(trials.of_texts(np.flatnonzero(wordings == one)), name=str(one))
+    return {
+        str(one): trials.of_texts(np.flatnonzero(wordings == one))
         for one in dict.fromkeys(wordings)
-    ]
+    }
 
 
 def wording_figures(

@@ -49,7 +49,7 @@ def _trials(lift, cosine, right, wrong):
 
 def _of_own(lift, cosine):
     own = np.eye(len(lift), dtype=bool)
-    return [_trials(lift, cosine, own, ~own)]
+    return {"own": _trials(lift, cosine, own, ~own)}
 
 
 def test_evidence_that_only_misleads_gets_no_share():
@@ -100,7 +100,7 @@ def _fitted():
     same = ~unrelated(what)
     lift = np.where(same, 1.0, -0.5) + 0.2 * rng.standard_normal((100, 100))
     cosine = np.where(same, 0.6, 0.0) + 0.1 * rng.standard_normal((100, 100))
-    return calibrate([scene_trials(_trials(lift, cosine, same, same).scores, what)])
+    return calibrate({"scenes": scene_trials(_trials(lift, cosine, same, same).scores, what)})
 
 
 def test_calibration_parts_matches_from_others():
