@@ -243,7 +243,8 @@ class Ablations:
         return score_pairs(decoder, self.joint, features, texts, self.vocabulary, logits=logits)
 
 
-def _tell(progress: Progress) -> None:
+def tell(progress: Progress) -> None:
+    """Say on stderr how far it is."""
     print(f"{progress.stage} {progress.step}/{progress.total} {progress.text}", file=sys.stderr)
 
 
@@ -281,7 +282,7 @@ def main(
         dictionary=dictionary,
         training_scenes=scenes,
     )
-    shared = Ablations(run, test_scenes=test_scenes, report=_tell)
+    shared = Ablations(run, test_scenes=test_scenes, report=tell)
     config = starter_decoder_config(
         vocabulary=len(shared.vocabulary), feature_dim=shared.training.features.values.shape[2]
     )

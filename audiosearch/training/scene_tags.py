@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.nn import functional
 
 from audiosearch.training.convnext import ConvNext
@@ -23,13 +23,27 @@ BLOCK = 256  # scenes at a time
 
 def tag_evidence(encoder: ConvNext, frames: Tensor) -> Tensor:
     """Logits `(B, 2 C)` for the whole and for the likeliest part of frames `(B, T, dim)`."""
-    whole = encoder.head_audioset(encoder.norm(frames.amax(dim=1) + frames.mean(dim=1)))
+    whole, parts = (encoder.head_audioset(encoder.norm(each)) for each in pooled_frames(frames))
+    return torch.cat([whole, parts.amax(dim=1)], dim=1)
+
+
+def pooled_frames(frames: Tensor) -> tuple[Tensor, Tensor]:
+    """What the tags are read from, `(B, dim)` of the whole and `(B, P, dim)` of all parts."""
     over_time = frames.transpose(1, 2)
     size, step, edge = PART_FRAMES, PART_FRAMES // 2, PART_FRAMES // 2
     loudest = functional.max_pool1d(over_time, size, step, padding=edge)
     mean = functional.avg_pool1d(over_time, size, step, padding=edge, count_include_pad=False)
-    parts = encoder.head_audioset(encoder.norm((loudest + mean).transpose(1, 2)))  # (B, P, C)
-    return torch.cat([whole, parts.amax(dim=1)], dim=1)
+    return frames.amax(dim=1) + frames.mean(dim=1), (loudest + mean).transpose(1, 2)
+
+
+def unsure(rng: Generator, logits: Tensor, *, spread: float) -> Tensor:
+    """Logits `(B, 2 C)` as of recordings that the encoder was not trained on.
+
+    Of those that it was trained on it is far surer. Every tag is off by a random amount with this
+    standard deviation, the same in the whole and in the part, as one that is misheard would be.
+    """
+    off = spread * torch.randn((len(logits), logits.shape[1] // 2), generator=rng)
+    return logits + torch.cat([off, off], dim=1)
 
 
 @torch.no_grad()

@@ -1,11 +1,11 @@
 """The third stage: one space for sounds and texts, on the frozen encoder and the taught sentences.
 
 In: tags and descriptions of scenes, a finished sentence model. Out: a checkpoint of an audio head
-and a text tower. The loss is InfoNCE both ways, summed, as in CLAP; scenes of the
-same sounds are no negatives of each other, whatever their order, since the text tower hears none.
-Some captions name sounds in other words than the grammar's (`paraphrases`).
-The sentence model stays as it is and noise is added to what it gives: so words that no caption held
-go where their neighbours go.
+and a text tower. The loss is InfoNCE both ways, summed, as in CLAP; scenes of the same sounds are
+no negatives of each other, whatever their order, since the text tower hears none. Some captions
+name sounds in other words than the grammar's (`paraphrases`). The sentence model stays as it is and
+noise is added to what it gives: so words that no caption held go where their neighbours go. Tags
+may be given noise too: the encoder is surer of the scenes learned from than it will be of others.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from audiosearch.training.meaning import (
     SentenceTower,
 )
 from audiosearch.training.paraphrases import PARAPHRASES, sound_meanings
+from audiosearch.training.scene_tags import unsure
 from audiosearch.training.tag_head import TagHead, TagHeadConfig
 
 Floats = npt.NDArray[np.float32]
@@ -56,6 +57,8 @@ class JointRecipe:
     """Share of the captions that are written in paraphrases."""
     noise: float = 0.8
     """Length of the noise on a caption's meaning, itself of length 1."""
+    spread: float = 0.0
+    """Standard deviation of the noise on each tag's logit; 0: none."""
     first_scale: float = 1 / 0.07
     largest_scale: float = 100.0
 
@@ -217,14 +220,19 @@ class JointTrainer:
     def _loss(
         self, scenes: TaggedScenes, rows: Rows, meanings: Tensor, rng: torch.Generator | None
     ) -> Tensor:
+        logits = self._logits(scenes, rows)
         if rng is not None:
+            logits = unsure(rng, logits, spread=self.recipe.spread)
             length = self.recipe.noise / math.sqrt(meanings.shape[1])
             meanings = meanings + length * torch.randn(meanings.shape, generator=rng)
             meanings = functional.normalize(meanings, dim=1)
-        sounds = self.network.head(torch.from_numpy(scenes.logits[rows]))
+        sounds = self.network.head(logits)
         texts = self.network.concepts(meanings)
         same = same_sounds([scenes.descriptions[row] for row in rows])
         return info_nce(sounds, texts, self.network.log_scale.exp(), same)
+
+    def _logits(self, scenes: TaggedScenes, rows: Rows) -> Tensor:
+        return torch.from_numpy(scenes.logits[rows])
 
     @torch.no_grad()
     def validate(self, meanings: Floats) -> float:
@@ -279,11 +287,8 @@ def save_joint(network: JointSpace, sentences: Sentences, path: Path) -> None:
 def load_joint(path: Path) -> Joint:
     """The towers of a finished run, in evaluation mode."""
     state = load_state(path)
-    network = JointSpace(
-        TagHeadConfig(**json.loads(state["head"])),
-        ConceptConfig(**json.loads(state["concepts"])),
-        scale=1.0,
-    )
+    head, concepts = json.loads(state["head"]), json.loads(state["concepts"])
+    network = JointSpace(TagHeadConfig(**head), ConceptConfig(**concepts), scale=1.0)
     network.load_state_dict(state["network"])
     sentence = SentenceTower(SentenceConfig(**json.loads(state["sentence"])))
     sentence.load_state_dict(state["sentences"])

@@ -28,7 +28,7 @@ from audiosearch.training.meaning import (  # noqa: E402
     SentenceConfig,
     SentenceTower,
 )
-from audiosearch.training.scene_tags import tag_evidence  # noqa: E402
+from audiosearch.training.scene_tags import tag_evidence, unsure  # noqa: E402
 from audiosearch.training.tag_head import TagHead, TagHeadConfig  # noqa: E402
 
 SMALL = DecoderConfig(
@@ -210,3 +210,13 @@ def test_tags_of_wholes_are_the_encoders_and_short_events_are_heard_in_parts():
         event[:, 20:30] = torch.randn(1, 10, 8)
         alone = tag_evidence(encoder, event[:, 20:30])[:, :3]  # the part from 20 to 30 is one
         assert (tag_evidence(encoder, event)[:, 3:] >= alone - 1e-4).all()
+
+
+def test_a_tag_is_off_by_as_much_in_the_part_as_in_the_whole_and_each_by_itself():
+    logits = torch.linspace(-9, 9, 4000 * 6).reshape(4000, 6)
+    off = unsure(torch.Generator().manual_seed(5), logits, spread=2.0) - logits
+    torch.testing.assert_close(off[:, :3], off[:, 3:], atol=1e-5, rtol=0)
+    assert off[:, :3].std(dim=0).sub(2.0).abs().max() < 0.1
+    assert torch.corrcoef(off[:, :3].T).sub(torch.eye(3)).abs().max() < 0.1
+    again = unsure(torch.Generator().manual_seed(5), logits, spread=2.0) - logits
+    assert torch.equal(off, again)

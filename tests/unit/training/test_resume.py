@@ -136,7 +136,7 @@ def test_the_decoder_resumes_to_the_same_weights(captioned, vocabulary, tmp_path
 
 def test_the_joint_space_resumes_to_the_same_weights(captioned, vocabulary, tmp_path):
     scenes, _ = captioned
-    logits = np.random.default_rng(1).standard_normal((len(scenes.descriptions), 5))
+    logits = np.random.default_rng(1).standard_normal((len(scenes.descriptions), 6))
     tagged = TaggedScenes(scenes.descriptions, logits.astype(np.float32))
     pieces = Pieces(SPECIAL_PIECES + vocabulary.words[4:])
     torch.manual_seed(0)
