@@ -34,7 +34,7 @@ from audiosearch.training.figures import recall
 from audiosearch.training.material import gather_material
 from audiosearch.training.rendering import render
 from audiosearch.training.run import Run, load_encoder, open_sounds, split_scenes
-from audiosearch.training.scene_tags import pooled_frames, scene_logits
+from audiosearch.training.scene_tags import pooled_frames, read_tags, scene_logits
 from audiosearch.training.scenes import Planner
 from audiosearch.training.singles import encode_clips, queries_for
 from audiosearch.training.train_joint import (
@@ -74,18 +74,9 @@ def pooled(features: SceneFeatures) -> Pooled:
     return Pooled(torch.stack(whole), torch.stack(filled))
 
 
-class TagLayer(nn.Module):
+def tag_layer(encoder: ConvNext) -> nn.Sequential:
     """A copy of the encoder's last layer, to be trained."""
-
-    def __init__(self, encoder: ConvNext) -> None:
-        super().__init__()
-        self.norm = copy.deepcopy(encoder.norm)
-        self.head = copy.deepcopy(encoder.head_audioset)
-
-    def forward(self, sounds: Pooled) -> Tensor:
-        """Logits `(B, 2 C)` as in `scene_tags`."""
-        parts: Tensor = self.head(self.norm(sounds.parts)).amax(dim=1)
-        return torch.cat([self.head(self.norm(sounds.whole)), parts], dim=1)
+    return nn.Sequential(copy.deepcopy(encoder.norm), copy.deepcopy(encoder.head_audioset))
 
 
 @dataclass(frozen=True)
@@ -132,15 +123,18 @@ class Figures:
 
 
 class UnfrozenTrainer(JointTrainer):
-    """Trains the layer of tags along with both towers; nothing of it is resumed."""
+    """Trains the layer of tags along with both towers; nothing of it is resumed.
 
-    layer: TagLayer
+    The held-out loss that is told on the way is that of the frozen layer.
+    """
+
+    layer: nn.Module
     pooled: Pooled
     variant: Variant
     learned: Tensor
     """Logits `(B, 2 C)` of the step in hand."""
 
-    def unfreeze(self, layer: TagLayer, pooled: Pooled, variant: Variant) -> None:
+    def unfreeze(self, layer: nn.Module, pooled: Pooled, variant: Variant) -> None:
         """Let this layer learn too, from these training scenes."""
         self.layer, self.pooled, self.variant = layer, pooled, variant
         self.optimiser.add_param_group({"params": list(layer.parameters()), "weight_decay": 0.0})
@@ -148,7 +142,7 @@ class UnfrozenTrainer(JointTrainer):
     def _logits(self, scenes: TaggedScenes, rows: Rows) -> Tensor:
         if scenes is not self.training:
             return super()._logits(scenes, rows)
-        self.learned = self.layer(Pooled(self.pooled.whole[rows], self.pooled.parts[rows]))
+        self.learned = read_tags(self.layer, self.pooled.whole[rows], self.pooled.parts[rows])
         return self.learned
 
     def _loss(
@@ -224,18 +218,18 @@ class Trials:
                 seed=seed,
                 folder=Path(folder),
             )
-            layer = TagLayer(self.encoder)
+            layer = tag_layer(self.encoder)
             if isinstance(trained, UnfrozenTrainer):
                 trained.unfreeze(layer, self.pooled, variant)
             trained.run(report=tell)
         return {name: self._measured(trained, layer, clips) for name, clips in self.clips.items()}
 
     @torch.no_grad()
-    def _measured(self, trained: JointTrainer, layer: TagLayer, clips: Clips) -> Figures:
+    def _measured(self, trained: JointTrainer, layer: nn.Module, clips: Clips) -> Figures:
         network = trained.network.eval()
 
         def cosines(sounds: Pooled, texts: Sequence[str]) -> Floats:
-            heard = network.head(layer(sounds))
+            heard = network.head(read_tags(layer, sounds.whole, sounds.parts))
             meant = network.concepts(torch.from_numpy(self.sentences.embed(list(texts))))
             return np.asarray((heard @ meant.T).numpy())
 

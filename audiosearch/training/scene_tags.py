@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from audiosearch.training.convnext import ConvNext
@@ -23,8 +23,13 @@ BLOCK = 256  # scenes at a time
 
 def tag_evidence(encoder: ConvNext, frames: Tensor) -> Tensor:
     """Logits `(B, 2 C)` for the whole and for the likeliest part of frames `(B, T, dim)`."""
-    whole, parts = (encoder.head_audioset(encoder.norm(each)) for each in pooled_frames(frames))
-    return torch.cat([whole, parts.amax(dim=1)], dim=1)
+    layer = nn.Sequential(encoder.norm, encoder.head_audioset)
+    return read_tags(layer, *pooled_frames(frames))
+
+
+def read_tags(layer: nn.Module, whole: Tensor, parts: Tensor) -> Tensor:
+    """Logits `(B, 2 C)` that a layer gives of what `pooled_frames` gives."""
+    return torch.cat([layer(whole), layer(parts).amax(dim=1)], dim=1)
 
 
 def pooled_frames(frames: Tensor) -> tuple[Tensor, Tensor]:

@@ -222,10 +222,10 @@ class JointTrainer:
     ) -> Tensor:
         logits = self._logits(scenes, rows)
         if rng is not None:
-            logits = unsure(rng, logits, spread=self.recipe.spread)
             length = self.recipe.noise / math.sqrt(meanings.shape[1])
             meanings = meanings + length * torch.randn(meanings.shape, generator=rng)
             meanings = functional.normalize(meanings, dim=1)
+            logits = unsure(rng, logits, spread=self.recipe.spread)
         sounds = self.network.head(logits)
         texts = self.network.concepts(meanings)
         same = same_sounds([scenes.descriptions[row] for row in rows])

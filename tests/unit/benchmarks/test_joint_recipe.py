@@ -13,8 +13,8 @@ import torch
 
 from audiosearch.training.convnext import ConvNext, starter_config
 from audiosearch.training.features import SceneFeatures
-from audiosearch.training.scene_tags import scene_logits
-from benchmarks.joint_recipe import TagLayer, moved, pooled, variants
+from audiosearch.training.scene_tags import read_tags, scene_logits
+from benchmarks.joint_recipe import moved, pooled, tag_layer, variants
 
 
 def test_the_layer_begins_as_the_frozen_one_whatever_a_scene_lasts():
@@ -26,8 +26,9 @@ def test_the_layer_begins_as_the_frozen_one_whatever_a_scene_lasts():
     for row, length in zip(values, lengths, strict=True):
         row[length:] = 0
     features = SceneFeatures(values, lengths)
+    sounds = pooled(features)
     with torch.no_grad():
-        found = TagLayer(encoder)(pooled(features)).numpy()
+        found = read_tags(tag_layer(encoder), sounds.whole, sounds.parts).numpy()
     np.testing.assert_allclose(found, scene_logits(encoder, features), atol=1e-5)
 
 
