@@ -275,18 +275,23 @@ def main(
     seed: int,
     threads: int,
 ) -> None:
-    """Print a table for the validation clips and one for the test clips, a row a variant."""
+    """Print a table for the validation clips and one for the test clips, a row a variant.
+
+    As far as they are known after each variant, they stand in the folder too.
+    """
     torch.set_num_threads(threads)
     trials = Trials(Run(manifest=data, folder=out, seed=seed, sound_font=sound_font))
     names = " | ".join(field.name.replace("_", " ") for field in fields(Figures))
     head = f"| | {names} |\n{'|---' * (len(fields(Figures)) + 1)}|"
     tables: dict[str, list[str]] = {name: [] for name in trials.clips}
+    kept = out / "joint_recipe.md"
     for variant in variants():
         found = [trials.figures(variant, seed=seed + at) for at in range(seeds)]
         for name, rows in tables.items():
             rows.append(row(variant.name, [one[name] for one in found]))
-    for name, rows in tables.items():
-        click.echo("\n".join([f"{name} clips, {seeds} seeds", "", head, *rows, ""]))
+        parts = [[f"{name} clips, {seeds} seeds", "", head, *tables[name], ""] for name in tables]
+        kept.write_text("\n".join(line for part in parts for line in part), encoding="utf-8")
+    click.echo(kept.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":
