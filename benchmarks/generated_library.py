@@ -26,6 +26,7 @@ from audiosearch.model.runtime import RuntimeOptions
 from audiosearch.model.text_tower import TextTower
 from audiosearch.store.database import open_database
 from audiosearch.store.draws import draw
+from audiosearch.store.names import indexed_words
 
 Floats = npt.NDArray[np.float32]
 
@@ -201,8 +202,7 @@ class Maker:
         ]
         seconds = [window_s + (n - 1) * hop_s for n in lengths]
         database.executemany(
-            "INSERT INTO recording VALUES (?, ?, ?, 48000, 2, 24, 'pcm_s24le', 'wav', -3, -23,"
-            " '{}', ?)",
+            "INSERT INTO recording VALUES (?, ?, ?, 48000, 2, 24, 'pcm_s24le', 'wav', -3, -23, ?)",
             ((n, h, s, now) for n, h, s in zip(numbers, hashes, seconds, strict=True)),
         )
         database.executemany(
@@ -215,9 +215,9 @@ class Maker:
             ((n, hop_s, length) for n, length in zip(numbers, lengths, strict=True)),
         )
         database.executemany(
-            "INSERT INTO recording_text (rowid, names, metadata, tags) VALUES (?, ?, '', '')",
+            "INSERT INTO file_text (rowid, name, folders, tags, metadata) VALUES (?, ?, ?, '', '')",
             (
-                (n, p.replace("_", " ").replace("/", " "))
+                (n, indexed_words(p.partition("/")[2]), p.partition("/")[0])
                 for n, p in zip(numbers, names, strict=True)
             ),
         )

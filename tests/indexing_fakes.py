@@ -165,7 +165,7 @@ class WaveOpened:
     size: int
     mtime_ns: int
     ctime_ns: int
-    metadata: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

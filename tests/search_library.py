@@ -19,6 +19,7 @@ from audiosearch.store.database import Database
 from audiosearch.store.queries import (
     captions,
     encodings,
+    file_texts,
     files,
     fulltext,
     recordings,
@@ -77,7 +78,8 @@ class LibraryBuilder:
         sound: np.ndarray,
         *,
         root: bytes = ROOT,
-        metadata: Mapping[str, str] | None = None,
+        metadata: Mapping[str, Sequence[str]] | None = None,
+        tags: Sequence[str] = (),
         mtime_s: float = 1000.0,
         silent: Sequence[int] = (),
         said: str | None = None,
@@ -102,7 +104,6 @@ class LibraryBuilder:
                 bit_depth=16,
                 codec={"wav": "pcm_s16le", "ogg": "vorbis"}.get(suffix, suffix),
                 container={"m4a": "mov,mp4,m4a,3gp,3g2,mj2"}.get(suffix, suffix),
-                metadata=metadata or {},
             )
             [recording_id] = recordings.ensure_recordings(session, [new]).values()
             files.set_indexed(
@@ -118,7 +119,9 @@ class LibraryBuilder:
                 ],
             )
             self._encode(session, recording_id, sound, silent=silent, said=said)
-            fulltext.refresh_recordings(session, [recording_id])
+            texts = file_texts.FileTexts(file_id, metadata or {}, tags)
+            file_texts.set_texts(session, [texts])
+            fulltext.refresh_files(session, [file_id])
         return recording_id
 
     def _encode(self, session, recording_id, sound, *, silent, said) -> None:  # type: ignore[no-untyped-def]

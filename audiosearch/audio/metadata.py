@@ -49,7 +49,7 @@ _NOT_IN_KEY = re.compile(r"[^a-z0-9._-]+")
 _WAV_CONTAINERS = frozenset({"wav"})
 
 
-def read_metadata(path: bytes) -> dict[str, str]:
+def read_metadata(path: bytes) -> dict[str, tuple[str, ...]]:
     """All texts of the file at `path` and of its name.
 
     Raises:
@@ -59,7 +59,9 @@ def read_metadata(path: bytes) -> dict[str, str]:
         return metadata_of(path, container, stream)
 
 
-def metadata_of(path: bytes, container: InputContainer, stream: AudioStream) -> dict[str, str]:
+def metadata_of(
+    path: bytes, container: InputContainer, stream: AudioStream
+) -> dict[str, tuple[str, ...]]:
     """As `read_metadata`, of a file that is already open."""
     tags = {_key(key): value for key, value in (container.metadata | stream.metadata).items()}
     chapters = _chapters(container)
@@ -77,7 +79,7 @@ def metadata_of(path: bytes, container: InputContainer, stream: AudioStream) -> 
         found["markers"] = chapters
     name = os.path.basename(path)  # noqa: PTH119  (paths are bytes here)
     found |= ucs_from_name(name.decode("utf-8", "replace"))
-    return _bounded(found.items())
+    return {key: (value,) for key, value in _bounded(found.items()).items()}
 
 
 def _chapters(container: InputContainer) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
+from audiosearch.audio.tags import tags_of
 from audiosearch.errors import DecodeCode
 from audiosearch.indexing.encoding import EncodedWindow
 from audiosearch.indexing.interfaces import Floats, OpenedSound
@@ -22,7 +23,14 @@ from audiosearch.indexing.reading import Claims
 from audiosearch.indexing.storing import store_captions, store_windows
 from audiosearch.store import faults
 from audiosearch.store.database import Database
-from audiosearch.store.queries import encodings, files, fulltext, recordings, uncaptioned
+from audiosearch.store.queries import (
+    encodings,
+    file_texts,
+    files,
+    fulltext,
+    recordings,
+    uncaptioned,
+)
 from audiosearch.store.queries.failed import set_failed
 from audiosearch.store.queries.files import ReadFile
 from audiosearch.store.queries.pending import PendingFile
@@ -114,32 +122,36 @@ class Committer:
         """
         faults.reach("batch.store")
         with self._database.session() as session:
-            touched = self._start(session, [each for each in items if isinstance(each, Started)])
+            self._start(session, [each for each in items if isinstance(each, Started)])
             unfit = self._store(session, encoded)
             faults.reach("batch.windows")
             finished = [each for each in items if isinstance(each, Finished)]
             known = [each for each in items if isinstance(each, Known | Twin)]
             free = self._finish(session, finished, known)
             for failed in [*unfit, *(each for each in items if isinstance(each, Failed))]:
-                free += self._fail(session, failed, touched)
-            self._recognise(session, known, touched, given_back=set(free))
-            fulltext.refresh_recordings(session, touched)
+                free += self._fail(session, failed)
+            self._recognise(session, known, given_back=set(free))
+            # Names of files never change here, but what they say of themselves may.
+            fulltext.refresh_files(
+                session,
+                [each.file.file_id for each in items if isinstance(each, Started | Known | Twin)],
+            )
             faults.reach("batch.commit")
         for audio_hash in free:
             self._claims.give_back(audio_hash)
         faults.reach("batch.done")
 
-    def _start(self, session: Session, items: Sequence[Started]) -> set[int]:
-        """Write down files whose windows follow; returns recordings whose names change."""
+    def _start(self, session: Session, items: Sequence[Started]) -> None:
+        """Write down files whose windows follow."""
         ids = recordings.ensure_recordings(session, [_new_recording(i.opened) for i in items])
         fresh = [_id(ids, item) for item in items if not item.resumed]
         encodings.begin_encodings(session, fresh, bundle_id=self._bundle_id, hop_s=self._hop_s)
         files.set_recording(
             session, [_read_file(item.file, item.opened, _id(ids, item)) for item in items]
         )
+        file_texts.set_texts(session, [_texts(item) for item in items])
         for item in items:
             self._under_way[item.file.file_id] = _UnderWay(_id(ids, item), item.opened)
-        return set(ids.values()).union(*(_held(item.file) for item in items))
 
     def _store(self, session: Session, encoded: Sequence[EncodedWindow]) -> list[Failed]:
         """Store windows and what is said of them; returns the files whose vectors do not fit."""
@@ -206,7 +218,6 @@ class Committer:
         self,
         session: Session,
         items: Sequence[Known | Twin],
-        touched: set[int],
         *,
         given_back: set[bytes],
     ) -> None:
@@ -219,7 +230,6 @@ class Committer:
         for item, audio_hash in zip(items, hashes, strict=True):
             if audio_hash in complete:
                 found.append(item)
-                touched |= _held(item.file) | {complete[audio_hash]}
             elif self._claims.held(audio_hash) and audio_hash not in given_back:
                 self._twins.setdefault(audio_hash, []).append(Twin(item.file, item.opened))
             else:
@@ -228,9 +238,10 @@ class Committer:
         files.set_indexed(
             session, [_read_file(item.file, item.opened, _id(ids, item)) for item in found]
         )
+        file_texts.set_texts(session, [_texts(item) for item in found])
         self.tally.n_recognised += len(found)
 
-    def _fail(self, session: Session, item: Failed, touched: set[int]) -> list[bytes]:
+    def _fail(self, session: Session, item: Failed) -> list[bytes]:
         file = item.file
         if file.file_id in self._given_up and item.code != UNFIT:
             return []  # its reader failed after we did
@@ -247,7 +258,6 @@ class Committer:
         else:
             set_failed(session, [(file.file_id, item.code, item.reason)])
             self.tally.n_failed += 1
-            touched |= _held(file)
         if under_way is not None:
             encodings.drop_unfinished(session, under_way.recording_id, bundle_id=self._bundle_id)
         if item.audio_hash is None:
@@ -260,9 +270,9 @@ def _id(ids: Mapping[bytes, int], item: Started | Known | Twin) -> int:
     return ids[item.opened.fingerprint.audio_hash]
 
 
-def _held(file: PendingFile) -> set[int]:
-    """The recording that a file held when it was last read, which may lose its name now."""
-    return set() if file.recording_id is None else {file.recording_id}
+def _texts(item: Started | Known | Twin) -> file_texts.FileTexts:
+    metadata = item.opened.metadata
+    return file_texts.FileTexts(item.file.file_id, metadata, tags_of(metadata))
 
 
 def _new_recording(opened: OpenedSound) -> recordings.NewRecording:
@@ -274,7 +284,6 @@ def _new_recording(opened: OpenedSound) -> recordings.NewRecording:
         bit_depth=sound.bit_depth,
         codec=sound.codec,
         container=sound.container,
-        metadata=opened.metadata,
     )
 
 

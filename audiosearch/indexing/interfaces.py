@@ -40,7 +40,7 @@ class OpenedSound(Protocol):
     @property
     def fingerprint(self) -> AudioIdentity: ...  # noqa: D102
     @property
-    def metadata(self) -> Mapping[str, str]: ...  # noqa: D102
+    def metadata(self) -> Mapping[str, Sequence[str]]: ...  # noqa: D102
     @property
     def size(self) -> int: ...  # noqa: D102
     @property

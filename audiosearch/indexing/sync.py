@@ -20,7 +20,7 @@ from audiosearch.indexing.scan import Change, ChangeKind, changes
 from audiosearch.indexing.walk import Problem, is_absent_or_empty, listed_so, walk
 from audiosearch.store import faults
 from audiosearch.store.database import Database
-from audiosearch.store.queries import files, fulltext, roots
+from audiosearch.store.queries import files, roots
 from audiosearch.store.queries.files import Found
 from audiosearch.store.queries.places import Place, join, path_inside
 from audiosearch.store.schema import FileState
@@ -232,7 +232,6 @@ def settle_missing(
             if whole or too_many:
                 roots.set_held(session, root_id, n_known if too_many else None)
             files.set_missing(session, marked)
-            fulltext.refresh_recordings(session, files.recordings_of(session, marked))
             faults.reach("missing.commit")
         n_missing += len(marked)
     return Settled(n_missing=n_missing, held=tuple(held))

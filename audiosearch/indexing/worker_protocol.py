@@ -59,7 +59,7 @@ class OpenedFile:
     """A file that was read through once, undecoded, and has not changed meanwhile."""
 
     fingerprint: Fingerprint
-    metadata: dict[str, str]
+    metadata: dict[str, tuple[str, ...]]
     size: int
     mtime_ns: int
     ctime_ns: int
@@ -120,7 +120,8 @@ def unpack_opened(payload: bytes) -> OpenedFile:
     content = json.loads(payload)
     described = content.pop("fingerprint")
     described["audio_hash"] = base64.b64decode(described["audio_hash"])
-    return OpenedFile(fingerprint=Fingerprint(**described), **content)
+    metadata = {str(key): tuple(values) for key, values in content.pop("metadata").items()}
+    return OpenedFile(fingerprint=Fingerprint(**described), metadata=metadata, **content)
 
 
 def pack_facts(facts: AudioFacts) -> bytes:

@@ -1,7 +1,8 @@
 """Bring a database to the newest schema: all of it or none of it.
 
-All pending migrations run in one explicit transaction, so a process killed at any statement leaves
-the old schema or the new one. A database with content is copied first. Loads Alembic, which is
+All pending migrations, and the full text that is filled anew after them, are one explicit
+transaction, so a process killed at any statement leaves the old library or the new one. A database
+with content is copied first. Loads Alembic, which is
 slow to import: `database.py` imports this module only when there is something to do.
 """
 
@@ -15,9 +16,11 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import event
+from sqlalchemy.orm import Session
 
 from audiosearch.errors import StoreError
 from audiosearch.store import faults, sqlite
+from audiosearch.store.queries import fulltext
 from audiosearch.store.revisions import known_revisions
 
 
@@ -81,6 +84,8 @@ def _upgrade(path: Path, *, scripts: Path) -> None:
         with engine.execution_options(**sqlite.WRITE).begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            with Session(bind=connection) as session:
+                fulltext.rebuild(session)
             broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
             if broken is not None:
                 raise StoreError(f"a migration broke the table {broken[0]!r}", path=path)

@@ -157,7 +157,7 @@ def _rebuild(session: Session, found: Iterable[Violation]) -> None:
     kinds = {each.invariant for each in found}
     if "integrity" in kinds:
         session.execute(text("REINDEX"))
-    if kinds & {"integrity", "full-text"}:
+    if kinds & {"integrity", "full-text", "files"}:
         fulltext.rebuild(session)
 
 

@@ -87,7 +87,6 @@ class Recording(Base):
     container: Mapped[str] = mapped_column(String)  # FFmpeg's demuxer name: wav, flac, ogg ...
     peak_db: Mapped[float | None] = mapped_column(Float)  # dBFS; None = digital silence
     loudness_lufs: Mapped[float | None] = mapped_column(Float)  # EBU R 128 integrated; None = gated
-    metadata_json: Mapped[str] = mapped_column(Text)  # embedded metadata, a flat JSON object
     added_at: Mapped[float] = mapped_column(Float)
 
 
@@ -115,6 +114,8 @@ class SoundFile(Base):
     error_code: Mapped[str | None] = mapped_column(String)
     error_text: Mapped[str | None] = mapped_column(Text)
     checked_at: Mapped[float] = mapped_column(Float)  # last time its content was looked at
+    metadata_json: Mapped[str] = mapped_column(Text, server_default="{}")  # field -> its values
+    remark: Mapped[str | None] = mapped_column(Text)  # what a person should know of its sound
 
 
 class Bundle(Base):
@@ -244,6 +245,7 @@ class CaptionTarget(Base):
     )
     start_s: Mapped[float] = mapped_column(Float)
     end_s: Mapped[float] = mapped_column(Float)
+    said: Mapped[str | None] = mapped_column(Text)  # as it was typed; None: not known any more
 
 
 class CaptionScale(Base):
@@ -272,21 +274,34 @@ class CaptionScale(Base):
 
 
 class Tag(Base):
-    """A word that the user, or a file's metadata, puts on recordings."""
+    """A word that a person puts on recordings, or a file's metadata on the file."""
 
     __tablename__ = "tag"
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    name: Mapped[str] = mapped_column(Text, unique=True)
+    name: Mapped[str] = mapped_column(Text, unique=True)  # in normal form, see `names`
 
 
 class RecordingTag(Base):
-    """Which recordings carry a tag."""
+    """Which recordings carry a tag that a person set; no rescan takes it away."""
 
     __tablename__ = "recording_tag"
 
     recording_id: Mapped[int] = mapped_column(
         ForeignKey("recording.id", ondelete="CASCADE"), primary_key=True
+    )
+    tag_id: Mapped[int] = mapped_column(
+        ForeignKey("tag.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+
+
+class FileTag(Base):
+    """Which files carry a tag that their own metadata names; derived, and replaced with it."""
+
+    __tablename__ = "file_tag"
+
+    file_id: Mapped[int] = mapped_column(
+        ForeignKey("sound_file.id", ondelete="CASCADE"), primary_key=True
     )
     tag_id: Mapped[int] = mapped_column(
         ForeignKey("tag.id", ondelete="CASCADE"), primary_key=True, index=True

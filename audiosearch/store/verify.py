@@ -83,10 +83,10 @@ _QUERIES: Mapping[str, tuple[str, ...]] = {
         " (SELECT id FROM caption EXCEPT SELECT rowid FROM caption_text)",
         "SELECT 'the full text has caption ' || rowid || ', which is gone' FROM"
         " (SELECT rowid FROM caption_text EXCEPT SELECT id FROM caption)",
-        "SELECT 'recording ' || id || ' is not in the full text' FROM"
-        " (SELECT id FROM recording EXCEPT SELECT rowid FROM recording_text)",
-        "SELECT 'the full text has recording ' || rowid || ', which is gone' FROM"
-        " (SELECT rowid FROM recording_text EXCEPT SELECT id FROM recording)",
+        "SELECT 'file ' || id || ' is not in the full text' FROM (SELECT id FROM sound_file"
+        " WHERE state != 'missing' EXCEPT SELECT rowid FROM file_text)",
+        "SELECT 'the full text has file ' || rowid || ', which is gone' FROM (SELECT rowid"
+        " FROM file_text EXCEPT SELECT id FROM sound_file WHERE state != 'missing')",
     ),
 }
 # Each query gives a text, a recording and a bundle for each breach: what has to be encoded anew.

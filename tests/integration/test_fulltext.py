@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from audiosearch.store.database import Database, open_database
 from audiosearch.store.queries import (
     captions,
     encodings,
+    file_texts,
     files,
     fulltext,
     recordings,
@@ -40,8 +41,14 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 
 def fill(session: Session) -> None:
     add(session, b"Foley/DogBark03.wav", caption="an animal makes noise")
-    add(session, b"b/rain.wav", caption="rain falls on a roof", metadata={"comment": "Zürich"})
-    add(session, b"c/x.wav", caption="dogs are barking", metadata={"genre": "Animals; Farm"})
+    add(session, b"b/rain.wav", caption="rain falls on a roof", metadata={"comment": ["Zürich"]})
+    add(
+        session,
+        b"c/x.wav",
+        caption="dogs are barking",
+        metadata={"genre": ["Animals"]},
+        tags=["Farm"],
+    )
     add(session, b"d/quiet.wav", caption=None, silent=True)
     add(session, b"e/long.wav", caption="a dog barks", n_windows=3)
 
@@ -51,7 +58,8 @@ def add(
     path: bytes,
     *,
     caption: str | None,
-    metadata: dict[str, str] | None = None,
+    metadata: dict[str, list[str]] | None = None,
+    tags: Sequence[str] = (),
     silent: bool = False,
     n_windows: int = 1,
 ) -> int:
@@ -67,7 +75,6 @@ def add(
         bit_depth=16,
         codec="pcm_s16le",
         container="wav",
-        metadata=metadata or {},
     )
     [recording_id] = recordings.ensure_recordings(session, [sound]).values()
     encodings.begin_encodings(session, [recording_id], bundle_id=bundle_id, hop_s=0.5)
@@ -97,7 +104,9 @@ def add(
         bundle_id=bundle_id,
     )
     files.set_indexed(session, [ReadFile(known.file_id, recording_id, 1, 1, 1)])
-    fulltext.refresh_recordings(session, [recording_id])
+    texts = file_texts.FileTexts(known.file_id, metadata or {}, tags)
+    file_texts.set_texts(session, [texts])
+    fulltext.refresh_files(session, [known.file_id])
     return recording_id
 
 

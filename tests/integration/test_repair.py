@@ -104,8 +104,8 @@ DAMAGE = {
     "UPDATE window SET silent = 1 WHERE id = 5": 3,
     "DELETE FROM caption_text": 0,
     "INSERT INTO caption_text (rowid, text) VALUES (999, 'x')": 0,
-    "DELETE FROM recording_text WHERE rowid = 2": 0,
-    "INSERT INTO recording_text (rowid, names) VALUES (999, 'x')": 0,
+    "DELETE FROM file_text WHERE rowid = 2": 0,
+    "INSERT INTO file_text (rowid, name) VALUES (999, 'x')": 0,
     "UPDATE caption_target SET end_s = -1": 0,
 }
 
@@ -135,7 +135,7 @@ def test_damage_is_repaired_and_what_people_wrote_is_kept(
 def test_everything_at_once(database: Database) -> None:
     damage(
         database,
-        *(each for each in DAMAGE if "sound_file" in each or "recording_text" in each),
+        *(each for each in DAMAGE if "sound_file" in each or "file_text" in each),
         "DELETE FROM window_frames WHERE window_id = 1",
         "UPDATE window SET embedding = x'00' WHERE id = 9",
     )

@@ -45,7 +45,6 @@ def add_windows(
             bit_depth=None,
             codec="x",
             container="x",
-            metadata={},
         )
         [recording_id] = recordings.ensure_recordings(session, [sound]).values()
         new = [

@@ -73,8 +73,8 @@ def test_a_sound_library_has_no_violation(database: Database) -> None:
         (f"UPDATE window SET joint = {blob('007c' + '00' * 14)} WHERE id = 1", ["vectors"]),
         ("DELETE FROM caption_text WHERE rowid = 1", ["full-text"]),
         ("INSERT INTO caption_text (rowid, text) VALUES (999, 'x')", ["full-text"]),
-        ("DELETE FROM recording_text WHERE rowid = 1", ["full-text"]),
-        ("INSERT INTO recording_text (rowid, names) VALUES (999, 'x')", ["full-text"]),
+        ("DELETE FROM file_text WHERE rowid = 1", ["full-text"]),
+        ("INSERT INTO file_text (rowid, name) VALUES (999, 'x')", ["full-text"]),
     ],
 )
 def test_each_breach_is_named(database: Database, statement: str, invariants: list[str]) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from audiosearch.store.queries import fulltext, state
+from audiosearch.store.queries import state
 from audiosearch.store.queries.chunks import chunks, n_rows
 from audiosearch.store.schema import Bundle, Encoding, Recording, SoundFile, Window
 
@@ -186,12 +186,10 @@ def drop_unfinished(session: Session, recording_id: int, *, bundle_id: int) -> N
         session.delete(encoding)
         session.flush()
         state.windows_removed(session)
-    gone = session.connection().execute(
+    session.execute(
         delete(Recording).where(
             Recording.id == recording_id,
             ~exists().where(SoundFile.recording_id == Recording.id),
             ~exists().where(Encoding.recording_id == Recording.id),
         )
     )
-    if n_rows(gone):
-        fulltext.refresh_recordings(session, [recording_id])

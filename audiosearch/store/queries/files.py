@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from audiosearch.errors import display_path
+from audiosearch.store.queries import fulltext
 from audiosearch.store.queries.places import SEPARATOR
 from audiosearch.store.schema import FileState, SoundFile
 
@@ -98,7 +99,8 @@ def add_files(session: Session, root_id: int, found: Sequence[Found]) -> None:
         for each in found
     ]
     if rows:
-        session.connection().execute(insert(SoundFile), rows)
+        new = session.connection().execute(insert(SoundFile).returning(SoundFile.id), rows)
+        fulltext.refresh_files(session, new.scalars().all())
 
 
 def set_pending(session: Session, changed: Sequence[tuple[int, Found]]) -> None:
@@ -139,6 +141,7 @@ def set_returned(session: Session, file_ids: Sequence[int]) -> None:
             .values(state=state),
             rows,
         )
+    fulltext.refresh_files(session, file_ids)
 
 
 def set_missing(session: Session, file_ids: Sequence[int]) -> None:
@@ -151,6 +154,7 @@ def set_missing(session: Session, file_ids: Sequence[int]) -> None:
             .values(state=FileState.MISSING, error_code=None, error_text=None),
             rows,
         )
+        fulltext.remove_files(session, file_ids)
 
 
 @dataclass(frozen=True)
@@ -162,6 +166,7 @@ class ReadFile:
     size: int
     mtime_ns: int
     ctime_ns: int
+    remark: str | None = None  # what a person should know of its sound
 
 
 def set_indexed(session: Session, read: Sequence[ReadFile]) -> None:
@@ -182,6 +187,7 @@ def _link(session: Session, read: Sequence[ReadFile], *, state: FileState) -> No
             "b_size": each.size,
             "b_mtime": each.mtime_ns,
             "b_ctime": each.ctime_ns,
+            "b_remark": each.remark,
         }
         for each in read
     ]
@@ -194,6 +200,7 @@ def _link(session: Session, read: Sequence[ReadFile], *, state: FileState) -> No
                 size=bindparam("b_size"),
                 mtime_ns=bindparam("b_mtime"),
                 ctime_ns=bindparam("b_ctime"),
+                remark=bindparam("b_remark"),
                 state=state,
                 error_code=None,
                 error_text=None,
@@ -248,18 +255,3 @@ def any_there(session: Session, root_id: int, *, under: bytes) -> bool:
         SoundFile.root_id == root_id, inside(under), SoundFile.state != FileState.MISSING
     )
     return session.scalar(wanted.limit(1)) is not None
-
-
-def recordings_of(session: Session, file_ids: Sequence[int]) -> list[int]:
-    """The recordings that files hold or held, each once."""
-    found: set[int] = set()
-    for start in range(0, len(file_ids), 500):
-        some = file_ids[start : start + 500]
-        found |= {
-            each
-            for each in session.scalars(
-                select(SoundFile.recording_id).where(SoundFile.id.in_(some))
-            )
-            if each is not None
-        }
-    return sorted(found)

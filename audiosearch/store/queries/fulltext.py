@@ -1,8 +1,9 @@
 """Full text over captions, file names, embedded metadata and tags, with SQLite's FTS5.
 
-What goes in is kept up to date in the transaction that changes the rows it stands for. A query is
-a person's words, never FTS5's own language: each word is quoted, any of them may match, bm25 ranks.
-FTS5's statements are all here; another database would bring its own version of this file.
+What goes in is kept up to date in the transaction that changes the rows it stands for, in the
+normal form of `names`. A query is a person's words, never FTS5's own language: each word is quoted,
+any of them may match, bm25 ranks. FTS5's statements are here, in `fulltext_windows` and in
+`word_matches`; another database would bring its own version of these files.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from audiosearch.store.names import name_words, words_of
+from audiosearch.store.names import TypedWord, indexed_words, path_words, typed_words, words_of
+from audiosearch.store.queries.chunks import chunks
 from audiosearch.store.queries.fulltext_windows import Ids, ranked_windows
 from audiosearch.store.schema import (
+    Caption,
     FileState,
+    FileTag,
     LibraryRoot,
-    Recording,
     RecordingTag,
     SoundFile,
     Tag,
@@ -38,12 +41,29 @@ _STOP_WORDS = frozenset(
 )
 
 
-def match_expression(query: str) -> str | None:
-    """A query in FTS5's language that means "any of these words", or None for no word at all."""
-    words = list(dict.fromkeys(word.lower() for word in words_of(query[:10_000])))
-    telling = [word for word in words if word not in _STOP_WORDS]
-    chosen = [word[:_MAX_WORD_LENGTH] for word in telling or words][:_MAX_WORDS]
-    return " OR ".join(f'"{word}"' for word in chosen) or None
+def telling_words(query: str) -> list[TypedWord]:
+    """The words of a query that tell something, each once; all of them where none does."""
+    words = {word.text: word for word in typed_words(query[:10_000])}
+    telling = [word for text, word in words.items() if text not in _STOP_WORDS]
+    return (telling or list(words.values()))[:_MAX_WORDS]
+
+
+def match_word(word: TypedWord) -> str:
+    """A word in FTS5's language: as it was typed, or all that it consists of."""
+    whole = _quoted(word.text)
+    if word.parts == (word.text,):
+        return whole
+    return f"({whole} OR ({' AND '.join(map(_quoted, word.parts))}))"
+
+
+def _quoted(word: str) -> str:
+    return f'"{word[:_MAX_WORD_LENGTH]}"'
+
+
+def match_expression(query: str, *, every: bool = False) -> str | None:
+    """A query in FTS5's language: any of its telling words, or `every` one; None for no word."""
+    words = telling_words(query)
+    return (" AND " if every else " OR ").join(match_word(word) for word in words) or None
 
 
 def search_windows(
@@ -53,6 +73,7 @@ def search_windows(
     bundle_id: int,
     limit: int,
     allowed: Ids | None = None,
+    every: bool = False,
 ) -> list[tuple[int, float]]:
     """Windows whose caption, file name, metadata or tags have words of the query, best first.
 
@@ -62,12 +83,13 @@ def search_windows(
         bundle_id: windows of this bundle only; silent ones are left out.
         limit: how many at most.
         allowed: ids that filters let through, ascending, applied before the limit; None: all.
+        every: only where one text holds all telling words.
 
     Returns:
         (window id, bm25) with lower values better, as SQLite has it; a window found by its caption
-        and by its recording has the sum.
+        and by its file has the sum.
     """
-    match = match_expression(query)
+    match = match_expression(query, every=every)
     if match is None or limit <= 0:
         return []
     scores: dict[int, float] = {}
@@ -117,7 +139,7 @@ def add_captions(session: Session, ids: Mapping[str, int]) -> None:
     if ids:
         session.connection().execute(
             text("INSERT INTO caption_text (rowid, text) VALUES (:id, :text)"),
-            [{"id": caption_id, "text": words} for words, caption_id in ids.items()],
+            [{"id": each, "text": indexed_words(caption)} for caption, each in ids.items()],
         )
 
 
@@ -132,74 +154,83 @@ def remove_captions(session: Session, caption_ids: Sequence[int]) -> None:
 
 def rebuild(session: Session) -> None:
     """Write the whole of it anew, whatever is in it."""
-    for table in ("caption_text", "recording_text"):
+    for table in ("caption_text", "file_text"):
         # First FTS5's own index, without which its rows may not even be deleted.
         session.execute(text(f"INSERT INTO {table} ({table}) VALUES ('rebuild')"))  # noqa: S608
         session.execute(text(f"DELETE FROM {table}"))  # noqa: S608 - our own names
-    session.execute(text("INSERT INTO caption_text (rowid, text) SELECT id, text FROM caption"))
-    refresh_recordings(session, session.scalars(select(Recording.id)))
+    for some in chunks(session.scalars(select(Caption.id)).all()):
+        rows = session.execute(select(Caption.text, Caption.id).where(Caption.id.in_(some)))
+        add_captions(session, {row.text: row.id for row in rows})
+    refresh_files(session, session.scalars(select(SoundFile.id)))
 
 
-def refresh_recordings(session: Session, recording_ids: Iterable[int]) -> None:
-    """Write what recordings are searched by anew: from their files' names, metadata and tags.
+def refresh_files(session: Session, file_ids: Iterable[int]) -> None:
+    """Write what files are searched by anew: their names, metadata and tags.
 
-    Ids of recordings that are gone are taken out.
+    Files that are missing or forgotten are taken out.
     """
-    ids = sorted(set(recording_ids))
-    for start in range(0, len(ids), 500):
-        _refresh(session, ids[start : start + 500])
+    for some in chunks(sorted(set(file_ids))):
+        _refresh(session, some)
+
+
+def remove_files(session: Session, file_ids: Iterable[int]) -> None:
+    """Take files out of the full text."""
+    rows = [{"id": each} for each in file_ids]
+    if rows:
+        session.connection().execute(text("DELETE FROM file_text WHERE rowid = :id"), rows)
 
 
 def _refresh(session: Session, ids: Sequence[int]) -> None:
-    session.connection().execute(
-        text("DELETE FROM recording_text WHERE rowid = :id"), [{"id": each} for each in ids]
-    )
-    names = _names(session, ids)
+    remove_files(session, ids)
     tags = _tags(session, ids)
-    metadata = {
-        row.id: " ".join(json.loads(row.metadata_json).values())
-        for row in session.execute(
-            select(Recording.id, Recording.metadata_json).where(Recording.id.in_(ids))
+    rows = session.execute(
+        select(
+            SoundFile.id, SoundFile.path, SoundFile.metadata_json, LibraryRoot.path.label("root")
         )
-    }
-    if metadata:
+        .join(LibraryRoot, LibraryRoot.id == SoundFile.root_id)
+        .where(SoundFile.id.in_(ids), SoundFile.state != FileState.MISSING)
+    )
+    new = [
+        {
+            "id": row.id,
+            "name": path_words(os.path.basename(row.path)),  # noqa: PTH119 - bytes
+            "folders": path_words(_folders(row.root, row.path)),
+            "tags": tags.get(row.id, ""),
+            "metadata": "\n".join(indexed_words(value) for _, value in values(row.metadata_json)),
+        }
+        for row in rows
+    ]
+    if new:
         session.connection().execute(
             text(
-                "INSERT INTO recording_text (rowid, names, metadata, tags)"
-                " VALUES (:id, :names, :metadata, :tags)"
+                "INSERT INTO file_text (rowid, name, folders, tags, metadata)"
+                " VALUES (:id, :name, :folders, :tags, :metadata)"
             ),
-            [
-                {"id": each, "names": names.get(each, ""), "metadata": embedded}
-                | {"tags": tags.get(each, "")}
-                for each, embedded in metadata.items()
-            ],
+            new,
         )
 
 
-def _names(session: Session, ids: Sequence[int]) -> dict[int, str]:
-    """The words of all paths of recordings, the root folder's own name included."""
-    rows = session.execute(
-        select(SoundFile.recording_id, SoundFile.path, LibraryRoot.path.label("root"))
-        .join(LibraryRoot, LibraryRoot.id == SoundFile.root_id)
-        .where(SoundFile.recording_id.in_(ids), SoundFile.state != FileState.MISSING)
-        .order_by(SoundFile.id)
-    )
-    found: dict[int, list[str]] = {}
-    for row in rows:
-        found.setdefault(row.recording_id, []).append(
-            name_words(os.path.join(os.path.basename(row.root), row.path))  # noqa: PTH118, PTH119 - bytes
-        )
-    return {each: " ".join(parts) for each, parts in found.items()}
+def _folders(root: bytes, path: bytes) -> bytes:
+    """The folders that a file lies in, from the root's own name on."""
+    return os.path.join(os.path.basename(root), os.path.dirname(path))  # noqa: PTH118, PTH119, PTH120
+
+
+def values(metadata_json: str) -> list[tuple[str, str]]:
+    """(field, value) of stored metadata, in the order in which the full text has them as lines."""
+    metadata: dict[str, list[str]] = json.loads(metadata_json)
+    return [(field, value) for field, found in sorted(metadata.items()) for value in found]
 
 
 def _tags(session: Session, ids: Sequence[int]) -> dict[int, str]:
-    rows = session.execute(
-        select(RecordingTag.recording_id, Tag.name)
+    """By file, the tags of its metadata and those that people set on its recording."""
+    own = select(FileTag.file_id, Tag.name).join(Tag, Tag.id == FileTag.tag_id)
+    given = (
+        select(SoundFile.id, Tag.name)
+        .join(RecordingTag, RecordingTag.recording_id == SoundFile.recording_id)
         .join(Tag, Tag.id == RecordingTag.tag_id)
-        .where(RecordingTag.recording_id.in_(ids))
-        .order_by(Tag.name)
     )
+    wanted = own.where(FileTag.file_id.in_(ids)).union(given.where(SoundFile.id.in_(ids)))
     found: dict[int, list[str]] = {}
-    for row in rows:
-        found.setdefault(row.recording_id, []).append(row.name)
-    return {each: " ".join(parts) for each, parts in found.items()}
+    for file_id, name in session.execute(wanted.order_by(wanted.selected_columns[1])):
+        found.setdefault(file_id, []).append(indexed_words(name))
+    return {each: "\n".join(names) for each, names in found.items()}

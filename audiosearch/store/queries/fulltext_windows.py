@@ -63,14 +63,18 @@ _SOURCES: Final = (
         " AND w.start_s < t.end_s AND w.end_s > t.start_s ORDER BY t.id, w.id",
         texts_of=None,  # people caption little
     ),
-    # Weights of names, metadata, tags: free comments in a file say least surely what is heard.
+    # Weights of name, folders, tags, metadata: free comments say least surely what is heard.
     _Source(
-        texts="SELECT rowid, bm25(recording_text, 1.0, 0.7, 1.0) AS score FROM recording_text"
-        " WHERE recording_text MATCH ? ORDER BY score, rowid",
-        windows="SELECT w.id FROM window AS w"
-        " WHERE w.recording_id = ? AND w.bundle_id = ? AND NOT w.silent ORDER BY w.position",
-        texts_of="SELECT w.recording_id, w.id FROM window AS w"
-        " WHERE w.bundle_id = ? AND NOT w.silent AND w.id IN ({}) ORDER BY w.position",
+        texts="SELECT rowid, bm25(file_text, 1.0, 1.0, 1.0, 0.7) AS score FROM file_text"
+        " WHERE file_text MATCH ? ORDER BY score, rowid",
+        windows="SELECT w.id FROM sound_file AS f"
+        " CROSS JOIN window AS w ON w.recording_id = f.recording_id"
+        " WHERE f.id = ? AND f.state IN ('indexed', 'pending') AND w.bundle_id = ?"
+        " AND NOT w.silent ORDER BY w.position",
+        texts_of="SELECT f.id, w.id FROM window AS w"
+        " CROSS JOIN sound_file AS f ON f.recording_id = w.recording_id"
+        " WHERE w.bundle_id = ? AND f.state IN ('indexed', 'pending') AND NOT w.silent"
+        " AND w.id IN ({}) ORDER BY w.position",
     ),
 )
 

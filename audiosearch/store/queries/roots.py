@@ -94,6 +94,7 @@ def _take_over(session: Session, *, new_root_id: int, old: Root, prefix: bytes) 
             .values(root_id=new_root_id, path=bindparam("path"), display=bindparam("display")),
             moved,
         )
+        fulltext.refresh_files(session, [row["file"] for row in moved])
     session.execute(delete(LibraryRoot).where(LibraryRoot.id == old.root_id))
 
 
@@ -103,18 +104,11 @@ def remove_root(session: Session, root_id: int) -> int:
     Recordings stay, with all that was computed, until they are purged: adding the root again costs
     no encoding.
     """
-    recordings = session.scalars(
-        select(SoundFile.recording_id)
-        .where(SoundFile.root_id == root_id, SoundFile.recording_id.is_not(None))
-        .distinct()
-    ).all()
-    n_files = session.scalar(
-        select(func.count()).select_from(SoundFile).where(SoundFile.root_id == root_id)
-    )
+    file_ids = session.scalars(select(SoundFile.id).where(SoundFile.root_id == root_id)).all()
     session.execute(delete(SoundFile).where(SoundFile.root_id == root_id))
     session.execute(delete(LibraryRoot).where(LibraryRoot.id == root_id))
-    fulltext.refresh_recordings(session, [each for each in recordings if each is not None])
-    return n_files or 0
+    fulltext.remove_files(session, file_ids)
+    return len(file_ids)
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Select, and_, exists, false, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, and_, false, func, literal, or_, select
 from sqlalchemy.orm import Session
 
+from audiosearch.store.names import normal_form
 from audiosearch.store.queries.chunks import chunks
 from audiosearch.store.queries.places import SEPARATOR, Place, join
 from audiosearch.store.schema import (
     FileState,
+    FileTag,
     LibraryRoot,
     Recording,
     RecordingTag,
@@ -39,7 +41,7 @@ class Scope:
         since: Unix seconds; only files modified at or after.
         formats: one of these, in lower case: a suffix, container or codec.
         min_duration_s, max_duration_s: of the recording, both included.
-        tags: the recording has all of these.
+        tags: the file has all of these, by its metadata or since a person set them.
     """
 
     places: tuple[Place, ...] | None = None
@@ -100,7 +102,19 @@ def _about_files(scope: Scope) -> list[ColumnElement[bool]]:
         found.append(SoundFile.mtime_ns >= round(scope.since * 1e9))
     if scope.formats:
         found.append(or_(*(_is_format(name) for name in scope.formats)))
+    found += [_has_tag(normal_form(tag)) for tag in scope.tags]
     return found
+
+
+def _has_tag(name: str) -> ColumnElement[bool]:
+    """Whether a file's own metadata names a tag, or a person set it on the file's recording."""
+    tag = select(Tag.id).where(Tag.name == name)
+    return or_(
+        SoundFile.id.in_(select(FileTag.file_id).where(FileTag.tag_id.in_(tag))),
+        SoundFile.recording_id.in_(
+            select(RecordingTag.recording_id).where(RecordingTag.tag_id.in_(tag))
+        ),
+    )
 
 
 def _below(place: Place) -> ColumnElement[bool]:
@@ -130,14 +144,6 @@ def _about_recordings(scope: Scope) -> list[ColumnElement[bool]]:
         found.append(Recording.duration_s >= scope.min_duration_s)
     if scope.max_duration_s is not None:
         found.append(Recording.duration_s <= scope.max_duration_s)
-    found += [
-        exists().where(
-            RecordingTag.recording_id == Recording.id,
-            RecordingTag.tag_id == Tag.id,
-            Tag.name.in_([tag, tag.lower()]),
-        )
-        for tag in scope.tags
-    ]
     return found
 
 

@@ -84,7 +84,7 @@ def test_the_pipe_changes_nothing(worker: Worker, tmp_path: Path) -> None:
     assert np.array_equal(samples, expected)
     assert worker.facts() == direct.facts
     assert opened.fingerprint == fingerprint(name)
-    assert opened.metadata["title"] == "Hiss"
+    assert opened.metadata["title"] == ("Hiss",)
     found = path.stat()
     assert (opened.size, opened.mtime_ns) == (found.st_size, found.st_mtime_ns)
 

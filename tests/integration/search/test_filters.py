@@ -55,11 +55,13 @@ def everything(
                 noise(seconds=seconds, seed=i),
                 root=root.encode(),
                 mtime_s=mtime_s,
-                metadata={"genre": genre},
+                tags=genre.split(", "),
             )
             added.append(Added(f"{root}/{name}", seconds, mtime_s, genre, recording_id))
         # One sound more in another place: it may be shown by the path that the filter lets pass.
-        builder.add(b"copy.wav", noise(seconds=1.0, seed=0), root=b"/music", mtime_s=9000.0)
+        copy = noise(seconds=1.0, seed=0)
+        tags = GENRES[0].split(", ")
+        builder.add(b"copy.wav", copy, root=b"/music", mtime_s=9000.0, tags=tags)
         added.append(Added("/music/copy.wav", 1.0, 9000.0, GENRES[0], added[0].recording_id))
         yield builder, added
 

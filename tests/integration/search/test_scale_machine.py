@@ -128,10 +128,9 @@ class LibraryMachine(RuleBasedStateMachine):
         audio_hash = hashlib.sha256(str(self.n_sounds).encode()).digest()
         if audio_hash in {known for known, _ in self.sounds.values()}:
             return
-        new = recordings.NewRecording(audio_hash, 8000, 1, 16, "pcm_s16le", "wav", {})
+        new = recordings.NewRecording(audio_hash, 8000, 1, 16, "pcm_s16le", "wav")
         with self.database.session() as session:
             [recording_id] = recordings.ensure_recordings(session, [new]).values()
-            recordings.fulltext.refresh_recordings(session, [recording_id])
         self.sounds[recording_id] = audio_hash, []
         self.store(recording_id, n=n, hop_s=1.0, silent=silent)
 
@@ -147,7 +146,6 @@ class LibraryMachine(RuleBasedStateMachine):
             recording_id = sorted(self.sounds)[which % len(self.sounds)]
             with self.database.session() as session:
                 session.execute(delete(Recording).where(Recording.id == recording_id))
-                recordings.fulltext.refresh_recordings(session, [recording_id])
                 state.windows_removed(session)
             del self.sounds[recording_id]
 
