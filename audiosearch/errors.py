@@ -118,7 +118,11 @@ def display_path(path: bytes) -> str:
 
     The result is one line and always encodable; it is for showing, never for opening a file.
     """
-    text = path.decode("utf-8", "backslashreplace")
+    return display_text(path.decode("utf-8", "backslashreplace"))
+
+
+def display_text(text: str) -> str:
+    """A text of anybody's for people: one line, control characters escaped."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in text

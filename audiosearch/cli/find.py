@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 
@@ -18,6 +19,7 @@ from audiosearch.cli.options import (
 )
 from audiosearch.cli.output import clock, path_fields, print_json, print_paths, remark, shown_path
 from audiosearch.config import Config
+from audiosearch.errors import display_text
 from audiosearch.search.filters import Filters
 from audiosearch.search.results import FindResult, Hit, TextQuery
 from audiosearch.serving.asking import open_answering
@@ -123,9 +125,14 @@ def _filters(options: FilterOptions) -> Filters:
 
 def _remarks(result: FindResult, *, quiet: bool) -> None:
     """Say what a person should know about the answer before reading it."""
+    for word, meant in result.corrected.items():
+        remark(f"nothing here knows {word!r}: did you mean {meant!r}? Searched so", quiet=quiet)
     if result.unknown_words:
         words = ", ".join(repr(word) for word in result.unknown_words)
-        remark(f"the model does not know {words}; names and tags were searched for it", quiet=quiet)
+        remark(
+            f"the model does not know {words}; file names, tags and metadata were searched for it",
+            quiet=quiet,
+        )
     if result.n_left_out:
         remark(
             f"the query is too long: its last {result.n_left_out} words were left out", quiet=quiet
@@ -165,11 +172,20 @@ def _print_text_hits(hits: Sequence[Hit], form: OutputForm) -> None:
                     "duration_s": hit.duration_s,
                     "recording_id": hit.recording_id,
                     "window_id": hit.window_id,
+                    "offline": _is_offline(hit),
+                    "matched": [
+                        {"field": match.field, "words": list(match.words)} for match in hit.matched
+                    ],
                     **({} if hit.words is None else {"words": word_rows(hit.words)}),
                 }
             )
         else:
             _print_row(hit, hit.score)
+
+
+def _is_offline(hit: Hit) -> bool:
+    """Whether the file is not there now, as when its drive or folder is not connected."""
+    return not os.path.lexists(hit.path)
 
 
 def _print_similar_hits(hits: Sequence[Hit], form: OutputForm) -> None:
@@ -190,6 +206,7 @@ def _print_similar_hits(hits: Sequence[Hit], form: OutputForm) -> None:
                     "duration_s": hit.duration_s,
                     "recording_id": hit.recording_id,
                     "window_id": hit.window_id,
+                    "offline": _is_offline(hit),
                 }
             )
         else:
@@ -201,8 +218,12 @@ def _print_row(hit: Hit, number: float | None) -> None:
     shown = "  -  " if number is None else f"{number:5.2f}"
     when = f"{clock(hit.start_s)}-{clock(hit.end_s)}"
     alike = f"  (+{hit.n_alike} alike)" if hit.n_alike else ""
-    click.echo(f"{shown}  {click.style(shown_path(hit.path), bold=True)}  {when}{alike}")
+    offline = "  (offline)" if _is_offline(hit) else ""
+    click.echo(f"{shown}  {click.style(shown_path(hit.path), bold=True)}  {when}{alike}{offline}")
     if hit.caption:
-        click.echo(f"       {click.style(hit.caption, dim=True)}")
+        click.echo(f"       {click.style(display_text(hit.caption), dim=True)}")
+    if hit.matched:
+        texts = "; ".join(f"{match.field}: {' '.join(match.words)}" for match in hit.matched)
+        click.echo(f"       {click.style(display_text(texts), dim=True)}")
     if hit.words:
         click.echo(f"       {coloured(hit.words)}")

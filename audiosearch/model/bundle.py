@@ -24,7 +24,7 @@ from audiosearch.model.bundle_files import (
 from audiosearch.model.bundle_texts import read_pieces, read_vocabulary
 from audiosearch.model.manifest import REMEDY, Fields, read_json, text_list
 from audiosearch.model.pieces import Pieces
-from audiosearch.model.score import Score
+from audiosearch.model.score import TEXT_MATCH, Score
 from audiosearch.model.text import Vocabulary
 
 __all__ = [
@@ -216,6 +216,9 @@ def _score(table: Fields) -> Score:
         words_power=table.number("words_power", least=0.0, most=8.0)
         if table.has("words_power")
         else None,
+        text_match=table.number("text_match", least=0.0, most=1.0)
+        if table.has("text_match")
+        else TEXT_MATCH,
     )
 
 

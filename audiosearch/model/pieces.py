@@ -52,6 +52,13 @@ class Pieces:
         """Whether a normalised word is one piece, and so has a meaning of its own."""
         return word in self._ids
 
+    @property
+    def whole_words(self) -> tuple[str, ...]:
+        """The pieces that are words by themselves."""
+        return tuple(
+            piece for piece in self.pieces[len(SPECIAL_PIECES) :] if not piece.startswith(INSIDE)
+        )
+
     def encode(self, text: str) -> tuple[int, ...]:
         """Ids of the pieces of `text`; a word that cannot be parted is UNK."""
         plain = unicodedata.normalize("NFD", normalise(text))

@@ -19,7 +19,9 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
+TEXT_MATCH = 0.8  # where a bundle does not say how much words in names and texts count
 USUAL_WORDS = 6  # a text of five words and its end has a trust of 1
 
 
@@ -32,6 +34,7 @@ class Score:
     bias: float
     min_score: float  # hits below are no good match
     words_power: float | None = None  # of the number of words; None: all lifts count the same
+    text_match: float = TEXT_MATCH  # of a sound whose texts hold all words, whatever is heard
 
     def trust(self, *, n_words: int, known: float) -> float:
         """How much the lift of a text counts.
@@ -62,3 +65,38 @@ class Score:
         # Written with tanh, the sigmoid overflows for no value.
         scores: Doubles = 0.5 * (1.0 + np.tanh(0.5 * evidence))
         return scores
+
+    def with_texts(self, scores: Doubles, *, matched: Flags, is_known: Flags) -> Doubles:
+        """Scores (n,) of sounds and the texts that belong to them, together.
+
+        What is heard and what is written are two pieces of evidence, either of which may do:
+        `1 - (1 - heard) * (1 - written)`. A text that holds some of the words counts with the
+        square of their share. Words that the model does not know are found in texts alone: beside
+        known ones they support a sound as far as the rest is found in it, and sounds whose texts
+        lack a word that others hold are held back, so that a good match that has it comes first.
+
+        Args:
+            scores: by sound alone (n,); not looked at where no word is known.
+            matched: (n, n_words) True where the texts of a sound hold a word.
+            is_known: (n_words,) True for words that the model knows.
+        """
+        if not is_known.any():
+            return self.text_match * _share(matched)
+        found = 1.0 - (1.0 - scores) * (1.0 - self.text_match * _share(matched[:, is_known]) ** 2)
+        names_only = matched[:, ~is_known & matched.any(axis=0)]
+        together = self._supported(found, _share(names_only))
+        # What the least good match comes to with the words, and so the best without them at most.
+        held_back = self._supported(np.array([max(self.min_score, 0.5)]), np.ones(1))
+        together *= held_back ** (~names_only).sum(axis=1)
+        return together
+
+    def _supported(self, found: Doubles, share: Doubles) -> Doubles:
+        """Scores (n,) of sounds whose texts hold a share (n,) of the words that only texts know."""
+        supported: Doubles = 1.0 - (1.0 - found) * (1.0 - self.text_match * share * found)
+        return supported
+
+
+def _share(matched: Flags) -> Doubles:
+    """The share of words (n,) that are matched, of (n, n_words); 0 without words."""
+    shares: Doubles = matched.sum(axis=1) / max(1, matched.shape[1])
+    return shares

@@ -47,12 +47,15 @@ def joint_ranking(
     return [int(each) for each in ids]
 
 
-def text_ranking(
-    session: Session, text: str, *, bundle_id: int, limit: int, allowed: Ids | None
-) -> Ranking:
-    """Windows whose caption, file name, metadata or tags hold words of a text."""
+def text_ranking(view: View, words: Words, *, limit: int, every: bool) -> Ranking:
+    """Windows whose caption, file name, metadata or tags hold words of a query, or `every` one."""
     found = fulltext.search_windows(
-        session, text, bundle_id=bundle_id, limit=limit, allowed=allowed
+        view.session,
+        words.telling,
+        bundle_id=view.bundle_id,
+        limit=limit,
+        allowed=view.allowed,
+        every=every,
     )
     return [window_id for window_id, _ in found]
 
@@ -127,11 +130,10 @@ def candidates(view: View, words: Words, *, limit: int) -> Ids:
     """The `limit` windows (n,) that most likely fit the words of a query, likeliest first."""
     pool = limit * POOL
     rankings = [
-        text_ranking(
-            view.session, words.text, bundle_id=view.bundle_id, limit=pool, allowed=view.allowed
-        )
+        text_ranking(view, words, limit=pool, every=True),
+        text_ranking(view, words, limit=pool, every=False),
     ]
-    if words.vector is not None:
+    if words.vector is not None and words.has_meaning:
         table = view.vectors(VectorKind.JOINT)
         rankings.append(joint_ranking(table, words.vector, limit=pool, allowed=view.allowed))
         captions = view.vectors(VectorKind.CAPTION)

@@ -9,7 +9,7 @@ read. It knows neither audio nor how results are shown.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -25,11 +25,11 @@ from audiosearch.search.audio_to_text import place_captions
 from audiosearch.search.candidates import candidates
 from audiosearch.search.describe import Describer
 from audiosearch.search.explain import explain
-from audiosearch.search.hits import Found, best_windows, show
+from audiosearch.search.hits import Found, best_windows, show, with_matches
 from audiosearch.search.labels import Label, Labeller
 from audiosearch.search.normalise import Normalise
 from audiosearch.search.own_words import first, windows_captioned
-from audiosearch.search.rerank import judge
+from audiosearch.search.rerank import Judged, judge
 from audiosearch.search.results import (
     Description,
     FindResult,
@@ -41,8 +41,10 @@ from audiosearch.search.results import (
 )
 from audiosearch.search.scale import DecoderListener, Scales
 from audiosearch.search.similar import rank_by_sound
+from audiosearch.search.spelling import corrections
 from audiosearch.search.view import Tables, View, open_view
-from audiosearch.search.words import Words, understand
+from audiosearch.search.words import Words, respelled, understand
+from audiosearch.search.written import Written, find_written
 from audiosearch.stopwatch import Stopwatch
 from audiosearch.store.database import Database
 from audiosearch.store.queries.encodings import find_bundle_id
@@ -52,6 +54,14 @@ from audiosearch.store.vector_cache import VectorKind
 from audiosearch.store.vectors import unit_rows
 
 Ids = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class SoundScores:
+    """What the model says of windows, in their order."""
+
+    judged: Judged | None  # None where the decoder knows none of the words
+    scores: npt.NDArray[np.float64]  # (n,) in 0..1, greater is better
 
 
 class SearchEngine:
@@ -95,14 +105,25 @@ class SearchEngine:
                 view = open_view(session, query.filters, bundle=self._bundle, tables=self._tables)
             if view is None:
                 return _nothing(watch, unknown_words=words.unknown)
+            with watch.stage("spelling"):
+                corrected = corrections(session, words, bundle=self._bundle)
+                text = respelled(query.text, corrected)
+                if corrected:
+                    words = understand(text, scorer=self._scorer, tower=self._tower)
             with watch.stage("candidates"):
-                window_ids, exhaustive = self._windows_to_hear(view, words, query)
-                captioned = windows_captioned(view, query.text)
-                window_ids = np.union1d(window_ids, captioned) if len(captioned) else window_ids
+                likely, exhaustive = self._windows_to_hear(view, words, query)
+                captioned = windows_captioned(view, text)
+                window_ids = np.union1d(likely, captioned)  # sorted, as vector tables are
+                places = window_places(session, window_ids.tolist())
             with watch.stage("decoder"):
-                found = first(self._hear(view, words, window_ids), captioned)
+                heard = self._hear(view, words, window_ids)
+            with watch.stage("texts"):
+                written = find_written(
+                    session, words, [places[each] for each in window_ids.tolist()], view.scope
+                )
+                ranked = self._rank(window_ids, heard, words, written, likely=likely)
+                found = first(ranked, captioned)
             with watch.stage("hits"):
-                places = window_places(session, [each.window_id for each in found])
                 best = best_windows(found, places)
                 good = self._good_enough(best, query)
                 hits = show(
@@ -112,7 +133,9 @@ class SearchEngine:
                     scope=view.scope,
                     limit=query.limit or self._config.limit,
                     fold_above=self._config.fold_similarity,
+                    files=written.files,
                 )
+                hits = with_matches(session, hits, words, written)
             if query.explain and hits and words.has_known:
                 with watch.stage("words of hits"):
                     hits = self._explained(session, hits, words)
@@ -121,6 +144,7 @@ class SearchEngine:
             unknown_words=words.unknown,
             n_left_out=words.n_left_out,
             read_as=words.read_as,
+            corrected=corrected,
             weak=not words.has_meaning,
             exhaustive=exhaustive,
             n_windows=view.n_windows,
@@ -239,16 +263,13 @@ class SearchEngine:
                 return every, True
         return candidates(view, words, limit=self._config.candidates), False
 
-    def _hear(self, view: View, words: Words, window_ids: Ids) -> list[Found]:
-        """The windows with what the model says of them, best first.
+    def _hear(self, view: View, words: Words, window_ids: Ids) -> SoundScores | None:
+        """What the model says of windows (ascending); None where the words mean nothing to it.
 
         Where the decoder knows none of the words, the joint space speaks alone.
         """
         if not words.has_meaning:
-            # The model has nothing to say of words it never learned: names and tags matched, and
-            # their order is all there is.
-            return [Found(window_id=int(each)) for each in window_ids]
-        window_ids = np.sort(window_ids)  # as vector tables are
+            return None
         judged = None
         if words.has_known:
             judged = judge(view.session, window_ids, tokens=words.tokens, scorer=self._scorer)
@@ -258,25 +279,52 @@ class SearchEngine:
             cosines = table.matrix[table.rows_of(window_ids)] @ unit_rows(words.vector[None])[0]
         lifts = np.zeros(len(window_ids), np.float32) if judged is None else judged.lifts
         trust = self._scorer.trust(words.tokens)
-        scores = self._bundle.score(lift=lifts, cosine=cosines, trust=trust)
+        return SoundScores(judged, self._bundle.score(lift=lifts, cosine=cosines, trust=trust))
+
+    def _rank(
+        self,
+        window_ids: Ids,
+        heard: SoundScores | None,
+        words: Words,
+        written: Written,
+        *,
+        likely: Ids,
+    ) -> list[Found]:
+        """The windows by what is heard in them and written of them, best first.
+
+        Of equals, the `likely` come in their order.
+        """
+        scores = self._bundle.score.with_texts(
+            np.zeros(len(window_ids)) if heard is None else heard.scores,
+            matched=written.matched,
+            is_known=np.array(words.is_known, np.bool_) & (heard is not None),
+        )
+        judged = None if heard is None else heard.judged
         return [
             Found(
-                window_id=int(window_ids[place]),
-                score=float(scores[place]),
-                cross_entropy=None if judged is None else float(judged.cross_entropies[place]),
-                lift=None if judged is None else float(judged.lifts[place]),
+                window_id=int(window_ids[row]),
+                score=float(scores[row]),
+                cross_entropy=None if judged is None else float(judged.cross_entropies[row]),
+                lift=None if judged is None else float(judged.lifts[row]),
             )
-            for place in np.lexsort((window_ids, -scores)).tolist()
+            for row in np.lexsort((_positions(window_ids, likely), -scores)).tolist()
+            if heard is not None or written.matched[row].any()
         ]
 
     def _good_enough(self, found: Sequence[Found], query: TextQuery) -> list[Found]:
-        """Those that reach the least score. Without a score only where nobody asked for one."""
+        """Those that reach the least score."""
         least = query.min_score
         if least is None:
             own = self._config.min_score
             least = own if own >= 0 else self._bundle.score.min_score
-            return [each for each in found if each.score is None or each.score >= least]
-        return [each for each in found if (each.score or 0.0) >= least]
+        return [each for each in found if each.score is not None and each.score >= least]
+
+
+def _positions(window_ids: Ids, order: Ids) -> Ids:
+    """Where each window (n,) stands in `order`; those that are not in it come last, by id."""
+    places = {window_id: place for place, window_id in enumerate(order.tolist())}
+    found = [places.get(each, len(places) + row) for row, each in enumerate(window_ids.tolist())]
+    return np.array(found, np.int64)
 
 
 def _nothing(watch: Stopwatch, *, unknown_words: tuple[str, ...] = ()) -> FindResult:

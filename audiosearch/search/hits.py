@@ -7,19 +7,23 @@ order.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy.orm import Session
 
-from audiosearch.search.results import Hit
-from audiosearch.store.queries.scope import Scope, first_paths
+from audiosearch.search.results import FieldMatch, Hit
+from audiosearch.search.words import Words
+from audiosearch.search.written import Written
+from audiosearch.store.queries.scope import Scope, ScopedFile, first_paths
 from audiosearch.store.queries.search import (
     WindowPlace,
     window_captions,
     window_embeddings,
 )
+from audiosearch.store.queries.word_matches import GivenStretch, given_caption, matched_fields
 from audiosearch.store.vectors import unit_rows
 
 Floats = npt.NDArray[np.float32]
@@ -71,6 +75,7 @@ def show(
     scope: Scope,
     limit: int,
     fold_above: float | None,
+    files: Mapping[int, ScopedFile] = MappingProxyType({}),
 ) -> tuple[Hit, ...]:
     """The hits of windows that matched, best first, each of another recording.
 
@@ -81,6 +86,7 @@ def show(
         scope: which files may be shown for a recording.
         limit: most hits.
         fold_above: near-duplicates with a greater cosine show as one; None = all show.
+        files: by recording, the file to show; for others it is the first by its path.
     """
     shown = dict.fromkeys(range(min(limit, len(found))), 0)
     if fold_above is not None and fold_above < 1.0 and len(found) > 1:
@@ -91,6 +97,7 @@ def show(
     captions = window_captions(session, window_ids)
     recordings = [places[window_id].recording_id for window_id in window_ids]
     paths = first_paths(session, recordings, scope)
+    paths |= {each: file.path for each, file in files.items() if each in paths}
     hits: list[Hit] = []
     for each, n_alike in chosen:
         place = places[each.window_id]
@@ -112,3 +119,23 @@ def show(
             )
         )
     return tuple(hits)
+
+
+def with_matches(
+    session: Session, hits: Sequence[Hit], words: Words, written: Written
+) -> tuple[Hit, ...]:
+    """Hits with the texts that hold words of the query; a person's caption is shown as theirs."""
+    return tuple(_with_matches(session, hit, words, written) for hit in hits)
+
+
+def _with_matches(session: Session, hit: Hit, words: Words, written: Written) -> Hit:
+    file = written.files.get(hit.recording_id)
+    found = {}
+    if file is not None:
+        found = matched_fields(session, words.telling, file_id=file.file_id)
+    stretch = GivenStretch(hit.recording_id, hit.start_s, hit.end_s)
+    given = given_caption(session, words.telling, stretch)
+    if given is not None:
+        hit = replace(hit, caption=given[0])
+        found |= {"caption": given[1]}
+    return replace(hit, matched=tuple(FieldMatch(field=f, words=w) for f, w in found.items()))

@@ -38,6 +38,19 @@ class Word:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FieldMatch:
+    """A text that holds words of the query.
+
+    Attributes:
+        field: `name`, `folder`, `tag`, `caption` (a person's), or a field of the metadata.
+        words: of the query, as they were typed, in small letters.
+    """
+
+    field: str
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class TextQuery:
     """Find sounds by words.
 
@@ -80,9 +93,11 @@ class Hit:
     Attributes:
         rank: 1 is best.
         path: absolute, as the system has it; the first by its bytes of the recording's files.
-        score: 0 to 1; 1 where a person captioned the sound with these words. None where the model
-            knows no word of the query and only names, tags or metadata matched.
-        caption: what the model says of the window; None where it was not asked.
+        score: 0 to 1; 1 where a person captioned the sound with these words.
+        matched: the texts that hold words of the query: of the file whose path is shown, and a
+            person's caption.
+        caption: what a person says of the window, where that holds words of the query; else what
+            the model says. None where nobody was asked.
         words: of the query, where they were asked for.
         n_alike: recordings that are near-duplicates of this one and not shown.
         similarity: cosine to the sound asked for; None for queries by words.
@@ -100,6 +115,7 @@ class Hit:
     lift: float | None = None
     caption: str | None = None
     similarity: float | None = None
+    matched: tuple[FieldMatch, ...] = ()
     words: tuple[Word, ...] | None = None
     n_alike: int = 0
 
@@ -112,9 +128,10 @@ class FindResult:
         hits: best first.
         unknown_words: words of the query that the model never learned.
         read_as: words that the decoder never learned -> the words that it read in their place.
+        corrected: words that nothing knows -> the nearest known ones, which were searched for.
         n_left_out: words at the end of the query that were not used, since the model takes so many
             at most.
-        weak: the model knows no word of the query; hits matched by names, tags or metadata only.
+        weak: the model knows no word of the query; hits matched by what is written only.
         exhaustive: every window that may answer was scored, not only candidates.
         n_windows: windows of the library, before filters.
         n_candidates: windows that were scored.
@@ -125,6 +142,7 @@ class FindResult:
     hits: tuple[Hit, ...]
     unknown_words: tuple[str, ...] = ()
     read_as: Mapping[str, str] = field(default_factory=dict)
+    corrected: Mapping[str, str] = field(default_factory=dict)
     n_left_out: int = 0
     weak: bool = False
     exhaustive: bool

@@ -32,11 +32,13 @@ class TypedWord:
     """A word of a query.
 
     Attributes:
-        text: in normal form, as it was typed.
+        text: in normal form.
+        shown: as it was typed, in small letters.
         parts: what it consists of; found where all of them are. Itself where it is not glued.
     """
 
     text: str
+    shown: str
     parts: tuple[str, ...]
 
 
@@ -59,10 +61,8 @@ def typed_words(text: str) -> list[TypedWord]:
     """The words of a query, with the parts that each is glued from."""
     found: list[TypedWord] = []
     for run in _runs(unicodedata.normalize("NFKC", text)):
-        if _unspaced(run[0]):
-            found.append(TypedWord(normal_form(run), _pairs(run)))
-        else:
-            found.append(TypedWord(normal_form(run), tuple(map(normal_form, _parts(run)))))
+        parts = _pairs(run) if _unspaced(run[0]) else tuple(map(normal_form, _parts(run)))
+        found.append(TypedWord(normal_form(run), run.lower(), parts))
     return found
 
 

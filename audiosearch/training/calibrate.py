@@ -20,6 +20,11 @@ from audiosearch.errors import AudiosearchError
 from audiosearch.training.captions import Description
 from audiosearch.training.export import ScoreSettings
 from audiosearch.training.scoring import PairScores
+from audiosearch.training.text_weight import (
+    HeardTrial,
+    TextWeightFigures,
+    fit_text_weight,
+)
 
 Flags = npt.NDArray[np.bool_]
 Doubles = npt.NDArray[np.float64]
@@ -88,6 +93,8 @@ class Calibration:
     """The curve that the least score was chosen from."""
     mixes: tuple[MixFigures, ...]
     """The curve that the weights of lift and cosine were chosen from."""
+    texts: tuple[TextWeightFigures, ...]
+    """The curve that the weight of words in names and texts was chosen from."""
 
     def text(self) -> str:
         """One line for the log."""
@@ -129,6 +136,8 @@ def calibrate(trials: Mapping[str, Trials]) -> Calibration:
     pairs = [_probabilities(trial, power, share, slope, bias) for trial in trials.values()]
     thresholds = threshold_curve(pairs)
     best = balanced_threshold(thresholds)
+    heard = [_heard(trial, power, share, slope, bias) for trial in trials.values()]
+    texts = fit_text_weight(heard, min_score=best.min_score)
     return Calibration(
         score=ScoreSettings(
             lift=round(slope, 4),
@@ -136,13 +145,20 @@ def calibrate(trials: Mapping[str, Trials]) -> Calibration:
             bias=round(bias, 4),
             min_score=best.min_score,
             words_power=power,
+            text_match=texts.text_match,
         ),
         present_refused=best.present_refused,
         absent_answered=best.absent_answered,
         library=sum(len(trial.right) for trial in trials.values()),
         thresholds=thresholds,
         mixes=mixes,
+        texts=texts.curve,
     )
+
+
+def _heard(trial: Trials, power: float, share: float, slope: float, bias: float) -> HeardTrial:
+    scores = 1 / (1 + np.exp(-(slope * _mixed(trial.scores, power, share) + bias)))
+    return HeardTrial(scores, trial.right, trial.wrong)
 
 
 def _evidence(trial: Trials, power: float, share: float) -> tuple[Doubles, Doubles]:
@@ -282,6 +298,7 @@ def read_calibration(path: Path) -> Calibration:
         "score": ScoreSettings(**stored["score"]),
         "thresholds": tuple(ThresholdErrors(**one) for one in stored["thresholds"]),
         "mixes": tuple(MixFigures(**one) for one in stored["mixes"]),
+        "texts": tuple(TextWeightFigures(**one) for one in stored["texts"]),
     }
     return Calibration(**(stored | nested))
 

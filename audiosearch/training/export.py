@@ -47,13 +47,14 @@ class BeamSettings:
 
 @dataclass(frozen=True)
 class ScoreSettings:
-    """Score = sigmoid(lift x trust x L + joint x cosine + bias); see `model.score`."""
+    """Score = sigmoid(lift x trust x L + joint x cosine + bias), then with texts; `model.score`."""
 
     lift: float
     joint: float
     bias: float
     min_score: float
     words_power: float | None = None
+    text_match: float = 0.85
 
 
 @dataclass(frozen=True)

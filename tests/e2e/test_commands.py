@@ -23,6 +23,8 @@ FIND = [
     "duration_s",
     "recording_id",
     "window_id",
+    "offline",
+    "matched",
 ]
 DESCRIBE = [
     "path",

@@ -116,7 +116,7 @@ def search(database: Database, query: str, *, limit: int = 10, allowed=None) -> 
         assert bundle_id is not None
         found = fulltext.search_windows(
             session,
-            query,
+            fulltext.telling_words(query),
             bundle_id=bundle_id,
             limit=limit,
             allowed=None if allowed is None else np.array(sorted(allowed), np.int64),
@@ -155,7 +155,10 @@ def test_filters_come_before_the_limit(database: Database) -> None:
 
 def test_another_bundle_finds_nothing(database: Database) -> None:
     with database.reading() as session:
-        assert fulltext.search_windows(session, "dog", bundle_id=99, limit=5) == []
+        assert (
+            fulltext.search_windows(session, fulltext.telling_words("dog"), bundle_id=99, limit=5)
+            == []
+        )
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -183,7 +186,8 @@ def test_any_bytes_may_be_a_name(database: Database, name: bytes) -> None:
             recording_id = add(session, path, caption=None)
             bundle_id = encodings.find_bundle_id(session, fingerprint=BUNDLE)
             assert bundle_id is not None
-            found = fulltext.search_windows(session, "needle", bundle_id=bundle_id, limit=5)
+            words = fulltext.telling_words("needle")
+            found = fulltext.search_windows(session, words, bundle_id=bundle_id, limit=5)
             assert len(found) == 1
             root = roots.list_roots(session)[0]
             stored = [each.path for each in files.known_files(session, root.root_id, under=b"wild")]

@@ -91,7 +91,8 @@ def test_captions_are_stored_once_with_their_vectors(database: Database, sounds:
         assert sum(each.n_windows for each in said) == 9
         assert len(said) == len({each.text for each in said}) < 9
         assert captions.captions_without_vector(session, bundle_id=1) == []
-        found = fulltext.search_windows(session, said[0].text, bundle_id=1, limit=20)
+        words = fulltext.telling_words(said[0].text)
+        found = fulltext.search_windows(session, words, bundle_id=1, limit=20)
     assert len(found) >= said[0].n_windows
 
 
@@ -196,7 +197,14 @@ def test_renaming_encodes_nothing(database: Database, sounds: Path) -> None:
         "d.wav": "indexed",
     }
     with database.reading() as session:
-        assert len(fulltext.search_windows(session, "bark", bundle_id=1, limit=9)) == 2
+        assert (
+            len(
+                fulltext.search_windows(
+                    session, fulltext.telling_words("bark"), bundle_id=1, limit=9
+                )
+            )
+            == 2
+        )
         assert len(session.scalars(select(Recording.id)).all()) == 4
 
 
@@ -230,7 +238,14 @@ def test_new_tags_change_rows_only(database: Database, sounds: Path) -> None:
     )
     assert n_encoded_again(database) == 0
     with database.reading() as session:
-        assert len(fulltext.search_windows(session, "thunder", bundle_id=1, limit=9)) == 2
+        assert (
+            len(
+                fulltext.search_windows(
+                    session, fulltext.telling_words("thunder"), bundle_id=1, limit=9
+                )
+            )
+            == 2
+        )
 
 
 def test_touched_files_are_not_encoded_again(database: Database, sounds: Path) -> None:

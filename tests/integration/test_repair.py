@@ -71,7 +71,8 @@ def open_anew(database: Database) -> Iterator[Database]:
 def found_by_own_words(database: Database) -> set[int]:
     """The recordings found by the words that a person wrote."""
     with database.reading() as session:
-        hits = fulltext.search_windows(session, "my own words", bundle_id=1, limit=9)
+        words = fulltext.telling_words("my own words")
+        hits = fulltext.search_windows(session, words, bundle_id=1, limit=9)
         rows = session.execute(text("SELECT id, recording_id FROM window"))
         recording_of = {row[0]: row[1] for row in rows}
     return {recording_of[window_id] for window_id, _ in hits}

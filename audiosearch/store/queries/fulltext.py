@@ -32,7 +32,7 @@ _MAX_WORDS = 64  # of a query; the rest of a pasted page is not looked at
 _MAX_WORD_LENGTH = 64
 
 # Words that nearly every caption has: matching them costs much and tells nothing.
-_STOP_WORDS = frozenset(
+STOP_WORDS = frozenset(
     {
         *("a", "an", "and", "are", "as", "at", "be", "by", "for", "from", "in", "into", "is"),
         *("it", "its", "of", "on", "or", "over", "that", "the", "then", "this", "to", "with"),
@@ -44,7 +44,7 @@ _STOP_WORDS = frozenset(
 def telling_words(query: str) -> list[TypedWord]:
     """The words of a query that tell something, each once; all of them where none does."""
     words = {word.text: word for word in typed_words(query[:10_000])}
-    telling = [word for text, word in words.items() if text not in _STOP_WORDS]
+    telling = [word for text, word in words.items() if text not in STOP_WORDS]
     return (telling or list(words.values()))[:_MAX_WORDS]
 
 
@@ -60,36 +60,35 @@ def _quoted(word: str) -> str:
     return f'"{word[:_MAX_WORD_LENGTH]}"'
 
 
-def match_expression(query: str, *, every: bool = False) -> str | None:
-    """A query in FTS5's language: any of its telling words, or `every` one; None for no word."""
-    words = telling_words(query)
-    return (" AND " if every else " OR ").join(match_word(word) for word in words) or None
+def match_words(words: Sequence[TypedWord], *, every: bool = False) -> str | None:
+    """Words in FTS5's language: any of them, or `every` one; None for no word."""
+    return (" AND " if every else " OR ").join(map(match_word, words)) or None
 
 
 def search_windows(
     session: Session,
-    query: str,
+    words: Sequence[TypedWord],
     *,
     bundle_id: int,
     limit: int,
     allowed: Ids | None = None,
     every: bool = False,
 ) -> list[tuple[int, float]]:
-    """Windows whose caption, file name, metadata or tags have words of the query, best first.
+    """Windows whose caption, file name, metadata or tags have some of `words`, best first.
 
     Args:
         session: any session.
-        query: what a person typed; anything is safe.
+        words: see `telling_words`.
         bundle_id: windows of this bundle only; silent ones are left out.
         limit: how many at most.
         allowed: ids that filters let through, ascending, applied before the limit; None: all.
-        every: only where one text holds all telling words.
+        every: only where one text holds all of them.
 
     Returns:
         (window id, bm25) with lower values better, as SQLite has it; a window found by its caption
         and by its file has the sum.
     """
-    match = match_expression(query, every=every)
+    match = match_words(words, every=every)
     if match is None or limit <= 0:
         return []
     scores: dict[int, float] = {}
@@ -104,7 +103,7 @@ def search_windows(
 
 def search_captions(session: Session, query: str) -> list[int]:
     """Ids of captions with any word of the query, best first."""
-    match = match_expression(query)
+    match = match_words(telling_words(query))
     if match is None:
         return []
     rows = session.execute(

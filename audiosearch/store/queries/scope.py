@@ -6,7 +6,7 @@ ids. What filters a person may set, and in what words, is the business of `audio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,17 +147,38 @@ def _about_recordings(scope: Scope) -> list[ColumnElement[bool]]:
     return found
 
 
-def first_paths(session: Session, recording_ids: Sequence[int], scope: Scope) -> dict[int, bytes]:
-    """The absolute path of a file of each recording: the first by its bytes, within `scope`."""
-    found: dict[int, bytes] = {}
+@dataclass(frozen=True)
+class ScopedFile:
+    """A file that may answer; `path` is absolute."""
+
+    file_id: int
+    recording_id: int
+    path: bytes
+
+
+def files_within(
+    session: Session, recording_ids: Sequence[int], scope: Scope
+) -> Iterator[ScopedFile]:
+    """The files of recordings that are there and within `scope`."""
     for some in chunks(recording_ids):
         rows = session.execute(
-            select(SoundFile.recording_id, LibraryRoot.path.label("root"), SoundFile.path)
+            select(
+                SoundFile.id,
+                SoundFile.recording_id,
+                LibraryRoot.path.label("root"),
+                SoundFile.path,
+            )
             .join(LibraryRoot, LibraryRoot.id == SoundFile.root_id)
             .join(Recording, Recording.id == SoundFile.recording_id)
             .where(SoundFile.recording_id.in_(some), *_about_files(scope))
         )
         for row in rows:
-            path = join(row.root, row.path)
-            found[row.recording_id] = min(path, found.get(row.recording_id, path))
+            yield ScopedFile(row.id, row.recording_id, join(row.root, row.path))
+
+
+def first_paths(session: Session, recording_ids: Sequence[int], scope: Scope) -> dict[int, bytes]:
+    """The absolute path of a file of each recording: the first by its bytes, within `scope`."""
+    found: dict[int, bytes] = {}
+    for file in files_within(session, recording_ids, scope):
+        found[file.recording_id] = min(file.path, found.get(file.recording_id, file.path))
     return found

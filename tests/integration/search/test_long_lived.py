@@ -13,15 +13,15 @@ from audiosearch.search.filters import Filters
 from audiosearch.search.results import FindResult, TextQuery
 from audiosearch.store.database import Database, open_database
 from audiosearch.store.queries import fulltext_windows
-from audiosearch.store.queries.fulltext import match_expression
+from audiosearch.store.queries.fulltext import match_words, telling_words
 from audiosearch.store.schema import FileState, SoundFile
 from audiosearch.store.sqlite import commit_mark
 from tests.search_library import LibraryBuilder, Models, sound_number
 
 QUERIES = (
-    TextQuery(text="a tone", min_score=0.0, limit=50),
+    TextQuery(text="a bell", min_score=0.0, limit=50),
     TextQuery(text="sound", min_score=0.0, limit=50),
-    TextQuery(text="a tone", min_score=0.0, limit=50, filters=Filters(min_duration_s=2.0)),
+    TextQuery(text="a bell", min_score=0.0, limit=50, filters=Filters(min_duration_s=2.0)),
 )
 
 
@@ -94,7 +94,7 @@ def test_a_mark_moves_with_commits_of_the_same_process(builder: LibraryBuilder) 
 def test_texts_first_or_windows_first_is_the_same(
     reader: LibraryBuilder, monkeypatch: pytest.MonkeyPatch, limit: int
 ) -> None:
-    match = match_expression("sound 03 05 box tone low noise a")
+    match = match_words(telling_words("sound 03 05 box tone low noise a"))
     assert match is not None
     with reader.database.reading() as session:
 

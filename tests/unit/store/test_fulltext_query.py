@@ -1,4 +1,8 @@
-from audiosearch.store.queries.fulltext import match_expression
+from audiosearch.store.queries.fulltext import match_words, telling_words
+
+
+def match_expression(query: str) -> str | None:
+    return match_words(telling_words(query))
 
 
 def test_words_are_quoted_and_any_may_match() -> None:
@@ -25,3 +29,12 @@ def test_a_pasted_book_is_cut_short() -> None:
     expression = match_expression(" ".join(words))
     assert expression is not None
     assert expression.count(" OR ") == 63
+
+
+def test_a_glued_word_is_met_by_itself_or_by_all_its_parts() -> None:
+    assert match_expression("DOORWood") == '("doorwood" OR ("door" AND "wood"))'
+    assert match_expression("雨の音") == '("雨の音" OR ("雨の" AND "の音"))'
+
+
+def test_all_words_may_be_asked_for() -> None:
+    assert match_words(telling_words("the dog barks"), every=True) == '"dog" AND "barks"'

@@ -1,0 +1,72 @@
+"""What a mistyped word of a query was meant to be.
+
+In go words that neither the model knows nor any text of the library holds, out come their nearest
+words: of the model, and of the library's own texts. Nearness is optimal string alignment: a letter
+more, less or another, and two neighbours exchanged, count one each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from sqlalchemy.orm import Session
+
+from audiosearch.model.bundle import Bundle
+from audiosearch.search.words import Words
+from audiosearch.store.names import TypedWord
+from audiosearch.store.queries.word_matches import library_words, spelled_out, stands_somewhere
+
+SHORTEST = 4  # letters; of shorter words almost every one is near to another
+LONG = 8  # letters; from here on two slips are forgiven
+
+
+def corrections(session: Session, words: Words, *, bundle: Bundle) -> dict[str, str]:
+    """For each word of a query that nothing knows and that has a near one, the nearest."""
+    strange = [
+        word.text
+        for word, is_known in zip(words.telling, words.is_known, strict=True)
+        if not is_known and _may_be_misspelt(word) and not stands_somewhere(session, word)
+    ]
+    if not strange:
+        return {}
+    of_model, of_library = dict(_model_words(bundle)), library_words(session)
+    found: dict[str, str] = {}
+    for word in strange:
+        near = nearest(word, of_library | of_model)
+        if near is not None:
+            found[word] = near if near in of_model else spelled_out(session, near)
+    return found
+
+
+def _may_be_misspelt(word: TypedWord) -> bool:
+    return len(word.text) >= SHORTEST and word.text.isalpha() and word.parts == (word.text,)
+
+
+def nearest(word: str, lexicon: Mapping[str, int]) -> str | None:
+    """The word of `lexicon` that `word` most likely stands for; None where none is near enough.
+
+    Args:
+        word: in normal form.
+        lexicon: words with how common they are; of equally near ones that begin alike the
+            commonest is taken.
+    """
+    from rapidfuzz.distance import OSA  # noqa: PLC0415 - seldom needed
+    from rapidfuzz.process import extract_iter  # noqa: PLC0415
+
+    most = 2 if len(word) >= LONG else 1
+    near = extract_iter(word, lexicon.keys(), scorer=OSA.distance, score_cutoff=most)
+    ranked = [
+        (distance, other[0] != word[0], -lexicon[other], other)
+        for other, distance, _ in near
+        if len(other) >= SHORTEST - 1
+    ]
+    return min(ranked)[-1] if ranked else None
+
+
+def _model_words(bundle: Bundle) -> Iterator[tuple[str, int]]:
+    """Words that the model knows, those of captions as the commonest."""
+    if bundle.pieces is not None:
+        yield from ((piece, 1) for piece in bundle.pieces.whole_words)
+    yield from ((word, 2) for word in bundle.vocabulary.bridges)
+    special = bundle.vocabulary.special
+    yield from ((w, 1000) for n, w in enumerate(bundle.vocabulary.words) if n not in special)

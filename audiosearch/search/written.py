@@ -1,0 +1,69 @@
+"""What is written about sounds: the words of a query in file names, metadata, tags and captions.
+
+In go a query's words and windows, out come the words that the texts of each window hold. Texts
+belong to files: of a recording with several, the one that says most speaks, and is shown. A
+caption that a person gave counts for the stretch that it was given to. It knows nothing of scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy.orm import Session
+
+from audiosearch.search.words import Words
+from audiosearch.store.queries.scope import Scope, ScopedFile, files_within
+from audiosearch.store.queries.search import WindowPlace
+from audiosearch.store.queries.word_matches import words_in_files, words_in_given_captions
+
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Written:
+    """The words of a query that are written of windows.
+
+    Attributes:
+        matched: (n_windows, n_words), in the order of the windows asked about.
+        files: by recording, the file whose texts hold most of the words; only those with any.
+    """
+
+    matched: Flags
+    files: Mapping[int, ScopedFile]
+
+
+def find_written(
+    session: Session, words: Words, places: Sequence[WindowPlace], scope: Scope
+) -> Written:
+    """The telling words that are written of windows, by files within `scope`."""
+    n_words = len(words.telling)
+    by_recording: dict[int, list[int]] = {}
+    for row, place in enumerate(places):
+        by_recording.setdefault(place.recording_id, []).append(row)
+    matched = np.zeros((len(places), n_words), np.bool_)
+    files = _best_files(session, words, list(by_recording), scope)
+    for recording_id, (_, found) in files.items():
+        for row in by_recording[recording_id]:
+            matched[row, sorted(found)] = True
+    for word, given in words_in_given_captions(session, words.telling):
+        for row in by_recording.get(given.recording_id, ()):
+            if places[row].start_s < given.end_s and places[row].end_s > given.start_s:
+                matched[row, word] = True
+    return Written(matched, {recording: file for recording, (file, _) in files.items()})
+
+
+def _best_files(
+    session: Session, words: Words, recording_ids: Sequence[int], scope: Scope
+) -> dict[int, tuple[ScopedFile, frozenset[int]]]:
+    """By recording, the file that holds most words and these; the first by its path of equals."""
+    files = list(files_within(session, recording_ids, scope))
+    found = words_in_files(session, words.telling, [file.file_id for file in files])
+    best: dict[int, tuple[ScopedFile, frozenset[int]]] = {}
+    for file in sorted(files, key=lambda file: file.path):
+        places = found.get(file.file_id, frozenset())
+        if places and len(places) > len(best.get(file.recording_id, (file, frozenset()))[1]):
+            best[file.recording_id] = file, places
+    return best
