@@ -7,7 +7,7 @@ more, less or another, and two neighbours exchanged, count one each.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from sqlalchemy.orm import Session
 
@@ -17,6 +17,7 @@ from audiosearch.store.names import TypedWord
 from audiosearch.store.queries.word_matches import library_words, spelled_out, stands_somewhere
 
 SHORTEST = 4  # letters; of shorter words almost every one is near to another
+RARE = 6  # letters; shorter words are near to too many that nobody asks a sound for
 LONG = 8  # letters; from here on two slips are forgiven
 
 
@@ -29,10 +30,11 @@ def corrections(session: Session, words: Words, *, bundle: Bundle) -> dict[str, 
     ]
     if not strange:
         return {}
-    of_model, of_library = dict(_model_words(bundle)), library_words(session)
+    common, of_library = _caption_words(bundle), library_words(session)
+    of_model = _other_words(bundle) | common
     found: dict[str, str] = {}
     for word in strange:
-        near = nearest(word, of_library | of_model)
+        near = nearest(word, of_library | (common if len(word) < RARE else of_model))
         if near is not None:
             found[word] = near if near in of_model else spelled_out(session, near)
     return found
@@ -63,10 +65,14 @@ def nearest(word: str, lexicon: Mapping[str, int]) -> str | None:
     return min(ranked)[-1] if ranked else None
 
 
-def _model_words(bundle: Bundle) -> Iterator[tuple[str, int]]:
-    """Words that the model knows, those of captions as the commonest."""
-    if bundle.pieces is not None:
-        yield from ((piece, 1) for piece in bundle.pieces.whole_words)
-    yield from ((word, 2) for word in bundle.vocabulary.bridges)
+def _caption_words(bundle: Bundle) -> dict[str, int]:
+    """The words of captions, which are what sounds are asked for with."""
     special = bundle.vocabulary.special
-    yield from ((w, 1000) for n, w in enumerate(bundle.vocabulary.words) if n not in special)
+    words = (word for n, word in enumerate(bundle.vocabulary.words) if n not in special)
+    return dict.fromkeys(words, 1000)
+
+
+def _other_words(bundle: Bundle) -> dict[str, int]:
+    """Words that mean something to the model, though no caption of it holds them."""
+    whole = () if bundle.pieces is None else bundle.pieces.whole_words
+    return dict.fromkeys(whole, 1) | dict.fromkeys(bundle.vocabulary.bridges, 2)
