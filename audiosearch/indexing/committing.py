@@ -37,6 +37,7 @@ from audiosearch.store.queries.pending import PendingFile
 from audiosearch.store.queries.places import join
 
 ATTEMPTS = 3  # at a file that changes while it is read, in one run
+_NEARLY = 0.99  # of a file under way, at most: headers may tell of less than there is
 UNFIT = "encoding"  # error code of a sound whose vectors cannot be stored
 
 
@@ -73,6 +74,14 @@ class _UnderWay:
     opened: OpenedSound
     heard_until_s: float = 0.0
 
+    @property
+    def share(self) -> float:
+        """How much of it is done, as far as its headers tell how long it is; below 1."""
+        expected_s = self.opened.expected_s
+        if expected_s is None or expected_s <= 0:
+            return 0.0
+        return min(self.heard_until_s / expected_s, _NEARLY)
+
 
 class Committer:
     """Writes batches; used by the main thread only."""
@@ -99,6 +108,11 @@ class Committer:
         self._twins: dict[bytes, list[Twin]] = {}
         self._again: list[PendingFile] = []
         self._attempts: Counter[int] = Counter()
+
+    @property
+    def under_way(self) -> float:
+        """How much of the files under way is done, added up; 1.0 is a whole file."""
+        return sum(each.share for each in self._under_way.values())
 
     def take_again(self) -> list[PendingFile]:
         """Files to be read once more, now that the others are done; forgets them."""
