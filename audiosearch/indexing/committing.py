@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy.orm import Session
 
@@ -28,6 +28,7 @@ from audiosearch.store.queries import (
     file_texts,
     files,
     fulltext,
+    growth,
     recordings,
     uncaptioned,
 )
@@ -160,9 +161,12 @@ class Committer:
         ids = recordings.ensure_recordings(session, [_new_recording(i.opened) for i in items])
         fresh = [_id(ids, item) for item in items if not item.resumed]
         encodings.begin_encodings(session, fresh, bundle_id=self._bundle_id, hop_s=self._hop_s)
+        taken_up = {item.file.file_id: _id(ids, item) for item in items}
+        begun = growth.remember_former(session, taken_up)
         files.set_recording(
             session, [_read_file(item.file, item.opened, _id(ids, item)) for item in items]
         )
+        encodings.drop_begun(session, begun, bundle_id=self._bundle_id)
         file_texts.set_texts(session, [_texts(item) for item in items])
         for item in items:
             self._under_way[item.file.file_id] = _UnderWay(_id(ids, item), item.opened)
@@ -224,7 +228,7 @@ class Committer:
             free.append(audio_hash)
             known += self._twins.pop(audio_hash, [])
         encodings.complete_encodings(session, complete, bundle_id=self._bundle_id)
-        files.set_indexed(session, read)
+        self._set_indexed(session, read)
         self.tally.n_encoded += len(read)
         return free
 
@@ -249,11 +253,18 @@ class Committer:
             else:
                 self._again.append(item.file)
         ids = recordings.ensure_recordings(session, [_new_recording(i.opened) for i in found])
-        files.set_indexed(
+        self._set_indexed(
             session, [_read_file(item.file, item.opened, _id(ids, item)) for item in found]
         )
         file_texts.set_texts(session, [_texts(item) for item in found])
         self.tally.n_recognised += len(found)
+
+    def _set_indexed(self, session: Session, read: Sequence[ReadFile]) -> None:
+        """Files whose recordings are complete, which leave the ones that they held before."""
+        begun = growth.remember_former(session, {each.file_id: each.recording_id for each in read})
+        files.set_indexed(session, read)
+        encodings.drop_begun(session, begun, bundle_id=self._bundle_id)
+        growth.drop_outgrown(session, [each.file_id for each in read], bundle_id=self._bundle_id)
 
     def _fail(self, session: Session, item: Failed) -> list[bytes]:
         file = item.file
@@ -266,14 +277,21 @@ class Committer:
         elif item.code == DecodeCode.CHANGED:
             self._attempts[file.file_id] += 1
             if self._attempts[file.file_id] < ATTEMPTS:
-                self._again.append(file)
+                self._again.append(replace(file, recording_id=None))  # nothing to go on from
             else:
                 self.tally.unsettled.append(join(file.root_path, file.path))
         else:
+            begun = growth.remember_former(session, {file.file_id: None})
             set_failed(session, [(file.file_id, item.code, item.reason)])
+            encodings.drop_begun(session, begun, bundle_id=self._bundle_id)
             self.tally.n_failed += 1
         if under_way is not None:
-            encodings.drop_unfinished(session, under_way.recording_id, bundle_id=self._bundle_id)
+            encodings.drop_unfinished(
+                session,
+                under_way.recording_id,
+                bundle_id=self._bundle_id,
+                file_id=file.file_id,
+            )
         if item.audio_hash is None:
             return []
         self._again += [twin.file for twin in self._twins.pop(item.audio_hash, [])]
