@@ -166,6 +166,7 @@ class WaveOpened:
     mtime_ns: int
     ctime_ns: int
     metadata: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    expected_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,14 @@ class WaveReader(AbstractContextManager["WaveReader"]):
         except (wave.Error, EOFError) as error:
             raise DecodeError(str(error), code=DecodeCode.UNSUPPORTED, path=path) from error
         identity = WaveIdentity(hashlib.sha256(self._samples).digest())
-        return WaveOpened(identity, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+        seconds = len(self._samples) / 2 / RATE
+        return WaveOpened(
+            identity,
+            facts.st_size,
+            facts.st_mtime_ns,
+            facts.st_ctime_ns,
+            expected_s=seconds,
+        )
 
     def blocks(self) -> Iterator[np.ndarray]:
         samples = np.frombuffer(self._samples, "<i2").astype(np.float32) / 32768

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -12,10 +14,12 @@ from audiosearch.cli.progress import IndexProgress
 from audiosearch.cli.stopping import stop_on_signals
 from audiosearch.config import Config
 from audiosearch.indexing.interfaces import IndexReport
+from audiosearch.indexing.passed_over import PassedOver
 from audiosearch.library import open_library
 from audiosearch.store.writer_lock import IndexerLock
 
 EXIT_INTERRUPTED = 130
+_ENDINGS: Final = 8  # of files passed over, that are told one by one
 
 
 @click.command()
@@ -66,6 +70,12 @@ def _row(report: IndexReport) -> dict[str, object]:
         "sound_s": report.sound_s,
         "wall_s": report.wall_s,
         "interrupted": report.interrupted,
+        "passed_over": {
+            "endings": dict(_most_first(report.passed_over.endings)),
+            "other_endings": report.passed_over.n_other,
+            "linked_files": report.passed_over.n_linked_files,
+            "linked_folders": report.passed_over.n_linked_folders,
+        },
         "stages_s": {name: round(seconds, 3) for name, seconds in report.stages_s.items()},
     }
 
@@ -97,4 +107,28 @@ def _summary(report: IndexReport) -> list[str]:
         )
     if report.interrupted:
         lines.append("stopped; the next run goes on from here")
-    return lines
+    return lines + _passed_over(report.passed_over)
+
+
+def _passed_over(passed_over: PassedOver) -> list[str]:
+    """What was seen and not listened to, the most frequent endings first; nothing for nothing."""
+    endings = _most_first(passed_over.endings)
+    said = [f"{n} {ending or 'without an ending'}" for ending, n in endings[:_ENDINGS]]
+    rest = endings[_ENDINGS:]
+    if passed_over.n_linked_files:
+        said.append(_counted(passed_over.n_linked_files, "linked file"))
+    if passed_over.n_linked_folders:
+        said.append(_counted(passed_over.n_linked_folders, "linked folder"))
+    if rest or passed_over.n_other:
+        n_files = sum(n for _, n in rest) + passed_over.n_other
+        kinds = "many more kinds" if passed_over.n_other else _counted(len(rest), "more kind")
+        said.append(f"and {n_files} of {kinds}")
+    return [f"passed over: {', '.join(said)}"] if said else []
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def _most_first(endings: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(endings.items(), key=lambda each: (-each[1], each[0]))

@@ -201,7 +201,9 @@ class _Indexing:
     def start(self, n_files: int) -> None:
         """See `indexing.interfaces.Progress`."""
 
-    def advance(self, *, n_files: int, seconds: float, rate: float, n_failed: int) -> None:
+    def advance(
+        self, *, n_files: int, under_way: float, seconds: float, rate: float, n_failed: int
+    ) -> None:
         """See `indexing.interfaces.Progress`."""
         self._progress.advance(n_files - self._n)
         self._n = n_files

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy.orm import Session
 
@@ -28,6 +28,7 @@ from audiosearch.store.queries import (
     file_texts,
     files,
     fulltext,
+    growth,
     recordings,
     uncaptioned,
 )
@@ -37,6 +38,7 @@ from audiosearch.store.queries.pending import PendingFile
 from audiosearch.store.queries.places import join
 
 ATTEMPTS = 3  # at a file that changes while it is read, in one run
+_NEARLY = 0.99  # of a file under way, at most: headers may tell of less than there is
 UNFIT = "encoding"  # error code of a sound whose vectors cannot be stored
 
 
@@ -73,6 +75,14 @@ class _UnderWay:
     opened: OpenedSound
     heard_until_s: float = 0.0
 
+    @property
+    def share(self) -> float:
+        """How much of it is done, as far as its headers tell how long it is; below 1."""
+        expected_s = self.opened.expected_s
+        if expected_s is None or expected_s <= 0:
+            return 0.0
+        return min(self.heard_until_s / expected_s, _NEARLY)
+
 
 class Committer:
     """Writes batches; used by the main thread only."""
@@ -99,6 +109,11 @@ class Committer:
         self._twins: dict[bytes, list[Twin]] = {}
         self._again: list[PendingFile] = []
         self._attempts: Counter[int] = Counter()
+
+    @property
+    def under_way(self) -> float:
+        """How much of the files under way is done, added up; 1.0 is a whole file."""
+        return sum(each.share for each in self._under_way.values())
 
     def take_again(self) -> list[PendingFile]:
         """Files to be read once more, now that the others are done; forgets them."""
@@ -146,9 +161,12 @@ class Committer:
         ids = recordings.ensure_recordings(session, [_new_recording(i.opened) for i in items])
         fresh = [_id(ids, item) for item in items if not item.resumed]
         encodings.begin_encodings(session, fresh, bundle_id=self._bundle_id, hop_s=self._hop_s)
+        taken_up = {item.file.file_id: _id(ids, item) for item in items}
+        begun = growth.remember_former(session, taken_up)
         files.set_recording(
             session, [_read_file(item.file, item.opened, _id(ids, item)) for item in items]
         )
+        encodings.drop_begun(session, begun, bundle_id=self._bundle_id)
         file_texts.set_texts(session, [_texts(item) for item in items])
         for item in items:
             self._under_way[item.file.file_id] = _UnderWay(_id(ids, item), item.opened)
@@ -210,7 +228,7 @@ class Committer:
             free.append(audio_hash)
             known += self._twins.pop(audio_hash, [])
         encodings.complete_encodings(session, complete, bundle_id=self._bundle_id)
-        files.set_indexed(session, read)
+        self._set_indexed(session, read)
         self.tally.n_encoded += len(read)
         return free
 
@@ -235,11 +253,18 @@ class Committer:
             else:
                 self._again.append(item.file)
         ids = recordings.ensure_recordings(session, [_new_recording(i.opened) for i in found])
-        files.set_indexed(
+        self._set_indexed(
             session, [_read_file(item.file, item.opened, _id(ids, item)) for item in found]
         )
         file_texts.set_texts(session, [_texts(item) for item in found])
         self.tally.n_recognised += len(found)
+
+    def _set_indexed(self, session: Session, read: Sequence[ReadFile]) -> None:
+        """Files whose recordings are complete, which leave the ones that they held before."""
+        begun = growth.remember_former(session, {each.file_id: each.recording_id for each in read})
+        files.set_indexed(session, read)
+        encodings.drop_begun(session, begun, bundle_id=self._bundle_id)
+        growth.drop_outgrown(session, [each.file_id for each in read], bundle_id=self._bundle_id)
 
     def _fail(self, session: Session, item: Failed) -> list[bytes]:
         file = item.file
@@ -252,14 +277,21 @@ class Committer:
         elif item.code == DecodeCode.CHANGED:
             self._attempts[file.file_id] += 1
             if self._attempts[file.file_id] < ATTEMPTS:
-                self._again.append(file)
+                self._again.append(replace(file, recording_id=None))  # nothing to go on from
             else:
                 self.tally.unsettled.append(join(file.root_path, file.path))
         else:
+            begun = growth.remember_former(session, {file.file_id: None})
             set_failed(session, [(file.file_id, item.code, item.reason)])
+            encodings.drop_begun(session, begun, bundle_id=self._bundle_id)
             self.tally.n_failed += 1
         if under_way is not None:
-            encodings.drop_unfinished(session, under_way.recording_id, bundle_id=self._bundle_id)
+            encodings.drop_unfinished(
+                session,
+                under_way.recording_id,
+                bundle_id=self._bundle_id,
+                file_id=file.file_id,
+            )
         if item.audio_hash is None:
             return []
         self._again += [twin.file for twin in self._twins.pop(item.audio_hash, [])]

@@ -14,6 +14,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from audiosearch.indexing.passed_over import NOTHING, PassedOver
+
 Floats = NDArray[np.float32]
 
 
@@ -47,6 +49,9 @@ class OpenedSound(Protocol):
     def mtime_ns(self) -> int: ...  # noqa: D102
     @property
     def ctime_ns(self) -> int: ...  # noqa: D102
+    @property
+    def expected_s(self) -> float | None:
+        """Seconds of sound that its headers tell of, which may well be wrong; None: nothing."""
 
 
 class DecodedFacts(Protocol):
@@ -154,10 +159,13 @@ class Progress(Protocol):
     def start(self, n_files: int) -> None:
         """There are `n_files` to look at."""
 
-    def advance(self, *, n_files: int, seconds: float, rate: float, n_failed: int) -> None:
+    def advance(
+        self, *, n_files: int, under_way: float, seconds: float, rate: float, n_failed: int
+    ) -> None:
         """So far `n_files` are done, `n_failed` of them in vain, with `seconds` of sound heard.
 
-        `rate` is seconds of sound a second over the last moments.
+        `under_way` is how much of further files is done, added up: 1.0 is a whole file. `rate` is
+        seconds of sound a second over the last moments.
         """
 
     def warn(self, message: str) -> None:
@@ -170,7 +178,9 @@ class NoProgress:
     def start(self, n_files: int) -> None:
         """See `Progress`."""
 
-    def advance(self, *, n_files: int, seconds: float, rate: float, n_failed: int) -> None:
+    def advance(
+        self, *, n_files: int, under_way: float, seconds: float, rate: float, n_failed: int
+    ) -> None:
         """See `Progress`."""
 
     def warn(self, message: str) -> None:
@@ -210,6 +220,8 @@ class IndexReport:
         problems: folders and files that could not be looked at, as texts.
         interrupted: whether it was stopped before all was done; what is committed stays.
         unsettled: absolute paths of files that were being written to, and so left for later.
+        recent: absolute paths of files that were to be read and had just been written to.
+        passed_over: what was seen in the folders and not listened to.
     """
 
     n_files: int
@@ -231,3 +243,5 @@ class IndexReport:
     problems: tuple[str, ...]
     interrupted: bool
     unsettled: tuple[bytes, ...] = ()
+    recent: tuple[bytes, ...] = ()
+    passed_over: PassedOver = NOTHING

@@ -29,8 +29,11 @@ class Meter:
         return (sound_s - before_s) / max(now - then, 1e-6)
 
 
-def time_left_s(*, n_done: int, n_total: int, elapsed_s: float) -> float | None:
-    """Seconds until all files are done, if the rest take as long as those done; None at first."""
+def time_left_s(*, n_done: float, n_total: int, elapsed_s: float) -> float | None:
+    """Seconds until all files are done, if the rest take as long as those done; None at first.
+
+    `n_done` counts files under way by the part of them that is done.
+    """
     if n_done <= 0 or elapsed_s <= 0:
         return None
-    return max(0, n_total - n_done) * elapsed_s / n_done
+    return max(0.0, n_total - n_done) * elapsed_s / n_done

@@ -252,6 +252,7 @@ class _Run:
         tally = self._committer.tally
         self._progress.advance(
             n_files=tally.n_done,
+            under_way=self._committer.under_way,
             seconds=tally.sound_s,
             rate=self._meter.rate(),
             n_failed=tally.n_failed,

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from audiosearch.errors import display_path
 from audiosearch.indexing.committing import Tally
 from audiosearch.indexing.interfaces import IndexReport
+from audiosearch.indexing.passed_over import add_up
 from audiosearch.indexing.sync import PlaceScan, Settled
 
 
@@ -46,4 +47,6 @@ def make_report(
         ),
         interrupted=interrupted,
         unsettled=unsettled,
+        recent=tuple(path for scan in scans for path in scan.recent),
+        passed_over=add_up(scan.passed_over for scan in scans),
     )

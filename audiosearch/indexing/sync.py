@@ -3,19 +3,24 @@
 `take_in` writes down what a walk finds; `settle_missing` marks what is gone, at the end of a run,
 when moved files have been recognised by their sound. A vanished file's row is kept. Where a whole
 place is absent or empty (an unmounted drive), or more than half of it is gone at once, nothing is
-marked: that is rarely what a person meant. `ScanRules` tell how a daemon looks: at single paths,
-and not at files that are still being written. Opens no file.
+marked: that is rarely what a person meant. Files that the walk passes over by now, since settings
+exclude them or a recycle bin holds them, are no loss and never count as one. `ScanRules` tell how a
+daemon looks: at single paths, and not at files that are still being written.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
 
 from audiosearch.config import IndexConfig
 from audiosearch.indexing.interfaces import HeldBack
+from audiosearch.indexing.passed_over import NOTHING, Exclusions, PassedOver, PassedOverTally
 from audiosearch.indexing.scan import Change, ChangeKind, changes
 from audiosearch.indexing.walk import Problem, is_absent_or_empty, listed_so, walk
 from audiosearch.store import faults
@@ -26,6 +31,8 @@ from audiosearch.store.queries.places import Place, join, path_inside
 from audiosearch.store.schema import FileState
 
 _CHUNK = 2000  # changes written in one transaction
+_RECENT_S: Final = 300.0  # a new file that was written to so lately may still grow
+_MANY_RECENT: Final = 10_000  # files at once: more than any recorder writes to
 
 
 @dataclass(frozen=True)
@@ -37,14 +44,19 @@ class ScanRules:
             whether too much is gone is judged against its whole root. Otherwise a place that is
             not there is offline.
         rest_s: files written to less than so many seconds ago are left for later.
+        longer_s: the same for single files, by absolute path: those that are known to grow.
     """
 
     observed: bool = False
     rest_s: float = 0.0
+    longer_s: Mapping[bytes, float] = field(default_factory=lambda: MappingProxyType({}))
 
-    def too_fresh(self, found: Found, *, now_ns: int) -> bool:
+    def too_fresh(self, found: Found, *, root: bytes, now_ns: int) -> bool:
         """Whether a file may still be written to; times in the future tell nothing."""
-        rest_ns = round(self.rest_s * 1e9)
+        rest_s = self.rest_s
+        if self.longer_s:
+            rest_s = self.longer_s.get(join(root, found.path), rest_s)
+        rest_ns = round(rest_s * 1e9)
         return any(0 <= now_ns - written < rest_ns for written in (found.mtime_ns, found.ctime_ns))
 
 
@@ -60,8 +72,11 @@ class PlaceScan:
     n_unchanged: int = 0
     n_known: int = 0  # files that were there at the last look
     gone: tuple[int, ...] = ()  # ids of files that were known and not found
+    excused: frozenset[int] = frozenset()  # of these, what is passed over by now
     problems: tuple[Problem, ...] = ()
     fresh: tuple[bytes, ...] = ()  # absolute paths of files left for later
+    recent: tuple[bytes, ...] = ()  # absolute paths of files to be read that may still grow
+    passed_over: PassedOver = NOTHING
 
 
 def take_in(
@@ -85,51 +100,91 @@ def take_in(
         not rules.observed and is_absent_or_empty(place.path)
     ):
         return PlaceScan(place=place, offline=True)
-    problems: list[Problem] = []
-    counts = dict.fromkeys(ChangeKind, 0)
-    gone: list[int] = []
-    waiting: list[Change] = []
-    fresh: list[bytes] = []
-    n_known = 0
-    found = _found(place, config=config, rules=rules, problems=problems)
+    looked = _Looked(place, rules, Exclusions(config.exclude))
+    found = _found(place, config=config, rules=rules, looked=looked, database=database)
     with database.reading() as session:
         known = files.known_files(session, place.root.root_id, under=place.under)
         for change in changes(found, known):
             if stop is not None and stop.is_set():
                 break
-            there = change.known
-            if there is not None and there.state != FileState.MISSING:
-                n_known += 1
-            if change.kind is ChangeKind.GONE and there is not None:
-                if not _unseen(there.path, place.root.path, problems):
-                    gone.append(there.file_id)
-                continue
-            if _left_for_later(change, rules):
-                fresh.append(join(place.root.path, change.found.path if change.found else b""))
-                continue
-            counts[change.kind] += 1
-            if change.kind is not ChangeKind.UNCHANGED:
-                waiting.append(change)
-                if len(waiting) == _CHUNK:
-                    _write(database, place, waiting)
-                    waiting.clear()
-    _write(database, place, waiting)
-    return PlaceScan(
-        place=place,
-        offline=False,
-        n_found=sum(counts.values()),
-        n_new=counts[ChangeKind.NEW],
-        n_changed=counts[ChangeKind.CHANGED],
-        n_unchanged=counts[ChangeKind.UNCHANGED] + counts[ChangeKind.RETURNED],
-        n_known=n_known,
-        gone=tuple(gone),
-        problems=tuple(problems),
-        fresh=tuple(fresh),
-    )
+            if change.kind is ChangeKind.GONE:
+                looked.gone_from(change)
+            elif looked.is_taken(change) and change.kind is not ChangeKind.UNCHANGED:
+                looked.waiting.append(change)
+                if len(looked.waiting) == _CHUNK:
+                    _write(database, place, looked.waiting)
+                    looked.waiting.clear()
+    _write(database, place, looked.waiting)
+    return looked.scan()
+
+
+class _Looked:
+    """What a walk has met so far."""
+
+    def __init__(self, place: Place, rules: ScanRules, exclusions: Exclusions) -> None:
+        self.problems: list[Problem] = []
+        self.tally = PassedOverTally()
+        self.waiting: list[Change] = []  # to be written down
+        self._place = place
+        self._rules = rules
+        self._exclusions = exclusions
+        self._counts = dict.fromkeys(ChangeKind, 0)
+        self._n_known = 0
+        self._gone: list[int] = []
+        self._excused: set[int] = set()
+        self._fresh: list[bytes] = []
+        self._recent: list[bytes] = []
+
+    def gone_from(self, change: Change) -> None:
+        """A file that was known and is not found."""
+        known = change.known
+        if known is None:
+            return
+        if self._exclusions.excludes_path(known.path):
+            self._excused.add(known.file_id)
+            self._gone.append(known.file_id)
+            return
+        self._n_known += 1
+        if not _unseen(known.path, self._place.root.path, self.problems):
+            self._gone.append(known.file_id)
+
+    def is_taken(self, change: Change) -> bool:
+        """Count a file that is there; whether it is not left for later."""
+        _, found, known = change
+        if known is not None and known.state != FileState.MISSING:
+            self._n_known += 1
+        if found is not None and change.kind is not ChangeKind.UNCHANGED:
+            root, now_ns = self._place.root.path, time.time_ns()
+            if self._rules.too_fresh(found, root=root, now_ns=now_ns):
+                self._fresh.append(join(root, found.path))
+                return False
+            if _may_grow(change.kind, found, now_ns) and len(self._recent) < _MANY_RECENT:
+                self._recent.append(join(root, found.path))
+        self._counts[change.kind] += 1
+        return True
+
+    def scan(self) -> PlaceScan:
+        """All of it."""
+        counts = self._counts
+        return PlaceScan(
+            place=self._place,
+            offline=False,
+            n_found=sum(counts.values()),
+            n_new=counts[ChangeKind.NEW],
+            n_changed=counts[ChangeKind.CHANGED],
+            n_unchanged=counts[ChangeKind.UNCHANGED] + counts[ChangeKind.RETURNED],
+            n_known=self._n_known,
+            gone=tuple(self._gone),
+            excused=frozenset(self._excused),
+            problems=tuple(self.problems),
+            fresh=tuple(self._fresh),
+            recent=tuple(self._recent),
+            passed_over=self.tally.total(),
+        )
 
 
 def _found(
-    place: Place, *, config: IndexConfig, rules: ScanRules, problems: list[Problem]
+    place: Place, *, config: IndexConfig, rules: ScanRules, looked: _Looked, database: Database
 ) -> Iterable[Found]:
     if rules.observed and place.under and not listed_so(place.path):
         return ()  # it goes by another name now
@@ -138,16 +193,17 @@ def _found(
         under=place.under,
         follow_symlinks=config.follow_symlinks,
         exclude=config.exclude,
-        on_problem=problems.append,
+        on_problem=looked.problems.append,
+        tally=looked.tally,
+        own=os.fsencode(database.path.parent),
     )
 
 
-def _left_for_later(change: Change, rules: ScanRules) -> bool:
-    return (
-        change.found is not None
-        and change.kind is not ChangeKind.UNCHANGED
-        and rules.too_fresh(change.found, now_ns=time.time_ns())
-    )
+def _may_grow(kind: ChangeKind, found: Found, now_ns: int) -> bool:
+    """Whether a file that is to be read may be written to again soon: it just was, or has been."""
+    if kind is ChangeKind.NEW:
+        return now_ns - found.mtime_ns < _RECENT_S * 1e9
+    return kind is ChangeKind.CHANGED
 
 
 def _unseen(path: bytes, root: bytes, problems: Sequence[Problem]) -> bool:
@@ -223,7 +279,7 @@ def settle_missing(
         n_known = scan.n_known if before is None else min(scan.n_known, before)
         with database.session() as session:
             marked = list(scan.gone)
-            lost = files.lost_files(session, marked)
+            lost = files.lost_files(session, [each for each in marked if each not in scan.excused])
             too_many = not accept_missing and 2 * len(lost) > n_known
             if too_many:
                 held.append(HeldBack(scan.place.path, n_lost=len(lost), n_known=n_known))
@@ -245,6 +301,7 @@ def _known_when_held(database: Database, root_id: int) -> int | None:
 def _by_root(database: Database, scans: Sequence[PlaceScan]) -> list[PlaceScan]:
     """The walks over single paths as one of each root, beside all that is known of that root."""
     gone: dict[int, list[int]] = {}
+    excused = frozenset(each for scan in scans for each in scan.excused)
     root_of = {scan.place.root.root_id: scan.place.root for scan in scans}
     for scan in scans:
         gone.setdefault(scan.place.root.root_id, []).extend(scan.gone)
@@ -253,8 +310,9 @@ def _by_root(database: Database, scans: Sequence[PlaceScan]) -> list[PlaceScan]:
             PlaceScan(
                 place=Place(root=root, under=b""),
                 offline=False,
-                n_known=files.count_there(session, root_id),
+                n_known=files.count_there(session, root_id) - len(excused & set(gone[root_id])),
                 gone=tuple(dict.fromkeys(gone[root_id])),
+                excused=excused & set(gone[root_id]),
             )
             for root_id, root in root_of.items()
         ]

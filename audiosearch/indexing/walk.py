@@ -1,43 +1,21 @@
 """The sound files on the disk: listed in order, without being held.
 
 `walk` lists what lies under a folder in the order of its paths' bytes, which is what `scan.changes`
-compares. It opens no file, and passes over whatever is not a regular one with the ending of a sound
-file.
+compares. It passes over whatever is not a regular file with the ending of a sound file, and what
+`passed_over` names; of files it opens only those with an ending that others use too (`endings`).
 """
 
 from __future__ import annotations
 
-import fnmatch
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
+from audiosearch.indexing.endings import has_audio_extension, is_named_alike
+from audiosearch.indexing.passed_over import Exclusions, PassedOverTally, is_system_folder
 from audiosearch.store.queries.files import Found
-from audiosearch.store.queries.places import SEPARATOR, join
-
-# Endings that FFmpeg reads sound from. Playlists are not among them: they name other files.
-AUDIO_EXTENSIONS: Final = frozenset(
-    {
-        *(
-            b"wav",
-            b"wave",
-            b"bwf",
-            b"rf64",
-            b"w64",
-            b"aif",
-            b"aiff",
-            b"aifc",
-            b"caf",
-            b"au",
-            b"snd",
-        ),
-        *(b"flac", b"alac", b"ape", b"wv", b"tta", b"tak", b"shn", b"dsf", b"dff"),
-        *(b"mp3", b"mp2", b"mpa", b"m4a", b"m4b", b"aac", b"ogg", b"oga", b"opus", b"spx"),
-        *(b"wma", b"ac3", b"eac3", b"dts", b"amr", b"mka", b"weba", b"mpc", b"voc", b"ra"),
-    }
-)
+from audiosearch.store.queries.places import SEPARATOR, join, path_inside
 
 
 @dataclass(frozen=True)
@@ -77,6 +55,8 @@ def walk(
     follow_symlinks: bool = False,
     exclude: Sequence[str] = (),
     on_problem: Callable[[Problem], None],
+    tally: PassedOverTally | None = None,
+    own: bytes | None = None,
 ) -> Iterator[Found]:
     """Sound files under `root`, in ascending order of their relative paths' bytes.
 
@@ -85,22 +65,28 @@ def walk(
 
     Args:
         root: an absolute path.
-        under: only this folder or file of it.
+        under: only this folder or file of it; nothing where that is passed over.
         follow_symlinks: whether links to files and folders count.
         exclude: patterns of names that are passed over, files and folders alike.
         on_problem: told of what cannot be looked at; the walk goes on.
+        tally: told of files that hold no sound, and of links that are not followed.
+        own: the library's own folder (an absolute path), whose files are not told to `tally`.
     """
-    excluded = excluded_names(exclude)
+    exclusions = Exclusions(exclude)
+    if exclusions.excludes_path(under):
+        return
+    look = _Look(exclusions, follow_symlinks, on_problem, tally)
+    quiet = _Look(exclusions, follow_symlinks, on_problem, None)
     entered: set[tuple[int, int]] = set()
     start = join(root, under) if under else root
     if under and os.path.isfile(start):  # noqa: PTH113 - paths are bytes
-        yield from _single(start, under, on_problem=on_problem)
+        yield from _single(start, under, look)
         return
     stack = [_Entry(b"", under, None)]
     while stack:
         _, path, entry = stack.pop()
         if entry is not None:
-            found = _stat(entry, path, follow_symlinks=follow_symlinks, on_problem=on_problem)
+            found = _stat(entry, path, look)
             if found is not None:
                 yield found
             continue
@@ -108,9 +94,8 @@ def walk(
         try:
             if follow_symlinks and not _first_visit(folder, entered):
                 continue
-            listed = _list(
-                folder, path, excluded, follow_symlinks=follow_symlinks, on_problem=on_problem
-            )
+            is_own = own is not None and path_inside(folder, own) is not None
+            listed = _list(folder, path, quiet if is_own else look)
         except FileNotFoundError:
             continue  # removed since it was listed
         except OSError as error:
@@ -119,9 +104,13 @@ def walk(
         stack.extend(sorted(listed, key=lambda each: each.key, reverse=True))
 
 
-def excluded_names(exclude: Sequence[str]) -> re.Pattern[str]:
-    """What matches the names that are passed over."""
-    return re.compile("|".join(fnmatch.translate(each) for each in exclude) or r"(?!)")
+class _Look(NamedTuple):
+    """How a walk looks at what it meets; see the arguments of `walk`."""
+
+    exclusions: Exclusions
+    follow_symlinks: bool
+    on_problem: Callable[[Problem], None]
+    tally: PassedOverTally | None
 
 
 def _first_visit(folder: bytes, entered: set[tuple[int, int]]) -> bool:
@@ -134,30 +123,28 @@ def _first_visit(folder: bytes, entered: set[tuple[int, int]]) -> bool:
     return True
 
 
-def _list(
-    folder: bytes,
-    path: bytes,
-    excluded: re.Pattern[str],
-    *,
-    follow_symlinks: bool,
-    on_problem: Callable[[Problem], None],
-) -> list[_Entry]:
+def _list(folder: bytes, path: bytes, look: _Look) -> list[_Entry]:
     """The subfolders and sound files of a folder."""
     listed: list[_Entry] = []
+    exclusions, tally = look.exclusions, look.tally
     with os.scandir(folder) as entries:
         for entry in entries:
-            if excluded.fullmatch(os.fsdecode(entry.name)):
+            if exclusions.excludes(entry.name):
                 continue
-            inner = join(path, entry.name) if path else entry.name
             try:
-                is_folder = entry.is_dir(follow_symlinks=follow_symlinks)
+                is_folder = entry.is_dir(follow_symlinks=look.follow_symlinks)
             except OSError as error:  # a link in a circle of links
-                on_problem(Problem(entry.path, error.strerror or str(error)))
+                look.on_problem(Problem(entry.path, error.strerror or str(error)))
                 continue
             if is_folder:
-                listed.append(_Entry(entry.name + SEPARATOR, inner, None))
+                if not is_system_folder(entry.name):
+                    inner = join(path, entry.name) if path else entry.name
+                    listed.append(_Entry(entry.name + SEPARATOR, inner, None))
             elif has_audio_extension(entry.name):
+                inner = join(path, entry.name) if path else entry.name
                 listed.append(_Entry(entry.name, inner, entry))
+            elif tally is not None:
+                tally.count(entry)
     return listed
 
 
@@ -176,36 +163,39 @@ def listed_so(path: bytes) -> bool:
         return any(entry.name == name for entry in entries)
 
 
-def has_audio_extension(name: bytes) -> bool:
-    """Whether a name ends like a sound file's."""
-    _, dot, extension = name.rpartition(b".")
-    return bool(dot) and extension.lower() in AUDIO_EXTENSIONS
-
-
-def _stat(
-    entry: os.DirEntry[bytes],
-    path: bytes,
-    *,
-    follow_symlinks: bool,
-    on_problem: Callable[[Problem], None],
-) -> Found | None:
+def _stat(entry: os.DirEntry[bytes], path: bytes, look: _Look) -> Found | None:
     """A regular file's facts; None for anything else, and for one that is gone by now."""
     try:
-        if not entry.is_file(follow_symlinks=follow_symlinks):
+        if not entry.is_file(follow_symlinks=look.follow_symlinks):
+            if look.tally is not None and entry.is_symlink():
+                look.tally.count_link(entry, holds_sound=True)
             return None
-        facts = entry.stat(follow_symlinks=follow_symlinks)
+        facts = entry.stat(follow_symlinks=look.follow_symlinks)
     except FileNotFoundError:
         return None
     except OSError as error:
-        on_problem(Problem(entry.path, error.strerror or str(error)))
+        look.on_problem(Problem(entry.path, error.strerror or str(error)))
         return None
-    return Found(path, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+    return None if _alike(entry.path, look) else _found(path, facts)
 
 
-def _single(file: bytes, path: bytes, *, on_problem: Callable[[Problem], None]) -> Iterator[Found]:
+def _alike(file: bytes, look: _Look) -> bool:
+    """Whether a file is none of ours but for its ending."""
+    alike = is_named_alike(file)
+    if alike and look.tally is not None:
+        look.tally.count_alike(os.path.basename(file))  # noqa: PTH119 - paths are bytes
+    return alike
+
+
+def _single(file: bytes, path: bytes, look: _Look) -> Iterator[Found]:
     try:
         facts = os.stat(file)  # noqa: PTH116 - paths are bytes
     except OSError as error:
-        on_problem(Problem(file, error.strerror or str(error)))
+        look.on_problem(Problem(file, error.strerror or str(error)))
         return
-    yield Found(path, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+    if not _alike(file, look):
+        yield _found(path, facts)
+
+
+def _found(path: bytes, facts: os.stat_result) -> Found:
+    return Found(path, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)

@@ -25,9 +25,10 @@ from audiosearch.errors import (
     display_path,
 )
 from audiosearch.indexing.interfaces import IndexReport
+from audiosearch.indexing.passed_over import Exclusions
 from audiosearch.indexing.sync import ScanRules
-from audiosearch.indexing.walk import excluded_names
 from audiosearch.indexing.watch_events import FolderWatch, Inbox
+from audiosearch.indexing.watch_growing import Growing
 from audiosearch.indexing.watch_keeper import Keeper
 from audiosearch.indexing.watch_look import look, matters, outermost
 from audiosearch.indexing.watch_roots import WatchedRoot, WatchedRoots
@@ -60,8 +61,9 @@ class Watcher:
     ) -> None:
         self._keeper = keeper
         self._watch = watch
-        self._excluded = excluded_names(index.exclude)
+        self._exclusions = Exclusions(index.exclude)
         self._stop = stop
+        self._growing = Growing(watch.settle_s)
         self._inbox = Inbox()
         self._folders = FolderWatch(self._inbox)
         self._roots = WatchedRoots(self._folders, watch=watch, index=index)
@@ -131,8 +133,11 @@ class Watcher:
 
     def _touch(self, path: bytes, *, now: float) -> None:
         each = self._roots.holding(path)
-        if each is not None and matters(path, root=each.root.path, excluded=self._excluded):
-            each.settling.touch(path, facts=look(path), now=now)
+        if each is not None and matters(path, root=each.root.path, exclusions=self._exclusions):
+            facts = look(path)
+            is_file = facts is not None and not facts.is_folder
+            rest_s = self._growing.touched(path, now=now) if is_file else None
+            each.settling.touch(path, facts=facts, now=now, rest_s=rest_s)
 
     # -- full looks ----------------------------------------------------------------------------
 
@@ -204,7 +209,11 @@ class Watcher:
     ) -> IndexReport:
         """One pass; what it could not take in is seen to later."""
         self._telling.activity(Activity.SCANNING)
-        rules = ScanRules(observed=observed, rest_s=self._watch.settle_s)
+        rules = ScanRules(
+            observed=observed,
+            rest_s=self._watch.settle_s,
+            longer_s=self._growing.waits(now=time.monotonic()),
+        )
         try:
             report = self._keeper.index(places, rules=rules, progress=self._telling.progress)
         except AudiosearchError:
@@ -216,6 +225,7 @@ class Watcher:
         self._n_failures = 0
         self._telling.note = None
         now = time.monotonic()
+        self._growing.heard(report.recent, now=now)
         if report.interrupted:  # for another command, most likely: what is left is looked for anew
             self._scan_all(now)
             return report

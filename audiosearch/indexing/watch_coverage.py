@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from audiosearch.indexing.walk import excluded_names
+from audiosearch.indexing.passed_over import Exclusions
 from audiosearch.store.queries.places import join
 
 _FDINFO: Final = "/proc/self/fdinfo"
@@ -59,7 +59,7 @@ def folders_below(root: bytes, *, exclude: Sequence[str] = ()) -> Iterator[Folde
 
     Links are not followed, since watchers do not follow them either.
     """
-    excluded = excluded_names(exclude)
+    exclusions = Exclusions(exclude)
     try:
         first = Folder(root, os.stat(root).st_ino)  # noqa: PTH116  # bytes
     except OSError:
@@ -72,7 +72,7 @@ def folders_below(root: bytes, *, exclude: Sequence[str] = ()) -> Iterator[Folde
                 inner = [each for each in entries if each.is_dir(follow_symlinks=False)]
                 for entry in inner:
                     inode = entry.stat(follow_symlinks=False).st_ino
-                    if inode not in seen and not excluded.fullmatch(os.fsdecode(entry.name)):
+                    if inode not in seen and not exclusions.excludes_folder(entry.name):
                         seen.add(inode)
                         stack.append(Folder(join(folder.path, entry.name), inode))
         except OSError:  # gone, or closed to us: there is nothing in it that we could index

@@ -7,11 +7,11 @@ sound file, or a name behind which one of those may have been; nothing that inde
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Iterable
 
-from audiosearch.indexing.walk import has_audio_extension
+from audiosearch.indexing.endings import has_audio_extension
+from audiosearch.indexing.passed_over import Exclusions
 from audiosearch.indexing.watch_settling import Facts
 from audiosearch.store.queries.places import SEPARATOR, path_inside
 
@@ -29,12 +29,10 @@ def look(path: bytes) -> Facts | None:
     )
 
 
-def matters(path: bytes, *, root: bytes, excluded: re.Pattern[str]) -> bool:
+def matters(path: bytes, *, root: bytes, exclusions: Exclusions) -> bool:
     """Whether something at this path can change what is known of a root."""
     inside = path_inside(path, root)
-    if inside is None:
-        return False
-    if any(excluded.fullmatch(os.fsdecode(name)) for name in inside.split(SEPARATOR) if name):
+    if inside is None or exclusions.excludes_path(inside):
         return False
     try:
         mode = os.lstat(path).st_mode

@@ -34,10 +34,14 @@ class WatchProgress:
             self.now = PassProgress(0, n_files, 0, 0.0, 0.0, None)
         self._told()
 
-    def advance(self, *, n_files: int, seconds: float, rate: float, n_failed: int) -> None:
+    def advance(
+        self, *, n_files: int, under_way: float, seconds: float, rate: float, n_failed: int
+    ) -> None:
         """So far `n_files` are done, with `seconds` of sound heard, lately `rate` times as fast."""
         now = time.monotonic()
-        left_s = time_left_s(n_done=n_files, n_total=self._n_files, elapsed_s=now - self._started)
+        left_s = time_left_s(
+            n_done=n_files + under_way, n_total=self._n_files, elapsed_s=now - self._started
+        )
         self.now = PassProgress(n_files, self._n_files, n_failed, seconds, rate, left_s)
         if now - self._last_line >= _LINE_EVERY_S:
             self._last_line = now

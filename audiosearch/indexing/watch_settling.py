@@ -1,9 +1,10 @@
 """Paths that something happened to, until they rest.
 
 In: paths with what was seen of each, and the time. Out: paths that may be looked at, because
-nothing has happened to them for `settle_s` seconds and they look as they did at the beginning of
-that time. So a file that is being copied in waits for its last block, a burst of events on one path
-becomes one look, and of a temporary file that was renamed in the end only the last name remains.
+nothing has happened to them for `settle_s` seconds (longer for those that are known to grow) and
+they look as they did at the beginning of that time. So a file that is being copied in waits for its
+last block, a burst of events on one path becomes one look, and of a temporary file that was renamed
+in the end only the last name remains.
 
 Paths that are gone wait for each other: only when nothing more has vanished for a while are they
 given out, all at once. How much of a folder is gone can be judged only when all of it is.
@@ -39,6 +40,7 @@ class Rested:
 class _Waiting:
     since: float  # when it was last seen to change
     facts: Facts | None  # as it was then
+    rest_s: float  # how long it must not change
 
 
 class Settling:
@@ -51,9 +53,14 @@ class Settling:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def touch(self, path: bytes, *, facts: Facts | None, now: float) -> None:
-        """Something happened to a path, which looks like `facts` now."""
-        self._waiting[path] = _Waiting(now, facts)
+    def touch(
+        self, path: bytes, *, facts: Facts | None, now: float, rest_s: float | None = None
+    ) -> None:
+        """Something happened to a path, which looks like `facts` now.
+
+        `rest_s` tells how long it has to rest, where that is not `settle_s`.
+        """
+        self._waiting[path] = _Waiting(now, facts, self._settle_s if rest_s is None else rest_s)
 
     def forget(self, paths: Iterable[bytes] | None = None) -> None:
         """Wait no longer for these paths; for none at all without any."""
@@ -73,11 +80,11 @@ class Settling:
         there: list[bytes] = []
         gone: list[bytes] = []
         for path, waiting in self._waiting.items():
-            if now - waiting.since < self._settle_s:
+            if self._fresh(waiting, now):
                 continue
             facts = look(path)
             if facts != waiting.facts:  # it has changed, and no event told
-                self._waiting[path] = _Waiting(now, facts)
+                self._waiting[path] = _Waiting(now, facts, waiting.rest_s)
             elif facts is None:
                 gone.append(path)
             else:
@@ -89,4 +96,4 @@ class Settling:
         return Rested(there=tuple(sorted(there)), gone=tuple(sorted(gone)))
 
     def _fresh(self, waiting: _Waiting, now: float) -> bool:
-        return now - waiting.since < self._settle_s
+        return now - waiting.since < waiting.rest_s

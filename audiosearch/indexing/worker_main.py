@@ -101,6 +101,7 @@ class _Reading:
         try:
             with open_audio(path) as (container, stream):
                 texts = metadata_of(path, container, stream)
+                expected_s = None if container.duration is None else container.duration / 1e6
                 identity = fingerprint_of(path, container, stream, progress=pulse)
         except Exception as error:
             raise self._reason(error) from error
@@ -111,6 +112,7 @@ class _Reading:
             size=self._stat.st_size,
             mtime_ns=self._stat.st_mtime_ns,
             ctime_ns=self._stat.st_ctime_ns,
+            expected_s=expected_s,
         )
 
     def decode(self, answers: BinaryIO, pulse: _Pulse) -> None:

@@ -63,6 +63,7 @@ class OpenedFile:
     size: int
     mtime_ns: int
     ctime_ns: int
+    expected_s: float | None = None  # what its headers tell of, which may well be wrong
 
 
 def send(stream: BinaryIO, kind: Kind, payload: bytes | memoryview = b"") -> None:

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from sqlalchemy.orm import Session
 
@@ -17,6 +18,11 @@ from audiosearch.store.queries import roots
 from audiosearch.store.queries.places import Place, join, path_inside
 
 log = logging.getLogger(__name__)
+
+_PASSED_OVER: Final = (
+    "passed over: a name that settings exclude, or in a recycle bin, a snapshot or another folder"
+    " that systems keep for themselves"
+)
 
 
 def places_to_index(
@@ -34,6 +40,7 @@ def places_to_index(
     _check_folders(folders)
     with database.session() as session:
         places = roots.add_roots(session, folders)
+        _check_places(places, config=config)
         for file in files:
             if not any(path_inside(file, place.path) is not None for place in places):
                 places.append(_place_of_file(session, file, config=config))
@@ -47,7 +54,8 @@ def places_to_index(
 
 
 def _place_of_file(session: Session, file: bytes, *, config: IndexConfig) -> Place:
-    from audiosearch.indexing.walk import excluded_names  # noqa: PLC0415 - queries need no scan
+    from audiosearch.indexing.endings import is_named_alike  # noqa: PLC0415 - queries need no scan
+    from audiosearch.indexing.passed_over import Exclusions  # noqa: PLC0415
     from audiosearch.indexing.watch_look import matters  # noqa: PLC0415
 
     place = roots.find_place(session, file)
@@ -58,21 +66,38 @@ def _place_of_file(session: Session, file: bytes, *, config: IndexConfig) -> Pla
             path=file,
             remedy=f"audiosearch index {folder}",
         )
-    if not matters(file, root=place.root.path, excluded=excluded_names(config.exclude)):
+    exclusions = Exclusions(config.exclude)
+    if not matters(file, root=place.root.path, exclusions=exclusions) or is_named_alike(file):
         raise AudiosearchError(
-            "passed over: a link, no ending of a sound file, or a name that settings exclude",
+            f"{_PASSED_OVER}, or a link, or no sound file",
             path=file,
             remedy="audiosearch config show tells what is excluded",
         )
     return place
 
 
-def add_roots(database: Database, paths: Sequence[Path]) -> list[Place]:
+def _check_places(places: Sequence[Place], *, config: IndexConfig) -> None:
+    """Refuse folders that the next look at the root around them would pass over."""
+    from audiosearch.indexing.passed_over import Exclusions  # noqa: PLC0415 - as above
+
+    exclusions = Exclusions(config.exclude)
+    for place in places:
+        if exclusions.excludes_path(place.under):
+            raise AudiosearchError(
+                f"{_PASSED_OVER} of {display_path(place.root.path)}",
+                path=place.path,
+                remedy="audiosearch config show tells what is excluded",
+            )
+
+
+def add_roots(database: Database, paths: Sequence[Path], *, config: IndexConfig) -> list[Place]:
     """Remember folders; see `Library.add_roots`."""
     folders = [absolute(path) for path in paths]
     _check_folders(folders)
     with database.session() as session:
-        return roots.add_roots(session, folders)
+        places = roots.add_roots(session, folders)
+        _check_places(places, config=config)
+    return places
 
 
 def _check_folders(paths: Sequence[bytes]) -> None:

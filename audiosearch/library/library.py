@@ -130,9 +130,9 @@ class Library(Answers):
         """Remember folders, without looking into them yet; returns the places that cover them.
 
         Raises:
-            AudiosearchError: one of them is no folder.
+            AudiosearchError: one of them is no folder, or passed over in a root around it.
         """
-        return add_roots(self.database, folders)
+        return add_roots(self.database, folders, config=self.config.index)
 
     def confirm_missing(self, folder: Path) -> int:
         """Mark all files of a root that are gone as missing, however many; returns how many.

@@ -111,6 +111,8 @@ class SoundFile(Base):
     ctime_ns: Mapped[int] = mapped_column(Integer)  # catches edits that restore size and mtime
     state: Mapped[FileState] = mapped_column(String)
     recording_id: Mapped[int | None] = mapped_column(ForeignKey("recording.id"), index=True)
+    # The sound that it held before, while it is not known whether this one goes on from that.
+    former_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     error_code: Mapped[str | None] = mapped_column(String)
     error_text: Mapped[str | None] = mapped_column(Text)
     checked_at: Mapped[float] = mapped_column(Float)  # last time its content was looked at

@@ -53,3 +53,52 @@ def test_captions_switched_on_later(fresh: Command, folder: Path):
     assert (row["windows_encoded"], row["windows_captioned"]) == (0, 1)
     assert len(fresh("captions", "list", "--json").rows) == 1
     assert fresh("index", "--json").rows[0]["windows_captioned"] == 0
+
+
+def test_what_is_passed_over_is_told_on_the_last_line(fresh: Command, folder: Path, tmp_path: Path):
+    for name in ("a.TXT", "b.txt", "c.jpg", "README", ".hidden", "Thumbs.db"):
+        (folder / name).write_text("no sound")
+    (folder / "linked").symlink_to(tmp_path)
+    (folder / "linked.wav").symlink_to(folder / "first.wav")
+    write_audio(folder / "#recycle.wav", tones([900, 100]))  # a file may be called so
+    (folder / "#recycle").mkdir()
+    write_audio(folder / "#recycle" / "old.wav", tones([700, 200]))
+    answer = fresh("index", folder)
+    assert answer.status == 0
+    assert answer.err.splitlines()[-1] == (
+        "passed over: 2 .txt, 1 without an ending, 1 .jpg, 1 linked file, 1 linked folder"
+    )
+    [row] = fresh("index", "--json").rows
+    assert row["files"] == 2
+    assert row["passed_over"] == {
+        "endings": {".txt": 2, "": 1, ".jpg": 1},
+        "other_endings": 0,
+        "linked_files": 1,
+        "linked_folders": 1,
+    }
+    assert fresh("index", "--quiet").err == ""
+
+
+def test_of_many_kinds_that_are_passed_over_the_most_frequent_are_told(
+    fresh: Command, folder: Path
+):
+    for number in range(12):
+        for copy in range(12 - number):
+            (folder / f"{copy}.kind{number:02}").write_text("no sound")
+    last = fresh("index", folder).err.splitlines()[-1]
+    assert last.startswith("passed over: 12 .kind00, 11 .kind01, 10 .kind02, ")
+    assert last.endswith(", 5 .kind07, and 10 of 4 more kinds")
+
+
+def test_nothing_is_told_where_nothing_is_passed_over(fresh: Command, folder: Path):
+    assert "passed over" not in fresh("index", folder).err
+
+
+def test_a_recycle_bin_is_refused(fresh: Command, folder: Path):
+    assert fresh("index", folder).status == 0
+    (folder / "$RECYCLE.BIN").mkdir()
+    write_audio(folder / "$RECYCLE.BIN" / "x.wav", tones([900, 100]))
+    for path in (folder / "$RECYCLE.BIN" / "x.wav", folder / "$RECYCLE.BIN"):
+        answer = fresh("index", path)
+        assert answer.status == 2
+        assert "recycle bin" in answer.err

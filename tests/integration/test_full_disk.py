@@ -18,7 +18,13 @@ from audiosearch.errors import StorageFull
 from audiosearch.store.database import open_database
 from audiosearch.store.queries import roots
 from tests.e2e.command import Command
-from tests.integration.test_migrations import make_old_library, newer_scripts, revision
+from tests.integration.test_migrations import (
+    NEXT,
+    NOW,
+    make_old_library,
+    newer_scripts,
+    revision,
+)
 from tests.sounds import noise, write_audio
 
 __all__ = ["newer_scripts"]  # a fixture
@@ -83,11 +89,11 @@ def test_without_room_for_a_copy_nothing_is_migrated(small_disk: Path, newer_scr
     filler = fill(small_disk, leaving=path.stat().st_size // 2)
     with pytest.raises(StorageFull, match="full"):
         open_database(path, scripts=newer_scripts)
-    assert revision(path) == "0003"
+    assert revision(path) == NOW
     assert list(small_disk.glob("*.backup*")) == []
     filler.unlink()
     open_database(path, scripts=newer_scripts).close()
-    assert revision(path) == "0004"
+    assert revision(path) == NEXT
     assert len(list(small_disk.glob("*.backup"))) == 1
 
 
@@ -98,8 +104,8 @@ def test_room_for_the_copy_but_not_for_the_migration(small_disk: Path, newer_scr
     filler = fill(small_disk, leaving=path.stat().st_size + 40_000)
     with pytest.raises(StorageFull, match="full"):
         open_database(path, scripts=newer_scripts)
-    assert revision(path) == "0003"
+    assert revision(path) == NOW
     filler.unlink()
     with open_database(path, scripts=newer_scripts) as database, database.reading() as session:
         assert [root.path for root in roots.list_roots(session)] == [b"/precious"]
-    assert revision(path) == "0004"
+    assert revision(path) == NEXT

@@ -20,15 +20,18 @@ from audiosearch.errors import SchemaTooNew
 from audiosearch.resources import migrations_path
 from audiosearch.store.database import open_database
 from audiosearch.store.queries import roots
+from audiosearch.store.revisions import known_revisions
 from audiosearch.store.schema import Base
 from audiosearch.store.verify import verify
 
-SECOND = """
+NOW = known_revisions(migrations_path())[-1]
+NEXT = f"{int(NOW) + 1:04d}"
+SECOND = f"""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "{NEXT}"
+down_revision = "{NOW}"
 
 
 def upgrade():
@@ -75,7 +78,7 @@ def newer_scripts(tmp_path: Path) -> Path:
     """The program's migrations and one more, with a table rebuilt."""
     scripts = tmp_path / "migrations"
     shutil.copytree(migrations_path(), scripts, ignore=shutil.ignore_patterns("__pycache__"))
-    (scripts / "versions" / "0005_notes.py").write_text(SECOND)
+    (scripts / "versions" / f"{NEXT}_notes.py").write_text(SECOND)
     return scripts
 
 
@@ -154,7 +157,7 @@ def test_a_first_migration_that_is_killed_leaves_nothing(tmp_path: Path) -> None
     died = run_killed(tmp_path, migrations_path(), old=None)
     assert {"migrate.statement:20", "migrate.commit", "migrate.done"} <= died.keys()
     for point, path in died.items():
-        assert revision(path) == ("0004" if point == "migrate.done" else None), point
+        assert revision(path) == (NOW if point == "migrate.done" else None), point
         with open_database(path) as database:
             assert verify(database) == []
 
@@ -171,18 +174,18 @@ def test_an_upgrade_that_is_killed_leaves_old_or_new(tmp_path: Path, newer_scrip
     died = run_killed(tmp_path / "killed", newer_scripts, old=old)
     assert {"migrate.backup", "migrate.statement:8", "migrate.commit", "migrate.done"} <= set(died)
     for point, path in died.items():
-        assert revision(path) == ("0005" if point == "migrate.done" else "0004"), point
+        assert revision(path) == (NEXT if point == "migrate.done" else NOW), point
         with open_database(path, scripts=newer_scripts) as database, database.reading() as session:
             assert [root.path for root in roots.list_roots(session)] == [b"/precious"]
-        assert revision(path) == "0005"
+        assert revision(path) == NEXT
 
 
 def test_a_library_with_content_is_copied_first(tmp_path: Path, newer_scripts: Path) -> None:
     path = tmp_path / "library.sqlite3"
     make_old_library(path)
     open_database(path, scripts=newer_scripts).close()
-    copy = tmp_path / "library.sqlite3.before-0005.backup"
-    assert revision(copy) == "0004"
+    copy = tmp_path / f"library.sqlite3.before-{NEXT}.backup"
+    assert revision(copy) == NOW
     with open_database(copy) as database, database.reading() as session:
         assert [root.path for root in roots.list_roots(session)] == [b"/precious"]
     with pytest.raises(SchemaTooNew):
@@ -194,7 +197,7 @@ def test_an_empty_library_is_not_copied(tmp_path: Path, newer_scripts: Path) -> 
     open_database(path).close()
     open_database(path, scripts=newer_scripts).close()
     assert list(tmp_path.glob("*.backup")) == []
-    assert revision(path) == "0005"
+    assert revision(path) == NEXT
 
 
 def test_a_reader_brings_an_old_library_up_to_date(tmp_path: Path, newer_scripts: Path) -> None:
@@ -202,4 +205,4 @@ def test_a_reader_brings_an_old_library_up_to_date(tmp_path: Path, newer_scripts
     make_old_library(path)
     with open_database(path, read_only=True, scripts=newer_scripts) as database:
         assert database.read_only
-    assert revision(path) == "0005"
+    assert revision(path) == NEXT

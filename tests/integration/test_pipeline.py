@@ -270,8 +270,8 @@ def test_an_edit_that_restores_size_and_time_is_seen(database: Database, sounds:
 def test_replacing_and_restoring_a_file(database: Database, sounds: Path) -> None:
     run_index(database, sounds)
     original = (sounds / "a.wav").read_bytes()
-    write_wav(sounds / "a.wav", seconds=1, seed=50)
-    assert n_encoded_again(database) == 1
+    write_wav(sounds / "a.wav", seconds=2.5, seed=50)
+    assert n_encoded_again(database) == 4
     (sounds / "a.wav").write_bytes(original)
     assert n_encoded_again(database) == 0
     with database.reading() as session:
@@ -533,13 +533,17 @@ class Witness:
         self.total = 0
         self.calls: list[tuple[int, float, int]] = []
         self.warnings: list[str] = []
+        self.done: list[float] = []
 
     def start(self, n_files: int) -> None:
         self.total = n_files
 
-    def advance(self, *, n_files: int, seconds: float, rate: float, n_failed: int) -> None:
+    def advance(
+        self, *, n_files: int, under_way: float, seconds: float, rate: float, n_failed: int
+    ) -> None:
         assert rate >= 0
         self.calls.append((n_files, seconds, n_failed))
+        self.done.append(n_files + under_way)
 
     def warn(self, message: str) -> None:
         self.warnings.append(message)
@@ -554,3 +558,14 @@ def test_progress_is_told(database: Database, sounds: Path) -> None:
     assert witness.calls == sorted(witness.calls)
     assert len(witness.warnings) == 1
     assert "bad.wav" in witness.warnings[0]
+
+
+def test_a_long_file_is_told_of_while_it_is_heard(database: Database, tmp_path: Path) -> None:
+    write_wav(tmp_path / "s" / "long.wav", seconds=20, seed=1)
+    witness = Witness()
+    run_index(database, tmp_path / "s", progress=witness, batch_windows=4)
+    assert len(witness.done) >= 10  # 39 windows, four at a time, and the rest
+    assert witness.done == sorted(witness.done)
+    # Each batch is two seconds of twenty; the first window brings a whole one.
+    assert witness.done[:9] == pytest.approx([(2.5 + 2 * n) / 20 for n in range(9)], abs=0.01)
+    assert witness.done[-1] == 1

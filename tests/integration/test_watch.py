@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import pytest
+from sqlalchemy import select
 from watchdog.events import FileCreatedEvent, FileMovedEvent
 
 from audiosearch.errors import LibraryCorrupt, StorageFull
@@ -20,17 +22,20 @@ from audiosearch.indexing.watch_events import MANY, Gathered, Inbox
 from audiosearch.indexing.watch_state import Activity, Held, WatchMode
 from audiosearch.store.database import Database, open_database
 from audiosearch.store.queries import roots
+from audiosearch.store.schema import Recording
 from audiosearch.store.verify import BundleDims, verify
 from tests.indexing_fakes import (
     EMBEDDING,
     FRAME_DIM,
     JOINT,
+    RATE,
     FakeBundle,
     WaveReader,
     run_index,
+    write_samples,
     write_wav,
 )
-from tests.watching import Daemon
+from tests.watching import SETTLE_S, Daemon
 
 DIMS = {FakeBundle().fingerprint: BundleDims(embedding=EMBEDDING, joint=JOINT, frames=FRAME_DIM)}
 
@@ -160,6 +165,46 @@ def test_a_file_that_is_written_to_during_a_full_look_is_waited_for(
         daemon.until_files(a="indexed", b="indexed", in__c="indexed")
         assert daemon.keeper.reports[0].n_unsettled == 3
         assert daemon.n_encoded == 9
+
+
+@pytest.mark.parametrize("polling", ["auto", "always"])
+def test_a_recorder_is_heard_less_and_less_often(
+    database: Database, tmp_path: Path, polling: str
+) -> None:
+    """The longer a file has been written to, the longer it must rest; one recording is left."""
+    file = tmp_path / "s" / "take.wav"
+    random = np.random.default_rng(1)
+    samples = (random.standard_normal(20 * RATE) * 3000).astype("<i2")
+
+    def grow(seconds: int) -> float:
+        """Write more; how long it takes until the daemon has heard it."""
+        n_heard = sum(report.n_encoded for report in daemon.keeper.reports)
+        write_samples(file, samples[: seconds * RATE])
+        written = time.monotonic()
+        daemon.until(lambda: sum(each.n_encoded for each in daemon.keeper.reports) > n_heard)
+        return time.monotonic() - written
+
+    write_samples(file, samples[:RATE])
+    with Daemon(database, tmp_path / "s", polling=polling, poll_every_s=0.1) as daemon:
+        daemon.until_files(take="indexed")
+        waits = [grow(seconds) for seconds in (2, 3, 4, 5)]
+        daemon.until(daemon.is_idle)
+    for number, wait_s in enumerate(waits, 1):
+        assert wait_s >= 0.9 * SETTLE_S * 2**number
+    with database.reading() as session:
+        assert session.scalars(select(Recording.duration_s)).all() == [5.0]
+
+
+def test_recycle_bins_are_not_heard_of(daemon: Daemon, sounds: Path) -> None:
+    write_wav(sounds / "#recycle" / "x.wav", seed=22)
+    (sounds / "a.wav").rename(sounds / "#recycle" / "a.wav")
+    write_wav(sounds / "in" / "@Recycle" / "y.wav", seed=23)
+    write_wav(sounds / "d.wav", seed=24)  # told after all of these
+    daemon.until_files(a="missing", b="indexed", in__c="indexed", d="indexed")
+    daemon.keeper.nudge += 1  # a full look finds nothing more
+    n_passes = len(daemon.keeper.passes)
+    daemon.until(lambda: len(daemon.keeper.reports) > n_passes)
+    daemon.until_files(a="missing", b="indexed", in__c="indexed", d="indexed")
 
 
 def test_deleting_marks_as_missing(daemon: Daemon, sounds: Path) -> None:

@@ -15,7 +15,15 @@ from sqlalchemy.orm import Session
 
 from audiosearch.store.queries import state
 from audiosearch.store.queries.chunks import chunks, n_rows
-from audiosearch.store.schema import Bundle, Encoding, Recording, SoundFile, Window
+from audiosearch.store.schema import (
+    Bundle,
+    CaptionTarget,
+    Encoding,
+    Recording,
+    RecordingTag,
+    SoundFile,
+    Window,
+)
 
 
 @dataclass(frozen=True)
@@ -173,10 +181,13 @@ def complete_encodings(
     )
 
 
-def drop_unfinished(session: Session, recording_id: int, *, bundle_id: int) -> None:
+def drop_unfinished(
+    session: Session, recording_id: int, *, bundle_id: int, file_id: int | None = None
+) -> None:
     """Remove what is stored of a recording that could not be read to its end.
 
-    With it goes the recording itself, if nothing else is known of it.
+    With it goes the recording itself, if nothing else is known of it: no file but `file_id` holds
+    it, and no person wrote anything of it.
     """
     encoding = session.get(Encoding, (recording_id, bundle_id))
     if encoding is not None and encoding.n_windows is None:
@@ -186,10 +197,32 @@ def drop_unfinished(session: Session, recording_id: int, *, bundle_id: int) -> N
         session.delete(encoding)
         session.flush()
         state.windows_removed(session)
+    nothing_known = (
+        ~exists().where(Encoding.recording_id == recording_id)
+        & ~exists().where(CaptionTarget.recording_id == recording_id)
+        & ~exists().where(RecordingTag.recording_id == recording_id)
+    )
+    if file_id is not None:
+        session.execute(
+            update(SoundFile)
+            .where(SoundFile.id == file_id, SoundFile.recording_id == recording_id, nothing_known)
+            .values(recording_id=None)
+            .execution_options(synchronize_session=False)
+        )
     session.execute(
         delete(Recording).where(
             Recording.id == recording_id,
-            ~exists().where(SoundFile.recording_id == Recording.id),
-            ~exists().where(Encoding.recording_id == Recording.id),
+            ~exists().where(SoundFile.recording_id == recording_id),
+            nothing_known,
         )
     )
+
+
+def drop_begun(session: Session, recording_ids: Sequence[int], *, bundle_id: int) -> None:
+    """Remove what is stored of recordings that were only begun, where no file holds them now."""
+    for some in chunks(sorted(set(recording_ids))):
+        held = set(
+            session.scalars(select(SoundFile.recording_id).where(SoundFile.recording_id.in_(some)))
+        )
+        for recording_id in set(some) - held:
+            drop_unfinished(session, recording_id, bundle_id=bundle_id)

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from audiosearch.indexing.walk import (
     Problem,
-    has_audio_extension,
     is_absent_or_empty,
     listed_so,
     walk,
@@ -112,12 +111,6 @@ def test_absent_and_empty_folders_tell_nothing(tmp_path: Path) -> None:
     fill(tmp_path, ["a.wav"])
     assert not is_absent_or_empty(os.fsencode(tmp_path))
     assert not is_absent_or_empty(os.fsencode(tmp_path / "a.wav"))
-
-
-def test_endings() -> None:
-    assert has_audio_extension(b"x.OGG")
-    assert not has_audio_extension(b"ogg")
-    assert not has_audio_extension(b"x.m3u8")
 
 
 def test_a_name_of_another_case_is_not_listed_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

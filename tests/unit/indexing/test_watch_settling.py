@@ -45,6 +45,17 @@ def test_a_file_that_grows_without_a_word_is_waited_for():
     assert settling.rested(now=8.0, look=disk.look).there == (b"/a",)
 
 
+def test_a_file_that_is_known_to_grow_rests_longer():
+    disk, settling = Disk({b"/a": file(1), b"/b": file(1)}), Settling(2.0)
+    settling.touch(b"/a", facts=file(1), now=0.0, rest_s=8.0)
+    settling.touch(b"/b", facts=file(1), now=0.0)
+    assert settling.rested(now=2.0, look=disk.look) == Rested(there=(b"/b",))
+    disk[b"/a"] = file(2)
+    assert settling.rested(now=8.0, look=disk.look) == Rested()  # it has grown without a word
+    assert settling.rested(now=15.9, look=disk.look) == Rested()
+    assert settling.rested(now=16.0, look=disk.look) == Rested(there=(b"/a",))
+
+
 def test_what_vanished_is_told_all_at_once():
     disk, settling = Disk({b"/new": file(1)}), Settling(2.0)
     settling.touch(b"/a", facts=None, now=0.0)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from audiosearch.indexing.meter import Meter, time_left_s
-from audiosearch.indexing.walk import excluded_names
+from audiosearch.indexing.passed_over import Exclusions
 from audiosearch.indexing.watch_look import look, matters, outermost
 from audiosearch.indexing.watch_progress import WatchProgress, progress_line
 from audiosearch.indexing.watch_state import (
@@ -89,7 +89,7 @@ def test_progress_is_told_and_forgotten(caplog: pytest.LogCaptureFixture):
     told: list[PassProgress | None] = []
     progress = WatchProgress(lambda: told.append(progress.now))
     progress.start(4)
-    progress.advance(n_files=1, seconds=2.0, rate=3.0, n_failed=0)
+    progress.advance(n_files=1, under_way=0.0, seconds=2.0, rate=3.0, n_failed=0)
     progress.warn("a folder is closed")
     progress.warn("a folder is closed")
     progress.end()
@@ -109,10 +109,10 @@ def test_what_indexing_passes_over_does_not_matter(tmp_path: Path):
         (tmp_path / name).write_bytes(b"12")
     (tmp_path / "link.wav").symlink_to(tmp_path / "a.wav")
     (tmp_path / "folder").mkdir()
-    excluded = excluded_names([".*"])
+    exclusions = Exclusions([".*"])
 
     def does(name: bytes) -> bool:
-        return matters(root + b"/" + name, root=root, excluded=excluded)
+        return matters(root + b"/" + name, root=root, exclusions=exclusions)
 
     assert does(b"a.wav")
     assert does(b"folder")
@@ -121,7 +121,7 @@ def test_what_indexing_passes_over_does_not_matter(tmp_path: Path):
     assert not does(b".a.wav")
     assert not does(b".git/a.wav")
     assert not does(b"link.wav")
-    assert not matters(root + b"2/a.wav", root=root, excluded=excluded)
+    assert not matters(root + b"2/a.wav", root=root, exclusions=exclusions)
     facts = look(root + b"/a.wav")
     assert facts is not None
     assert (facts.is_folder, facts.size) == (False, 2)

@@ -1,0 +1,281 @@
+"""Files that grow while they are listened to: nothing of their unfinished states stays behind."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import func, select, update
+
+from audiosearch.errors import DecodeCode, DecodeError
+from audiosearch.indexing import pipeline
+from audiosearch.store.database import Database, open_database
+from audiosearch.store.queries import captions
+from audiosearch.store.queries.captions import Target
+from audiosearch.store.queries.status import library_status
+from audiosearch.store.schema import (
+    Caption,
+    CaptionSource,
+    Encoding,
+    Recording,
+    RecordingTag,
+    SoundFile,
+    Tag,
+    Window,
+    WindowCaption,
+    WindowFrames,
+)
+from audiosearch.store.verify import verify
+from tests.indexing_fakes import RATE, FakeModels, WaveOpened, WaveReader, run_index, write_samples
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    with open_database(tmp_path / "data" / "library.sqlite3") as database:
+        yield database
+        assert verify(database) == []
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "_SETTLE_S", 0.0)
+
+
+def recorded(path: Path, *, seconds: float, seed: int = 1) -> None:
+    """A file as a recorder leaves it after so many seconds: each goes on from the one before."""
+    random = np.random.default_rng(seed)
+    samples = (random.standard_normal(60 * RATE) * 3000).astype("<i2")
+    write_samples(path, samples[: round(seconds * RATE)])
+
+
+def run(database: Database, *folders: Path, **settings: object):
+    return run_index(database, *folders, **{"open_reader": WaveReader, **settings})
+
+
+def n_rows(database: Database, table: type) -> int:
+    with database.reading() as session:
+        return session.scalar(select(func.count()).select_from(table)) or 0
+
+
+def recordings(database: Database) -> list[float]:
+    """The seconds of all recordings."""
+    with database.reading() as session:
+        return sorted(session.scalars(select(Recording.duration_s)))
+
+
+def test_what_was_heard_of_an_unfinished_file_goes(database: Database, tmp_path: Path) -> None:
+    file = tmp_path / "s" / "take.wav"
+    for seconds in (0.4, 2.2, 5.0, 9.7):
+        recorded(file, seconds=seconds)
+        report = run(database, tmp_path / "s")
+        assert report.n_encoded == 1
+        assert recordings(database) == [seconds]
+        assert n_rows(database, Window) == report.n_windows  # and no others
+    n_windows = n_rows(database, Window)
+    assert n_rows(database, WindowFrames) == n_windows
+    assert n_rows(database, WindowCaption) == n_windows
+    assert n_rows(database, Encoding) == 1
+    with database.reading() as session:
+        assert library_status(session).n_without_file == 0
+        said = set(session.scalars(select(WindowCaption.caption_id)))
+        assert set(session.scalars(select(Caption.id))) == said  # nothing is said of nothing
+        assert session.scalars(select(SoundFile.former_hash)).all() == [None]
+    assert run(database).n_windows == 0
+
+
+def test_other_content_in_its_place_keeps_what_was_there(
+    database: Database, tmp_path: Path
+) -> None:
+    file = tmp_path / "s" / "take.wav"
+    recorded(file, seconds=3)
+    run(database, tmp_path / "s")
+    recorded(file, seconds=9, seed=2)  # longer, and something else
+    run(database)
+    assert recordings(database) == [3, 9]
+    recorded(file, seconds=3)  # and back
+    assert run(database).n_windows == 0
+
+
+def test_a_file_that_was_cut_keeps_the_whole(database: Database, tmp_path: Path) -> None:
+    file = tmp_path / "s" / "take.wav"
+    recorded(file, seconds=9)
+    run(database, tmp_path / "s")
+    recorded(file, seconds=3)
+    run(database)
+    assert recordings(database) == [3, 9]
+
+
+def test_files_that_change_places_are_not_encoded_again(database: Database, tmp_path: Path) -> None:
+    """A recorder's `take.wav` becomes `take.1.wav`, that `take.2.wav`; the lengths grow."""
+    folder = tmp_path / "s"
+    for number in range(3):
+        recorded(folder / f"take.{number}.wav", seconds=2 + number, seed=number)
+    run(database, folder)
+    for number in (2, 1, 0):
+        (folder / f"take.{number}.wav").rename(folder / f"take.{number + 1}.wav")
+    recorded(folder / "take.0.wav", seconds=8, seed=9)
+    report = run(database)
+    assert (report.n_encoded, report.n_recognised) == (1, 3)
+    assert recordings(database) == [2, 3, 4, 8]
+
+
+def test_a_short_beginning_of_long_ago_is_kept(database: Database, tmp_path: Path) -> None:
+    """Of less than a window nothing can be compared, and its age speaks for another sound."""
+    file = tmp_path / "s" / "take.wav"
+    recorded(file, seconds=0.4)
+    run(database, tmp_path / "s")
+    with database.session() as session:
+        session.execute(update(Recording).values(added_at=time.time() - 2 * 86_400))
+    recorded(file, seconds=5)
+    run(database)
+    assert recordings(database) == [0.4, 5]
+
+
+@pytest.mark.parametrize("what", ["caption", "tag", "copy", "missing copy"])
+def test_what_is_more_than_the_unfinished_file_stays(
+    database: Database, tmp_path: Path, what: str
+) -> None:
+    folder = tmp_path / "s"
+    recorded(folder / "take.wav", seconds=3)
+    if "copy" in what:
+        recorded(folder / "copy.wav", seconds=3)
+    for number in range(3):
+        recorded(folder / f"other-{number}.wav", seconds=1, seed=20 + number)
+    run(database, folder)
+    if what == "missing copy":
+        (folder / "copy.wav").unlink()
+        run(database)
+    with database.session() as session:
+        recording_id = session.scalars(select(Recording.id).where(Recording.duration_s == 3)).one()
+        if what == "caption":
+            ids = captions.add_captions(session, ["the gate at dusk"], source=CaptionSource.USER)
+            captions.add_targets(session, [Target(*ids.values(), recording_id, 0.0, 3.0)])
+        elif what == "tag":
+            session.add(Tag(id=1, name="gate"))
+            session.flush()
+            session.add(RecordingTag(recording_id=recording_id, tag_id=1))
+    recorded(folder / "take.wav", seconds=6)
+    run(database)
+    assert recordings(database) == [1, 1, 1, 3, 6]
+
+
+class Scripted(WaveReader):
+    """Calls `on_block(number)` before each second of a sound of more than one."""
+
+    def __init__(self, on_block: Callable[[int], None]) -> None:
+        super().__init__()
+        self._on_block = on_block
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        for number, block in enumerate(super().blocks()):
+            self._on_block(number)
+            yield block
+
+    def open(self, path: bytes, *, sample_rate: int) -> WaveOpened:
+        return super().open(path, sample_rate=sample_rate)
+
+
+def test_a_file_that_grows_while_it_is_read_leaves_nothing_half(
+    database: Database, tmp_path: Path
+) -> None:
+    file = tmp_path / "s" / "take.wav"
+    recorded(file, seconds=4)
+    run(database, tmp_path / "s")
+    lengths = iter((7, 9, 11))
+
+    def grow(number: int) -> None:
+        if number == 4:
+            recorded(file, seconds=next(lengths))
+            raise DecodeError("written to while it was read", code=DecodeCode.CHANGED)
+
+    recorded(file, seconds=6)
+    report = run(database, open_reader=lambda: Scripted(grow), batch_windows=2)
+    assert (report.n_encoded, report.n_unsettled) == (0, 1)
+    assert recordings(database) == [4]  # what was heard to its end, and no half of anything
+    assert n_rows(database, Encoding) == 1
+    assert n_rows(database, Window) == 7
+    assert run(database).n_encoded == 1
+    assert recordings(database) == [11]
+
+
+def test_a_file_that_vanishes_while_it_is_read_leaves_nothing_half(
+    database: Database, tmp_path: Path
+) -> None:
+    file = tmp_path / "s" / "take.wav"
+    recorded(file, seconds=6)
+
+    def vanish(number: int) -> None:
+        if number == 4:
+            file.unlink()
+            raise DecodeError("no such file", code=DecodeCode.UNREADABLE)
+
+    run(database, tmp_path / "s", open_reader=lambda: Scripted(vanish), batch_windows=2)
+    assert recordings(database) == []
+    assert n_rows(database, Window) == 0
+
+
+def test_a_run_that_ends_in_a_file_that_then_grows_leaves_nothing_half(
+    database: Database, tmp_path: Path
+) -> None:
+    """The unfinished file is heard, then half of more of it, then all: one recording."""
+    file = tmp_path / "s" / "take.wav"
+    recorded(file, seconds=3)
+    run(database, tmp_path / "s")
+
+    def die(number: int) -> None:
+        if number == 4:
+            raise RuntimeError("as good as a kill")
+
+    recorded(file, seconds=6)
+    with pytest.raises(RuntimeError):
+        run(database, open_reader=lambda: Scripted(die), batch_windows=2)
+    assert len(recordings(database)) == 2  # whether the half goes on is not known yet
+    recorded(file, seconds=12)
+    assert run(database).n_encoded == 1
+    assert recordings(database) == [12]
+    assert n_rows(database, Window) == 23
+
+
+def test_a_run_that_ends_in_it_goes_on_and_forgets_the_unfinished_one(
+    database: Database, tmp_path: Path
+) -> None:
+    file = tmp_path / "s" / "take.wav"
+    recorded(file, seconds=3)
+    run(database, tmp_path / "s")
+    died: list[int] = []
+
+    def die_once(number: int) -> None:
+        if number == 4 and not died:
+            died.append(number)
+            raise RuntimeError("as good as a kill")
+
+    recorded(file, seconds=6)
+    with pytest.raises(RuntimeError):
+        run(database, open_reader=lambda: Scripted(die_once), batch_windows=2)
+    n_stored = n_rows(database, Window) - 5
+    models = FakeModels()
+    run(database, models=models)
+    assert models.encoder.n_windows == 11 - n_stored  # from where it was
+    assert recordings(database) == [6]
+
+
+def test_a_file_that_cannot_be_read_in_between_is_still_compared(
+    database: Database, tmp_path: Path
+) -> None:
+    file = tmp_path / "s" / "take.wav"
+    recorded(file, seconds=3)
+    run(database, tmp_path / "s")
+    whole = file.read_bytes()
+    file.write_bytes(b"RIFF")
+    assert run(database).n_failed == 1
+    assert recordings(database) == [3]
+    file.write_bytes(whole)
+    assert run(database).n_windows == 0
+    file.write_bytes(b"RIFF")
+    run(database)
+    recorded(file, seconds=6)
+    run(database)
+    assert recordings(database) == [6]
