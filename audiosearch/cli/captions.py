@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from audiosearch.cli.group import CommandGroup
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import print_json, remark, shown_path
 from audiosearch.config import Config
@@ -19,7 +20,7 @@ EXIT_NOTHING = 1
 _SOURCES = click.Choice(["auto", "user", "import", "label"])
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def captions() -> None:
     """The sentences that the library knows."""
 

@@ -161,8 +161,11 @@ def test_a_service_is_installed_shown_and_removed(fresh: Command, tmp_path: Path
     ]
     assert fresh("service", "remove").status == 0
     assert not Path(row["file"]).exists()
-    assert fresh("service", "remove").status == 1
+    again = fresh("service", "remove")
+    assert (again.status, again.err) == (0, f"not installed: {row['file']}\n")
     manager.write_text("#!/bin/sh\necho no bus >&2\nexit 1\n")
     refused = fresh("service", "install")
     assert refused.status == 2
     assert "no bus" in refused.err
+    assert not Path(row["file"]).exists()
+    assert fresh("service", "status").status == 1
