@@ -115,7 +115,7 @@ def _try(version: str, how: str, python: Path, wheel: Path, home: Path) -> Tried
         _run([str(python), "-m", "venv", "--clear", str(home)])
         new = home / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
         if how == "refused":
-            result = _see_refusal(new, wheel, version)
+            result = _see_refusal(new, version)
             return Tried(version, how, result, is_good=True)
         _install(new, wheel, small=how == CPU.name)
         result = _use(new, home, small=how == CPU.name)
@@ -169,12 +169,18 @@ def _use(python: Path, home: Path, *, small: bool) -> str:
     return f"{report['files']} files indexed, found"
 
 
-def _see_refusal(python: Path, wheel: Path, version: str) -> str:
-    said = _run([str(python), "-m", "pip", "install", str(wheel)], good=(1,))
-    line = next((line for line in said.splitlines() if "requires a different Python" in line), "")
-    if version not in line:
-        raise Failed(f"pip does not refuse it by its name: {said[-300:]}")
-    return line.removeprefix("ERROR: ")
+def _see_refusal(python: Path, version: str) -> str:
+    """What pip and the program in the checkout say of a Python that is too old; the program's.
+
+    Raises:
+        Failed: one of them does not name it.
+    """
+    pip = _run([str(python), "-m", "pip", "install", str(PROJECT)], good=(1,))
+    here = _run([str(python), "-m", "audiosearch", "--version"], cwd=PROJECT, good=(1,))
+    for said in (pip, here):
+        if f"this is Python {version}" not in said:
+            raise Failed(f"it is not refused by its name: {said[-300:]}")
+    return here.strip()
 
 
 def _packages(python: Path) -> str:

@@ -124,7 +124,7 @@ def test_a_great_loss_is_confirmed_and_purged(fresh: Command, sound_folder: Path
     fresh("index", sound_folder)
     for name in ("low-high.wav", "hiss.ogg"):
         (sound_folder / name).unlink()
-    assert "2 of 3 files are gone" in fresh("index").err
+    assert "2 of 3 files gone" in fresh("index").err
     assert fresh("roots", "confirm", sound_folder.parent).status == 2  # no folder of the library
     assert fresh("roots", "confirm", sound_folder).status == 0
     assert [state for _, state in rows(fresh, FILES)] == ["indexed", "missing", "missing"]
