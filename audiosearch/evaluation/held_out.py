@@ -48,12 +48,12 @@ class HeldOut:
             return "the bundle does not list what it was trained on: overlap is unknown"
         if self.trained:
             return (
-                f"WARNING: the model was trained on {len(self.trained)} of "
+                f"WARNING: the model was trained on {len(self.trained)} of these "
                 f"{counted(self.n_groups, 'group')} ({', '.join(self.trained[:3])} ...): "
                 "its figures mean nothing"
             )
         heard = f"; it was tuned on {len(self.tuned)} of them" if self.tuned else ""
-        return f"none of {counted(self.n_groups, 'group')} was trained on{heard}"
+        return f"none of the {counted(self.n_groups, 'group')} was trained on{heard}"
 
 
 def held_out(clips: Iterable[Clip], *, bundle: Path) -> HeldOut:
@@ -120,7 +120,7 @@ def refuse_trained(found: HeldOut) -> None:
     """
     if found.trained:
         raise DatasetError(
-            f"the model was trained on {len(found.trained)} of "
+            f"the model was trained on {len(found.trained)} of the "
             f"{counted(found.n_groups, 'group')} of this data set "
             f"({', '.join(found.trained[:3])} ...)",
             remedy="choose held-out parts with --folds, or --allow-trained to see figures that "

@@ -194,7 +194,9 @@ def decode_clips(places: set[int], clips: Sequence[Clip], progress: Progress) ->
                 problems.append(f"{clip.name}: {error}")
             progress.advance(1)
     if problems:
-        raise DatasetError(f"{counted(len(problems), 'unfit clip')}: {'; '.join(problems[:10])}")
+        raise DatasetError(
+            f"{counted(len(problems), 'clip is', 'clips are')} unfit: {'; '.join(problems[:10])}"
+        )
     return sounds
 
 
