@@ -3,7 +3,10 @@
 # `make demo` and `make test` do all their own set-up; each keeps its own virtual environment, so
 # that the demo shows the program as a user has it: without torch.
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# The first of these that runs and is new enough (pyenv leaves names of Pythons that are off).
+IS_NEW := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(or $(shell for python in python3.11 python3.12 python3.13 python3.14 python3; do \
+    $$python -c '$(IS_NEW)' 2>/dev/null && { command -v $$python; break; }; done),python3)
 DEV    := .venv
 USER   := .venv-demo
 BIN    := $(DEV)/bin
@@ -11,19 +14,26 @@ DEMO   := .demo
 SOUNDS ?=
 PARITY ?= $(AUDIOSEARCH_PARITY)
 
+define see_python
+@$(PYTHON) -c '$(IS_NEW)' 2>/dev/null || { echo "audiosearch needs Python 3.11 or later; $(PYTHON) is" \
+    "$$($(PYTHON) --version 2>/dev/null || echo not there). Give one: make PYTHON=/path/to/python3.12"; exit 2; }
+endef
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench soak parity wheel clean
+.PHONY: help demo test check format bench soak parity wheel wheels-check clean
 
 help:  ## List the targets
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(USER)/.installed: pyproject.toml
+	$(call see_python)
 	@echo "Making $(USER) and installing audiosearch in it (a minute or two) ..."
 	@$(PYTHON) -m venv $(USER)
 	@$(USER)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
 $(DEV)/.installed: pyproject.toml
+	$(call see_python)
 	@echo "Making $(DEV) and installing audiosearch with the extras dev, eval and train (a few minutes) ..."
 	@$(PYTHON) -m venv $(DEV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,eval,train]'
@@ -60,6 +70,9 @@ parity: $(DEV)/.installed  ## Compare with numbers of the authors' own code (PAR
 
 wheel: $(DEV)/.installed  ## Build the wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+wheels-check: $(DEV)/.installed  ## Try the wheel in a clean environment of every Python (downloads much)
+	$(BIN)/python -m benchmarks.clean_installs
 
 clean:  ## Remove environments, caches and the demo's library
 	rm -rf $(DEV) $(USER) $(DEMO) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

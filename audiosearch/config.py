@@ -9,6 +9,7 @@ and `AUDIOSEARCH_DATA_DIR` move them.
 from __future__ import annotations
 
 import os
+import shlex
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -20,6 +21,7 @@ import platformdirs
 
 from audiosearch.errors import ConfigError
 from audiosearch.resources import example_config_path
+from audiosearch.wording import did_you_mean, nearest
 
 APP = "audiosearch"
 
@@ -105,6 +107,18 @@ SECTIONS: Mapping[str, type[ModelConfig | IndexConfig | SearchConfig | WatchConf
     )
 )
 
+_SECTION_OF: Mapping[str, str] = MappingProxyType(
+    {item.name: section for section, kind in SECTIONS.items() for item in fields(kind)}
+)
+_PREFIX = "AUDIOSEARCH_"
+_VARIABLES: Mapping[str, str] = MappingProxyType(
+    {
+        f"{_PREFIX}{section}_{name}".upper(): f"{section}.{name}"
+        for name, section in _SECTION_OF.items()
+    }
+)
+_PLACES = (f"{_PREFIX}CONFIG", f"{_PREFIX}DATA_DIR")
+
 # key -> (least, greatest) value that makes sense
 _RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
@@ -139,6 +153,16 @@ def default_config_path() -> Path:
     return Path(platformdirs.user_config_dir(APP, appauthor=False)) / "config.toml"
 
 
+def config_path(path: Path | None = None, *, environ: Mapping[str, str] = os.environ) -> Path:
+    """The settings file in force, there or not: `path`, the environment's, or the usual one."""
+    return path or _named_by(environ) or default_config_path()
+
+
+def _named_by(environ: Mapping[str, str]) -> Path | None:
+    text = environ.get("AUDIOSEARCH_CONFIG")
+    return Path(text).expanduser() if text else None
+
+
 def load_config(
     path: Path | None = None,
     *,
@@ -150,14 +174,12 @@ def load_config(
     `overrides` maps `section.key` to a value; a value of None is passed over.
 
     Raises:
-        ConfigError: the file named does not exist or is not TOML; a key is unknown; a value is
-            of the wrong type or out of range.
+        ConfigError: the file named does not exist or is not TOML; a key or a variable that is
+            meant as one is unknown; a value is of the wrong type or out of range.
     """
-    named = path or (
-        Path(environ["AUDIOSEARCH_CONFIG"]) if "AUDIOSEARCH_CONFIG" in environ else None
-    )
-    file = named or default_config_path()
-    document = _read(file, must_exist=named is not None)
+    file = config_path(path, environ=environ)
+    asked_for = path is not None or _named_by(environ) is not None
+    document = _read(file, given=path, must_exist=asked_for)
     data_dir = environ.get("AUDIOSEARCH_DATA_DIR") or document.pop("data_dir", None)
     if data_dir is None:
         data_dir = platformdirs.user_data_dir(APP, appauthor=False)
@@ -179,13 +201,16 @@ def example_config() -> str:
     return example_config_path().read_text(encoding="utf-8")
 
 
-def _read(file: Path, *, must_exist: bool) -> dict[str, Any]:
+def _read(file: Path, *, given: Path | None, must_exist: bool) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         if must_exist:
+            option = "" if given is None else f" --config {shlex.quote(str(given))}"
             raise ConfigError(
-                "no such configuration file", path=file, remedy="audiosearch config init writes one"
+                "no such configuration file",
+                path=file,
+                remedy=f"this writes it: audiosearch config init{option}",
             ) from None
         return {}
     except OSError as error:
@@ -198,28 +223,73 @@ def _flatten(document: Mapping[str, Any], *, file: Path) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for section, table in document.items():
         if section not in SECTIONS or not isinstance(table, dict):
-            known = ", ".join(f"[{name}]" for name in SECTIONS)
-            raise ConfigError(f"unknown section or key {section!r}; known are {known}", path=file)
-        values |= {f"{section}.{name}": value for name, value in table.items()}
+            meant = _section_meant(section, is_table=isinstance(table, dict))
+            raise ConfigError(f"unknown section or key {section!r}{meant}", path=file)
+        for name, value in table.items():
+            if _SECTION_OF.get(name) != section:
+                key = _nearest_setting(section, name)
+                meant = "" if key is None else f"; did you mean {key}?"
+                raise ConfigError(f"unknown setting '{section}.{name}'{meant}", path=file)
+            values[f"{section}.{name}"] = value
     return values
+
+
+def _section_meant(name: str, *, is_table: bool) -> str:
+    """What a name at the top of the file, outside all sections, was most likely meant to be."""
+    if not is_table and nearest(name, ("data_dir",)):
+        return "; did you mean data_dir?"
+    key = None if is_table else nearest(name, _SECTION_OF)
+    if key is not None:
+        return f"; did you mean {key} below [{_SECTION_OF[key]}]?"
+    known = ", ".join(f"[{section}]" for section in SECTIONS)
+    return did_you_mean(name, SECTIONS, form="[{}]") or f"; known are {known}"
+
+
+def _nearest_setting(section: str, name: str) -> str | None:
+    """The setting that a name in a section is most like; it may belong into another section."""
+    own = [key for key, home in _SECTION_OF.items() if home == section]
+    key = name if name in _SECTION_OF else nearest(name, own) or nearest(name, _SECTION_OF)
+    return None if key is None else f"{_SECTION_OF[key]}.{key}"
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for section, kind in SECTIONS.items():
-        for item in fields(kind):
-            text = environ.get(f"AUDIOSEARCH_{section}_{item.name}".upper())
-            if text is not None:
-                values[f"{section}.{item.name}"] = _parse(f"{section}.{item.name}", text)
-    return values
+    for variable in environ:
+        if variable.startswith(_PREFIX) and variable not in (*_VARIABLES, *_PLACES):
+            _refuse_mistyped(variable)
+    return {
+        key: _parse(key, environ[variable])
+        for variable, key in _VARIABLES.items()
+        if variable in environ
+    }
+
+
+def _refuse_mistyped(variable: str) -> None:
+    """Pass over a variable that has nothing to do with settings, such as one of a user's scripts.
+
+    Raises:
+        ConfigError: it is meant as a setting: it names a section, or is like a setting's name.
+    """
+    rest = variable.removeprefix(_PREFIX).lower()
+    section, _, name = rest.partition("_")
+    variables = {key: known for known, key in _VARIABLES.items()}
+    if section in SECTIONS:
+        key = _nearest_setting(section, name)
+        meant = None if key is None else variables[key]
+    else:
+        # Without what all of them begin with, which would make any two alike; the section may lack.
+        names = {known.removeprefix(_PREFIX): known for known in (*_VARIABLES, *_PLACES)}
+        names |= {key.partition(".")[2]: known for key, known in variables.items()}
+        found = nearest(rest, names, cutoff=0.8)
+        if found is None:
+            return
+        meant = names[found]
+    suggestion = "" if meant is None else f"; did you mean {meant}?"
+    raise ConfigError(f"unknown setting {variable} in the environment{suggestion}")
 
 
 def _key_type(key: str) -> Any:
     section, _, name = key.partition(".")
-    hints = get_type_hints(SECTIONS[section]) if section in SECTIONS else {}
-    if name not in hints:
-        raise ConfigError(f"unknown setting {key!r}")
-    return hints[name]
+    return get_type_hints(SECTIONS[section])[name]
 
 
 def _parse(key: str, text: str) -> Any:

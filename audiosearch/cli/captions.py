@@ -7,19 +7,21 @@ from pathlib import Path
 
 import click
 
+from audiosearch.cli.group import CommandGroup
 from audiosearch.cli.options import json_option, library_options
-from audiosearch.cli.output import print_json, remark, shown_path
+from audiosearch.cli.output import clock, one_line, path_fields, print_json, remark, shown_path
 from audiosearch.config import Config
 from audiosearch.library import open_library
+from audiosearch.library.captions import ListedCaption
 from audiosearch.search.collection import Added
-from audiosearch.store.queries.captions import StoredCaption
+from audiosearch.wording import counted
 
 EXIT_NOTHING = 1
 
 _SOURCES = click.Choice(["auto", "user", "import", "label"])
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def captions() -> None:
     """The sentences that the library knows."""
 
@@ -114,7 +116,7 @@ def remove(
         raise click.UsageError("name captions by their TEXT, --id or --source")
     with open_library(config, writable=True) as library:
         n_removed = library.remove_captions(text, ids=ids, source=source)
-    remark(f"{n_removed} captions removed", quiet=quiet)
+    remark(f"{counted(n_removed, 'caption')} removed", quiet=quiet)
     return 0 if n_removed else EXIT_NOTHING
 
 
@@ -129,30 +131,60 @@ def _report(added: Added, *, as_json: bool, quiet: bool) -> int:
                 "not_indexed": len(added.not_indexed),
             }
         )
-    given = f", {added.n_given} stretches of sound have one now" if added.n_given else ""
-    remark(f"{added.n_new} new captions, {added.n_known} known before{given}", quiet=quiet)
+    given = f", given to {counted(added.n_given, 'stretch', 'stretches')} of sound"
+    remark(
+        f"{counted(added.n_new, 'new caption')}, {added.n_known} known before"
+        f"{given if added.n_given else ''}",
+        quiet=quiet,
+    )
     if added.n_empty:
-        remark(f"{added.n_empty} without a word were left out", quiet=quiet)
+        remark(f"{added.n_empty} without a word left out", quiet=quiet)
     for path in added.not_indexed[:5]:
         remark(f"{shown_path(path)}: not in the library; kept for no sound", quiet=quiet)
     if len(added.not_indexed) > 5:
-        remark(f"and {len(added.not_indexed) - 5} more files", quiet=quiet)
+        remark(f"and {counted(len(added.not_indexed) - 5, 'more file')}", quiet=quiet)
     return 0
 
 
-def _print(stored: Sequence[StoredCaption], *, as_json: bool) -> None:
-    for caption in stored:
+def _print(listed: Sequence[ListedCaption], *, as_json: bool) -> None:
+    for each in listed:
         if as_json:
-            print_json(
-                {
-                    "caption_id": caption.caption_id,
-                    "caption": caption.text,
-                    "source": str(caption.source),
-                    "windows": caption.n_windows,
-                    "given": caption.n_targets,
-                }
-            )
+            print_json(_row(each))
         else:
-            n_said = caption.n_windows + caption.n_targets
-            own = "" if caption.source == "auto" else click.style(f"  ({caption.source})", dim=True)
-            click.echo(f"{n_said:6d}  {caption.text}{own}")
+            _print_lines(each)
+
+
+def _row(listed: ListedCaption) -> dict[str, object]:
+    caption = listed.caption
+    return {
+        "caption_id": caption.caption_id,
+        "caption": listed.words,
+        "source": str(caption.source),
+        "windows": caption.n_windows,
+        "given": caption.n_targets,
+        "normalised": caption.text,
+        "places": [
+            {
+                **({"path": None} if place.path is None else path_fields(place.path)),
+                "start_s": place.start_s,
+                "end_s": place.end_s,
+                "caption": place.said or listed.words,
+            }
+            for place in listed.places
+        ],
+    }
+
+
+def _print_lines(listed: ListedCaption) -> None:
+    """The caption, and below it each place that it is said of; of the model's, the first."""
+    caption = listed.caption
+    own = "" if caption.source == "auto" else click.style(f"  ({caption.source})", dim=True)
+    click.echo(f"{caption.n_windows + caption.n_targets:6d}  {one_line(listed.words)}{own}")
+    n_more = 0 if caption.n_targets else caption.n_windows - len(listed.places)
+    more = click.style(f"  (and {n_more} more)", dim=True) if listed.places and n_more > 0 else ""
+    for place in listed.places:
+        file = "(no file holds it now)" if place.path is None else shown_path(place.path)
+        when = f"{clock(place.start_s)}-{clock(place.end_s)}"
+        otherwise = place.said is not None and place.said != listed.words
+        said = click.style(f"  {one_line(place.said or '')}", dim=True) if otherwise else ""
+        click.echo(f"{'':8}{file}  {when}{said}{more}")

@@ -8,21 +8,27 @@ from pathlib import Path
 
 import click
 
-from audiosearch.cli.options import describe_settings, library_options
+from audiosearch.cli.group import CommandGroup
+from audiosearch.cli.options import (
+    describe_settings,
+    library_options,
+    settings_file_options,
+)
+from audiosearch.cli.settings_file import write_settings
 from audiosearch.config import SECTIONS, Config, example_config
 from audiosearch.errors import ConfigError
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def config() -> None:
     """Show the settings, or write a file of them."""
 
 
 @config.command()
-@library_options
-def path(config: Config, quiet: bool) -> None:  # noqa: ARG001
-    """Print the path of the settings file."""
-    click.echo(str(config.config_file))
+@settings_file_options
+def path(file: Path, quiet: bool) -> None:  # noqa: ARG001
+    """Print the path of the settings file, there or not."""
+    click.echo(str(file))
 
 
 @config.command()
@@ -40,16 +46,17 @@ def show(config: Config, quiet: bool) -> None:
 
 @config.command()
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
-@library_options
-def init(config: Config, quiet: bool, force: bool) -> None:
-    """Write a settings file with every key, its default and what it does."""
-    target: Path = config.config_file
-    if target.exists() and not force:
-        raise ConfigError("is there already", path=target, remedy="--force writes over it")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(example_config(), encoding="utf-8")
+@settings_file_options
+def init(file: Path, quiet: bool, force: bool) -> None:
+    """Write a settings file with every key, its default and what it does.
+
+    It is the file that --config or AUDIOSEARCH_CONFIG names, or else the usual one.
+    """
+    if file.exists() and not force:
+        raise ConfigError("is there already", path=file, remedy="--force writes over it")
+    write_settings(file, example_config())
     if not quiet:
-        click.echo(str(target))
+        click.echo(str(file))
 
 
 def _toml(value: object) -> str:

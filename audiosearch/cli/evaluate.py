@@ -15,6 +15,7 @@ import click
 
 from audiosearch.cli.evaluate_options import EvaluationOptions, evaluation_options
 from audiosearch.cli.evaluate_output import EvaluationProgress, print_outcome
+from audiosearch.cli.group import CommandGroup
 from audiosearch.cli.output import remark
 from audiosearch.evaluation.caption_benchmark import evaluate_captions
 from audiosearch.evaluation.dataset_files import read_dataset
@@ -40,7 +41,7 @@ from audiosearch.model.runtime import RuntimeOptions
 Benchmark = Callable[[Dataset, Trial], Outcome]
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def evaluate() -> None:
     """Measure a model on data sets with known answers.
 

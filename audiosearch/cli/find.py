@@ -23,6 +23,7 @@ from audiosearch.errors import display_text
 from audiosearch.search.filters import Filters
 from audiosearch.search.results import FindResult, Hit, TextQuery
 from audiosearch.serving.asking import open_answering
+from audiosearch.wording import counted
 
 EXIT_NOTHING = 1
 
@@ -74,7 +75,7 @@ def find(
             click.echo(f"{word!r} is read as {read_as!r}", err=True)
         stages = ", ".join(f"{name} {seconds:.3f} s" for name, seconds in result.timings.items())
         total = time.perf_counter() - started
-        how = "exhaustive" if result.exhaustive else f"{result.n_candidates} candidates"
+        how = "exhaustive" if result.exhaustive else counted(result.n_candidates, "candidate")
         click.echo(f"{stages}; {total:.3f} s in all, {how}, on the {answer.device}", err=True)
         click.echo(answering.who, err=True)
     return 0 if result.hits else EXIT_NOTHING
@@ -135,7 +136,8 @@ def _remarks(result: FindResult, *, quiet: bool) -> None:
         )
     if result.n_left_out:
         remark(
-            f"the query is too long: its last {result.n_left_out} words were left out", quiet=quiet
+            f"the query is too long: {counted(result.n_left_out, 'word')} at its end left out",
+            quiet=quiet,
         )
     if result.hits:
         return
@@ -143,8 +145,8 @@ def _remarks(result: FindResult, *, quiet: bool) -> None:
         remark("the library is empty: audiosearch index ~/sounds fills it", quiet=quiet)
     elif result.n_below_min_score:
         remark(
-            f"no good match; {result.n_below_min_score} weak ones are left out"
-            " (--min-score 0 shows them)",
+            f"no good match; {counted(result.n_below_min_score, 'weak one')} left out"
+            " (--min-score 0 shows all)",
             quiet=quiet,
         )
     elif result.weak:

@@ -17,6 +17,7 @@ from audiosearch.indexing.interfaces import IndexReport
 from audiosearch.indexing.passed_over import PassedOver
 from audiosearch.library import open_library
 from audiosearch.store.writer_lock import IndexerLock
+from audiosearch.wording import counted
 
 EXIT_INTERRUPTED = 130
 _ENDINGS: Final = 8  # of files passed over, that are told one by one
@@ -81,28 +82,32 @@ def _row(report: IndexReport) -> dict[str, object]:
 
 
 def _summary(report: IndexReport) -> list[str]:
-    took = duration(report.wall_s)
+    took, files = duration(report.wall_s), counted(report.n_files, "file")
     if report.n_windows == 0:
-        lines = [f"{report.n_files} files, nothing new to hear ({took})"]
+        lines = [f"{files}, nothing new to hear ({took})"]
     else:
         speed = report.sound_s / max(report.wall_s, 1e-3)
         lines = [
-            f"{report.n_files} files: {duration(report.sound_s)} of sound heard in {took},"
+            f"{files}: {duration(report.sound_s)} of sound heard in {took},"
             f" {speed:.0f} times as fast as it plays"
         ]
     if report.n_captioned:
-        lines.append(f"{report.n_captioned} windows heard earlier have got their captions")
+        lines.append(
+            f"{counted(report.n_captioned, 'window')} heard earlier, and given captions now"
+        )
     if report.n_recognised:
-        lines.append(f"{report.n_recognised} were known already by their sound (moved or copied)")
+        lines.append(f"{report.n_recognised} known already by sound (moved or copied)")
     if report.n_missing:
-        lines.append(f"{report.n_missing} files are no longer there; what is known of them is kept")
+        lines.append(
+            f"{counted(report.n_missing, 'file')} no longer there; what is known of it is kept"
+        )
     if report.n_failed:
         lines.append(
             f"{report.n_failed} could not be read: `audiosearch failed` tells which and why"
         )
     for held in report.held:
         lines.append(
-            f"{shown_path(held.path)}: {held.n_lost} of {held.n_known} files are gone;"
+            f"{shown_path(held.path)}: {held.n_lost} of {counted(held.n_known, 'file')} gone;"
             " if that is meant, run it again with --accept-missing"
         )
     if report.interrupted:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import click
 
 from audiosearch import __version__
+from audiosearch.cli.group import CommandGroup
 from audiosearch.errors import AudiosearchError
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
 )
 
 
-class LazyGroup(click.Group):
+class LazyGroup(CommandGroup):
     """A group whose commands live in modules of `audiosearch.cli`, imported on use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

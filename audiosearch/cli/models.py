@@ -10,6 +10,7 @@ from types import ModuleType
 
 import click
 
+from audiosearch.cli.group import CommandGroup
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import print_json, remark, size
 from audiosearch.cli.settings_file import change_setting
@@ -17,9 +18,10 @@ from audiosearch.config import Config
 from audiosearch.errors import BundleError, FeatureUnavailable
 from audiosearch.library import bundle_paths, find_model, remember_model
 from audiosearch.model.bundle import Bundle, load_bundle
+from audiosearch.wording import counted
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def models() -> None:
     """The models that listen and answer."""
 
@@ -146,7 +148,7 @@ def import_(
         paths, name=name, folder=config.models_dir, licence=licence, replace=force
     )
     bundle = load_bundle(path)
-    remark(f"{path}: {size(bundle.size)}, {len(bundle.vocabulary)} words", quiet=quiet)
+    remark(f"{path}: {size(bundle.size)}, {counted(len(bundle.vocabulary), 'word')}", quiet=quiet)
     remark(f"audiosearch models use {name} switches to it", quiet=quiet)
 
 
@@ -201,7 +203,7 @@ def quantise(
         print_json({"name": name, "path": str(path), **asdict(loss)})
         return
     click.echo(
-        f"{name}: on {loss.n_sounds} sounds, cosine of frames {loss.mean_cosine:.4f}"
+        f"{name}: on {counted(loss.n_sounds, 'sound')}, cosine of frames {loss.mean_cosine:.4f}"
         f" (worst {loss.least_cosine:.4f}), of embeddings {loss.embedding_cosine:.4f} at worst;"
         f" cross-entropy off by {loss.cross_entropy:.3f} nats a word"
     )

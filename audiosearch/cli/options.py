@@ -13,12 +13,23 @@ from typing import Any, TypeVar
 
 import click
 
-from audiosearch.config import Config, load_config
+from audiosearch.config import Config, config_path, load_config
 from audiosearch.errors import QueryError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _DURATION_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+
+
+_config_option = click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Settings file to use in place of the usual one.",
+)
+_quiet_option = click.option(
+    "-q", "--quiet", is_flag=True, help="No progress, no remarks: only results."
+)
 
 
 @dataclass(frozen=True)
@@ -30,22 +41,29 @@ class OutputForm:
     print0: bool = False
 
 
+def settings_file_options(command: F) -> F:
+    """`--config` and `--quiet` alone, reading nothing: the command gets `file` and `quiet`."""
+
+    @_config_option
+    @_quiet_option
+    @functools.wraps(command)
+    def with_file(*args: Any, config_file: Path | None, **kwargs: Any) -> Any:
+        return command(*args, file=config_path(config_file), **kwargs)
+
+    return with_file  # type: ignore[return-value]  # the decorator adds parameters
+
+
 def library_options(command: F) -> F:
     """`--config`, `--device`, `--task`, `--quiet`: the command gets `config` and `quiet`."""
 
-    @click.option(
-        "--config",
-        "config_file",
-        type=click.Path(path_type=Path, dir_okay=False),
-        help="Settings file to use in place of the usual one.",
-    )
+    @_config_option
     @click.option(
         "--device",
         type=click.Choice(["auto", "cpu", "cuda"]),
         help="Where the model runs (default: as configured).",
     )
     @click.option("--task", help="Captioning style, where the model has several (see models info).")
-    @click.option("-q", "--quiet", is_flag=True, help="No progress, no remarks: only results.")
+    @_quiet_option
     @functools.wraps(command)
     def with_config(
         *args: Any,

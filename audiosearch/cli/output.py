@@ -10,6 +10,7 @@ import base64
 import json
 import os
 import sys
+import unicodedata
 from collections.abc import Iterable, Mapping
 
 import click
@@ -83,6 +84,17 @@ def shown_path(path: bytes) -> str:
     here = os.fsencode(os.getcwd())  # noqa: PTH109  # bytes, which pathlib does not keep
     prefix = here.rstrip(b"/") + b"/"
     return display_path(path.removeprefix(prefix))
+
+
+def one_line(text: str) -> str:
+    """A person's words for a terminal, which would obey the control characters in them.
+
+    These are escaped; what joins or parts letters in some scripts stays.
+    """
+    return "".join(
+        each if unicodedata.category(each) != "Cc" else each.encode("unicode_escape").decode()
+        for each in text
+    )
 
 
 def remark(text: str, *, quiet: bool) -> None:

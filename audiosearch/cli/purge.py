@@ -10,6 +10,7 @@ from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import print_json, remark
 from audiosearch.config import Config
 from audiosearch.library import open_library
+from audiosearch.wording import counted
 
 
 @click.command()
@@ -27,7 +28,8 @@ def purge(dry_run: bool, yes: bool, as_json: bool, config: Config, quiet: bool) 
         if not dry_run and not yes and sys.stdin.isatty():
             asked = library.purge(dry_run=True)
             click.confirm(
-                f"delete {asked.n_files} missing files and {asked.n_recordings} sounds"
+                f"delete {counted(asked.n_files, 'missing file')} and"
+                f" {counted(asked.n_recordings, 'sound')}"
                 " from the library?",
                 abort=True,
                 err=True,
@@ -45,7 +47,7 @@ def purge(dry_run: bool, yes: bool, as_json: bool, config: Config, quiet: bool) 
         return
     done = "would be deleted" if dry_run else "deleted"
     remark(
-        f"{purged.n_files} missing files, {purged.n_recordings} sounds and"
-        f" {purged.n_captions} captions {done}",
+        f"{counted(purged.n_files, 'missing file')}, {counted(purged.n_recordings, 'sound')} and"
+        f" {counted(purged.n_captions, 'caption')} {done}",
         quiet=quiet,
     )

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import click
 
+from audiosearch.cli.group import CommandGroup
 from audiosearch.cli.options import OutputForm, library_options, output_options
 from audiosearch.cli.output import path_fields, print_json, print_paths, remark, shown_path
 from audiosearch.config import Config
 from audiosearch.indexing.watch_state import nudge
 from audiosearch.library import open_library
+from audiosearch.wording import counted
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def roots() -> None:
     """List the folders of the library, add some, or forget one."""
 
@@ -34,7 +36,9 @@ def list_(form: OutputForm, config: Config, quiet: bool) -> None:  # noqa: ARG00
             print_json({**path_fields(summary.root.path), **fields})
         else:
             missing = f", {summary.n_missing} missing" if summary.n_missing else ""
-            click.echo(f"{shown_path(summary.root.path)}  ({summary.n_files} files{missing})")
+            click.echo(
+                f"{shown_path(summary.root.path)}  ({counted(summary.n_files, 'file')}{missing})"
+            )
 
 
 @roots.command()
@@ -59,7 +63,7 @@ def confirm(folder: Path, config: Config, quiet: bool) -> None:
     with open_library(config, writable=True) as library:
         n_files = library.confirm_missing(folder)
     nudge(config.data_dir)
-    remark(f"{n_files} files of {folder} are marked as missing", quiet=quiet)
+    remark(f"{counted(n_files, 'file')} of {folder} marked as missing", quiet=quiet)
 
 
 @roots.command()
@@ -72,4 +76,4 @@ def remove(folder: Path, config: Config, quiet: bool) -> None:
     """
     with open_library(config, writable=True) as library:
         n_files = library.remove_root(folder)
-    remark(f"forgot {folder} and its {n_files} files", quiet=quiet)
+    remark(f"forgot {folder} and its {counted(n_files, 'file')}", quiet=quiet)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from audiosearch.cli.group import CommandGroup
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import print_json, remark
+from audiosearch.cli.service_manager import install_service, remove_service
 from audiosearch.cli.service_unit import (
     ServiceSettings,
     launchd_agent,
     launchd_path,
-    start_commands,
-    stop_commands,
     systemd_path,
     systemd_unit,
 )
@@ -27,11 +25,10 @@ from audiosearch.errors import AudiosearchError, FeatureUnavailable
 from audiosearch.library.watching import running_daemon
 
 EXIT_NOTHING = 1
-_COMMAND_S = 60.0
 _MAC = sys.platform == "darwin"
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def service() -> None:
     """Run `audiosearch watch` in the background, from login on."""
 
@@ -69,17 +66,10 @@ def install(
         click.echo(text, nl=False)
         return
     path = _path()
-    try:
-        (config.data_dir / "logs").mkdir(parents=True, exist_ok=True)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise AudiosearchError(error.strerror or str(error), path=path) from error
+    install_service(path, text, logs=config.data_dir / "logs", mac=_MAC, start=not no_start)
     remark(f"written: {path}", quiet=quiet)
-    if no_start:
-        return
-    _run(start_commands(path, mac=_MAC), remedy="audiosearch service install --no-start")
-    remark("started; audiosearch status tells how it goes", quiet=quiet)
+    if not no_start:
+        remark("started; audiosearch status tells how it goes", quiet=quiet)
 
 
 @service.command()
@@ -109,21 +99,22 @@ def status(as_json: bool, config: Config, quiet: bool) -> int:  # noqa: ARG001
 
 @service.command()
 @library_options
-def remove(config: Config, quiet: bool) -> int:  # noqa: ARG001
+def remove(config: Config, quiet: bool) -> None:
     """Stop the service and remove its file. The library stays as it is.
 
-    Exit status 1 if it is not installed.
+    What is gone already is no error.
     """
     path = _path()
-    if not path.exists():
-        remark(f"not installed: {path}", quiet=quiet)
-        return EXIT_NOTHING
-    try:
-        _run(stop_commands(mac=_MAC), remedy="stop it by hand, then remove the file")
-    finally:
-        path.unlink(missing_ok=True)
-    remark(f"removed: {path}", quiet=quiet)
-    return 0
+    there = path.exists()
+    refused = remove_service(path, mac=_MAC)
+    daemon = running_daemon(config) if there and refused is not None else None
+    if refused is not None and daemon is not None:
+        raise AudiosearchError(
+            f"its file is removed, but {refused.reason}",
+            path=path,
+            remedy=f"process {daemon.pid} still keeps this library: kill {daemon.pid} ends it",
+        )
+    remark(f"removed: {path}" if there else f"not installed: {path}", quiet=quiet)
 
 
 def _path() -> Path:
@@ -139,22 +130,3 @@ def _program(config: Config) -> tuple[str, ...]:
     named = config.config_file
     given = () if named == default_config_path() else ("--config", str(named.absolute()))
     return (sys.executable, "-m", "audiosearch", "watch", *given)
-
-
-def _run(commands: Sequence[tuple[str, ...]], *, remedy: str) -> None:
-    """Run the service manager's commands.
-
-    Raises:
-        AudiosearchError: there is no such manager, or it refuses.
-    """
-    for command in commands:
-        line = " ".join(command)
-        try:
-            done = subprocess.run(  # noqa: S603  # our own words, no shell
-                command, capture_output=True, text=True, timeout=_COMMAND_S, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise AudiosearchError(f"{line}: {error}", remedy=remedy) from error
-        if done.returncode:
-            said = (done.stderr or done.stdout).strip().replace("\n", "; ")
-            raise AudiosearchError(f"{line}: {said or 'failed'}", remedy=remedy)

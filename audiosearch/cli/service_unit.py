@@ -131,7 +131,31 @@ def start_commands(path: Path, *, mac: bool) -> Sequence[tuple[str, ...]]:
 
 
 def stop_commands(*, mac: bool) -> Sequence[tuple[str, ...]]:
-    """What ends a service, now and for good; its file is removed afterwards."""
+    """What ends a service, now and for good; its file is removed afterwards.
+
+    Two commands, since `disable --now` stops nothing where the unit's file is gone already.
+    """
     if mac:
         return [("launchctl", "bootout", f"gui/{os.getuid()}/{LABEL}")]
-    return [("systemctl", "--user", "disable", "--now", UNIT)]
+    systemctl = ("systemctl", "--user")
+    return [(*systemctl, "stop", UNIT), (*systemctl, "disable", UNIT)]
+
+
+def forget_commands(*, mac: bool) -> Sequence[tuple[str, ...]]:
+    """What makes a manager forget a service whose file is removed, and that it failed."""
+    if mac:
+        return []
+    systemctl = ("systemctl", "--user")
+    return [(*systemctl, "daemon-reload"), (*systemctl, "reset-failed", UNIT)]
+
+
+def is_active_command(*, mac: bool) -> tuple[str, ...]:
+    """What succeeds where the service runs."""
+    if mac:
+        return ("launchctl", "print", f"gui/{os.getuid()}/{LABEL}")
+    return ("systemctl", "--user", "is-active", "--quiet", UNIT)
+
+
+def login_link(path: Path) -> Path:
+    """The link by which systemd starts an enabled unit at login; launchd has none such."""
+    return path.parent / "default.target.wants" / UNIT

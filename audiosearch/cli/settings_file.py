@@ -40,6 +40,23 @@ def change_setting(file: Path, *, section: str, key: str, value: str) -> None:
         ) from error
 
 
+def write_settings(file: Path, text: str) -> None:
+    """Write a whole settings file, in folders that are made if need be.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _replace(file.resolve(), text)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot be written: {error.strerror or error}",
+            path=file,
+            remedy="name another file with --config or AUDIOSEARCH_CONFIG",
+        ) from error
+
+
 def with_setting(text: str, *, section: str, key: str, value: str) -> str:
     """TOML `text` in which `section.key` is `value`.
 

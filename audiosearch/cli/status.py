@@ -11,6 +11,7 @@ from audiosearch.config import Config
 from audiosearch.indexing.watch_state import nudge
 from audiosearch.library import Status, open_library
 from audiosearch.library.watching import running_daemon
+from audiosearch.wording import counted
 
 _REMEDIES = {
     "empty": "the file has no content: copy it again",
@@ -88,8 +89,8 @@ def _lines(told: Status) -> list[tuple[str, str]]:
     ]
     for bundle in counts.bundles:
         text = (
-            f"{bundle.name} {bundle.version}: {bundle.n_windows} windows of"
-            f" {bundle.n_recordings} recordings, {bundle.n_silent} of them silent"
+            f"{bundle.name} {bundle.version}: {counted(bundle.n_windows, 'window')} of"
+            f" {counted(bundle.n_recordings, 'recording')}, {bundle.n_silent} silent"
         )
         lines.append(("heard by", text))
     if counts.failures:
@@ -113,7 +114,8 @@ def failed(retry: bool, form: OutputForm, config: Config, quiet: bool) -> None:
             n_files = library.retry_failed()
             nudge(config.data_dir)
             remark(
-                f"{n_files} files will be tried again by audiosearch index, or watch", quiet=quiet
+                f"{counted(n_files, 'file')} to be tried again by audiosearch index, or watch",
+                quiet=quiet,
             )
     if form.paths:
         print_paths((file.full_path for file in files), print0=form.print0)

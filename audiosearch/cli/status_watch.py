@@ -7,6 +7,7 @@ import time
 from audiosearch.cli.output import duration, path_fields, shown_path
 from audiosearch.indexing.watch_progress import progress_line
 from audiosearch.indexing.watch_state import RootState, WatchState
+from audiosearch.wording import counted
 
 
 def watch_row(state: WatchState) -> dict[str, object]:
@@ -59,7 +60,7 @@ def watch_lines(state: WatchState | None) -> list[tuple[str, str]]:
     if state.progress is not None:
         lines.append(("", progress_line(state.progress)))
     if state.n_settling:
-        lines.append(("", f"{state.n_settling} paths have changed and come to rest"))
+        lines.append(("", f"{counted(state.n_settling, 'path')} changed, and coming to rest"))
     if state.next_scan_at is not None:
         last = "" if state.scanned_at is None else f"last {duration(now - state.scanned_at)} ago, "
         lines.append(
@@ -74,10 +75,10 @@ def _root_line(root: RootState) -> str:
     if root.why is not None:
         text += f", {root.why}"
     elif root.n_folders is not None:
-        text += f", {root.n_watched} of {root.n_folders} folders watched"
+        text += f", {root.n_watched} of {counted(root.n_folders, 'folder')} watched"
     if root.held is not None:
         text += (
-            f"; {root.held.n_lost} of {root.held.n_known} files are gone:"
+            f"; {root.held.n_lost} of {counted(root.held.n_known, 'file')} gone:"
             " if that is meant, audiosearch roots confirm"
         )
     return text

@@ -13,6 +13,7 @@ from audiosearch.cli.output import print_json, remark
 from audiosearch.config import Config
 from audiosearch.library import Library, open_library
 from audiosearch.store.writer_lock import IndexerLock
+from audiosearch.wording import counted
 
 if TYPE_CHECKING:
     from audiosearch.store.verify import Violation
@@ -71,9 +72,9 @@ def _repair(library: Library, *, quiet: bool) -> Sequence[Violation]:
 
     done = library.repair()
     if done.n_rows:
-        remark(f"{done.n_rows} rows that belonged to nothing were let go", quiet=quiet)
+        remark(f"{counted(done.n_rows, 'row')} of no use to anything let go", quiet=quiet)
     if done.n_encodings:
-        remark(f"{done.n_encodings} recordings are to be heard again", quiet=quiet)
+        remark(f"{counted(done.n_encodings, 'recording')} to be heard again", quiet=quiet)
     if library.roots():
         with IndexProgress(quiet=quiet) as progress, stop_on_signals() as stop:
             library.index(progress=progress, stop=stop)

@@ -23,6 +23,7 @@ from audiosearch.evaluation.subject import Subject
 from audiosearch.evaluation.work_folder import WorkFolder, save_arrays
 from audiosearch.indexing.workers import Worker
 from audiosearch.model.encoder import Encoded
+from audiosearch.wording import counted
 
 Floats = npt.NDArray[np.float32]
 Halves = npt.NDArray[np.float16]
@@ -82,7 +83,7 @@ def hear(clips: Sequence[Clip], *, subject: Subject, work: WorkFolder, progress:
                 progress.advance(len(chunk))
     if failures:
         shown = "; ".join(str(failure) for failure in failures[:10])
-        raise DatasetError(f"{len(failures)} clips cannot be decoded: {shown}")
+        raise DatasetError(f"{counted(len(failures), 'clip')} cannot be decoded: {shown}")
     return _joined(files, key=folder.name)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from audiosearch.errors import DatasetError
 from audiosearch.evaluation.datasets import Clip, Dataset
+from audiosearch.wording import counted
 
 TRAINED_ON = "clips.csv"
 TUNED = ("tuned", "validation")
@@ -47,11 +48,12 @@ class HeldOut:
             return "the bundle does not list what it was trained on: overlap is unknown"
         if self.trained:
             return (
-                f"WARNING: the model was trained on {len(self.trained)} of these {self.n_groups} "
-                f"groups ({', '.join(self.trained[:3])} ...): its figures mean nothing"
+                f"WARNING: the model was trained on {len(self.trained)} of these "
+                f"{counted(self.n_groups, 'group')} ({', '.join(self.trained[:3])} ...): "
+                "its figures mean nothing"
             )
         heard = f"; it was tuned on {len(self.tuned)} of them" if self.tuned else ""
-        return f"none of the {self.n_groups} groups was trained on{heard}"
+        return f"none of the {counted(self.n_groups, 'group')} was trained on{heard}"
 
 
 def held_out(clips: Iterable[Clip], *, bundle: Path) -> HeldOut:
@@ -118,8 +120,9 @@ def refuse_trained(found: HeldOut) -> None:
     """
     if found.trained:
         raise DatasetError(
-            f"the model was trained on {len(found.trained)} of the {found.n_groups} groups of "
-            f"this data set ({', '.join(found.trained[:3])} ...)",
+            f"the model was trained on {len(found.trained)} of the "
+            f"{counted(found.n_groups, 'group')} of this data set "
+            f"({', '.join(found.trained[:3])} ...)",
             remedy="choose held-out parts with --folds, or --allow-trained to see figures that "
             "say nothing about new sounds",
         )

@@ -27,6 +27,7 @@ from audiosearch.evaluation.tables import Cell, Line, LineFigure, Outcome, Table
 from audiosearch.evaluation.trial_library import trial_library
 from audiosearch.model.text import normalise
 from audiosearch.search.audio_to_text import SCALED
+from audiosearch.wording import counted
 
 SHORTLISTS = (50, 100, 200, 500)
 
@@ -171,7 +172,8 @@ def evaluate_shortlist(dataset: Dataset, trial: Trial, *, config: Config) -> Out
     remarks = []
     if len(heard.frames) <= max(SHORTLISTS):
         remarks.append(
-            f"the data set has only {len(heard.frames)} windows: longer lists lose nothing"
+            f"the data set has only {counted(len(heard.frames), 'window')}: "
+            "longer lists lose nothing"
         )
     rows = tuple(_shortlist_row(score, k, one) for (score, k), one in found.items())
     return Outcome(
@@ -264,6 +266,7 @@ def _too_large(n_windows: int) -> tuple[str, ...]:
     if not sizes:
         return ()
     return (
-        f"the data set has only {n_windows} windows: no samples of {' or '.join(sizes)}; "
+        f"the data set has only {counted(n_windows, 'window')}: "
+        f"no samples of {' or '.join(sizes)}; "
         "a larger one has (evaluate scenes --ordered 300 --together 300 --three 100)",
     )

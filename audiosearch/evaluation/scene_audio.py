@@ -23,6 +23,7 @@ from audiosearch.evaluation.progress import Progress
 from audiosearch.evaluation.scene_grammar import Kind
 from audiosearch.evaluation.scenes import Scene
 from audiosearch.indexing.workers import Worker
+from audiosearch.wording import counted
 
 Samples = npt.NDArray[np.float32]
 
@@ -193,7 +194,9 @@ def decode_clips(places: set[int], clips: Sequence[Clip], progress: Progress) ->
                 problems.append(f"{clip.name}: {error}")
             progress.advance(1)
     if problems:
-        raise DatasetError(f"{len(problems)} clips are unfit: {'; '.join(problems[:10])}")
+        raise DatasetError(
+            f"{counted(len(problems), 'clip is', 'clips are')} unfit: {'; '.join(problems[:10])}"
+        )
     return sounds
 
 

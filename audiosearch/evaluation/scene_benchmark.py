@@ -33,6 +33,7 @@ from audiosearch.evaluation.scene_audio import write_scenes
 from audiosearch.evaluation.scene_grammar import Kind
 from audiosearch.evaluation.scenes import Scene, SceneSettings, plan_scenes
 from audiosearch.evaluation.tables import Cell, Outcome, Table
+from audiosearch.wording import counted
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.int64]
@@ -152,7 +153,10 @@ def evaluate_scenes(
         facts=(
             *trial.facts(composed, heard),
             ("scenes", kinds),
-            ("composed from", f"{len(dataset.clips)} clips of {len(dataset.labels)} labels"),
+            (
+                "composed from",
+                f"{counted(len(dataset.clips), 'clip')} of {counted(len(dataset.labels), 'label')}",
+            ),
             ("seed", str(settings.seed)),
             ("folder", str(folder)),
         ),

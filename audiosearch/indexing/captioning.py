@@ -16,6 +16,7 @@ from audiosearch.indexing.storing import store_captions
 from audiosearch.stopwatch import Stopwatch
 from audiosearch.store.database import Database
 from audiosearch.store.queries import uncaptioned
+from audiosearch.wording import counted
 
 
 def caption_stored(
@@ -42,7 +43,9 @@ def caption_stored(
     with database.reading() as session:
         n_windows = uncaptioned.count_uncaptioned(session, bundle_id=bundle_id)
     if n_windows:
-        progress.warn(f"{n_windows} windows were stored without captions and get them now")
+        progress.warn(
+            f"{counted(n_windows, 'window')} stored without captions: they are written now"
+        )
     n_captioned = 0
     while not stop.is_set():
         with database.reading() as session:

@@ -41,6 +41,7 @@ from audiosearch.store.database import Database
 from audiosearch.store.queries import encodings, pending
 from audiosearch.store.queries.pending import PendingFile
 from audiosearch.store.queries.places import Place, join
+from audiosearch.wording import counted
 
 _PAGE = 1000  # pending files read from the database at a time
 _MANY_ITEMS = 512  # a batch with few windows is written all the same when it has so many items
@@ -198,8 +199,8 @@ class _Run:
             self._read(iter(again), n_files=len(again))
         if self._committer.tally.n_unsettled:
             self._progress.warn(
-                f"{self._committer.tally.n_unsettled} files keep changing;"
-                " they are tried again next time"
+                f"{counted(self._committer.tally.n_unsettled, 'file')} still changing,"
+                " to be tried again next time"
             )
 
     def _pending(self, places: Sequence[Place], gone: frozenset[int]) -> Iterator[PendingFile]:
@@ -281,7 +282,7 @@ class _Run:
             )
         for held in settled.held:
             self._progress.warn(
-                f"{display_path(held.path)}: {held.n_lost} of {held.n_known} files are gone;"
+                f"{display_path(held.path)}: {held.n_lost} of {counted(held.n_known, 'file')} gone;"
                 " nothing was marked as missing"
             )
         return settled

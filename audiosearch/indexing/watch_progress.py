@@ -9,6 +9,7 @@ from typing import Final
 
 from audiosearch.indexing.meter import time_left_s
 from audiosearch.indexing.watch_state import PassProgress
+from audiosearch.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,8 @@ class WatchProgress:
 def progress_line(progress: PassProgress) -> str:
     """Files, hours, rate and time left, for people."""
     line = (
-        f"{progress.n_done} of {progress.n_files} files, {progress.sound_s / 3600:.2f} h of sound,"
+        f"{progress.n_done} of {counted(progress.n_files, 'file')},"
+        f" {progress.sound_s / 3600:.2f} h of sound,"
         f" {progress.rate:.0f} x real time"
     )
     if progress.n_failed:

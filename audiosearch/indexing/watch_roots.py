@@ -24,6 +24,7 @@ from audiosearch.indexing.watch_mounts import read_mounts, reason_to_poll
 from audiosearch.indexing.watch_settling import Settling
 from audiosearch.indexing.watch_state import Held, RootState, WatchMode
 from audiosearch.store.queries.places import Root, path_inside
+from audiosearch.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -157,7 +158,8 @@ class WatchedRoots:
             part = below if attempt == 0 and (each.n_folders or 0) > _FEW else ()
             if self._coverage(each, part):
                 return
-        self._poll(each, f"{each.n_watched} of {each.n_folders} folders could be watched: {_LIMIT}")
+        n_folders = counted(each.n_folders or 0, "folder")
+        self._poll(each, f"{each.n_watched} of {n_folders} could be watched: {_LIMIT}")
 
     def _coverage(self, each: WatchedRoot, below: Sequence[bytes]) -> bool:
         """Whether all folders are watched, as far as the system tells."""

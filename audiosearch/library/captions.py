@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from audiosearch.errors import QueryError
@@ -18,8 +18,37 @@ from audiosearch.search.clip import absolute, parse_clip
 from audiosearch.search.collection import Added, NewCaption, add, read_captions
 from audiosearch.store.database import Database
 from audiosearch.store.queries import captions
+from audiosearch.store.queries.caption_places import CaptionPlace, caption_places
+from audiosearch.store.queries.captions import StoredCaption
 from audiosearch.store.queries.heard import find_file
 from audiosearch.store.schema import CaptionSource
+
+
+@dataclass(frozen=True)
+class ListedCaption:
+    """A caption of the library with the stretches of sound that it is said of.
+
+    `places` are all that people gave it to, or else the model's first; see `caption_places`.
+    """
+
+    caption: StoredCaption
+    places: tuple[CaptionPlace, ...]
+
+    @property
+    def words(self) -> str:
+        """As a person typed it last, or as the model says it."""
+        return self.caption.said or self.caption.text
+
+
+def list_captions(
+    database: Database, *, source: str | None, limit: int | None, words: str | None
+) -> list[ListedCaption]:
+    """The stored captions and where they are said; see `Library.captions`."""
+    wanted = None if source is None else CaptionSource(source)
+    with database.reading() as session:
+        stored = captions.list_captions(session, source=wanted, limit=limit, words=words)
+        places = caption_places(session, [each.caption_id for each in stored])
+    return [ListedCaption(each, places.get(each.caption_id, ())) for each in stored]
 
 
 def add_caption(database: Database, model: LoadedModel, text: str, *, clip: str | None) -> Added:

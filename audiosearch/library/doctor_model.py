@@ -42,9 +42,7 @@ def device(config: Config) -> Iterator[Finding]:
     if ran.note is None:
         yield Finding("device", ran.provider)
     else:
-        remedy = (
-            "pip install 'audiosearch[cuda]' and a driver for it, or set model.device = \"cpu\""
-        )
+        remedy = 'a card needs its driver as well; without one, set model.device = "cpu"'
         yield warning("device", f"{ran.provider}: {ran.note}", remedy)
 
 

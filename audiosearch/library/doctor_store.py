@@ -18,6 +18,7 @@ from audiosearch.store import sqlite
 from audiosearch.store.database import database_size
 from audiosearch.store.queries.places import join
 from audiosearch.store.revisions import known_revisions
+from audiosearch.wording import counted
 
 SCARCE: Final = 1 << 30  # bytes free below which it is said
 NONE_LEFT: Final = 100 << 20  # below which indexing will soon stop
@@ -113,7 +114,7 @@ def database(config: Config) -> Iterator[Finding]:
             engine.dispose()
     size = f"{database_size(path) / 1e6:.1f} MB"
     if problems:
-        detail = f"{len(problems)} problems in {path} ({size}), the first: {problems[0]}"
+        detail = f"{counted(len(problems), 'problem')} in {path} ({size}), the first: {problems[0]}"
         yield error("database", detail, "audiosearch verify --repair")
     else:
         yield Finding("database", f"{path} is sound ({size}, schema {revision})")
@@ -145,10 +146,10 @@ def files_in_trouble(config: Config) -> Iterator[Finding]:
     told = ", ".join(f"{counts[state]} {state}" for state in _STATES if state in counts)
     yield Finding("files", told or "none yet")
     if counts.get("pending"):
-        detail = f"{counts['pending']} files have not been listened to"
+        detail = f"{counted(counts['pending'], 'file')} not listened to yet"
         yield warning("files", detail, "audiosearch index, or let audiosearch watch do it")
     if counts.get("failed"):
-        detail = f"{counts['failed']} files could not be read"
+        detail = f"{counted(counts['failed'], 'file')} could not be read"
         yield warning("files", detail, "audiosearch failed tells which, why and what to do")
     some = _rows(
         config.database,

@@ -17,6 +17,7 @@ from audiosearch.indexing.watch_state import WatchMode, WatchState, read_state
 from audiosearch.library.findings import Finding, warning
 from audiosearch.store import sqlite
 from audiosearch.store.writer_lock import indexer_pid
+from audiosearch.wording import counted
 
 LIMIT: Final = Path("/proc/sys/fs/inotify/max_user_watches")
 _MANY_FOLDERS: Final = 200_000  # where counting them ends
@@ -40,12 +41,15 @@ def _alive(state: WatchState) -> Iterator[Finding]:
     note = "" if state.note is None else f" ({state.note})"
     yield Finding("daemon", f"process {state.pid}: {state.activity}{note}")
     if state.next_scan_at is not None and state.next_scan_at < time.time() - _LATE_S:
-        detail = f"its full scan is {(time.time() - state.next_scan_at) / 60:.0f} minutes late"
+        late = round((time.time() - state.next_scan_at) / 60)
+        detail = f"its full scan is {counted(late, 'minute')} late"
         yield warning("daemon", detail, "see its log; stop it and start it again if it hangs")
     for root in state.roots:
         shown = display_path(root.path)
         if root.held is not None:
-            detail = f"{shown}: {root.held.n_lost} of {root.held.n_known} files are gone at once"
+            detail = (
+                f"{shown}: {root.held.n_lost} of {counted(root.held.n_known, 'file')} gone at once"
+            )
             remedy = "audiosearch roots confirm FOLDER, if that is meant"
             yield warning("daemon", detail, remedy)
         if root.mode is WatchMode.POLLING and root.why is not None:
@@ -70,7 +74,10 @@ def watching(config: Config) -> Iterator[Finding]:
     except (OSError, ValueError):
         return  # no inotify: not Linux
     n_folders = _count_folders(native)
-    detail = f"{n_folders} folders to watch; the system allows {limit} in all programs together"
+    detail = (
+        f"{counted(n_folders, 'folder')} to watch;"
+        f" the system allows {limit} in all programs together"
+    )
     if n_folders > 0.9 * limit:
         wanted = max(524_288, 2 * n_folders)
         remedy = (

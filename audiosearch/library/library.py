@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING
 
 from audiosearch.config import Config
 from audiosearch.library.answers import Answers
-from audiosearch.library.captions import add_caption, import_captions, remove_captions
+from audiosearch.library.captions import (
+    ListedCaption,
+    add_caption,
+    import_captions,
+    list_captions,
+    remove_captions,
+)
 from audiosearch.library.folders import (
     add_roots,
     confirm_missing,
@@ -25,13 +31,11 @@ from audiosearch.library.models import remember_model
 from audiosearch.library.status import Status, status
 from audiosearch.search.collection import Added
 from audiosearch.store.database import open_database
-from audiosearch.store.queries import captions, failed, recordings, roots
-from audiosearch.store.queries.captions import StoredCaption
+from audiosearch.store.queries import failed, recordings, roots
 from audiosearch.store.queries.failed import FailedFile
 from audiosearch.store.queries.places import Place
 from audiosearch.store.queries.recordings import Purged
 from audiosearch.store.queries.roots import RootSummary
-from audiosearch.store.schema import CaptionSource
 
 if TYPE_CHECKING:  # what only some commands need is imported where it is used
     from audiosearch.indexing.interfaces import IndexReport, Models, Progress
@@ -163,11 +167,9 @@ class Library(Answers):
 
     def captions(
         self, *, source: str | None = None, limit: int | None = None, words: str | None = None
-    ) -> list[StoredCaption]:
+    ) -> list[ListedCaption]:
         """The stored captions, those said of most windows first; with `words`, those that match."""
-        wanted = None if source is None else CaptionSource(source)
-        with self.database.reading() as session:
-            return captions.list_captions(session, source=wanted, limit=limit, words=words)
+        return list_captions(self.database, source=source, limit=limit, words=words)
 
     def add_caption(self, text: str, *, clip: str | None = None) -> Added:
         """Write down a caption, for a file of the library or a part of it, or for none.

@@ -26,6 +26,7 @@ from audiosearch.model.manifest import REMEDY, Fields, read_json, text_list
 from audiosearch.model.pieces import Pieces
 from audiosearch.model.score import TEXT_MATCH, Score
 from audiosearch.model.text import Vocabulary
+from audiosearch.wording import did_you_mean
 
 __all__ = [
     "MANIFEST",
@@ -266,8 +267,9 @@ def find_bundle(name_or_path: str, *, search: Sequence[Path], others: Sequence[P
     for bundle in bundles:
         if bundle.name == name_or_path:
             return bundle
-    known = ", ".join(bundle.name for bundle in bundles) or "none"
+    names = [bundle.name for bundle in bundles]
+    known, meant = ", ".join(names) or "none", did_you_mean(name_or_path, names)
     raise BundleError(
-        f"no model bundle is named {name_or_path!r}; there are: {known}",
+        f"no model bundle is named {name_or_path!r}; there are: {known}{meant}",
         remedy="audiosearch models list",
     )

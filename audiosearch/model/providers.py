@@ -24,6 +24,18 @@ _CUDA_OPTIONS = {
 }
 
 
+def cuda_remedy(runtime: ModuleType) -> str:
+    """What a user does so that `runtime` can run on a graphics card.
+
+    Its two builds are packages that lie in the same folder: one takes the other's place only after
+    that is gone.
+    """
+    install = "pip install 'audiosearch[cuda]'"
+    if CUDA not in runtime.get_available_providers():
+        install = f"pip uninstall onnxruntime, then {install}"
+    return install
+
+
 def wanted_providers(runtime: ModuleType, device: str) -> tuple[Providers, str | None]:
     """Providers of `runtime` to try, and why the one asked for is not among them."""
     cpu: tuple[str, dict[str, str]] = (CPU, {})

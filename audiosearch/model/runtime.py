@@ -29,12 +29,11 @@ from audiosearch.model.providers import (
     CUDA,
     Providers,
     available_cores,
+    cuda_remedy,
     wanted_providers,
 )
 
 log = logging.getLogger(__name__)
-
-_CUDA_REMEDY = "pip install 'audiosearch[cuda]', or set model.device to cpu"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +110,8 @@ class GraphSession:
         used = str(self._session.get_providers()[0])
         if wanted[0][0] == CUDA and used != CUDA:
             reason = reason or "CUDA or cuDNN libraries are missing"
-        self.device = Device(used, None if reason is None else f"{reason}; {_CUDA_REMEDY}")
+        remedy = f"{cuda_remedy(_runtime())}, or set model.device to cpu"
+        self.device = Device(used, None if reason is None else f"{reason}; {remedy}")
         _say(self.device.note)
         self.inputs = tuple(str(item.name) for item in self._session.get_inputs())
         self.outputs = tuple(str(item.name) for item in self._session.get_outputs())

@@ -24,7 +24,8 @@ from audiosearch.model.english import split_english
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
 SPECIAL_TOKENS = ("<pad>", "<bos>", "<eos>", "<unk>")  # in the order of their ids
 
-_SPECIAL = re.compile("|".join(SPECIAL_TOKENS))
+# A command line that is no UTF-8 has lone surrogates in it, which no database takes.
+_SPECIAL = re.compile("|".join((*SPECIAL_TOKENS, "[\ud800-\udfff]")))
 _TYPOGRAPHY = str.maketrans(
     {"“": '"', "”": '"', "‘": "'", "’": "'", ";": ",", "…": "...", "&": " & "}
 )

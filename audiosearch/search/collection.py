@@ -11,8 +11,9 @@ from __future__ import annotations
 import csv
 import itertools
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy.orm import Session
@@ -30,6 +31,7 @@ from audiosearch.store.schema import CaptionSource
 
 BATCH = 2000  # captions written together
 
+_NO_TEXT = re.compile("[\ud800-\udfff]")  # what Python makes of such bytes on a command line
 _PATH_COLUMNS = ("path", "file_name", "file", "filename")
 
 
@@ -101,19 +103,21 @@ def _add_batch(
     bundle: Bundle,
     tower: TextTower | None,
 ) -> Added:
-    said = [(normalise(each.text), each.target) for each in new]
-    texts = sorted({text for text, _ in said if text})
+    said = [(normalise(each.text), as_typed(each.text), each.target) for each in new]
+    typed = {text: words for text, words, _ in said if text}
+    texts = sorted(typed)
     known = captions.find_captions(session, texts)
     ids = captions.add_captions(session, texts, source=source)
+    captions.keep_typed(session, {ids[text]: words for text, words in typed.items()})
     targets: list[captions.Target] = []
     missing: dict[bytes, None] = {}
-    for text, part in said:
+    for text, words, part in said:
         if text and part is not None:
             target = _target(session, ids[text], part)
             if target is None:
                 missing[part.path] = None
             else:
-                targets.append(target)
+                targets.append(replace(target, said=words))
     captions.add_targets(session, targets)
     if tower is not None and ids:
         _place(session, list(ids.values()), bundle=bundle, tower=tower)
@@ -121,9 +125,14 @@ def _add_batch(
         n_new=len(texts) - len(known),
         n_known=len(known),
         n_given=len(set(targets)),
-        n_empty=sum(not text for text, _ in said),
+        n_empty=sum(not text for text, _, _ in said),
         not_indexed=tuple(missing),
     )
+
+
+def as_typed(text: str) -> str:
+    """A person's words as they were typed, on one line; bytes that were no text are marked so."""
+    return _NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", " ".join(text.split()))
 
 
 def _target(session: Session, caption_id: int, part: ClipRange) -> captions.Target | None:

@@ -186,6 +186,7 @@ class Caption(Base):
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     text: Mapped[str] = mapped_column(Text, unique=True)  # normalised
+    said: Mapped[str | None] = mapped_column(Text)  # as a person typed it last; None: nobody did
     source: Mapped[CaptionSource] = mapped_column(String)
     added_at: Mapped[float] = mapped_column(Float)
 

@@ -31,6 +31,7 @@ from audiosearch.training.import_published import check_name
 from audiosearch.training.published_half import half_precision
 from audiosearch.training.published_int8 import quantised
 from audiosearch.training.published_ranges import Feed
+from audiosearch.wording import counted
 
 Floats = npt.NDArray[np.float32]
 LEAST_SOUNDS = 4
@@ -86,7 +87,7 @@ def quantise_bundle(
     target = check_name(name, folder=folder, replace=replace)
     if len(sounds) < LEAST_SOUNDS:
         raise AudiosearchError(
-            f"{len(sounds)} sounds are too few to quantise with",
+            f"{counted(len(sounds), 'sound')}: too few to quantise with",
             remedy=f"give a folder with at least {LEAST_SOUNDS}",
         )
     least = source.min_samples

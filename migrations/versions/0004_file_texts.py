@@ -21,6 +21,7 @@ def upgrade() -> None:
         "sound_file", sa.Column("metadata_json", sa.Text(), nullable=False, server_default="{}")
     )
     op.add_column("sound_file", sa.Column("remark", sa.Text(), nullable=True))
+    op.add_column("caption", sa.Column("said", sa.Text(), nullable=True))
     op.add_column("caption_target", sa.Column("said", sa.Text(), nullable=True))
     make_file_tags()
     move_texts()

@@ -52,7 +52,7 @@ def test_a_persons_caption_brings_its_sound_to_the_front(own: Command, sounds: P
     first = own("find", "the old clock", "--json").rows[0]
     assert (Path(first["path"]).name, first["score"]) == ("hiss.ogg", 1.0)
     listed = own("captions", "list", "--source", "user", "--json").rows
-    assert [(row["caption"], row["given"]) for row in listed] == [("grandmother's old clock", 1)]
+    assert [(row["caption"], row["given"]) for row in listed] == [("Grandmother's old clock", 1)]
     assert own("captions", "search", "clocks", "--json").rows == listed
     assert own("captions", "remove", "grandmother's old clock").status == 0
     assert own("captions", "search", "clock").status == 1

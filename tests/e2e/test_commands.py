@@ -212,8 +212,19 @@ def test_captions_list(filled: Command):
     answer = filled("captions", "list", "--json")
     assert answer.status == 0
     for row in answer.rows:
-        assert list(row) == ["caption_id", "caption", "source", "windows", "given"]
+        assert list(row) == [
+            "caption_id",
+            "caption",
+            "source",
+            "windows",
+            "given",
+            "normalised",
+            "places",
+        ]
         assert row["source"] == "auto"
+        [place] = row["places"]
+        assert list(place)[-3:] == ["start_s", "end_s", "caption"]
+        assert place["end_s"] > place["start_s"] >= 0
 
 
 def test_verify(filled: Command):

@@ -1,12 +1,19 @@
 """Settings: defaults, file, environment, overrides; and that the example file names every key."""
 
 import dataclasses
+import re
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from audiosearch.config import SECTIONS, default_config_path, example_config, load_config
+from audiosearch.config import (
+    SECTIONS,
+    config_path,
+    default_config_path,
+    example_config,
+    load_config,
+)
 from audiosearch.errors import ConfigError
 
 
@@ -74,9 +81,15 @@ def test_no_file_at_the_usual_place_is_no_error(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[search]\nlimt = 3\n", "unknown setting 'search.limt'"),
-        ("[serch]\nlimit = 3\n", "unknown section or key 'serch'"),
-        ("limit = 3\n", "unknown section or key 'limit'"),
+        ("[search]\nlimt = 3\n", "unknown setting 'search.limt'; did you mean search.limit?"),
+        ("[search]\nLimit = 3\n", "unknown setting 'search.Limit'; did you mean search.limit?"),
+        ("[search]\ndevice = 'cpu'\n", "'search.device'; did you mean model.device?"),
+        ("[search]\nxyzzy = 3\n", "unknown setting 'search.xyzzy'"),
+        ("[serch]\nlimit = 3\n", "unknown section or key 'serch'; did you mean [search]?"),
+        ("[xyzzy]\nlimit = 3\n", "'xyzzy'; known are [model], [index], [search], [watch]"),
+        ("limit = 3\n", "unknown section or key 'limit'; did you mean limit below [search]?"),
+        ("thraeds = 3\n", "'thraeds'; did you mean threads below [model]?"),
+        ("datadir = '/x'\n", "unknown section or key 'datadir'; did you mean data_dir?"),
         ("[search]\nlimit = '3'\n", "must be of type int"),
         ("[search]\nlimit = true\n", "must be of type int"),
         ("[search]\nlimit = 0\n", "must lie in 1 to"),
@@ -88,7 +101,7 @@ def test_no_file_at_the_usual_place_is_no_error(monkeypatch, tmp_path):
     ],
 )
 def test_bad_settings_are_named(tmp_path, text, said):
-    with pytest.raises(ConfigError, match=said.replace("[", r"\[")):
+    with pytest.raises(ConfigError, match=re.escape(said)):
         load_config(write(tmp_path, text), environ={})
 
 
@@ -97,6 +110,50 @@ def test_bad_environment_is_named(tmp_path):
         load_config(write(tmp_path, ""), environ={"AUDIOSEARCH_SEARCH_LIMIT": "many"})
 
 
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("AUDIOSEARCH_MODEL_DEVCIE", "AUDIOSEARCH_MODEL_DEVICE"),
+        ("AUDIOSEARCH_MODLE_DEVICE", "AUDIOSEARCH_MODEL_DEVICE"),
+        ("AUDIOSEARCH_SEARCH_DEVICE", "AUDIOSEARCH_MODEL_DEVICE"),
+        ("AUDIOSEARCH_DEVICE", "AUDIOSEARCH_MODEL_DEVICE"),
+        ("AUDIOSEARCH_INDEX_WORKERS_MEMORY_MB", "AUDIOSEARCH_INDEX_WORKER_MEMORY_MB"),
+        ("AUDIOSEARCH_DATADIR", "AUDIOSEARCH_DATA_DIR"),
+        ("AUDIOSEARCH_CONFGI", "AUDIOSEARCH_CONFIG"),
+        ("AUDIOSEARCH_MODEL_XYZZY", None),
+    ],
+)
+def test_a_mistyped_variable_is_named(tmp_path, variable, meant):
+    with pytest.raises(ConfigError) as caught:
+        load_config(write(tmp_path, ""), environ={variable: "1"})
+    suggestion = "" if meant is None else f"; did you mean {meant}?"
+    assert caught.value.reason == f"unknown setting {variable} in the environment{suggestion}"
+
+
+def test_variables_of_others_are_passed_over(tmp_path):
+    environ = {"AUDIOSEARCH_PARITY": "/x", "AUDIOSEARCH_SOUNDS": "/y", "MODEL_DEVCIE": "cpu"}
+    assert load_config(write(tmp_path, ""), environ=environ).model.device == "auto"
+
+
+def test_no_key_stands_in_two_sections():
+    # What a mistyped key is meant to be is looked up by its name alone.
+    names = [item.name for kind in SECTIONS.values() for item in dataclasses.fields(kind)]
+    assert len(names) == len(set(names))
+
+
 def test_a_file_asked_for_must_exist(tmp_path):
-    with pytest.raises(ConfigError, match="no such configuration file"):
-        load_config(tmp_path / "none.toml", environ={})
+    with pytest.raises(ConfigError, match="no such configuration file") as caught:
+        load_config(tmp_path / "no ne.toml", environ={})
+    assert f"config init --config '{tmp_path / 'no ne.toml'}'" in str(caught.value.remedy)
+    environ = {"AUDIOSEARCH_CONFIG": str(tmp_path / "none.toml")}
+    with pytest.raises(ConfigError, match="no such configuration file") as caught:
+        load_config(environ=environ)
+    assert str(caught.value.remedy).endswith("audiosearch config init")
+
+
+def test_the_file_in_force_need_not_be_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    environ = {"AUDIOSEARCH_CONFIG": "~/named.toml"}
+    assert config_path(environ=environ) == tmp_path / "named.toml"
+    assert config_path(tmp_path / "given.toml", environ=environ) == tmp_path / "given.toml"
+    assert config_path(environ={"AUDIOSEARCH_CONFIG": ""}) == default_config_path()

@@ -6,10 +6,10 @@ The caller owns the transaction and normalises texts (the bundle knows how).
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from audiosearch.store.blobs import Floats, to_blob
@@ -38,10 +38,11 @@ class StoredCaption:
     """A sentence of the library, and of how many windows it is said."""
 
     caption_id: int
-    text: str
+    text: str  # normalised
     source: CaptionSource
     n_windows: int  # that the model says it of
     n_targets: int  # stretches of recordings that a person gave it to
+    said: str | None = None  # as a person typed it last
 
 
 def ensure_captions(
@@ -75,6 +76,17 @@ def add_captions(
     ids = ensure_captions(session, texts, source=source)
     _claim(session, ids.values(), source=source, only=CaptionSource.AUTO)
     return ids
+
+
+def keep_typed(session: Session, typed: Mapping[int, str]) -> None:
+    """Remember the words of captions (by id) as a person typed them."""
+    if typed:
+        session.connection().execute(
+            update(Caption)
+            .where(Caption.id == bindparam("caption"))
+            .values(said=bindparam("words")),
+            [{"caption": caption_id, "words": words} for caption_id, words in typed.items()],
+        )
 
 
 def _claim(
@@ -191,6 +203,7 @@ def _list(session: Session, conditions: Sequence[ColumnElement[bool]]) -> list[S
         select(
             Caption.id,
             Caption.text,
+            Caption.said,
             Caption.source,
             n_windows.label("n_windows"),
             func.coalesce(given.c.n, 0).label("n_targets"),
@@ -207,6 +220,7 @@ def _list(session: Session, conditions: Sequence[ColumnElement[bool]]) -> list[S
             source=CaptionSource(row.source),
             n_windows=row.n_windows,
             n_targets=row.n_targets,
+            said=row.said,
         )
         for row in rows
     ]
@@ -247,7 +261,7 @@ def disclaim_captions(session: Session, caption_ids: Sequence[int]) -> int:
         )
     for some in chunks(sorted(said)):
         session.execute(
-            update(Caption).where(Caption.id.in_(some)).values(source=CaptionSource.AUTO)
+            update(Caption).where(Caption.id.in_(some)).values(source=CaptionSource.AUTO, said=None)
         )
     rest = [each for each in caption_ids if each not in said]
     return len(said) + remove_captions(session, rest)
@@ -255,17 +269,21 @@ def disclaim_captions(session: Session, caption_ids: Sequence[int]) -> int:
 
 @dataclass(frozen=True)
 class Target:
-    """A stretch of a recording, in seconds, that a person says a caption of."""
+    """A stretch of a recording, in seconds, that a person says a caption of.
+
+    The words as they were typed do not tell targets apart.
+    """
 
     caption_id: int
     recording_id: int
     start_s: float
     end_s: float
+    said: str | None = field(default=None, compare=False)
 
 
 def add_targets(session: Session, targets: Sequence[Target]) -> None:
-    """Give captions to stretches of recordings; those given before are passed over."""
-    known: set[Target] = set()
+    """Give captions to stretches of recordings; those given before keep the words typed last."""
+    known: dict[Target, int] = {}
     for some in chunks(sorted({each.caption_id for each in targets})):
         rows = session.execute(
             select(
@@ -273,20 +291,33 @@ def add_targets(session: Session, targets: Sequence[Target]) -> None:
                 CaptionTarget.recording_id,
                 CaptionTarget.start_s,
                 CaptionTarget.end_s,
+                CaptionTarget.id,
             ).where(CaptionTarget.caption_id.in_(some))
         )
-        known |= {Target(*row) for row in rows}
-    new = [each for each in dict.fromkeys(targets) if each not in known]
+        known |= {Target(*row[:4]): row.id for row in rows}
+    wanted = {each: each.said for each in targets}  # of equal ones the words of the last
+    new = [
+        {
+            "caption_id": each.caption_id,
+            "recording_id": each.recording_id,
+            "start_s": each.start_s,
+            "end_s": each.end_s,
+            "said": said,
+        }
+        for each, said in wanted.items()
+        if each not in known
+    ]
     if new:
+        session.connection().execute(insert(CaptionTarget), new)
+    again = [
+        {"target": known[each], "words": said}
+        for each, said in wanted.items()
+        if each in known and said is not None
+    ]
+    if again:
         session.connection().execute(
-            insert(CaptionTarget),
-            [
-                {
-                    "caption_id": each.caption_id,
-                    "recording_id": each.recording_id,
-                    "start_s": each.start_s,
-                    "end_s": each.end_s,
-                }
-                for each in new
-            ],
+            update(CaptionTarget)
+            .where(CaptionTarget.id == bindparam("target"))
+            .values(said=bindparam("words")),
+            again,
         )

@@ -128,7 +128,7 @@ def summarise_roots(session: Session) -> list[RootSummary]:
             select(
                 SoundFile.root_id,
                 func.count().label("n_files"),
-                func.sum(SoundFile.state == FileState.MISSING).label("n_missing"),
+                func.count().filter(SoundFile.state == FileState.MISSING).label("n_missing"),
             ).group_by(SoundFile.root_id)
         )
     }

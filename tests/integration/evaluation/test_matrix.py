@@ -55,7 +55,7 @@ def test_clips_that_cannot_be_decoded_are_named(
     broken = tmp_path / "broken.wav"
     broken.write_bytes(b"no sound at all" * 100)
     clips = [*dataset.clips, Clip(name="broken.wav", path=broken)]
-    with pytest.raises(DatasetError, match=r"1 clips cannot be decoded: .*broken\.wav"):
+    with pytest.raises(DatasetError, match=r"1 clip cannot be decoded: .*broken\.wav"):
         hear(clips, subject=subject, work=work, progress=NoProgress())
 
 

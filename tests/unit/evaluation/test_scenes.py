@@ -185,7 +185,7 @@ def test_a_folder_of_other_scenes_is_refused(tmp_path: Path, make_clips):
 def test_silent_clips_are_named(tmp_path: Path, make_clips):
     real = make_clips(("dog", "rain"), silent="rain")
     scenes = plan_scenes(real, SceneSettings())
-    with pytest.raises(DatasetError, match="1 clips are unfit: rain-0: nothing but silence"):
+    with pytest.raises(DatasetError, match="1 clip is unfit: rain-0: nothing but silence"):
         scene_audio.write_scenes(scenes, real, folder=tmp_path / "a", progress=Counter())
 
 

@@ -9,7 +9,7 @@ import pytest
 from audiosearch.errors import BundleError
 from audiosearch.model import providers, runtime
 from audiosearch.model.bundle import Bundle, BundleFile
-from audiosearch.model.providers import CPU, CUDA, available_cores, wanted_providers
+from audiosearch.model.providers import CPU, CUDA, available_cores, cuda_remedy, wanted_providers
 from audiosearch.model.runtime import Device, GraphSession, OutOfMemory, RuntimeOptions
 
 
@@ -77,6 +77,14 @@ def test_what_is_tried_first(
     assert found[0][0] == first
     assert found[-1][0] == CPU
     assert why == reason
+
+
+def test_the_small_build_must_go_before_the_one_for_cards_comes() -> None:
+    # Both lie in one folder: installed beside each other, either may have the last word.
+    wanted = "pip install 'audiosearch[cuda]'"
+    assert cuda_remedy(Build(CUDA, CPU)) == wanted  # type: ignore[arg-type]
+    small = cuda_remedy(Build(CPU))  # type: ignore[arg-type]
+    assert small == f"pip uninstall onnxruntime, then {wanted}"
 
 
 def test_the_number_of_threads_changes_no_answer(bundle: Bundle) -> None:

@@ -1,0 +1,115 @@
+"""Where captions are said: the files and stretches that people gave them to, or the model's first.
+
+The caller owns the transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import exists, func, select
+from sqlalchemy.orm import Session
+
+from audiosearch.store.queries.chunks import chunks
+from audiosearch.store.queries.places import join
+from audiosearch.store.schema import (
+    CaptionTarget,
+    FileState,
+    LibraryRoot,
+    SoundFile,
+    Window,
+    WindowCaption,
+)
+
+
+@dataclass(frozen=True)
+class CaptionPlace:
+    """A stretch of sound that a caption is said of, in seconds."""
+
+    path: bytes | None  # absolute, of a file that holds the sound; None: no file does any more
+    start_s: float
+    end_s: float
+    said: str | None = None  # as it was typed for this stretch; None: by the model, or not known
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    caption_id: int
+    recording_id: int
+    start_s: float
+    end_s: float
+    said: str | None = None
+
+
+def caption_places(
+    session: Session, caption_ids: Sequence[int]
+) -> dict[int, tuple[CaptionPlace, ...]]:
+    """By caption id, the stretches that people gave it to, in the order of giving.
+
+    A caption that nobody gave to a sound has the first window that the model says it of and that
+    a file still holds; none where there is no such window.
+    """
+    found: dict[int, tuple[CaptionPlace, ...]] = {}
+    for some in chunks(caption_ids):
+        given = _given(session, some)
+        with_target = {each.caption_id for each in given}
+        heard = _first_heard(session, [each for each in some if each not in with_target])
+        paths = _paths(session, {each.recording_id for each in (*given, *heard)})
+        for each in (*given, *heard):
+            place = CaptionPlace(paths.get(each.recording_id), each.start_s, each.end_s, each.said)
+            found[each.caption_id] = (*found.get(each.caption_id, ()), place)
+    return found
+
+
+def _given(session: Session, caption_ids: Sequence[int]) -> list[_Stretch]:
+    rows = session.execute(
+        select(
+            CaptionTarget.caption_id,
+            CaptionTarget.recording_id,
+            CaptionTarget.start_s,
+            CaptionTarget.end_s,
+            CaptionTarget.said,
+        )
+        .where(CaptionTarget.caption_id.in_(caption_ids))
+        .order_by(CaptionTarget.id)
+    )
+    return [_Stretch(*row) for row in rows]
+
+
+def _first_heard(session: Session, caption_ids: Sequence[int]) -> list[_Stretch]:
+    first = (
+        select(WindowCaption.caption_id, func.min(WindowCaption.window_id).label("window_id"))
+        .join(Window, Window.id == WindowCaption.window_id)
+        .where(
+            WindowCaption.caption_id.in_(caption_ids),
+            exists().where(
+                SoundFile.recording_id == Window.recording_id,
+                SoundFile.state == FileState.INDEXED,
+            ),
+        )
+        .group_by(WindowCaption.caption_id)
+        .subquery()
+    )
+    rows = session.execute(
+        select(first.c.caption_id, Window.recording_id, Window.start_s, Window.end_s).join(
+            first, first.c.window_id == Window.id
+        )
+    )
+    return [_Stretch(*row) for row in rows]
+
+
+def _paths(session: Session, recording_ids: Iterable[int]) -> dict[int, bytes]:
+    """A file of each recording: one that is there before one that is missing, then by name."""
+    found: dict[int, bytes] = {}
+    for some in chunks(sorted(recording_ids)):
+        rows = session.execute(
+            select(SoundFile.recording_id, LibraryRoot.path.label("root"), SoundFile.path)
+            .join(LibraryRoot, LibraryRoot.id == SoundFile.root_id)
+            .where(SoundFile.recording_id.in_(some))
+            .order_by(SoundFile.state != FileState.INDEXED, LibraryRoot.path, SoundFile.path)
+        )
+        for row in rows:
+            if row.recording_id is not None:  # which its condition says, but no type does
+                found.setdefault(row.recording_id, join(row.root, row.path))
+    return found
