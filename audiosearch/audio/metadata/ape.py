@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from audiosearch.audio.metadata.fields import Fields
 from audiosearch.audio.metadata.id3 import ID3V1_BYTES, read_id3, read_id3v1, tags_before
-from audiosearch.audio.metadata.unreadable import Unreadable, reading
+from audiosearch.audio.metadata.unreadable import FROM_MUTAGEN, Unreadable, reading
 
 MAX_TAG_BYTES = 32 << 20  # of pictures, all but a little
 _MARK = b"APETAGEX"
@@ -57,7 +57,7 @@ def _read_ape(file: BinaryIO, fields: Fields, *, end: int) -> None:
 
     start = max(0, end - size)
     file.seek(start)
-    with reading("APE", MutagenError, passed_on=True):
+    with reading("APE", MutagenError, *FROM_MUTAGEN, passed_on=True):
         for name, value in APEv2(io.BytesIO(file.read(end - start))).items():
             if value.kind == 0:  # text
                 for text in value:

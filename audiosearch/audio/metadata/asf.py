@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from audiosearch.audio.metadata.fields import Fields
 from audiosearch.audio.metadata.text import key_of
-from audiosearch.audio.metadata.unreadable import Unreadable, reading
+from audiosearch.audio.metadata.unreadable import FROM_MUTAGEN, Unreadable, reading
 
 MAX_HEADER_BYTES = 64 << 20  # of pictures, all but a little
 _HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
@@ -46,7 +46,7 @@ def _read_attributes(file: BinaryIO, fields: Fields) -> None:
     from mutagen import MutagenError  # noqa: PLC0415
     from mutagen.asf import ASF  # noqa: PLC0415
 
-    with reading("ASF", MutagenError, passed_on=True):
+    with reading("ASF", MutagenError, *FROM_MUTAGEN, passed_on=True):
         for name, value in ASF(file).tags or ():
             key = name.rpartition("/")[2].lower()
             if isinstance(value.value, str):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from audiosearch.audio.metadata.fields import Fields
 from audiosearch.audio.metadata.text import decode
-from audiosearch.audio.metadata.unreadable import Unreadable, reading
+from audiosearch.audio.metadata.unreadable import FROM_MUTAGEN, Unreadable, reading
 from audiosearch.audio.metadata.xmp import read_xmp
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def read_id3(content: bytes, fields: Fields) -> None:
         content = content[:6] + _sized(len(content) - 10) + content[10:]
     if _has_compressed(content) or _has_compressed(content.replace(b"\xff\0", b"\xff")):
         raise Unreadable("compressed frames in an ID3 tag")
-    with reading("ID3", MutagenError, passed_on=True):
+    with reading("ID3", MutagenError, *FROM_MUTAGEN, passed_on=True):
         tag = ID3(io.BytesIO(content), known_frames=_wanted_frames(), load_v1=False)
         _read_frames(tag, fields)
 

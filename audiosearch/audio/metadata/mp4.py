@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from audiosearch.audio.metadata.fields import Fields
 from audiosearch.audio.metadata.text import decode
-from audiosearch.audio.metadata.unreadable import reading
+from audiosearch.audio.metadata.unreadable import FROM_MUTAGEN, reading
 from audiosearch.audio.metadata.xmp import read_xmp
 
 MAX_TAGS_BYTES = 64 << 20  # of pictures, all but a little
@@ -109,7 +109,7 @@ def _read_tags(file: BinaryIO, fields: Fields) -> None:
     from mutagen.mp4 import MP4  # noqa: PLC0415
 
     file.seek(0)
-    with reading("MP4", MutagenError, passed_on=True):
+    with reading("MP4", MutagenError, *FROM_MUTAGEN, passed_on=True):
         for name, values in (MP4(file).tags or {}).items():
             if name.startswith(_FREEFORM):
                 key = name.rpartition(":")[2]

@@ -24,6 +24,7 @@ from audiosearch.audio.metadata.riff import read_riff
 from audiosearch.audio.metadata.text import mended
 from audiosearch.audio.metadata.ucs import ucs_from_name
 from audiosearch.audio.metadata.unreadable import reading
+from audiosearch.audio.metadata.wavpack import read_wavpack
 from audiosearch.errors import DecodeCode, DecodeError
 
 if TYPE_CHECKING:
@@ -47,8 +48,9 @@ _READERS: Mapping[str, Reader] = {
     "ogg": read_ogg,
     "w64": read_riff,
     "wav": read_riff,
+    "wv": read_wavpack,
 } | dict.fromkeys(
-    ("mp3", "aac", "ac3", "eac3", "dts", "tta", "ape", "wv", "mpc", "mpc8", "tak", "truehd", "osq"),
+    ("mp3", "aac", "ac3", "eac3", "dts", "tta", "ape", "mpc", "mpc8", "tak", "truehd", "osq"),
     read_tags_around,
 )
 

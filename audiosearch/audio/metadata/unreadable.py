@@ -14,20 +14,23 @@ class Unreadable(ValueError):
     """A chunk or tag that makes no sense."""
 
 
-# What parsing says of bytes that make no sense, ours and mutagen's, and Python where hostile input
-# nests or claims too much. An OSError is none of these: then the disk does not give the file.
+# What parsing says of bytes that make no sense, and Python where they nest or claim too much. An
+# OSError is none of these: then the disk does not give the file.
 MALFORMED: tuple[type[Exception], ...] = (
     ValueError,
     LookupError,
-    TypeError,
-    AttributeError,
     ArithmeticError,
-    AssertionError,
-    EOFError,
-    NotImplementedError,
     RecursionError,
     MemoryError,
     struct.error,
+)
+# What mutagen lets through beside its own MutagenError.
+FROM_MUTAGEN: tuple[type[Exception], ...] = (
+    TypeError,
+    AttributeError,
+    NotImplementedError,
+    AssertionError,
+    EOFError,
 )
 
 

@@ -386,6 +386,29 @@ def test_ape_tags_of_wavpack(tmp_path: Path) -> None:
     assert found["artist"] == ("First", "Second")
 
 
+def test_what_wavpack_keeps_of_a_wav_file(tmp_path: Path) -> None:
+    plain = write_audio(tmp_path / "plain.wv", noise()).read_bytes().partition(b"APETAGEX")[0]
+    before = b"RIFF" + struct.pack("<I", 9999) + b"WAVE" + bext_chunk(description=b"heron")
+    after = IXML + info_chunk({b"INAM": b"Hafen"})
+
+    def part(kind: int, content: bytes) -> bytes:
+        odd = 0x40 * (len(content) % 2)
+        words = (len(content) + 1) // 2
+        return (
+            bytes([kind | 0x80 | odd]) + words.to_bytes(3, "little") + content + b"\0" * bool(odd)
+        )
+
+    size = int.from_bytes(plain[4:8], "little")
+    head = part(0x21, before)
+    first = plain[:4] + struct.pack("<I", size + len(head)) + plain[8:32] + head + plain[32:]
+    tail = part(0x22, after)
+    last = b"wvpk" + struct.pack("<I", 24 + len(tail)) + plain[8:20] + b"\0" * 12 + tail
+    found = texts_of(tmp_path / "a.wv", first + last)
+    assert found["bwf.description"] == ("heron",)
+    assert found["ixml.scene"] == ("Brücke",)
+    assert found["title"] == ("Hafen",)
+
+
 def test_a_broken_tag_costs_itself(tmp_path: Path) -> None:
     plain = write_audio(tmp_path / "plain.flac", tone()).read_bytes()
     for bad in (b"", b"\xff" * 40, struct.pack("<II", 0, 1 << 31)):
