@@ -28,13 +28,15 @@ with av.open(plain, "w", format="matroska") as output:
 with open(plain, "rb") as file:
     content = file.read()
 at = content.index(b"\x18\x53\x80\x67") + 4  # the segment's size: leave it open
+cluster = content.index(b"\x1f\x43\xb6\x75")
 tags = b"".join(
     element(0x67C8, element(0x45A3, b"ARTIST") + element(0x4487, name))
     for name in (b"First", b"Second")
 )
 tags = element(0x1254C367, element(0x7373, element(0x63C0, b"") + tags))
 with open(tagged, "wb") as file:
-    file.write(content[:at] + b"\x01" + b"\xff" * 7 + content[at + 8 :] + tags)
+    file.write(content[:at] + b"\x01" + b"\xff" * 7 + content[at + 8 : cluster])
+    file.write(tags + content[cluster:])
 print("PyAV", av.__version__, "libavformat", av.library_versions["libavformat"])
 with av.open(tagged) as container:
     found = dict(container.metadata)
