@@ -1,25 +1,23 @@
 """ID3 tags, wherever they stand: before MP3 and FLAC, in chunks of WAV and AIFF, at the end of DSF.
 
-mutagen reads them. What it is given is bounded here: the size of the tag, the kinds of frames
-(pictures and objects are left alone), and no compressed frames, which it would blow up unasked.
+mutagen reads them, after `id3_frames` has taken out what is too much.
 """
 
 from __future__ import annotations
 
 import io
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from audiosearch.audio.metadata.fields import Fields
+from audiosearch.audio.metadata.id3_frames import declared_size, worth_reading
 from audiosearch.audio.metadata.text import decode
 from audiosearch.audio.metadata.unreadable import FROM_MUTAGEN, Unreadable, reading
 from audiosearch.audio.metadata.xmp import read_xmp
 
 if TYPE_CHECKING:
-    from mutagen.id3 import ID3, Frame
+    from mutagen.id3 import ID3
 
 MAX_TAG_BYTES = 32 << 20  # of pictures, all but a little
 ID3V1_BYTES = 128
@@ -66,13 +64,7 @@ _KEYS = {
     "TSSE": "encoder",
     "TSST": "disc_subtitle",
 }
-_OTHERS = frozenset(("COMM", "COM", "USLT", "ULT", "CHAP", "PRIV", "IPLS", "IPL", "GRP1", "MVNM"))
 _COMMENTS = frozenset(("", "comment", "comments", "description", "id3v1 comment", "c0", "xxx"))
-# A frame's name, size and second byte of flags, wherever it may be.
-_FRAME = re.compile(
-    rb"(?=(?:T[A-Z0-9]{3}|COMM|USLT|CHAP|PRIV|IPLS|GRP1|MVNM)([\0-\2](?s:.){3})(?s:.)((?s:.)))"
-)
-_COMPRESSED = {3: 0x80, 4: 0x08}  # in the flags, by the minor version
 
 
 def tags_before(file: BinaryIO) -> Iterator[bytes]:
@@ -87,7 +79,7 @@ def tags_before(file: BinaryIO) -> Iterator[bytes]:
         if len(head) < 10 or head[:3] != b"ID3":
             file.seek(start)
             return
-        size = _declared(head)
+        size = declared_size(head)
         file.seek(start + 10 + size)
         if size > MAX_TAG_BYTES:
             raise Unreadable(f"an ID3 tag of {size} bytes")
@@ -125,34 +117,9 @@ def read_id3(content: bytes, fields: Fields) -> None:
     from mutagen import MutagenError  # noqa: PLC0415  (40 ms, and most files have no tag)
     from mutagen.id3 import ID3  # noqa: PLC0415
 
-    if _declared(content) > len(content) - 10:  # cut short: what there is of it
-        content = content[:6] + _sized(len(content) - 10) + content[10:]
-    if _has_compressed(content) or _has_compressed(content.replace(b"\xff\0", b"\xff")):
-        raise Unreadable("compressed frames in an ID3 tag")
     with reading("ID3", MutagenError, *FROM_MUTAGEN, passed_on=True):
-        tag = ID3(io.BytesIO(content), known_frames=_wanted_frames(), load_v1=False)
+        tag = ID3(io.BytesIO(worth_reading(content)), load_v1=False)
         _read_frames(tag, fields)
-
-
-def _declared(content: bytes) -> int:
-    """The size in a tag's head, which does not count that: four times seven bits."""
-    return sum((byte & 127) << 7 * (3 - place) for place, byte in enumerate(content[6:10]))
-
-
-def _sized(size: int) -> bytes:
-    return bytes(max(size, 0) >> 7 * place & 127 for place in (3, 2, 1, 0))
-
-
-def _has_compressed(content: bytes) -> bool:
-    """Whether a frame says that it is compressed: looked for at every place, not by sizes."""
-    bit = _COMPRESSED.get(content[3] if len(content) > 3 else 0)
-    if bit is None:
-        return False
-    for found in _FRAME.finditer(content):
-        size = int.from_bytes(bytes(byte & 127 for byte in found[1]), "big")
-        if found[2][0] & bit and size <= len(content):
-            return True
-    return False
 
 
 def read_id3v1(content: bytes, fields: Fields) -> None:
@@ -166,17 +133,6 @@ def read_id3v1(content: bytes, fields: Fields) -> None:
         text = decode(raw.partition(b"\0")[0]).rstrip()
         if text and not fields.has_value_beginning(key, text):
             fields.add(key, text)
-
-
-@cache
-def _wanted_frames() -> dict[str, type[Frame]]:
-    from mutagen.id3 import Frames, Frames_2_2  # noqa: PLC0415
-
-    return {
-        name: kind
-        for name, kind in (Frames | Frames_2_2).items()
-        if name[0] == "T" or name in _OTHERS
-    }
 
 
 def _read_frames(tag: ID3, fields: Fields) -> None:

@@ -15,6 +15,7 @@ from xml.etree.ElementTree import ParseError, XMLParser
 from audiosearch.audio.metadata.text import decode
 from audiosearch.audio.metadata.unreadable import Unreadable
 
+MAX_BYTES = 4 << 20  # of a longer document the beginning is read
 MAX_ELEMENTS = 20_000
 MAX_DEPTH = 64
 _PIECE = 1 << 16
@@ -83,7 +84,7 @@ def parse(content: bytes) -> Element:
 
 
 def _text(content: bytes) -> str:
-    content = content.rstrip(b"\0 \r\n\t")
+    content = content[:MAX_BYTES].rstrip(b"\0 \r\n\t")
     head = content[:200].decode("latin-1")
     declared = _ENCODING.search(head) if "<?xml" in head else None
     otherwise = declared[1] if declared else "cp1252"
