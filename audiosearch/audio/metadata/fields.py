@@ -48,6 +48,7 @@ class Fields:
     """Collects values by key; adding never fails."""
 
     _found: dict[str, dict[str, None]] = field(default_factory=dict)
+    _values: set[str] = field(default_factory=set)  # of all keys
     # So that what is told at length leaves room for what tells more: (others, telling).
     _seen: tuple[_Seen, _Seen] = field(default_factory=lambda: (_Seen(), _Seen()))
 
@@ -66,9 +67,8 @@ class Fields:
         """As `add`, where no field has this value, whole or in parts, and none this key."""
         if key_of(key) in self._found:
             return
-        known = {value for values in self._found.values() for value in values}
         parts = {one_line(part) for part in text.split(";")} - {""}  # as FFmpeg joins several
-        if one_line(text) not in known and not parts <= known:
+        if one_line(text) not in self._values and not parts <= self._values:
             self.add(key, text)
 
     def add_marker(self, start_s: float, text: str, *, end_s: float | None = None) -> None:
@@ -94,12 +94,12 @@ class Fields:
             if values and seen.n_characters > 2 * MAX_CHARACTERS:
                 return
             values[value] = None
+            self._values.add(value)
             seen.n_characters += len(value)
 
     def has_value(self, text: str) -> bool:
         """Whether some field has this value."""
-        value = one_line(text)
-        return any(value in values for values in self._found.values())
+        return one_line(text) in self._values
 
     def has_value_beginning(self, key: str, start: str) -> bool:
         """Whether a value of `key` begins so."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from audiosearch.audio.metadata.fields import Fields
-from audiosearch.audio.metadata.text import decode
+from audiosearch.audio.metadata.text import decode, until_nul
 from audiosearch.audio.metadata.unreadable import FROM_MUTAGEN, reading
 from audiosearch.audio.metadata.xmp import read_xmp
 
@@ -42,6 +42,17 @@ _KEYS = {
     "tvsh": "show",
 }
 _FREEFORM = "----:"
+# 3GPP's own boxes (TS 26.244), of telephones and their recorders.
+_OF_3GPP = {
+    b"albm": "album",
+    b"auth": "artist",
+    b"cprt": "copyright",
+    b"dscp": "description",
+    b"gnre": "genre",
+    b"perf": "performer",
+    b"titl": "title",
+}
+_MAX_TEXT_BYTES = 1 << 16
 
 
 def read_mp4(path: bytes, fields: Fields, _sample_rate: int) -> bool:
@@ -77,11 +88,28 @@ def _has_tags(file: BinaryIO, start: int, stop: int, fields: Fields) -> bool:
         for kind, place, after in _boxes(file, inner, end):
             if kind == b"meta":
                 found |= after - place <= MAX_TAGS_BYTES
+            elif kind in _OF_3GPP or kind == b"kywd":
+                file.seek(place)
+                _read_3gpp(kind, file.read(min(after - place, _MAX_TEXT_BYTES)), fields)
             elif kind == b"XMP_" and after - place <= MAX_XMP_BYTES:
                 file.seek(place)
                 with reading("XMP"):
                     read_xmp(file.read(after - place), fields)
     return found
+
+
+def _read_3gpp(kind: bytes, content: bytes, fields: Fields) -> None:
+    """A text after its version (4 bytes) and language (2); keywords are counted, with sizes."""
+    if kind != b"kywd":
+        text = content[6:]
+        wide = text[:2] in (b"\xfe\xff", b"\xff\xfe")
+        fields.add(_OF_3GPP[kind], decode(text if wide else until_nul(text)).rstrip("\0"))
+        return
+    place = 7
+    while place < len(content):
+        size = content[place]
+        fields.add("keywords", decode(content[place + 1 : place + 1 + size]).rstrip("\0"))
+        place += 1 + size
 
 
 def _boxes(file: BinaryIO, start: int, stop: int) -> Iterator[tuple[bytes, int, int]]:

@@ -292,6 +292,19 @@ def test_mp4(tmp_path: Path) -> None:
     assert found["xmp.title"] == ("Lagune bei Ebbe",)
 
 
+def test_3gpp(tmp_path: Path) -> None:
+    plain = write_audio(tmp_path / "plain.m4a", tone(rate=44_100), rate=44_100).read_bytes()
+    at = plain.rindex(b"moov") - 4
+    head = b"\0" * 4 + b"\x15\xc7"
+    words = (b"sea" + b"\0", "Möwe".encode("utf-16"))
+    keywords = b"\2" + b"".join(bytes([len(each)]) + each for each in words)
+    texts = box(b"titl", head + "Möwen".encode() + b"\0") + box(b"kywd", head + keywords)
+    content = plain[:at] + box(b"moov", plain[at + 8 :] + box(b"udta", texts))
+    found = texts_of(tmp_path / "a.m4a", content)
+    assert found["title"] == ("Möwen",)
+    assert tags_of(found) == ("sea", "Möwe")
+
+
 def test_asf(tmp_path: Path) -> None:
     path = write_audio(tmp_path / "a.wma", tone(rate=44_100), rate=44_100)
     tags = ASF(path)
