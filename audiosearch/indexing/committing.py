@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy.orm import Session
 
-from audiosearch.audio.tags import tags_of
+from audiosearch.audio.metadata.tags import tags_of
 from audiosearch.errors import DecodeCode
 from audiosearch.indexing.encoding import EncodedWindow
 from audiosearch.indexing.interfaces import Floats, OpenedSound

@@ -59,7 +59,7 @@ class OpenedFile:
     """A file that was read through once, undecoded, and has not changed meanwhile."""
 
     fingerprint: Fingerprint
-    metadata: dict[str, tuple[str, ...]]
+    metadata: dict[str, tuple[str, ...]]  # as audio.metadata gives it
     size: int
     mtime_ns: int
     ctime_ns: int
@@ -117,12 +117,30 @@ def pack_opened(opened: OpenedFile) -> bytes:
 
 
 def unpack_opened(payload: bytes) -> OpenedFile:
-    """The payload of OPENED, read."""
+    """The payload of OPENED, read.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: it is none.
+    """
     content = json.loads(payload)
     described = content.pop("fingerprint")
     described["audio_hash"] = base64.b64decode(described["audio_hash"])
-    metadata = {str(key): tuple(values) for key, values in content.pop("metadata").items()}
+    metadata = _metadata(content.pop("metadata"))
     return OpenedFile(fingerprint=Fingerprint(**described), metadata=metadata, **content)
+
+
+def _metadata(content: Any) -> dict[str, tuple[str, ...]]:
+    """Texts by key, each with a value at least: a child taken over may send anything."""
+    if not isinstance(content, dict):
+        raise TypeError("metadata that is no table")
+    for values in content.values():
+        if not (
+            isinstance(values, list)
+            and values
+            and all(isinstance(value, str) and value for value in values)
+        ):
+            raise TypeError("metadata that is no list of texts")
+    return {key: tuple(values) for key, values in content.items()}
 
 
 def pack_facts(facts: AudioFacts) -> bytes:

@@ -333,7 +333,7 @@ def test_modules_in_the_current_folder_are_not_run(
     """Somebody's sound folder may hold an `av.py`."""
     trap = tmp_path / "trap"
     trap.mkdir()
-    for module in ("av", "numpy", "soxr", "json"):
+    for module in ("av", "mutagen", "numpy", "soxr", "json"):
         (trap / f"{module}.py").write_text("raise SystemExit('trapped')")
     path = write_audio(tmp_path / "sound.wav", tone())
     monkeypatch.chdir(trap)

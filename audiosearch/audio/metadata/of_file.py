@@ -1,0 +1,99 @@
+"""Which reader a file's container has, and what FFmpeg knows beside it.
+
+A container's own reader comes first: FFmpeg's flat table has one value a key, renames fields onto
+each other (bext's and Vorbis' description are a comment to it), and cuts lists at the first.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from audiosearch.audio.metadata.aiff import read_aiff
+from audiosearch.audio.metadata.ape import read_tags_around
+from audiosearch.audio.metadata.asf import read_asf
+from audiosearch.audio.metadata.caf import read_caf
+from audiosearch.audio.metadata.fields import MAX_MARKERS, Fields
+from audiosearch.audio.metadata.flac import read_flac
+from audiosearch.audio.metadata.id3 import read_dsf
+from audiosearch.audio.metadata.matroska import read_matroska
+from audiosearch.audio.metadata.mp4 import read_mp4
+from audiosearch.audio.metadata.ogg import read_ogg
+from audiosearch.audio.metadata.riff import read_riff
+from audiosearch.audio.metadata.text import mended
+from audiosearch.audio.metadata.ucs import ucs_from_name
+from audiosearch.audio.metadata.unreadable import reading
+from audiosearch.audio.metadata.wavpack import read_wavpack
+from audiosearch.errors import DecodeCode, DecodeError
+
+if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+
+# A reader takes the path, what it adds to, and the sample rate; it says whether it has read all
+# there is, so that FFmpeg has nothing to add.
+Reader = Callable[[bytes, Fields, int], bool]
+
+_QUICKTIME = "com.apple.quicktime."
+# By FFmpeg's names of its demuxers, the first where one has several.
+_READERS: Mapping[str, Reader] = {
+    "aiff": read_aiff,
+    "asf": read_asf,
+    "caf": read_caf,
+    "dsf": read_dsf,
+    "flac": read_flac,
+    "matroska": read_matroska,
+    "mov": read_mp4,
+    "ogg": read_ogg,
+    "w64": read_riff,
+    "wav": read_riff,
+    "wv": read_wavpack,
+} | dict.fromkeys(
+    ("mp3", "aac", "ac3", "eac3", "dts", "tta", "ape", "mpc", "mpc8", "tak", "truehd", "osq"),
+    read_tags_around,
+)
+
+
+def fields_of(path: bytes, container: InputContainer, stream: AudioStream) -> Fields:
+    """What the file and its name say.
+
+    Raises:
+        DecodeError: UNREADABLE, the disk does not give it.
+    """
+    fields = Fields()
+    name = os.path.basename(path)  # noqa: PTH119  (paths are bytes here)
+    for key, text in ucs_from_name(name.decode("utf-8", "replace")).items():
+        fields.add(key, text)
+    read = _READERS.get(container.format.name.partition(",")[0])
+    complete = False
+    try:
+        with reading("the container's metadata"):
+            if read is not None:
+                complete = read(path, fields, stream.codec_context.sample_rate)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise DecodeError(reason, code=DecodeCode.UNREADABLE, path=path) from error
+    if not complete:
+        for tags in _ffmpeg_tags(container, stream):
+            for key, text in tags.items():
+                fields.add_unless_known(mended(key).removeprefix(_QUICKTIME), mended(text))
+    if "markers" not in fields:
+        _chapters(container, fields)
+    return fields
+
+
+def _ffmpeg_tags(container: InputContainer, stream: AudioStream) -> Iterator[Mapping[str, str]]:
+    """Of the file, of the stream, and of its other streams of sound."""
+    yield container.metadata
+    yield stream.metadata
+    yield from (each.metadata for each in container.streams.audio if each is not stream)
+
+
+def _chapters(container: InputContainer, fields: Fields) -> None:
+    for chapter in container.chapters()[:MAX_MARKERS]:
+        unit_s = chapter["time_base"]
+        if unit_s is not None:
+            title = mended(chapter["metadata"].get("title", ""))
+            end_s = float(chapter["end"] * unit_s)
+            fields.add_marker(float(chapter["start"] * unit_s), title, end_s=end_s)

@@ -1,0 +1,155 @@
+"""WAV in all its forms: RIFF, RIFX, RF64, BW64 and Sony's Wave64.
+
+A walk that reads heads only, survives lying sizes, and hands each chunk that says something to
+its reader; one that cannot be read costs itself alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
+
+from audiosearch.audio.metadata import chunks
+from audiosearch.audio.metadata.cues import Cues
+from audiosearch.audio.metadata.fields import Fields
+from audiosearch.audio.metadata.id3 import read_id3
+from audiosearch.audio.metadata.ixml import read_ixml
+from audiosearch.audio.metadata.unreadable import reading
+from audiosearch.audio.metadata.xmp import read_xmp
+
+MAX_CHUNK_BYTES = 16 << 20  # of a larger one the beginning is read
+MAX_ALL_CHUNKS_BYTES = 64 << 20
+MAX_CHUNKS = 4096
+_FORMS = (b"RIFF", b"RIFX", b"RF64", b"BW64")
+_IN_DS64 = 0xFFFFFFFF  # a size that does not fit 32 bits stands in the ds64 chunk
+# Wave64's names are GUIDs whose first four bytes are RIFF's, but for these.
+_W64_FORM = bytes.fromhex("726966662e91cf11a5d628db04c10000")
+_W64_SUMMARY = bytes.fromhex("bc945f925a52d21186dc00c04f8edb8a")
+
+Chunk = tuple[bytes, bytes]  # name in lower case, content
+_READERS: dict[bytes, Callable[[bytes, Fields], None]] = {
+    b"bext": chunks.read_bext,
+    b"cart": chunks.read_cart,
+    b"disp": chunks.read_disp,
+    b"guan": chunks.read_guano,
+    b"wamd": chunks.read_wamd,
+    b"axml": chunks.read_axml,
+    b"_pmx": read_xmp,
+    b"id3 ": read_id3,
+    b"summ": chunks.read_summary,
+}
+_WANTED = frozenset((*_READERS, b"ixml", b"cue ", b"list", b"info"))
+
+
+def read_riff(path: bytes, fields: Fields, sample_rate: int) -> bool:
+    """All that the chunks of a WAV file say; False: it is no such file.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with open(path, "rb") as file:  # noqa: PTH123  (paths are bytes here)
+        head = file.read(40)
+        if head[:4] in _FORMS and head[8:12] == b"WAVE":
+            found = _chunks(file, big=head[:4] == b"RIFX")
+        elif head[:16] == _W64_FORM:
+            found = _wave64_chunks(file)
+        else:
+            return False
+        read_chunks(found, fields, sample_rate=sample_rate)
+    return True
+
+
+def read_chunks(found: Iterator[Chunk], fields: Fields, *, sample_rate: int) -> None:
+    """What RIFF's chunks say, wherever they are kept."""
+    cues = Cues()
+    for name, content in found:
+        with reading(f"the chunk {name!r}"):
+            if name == b"ixml":
+                read_ixml(content, fields, sample_rate=sample_rate)
+            elif name == b"cue ":
+                cues.read_points(content)
+            elif name == b"list" and content[:4] == b"adtl":
+                cues.read_list(content[4:])
+            elif name == b"list" and content[:4] == b"INFO":
+                chunks.read_info(content[4:], fields)
+            elif name in _READERS:
+                _READERS[name](content, fields)
+    cues.tell(fields, sample_rate=sample_rate)
+
+
+def chunks_in(content: bytes) -> Iterator[Chunk]:
+    """Wanted chunks of a piece of a RIFF file that another container keeps."""
+    if content[:4] in _FORMS:
+        content = content[12:]
+    for name, text in chunks.listed(content):
+        if name.lower() in _WANTED:
+            yield name.lower(), text
+
+
+def wave64_chunks_in(content: bytes) -> Iterator[Chunk]:
+    """Wanted chunks of a piece of a Wave64 file that another container keeps."""
+    place = 40 if content[:16] == _W64_FORM else 0
+    while place + 24 <= len(content):
+        size = int.from_bytes(content[place + 16 : place + 24], "little")
+        name = _wave64_name(content[place : place + 16])
+        if name in _WANTED:
+            yield name, content[place + 24 : place + size]
+        place += max(24, -(-size // 8) * 8)
+
+
+def _chunks(file: BinaryIO, *, big: bool) -> Iterator[Chunk]:
+    size_of_file = file.seek(0, os.SEEK_END)
+    data_bytes = None  # of the sound itself, from ds64
+    left = MAX_ALL_CHUNKS_BYTES
+    place = 12
+    for _ in range(MAX_CHUNKS):
+        file.seek(place)
+        header = file.read(8)
+        if len(header) < 8:
+            return
+        name, size = header[:4].lower(), int.from_bytes(header[4:], "big" if big else "little")
+        if name == b"ds64":
+            data_bytes = int.from_bytes(file.read(16)[8:], "little")
+        elif name in _WANTED and left > 0:
+            content = file.read(min(size, MAX_CHUNK_BYTES, left))
+            left -= len(content)
+            yield name, content
+        if name == b"data" and size == _IN_DS64 and data_bytes is not None:
+            size = data_bytes
+        place += 8 + size
+        if place > size_of_file:
+            return
+        if size % 2:
+            place += _padding(file, place)
+
+
+def _padding(file: BinaryIO, place: int) -> int:
+    """1 after a chunk of odd size, 0 where its writer forgot the byte and the next begins here."""
+    file.seek(place)
+    head = file.read(4)
+    return 0 if len(head) == 4 and head.lower() in _WANTED else 1
+
+
+def _wave64_chunks(file: BinaryIO) -> Iterator[Chunk]:
+    size_of_file = file.seek(0, os.SEEK_END)
+    left = MAX_ALL_CHUNKS_BYTES
+    place = 40
+    for _ in range(MAX_CHUNKS):
+        file.seek(place)
+        header = file.read(24)
+        if len(header) < 24:
+            return
+        size = int.from_bytes(header[16:], "little")
+        name = _wave64_name(header[:16])
+        if name in _WANTED and left > 0:
+            content = file.read(min(max(size - 24, 0), MAX_CHUNK_BYTES, left))
+            left -= len(content)
+            yield name, content
+        place += max(24, -(-size // 8) * 8)
+        if place > size_of_file:
+            return
+
+
+def _wave64_name(guid: bytes) -> bytes:
+    return b"summ" if guid == _W64_SUMMARY else guid[:4].lower()
