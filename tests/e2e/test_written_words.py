@@ -93,7 +93,7 @@ def names(command: Command, *query: str) -> list[str]:
         ("belgrade", "x1.wav", "folder"),
         ("hvalfjörður", "n1.flac", "title"),
         ("HVALFJORÐUR", "n1.flac", "title"),
-        ("Nagra", "n2.flac", "comment"),
+        ("Nagra", "n2.flac", "description"),  # what FFmpeg makes of a comment in FLAC
         ("night train", "n2.flac", "title"),
         ("雨", "雨の音_屋根.wav", "name"),
         ("屋根", "雨の音_屋根.wav", "name"),
