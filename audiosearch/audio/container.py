@@ -20,6 +20,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import av
 import av.error
@@ -48,6 +49,10 @@ _OPTIONS = {
     "protocol_whitelist": "file",
     "format_whitelist": DEMUXERS,
 }
+# PyAV 19 always does so, and has no setting for it any more.
+_UNDECODABLE: dict[str, Any] = (
+    {"metadata_errors": "surrogateescape"} if int(av.__version__.split(".")[0]) < 19 else {}
+)
 _NO_SOUND_FILE = "not a sound file, or its header is damaged"
 _HEAD_BYTES = 1 << 16
 _PCM_BITS = re.compile(r"pcm_[suf](\d+)")
@@ -80,7 +85,7 @@ def open_audio(path: bytes) -> Iterator[tuple[InputContainer, AudioStream]]:
             "file:" + os.fsdecode(path),
             mode="r",
             container_options=dict(_OPTIONS),
-            metadata_errors="surrogateescape",
+            **_UNDECODABLE,
         )
     except (av.error.FFmpegError, OSError, MemoryError) as error:
         raise opening_error(error, path=path) from error
