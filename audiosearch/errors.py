@@ -76,6 +76,7 @@ class DecodeCode(StrEnum):
     TIMEOUT = "timeout"  # the decoder stopped making progress, or used up its time
     MEMORY = "memory"  # the decoder reached its memory limit
     CRASHED = "crashed"  # the decoder process died
+    PROGRAM = "program"  # audiosearch, or a library that it uses, went wrong over this very file
 
 
 class DecodeError(AudiosearchError):
@@ -91,6 +92,17 @@ class DecodeError(AudiosearchError):
     ) -> None:
         super().__init__(reason, path=path, remedy=remedy)
         self.code = code
+
+
+class DecoderBroken(AudiosearchError):
+    """This program or a library that it uses cannot decode anything: no file is at fault."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            reason,
+            remedy="install audiosearch anew, with the versions that it asks for:"
+            " pip install --upgrade --force-reinstall audiosearch",
+        )
 
 
 class StoreError(AudiosearchError):

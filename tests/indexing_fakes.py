@@ -167,6 +167,7 @@ class WaveOpened:
     ctime_ns: int
     metadata: dict[str, tuple[str, ...]] = field(default_factory=dict)
     expected_s: float | None = None
+    remark: str | None = None
 
 
 @dataclass(frozen=True)
@@ -174,6 +175,7 @@ class WaveFacts:
     duration_s: float
     peak_db: float | None = -3.0
     loudness_lufs: float | None = None
+    remark: str | None = None
 
 
 class WaveReader(AbstractContextManager["WaveReader"]):

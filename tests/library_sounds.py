@@ -16,11 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from audiosearch.audio.container import check_is_sound_file, open_audio
+from audiosearch.audio.container import check_is_sound_file
 from audiosearch.audio.decode import Decoding
 from audiosearch.audio.facts import AudioFacts
-from audiosearch.audio.fingerprint import fingerprint_of
+from audiosearch.audio.fingerprint import survey_of
 from audiosearch.audio.metadata import metadata_of
+from audiosearch.audio.sound import open_sound
 from audiosearch.audio.windows import windows
 from audiosearch.indexing.workers import OpenedFile
 from audiosearch.model.bundle import load_bundle
@@ -100,11 +101,18 @@ class DirectReader(AbstractContextManager["DirectReader"]):
 
     def open(self, path: bytes, *, sample_rate: int) -> OpenedFile:
         facts = check_is_sound_file(path)
-        with open_audio(path) as (container, stream):
-            texts = metadata_of(path, container, stream)
-            identity = fingerprint_of(path, container, stream)
+        with open_sound(path) as sound:
+            texts = metadata_of(path, sound.first.container, sound.first.heard[0])
+            survey = survey_of(sound)
         self._decoding = Decoding(path, sample_rate=sample_rate)
-        return OpenedFile(identity, texts, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+        return OpenedFile(
+            survey.fingerprint,
+            texts,
+            survey.remark,
+            facts.st_size,
+            facts.st_mtime_ns,
+            facts.st_ctime_ns,
+        )
 
     def blocks(self) -> Iterator[np.ndarray]:
         assert self._decoding is not None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -87,6 +88,7 @@ def write_audio(
     container: str | None = None,
     tags: Mapping[str, str] | None = None,
     options: Mapping[str, str] | None = None,
+    container_options: Mapping[str, str] | None = None,
 ) -> Path:
     """Write (n,) or (n, channels) samples in the format of the suffix; `codec` as in FFmpeg."""
     name = os.fsdecode(path)
@@ -97,7 +99,12 @@ def write_audio(
     if codec == "vorbis":  # FFmpeg's own encoder: marked experimental, and stereo only
         settings["strict"] = "experimental"
         block = np.repeat(block, 2, axis=0) if len(block) == 1 else block
-    with av.open("file:" + name, "w", format=container or _MUXERS.get(suffix)) as output:
+    with av.open(
+        "file:" + name,
+        "w",
+        format=container or _MUXERS.get(suffix),
+        container_options=dict(container_options or {}),
+    ) as output:
         output.metadata.update(tags or {})
         stream = output.add_stream(codec, rate=rate, options=settings)
         assert isinstance(stream, AudioStream)
@@ -127,15 +134,20 @@ _LAYOUTS = {
 
 
 def _encode(
-    output: av.container.OutputContainer, stream: AudioStream, block: Samples, rate: int
+    output: av.container.OutputContainer,
+    stream: AudioStream,
+    block: Samples,
+    rate: int,
+    *,
+    start: int = 0,
 ) -> None:
     """Feed (channels, n) samples to an encoder in pieces, in whatever sample format it takes."""
     resampler = av.AudioResampler(
         format=stream.codec_context.format, layout=stream.codec_context.layout, rate=rate
     )
-    done = 0
-    for start in range(0, block.shape[1], 4096):
-        piece = np.ascontiguousarray(block[:, start : start + 4096])
+    done = start
+    for at in range(0, block.shape[1], 4096):
+        piece = np.ascontiguousarray(block[:, at : at + 4096])
         frame = AudioFrame.from_ndarray(piece, format="dblp", layout=_LAYOUTS[len(block)])
         frame.sample_rate = rate
         frame.pts, frame.time_base = done, Fraction(1, rate)
@@ -264,3 +276,64 @@ def ape_tag(items: Mapping[bytes, bytes]) -> bytes:
     header = b"APETAGEX" + shared + struct.pack("<I", 0xA0000000) + b"\0" * 8
     footer = b"APETAGEX" + shared + struct.pack("<I", 0x80000000) + b"\0" * 8
     return header + body + footer
+
+
+def wide_wav_bytes(
+    samples: Samples,
+    *,
+    bits: int,
+    width: int,
+    rate: int = 16_000,
+    tag: int = 0xFFFE,
+    subformat: int = 1,
+    container_bits: int | None = None,
+    rf64: bool = False,
+) -> bytes:
+    """A WAV file whose samples of `bits` stand in the upper part of `width` bytes.
+
+    `tag` 0xFFFE writes the extensible header, 1 the plain one; `container_bits` is what the
+    former says of the container, `8 * width` if it is right.
+    """
+    channels = 1 if samples.ndim == 1 else samples.shape[1]
+    whole = np.round(samples.reshape(-1) * 2.0 ** (bits - 1)).astype(np.int64) << (8 * width - bits)
+    sound = whole.astype("<i8").view(np.uint8).reshape(-1, 8)[:, :width].tobytes()
+    block = channels * width
+    stated = bits if tag == 1 else container_bits or 8 * width
+    form = struct.pack("<HHIIHH", tag, channels, rate, rate * block, block, stated)
+    if tag == 0xFFFE:
+        guid = struct.pack("<H", subformat) + bytes.fromhex("000000001000800000aa00389b71")
+        form += struct.pack("<HHI", 22, bits, 0) + guid
+    body = b"WAVE"
+    if rf64:
+        body += chunk(b"ds64", struct.pack("<QQQI", 0, len(sound), len(sound) // block, 0))
+    body += chunk(b"fmt ", form) + b"data"
+    body += struct.pack("<I", 0xFFFFFFFF if rf64 else len(sound)) + sound + b"\0" * (len(sound) % 2)
+    size = 0xFFFFFFFF if rf64 else len(body)
+    return (b"RF64" if rf64 else b"RIFF") + struct.pack("<I", size) + body
+
+
+@dataclass(frozen=True, eq=False)
+class StreamOfSound:
+    """One audio stream of a file with several."""
+
+    samples: Samples
+    rate: int = 48_000
+    codec: str = "flac"
+    start_s: float = 0.0
+
+
+def write_streams(
+    path: Path, streams: Sequence[StreamOfSound], *, container: str | None = None
+) -> Path:
+    """Write a file with several audio streams, as captures and multi-microphone recordings are."""
+    with av.open("file:" + str(path), "w", format=container or _MUXERS.get(path.suffix)) as output:
+        opened = []
+        for each in streams:
+            block = np.atleast_2d(each.samples) if each.samples.ndim == 1 else each.samples.T
+            stream = output.add_stream(each.codec, rate=each.rate)
+            assert isinstance(stream, AudioStream)
+            stream.codec_context.layout = _LAYOUTS[len(block)]
+            opened.append((stream, block, each))
+        for stream, block, each in opened:
+            _encode(output, stream, block, each.rate, start=round(each.start_s * each.rate))
+    return path

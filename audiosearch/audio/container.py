@@ -1,7 +1,7 @@
 """Opening a sound file: which containers are read, how FFmpeg is held to the one file it is given.
 
-In: a path as bytes. Out: an open PyAV container with its first audio stream, or a `DecodeError`
-that says in one word what is wrong. PyAV is used because its wheels carry FFmpeg: nothing has to
+In: a path as bytes. Out: an open PyAV container with its audio streams, or a `DecodeError` that
+says in one word what is wrong. PyAV is used because its wheels carry FFmpeg: nothing has to
 be installed beside Python, and one library reads everything from WAV to the sound of a video.
 
 FFmpeg also knows "formats" that are lists of other files or addresses (HLS, DASH, concat, image
@@ -18,9 +18,9 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import av
 import av.error
@@ -28,6 +28,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
+from audiosearch.audio.source import BUFFER_BYTES, Span, SpanFile
 from audiosearch.errors import DecodeCode, DecodeError
 
 # Demuxers by FFmpeg's names: each reads one file and has a signature to recognise it by.
@@ -44,6 +45,7 @@ DEMUXERS = (
 # Outside, a header is damaged: a second of it would fill the memory.
 MIN_RATE, MAX_RATE = 100, 12_288_000
 MAX_CHANNELS = 256
+MAX_STREAMS = 64  # heard at once; each takes a decoder, a filter and a second of sound
 
 _OPTIONS = {
     "protocol_whitelist": "file",
@@ -70,39 +72,96 @@ class StreamFormat:
     bit_depth: int | None  # None for lossy codecs, and where the stream does not say
 
 
+@dataclass(frozen=True, eq=False)
+class OpenedPart:
+    """An open container: a file, or one of several that it is made of."""
+
+    container: InputContainer
+    heard: tuple[AudioStream, ...]  # at least one: those that can be decoded
+    unheard: tuple[AudioStream, ...]  # without a decoder, of an impossible header, or too many
+
+    @property
+    def streams(self) -> tuple[AudioStream, ...]:
+        """All audio streams in the file's order."""
+        both = (*self.heard, *self.unheard)
+        return tuple(sorted(both, key=lambda stream: stream.index))
+
+
 @contextmanager
 def open_audio(path: bytes) -> Iterator[tuple[InputContainer, AudioStream]]:
-    """Open `path` and its first audio stream (cover art and other streams are passed over).
+    """Open `path` and the first of its audio streams (cover art and the like are passed over).
+
+    Raises:
+        DecodeError: EMPTY, UNREADABLE, UNSUPPORTED, NO_AUDIO or MEMORY.
+    """
+    with open_part(path) as part:
+        yield part.container, part.heard[0]
+
+
+@contextmanager
+def open_part(path: bytes, span: Span | None = None) -> Iterator[OpenedPart]:
+    """Open `path`, or what `span` makes of it, with all its audio streams.
 
     Raises:
         DecodeError: EMPTY, UNREADABLE, UNSUPPORTED, NO_AUDIO or MEMORY.
     """
     check_is_sound_file(path)
-    try:
-        # "file:" keeps a name such as "http:x.wav" or "concat:a|b" from being read as an address.
-        # Undecodable bytes in tags come back as lone surrogates; audio.metadata mends them.
-        container = av.open(
-            "file:" + os.fsdecode(path),
-            mode="r",
-            container_options=dict(_OPTIONS),
-            **_UNDECODABLE,
-        )
-    except (av.error.FFmpegError, OSError, MemoryError) as error:
-        raise opening_error(error, path=path) from error
-    with container:
-        if not container.streams.audio:
-            raise DecodeError("holds no audio stream", code=DecodeCode.NO_AUDIO, path=path)
-        stream = container.streams.audio[0]
-        if stream.codec_context is None:
-            raise DecodeError("no decoder for its codec", code=DecodeCode.UNSUPPORTED, path=path)
-        rate, channels = stream.codec_context.sample_rate, stream.codec_context.layout.nb_channels
-        if not (MIN_RATE <= rate <= MAX_RATE and 1 <= channels <= MAX_CHANNELS):
-            reason = f"impossible: {channels} channels at {rate} Hz" if rate else _NO_SOUND_FILE
-            raise DecodeError(reason, code=DecodeCode.UNSUPPORTED, path=path)
-        # Threads of FFmpeg would each take a stack out of the worker's memory limit, and the
-        # cores are already taken: one worker a core.
-        stream.codec_context.thread_count = 1
-        yield container, stream
+    with ExitStack() as stack:
+        try:
+            # "file:" keeps a name such as "http:x.wav" or "concat:a|b" from being read as an
+            # address. Undecodable bytes in tags come back as lone surrogates; audio.metadata mends
+            # them.
+            source = (
+                "file:" + os.fsdecode(path)
+                if span is None
+                else stack.enter_context(closing(SpanFile(path, span)))
+            )
+            container = av.open(
+                source,
+                mode="r",
+                container_options=dict(_OPTIONS),
+                buffer_size=BUFFER_BYTES,
+                **_UNDECODABLE,
+            )
+        except (av.error.FFmpegError, OSError, MemoryError) as error:
+            raise opening_error(error, path=path) from error
+        stack.enter_context(container)
+        yield _sorted(container, path)
+
+
+def _sorted(container: InputContainer, path: bytes) -> OpenedPart:
+    heard: list[AudioStream] = []
+    unheard: list[AudioStream] = []
+    refused: DecodeError | None = None
+    for stream in container.streams.audio:
+        reason = _why_not(stream)
+        if reason is None and len(heard) < MAX_STREAMS:
+            # Threads of FFmpeg would each take a stack out of the worker's memory limit, and the
+            # cores are already taken: one worker a core.
+            stream.codec_context.thread_count = 1
+            heard.append(stream)
+        else:
+            unheard.append(stream)
+            if reason is not None and refused is None:
+                refused = DecodeError(reason, code=DecodeCode.UNSUPPORTED, path=path)
+    if not heard:
+        nothing = DecodeError("holds no audio stream", code=DecodeCode.NO_AUDIO, path=path)
+        raise refused or nothing
+    return OpenedPart(container, tuple(heard), tuple(unheard))
+
+
+def has_decoder(stream: AudioStream) -> bool:
+    """Whether FFmpeg knows the stream's codec; its `codec_context` is None otherwise."""
+    return stream.codec_context is not None
+
+
+def _why_not(stream: AudioStream) -> str | None:
+    if not has_decoder(stream):
+        return "no decoder for its codec"
+    rate, channels = stream.codec_context.sample_rate, stream.codec_context.layout.nb_channels
+    if MIN_RATE <= rate <= MAX_RATE and 1 <= channels <= MAX_CHANNELS:
+        return None
+    return f"impossible: {channels} channels at {rate} Hz" if rate else _NO_SOUND_FILE
 
 
 def check_is_sound_file(path: bytes) -> os.stat_result:
@@ -160,8 +219,10 @@ def stream_format(container: InputContainer, stream: AudioStream) -> StreamForma
     )
 
 
-def packets(container: InputContainer, stream: AudioStream) -> Iterator[Packet[AudioStream]]:
-    """The stream's packets, none of them empty (an empty one would flush a decoder).
+def packets(
+    path: bytes, container: InputContainer, *streams: AudioStream
+) -> Iterator[Packet[AudioStream]]:
+    """The streams' packets, none of them empty (an empty one would flush a decoder).
 
     A container that breaks off ends the packets as the file's end would: what came before is
     sound. Only a read error of the operating system is passed on.
@@ -169,8 +230,7 @@ def packets(container: InputContainer, stream: AudioStream) -> Iterator[Packet[A
     Raises:
         DecodeError: UNREADABLE or MEMORY.
     """
-    path = os.fsencode(container.name.removeprefix("file:"))
-    source = container.demux(stream)
+    source = cast("Iterator[Packet[AudioStream]]", container.demux(*streams))
     while True:
         try:
             packet = next(source)

@@ -3,15 +3,16 @@
 In: a path and the sample rate wanted. Out: `Decoding`, an iterator over blocks `(n,)` that holds
 about a second of sound however long the file is, and, when it is exhausted, the `AudioFacts`.
 
-Channels are averaged (as the published encoders were trained, with every channel alike), then
-resampled with soxr. Levels are left alone: no normalisation, no dither, a constant offset stays.
-Samples that are no sound (NaN, infinite, or beyond `MAX_AMPLITUDE`, as in damaged float files)
-become 0 and are counted.
+All that is heard in the file is decoded: every audio stream, side by side as more channels, and
+every part of a chained file. Channels are averaged, or the loudest is heard where they cancel
+(`audio.mixing`), then resampled with soxr. Levels are left alone: no normalisation, no dither, a
+constant offset stays. Samples of float files that are not finite become 0 and are counted.
 
 What is damaged: packets that the decoder refuses are left out and counted, as players do, since
 one flipped bit should not hide two hours of sound; a file cut short gives what is there. Where
 more than `MAX_BAD_SHARE` of the packets are refused, it is noise or the wrong decoder, and the
-file fails as DAMAGED. A file without one sample fails as NO_SAMPLES: nothing is not silence.
+file fails as DAMAGED; so does one whose samples cannot be sound. A file without one sample fails
+as NO_SAMPLES: nothing is not silence.
 
 It knows nothing of windows, tags or processes. FFmpeg can crash on hostile input: run it in
 `audiosearch.indexing.workers`.
@@ -20,27 +21,34 @@ It knows nothing of windows, tags or processes. FFmpeg can crash on hostile inpu
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from itertools import groupby
 
 import av.error
 import numpy as np
 import numpy.typing as npt
-import soxr
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
-from av.container import InputContainer
+from av.packet import Packet
 
-from audiosearch.audio.container import StreamFormat, open_audio, packets, stream_format
+from audiosearch.audio.container import OpenedPart, packets, stream_format
+from audiosearch.audio.demultiplexing import Demultiplexer
 from audiosearch.audio.facts import AudioFacts
 from audiosearch.audio.loudness import FrameFormat, LoudnessMeter
+from audiosearch.audio.mixing import Block, Levels, Mixer
+from audiosearch.audio.resampling import Resampler
+from audiosearch.audio.sound import Sound, open_sound
+from audiosearch.audio.source import Span
+from audiosearch.audio.timeline import EndTrim, lateness, without_gaps
+from audiosearch.audio.tracks import Track, side_by_side
 from audiosearch.errors import DecodeCode, DecodeError
 
 __all__ = ["AudioFacts", "Decoding"]
 
 MAX_BAD_SHARE = 0.1  # refused packets in all packets; one refused packet is always forgiven
-MAX_AMPLITUDE = 2.0**32  # integer-scaled float files stay below; float32 power spectra stay finite
-RESAMPLER_QUALITY = "HQ"  # soxr: 20 bit, band to 0.91 of Nyquist, more than any encoder hears
+MAX_BAD_SAMPLES_SHARE = 0.5  # one channel of two may hold nothing but NaN
+MAX_PEAK_DB = 60.0  # no recording comes near; integers taken for floats, and noise, go beyond
 
 Mono = npt.NDArray[np.float32]  # (n,)
 
@@ -62,7 +70,7 @@ class Decoding:
         self.sample_rate = sample_rate
         self._progress = progress
         self._facts: AudioFacts | None = None
-        self._levels = _Levels()
+        self._levels = Levels()
         self._n_packets = 0
         self._n_bad_packets = 0
         self._seconds = 0.0
@@ -84,22 +92,76 @@ class Decoding:
                 nothing (NO_SAMPLES), cannot be read (UNREADABLE) or needs too much MEMORY.
         """
         try:
-            with open_audio(self.path) as (container, stream):
-                form = stream_format(container, stream)
-                for run, frames in groupby(self._frames(container, stream), FrameFormat.of):
-                    yield from self._resampled(run, frames)
+            with open_sound(self.path) as sound:
+                spans: tuple[Span | None, ...] = sound.extent.spans or (None,)
+                for span, part in zip(spans, sound.parts(), strict=True):
+                    if isinstance(part, Span):
+                        continue  # cannot be opened, as the survey of the file has said
+                    if len(part.heard) == 1:
+                        yield from self._alone(sound, part)
+                    else:
+                        yield from self._together(part, span)
+                self._facts = self._summary(sound)
         except MemoryError as error:
             raise self._error("not enough memory to decode it", DecodeCode.MEMORY) from error
         except av.error.FFmpegError as error:  # from the filter graph: an impossible layout or rate
             raise self._error(
                 f"no filter for it: {error.strerror}", DecodeCode.UNSUPPORTED
             ) from error
-        self._facts = self._summary(form)
 
-    def _frames(self, container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
+    def _alone(self, sound: Sound, part: OpenedPart) -> Iterator[Mono]:
+        """A part with one stream, which is mixed at its own rate."""
+        stream = part.heard[0]
+        frames = self._frames(stream, packets(self.path, part.container, stream))
+        trim = EndTrim.of(part, stream, sound.extent.n_samples)
+        for run, of_run in groupby(frames, FrameFormat.of):
+            mixer = Mixer(run.sample_rate)
+            resampler = Resampler(run.sample_rate, self.sample_rate)
+            for block in trim.cut(self._blocks(run, of_run, stream), rate=run.sample_rate):
+                self._seconds += len(block) / run.sample_rate
+                mono = resampler.feed(mixer.mono(block))
+                if len(mono):
+                    yield mono
+            rest = resampler.end()
+            if len(rest):
+                yield rest
+
+    def _together(self, part: OpenedPart, span: Span | None) -> Iterator[Mono]:
+        """A part with several streams, which are mixed at the rate wanted."""
+        mixer = Mixer(self.sample_rate)
+        with ExitStack() as stack:
+            streams = Demultiplexer(self.path, part, span, stack=stack)
+            tracks = [
+                Track(
+                    channels=stream.codec_context.layout.nb_channels,
+                    late=round(late_s * self.sample_rate),
+                    blocks=self._track(part, stream, streams.packets(stream)),
+                )
+                for stream, late_s in zip(part.heard, lateness(part.heard), strict=True)
+            ]
+            for block in side_by_side(tracks, sample_rate=self.sample_rate):
+                self._seconds += len(block) / self.sample_rate
+                yield mixer.mono(block.astype(np.float64))
+
+    def _track(
+        self, part: OpenedPart, stream: AudioStream, source: Iterable[Packet[AudioStream]]
+    ) -> Iterator[npt.NDArray[np.float32]]:
+        """A stream as blocks (n, channels) at the rate wanted."""
+        channels = stream.codec_context.layout.nb_channels
+        frames = without_gaps(self._frames(stream, source))
+        trim = EndTrim.of(part, stream, None)
+        for run, of_run in groupby(frames, FrameFormat.of):
+            resampler = Resampler(run.sample_rate, self.sample_rate, channels=channels)
+            for block in trim.cut(self._blocks(run, of_run, stream), rate=run.sample_rate):
+                yield _columns(resampler.feed(_first_form(block, channels)), channels)
+            yield _columns(resampler.end(), channels)
+
+    def _frames(
+        self, stream: AudioStream, source: Iterable[Packet[AudioStream]]
+    ) -> Iterator[AudioFrame]:
         """Decoded frames with something in them; refused packets are counted, not fatal."""
         decoder = stream.codec_context
-        for packet in packets(container, stream):
+        for packet in source:
             self._progress()
             self._n_packets += 1
             try:
@@ -121,85 +183,88 @@ class Decoding:
             return
         yield from (frame for frame in rest if frame.samples)
 
-    def _resampled(self, run: FrameFormat, frames: Iterator[AudioFrame]) -> Iterator[Mono]:
-        """One run of frames of the same format, as mono blocks at the rate wanted."""
+    def _blocks(
+        self, run: FrameFormat, frames: Iterable[AudioFrame], stream: AudioStream
+    ) -> Iterator[Block]:
+        """One run of frames of the same format as clean blocks (n, channels), measured."""
         self._first = self._first or run
         meter = LoudnessMeter(run)
-        resample = _Resampler(run.sample_rate, self.sample_rate)
         for block in meter.blocks(frames):
-            self._seconds += len(block) / run.sample_rate
-            mono = resample.feed(self._levels.mono(block))
-            if len(mono):
-                yield mono
-        rest = resample.end()
-        if len(rest):
-            yield rest
+            clean = self._levels.clean(block)
+            self._check_is_sound(stream)
+            yield clean
         self._loudness.append(meter.integrated_lufs())
 
-    def _summary(self, form: StreamFormat) -> AudioFacts:
+    def _check_is_sound(self, stream: AudioStream) -> None:
+        if self._levels.n_bad and _holds_integers(stream):
+            reason = "it decodes to what is no number, which integers cannot be"
+            raise self._error(reason, DecodeCode.DAMAGED)
+        peak = self._levels.peak
+        if peak >= 10 ** (MAX_PEAK_DB / 20):
+            reason = f"a peak of {20 * math.log10(peak):+.0f} dBFS: these samples cannot be sound"
+            raise self._error(reason, DecodeCode.DAMAGED)
+
+    def _summary(self, sound: Sound) -> AudioFacts:
         refused, total = self._n_bad_packets, self._n_packets
+        levels = self._levels
         if refused > max(1.0, MAX_BAD_SHARE * total) or (refused and self._first is None):
             reason = f"the decoder refuses {refused} of {total} packets"
             raise self._error(reason, DecodeCode.DAMAGED)
         if self._first is None:
             raise self._error("no sample of sound in it", DecodeCode.NO_SAMPLES)
-        # Several runs (chained Ogg of unlike parts) or a poisoned filter have no loudness as one.
-        measured = len(self._loudness) == 1 and self._levels.n_bad == 0
-        peak = self._levels.peak
+        if levels.n_bad > MAX_BAD_SAMPLES_SHARE * levels.n_samples:
+            reason = f"{levels.n_bad} of {levels.n_samples} samples are no numbers"
+            raise self._error(reason, DecodeCode.DAMAGED)
+        streams = sound.first.heard
+        form = stream_format(sound.first.container, streams[0])
+        # Several runs (streams, parts of a chained file) or a poisoned filter have no loudness as
+        # one.
+        measured = len(self._loudness) == 1 and levels.n_bad == 0
         return AudioFacts(
             duration_s=self._seconds,
             sample_rate=self._first.sample_rate,
-            channels=self._first.channels,
+            channels=self._first.channels
+            if len(streams) == 1
+            else sum(stream.codec_context.layout.nb_channels for stream in streams),
             bit_depth=form.bit_depth,
             codec=form.codec,
             container=form.container,
-            peak_db=20 * math.log10(peak) if peak > 0 else None,
+            peak_db=20 * math.log10(levels.peak) if levels.peak > 0 else None,
             loudness_lufs=self._loudness[0] if measured else None,
             bad_packets=refused,
-            bad_samples=self._levels.n_bad,
+            bad_samples=levels.n_bad,
+            remark=_remark(refused, total, levels.n_bad),
         )
 
     def _error(self, reason: str, code: DecodeCode) -> DecodeError:
         return DecodeError(reason, code=code, path=self.path)
 
 
-class _Levels:
-    """Mixes blocks to mono, keeping count of the peak and of samples that are no sound."""
-
-    def __init__(self) -> None:
-        self.peak = 0.0
-        self.n_bad = 0
-
-    def mono(self, block: npt.NDArray[np.float64]) -> Mono:
-        """The mean over the channels of `block` (n, channels), clean."""
-        # NaN compares false, so `not <=` finds NaN, infinities and absurd values alike.
-        peak = max(float(block.max()), -float(block.min()))
-        if not peak <= MAX_AMPLITUDE:
-            bad = ~(np.abs(block) <= MAX_AMPLITUDE)
-            self.n_bad += int(np.count_nonzero(bad))
-            block = np.where(bad, 0.0, block)
-            peak = float(np.abs(block).max())
-        self.peak = max(self.peak, peak)
-        channels = block.shape[1]
-        mixed = block[:, 0] if channels == 1 else block @ np.full(channels, 1 / channels)
-        return mixed.astype(np.float32)
+def _remark(n_refused: int, n_packets: int, n_bad: int) -> str | None:
+    said = []
+    if n_refused:
+        said.append(f"{n_refused} of its {n_packets} packets are damaged and left out")
+    if n_bad:
+        said.append(f"{n_bad} of its samples are no numbers and are heard as silence")
+    return "; ".join(said) or None
 
 
-class _Resampler:
-    """soxr as a stream; passes the sound through where the rate is right already."""
+def _holds_integers(stream: AudioStream) -> bool:
+    """Whether by its header the stream holds integers, so that NaN means a wrong reading of it."""
+    codec = stream.codec_context.codec
+    name = codec.canonical_name
+    if name.startswith("pcm_f"):
+        return name.startswith(("pcm_f16", "pcm_f24"))  # read so where a header says integers
+    return codec.lossless and not codec.lossy and name != "wavpack"
 
-    def __init__(self, rate_in: int, rate_out: int) -> None:
-        self._stream = (
-            None
-            if rate_in == rate_out
-            else soxr.ResampleStream(rate_in, rate_out, 1, "float32", RESAMPLER_QUALITY)
-        )
 
-    def feed(self, samples: Mono) -> Mono:
-        """What is ready after `samples` (n,)."""
-        return samples if self._stream is None else self._stream.resample_chunk(samples)
+def _first_form(block: Block, channels: int) -> npt.NDArray[np.float32]:
+    """`block` with as many channels as its stream began with, in the resampler's form."""
+    if block.shape[1] != channels:
+        block = np.repeat(block.mean(axis=1, keepdims=True), channels, axis=1)
+    narrow = np.ascontiguousarray(block, np.float32)
+    return narrow[:, 0] if channels == 1 else narrow
 
-    def end(self) -> Mono:
-        """What is still inside."""
-        nothing = np.empty(0, np.float32)
-        return nothing if self._stream is None else self._stream.resample_chunk(nothing, last=True)
+
+def _columns(samples: npt.NDArray[np.float32], channels: int) -> npt.NDArray[np.float32]:
+    return samples.reshape(-1, channels)

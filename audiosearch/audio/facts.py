@@ -34,4 +34,5 @@ class AudioFacts:
     peak_db: float | None  # sample peak over all channels in dBFS; None = digital silence
     loudness_lufs: float | None  # EBU R128 integrated; None = too short, too quiet or not one run
     bad_packets: int = 0  # refused by the decoder and left out
-    bad_samples: int = 0  # not finite or absurd, and set to 0
+    bad_samples: int = 0  # not finite, and set to 0
+    remark: str | None = None  # what of the file could not be decoded

@@ -1,10 +1,12 @@
 """Identity of a sound: a hash of its compressed audio, which tags, names and places do not touch.
 
-In: a path. Out: a `Fingerprint`. Nothing is decoded, so it costs one read of the file. Hashed
-are the codec, sample rate and channels, then the bytes of the first audio stream's packets, one
-after the other: never container headers, tags, Vorbis comments or pictures, and never where one
-packet ends and the next begins. Tags appended behind raw streams (ID3v1, APEv2), which some
-demuxers hand out as if they were sound, are cut off.
+In: a path. Out: a `Survey`: the `Fingerprint`, and a remark where header and file disagree on how
+much sound there is. Nothing is decoded, so it costs one read of the file. Hashed are the codec,
+sample rate and channels, then the bytes of the audio stream's packets, one after the other: never
+container headers, tags, Vorbis comments or pictures, and never where one packet ends and the next
+begins. Tags appended behind raw streams (ID3v1, APEv2), which some demuxers hand out as if they
+were sound, are cut off. A file with several audio streams, or of several parts, is the hash of
+their hashes, each made as if it were alone.
 
 Two encodings of the same music are two sounds here; likeness is a matter for embeddings.
 """
@@ -14,15 +16,21 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from av.audio.stream import AudioStream
-from av.container import InputContainer
+from av.packet import Packet
 
-from audiosearch.audio.container import open_audio, packets, stream_format
+from audiosearch.audio.container import OpenedPart, has_decoder, packets, stream_format
+from audiosearch.audio.extent import disagreement
 from audiosearch.audio.facts import Fingerprint
+from audiosearch.audio.headers.durations import MAY_BE_LONGER, cut_off, declared_seconds
+from audiosearch.audio.sound import Sound, open_sound
+from audiosearch.audio.source import BUFFER_BYTES, Span, SpanFile
 
-__all__ = ["HASH_BYTES", "Fingerprint", "fingerprint", "fingerprint_of"]
+__all__ = ["HASH_BYTES", "Fingerprint", "Survey", "fingerprint", "survey_of"]
 
 HASH_BYTES = 32
 # Changing what is hashed makes every library encode everything again: change this with it.
@@ -41,42 +49,176 @@ def _no_progress() -> None:
     """Nobody wants to know."""
 
 
+@dataclass(frozen=True)
+class Survey:
+    """What reading a file through without decoding tells."""
+
+    fingerprint: Fingerprint
+    remark: str | None  # header and file disagree, or some of it cannot be heard
+
+
 def fingerprint(path: bytes, *, progress: Callable[[], None] = _no_progress) -> Fingerprint:
     """Hash the audio packets of the file at `path`; `progress` is called for each.
 
     Raises:
         DecodeError: the file cannot be opened or read, or holds no audio.
     """
-    with open_audio(path) as (container, stream):
-        return fingerprint_of(path, container, stream, progress=progress)
+    with open_sound(path) as sound:
+        return survey_of(sound, progress=progress).fingerprint
 
 
-def fingerprint_of(
-    path: bytes,
-    container: InputContainer,
-    stream: AudioStream,
-    *,
-    progress: Callable[[], None] = _no_progress,
-) -> Fingerprint:
-    """As `fingerprint`, of a file just opened; all its packets are used up."""
-    form = stream_format(container, stream)
-    end = _end_of_sound(path) if form.container in _RAW_CONTAINERS else None
-    # SHA-256 for its speed: processors have instructions for it, which BLAKE2 lacks.
-    digest = hashlib.sha256(f"{_SCHEME} {form.codec} {form.sample_rate} {form.channels}\n".encode())
-    for packet in packets(container, stream):
-        progress()
-        if end is None or packet.pos is None or packet.pos + packet.size <= end:
-            digest.update(packet)
-        else:
-            digest.update(memoryview(packet)[: max(0, end - packet.pos)])
-    return Fingerprint(
-        audio_hash=digest.digest(),
-        codec=form.codec,
-        container=form.container,
-        sample_rate=form.sample_rate,
-        channels=form.channels,
-        bit_depth=form.bit_depth,
+def survey_of(sound: Sound, *, progress: Callable[[], None] = _no_progress) -> Survey:
+    """Read a file just opened through; all its packets are used up.
+
+    Raises:
+        DecodeError: it cannot be read.
+    """
+    forms = [stream_format(sound.first.container, stream) for stream in sound.first.heard]
+    hashes: list[bytes] = []
+    remarks: list[str] = [sound.extent.note] if sound.extent.note else []
+    n_refused = 0
+    for part in sound.parts():
+        if isinstance(part, Span):
+            n_refused += 1
+            hashes.append(_hash_of_bytes(sound.path, part, progress=progress))
+            continue
+        readings = _read(sound.path, part, progress=progress)
+        hashes += [reading.digest.digest() for reading in readings]
+        if part.unheard:
+            remarks.append(
+                f"{len(part.unheard)} of its {len(part.streams)} audio streams cannot be heard"
+            )
+        if sound.n_parts == 1:
+            remarks += filter(None, [_disagreement(sound, part, readings)])
+    if n_refused:
+        remarks.append(f"{n_refused} of its {sound.n_parts} parts cannot be read")
+    return Survey(
+        Fingerprint(
+            audio_hash=hashes[0] if len(hashes) == 1 else _hash_of_several(hashes),
+            codec=forms[0].codec,
+            container=forms[0].container,
+            sample_rate=forms[0].sample_rate,
+            channels=sum(form.channels for form in forms),
+            bit_depth=forms[0].bit_depth,
+        ),
+        remark="; ".join(remarks) or None,
     )
+
+
+@dataclass
+class _Reading:
+    """One stream as its packets come: the hash so far, and times in units of its time base."""
+
+    stream: AudioStream
+    digest: hashlib._Hash
+    counted: int = 0
+    first: int | None = None
+    last_end: int | None = None
+    all_counted: bool = True
+
+    def add(self, packet: Packet[AudioStream]) -> None:
+        """Count a packet's time."""
+        duration, start = packet.duration or 0, packet.pts
+        self.counted += duration
+        self.all_counted = self.all_counted and duration > 0
+        if start is not None:
+            self.first = start if self.first is None else min(self.first, start)
+            end = start + duration
+            self.last_end = end if self.last_end is None else max(self.last_end, end)
+
+    def seconds(self) -> float | None:
+        """How much sound its packets hold; None where they do not say."""
+        if self.stream.time_base is None:
+            return None
+        if self.all_counted:
+            return float(self.counted * self.stream.time_base)
+        if self.first is None or self.last_end is None or self.last_end <= self.first:
+            return None
+        return float((self.last_end - self.first) * self.stream.time_base)
+
+    def end_s(self) -> float:
+        """When its last packet ends, by the container's clock."""
+        if self.last_end is None or self.stream.time_base is None:
+            return 0.0
+        return float(self.last_end * self.stream.time_base)
+
+
+def _read(path: bytes, part: OpenedPart, *, progress: Callable[[], None]) -> list[_Reading]:
+    """All packets of a part's audio streams, hashed and counted."""
+    kind = part.container.format.name.partition(",")[0]
+    end = _end_of_sound(path) if kind in _RAW_CONTAINERS else None
+    readings = {
+        stream.index: _Reading(stream, _fresh_digest(part, stream)) for stream in part.streams
+    }
+    for packet in packets(path, part.container, *part.streams):
+        progress()
+        reading = readings[packet.stream_index]
+        reading.add(packet)
+        if end is None or packet.pos is None or packet.pos + packet.size <= end:
+            reading.digest.update(packet)
+        else:
+            reading.digest.update(memoryview(packet)[: max(0, end - packet.pos)])
+    return list(readings.values())
+
+
+def _fresh_digest(part: OpenedPart, stream: AudioStream) -> hashlib._Hash:
+    # SHA-256 for its speed: processors have instructions for it, which BLAKE2 lacks.
+    if not has_decoder(stream):
+        return hashlib.sha256(f"{_SCHEME} undecodable\n".encode())
+    form = stream_format(part.container, stream)
+    digest = hashlib.sha256(f"{_SCHEME} {form.codec} {form.sample_rate} {form.channels}\n".encode())
+    if gain := opus_gain(stream):
+        digest.update(f"gain {gain}\n".encode())
+    return digest
+
+
+def opus_gain(stream: AudioStream) -> int:
+    """What an Opus stream is to be amplified by, in 1/256 dB, by its header; 0 for other codecs."""
+    head = bytes(stream.codec_context.extradata or b"")
+    if not head.startswith(b"OpusHead") or len(head) < 18:
+        return 0
+    return int.from_bytes(head[16:18], "little", signed=True)
+
+
+def _hash_of_several(hashes: list[bytes]) -> bytes:
+    return hashlib.sha256(f"{_SCHEME} {len(hashes)}\n".encode() + b"".join(hashes)).digest()
+
+
+def _hash_of_bytes(path: bytes, span: Span, *, progress: Callable[[], None]) -> bytes:
+    """Of a part that cannot be opened, so that two files that differ in it stay two."""
+    digest = hashlib.sha256(f"{_SCHEME} unread\n".encode())
+    with closing(SpanFile(path, span)) as file:
+        while piece := file.read(BUFFER_BYTES):
+            progress()
+            digest.update(piece)
+    return digest.digest()
+
+
+def _disagreement(sound: Sound, part: OpenedPart, readings: list[_Reading]) -> str | None:
+    """What header and file do not agree on."""
+    extent = sound.extent
+    if extent.declared_s is not None and extent.present_s is not None:
+        return disagreement(extent.declared_s, extent.present_s, by_bytes=True)
+    kind = part.container.format.name.partition(",")[0]
+    if kind == "avi":
+        return cut_off(sound.path)
+    of_container = kind == "matroska"
+    heard = {stream.index for stream in part.heard}
+    start_s = max(0, part.container.start_time or 0) / 1_000_000
+    last_s = max(reading.end_s() for reading in readings) - start_s
+    for reading in readings:
+        if reading.stream.index not in heard:
+            continue
+        declared_s = declared_seconds(sound.path, part.container, reading.stream)
+        present_s = last_s if of_container else reading.seconds()
+        if declared_s is None or present_s is None:
+            continue
+        if present_s > declared_s and kind in MAY_BE_LONGER:
+            continue
+        found = disagreement(declared_s, present_s, by_bytes=False)
+        if found is not None:
+            return found
+    return None
 
 
 def _end_of_sound(path: bytes) -> int:

@@ -66,6 +66,7 @@ def _row(report: IndexReport) -> dict[str, object]:
         "recognised": report.n_recognised,
         "missing": report.n_missing,
         "failed": report.n_failed,
+        "remarked": report.n_remarked,
         "windows_encoded": report.n_windows,
         "windows_captioned": report.n_captioned,
         "sound_s": report.sound_s,
@@ -105,6 +106,8 @@ def _summary(report: IndexReport) -> list[str]:
         lines.append(
             f"{report.n_failed} could not be read: `audiosearch failed` tells which and why"
         )
+    if report.n_remarked:
+        lines.append(_remarked(report.n_remarked))
     for held in report.held:
         lines.append(
             f"{shown_path(held.path)}: {held.n_lost} of {counted(held.n_known, 'file')} gone;"
@@ -137,3 +140,12 @@ def _counted(n: int, what: str) -> str:
 
 def _most_first(endings: Mapping[str, int]) -> list[tuple[str, int]]:
     return sorted(endings.items(), key=lambda each: (-each[1], each[0]))
+
+
+def _remarked(n_files: int) -> str:
+    if n_files == 1:
+        return "1 file holds less or more sound than its header says: `audiosearch failed` names it"
+    return (
+        f"{n_files} files hold less or more sound than their headers say:"
+        " `audiosearch failed` names them"
+    )

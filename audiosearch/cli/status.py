@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from audiosearch.cli.options import OutputForm, json_option, library_options, output_options
@@ -11,6 +13,7 @@ from audiosearch.config import Config
 from audiosearch.indexing.watch_state import nudge
 from audiosearch.library import Status, open_library
 from audiosearch.library.watching import running_daemon
+from audiosearch.store.queries.failed import RemarkedFile
 from audiosearch.wording import counted
 
 _REMEDIES = {
@@ -25,7 +28,10 @@ _REMEDIES = {
     "memory": "decoding it took too much memory (index.worker_memory_mb)",
     "encoding": "the model cannot take it: its samples are not those of a sound",
     "crashed": "it crashes the decoder: convert it to another format",
+    "program": "an error of audiosearch or of a library it uses, not of the file: update them,"
+    " then audiosearch failed --retry",
 }
+_REMARK_REMEDY = "what is there was heard; if more is expected, copy it again"
 
 
 @click.command()
@@ -106,10 +112,12 @@ def _lines(told: Status) -> list[tuple[str, str]]:
 def failed(retry: bool, form: OutputForm, config: Config, quiet: bool) -> None:
     """List the files that could not be read, with the reason and what to do.
 
-    A file that failed is not tried again until it changes.
+    A file that failed is not tried again until it changes. Below them come the files that were
+    heard, but whose headers and sound disagree, or that are damaged in part (code "remark" in
+    JSON); --paths and --print0 leave these out.
     """
     with open_library(config, writable=retry) as library:
-        files = library.failed()
+        files, remarked = library.failed(), library.remarked()
         if retry:
             n_files = library.retry_failed()
             nudge(config.data_dir)
@@ -134,3 +142,21 @@ def failed(retry: bool, form: OutputForm, config: Config, quiet: bool) -> None:
             click.echo(f"{shown_path(file.full_path)}: {file.error_text}")
             if file.error_code in _REMEDIES:
                 click.echo(click.style(f"    {_REMEDIES[file.error_code]}", dim=True))
+    _print_remarked(remarked, form)
+
+
+def _print_remarked(files: Sequence[RemarkedFile], form: OutputForm) -> None:
+    if files and not form.json:
+        click.echo(click.style("Heard all the same:", bold=True))
+    for file in files:
+        if form.json:
+            print_json(
+                {
+                    **path_fields(file.full_path),
+                    "code": "remark",
+                    "reason": file.remark,
+                    "remedy": _REMARK_REMEDY,
+                }
+            )
+        else:
+            click.echo(f"{shown_path(file.full_path)}: {file.remark}")

@@ -50,6 +50,7 @@ class Tally:
     n_encoded: int = 0
     n_failed: int = 0
     n_vanished: int = 0
+    n_remarked: int = 0
     n_windows: int = 0
     sound_s: float = 0.0
     unsettled: list[bytes] = field(default_factory=list)  # absolute paths
@@ -164,7 +165,11 @@ class Committer:
         taken_up = {item.file.file_id: _id(ids, item) for item in items}
         begun = growth.remember_former(session, taken_up)
         files.set_recording(
-            session, [_read_file(item.file, item.opened, _id(ids, item)) for item in items]
+            session,
+            [
+                _read_file(item.file, item.opened, _id(ids, item), item.opened.remark)
+                for item in items
+            ],
         )
         encodings.drop_begun(session, begun, bundle_id=self._bundle_id)
         file_texts.set_texts(session, [_texts(item) for item in items])
@@ -223,7 +228,8 @@ class Committer:
             complete.append(
                 encodings.CompleteRecording(under_way.recording_id, item.n_windows, facts)
             )
-            read.append(_read_file(item.file, under_way.opened, under_way.recording_id))
+            remark = _joined(under_way.opened.remark, item.facts.remark)
+            read.append(_read_file(item.file, under_way.opened, under_way.recording_id, remark))
             audio_hash = under_way.opened.fingerprint.audio_hash
             free.append(audio_hash)
             known += self._twins.pop(audio_hash, [])
@@ -254,7 +260,11 @@ class Committer:
                 self._again.append(item.file)
         ids = recordings.ensure_recordings(session, [_new_recording(i.opened) for i in found])
         self._set_indexed(
-            session, [_read_file(item.file, item.opened, _id(ids, item)) for item in found]
+            session,
+            [
+                _read_file(item.file, item.opened, _id(ids, item), item.opened.remark)
+                for item in found
+            ],
         )
         file_texts.set_texts(session, [_texts(item) for item in found])
         self.tally.n_recognised += len(found)
@@ -265,6 +275,7 @@ class Committer:
         files.set_indexed(session, read)
         encodings.drop_begun(session, begun, bundle_id=self._bundle_id)
         growth.drop_outgrown(session, [each.file_id for each in read], bundle_id=self._bundle_id)
+        self.tally.n_remarked += sum(each.remark is not None for each in read)
 
     def _fail(self, session: Session, item: Failed) -> list[bytes]:
         file = item.file
@@ -319,11 +330,18 @@ def _new_recording(opened: OpenedSound) -> recordings.NewRecording:
     )
 
 
-def _read_file(file: PendingFile, opened: OpenedSound, recording_id: int) -> ReadFile:
+def _joined(*remarks: str | None) -> str | None:
+    return "; ".join(filter(None, remarks)) or None
+
+
+def _read_file(
+    file: PendingFile, opened: OpenedSound, recording_id: int, remark: str | None
+) -> ReadFile:
     return ReadFile(
         file_id=file.file_id,
         recording_id=recording_id,
         size=opened.size,
         mtime_ns=opened.mtime_ns,
         ctime_ns=opened.ctime_ns,
+        remark=remark,
     )

@@ -44,6 +44,8 @@ class OpenedSound(Protocol):
     @property
     def metadata(self) -> Mapping[str, Sequence[str]]: ...  # noqa: D102
     @property
+    def remark(self) -> str | None: ...  # noqa: D102
+    @property
     def size(self) -> int: ...  # noqa: D102
     @property
     def mtime_ns(self) -> int: ...  # noqa: D102
@@ -63,6 +65,8 @@ class DecodedFacts(Protocol):
     def peak_db(self) -> float | None: ...  # noqa: D102
     @property
     def loudness_lufs(self) -> float | None: ...  # noqa: D102
+    @property
+    def remark(self) -> str | None: ...  # noqa: D102
 
 
 class SoundReader(Protocol):
@@ -222,6 +226,8 @@ class IndexReport:
         unsettled: absolute paths of files that were being written to, and so left for later.
         recent: absolute paths of files that were to be read and had just been written to.
         passed_over: what was seen in the folders and not listened to.
+        n_remarked: files read in this run of which there is something to be said, such as that
+            header and file disagree on how much sound there is.
     """
 
     n_files: int
@@ -245,3 +251,4 @@ class IndexReport:
     unsettled: tuple[bytes, ...] = ()
     recent: tuple[bytes, ...] = ()
     passed_over: PassedOver = NOTHING
+    n_remarked: int = 0

@@ -49,4 +49,5 @@ def make_report(
         unsettled=unsettled,
         recent=tuple(path for scan in scans for path in scan.recent),
         passed_over=add_up(scan.passed_over for scan in scans),
+        n_remarked=tally.n_remarked,
     )

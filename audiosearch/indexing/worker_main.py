@@ -21,15 +21,18 @@ from typing import BinaryIO
 
 import av.logging
 
-from audiosearch.audio.container import check_is_sound_file, open_audio
+from audiosearch.audio.container import check_is_sound_file
 from audiosearch.audio.decode import Decoding
-from audiosearch.audio.fingerprint import fingerprint_of
+from audiosearch.audio.fingerprint import survey_of
 from audiosearch.audio.metadata import metadata_of
-from audiosearch.errors import DecodeCode, DecodeError
+from audiosearch.audio.sound import open_sound
+from audiosearch.errors import DecodeCode, DecodeError, DecoderBroken
+from audiosearch.indexing.worker_check import check_decoder
 from audiosearch.indexing.worker_protocol import (
     BrokenConversation,
     Kind,
     OpenedFile,
+    pack_broken,
     pack_error,
     pack_facts,
     pack_opened,
@@ -85,6 +88,8 @@ def serve(requests: BinaryIO, answers: BinaryIO, pulse: _Pulse) -> None:
                 raise BrokenConversation(f"{request.kind.name} was not to be asked now")
         except DecodeError as error:
             send(answers, Kind.ERROR, pack_error(error))
+        except DecoderBroken as error:
+            send(answers, Kind.BROKEN, pack_broken(error.reason))
 
 
 class _Reading:
@@ -99,16 +104,17 @@ class _Reading:
         """Read it through: identity and texts."""
         path = self._path
         try:
-            with open_audio(path) as (container, stream):
-                texts = metadata_of(path, container, stream)
-                expected_s = None if container.duration is None else container.duration / 1e6
-                identity = fingerprint_of(path, container, stream, progress=pulse)
+            with open_sound(path) as sound:
+                texts = metadata_of(path, sound.first.container, sound.first.heard[0])
+                expected_s = sound.expected_s
+                survey = survey_of(sound, progress=pulse)
         except Exception as error:
             raise self._reason(error) from error
         self._check_unchanged()
         return OpenedFile(
-            fingerprint=identity,
+            fingerprint=survey.fingerprint,
             metadata=texts,
+            remark=survey.remark,
             size=self._stat.st_size,
             mtime_ns=self._stat.st_mtime_ns,
             ctime_ns=self._stat.st_ctime_ns,
@@ -130,14 +136,21 @@ class _Reading:
         send(answers, Kind.FACTS, pack_facts(decoding.facts))
 
     def _reason(self, error: Exception) -> DecodeError:
-        """Why this file failed; that it changed meanwhile explains any other failure."""
+        """Why this file failed; that it changed meanwhile explains any other failure.
+
+        Raises:
+            DecoderBroken: it is not the file that is at fault.
+        """
         self._check_unchanged()
         if isinstance(error, DecodeError):
             return error
         if isinstance(error, MemoryError):
             return DecodeError("not enough memory", code=DecodeCode.MEMORY, path=self._path)
-        reason = f"the decoder failed: {type(error).__name__}: {error}"
-        return DecodeError(reason, code=DecodeCode.CRASHED, path=self._path)
+        reason = f"{type(error).__name__}: {error}"
+        check_decoder(reason)
+        return DecodeError(
+            f"the program failed: {reason}", code=DecodeCode.PROGRAM, path=self._path
+        )
 
     def _check_unchanged(self) -> None:
         try:

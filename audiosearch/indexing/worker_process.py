@@ -15,7 +15,7 @@ import threading
 from collections.abc import Sequence
 from typing import IO, BinaryIO
 
-from audiosearch.errors import AudiosearchError
+from audiosearch.errors import DecoderBroken
 from audiosearch.indexing.worker_protocol import BrokenConversation, Message, receive
 
 if sys.platform == "linux":
@@ -66,7 +66,7 @@ class WorkerProcess:
         """Wait until it has imported what it needs.
 
         Raises:
-            AudiosearchError: it ended before that.
+            DecoderBroken: it ended before that.
         """
         if self._ready:
             return
@@ -77,7 +77,7 @@ class WorkerProcess:
             self.end()
             why = f"it was not ready within {START_S:.0f} s" if self.stalled else "it ended at once"
             last = said.decode("utf-8", "replace").strip().splitlines()[-1:]
-            raise AudiosearchError(
+            raise DecoderBroken(
                 f"no decoding process can be started: {last[0] if last else why}"
             ) from None
         self._ready = True

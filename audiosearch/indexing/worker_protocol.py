@@ -5,7 +5,9 @@ raw little float32 samples for BLOCK. No pickles: a decoder that hostile input h
 not be able to run anything in the main process.
 
     main    OPEN {path, sample_rate}          DECODE
-    worker  READY, then  OPENED {...}         BLOCK* FACTS {...}      or, in place of any, ERROR
+    worker  READY, then  OPENED {...}         BLOCK* FACTS {...}
+            in place of any of them: ERROR {...} for a file that cannot be read, BROKEN {reason}
+            where it is the program that is at fault
             BEAT between messages while a file is slow but moving
 """
 
@@ -40,6 +42,7 @@ class Kind(IntEnum):
     BLOCK = 19
     FACTS = 20
     ERROR = 21
+    BROKEN = 22
 
 
 class BrokenConversation(Exception):
@@ -59,7 +62,8 @@ class OpenedFile:
     """A file that was read through once, undecoded, and has not changed meanwhile."""
 
     fingerprint: Fingerprint
-    metadata: dict[str, tuple[str, ...]]  # as audio.metadata gives it
+    metadata: dict[str, tuple[str, ...]]
+    remark: str | None  # header and file disagree, or some of it cannot be heard
     size: int
     mtime_ns: int
     ctime_ns: int
@@ -162,6 +166,16 @@ def unpack_error(payload: bytes) -> DecodeError:
     """The error sent, about no file as yet."""
     content = json.loads(payload)
     return DecodeError(str(content["reason"]), code=DecodeCode(content["code"]))
+
+
+def pack_broken(reason: str) -> bytes:
+    """The payload of BROKEN."""
+    return _dump({"reason": reason})
+
+
+def unpack_broken(payload: bytes) -> str:
+    """Why nothing can be decoded."""
+    return str(json.loads(payload)["reason"])
 
 
 def unpack_block(payload: bytes) -> npt.NDArray[np.float32]:

@@ -30,7 +30,7 @@ import numpy.typing as npt
 
 from audiosearch.audio.facts import AudioFacts
 from audiosearch.config import IndexConfig
-from audiosearch.errors import AudiosearchError, DecodeCode, DecodeError
+from audiosearch.errors import AudiosearchError, DecodeCode, DecodeError, DecoderBroken
 from audiosearch.indexing.worker_process import WorkerProcess, ending
 from audiosearch.indexing.worker_protocol import (
     BrokenConversation,
@@ -40,6 +40,7 @@ from audiosearch.indexing.worker_protocol import (
     pack_open,
     send,
     unpack_block,
+    unpack_broken,
     unpack_error,
     unpack_facts,
     unpack_opened,
@@ -117,7 +118,7 @@ class Worker(AbstractContextManager["Worker"]):
         Raises:
             DecodeError: it is no readable sound file, or its decoder crashed or stalled.
             WorkerClosed: `close` was called, here or from another thread.
-            AudiosearchError: no decoding process can be started here.
+            AudiosearchError: no decoding process can be started here, or it cannot decode anything.
         """
         if not self._blocks_done:
             self._drop_child()
@@ -209,6 +210,7 @@ class Worker(AbstractContextManager["Worker"]):
 
         Raises:
             DecodeError: the process says so, or it died or was stopped over this file.
+            DecoderBroken: the process says so.
         """
         child = self._living()
         try:
@@ -226,6 +228,9 @@ class Worker(AbstractContextManager["Worker"]):
             if error.code is DecodeCode.MEMORY:
                 self._drop_child()  # what is left of its memory is in pieces
             raise self._error(error.reason, error.code)
+        if message.kind is Kind.BROKEN:
+            self._blocks_done = True
+            raise DecoderBroken(self._unpacked(unpack_broken, message))
         if message.kind not in wanted:
             raise self._nonsense(message)
         return message

@@ -32,7 +32,7 @@ from audiosearch.library.status import Status, status
 from audiosearch.search.collection import Added
 from audiosearch.store.database import open_database
 from audiosearch.store.queries import failed, recordings, roots
-from audiosearch.store.queries.failed import FailedFile
+from audiosearch.store.queries.failed import FailedFile, RemarkedFile
 from audiosearch.store.queries.places import Place
 from audiosearch.store.queries.recordings import Purged
 from audiosearch.store.queries.roots import RootSummary
@@ -119,6 +119,11 @@ class Library(Answers):
         """The files that could not be read."""
         with self.database.reading() as session:
             return failed.failed_files(session)
+
+    def remarked(self) -> list[RemarkedFile]:
+        """Files that were heard, but of whose sound there is something to be said."""
+        with self.database.reading() as session:
+            return failed.remarked_files(session)
 
     def retry_failed(self) -> int:
         """Have the next run of `index` try failed files again; returns how many."""

@@ -1,4 +1,4 @@
-"""Files that could not be read: why, and another try.
+"""Files that could not be read: why, and another try; and files heard with a remark.
 
 The caller owns the transaction.
 """
@@ -33,6 +33,20 @@ class FailedFile:
         return join(self.root_path, self.path)
 
 
+@dataclass(frozen=True)
+class RemarkedFile:
+    """A file that was heard, and what a person should know of its sound."""
+
+    root_path: bytes
+    path: bytes
+    remark: str
+
+    @property
+    def full_path(self) -> bytes:
+        """The absolute path."""
+        return join(self.root_path, self.path)
+
+
 def set_failed(session: Session, failures: Sequence[tuple[int, str, str]]) -> None:
     """Files (id, code, reason) that could not be read; not tried again until they change."""
     rows = [{"file": f, "b_code": code, "b_text": text} for f, code, text in failures]
@@ -45,6 +59,7 @@ def set_failed(session: Session, failures: Sequence[tuple[int, str, str]]) -> No
                 recording_id=None,
                 error_code=bindparam("b_code"),
                 error_text=bindparam("b_text"),
+                remark=None,
                 checked_at=time.time(),
             ),
             rows,
@@ -90,3 +105,14 @@ def failed_files(session: Session) -> list[FailedFile]:
         )
         for row in rows
     ]
+
+
+def remarked_files(session: Session) -> list[RemarkedFile]:
+    """All indexed files with a remark, by root and path."""
+    rows = session.execute(
+        select(LibraryRoot.path.label("root_path"), SoundFile.path, SoundFile.remark)
+        .join(LibraryRoot, LibraryRoot.id == SoundFile.root_id)
+        .where(SoundFile.state == FileState.INDEXED, SoundFile.remark.is_not(None))
+        .order_by(LibraryRoot.path, SoundFile.path)
+    )
+    return [RemarkedFile(row.root_path, row.path, row.remark) for row in rows]

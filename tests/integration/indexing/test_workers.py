@@ -131,7 +131,7 @@ def test_bad_files_fail_by_themselves(worker: Worker, tmp_path: Path) -> None:
     [
         ("segfault.wav", DecodeCode.CRASHED),
         ("exit.wav", DecodeCode.CRASHED),
-        ("raise.wav", DecodeCode.CRASHED),
+        ("raise.wav", DecodeCode.PROGRAM),
         ("hang.wav", DecodeCode.TIMEOUT),
         ("spin.wav", DecodeCode.TIMEOUT),
         ("eat.wav", DecodeCode.MEMORY),

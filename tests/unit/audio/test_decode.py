@@ -133,10 +133,10 @@ def test_samples_that_are_no_sound_become_silence_and_are_counted(tmp_path: Path
     sound[100:110] = np.nan
     sound[200:205] = np.inf
     sound[300] = -np.inf
-    sound[400] = 1e300
     samples, facts = decode_wav(tmp_path, wav_bytes(sound, bits=64, floating=True))
     assert np.isfinite(samples).all()
-    assert facts.bad_samples == 17
+    assert facts.bad_samples == 16
+    assert facts.remark == "16 of its samples are no numbers and are heard as silence"
     assert not samples[100:110].any()
     assert facts.peak_db == pytest.approx(-6.02, abs=0.01)
     assert facts.loudness_lufs is None  # the filter that measures it has been poisoned
@@ -225,7 +225,7 @@ def test_a_chained_file_of_unlike_parts_is_one_sound(tmp_path: Path) -> None:
     samples, facts = decode(chained)
     assert np.isfinite(samples).all()
     assert len(samples) / 16_000 == pytest.approx(facts.duration_s, abs=0.01)
-    assert facts.duration_s >= 1
+    assert facts.duration_s == 2
 
 
 def test_facts_are_asked_for_too_early(tmp_path: Path) -> None:

@@ -1,0 +1,60 @@
+"""How much sound a file's header tells of, how much is there, and how to have FFmpeg read it all.
+
+In: a path. Out: an `Extent`, most often `AS_IT_IS`; and the sentence for people where header and
+file disagree. Only containers whose sound is one range of bytes are seen to here, and chains of
+Ogg; of the others FFmpeg reads all that is there by itself.
+"""
+
+from __future__ import annotations
+
+from audiosearch.audio.headers.iff import aiff_extent, au_extent, caf_extent
+from audiosearch.audio.headers.ogg import ogg_extent
+from audiosearch.audio.headers.types import AS_IT_IS, Extent
+from audiosearch.audio.headers.wave import wave_extent
+from audiosearch.errors import DecodeCode, DecodeError
+
+__all__ = ["AS_IT_IS", "Extent", "disagreement", "extent_of"]
+
+_READERS = {
+    b"RIFF": wave_extent,
+    b"RF64": wave_extent,
+    b"BW64": wave_extent,
+    b"riff": wave_extent,
+    b"FORM": aiff_extent,
+    b"caff": caf_extent,
+    b".snd": au_extent,
+    b"OggS": ogg_extent,
+}
+_BYTES_DIFFER_S = 0.05
+# Packets of lossy codecs carry up to some thousand samples that their decoders drop.
+_PACKETS_DIFFER_S = 0.25
+_PACKETS_DIFFER_SHARE = 0.002
+
+
+def extent_of(path: bytes) -> Extent:
+    """What the header of the file at `path` says of its sound.
+
+    Raises:
+        DecodeError: UNREADABLE.
+    """
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123  (paths are bytes here)
+            reader = _READERS.get(file.read(4))
+            return AS_IT_IS if reader is None else reader(file)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise DecodeError(reason, code=DecodeCode.UNREADABLE, path=path) from error
+
+
+def disagreement(declared_s: float, present_s: float, *, by_bytes: bool) -> str | None:
+    """A clause on header and file where they differ by more than what coding explains."""
+    allowed = _BYTES_DIFFER_S
+    if not by_bytes:
+        allowed = max(_PACKETS_DIFFER_S, _PACKETS_DIFFER_SHARE * declared_s)
+    if abs(declared_s - present_s) <= allowed:
+        return None
+    return f"its header tells of {_seconds(declared_s)}, {_seconds(present_s)} are there"
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.1f} s" if value < 1e7 else "more than 100 days"

@@ -1,0 +1,200 @@
+"""WAV, RF64, BW64 and Wave64: how much sound, and samples narrower than their containers.
+
+FFmpeg takes the number of valid bits for the width of a sample. Where a sample has more bytes than
+its valid bits need (24 bits in 4 bytes), it reads noise, or takes it for the floats that Cool Edit
+once wrote under the mark of integers. The width in bytes (`nBlockAlign`) is what libsndfile goes
+by, and so does this: the field is put right before FFmpeg sees it.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+
+from audiosearch.audio.headers.chunks import (
+    Chunk,
+    ChunkForm,
+    SoundChunk,
+    chunks,
+    joined_file,
+    sound_chunk,
+)
+from audiosearch.audio.headers.types import AS_IT_IS, Extent
+from audiosearch.audio.source import Span
+
+RIFF = ChunkForm(4, struct.Struct("<I"), align=2)
+_GUID_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")
+WAVE64 = ChunkForm(16, struct.Struct("<q"), includes_head=True, align=8)
+WAVE64_MARK = b"riff" + bytes.fromhex("2e91cf11a5d628db04c10000")
+
+_PCM, _FLOAT, _EXTENSIBLE = 0x0001, 0x0003, 0xFFFE
+_BLOCK_CODECS = frozenset({0x0002, 0x0011, 0x0017, 0x0020, 0x0061, 0x0069, 0x0200})  # ADPCM
+_UNKNOWN = 0xFFFFFFFF
+# Writers to a pipe claim 2 or 4 GiB, less their headers.
+_PLACEHOLDER_SLACK = 4096
+_IGNORED_S = 0.02
+_LOOK_BYTES = 1 << 16
+_TINY_FLOAT = 1e-30
+
+
+@dataclass(frozen=True)
+class _Format:
+    """The `fmt ` chunk."""
+
+    at: int
+    tag: int
+    channels: int
+    rate: int
+    bytes_per_s: int
+    block: int  # bytes of a sample of all channels, or of a block of a codec
+    bits: int
+    valid_bits: int  # 0 where it does not say
+    subformat: int
+
+    @property
+    def codec(self) -> int:
+        """The tag, also where it is within."""
+        return self.subformat if self.tag == _EXTENSIBLE else self.tag
+
+    @property
+    def seconds_per_byte(self) -> float:
+        """Of sound."""
+        linear = self.codec in (_PCM, _FLOAT)
+        per_s = self.rate * self.block if linear else self.bytes_per_s
+        return 1 / per_s if per_s > 0 else 0.0
+
+
+def wave_extent(file: BinaryIO) -> Extent:
+    """Of a RIFF, RF64, BW64 or Wave64 file; as it is where that makes no sense to us.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    file.seek(0)
+    head = file.read(40)
+    wave64 = head.startswith(WAVE64_MARK)
+    if not wave64 and (head[:4] not in (b"RIFF", b"RF64", b"BW64") or head[8:12] != b"WAVE"):
+        return AS_IT_IS
+    form = WAVE64 if wave64 else RIFF
+    found: dict[bytes, Chunk] = {}
+    for each in chunks(file, 40 if wave64 else 12, form):
+        found.setdefault(each.name[:4], each)
+        if each.name[:4] == b"data":
+            break
+    if b"fmt " not in found or b"data" not in found:
+        return AS_IT_IS
+    described = _format(file, found[b"fmt "])
+    if described is None:
+        return AS_IT_IS
+    long = found.get(b"ds64") if head[:4] in (b"RF64", b"BW64") else None
+    data = found[b"data"]
+    claimed, size_at, width = _claim(file, data, long, wave64=wave64)
+    sound = sound_chunk(
+        file,
+        data.start,
+        max(0, claimed),
+        form,
+        open_ended=claimed <= 0 or (width == 4 and _is_placeholder(claimed)) or claimed >= 1 << 63,
+        wraps=1 << 32 if width == 4 else None,
+        ignored_bytes=max(described.block, math.ceil(_IGNORED_S / described.seconds_per_byte))
+        if described.seconds_per_byte
+        else 1,
+    )
+    patches = _width_patches(file, described, data.start)
+    mended = sound.claimed is None or sound.claimed < sound.present
+    if mended:
+        patches += _size_patch(sound, size_at, width, wave64=wave64)
+    per_byte = described.seconds_per_byte
+    return Extent(
+        spans=(Span(0, sound.end if mended else _size(file), tuple(patches)),) if patches else (),
+        declared_s=None if sound.claimed is None else sound.claimed * per_byte,
+        present_s=sound.present * per_byte,
+        n_samples=_fact(file, found.get(b"fact")) if described.codec in _BLOCK_CODECS else None,
+        note=joined_file(file, sound.end, form),
+    )
+
+
+def _format(file: BinaryIO, chunk: Chunk) -> _Format | None:
+    file.seek(chunk.start)
+    content = file.read(min(40, max(0, chunk.size)))
+    if len(content) < 16:
+        return None
+    tag, channels, rate, per_s, block, bits = struct.unpack("<HHIIHH", content[:16])
+    valid = subformat = 0
+    if tag == _EXTENSIBLE and len(content) >= 26:
+        valid, _mask, subformat = struct.unpack("<HIH", content[18:26])
+    if not channels or not rate:
+        return None
+    return _Format(chunk.start, tag, channels, rate, per_s, block, bits, valid, subformat)
+
+
+def _claim(
+    file: BinaryIO, data: Chunk, long: Chunk | None, *, wave64: bool
+) -> tuple[int, int, int]:
+    """Bytes of sound by the header, and where it says so: offset and width of the field."""
+    if wave64:
+        return data.size, data.size_at, 8
+    if long is None or long.size < 16:
+        return data.size, data.size_at, 4
+    file.seek(long.start + 8)
+    return int.from_bytes(file.read(8), "little"), long.start + 8, 8
+
+
+def _is_placeholder(claimed: int) -> bool:
+    return any(-_PLACEHOLDER_SLACK <= claimed - power <= 0 for power in (1 << 31, 1 << 32))
+
+
+def _size_patch(
+    sound: SoundChunk, size_at: int, width: int, *, wave64: bool
+) -> list[tuple[int, bytes]]:
+    size = sound.present + (WAVE64.head_bytes if wave64 else 0)
+    if width == 4:  # FFmpeg reads on to the end of what it is given
+        size = min(size, _UNKNOWN)
+    return [(size_at, size.to_bytes(width, "little"))]
+
+
+def _width_patches(file: BinaryIO, form: _Format, data_start: int) -> list[tuple[int, bytes]]:
+    """Fields to be changed so that the width in bytes counts, if that is not so already."""
+    if form.codec not in (_PCM, _FLOAT) or form.block % form.channels:
+        return []
+    width = form.block // form.channels
+    bits = form.valid_bits or form.bits
+    if not 1 <= width <= 8 or not 0 < bits < 8 * width or (bits + 7) // 8 == width:
+        return []
+    whole = (8 * width).to_bytes(2, "little")
+    if form.tag == _EXTENSIBLE:
+        return [(form.at + 14, whole), (form.at + 18, whole)]
+    file.seek(data_start)
+    if not _is_left_justified(file.read(_LOOK_BYTES), width=width, bits=bits):
+        return []
+    return [(form.at + 14, whole)]
+
+
+def _is_left_justified(content: bytes, *, width: int, bits: int) -> bool:
+    """Whether samples of `width` bytes hold integers of `bits` in their upper part.
+
+    Without the extensible header a wide block may also be a wrong number in the header, or floats.
+    """
+    samples = np.frombuffer(content[: len(content) // width * width], np.uint8).reshape(-1, width)
+    idle = width - (bits + 7) // 8
+    if not samples.size or samples[:, :idle].any() or not samples[:, idle:].any():
+        return False
+    if width != 4:
+        return True
+    floats = np.abs(samples.copy().view("<f4")[:, 0].astype(np.float64))
+    return bool((~np.isfinite(floats) | ((floats > 0) & (floats < _TINY_FLOAT))).any())
+
+
+def _fact(file: BinaryIO, chunk: Chunk | None) -> int | None:
+    if chunk is None or chunk.size < 4:
+        return None
+    file.seek(chunk.start)
+    return int.from_bytes(file.read(4), "little") or None
+
+
+def _size(file: BinaryIO) -> int:
+    return file.seek(0, 2)

@@ -1,0 +1,108 @@
+"""Many channels to one: their mean, and the loudest channel where the mean loses the sound.
+
+In: blocks `(n, channels)` of about a second. Out: blocks `(n,)` float32. The mean is what the
+published encoders were trained with. Where channels cancel (one leg reversed, mid and side taken
+for left and right, the four of an ambisonic recording) it holds next to nothing of what is heard on
+any loudspeaker. So each block is looked at: if its mean lies `LOST_DB` or more below its loudest
+channel, or is silent by `SILENCE_PEAK` while a channel is not, that channel is heard in its place.
+From one block to the next the choice changes within `FADE_S`, without a click. Blocks in order are
+the plain mean, to the last bit.
+
+Samples that cannot be sound are kept out here too, and counted.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from audiosearch.audio.windows import SILENCE_PEAK
+
+LOST_DB = 20.0
+FADE_S = 0.01
+STAY_DB = 1.0  # the channel heard is kept until another is louder by this: fewer changes
+_LOST = 10 ** (-LOST_DB / 20)
+_STAY = 10 ** (-STAY_DB / 20)
+_MEAN = -1  # in place of a channel's number
+
+Block = npt.NDArray[np.float64]  # (n, channels)
+Mono = npt.NDArray[np.float32]  # (n,)
+
+
+class Levels:
+    """The peak over all channels, and how many samples are no sound (not finite: set to 0)."""
+
+    def __init__(self) -> None:
+        self.peak = 0.0
+        self.n_bad = 0
+        self.n_samples = 0
+
+    def clean(self, block: Block) -> Block:
+        """`block` with NaN and infinities as 0."""
+        self.n_samples += block.size
+        peak = max(float(block.max()), -float(block.min()))
+        if not peak < np.inf:  # NaN compares false
+            bad = ~np.isfinite(block)
+            self.n_bad += int(np.count_nonzero(bad))
+            block = np.where(bad, 0.0, block)
+            peak = float(np.abs(block).max())
+        self.peak = max(self.peak, peak)
+        return block
+
+
+class Mixer:
+    """Mixes the blocks of one stream of sound, one after the other."""
+
+    def __init__(self, sample_rate: int) -> None:
+        self._fade = max(1, round(FADE_S * sample_rate))
+        self._heard = _MEAN
+
+    def mono(self, block: Block) -> Mono:
+        """`block` (n, channels), clean, as one channel."""
+        channels = block.shape[1]
+        if channels == 1:
+            return block[:, 0].astype(np.float32)
+        mean: Block = block @ np.full(channels, 1 / channels)
+        before, self._heard = self._heard, self._choice(block, mean)
+        if self._heard == before == _MEAN:
+            return mean.astype(np.float32)
+        sound = _take(block, mean, self._heard)
+        if before != self._heard and before < channels:
+            n_fade = min(self._fade, len(block))
+            rise = (np.arange(n_fade) + 0.5) / n_fade
+            old = _take(block, mean, before)[:n_fade]
+            sound = np.concatenate((old * (1 - rise) + sound[:n_fade] * rise, sound[n_fade:]))
+        return sound.astype(np.float32)
+
+    def _choice(self, block: Block, mean: Block) -> int:
+        """The channel to be heard, or the mean."""
+        of_mean = _energy(mean)
+        of_all = _energy(block.ravel())  # no channel has more
+        if of_mean > of_all * _LOST**2 and of_mean >= len(mean) * SILENCE_PEAK**2:
+            return _MEAN  # as nearly always: no need to look at each
+        energies = np.einsum("nc,nc->c", block, block)
+        loudest = float(energies.max())
+        if loudest == 0:
+            return _MEAN
+        if of_mean <= loudest * _LOST**2:
+            stays = self._heard != _MEAN and self._heard < len(energies)
+            if stays and energies[self._heard] >= loudest * _STAY**2:
+                return self._heard
+            return int(energies.argmax())
+        if _peak(mean) < SILENCE_PEAK:
+            peaks = np.abs(block).max(axis=0)
+            if peaks.max() >= SILENCE_PEAK:
+                return int(peaks.argmax())
+        return _MEAN
+
+
+def _take(block: Block, mean: Block, choice: int) -> Block:
+    return mean if choice == _MEAN else block[:, choice]
+
+
+def _energy(samples: Block) -> float:
+    return float(np.einsum("n,n->", samples, samples))  # BLAS would wake threads for so little
+
+
+def _peak(samples: Block) -> float:
+    return max(float(samples.max()), -float(samples.min()))

@@ -1,0 +1,69 @@
+"""A sound file opened as a whole: the parts it is made of, one after the other.
+
+Most files are one part with one stream. Chained Ogg files of unlike links are several parts; a
+capture with a stream for each microphone is one part with several streams.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from audiosearch.audio.container import OpenedPart, check_is_sound_file, open_part
+from audiosearch.audio.extent import Extent, extent_of
+from audiosearch.audio.source import Span
+from audiosearch.errors import DecodeCode, DecodeError
+
+
+@dataclass(frozen=True, eq=False)
+class Sound:
+    """A file with its first part open."""
+
+    path: bytes
+    extent: Extent
+    first: OpenedPart
+
+    @property
+    def n_parts(self) -> int:
+        """How many parts it is made of."""
+        return max(1, len(self.extent.spans))
+
+    @property
+    def expected_s(self) -> float | None:
+        """How long it will be, for want of better knowledge; None: nothing tells."""
+        if self.extent.present_s is not None:
+            return self.extent.present_s
+        told = self.first.container.duration if self.n_parts == 1 else None
+        return None if told is None else told / 1_000_000
+
+    def parts(self) -> Iterator[OpenedPart | Span]:
+        """Its parts in order, each open until the next is asked for; a span: it cannot be opened.
+
+        Raises:
+            DecodeError: UNREADABLE or MEMORY.
+        """
+        yield self.first
+        for span in self.extent.spans[1:]:
+            with ExitStack() as stack:
+                try:
+                    part = stack.enter_context(open_part(self.path, span))
+                except DecodeError as error:
+                    if error.code in (DecodeCode.UNREADABLE, DecodeCode.MEMORY):
+                        raise
+                    yield span
+                else:
+                    yield part
+
+
+@contextmanager
+def open_sound(path: bytes) -> Iterator[Sound]:
+    """Open the file at `path`.
+
+    Raises:
+        DecodeError: EMPTY, UNREADABLE, UNSUPPORTED, NO_AUDIO or MEMORY.
+    """
+    check_is_sound_file(path)
+    extent = extent_of(path)
+    with open_part(path, extent.spans[0] if extent.spans else None) as first:
+        yield Sound(path, extent, first)

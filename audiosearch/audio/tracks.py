@@ -1,0 +1,77 @@
+"""Several streams at once: each resampled with all its channels, laid side by side in time.
+
+In: for each stream its decoded blocks and when it starts. Out: blocks `(n, channels of all)` at one
+rate. A stream that starts later or ends earlier is silent there; one that pauses by its timestamps
+(a microphone switched off) is silent meanwhile. It holds about a second of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]  # (n, channels)
+
+MAX_LATE_S = 12 * 3600.0  # a later start is a clock gone wrong, not an hour of silence
+BLOCK_S = 1.0
+
+
+@dataclass(frozen=True)
+class Track:
+    """One stream: its blocks (n, channels), and how many samples of silence come before."""
+
+    channels: int
+    late: int
+    blocks: Iterable[Floats]
+
+
+def side_by_side(tracks: Sequence[Track], *, sample_rate: int) -> Iterator[Floats]:
+    """Blocks of `BLOCK_S` of all tracks, until the last one ends."""
+    readers = [_Reader(track) for track in tracks]
+    size = round(BLOCK_S * sample_rate)
+    while True:
+        pieces = [reader.take(size) for reader in readers]
+        longest = max(len(piece) for piece in pieces)
+        if longest:
+            yield np.concatenate([_filled(piece, longest) for piece in pieces], axis=1)
+        if longest < size:
+            return
+
+
+class _Reader:
+    """A track as a stream of samples."""
+
+    def __init__(self, track: Track) -> None:
+        self._blocks = iter(track.blocks)
+        self._late = track.late
+        self._held: Floats = np.empty((0, track.channels), np.float32)
+
+    def take(self, n_samples: int) -> Floats:
+        """The next samples, fewer only at the end."""
+        pieces: list[Floats] = []
+        wanted = n_samples
+        if self._late:
+            silent = min(self._late, wanted)
+            pieces.append(np.zeros((silent, self._held.shape[1]), np.float32))
+            self._late -= silent
+            wanted -= silent
+        while wanted:
+            if not len(self._held):
+                block = next(self._blocks, None)
+                if block is None:
+                    break
+                self._held = block
+                continue
+            pieces.append(self._held[:wanted])
+            self._held = self._held[wanted:]
+            wanted -= len(pieces[-1])
+        return np.concatenate(pieces) if pieces else self._held[:0]
+
+
+def _filled(piece: Floats, length: int) -> Floats:
+    if len(piece) == length:
+        return piece
+    return np.concatenate((piece, np.zeros((length - len(piece), piece.shape[1]), np.float32)))
