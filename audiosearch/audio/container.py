@@ -88,17 +88,6 @@ class OpenedPart:
 
 
 @contextmanager
-def open_audio(path: bytes) -> Iterator[tuple[InputContainer, AudioStream]]:
-    """Open `path` and the first of its audio streams (cover art and the like are passed over).
-
-    Raises:
-        DecodeError: EMPTY, UNREADABLE, UNSUPPORTED, NO_AUDIO or MEMORY.
-    """
-    with open_part(path) as part:
-        yield part.container, part.heard[0]
-
-
-@contextmanager
 def open_part(path: bytes, span: Span | None = None) -> Iterator[OpenedPart]:
     """Open `path`, or what `span` makes of it, with all its audio streams.
 

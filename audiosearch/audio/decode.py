@@ -88,7 +88,7 @@ class Decoding:
         """Decode.
 
         Raises:
-            DecodeError: the file cannot be opened (see `open_audio`), is DAMAGED, decodes to
+            DecodeError: the file cannot be opened (see `open_sound`), is DAMAGED, decodes to
                 nothing (NO_SAMPLES), cannot be read (UNREADABLE) or needs too much MEMORY.
         """
         try:

@@ -23,10 +23,10 @@ def read_metadata(path: bytes) -> dict[str, tuple[str, ...]]:
     Raises:
         DecodeError: the file cannot be opened as sound.
     """
-    from audiosearch.audio.container import open_audio  # noqa: PLC0415  (loads FFmpeg)
+    from audiosearch.audio.sound import open_sound  # noqa: PLC0415  (loads FFmpeg)
 
-    with open_audio(path) as (container, stream):
-        return metadata_of(path, container, stream)
+    with open_sound(path) as sound:
+        return metadata_of(path, sound.first.container, sound.first.heard[0])
 
 
 def metadata_of(

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from av.format import ContainerFormat, formats_available
 
-from audiosearch.audio.container import DEMUXERS, open_audio
+from audiosearch.audio.container import DEMUXERS
+from audiosearch.audio.sound import open_sound
 from audiosearch.errors import DecodeCode, DecodeError
 from tests.sounds import id3v2_tag, tone, wav_bytes, write_audio
 
@@ -22,7 +23,7 @@ LISTS_AND_RAW = (
 
 
 def code_of(path: Path) -> DecodeCode:
-    with pytest.raises(DecodeError) as caught, open_audio(os.fsencode(path)):
+    with pytest.raises(DecodeError) as caught, open_sound(os.fsencode(path)):
         pass
     assert caught.value.reason
     assert caught.value.path == str(path)
@@ -104,9 +105,9 @@ def test_cover_art_is_passed_over(tmp_path: Path) -> None:
     attached = b"\0image/png\0\x03\0" + picture.read_bytes()
     covered = tmp_path / "covered.mp3"
     covered.write_bytes(id3v2_tag({b"APIC": attached}) + plain.read_bytes())
-    with open_audio(os.fsencode(covered)) as (container, stream):
-        assert len(container.streams.video) == 1
-        assert stream.type == "audio"
+    with open_sound(os.fsencode(covered)) as sound:
+        assert len(sound.first.container.streams.video) == 1
+        assert [stream.type for stream in sound.first.heard] == ["audio"]
 
 
 @pytest.mark.parametrize(
@@ -127,8 +128,8 @@ def test_cover_art_is_passed_over(tmp_path: Path) -> None:
 def test_any_name_is_a_name(tmp_path: Path, name: bytes) -> None:
     path = tmp_path / os.fsdecode(name)
     path.write_bytes(wav_bytes(tone(seconds=0.1)))
-    with open_audio(os.fsencode(path)) as (container, _):
-        assert container.format.name == "wav"
+    with open_sound(os.fsencode(path)) as sound:
+        assert sound.first.container.format.name == "wav"
 
 
 def write_picture(path: Path, *, codec: str = "png") -> None:
