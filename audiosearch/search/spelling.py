@@ -17,6 +17,7 @@ from audiosearch.store.names import TypedWord
 from audiosearch.store.queries.word_matches import library_words, spelled_out, stands_somewhere
 
 SHORTEST = 4  # letters; of shorter words almost every one is near to another
+LONGEST = 40  # letters; what is longer is no word
 RARE = 6  # letters; shorter words are near to too many that nobody asks a sound for
 LONG = 8  # letters; from here on two slips are forgiven
 
@@ -41,7 +42,8 @@ def corrections(session: Session, words: Words, *, bundle: Bundle) -> dict[str, 
 
 
 def _may_be_misspelt(word: TypedWord) -> bool:
-    return len(word.text) >= SHORTEST and word.text.isalpha() and word.parts == (word.text,)
+    length = len(word.text)
+    return SHORTEST <= length <= LONGEST and word.text.isalpha() and word.parts == (word.text,)
 
 
 def nearest(word: str, lexicon: Mapping[str, int]) -> str | None:

@@ -20,6 +20,7 @@ OPENED = OpenedFile(
         bit_depth=16,
     ),
     metadata={"artist": ("First", "Zoë"), "title": ("Möwen",)},
+    remark=None,
     size=1,
     mtime_ns=2,
     ctime_ns=3,
