@@ -15,7 +15,7 @@ from audiosearch.errors import QueryError
 from audiosearch.search.filters import Filters
 from audiosearch.store.globs import is_glob
 from audiosearch.store.queries.file_names import FileName
-from audiosearch.store.queries.fulltext import match_word, telling_words
+from audiosearch.store.queries.fulltext import match_words, telling_words
 from audiosearch.store.queries.places import Place, path_inside
 from audiosearch.store.queries.roots import list_roots
 from audiosearch.store.queries.scope import Scope
@@ -39,12 +39,17 @@ def find_scope(session: Session, filters: Filters) -> Scope:
     return Scope(
         places=tuple(places) if filters.folders else None,
         since=filters.since,
-        formats=tuple(name.lower().lstrip(".") for name in filters.formats),
+        formats=tuple(_text(name).lower().lstrip(".") for name in filters.formats),
         min_duration_s=low,
         max_duration_s=high,
-        tags=filters.tags,
+        tags=tuple(map(_text, filters.tags)),
         names=(tuple(map(file_name, filters.names)),) if filters.names else (),
     )
+
+
+def _text(given: str) -> str:
+    """A text that a database takes: bytes that are none, as a shell may give them, are replaced."""
+    return given.encode("utf-8", "replace").decode()
 
 
 def file_name(text: str) -> FileName:
@@ -62,7 +67,7 @@ def file_name(text: str) -> FileName:
             f"there is no word in the name {text!r}", remedy="give words, or a glob such as '*.wav'"
         )
     return FileName(
-        match=" AND ".join(map(match_word, words)),
+        match=match_words(words, every=True) or "",
         beginnings=tuple(word.parts[0][:_BEGINNING] for word in words),
     )
 

@@ -83,8 +83,9 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     return connection
 
 
-def _is_named(pattern: str, root: bytes, path: bytes) -> bool:
-    return glob_predicate(pattern)(root, path)
+def _is_named(pattern: bytes, root: bytes, path: bytes) -> bool:
+    # Bytes, since a pattern may hold some that are no text, as a path may.
+    return glob_predicate(pattern.decode("utf-8", "surrogateescape"))(root, path)
 
 
 def make_engine(path: Path, *, read_only: bool, patience_s: float = PATIENCE_S) -> Engine:

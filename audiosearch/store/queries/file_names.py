@@ -78,7 +78,8 @@ def _is_glob(name: FileName) -> ColumnElement[bool]:
     if asks_for_folders(name.glob):
         paths = select(LibraryRoot.path).where(LibraryRoot.id == SoundFile.root_id)
         root = paths.correlate(SoundFile).scalar_subquery()
-    return func.audiosearch_name_glob(name.glob, root, SoundFile.path) == 1
+    pattern = name.glob.encode("utf-8", "surrogateescape")
+    return func.audiosearch_name_glob(pattern, root, SoundFile.path) == 1
 
 
 def named_among(

@@ -106,7 +106,7 @@ def test_any_pattern_is_compared_without_an_error(pattern: str, name: str) -> No
     assert glob_predicate("*")(ROOT, path)
 
 
-@given(st.text(st.characters(exclude_characters="/*?["), min_size=1, max_size=20))
+@given(st.text(st.characters(exclude_characters="/*?[\uffff"), min_size=1, max_size=20))
 def test_a_name_is_found_by_itself_and_by_its_normal_form(name: str) -> None:
     try:
         path = name.encode()
@@ -114,7 +114,7 @@ def test_a_name_is_found_by_itself_and_by_its_normal_form(name: str) -> None:
         return
     assert glob_predicate(name)(ROOT, path)
     plain = normal_form(name)
-    if name == name.strip():  # spaces at the ends do not count
+    if normal_form(f"x{name}x") == f"x{plain}x":  # spaces at the ends do not count
         assert glob_predicate(f"*{name}*")(ROOT, path)
     if plain and "/" not in plain and not is_glob(plain):
         assert glob_predicate(f"*{plain}*")(ROOT, path)
