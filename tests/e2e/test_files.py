@@ -1,4 +1,4 @@
-"""`audiosearch files` and `info`: files by name, and all that is known of one; no model is needed."""
+"""`audiosearch files` and `info`: files by name, and all that is known of one; without a model."""
 
 from __future__ import annotations
 
