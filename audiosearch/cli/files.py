@@ -19,6 +19,7 @@ from audiosearch.cli.output import (
 from audiosearch.config import Config
 from audiosearch.library import open_library
 from audiosearch.search.filters import Filters
+from audiosearch.store.globs import is_glob
 from audiosearch.store.queries.file_list import ListedFile
 from audiosearch.store.schema import FileState
 
@@ -78,8 +79,16 @@ def files(
     if found.library_is_empty:
         remark("the library is empty: audiosearch index ~/sounds fills it", quiet=quiet)
     elif not found.files:
-        remark("no file has this name and passes the filters", quiet=quiet)
+        remark(_no_file(name, found.meant), quiet=quiet)
     return 0 if found.files else EXIT_NOTHING
+
+
+def _no_file(name: str | None, meant: str | None) -> str:
+    if meant is not None:
+        return f"no file has this name: did you mean {meant!r}?"
+    if name is None or is_glob(name):
+        return "no file has this name and passes the filters"
+    return "no file has these words in its name and passes the filters (parts of words: '*part*')"
 
 
 def _print(files: Sequence[ListedFile], form: OutputForm) -> None:

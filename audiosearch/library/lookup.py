@@ -20,7 +20,9 @@ from audiosearch.model.bundle import listed_fingerprint
 from audiosearch.search.clip import absolute
 from audiosearch.search.filters import Filters
 from audiosearch.search.scope import file_name, find_scope
+from audiosearch.search.spelling import near_words
 from audiosearch.store.database import Database
+from audiosearch.store.globs import is_glob
 from audiosearch.store.queries.file_details import (
     BundleProgress,
     FileDetails,
@@ -40,11 +42,17 @@ _ANY_RATE = 32_000  # Hz; nothing is decoded
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """Files found by name; `n_left_out` more were found than were asked for."""
+    """Files found by name.
+
+    Attributes:
+        n_left_out: how many more were found than were asked for.
+        meant: where none were found, near words by which some are.
+    """
 
     files: tuple[ListedFile, ...]
     n_left_out: int
     library_is_empty: bool
+    meant: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,13 +114,19 @@ def list_files(
     """
     with database.reading() as session:
         scope = find_scope(session, filters)
-        if name is not None:
-            scope = replace(scope, names=(*scope.names, (file_name(name),)))
-        ids = find_file_ids(session, scope, states=tuple(states) or tuple(FileState))
+
+        def named(name: str | None) -> list[int]:
+            sets = scope.names if name is None else (*scope.names, (file_name(name),))
+            within = replace(scope, names=sets)
+            return find_file_ids(session, within, states=tuple(states) or tuple(FileState))
+
+        ids = named(name)
+        meant = None if ids or name is None or is_glob(name) else near_words(session, name)
         return Listing(
             files=tuple(listed_files(session, ids[:limit])),
             n_left_out=0 if limit is None else max(0, len(ids) - limit),
             library_is_empty=not ids and not any_file(session),
+            meant=meant if meant is not None and named(meant) else None,
         )
 
 

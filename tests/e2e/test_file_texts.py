@@ -157,6 +157,8 @@ def test_an_old_library_gets_each_files_own_texts_and_encodes_nothing(
 ):
     index(fresh, folder, n_encoded=None)
     assert fresh("captions", "add", "my own bell", "--for", folder / "a" / "one.flac").status == 0
+    (folder / "b").rename(tmp_path / "away")
+    index(fresh)  # the file in it is missing when the library is brought up to date
     path = fresh.data_dir / "library.sqlite3"
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("DELETE FROM file_tag")
@@ -169,13 +171,13 @@ def test_an_old_library_gets_each_files_own_texts_and_encodes_nothing(
                 " WHERE display LIKE '%.flac'",
                 (number,),
             )
-    spoken = '{"title": "Hvalfjord", "genre": "Ice"}'
+    spoken = '{"title": "Kookaburra", "genre": "Birds"}'
     make_older(
         path,
         revision="0003",
         scripts=tmp_path / "scripts",
         filled={
-            "recording.metadata_json": f"CASE codec WHEN 'flac' THEN '{spoken}' ELSE '{{}}' END"
+            "recording.metadata_json": f"CASE codec WHEN 'flac' THEN '{spoken}' ELSE '{{broken' END"
         },
     )
     with open_database(path) as database:
@@ -192,10 +194,10 @@ def test_an_old_library_gets_each_files_own_texts_and_encodes_nothing(
             left = connection.execute("SELECT count(*) FROM recording_tag").fetchone()
             names = connection.execute("SELECT name FROM tag ORDER BY name").fetchall()
             given = connection.execute("SELECT count(*), max(said) FROM caption_target").fetchone()
-    spoken = '{"title": ["Hvalfjord"], "genre": ["Ice"]}'
+    spoken = '{"title": ["Kookaburra"], "genre": ["Birds"]}'
     assert files == [
         ("a/one.flac", "pending", spoken, None),
-        ("b/two.flac", "pending", spoken, None),
+        ("b/two.flac", "missing", spoken, None),
         ("hiss.wav", "pending", "{}", None),
     ]
     words = ["gerausche", "ice", "wide"]
@@ -203,8 +205,9 @@ def test_an_old_library_gets_each_files_own_texts_and_encodes_nothing(
     assert [name for (name,) in names] == words
     assert left == (0,)
     assert given == (1, None)
-    assert found(fresh, "hvalfjord")  # until they are read again, all say what one said
+    assert (found(fresh, "kookaburra"), found(fresh, "hvalfjord")) == (True, False)
     assert tagged(fresh, "Geräusche") == ["one.flac", "two.flac"]
+    (tmp_path / "away").rename(folder / "b")  # by which the file in it does not change
     index(fresh)
     assert metadata(fresh, folder / "a" / "one.flac") == {
         "title": ["Kookaburra"],
@@ -214,7 +217,7 @@ def test_an_old_library_gets_each_files_own_texts_and_encodes_nothing(
     assert metadata(fresh, folder / "hiss.wav") == {}
     assert (tagged(fresh, "birds"), tagged(fresh, "ice")) == (["one.flac"], ["two.flac"])
     assert tagged(fresh, "wide") == []
-    assert found(fresh, "kookaburra")
+    assert (found(fresh, "kookaburra"), found(fresh, "hvalfjord")) == (True, True)
     [info] = fresh("info", folder / "b" / "two.flac", "--json").rows
     assert [each["caption"] for each in info["captions_given"]] == ["my own bell"]
     assert info["state"] == "indexed"

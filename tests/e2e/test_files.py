@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import os
+import sqlite3
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,7 +98,9 @@ def test_files_in_rows_and_bytes(filled: Command, sounds: Path):
 @pytest.mark.parametrize(
     ("arguments", "status", "told"),
     [
-        (["nothing-like-it"], 1, "no file has this name"),
+        (["nothing-like-it"], 1, "'*part*'"),
+        (["hisz"], 1, "did you mean 'hiss'?"),
+        (["low", "hisz"], 1, "'*part*'"),  # no file has both
         (["*.nix"], 1, "no file has this name"),
         (["..."], 2, "no word"),
         (["--name", ""], 2, "no word"),
@@ -190,13 +194,15 @@ def test_info_of_a_file_that_is_gone_or_changed(fresh: Command, sound_folder: Pa
     [row] = fresh("info", hiss, "--json").rows
     assert (row["state"], row["changed"]) == ("indexed", False)  # not looked at since
     assert fresh("index", "-q").status == 0
+    with closing(sqlite3.connect(fresh.data_dir / "library.sqlite3")) as connection, connection:
+        connection.execute("UPDATE caption_target SET said = 'Low, then HIGH!'")
     write_audio(low, tones([300, 1500, 300]))
     gone, changed = fresh("info", hiss, low, "--json").rows
     assert (gone["state"], gone["codec"]) == ("missing", "vorbis")
     assert changed["changed"] is True
     [caption] = changed["captions_given"]
     assert (caption["start_s"], caption["end_s"], caption["source"]) == (0.0, 0.5, "user")
-    assert caption["caption"].casefold().startswith("low")
+    assert caption["caption"] == "Low, then HIGH!"  # as it was typed
     text = fresh("info", hiss, low).text
     assert "missing" in text
     assert "has changed since it was read" in text
