@@ -121,6 +121,7 @@ def _filters(options: FilterOptions) -> Filters:
         since=options.since,
         tags=options.tags,
         formats=options.formats,
+        names=options.names,
     )
 
 

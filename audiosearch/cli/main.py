@@ -34,6 +34,8 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
         "index": "index",
         "find": "find",
         "similar": "find",
+        "files": "files",
+        "info": "info",
         "describe": "describe",
         "label": "label",
         "status": "status",

@@ -15,6 +15,7 @@ import click
 
 from audiosearch.config import Config, config_path, load_config
 from audiosearch.errors import QueryError
+from audiosearch.search.filters import Filters
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -113,20 +114,11 @@ def limit_options(command: F) -> F:
     )(command)
 
 
-@dataclass(frozen=True)
-class FilterOptions:
-    """The filters as the user put them: which recordings a query may answer with."""
-
-    folders: tuple[Path, ...]
-    min_duration_s: float | None
-    max_duration_s: float | None
-    since: float | None  # Unix seconds
-    tags: tuple[str, ...]
-    formats: tuple[str, ...]
+FilterOptions = Filters  # what `filter_options` gives a command
 
 
 def filter_options(command: F) -> F:
-    """`--in`, `--min-duration`, ...; the command gets `filters: FilterOptions`."""
+    """`--in`, `--name`, `--min-duration`, ...; the command gets `filters: Filters`."""
 
     @click.option(
         "--in",
@@ -134,6 +126,14 @@ def filter_options(command: F) -> F:
         multiple=True,
         type=click.Path(path_type=Path),
         help="Only below this folder (may be given several times).",
+    )
+    @click.option(
+        "--name",
+        "names",
+        metavar="TEXT",
+        multiple=True,
+        help="Only files of this name: words that are all in it or in its folders, or a glob in "
+        "quotes ('*.wav'; with a / it is compared with the whole path). Several: any of them.",
     )
     @click.option(
         "--min-duration", metavar="TIME", help="Only recordings at least so long (90, 1.5m, 2h)."
@@ -146,6 +146,7 @@ def filter_options(command: F) -> F:
     def with_filters(
         *args: Any,
         folders: tuple[Path, ...],
+        names: tuple[str, ...],
         min_duration: str | None,
         max_duration: str | None,
         since: str | None,
@@ -153,8 +154,9 @@ def filter_options(command: F) -> F:
         formats: tuple[str, ...],
         **kwargs: Any,
     ) -> Any:
-        filters = FilterOptions(
+        filters = Filters(
             folders=folders,
+            names=names,
             min_duration_s=None if min_duration is None else parse_duration(min_duration),
             max_duration_s=None if max_duration is None else parse_duration(max_duration),
             since=None if since is None else parse_since(since, now=time.time()),

@@ -5,7 +5,17 @@
 """
 
 from audiosearch.library.library import Library, open_library
+from audiosearch.library.lookup import FileInfo, Listing
 from audiosearch.library.models import bundle_paths, find_model, remember_model
 from audiosearch.library.status import Status
 
-__all__ = ["Library", "Status", "bundle_paths", "find_model", "open_library", "remember_model"]
+__all__ = [
+    "FileInfo",
+    "Library",
+    "Listing",
+    "Status",
+    "bundle_paths",
+    "find_model",
+    "open_library",
+    "remember_model",
+]

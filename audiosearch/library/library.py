@@ -27,15 +27,18 @@ from audiosearch.library.folders import (
     remove_root,
     sound_files,
 )
+from audiosearch.library.lookup import FileInfo, Listing, file_info, list_files
 from audiosearch.library.models import remember_model
 from audiosearch.library.status import Status, status
 from audiosearch.search.collection import Added
+from audiosearch.search.filters import Filters
 from audiosearch.store.database import open_database
 from audiosearch.store.queries import failed, recordings, roots
 from audiosearch.store.queries.failed import FailedFile, RemarkedFile
 from audiosearch.store.queries.places import Place
 from audiosearch.store.queries.recordings import Purged
 from audiosearch.store.queries.roots import RootSummary
+from audiosearch.store.schema import FileState
 
 if TYPE_CHECKING:  # what only some commands need is imported where it is used
     from audiosearch.indexing.interfaces import IndexReport, Models, Progress
@@ -106,6 +109,32 @@ class Library(Answers):
             captioner=Captioner(model.decoder) if self.config.index.captions else None,
             embed_texts=None if model.tower is None else model.tower.embed,
         )
+
+    def files(
+        self,
+        name: str | None = None,
+        *,
+        filters: Filters | None = None,
+        states: Sequence[FileState] = (),
+        limit: int | None = None,
+    ) -> Listing:
+        """The files of a name (a glob, or words), within `filters` and in one of `states`, by path.
+
+        Raises:
+            QueryError: a filter has no meaning here.
+        """
+        return list_files(
+            self.database, filters or Filters(), name=name, states=states, limit=limit
+        )
+
+    def info(self, path: str) -> FileInfo:
+        """All that is known of a file; one that is not in the library is read for what it says.
+
+        Raises:
+            QueryError: there is no such file, here or in the library.
+            DecodeError: it is not in the library, and cannot be read.
+        """
+        return file_info(self.database, self.config, path)
 
     def sound_files(self, place: str) -> list[str]:
         """The sound files below a folder, in the order of their paths, as indexing sees them."""

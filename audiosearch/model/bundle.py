@@ -152,6 +152,15 @@ def load_bundle(path: Path) -> Bundle:
     )
 
 
+def listed_fingerprint(path: Path) -> str:
+    """The fingerprint that the bundle in folder `path` claims: no file of it is read or checked.
+
+    Raises:
+        BundleError: there is no bundle, or one of an unknown format.
+    """
+    return fingerprint(listed_files(_read_manifest(path)))
+
+
 def _read_manifest(path: Path) -> Fields:
     file = path / MANIFEST
     try:

@@ -1,8 +1,8 @@
 """Which recordings may answer a query, in the words of the person who asks.
 
-Folders, dates, lengths, tags and formats as frozen values; `scope` finds out what they mean in a
-library. Filters are applied before any candidate is chosen, never after, so that they cannot empty
-a page of results.
+Folders, names, dates, lengths, tags and formats as frozen values; `scope` finds out what they mean
+in a library. Filters are applied before any candidate is chosen, never after, so that they cannot
+empty a page of results.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ class Filters:
         since: Unix seconds; files modified at or after.
         tags: the recording has all of these, in any case.
         formats: one of these: a suffix (wav), container or codec.
+        names: a file's name is one of these: a glob (`*.wav`, or with "/" for the whole path), or
+            words that are all in the name or its folders.
     """
 
     folders: tuple[Path, ...] = ()
@@ -29,3 +31,4 @@ class Filters:
     since: float | None = None
     tags: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()

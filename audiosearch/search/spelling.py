@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from audiosearch.model.bundle import Bundle
 from audiosearch.search.words import Words
 from audiosearch.store.names import TypedWord
+from audiosearch.store.queries.fulltext import telling_words
 from audiosearch.store.queries.word_matches import library_words, spelled_out, stands_somewhere
 
 SHORTEST = 4  # letters; of shorter words almost every one is near to another
@@ -39,6 +40,16 @@ def corrections(session: Session, words: Words, *, bundle: Bundle) -> dict[str, 
         if near is not None:
             found[word] = near if near in of_model else spelled_out(session, near)
     return found
+
+
+def near_words(session: Session, text: str) -> str | None:
+    """A text whose words are those of the library's files; None where no word has a near one."""
+    words = telling_words(text)
+    strange = [w for w in words if _may_be_misspelt(w) and not stands_somewhere(session, w)]
+    of_library = library_words(session) if strange else {}
+    near = {word.text: nearest(word.text, of_library) for word in strange}
+    meant = {word: spelled_out(session, stem) for word, stem in near.items() if stem is not None}
+    return " ".join(meant.get(word.text, word.shown) for word in words) if meant else None
 
 
 def _may_be_misspelt(word: TypedWord) -> bool:

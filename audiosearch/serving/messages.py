@@ -20,7 +20,7 @@ from audiosearch.search.clip import ClipRange
 from audiosearch.search.filters import Filters
 from audiosearch.search.results import Description, FindResult, Hit, TextQuery
 
-PROTOCOL: Final = 1
+PROTOCOL: Final = 2
 
 
 @dataclass(frozen=True, kw_only=True)

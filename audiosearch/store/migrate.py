@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from audiosearch.errors import StoreError
 from audiosearch.store import faults, sqlite
-from audiosearch.store.queries import fulltext
+from audiosearch.store.queries import file_texts, fulltext
 from audiosearch.store.revisions import known_revisions
 
 
@@ -85,6 +85,7 @@ def _upgrade(path: Path, *, scripts: Path) -> None:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             with Session(bind=connection) as session:
+                file_texts.normalise_tags(session)  # whose form is the program's, not the schema's
                 fulltext.rebuild(session)
             broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
             if broken is not None:

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from audiosearch.errors import LibraryCorrupt
 from audiosearch.store import faults, sqlite
 from audiosearch.store.database import Database
-from audiosearch.store.queries import fulltext, state
+from audiosearch.store.queries import file_texts, fulltext, state
 from audiosearch.store.queries.chunks import n_rows
 from audiosearch.store.schema import (
     Encoding,
@@ -63,7 +63,7 @@ def repair(database: Database, *, dims: Mapping[str, BundleDims]) -> Repaired:
         n_gone = _drop_orphans(session)
         culprits = sorted({each.encoding for each in found if each.encoding is not None})
         n_files = _drop_encodings(session, culprits)
-        n_files += _mend_files(session)
+        n_files += _mend_files(session) + _mend_texts(session)
         n_gone += _mend_rows(session)
         _rebuild(session, found)
         _check(session, database)
@@ -137,6 +137,27 @@ def _mend_files(session: Session) -> int:
     return n_mended + n_rows(waiting)
 
 
+def _mend_texts(session: Session) -> int:
+    """Files whose metadata is broken say nothing and are to be read again; how many.
+
+    One that is missing is read again should it come back, since it is then another than before.
+    """
+    file_texts.normalise_tags(session)
+    stored = session.execute(text("SELECT id, metadata_json FROM sound_file"))
+    rows = [{"id": row[0]} for row in stored if not file_texts.is_metadata(row[1])]
+    if rows:
+        session.connection().execute(
+            text(
+                "UPDATE sound_file SET metadata_json = '{}', ctime_ns = 0, error_code = NULL,"
+                " error_text = NULL,"
+                " state = CASE state WHEN 'missing' THEN 'missing' ELSE 'pending' END"
+                " WHERE id = :id"
+            ),
+            rows,
+        )
+    return len(rows)
+
+
 def _mend_rows(session: Session) -> int:
     """Scales are computed again when needed; a person's caption is kept, for the whole sound."""
     connection = session.connection()
@@ -157,7 +178,7 @@ def _rebuild(session: Session, found: Iterable[Violation]) -> None:
     kinds = {each.invariant for each in found}
     if "integrity" in kinds:
         session.execute(text("REINDEX"))
-    if kinds & {"integrity", "full-text", "files"}:
+    if kinds & {"integrity", "full-text", "files", "metadata", "tags"}:
         fulltext.rebuild(session)
 
 

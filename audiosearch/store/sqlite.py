@@ -29,10 +29,13 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
 from audiosearch.errors import LibraryCorrupt, LibraryLocked, StorageFull, StoreError
+from audiosearch.store.globs import glob_predicate
 
 PATIENCE_S: Final = 60.0  # how long a writer waits for another program's lock before it gives up
 _BUSY_MS: Final = 1000  # one wait inside SQLite; short, since Ctrl-C is only heard between two
 _LOW_SPACE: Final = 1 << 20  # bytes; an I/O error with less than this free is a full disk
+
+NAME_GLOB: Final = "audiosearch_name_glob"  # (pattern, root, path below it) -> 0 or 1
 
 WRITE: Final = {"audiosearch_write": True}  # execution option: begin as a writer
 
@@ -58,6 +61,7 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
         check_same_thread=False,  # SQLAlchemy's pool hands it from thread to thread, never shares
     )
     try:
+        connection.create_function(NAME_GLOB, 3, _is_named, deterministic=True)
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA trusted_schema = OFF")  # a doctored schema runs no functions
         connection.execute("PRAGMA cell_size_check = ON")  # notices damaged pages when read
@@ -77,6 +81,11 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _is_named(pattern: bytes, root: bytes, path: bytes) -> bool:
+    # Bytes, since a pattern may hold some that are no text, as a path may.
+    return glob_predicate(pattern.decode("utf-8", "surrogateescape"))(root, path)
 
 
 def make_engine(path: Path, *, read_only: bool, patience_s: float = PATIENCE_S) -> Engine:

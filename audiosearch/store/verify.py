@@ -2,7 +2,8 @@
 
 SQLite's own integrity and foreign keys; each file in one state, with a complete recording where it
 is indexed; no path twice; windows, vectors and frames complete, of the right size and finite;
-scales of captions whole; the full text in step with the rows. Reads every vector, so it takes as
+scales of captions whole; what files say of themselves in its form; the full text in step with the
+rows. Reads every vector, so it takes as
 long as reading the database.
 """
 
@@ -20,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from audiosearch.errors import LibraryCorrupt
 from audiosearch.store.database import Database
+from audiosearch.store.queries.file_texts import is_metadata, strange_tags
 from audiosearch.store.sqlite import integrity_problems
 
 _PER_KIND = 20  # breaches of one kind that are spelled out
@@ -29,7 +31,8 @@ _PER_KIND = 20  # breaches of one kind that are spelled out
 class Violation:
     """Something that must hold and does not."""
 
-    invariant: str  # files, encodings, windows, frames, vectors, scales, captions, full-text
+    # files, metadata, tags, encodings, windows, frames, vectors, scales, captions, full-text
+    invariant: str
     detail: str
     encoding: tuple[int, int] | None = None  # ids of the recording and bundle it lies in
 
@@ -168,12 +171,32 @@ def _kinds(session: Session, dims: Mapping[str, BundleDims]) -> Iterator[Iterabl
     for invariant, queries in _QUERIES.items():
         for query in queries:
             yield (Violation(invariant, row[0]) for row in session.execute(text(query)))
+    yield _text_violations(session)
+    yield _tag_violations(session)
     for invariant, queries in _ENCODING_QUERIES.items():
         for query in queries:
             rows = session.execute(text(query))
             yield (Violation(invariant, row[0], (row[1], row[2])) for row in rows)
     yield _vector_violations(session, dims)
     yield _frame_violations(session, dims)
+
+
+def _text_violations(session: Session) -> Iterator[Violation]:
+    """Files whose metadata is no metadata."""
+    rows = session.execute(
+        text(
+            "SELECT id, metadata_json FROM sound_file WHERE metadata_json IS NOT '{}'"
+        ).execution_options(yield_per=2000)
+    )
+    for file_id, stored in rows:
+        if not is_metadata(stored):
+            yield Violation("metadata", f"file {file_id}: not a list of texts for each field")
+
+
+def _tag_violations(session: Session) -> Iterator[Violation]:
+    """Tags that no search for them would find."""
+    for tag_id, name in strange_tags(session).items():
+        yield Violation("tags", f"tag {tag_id}, {name!r}, is not in normal form")
 
 
 def _vector_violations(session: Session, dims: Mapping[str, BundleDims]) -> Iterator[Violation]:

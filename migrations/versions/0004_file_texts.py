@@ -1,8 +1,9 @@
 """Metadata and the tags that it names belong to the file; full text is by file.
 
 Until now the last file read spoke for all files of a recording: each gets its recording's texts,
-and every file is read once more, undecoded, to get its own. Tags were never set by hand before, so
-those of recordings all go to files. Full text is filled anew by the program after all migrations.
+and every file is read once more, undecoded, to get its own; one that is missing, when it is back.
+Tags were never set by hand before, so those of recordings all go to files. Full text is filled anew
+by the program after all migrations.
 """
 
 import json
@@ -28,6 +29,8 @@ def upgrade() -> None:
     with op.batch_alter_table("recording") as batch:
         batch.drop_column("metadata_json")
     op.execute("UPDATE sound_file SET state = 'pending' WHERE state = 'indexed'")
+    # No file was last changed then, so that one which comes back is taken for another.
+    op.execute("UPDATE sound_file SET ctime_ns = 0 WHERE state = 'missing'")
     make_full_text()
 
 
@@ -59,12 +62,20 @@ def move_texts() -> None:
         "SELECT f.id, r.metadata_json FROM sound_file AS f"
         " JOIN recording AS r ON r.id = f.recording_id WHERE r.metadata_json != '{}'"
     ).fetchall()
-    moved = [
-        (json.dumps({key: [text] for key, text in json.loads(old).items()}, ensure_ascii=False), n)
-        for n, old in found
-    ]
+    moved = [(lists(old), n) for n, old in found]
     if moved:
         connection.exec_driver_sql("UPDATE sound_file SET metadata_json = ? WHERE id = ?", moved)
+
+
+def lists(old: object) -> str:
+    try:
+        fields = json.loads(str(old))
+    except (ValueError, RecursionError):
+        fields = None
+    if not isinstance(fields, dict):  # damaged, which nothing ever looked for
+        return "{}"
+    texts = {key: [text] for key, text in fields.items() if isinstance(text, str)}
+    return json.dumps(texts, ensure_ascii=False)
 
 
 def make_full_text() -> None:

@@ -86,6 +86,10 @@ DAMAGE = {
     "UPDATE sound_file SET error_code = 'x' WHERE id = 2": 0,
     "UPDATE sound_file SET recording_id = NULL WHERE id = 2": 0,
     "UPDATE sound_file SET recording_id = 99 WHERE id = 2": 0,
+    "UPDATE sound_file SET metadata_json = '{' WHERE id = 2": 0,
+    "UPDATE sound_file SET metadata_json = x'ff' WHERE id = 2": 0,
+    "INSERT INTO tag (name) VALUES ('  Rain ')": 0,
+    "INSERT INTO tag (name) VALUES ('')": 0,
     "UPDATE encoding SET n_windows = NULL WHERE recording_id = 2": 0,
     "UPDATE encoding SET n_windows = 9 WHERE recording_id = 2": 3,
     "UPDATE window SET position = 7 WHERE recording_id = 2 AND position = 1": 3,
@@ -151,6 +155,43 @@ def test_a_sound_library_is_left_alone(database: Database) -> None:
     before = database.path.read_bytes()
     assert repair(database, dims=DIMS) == Repaired(n_encodings=0, n_files=0, n_rows=0)
     assert database.path.read_bytes() == before
+
+
+def test_tags_that_are_one_become_one_and_stay_where_they_were(database: Database) -> None:
+    damage(
+        database,
+        "INSERT INTO tag (id, name) VALUES (1, 'Brücke'), (2, 'brucke'), (3, 'BRÜCKE'), (4, '')",
+        "INSERT INTO file_tag (file_id, tag_id) VALUES (1, 1), (1, 2), (2, 3), (3, 4)",
+        "INSERT INTO recording_tag (recording_id, tag_id) VALUES (3, 1), (3, 3)",
+    )
+    repair(database, dims=DIMS)
+    assert verify(database, dims=DIMS) == []
+    with database.reading() as session:
+        assert session.execute(text("SELECT name FROM tag")).scalars().all() == ["brucke"]
+        of_files = session.execute(text("SELECT file_id FROM file_tag ORDER BY 1")).scalars().all()
+        given = session.execute(text("SELECT recording_id FROM recording_tag")).scalars().all()
+        assert (of_files, given) == ([1, 2], [3])
+        words = fulltext.telling_words("Brücke")
+        hits = fulltext.search_windows(session, words, bundle_id=1, limit=N_WINDOWS)
+        assert len(hits) == N_WINDOWS  # all three files, by its one name
+
+
+def test_broken_texts_of_a_missing_file_are_read_when_it_is_back(
+    database: Database, tmp_path: Path
+) -> None:
+    path, away = tmp_path / "sounds" / "1.wav", tmp_path / "away"
+    path.rename(away)
+    run_index(database, open_reader=WaveReader)
+    damage(database, "UPDATE sound_file SET metadata_json = 'x' WHERE state = 'missing'")
+    repair(database, dims=DIMS)
+    with database.reading() as session:
+        [state] = session.execute(text("SELECT state FROM sound_file WHERE id = 2")).scalars()
+    assert state == "missing"
+    away.rename(path)
+    models = FakeModels()
+    report = run_index(database, models=models, open_reader=WaveReader)
+    assert (report.n_recognised, models.encoder.n_windows) == (1, 0)
+    assert verify(database, dims=DIMS) == []
 
 
 def test_more_breaches_than_are_told_are_all_repaired(database: Database, tmp_path: Path) -> None:

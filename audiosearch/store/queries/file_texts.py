@@ -11,12 +11,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, delete, insert, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, bindparam, delete, insert, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from audiosearch.store.names import normal_form
 from audiosearch.store.queries.chunks import chunks
-from audiosearch.store.schema import FileTag, SoundFile, Tag
+from audiosearch.store.schema import FileTag, RecordingTag, SoundFile, Tag
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,51 @@ def _set_tags(session: Session, tags: Mapping[int, set[str]]) -> None:
     ]
     if rows:
         session.connection().execute(insert(FileTag), rows)
+
+
+def is_metadata(stored: object) -> bool:
+    """Whether a stored value has the form of metadata: each field with a list of texts."""
+    try:
+        fields = json.loads(stored) if isinstance(stored, str) else None
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(fields, dict) and all(
+        isinstance(values, list) and all(isinstance(value, str) for value in values)
+        for values in fields.values()
+    )
+
+
+def strange_tags(session: Session) -> dict[int, object]:
+    """Tags by id whose names are not in normal form, or empty."""
+    rows = session.execute(select(Tag.id, Tag.name))
+    return {row.id: row.name for row in rows if not row.name or _tag_name(row.name) != row.name}
+
+
+def _tag_name(stored: object) -> str:
+    return normal_form(stored) if isinstance(stored, str) else ""
+
+
+def normalise_tags(session: Session) -> int:
+    """Give all tags names in normal form, two that are one then become one; returns how many."""
+    names = {tag_id: _tag_name(stored) for tag_id, stored in strange_tags(session).items()}
+    ids = ensure_tags(session, sorted(set(names.values()) - {""}))
+    for tag_id, name in names.items():
+        for table, key in ((FileTag, FileTag.file_id), (RecordingTag, RecordingTag.recording_id)):
+            if name:
+                carriers = _carriers(session, key, table.tag_id == tag_id)
+                new = carriers - _carriers(session, key, table.tag_id == ids[name])
+                rows = [{key.key: each, "tag_id": ids[name]} for each in sorted(new)]
+                if rows:
+                    session.connection().execute(insert(table), rows)
+            session.execute(delete(table).where(table.tag_id == tag_id))
+        session.execute(delete(Tag).where(Tag.id == tag_id))
+    return len(names)
+
+
+def _carriers(
+    session: Session, key: InstrumentedAttribute[int], has_tag: ColumnElement[bool]
+) -> set[int]:
+    return set(session.scalars(select(key).where(has_tag)))
 
 
 def ensure_tags(session: Session, names: Sequence[str]) -> dict[str, int]:

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from audiosearch.store.names import normal_form
 from audiosearch.store.queries.chunks import chunks
+from audiosearch.store.queries.file_names import FileName, is_named
 from audiosearch.store.queries.places import SEPARATOR, Place, join
 from audiosearch.store.schema import (
     FileState,
@@ -42,6 +43,7 @@ class Scope:
         formats: one of these, in lower case: a suffix, container or codec.
         min_duration_s, max_duration_s: of the recording, both included.
         tags: the file has all of these, by its metadata or since a person set them.
+        names: the file has one of each of these sets.
     """
 
     places: tuple[Place, ...] | None = None
@@ -50,6 +52,7 @@ class Scope:
     min_duration_s: float | None = None
     max_duration_s: float | None = None
     tags: tuple[str, ...] = ()
+    names: tuple[tuple[FileName, ...], ...] = ()
 
 
 def allowed_windows(session: Session, scope: Scope, *, bundle_id: int) -> Ids | None:
@@ -87,15 +90,21 @@ def _recordings_within(scope: Scope) -> Select[Any]:
     found = select(SoundFile.recording_id).where(
         SoundFile.recording_id.is_not(None), *_about_files(scope)
     )
-    about_recordings = _about_recordings(scope)
-    if about_recordings or scope.formats:
+    conditions = about_recordings(scope)
+    if conditions or scope.formats:
         found = found.join(Recording, Recording.id == SoundFile.recording_id)
-    return found.where(*about_recordings)
+    return found.where(*conditions)
 
 
 def _about_files(scope: Scope) -> list[ColumnElement[bool]]:
-    """Conditions on a file; those on its format need its `Recording` joined."""
-    found: list[ColumnElement[bool]] = [SoundFile.state.in_([FileState.INDEXED, FileState.PENDING])]
+    """Conditions on a file that may answer; those on its format need its `Recording` joined."""
+    there = SoundFile.state.in_([FileState.INDEXED, FileState.PENDING])
+    return [there, *about_any_file(scope), *(is_named(names) for names in scope.names)]
+
+
+def about_any_file(scope: Scope) -> list[ColumnElement[bool]]:
+    """Conditions on a file but for its state and name."""
+    found: list[ColumnElement[bool]] = []
     if scope.places is not None:
         found.append(or_(false(), *(_below(place) for place in scope.places)))
     if scope.since is not None:
@@ -138,7 +147,8 @@ def _is_format(name: str) -> ColumnElement[bool]:
     )
 
 
-def _about_recordings(scope: Scope) -> list[ColumnElement[bool]]:
+def about_recordings(scope: Scope) -> list[ColumnElement[bool]]:
+    """Conditions on a recording."""
     found: list[ColumnElement[bool]] = []
     if scope.min_duration_s is not None:
         found.append(Recording.duration_s >= scope.min_duration_s)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -82,11 +84,23 @@ def matches(one: Added, filters: Filters) -> bool:
         and (filters.since is None or one.mtime_s >= filters.since)
         and all(tag.lower() in tags for tag in filters.tags)
         and (not filters.formats or any(f.lower().lstrip(".") in known for f in filters.formats))
+        and (not filters.names or any(is_named(one.path.lower(), name) for name in filters.names))
     )
+
+
+def is_named(path: str, name: str) -> bool:
+    if "/" in name:
+        below = path.split("/", 2)[2]
+        return fnmatchcase(path, name.lower()) or fnmatchcase(below, name.lower())
+    if "*" in name:
+        return fnmatchcase(path.rpartition("/")[2], name.lower())
+    return set(name.lower().split()) <= set(re.findall("[a-z]+", path))
 
 
 FOLDERS = ["/sounds", "/sounds/birds", "/sounds/birds/night", "/music", "/sounds/a%_b", "/"]
 FOLDERS += ["/sounds/birds/robin.wav", "/sounds/BIRDS"]
+WANTED = ["robin", "birds", "Owl night", "sounds crow", "drum rain", "*.WAV", "b*", "r*.wav"]
+WANTED += ["birds/*", "*/birds/*", "/music/*", "none"]
 
 
 @given(
@@ -99,8 +113,9 @@ FOLDERS += ["/sounds/birds/robin.wav", "/sounds/BIRDS"]
     formats=st.lists(
         st.sampled_from(["wav", ".FLAC", "mp4", "vorbis", "pcm_s16le", "%"]), max_size=2
     ).map(tuple),
+    names=st.lists(st.sampled_from(WANTED), max_size=2).map(tuple),
 )
-@settings(max_examples=60)
+@settings(max_examples=100)
 def test_filters_equal_brute_force(
     everything: tuple[LibraryBuilder, list[Added]],
     folders: tuple[Path, ...],
@@ -108,6 +123,7 @@ def test_filters_equal_brute_force(
     since: float | None,
     tags: tuple[str, ...],
     formats: tuple[str, ...],
+    names: tuple[str, ...],
 ) -> None:
     builder, added = everything
     filters = Filters(
@@ -117,6 +133,7 @@ def test_filters_equal_brute_force(
         since=since,
         tags=tags,
         formats=formats,
+        names=names,
     )
     engine = builder.engine(fold_similarity=2.0)
     hits = engine.find(TextQuery(text="rain", filters=filters, min_score=0.0, limit=100)).hits

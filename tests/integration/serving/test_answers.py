@@ -30,6 +30,7 @@ QUERIES = (
     TextQuery(text="a tone rises \udcff 🐶", min_score=0.0, limit=2, explain=True),
     TextQuery(text="a low tone", min_score=0.0, exhaustive=True, filters=Filters(formats=("wav",))),
     TextQuery(text="a low tone", filters=Filters(max_duration_s=0.1)),
+    TextQuery(text="a low tone", min_score=0.0, filters=Filters(names=("sound", "*_01.wav"))),
 )
 
 

@@ -38,7 +38,7 @@ from audiosearch.serving.messages import (
 
 SETTINGS = Settings(model=ModelConfig(), index=IndexConfig(), search=SearchConfig(limit=3))
 SEEN = FileSeen(inode=1 << 60, size=0, mtime_ns=-5)
-FILTERS = Filters(folders=(Path("/a\udcff/b"),), since=1.5, tags=("x", "y"))
+FILTERS = Filters(folders=(Path("/a\udcff/b"),), since=1.5, tags=("x", "y"), names=("*.w\udcff",))
 CLIP = ClipRange(path=b"/s/\xff\n.wav", start_s=0.1, end_s=None)
 HIT = Hit(
     rank=1,

@@ -1,0 +1,239 @@
+"""All that a library knows of one file and of its sound.
+
+The caller owns the transaction; everything here only reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from audiosearch.store.queries.file_list import file_tags
+from audiosearch.store.queries.fulltext import values
+from audiosearch.store.queries.places import Place, join
+from audiosearch.store.queries.search import window_captions
+from audiosearch.store.schema import (
+    Bundle,
+    Caption,
+    CaptionSource,
+    CaptionTarget,
+    Encoding,
+    FileState,
+    LibraryRoot,
+    Recording,
+    SoundFile,
+    Window,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileDetails:
+    """What is known of a file itself.
+
+    Attributes:
+        root: the folder of the library that it lies in.
+        checked_at: Unix seconds; when its content was last looked at.
+        remark: what a person should know of its sound.
+        metadata: each field with all its values.
+        tags: names of those that its metadata gives.
+    """
+
+    file_id: int
+    root: bytes
+    state: FileState
+    size: int
+    mtime_ns: int
+    checked_at: float
+    error_code: str | None
+    error_text: str | None
+    remark: str | None
+    metadata: Mapping[str, tuple[str, ...]]
+    tags: tuple[str, ...]
+    recording_id: int | None
+
+
+@dataclass(frozen=True)
+class SoundPath:
+    """A file that holds a sound; its path is absolute."""
+
+    file_id: int
+    path: bytes
+    state: FileState
+
+
+@dataclass(frozen=True)
+class PersonCaption:
+    """A caption that a person gave to a stretch of a sound, as it was typed where that is kept."""
+
+    start_s: float
+    end_s: float
+    text: str
+    source: CaptionSource
+
+
+@dataclass(frozen=True)
+class BundleProgress:
+    """How far a bundle has come with a sound; `n_windows` counts those stored."""
+
+    bundle_id: int
+    name: str
+    version: str
+    fingerprint: str
+    complete: bool
+    n_windows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoundDetails:
+    """What is known of a sound, whichever file holds it.
+
+    Attributes:
+        duration_s: None where it was not heard to its end.
+        peak_db: dBFS; None for digital silence.
+        loudness_lufs: EBU R 128; None where it has none.
+        tags: names of those that people set.
+        bundles: what has encoded it, the newest last.
+    """
+
+    recording_id: int
+    duration_s: float | None
+    container: str
+    codec: str
+    sample_rate: int
+    channels: int
+    bit_depth: int | None
+    peak_db: float | None
+    loudness_lufs: float | None
+    tags: tuple[str, ...]
+    files: tuple[SoundPath, ...]
+    captions: tuple[PersonCaption, ...]
+    bundles: tuple[BundleProgress, ...]
+
+
+@dataclass(frozen=True)
+class WindowSaid:
+    """A window of a sound, and the model's own sentence for it."""
+
+    start_s: float
+    end_s: float
+    silent: bool
+    caption: str | None
+
+
+def file_details(session: Session, place: Place) -> FileDetails | None:
+    """What is known of the file at a place; None where none is known there."""
+    file = session.scalars(
+        select(SoundFile).where(
+            SoundFile.root_id == place.root.root_id, SoundFile.path == place.under
+        )
+    ).first()
+    if file is None:
+        return None
+    tags = file_tags(session, [file.id]).get(file.id, [])
+    metadata: dict[str, tuple[str, ...]] = {}
+    for field, value in values(file.metadata_json):
+        metadata[field] = (*metadata.get(field, ()), value)
+    return FileDetails(
+        file_id=file.id,
+        root=place.root.path,
+        state=FileState(file.state),
+        size=file.size,
+        mtime_ns=file.mtime_ns,
+        checked_at=file.checked_at,
+        error_code=file.error_code,
+        error_text=file.error_text,
+        remark=file.remark,
+        metadata=metadata,
+        tags=tuple(sorted(name for name, is_own in tags if is_own)),
+        recording_id=file.recording_id,
+    )
+
+
+def find_recording(session: Session, audio_hash: bytes) -> int | None:
+    """The id of a sound by its hash; None where it is not known."""
+    return session.scalar(select(Recording.id).where(Recording.audio_hash == audio_hash))
+
+
+def sound_details(session: Session, recording_id: int) -> SoundDetails:
+    """What is known of a sound."""
+    sound = session.get_one(Recording, recording_id)
+    files = _files(session, recording_id)
+    tags = file_tags(session, [files[0].file_id]).get(files[0].file_id, []) if files else []
+    return SoundDetails(
+        recording_id=recording_id,
+        duration_s=sound.duration_s or None,
+        container=sound.container,
+        codec=sound.codec,
+        sample_rate=sound.sample_rate,
+        channels=sound.channels,
+        bit_depth=sound.bit_depth,
+        peak_db=sound.peak_db,
+        loudness_lufs=sound.loudness_lufs,
+        tags=tuple(sorted(name for name, is_own in tags if not is_own)),
+        files=files,
+        captions=_captions(session, recording_id),
+        bundles=_bundles(session, recording_id),
+    )
+
+
+def _files(session: Session, recording_id: int) -> tuple[SoundPath, ...]:
+    rows = session.execute(
+        select(SoundFile.id, LibraryRoot.path.label("root"), SoundFile.path, SoundFile.state)
+        .join(LibraryRoot, LibraryRoot.id == SoundFile.root_id)
+        .where(SoundFile.recording_id == recording_id)
+        .order_by(LibraryRoot.path, SoundFile.path)
+    )
+    return tuple(SoundPath(row.id, join(row.root, row.path), FileState(row.state)) for row in rows)
+
+
+def _captions(session: Session, recording_id: int) -> tuple[PersonCaption, ...]:
+    rows = session.execute(
+        select(
+            CaptionTarget.start_s,
+            CaptionTarget.end_s,
+            func.coalesce(CaptionTarget.said, Caption.text).label("text"),
+            Caption.source,
+        )
+        .join(Caption, Caption.id == CaptionTarget.caption_id)
+        .where(CaptionTarget.recording_id == recording_id)
+        .order_by(CaptionTarget.start_s, CaptionTarget.end_s, CaptionTarget.id)
+    )
+    return tuple(
+        PersonCaption(row.start_s, row.end_s, row.text, CaptionSource(row.source)) for row in rows
+    )
+
+
+def _bundles(session: Session, recording_id: int) -> tuple[BundleProgress, ...]:
+    n_windows = (
+        select(func.count())
+        .where(Window.recording_id == Encoding.recording_id, Window.bundle_id == Encoding.bundle_id)
+        .scalar_subquery()
+    )
+    rows = session.execute(
+        select(
+            Bundle.id,
+            Bundle.name,
+            Bundle.version,
+            Bundle.fingerprint,
+            Encoding.n_windows.is_not(None).label("complete"),
+            n_windows.label("n_windows"),
+        )
+        .join(Encoding, Encoding.bundle_id == Bundle.id)
+        .where(Encoding.recording_id == recording_id)
+        .order_by(Bundle.id)
+    )
+    return tuple(BundleProgress(*row) for row in rows)
+
+
+def windows_said(session: Session, recording_id: int, *, bundle_id: int) -> list[WindowSaid]:
+    """A bundle's windows of a sound, in order, with the model's own sentence for each."""
+    rows = session.execute(
+        select(Window.id, Window.start_s, Window.end_s, Window.silent)
+        .where(Window.recording_id == recording_id, Window.bundle_id == bundle_id)
+        .order_by(Window.position)
+    ).all()
+    said = window_captions(session, [row.id for row in rows])
+    return [WindowSaid(row.start_s, row.end_s, bool(row.silent), said.get(row.id)) for row in rows]

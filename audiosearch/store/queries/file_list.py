@@ -1,0 +1,154 @@
+"""Files of any state, looked up without their sounds: which there are, and what is known of each.
+
+The caller owns the transaction. Ids first, in the order of the paths, since there may be a million;
+then what is known of as many as are wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Integer, Select, column, func, literal, or_, select
+from sqlalchemy.orm import Session
+
+from audiosearch.store.queries.chunks import chunks
+from audiosearch.store.queries.file_names import FileName, PlacedFile, is_named, named_among
+from audiosearch.store.queries.places import join
+from audiosearch.store.queries.scope import Scope, about_any_file, about_recordings
+from audiosearch.store.schema import (
+    FileState,
+    FileTag,
+    LibraryRoot,
+    Recording,
+    RecordingTag,
+    SoundFile,
+    Tag,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedFile:
+    """A file, as a list shows it.
+
+    Attributes:
+        path: absolute.
+        duration_s: None where it was not heard to its end.
+        codec, container: FFmpeg's names; None where it was never read.
+        tags: by its own metadata and by people, in the order of their names.
+    """
+
+    file_id: int
+    path: bytes
+    state: FileState
+    size: int
+    mtime_ns: int
+    error_code: str | None
+    recording_id: int | None
+    duration_s: float | None
+    codec: str | None
+    container: str | None
+    tags: tuple[str, ...]
+
+
+def find_file_ids(
+    session: Session, scope: Scope, *, states: Sequence[FileState] = tuple(FileState)
+) -> list[int]:
+    """Ids of the files within `scope` and in one of `states`, in the order of root and path.
+
+    A file that was never heard is of no length, and so within no limits of one.
+    """
+    conditions = [*about_any_file(scope), *about_recordings(scope)]
+    for names in scope.names:
+        conditions.append(_is_named(session, names, conditions, states))
+    wanted = _files(SoundFile.id).where(SoundFile.state.in_(states), *conditions)
+    # The connection's own rows: objects for a million of them would take seconds.
+    rows = session.connection().execute(wanted.order_by(LibraryRoot.path, SoundFile.path))
+    return list(rows.scalars())
+
+
+def any_file(session: Session) -> bool:
+    """Whether the library knows any file at all."""
+    return session.scalar(select(SoundFile.id).limit(1)) is not None
+
+
+def _files(*columns: Any) -> Select[Any]:
+    return (
+        select(*columns)
+        .select_from(SoundFile)
+        .join(LibraryRoot, LibraryRoot.id == SoundFile.root_id)
+        .outerjoin(Recording, Recording.id == SoundFile.recording_id)
+    )
+
+
+def _is_named(
+    session: Session,
+    names: Sequence[FileName],
+    conditions: Sequence[ColumnElement[bool]],
+    states: Sequence[FileState],
+) -> ColumnElement[bool]:
+    """The condition on the name, missing files among them, which meet `conditions` too."""
+    named = is_named(names)
+    if FileState.MISSING not in states or not any(name.match for name in names):
+        return named
+    missing = _files(SoundFile.id, LibraryRoot.path, SoundFile.path).where(
+        SoundFile.state == FileState.MISSING, *conditions
+    )
+    rows = (PlacedFile(*row) for row in session.connection().execute(missing))
+    ids = func.json_each(literal(str(named_among(session, rows, names))))
+    return or_(named, SoundFile.id.in_(select(ids.table_valued(column("value", Integer)))))
+
+
+def listed_files(session: Session, file_ids: Sequence[int]) -> list[ListedFile]:
+    """What is known of files, in the order asked for."""
+    found: dict[int, ListedFile] = {}
+    for some in chunks(file_ids):
+        tags = file_tags(session, some)
+        wanted = _files(
+            SoundFile.id,
+            LibraryRoot.path.label("root"),
+            SoundFile.path,
+            SoundFile.state,
+            SoundFile.size,
+            SoundFile.mtime_ns,
+            SoundFile.error_code,
+            SoundFile.recording_id,
+            Recording.duration_s,
+            Recording.codec,
+            Recording.container,
+        )
+        for row in session.execute(wanted.where(SoundFile.id.in_(some))):
+            found[row.id] = ListedFile(
+                file_id=row.id,
+                path=join(row.root, row.path),
+                state=FileState(row.state),
+                size=row.size,
+                mtime_ns=row.mtime_ns,
+                error_code=row.error_code,
+                recording_id=row.recording_id,
+                duration_s=row.duration_s or None,
+                codec=row.codec,
+                container=row.container,
+                tags=tuple(sorted({name for name, _ in tags.get(row.id, ())})),
+            )
+    return [found[each] for each in file_ids if each in found]
+
+
+def file_tags(session: Session, file_ids: Sequence[int]) -> dict[int, list[tuple[str, bool]]]:
+    """The tags of a few hundred files: names, and whether the file's own metadata has them."""
+    own = (
+        select(FileTag.file_id, Tag.name, literal(1).label("own"))
+        .join(Tag, Tag.id == FileTag.tag_id)
+        .where(FileTag.file_id.in_(file_ids))
+    )
+    by_people = (
+        select(SoundFile.id, Tag.name, literal(0).label("own"))
+        .join(RecordingTag, RecordingTag.recording_id == SoundFile.recording_id)
+        .join(Tag, Tag.id == RecordingTag.tag_id)
+        .where(SoundFile.id.in_(file_ids))
+    )
+    found: dict[int, list[tuple[str, bool]]] = {}
+    for file_id, name, is_own in session.execute(own.union_all(by_people)):
+        found.setdefault(file_id, []).append((name, bool(is_own)))
+    return found

@@ -1,0 +1,125 @@
+"""Files by their names: globs, or words in the name and the folders.
+
+Words are looked for in the full text, which knows the files that are there; the names of missing
+ones are put into one of the same kind, made for the question. Globs are a function of this program
+that SQLite calls; see `store.sqlite`.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Text,
+    column,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    table,
+    text,
+)
+from sqlalchemy.orm import Session
+
+from audiosearch.store.globs import asks_for_folders, glob_predicate
+from audiosearch.store.names import normal_form, path_words
+from audiosearch.store.schema import LibraryRoot, SoundFile
+
+
+@dataclass(frozen=True)
+class FileName:
+    """What a file's name is to be.
+
+    Attributes:
+        glob: for the name alone, or with "/" for the path below its root or the whole one.
+        match: otherwise words, all in the name or its folders, in the full text's language.
+        beginnings: how the words begin, in normal form; letters that no stemming takes away.
+    """
+
+    glob: str = ""
+    match: str = ""
+    beginnings: tuple[str, ...] = ()
+
+
+class PlacedFile(NamedTuple):
+    """A file's id, its root and its path below that. A tuple, since there are many."""
+
+    file_id: int
+    root: bytes
+    path: bytes
+
+
+def is_named(names: Sequence[FileName]) -> ColumnElement[bool]:
+    """Whether a file has one of some names; by words, missing files are never found."""
+    return or_(false(), *(_in_full_text(name) if name.match else _is_glob(name) for name in names))
+
+
+def _in_full_text(name: FileName) -> ColumnElement[bool]:
+    file_text = table("file_text", column("rowid", Integer), column("file_text", Text))
+    return SoundFile.id.in_(
+        select(file_text.c.rowid).where(file_text.c.file_text.op("MATCH")(_in_names(name)))
+    )
+
+
+def _in_names(name: FileName) -> str:
+    return f"{{name folders}} : ({name.match})"
+
+
+def _is_glob(name: FileName) -> ColumnElement[bool]:
+    root: ColumnElement[bytes] = literal(b"")
+    if asks_for_folders(name.glob):
+        paths = select(LibraryRoot.path).where(LibraryRoot.id == SoundFile.root_id)
+        root = paths.correlate(SoundFile).scalar_subquery()
+    pattern = name.glob.encode("utf-8", "surrogateescape")
+    return func.audiosearch_name_glob(pattern, root, SoundFile.path) == 1
+
+
+def named_among(
+    session: Session, files: Iterable[PlacedFile], names: Sequence[FileName]
+) -> list[int]:
+    """Ids of those files that have one of some names, whether or not the full text knows them."""
+    globs = [glob_predicate(name.glob) for name in names if name.glob]
+    words = [name for name in names if name.match]
+    found: list[int] = []
+    likely: list[PlacedFile] = []
+    for file in files:
+        if any(is_meant(file.root, file.path) for is_meant in globs):
+            found.append(file.file_id)
+        elif words:
+            letters = normal_form(_below_root(file).decode("utf-8", "replace"))
+            if any(all(each in letters for each in name.beginnings) for name in words):
+                likely.append(file)
+    return found + (_with_words(session, likely, words) if likely else [])
+
+
+def _with_words(
+    session: Session, files: Sequence[PlacedFile], names: Sequence[FileName]
+) -> list[int]:
+    """The same by full text: a table like the library's own, filled with these files."""
+    made_by = session.scalar(text("SELECT sql FROM sqlite_master WHERE name = 'file_text'"))
+    with closing(sqlite3.connect(":memory:")) as memory:
+        memory.execute(str(made_by))
+        memory.executemany(
+            "INSERT INTO file_text (rowid, name) VALUES (?, ?)",
+            ((file.file_id, path_words(_below_root(file))) for file in files),
+        )
+        found: dict[int, None] = {}
+        for name in names:
+            rows = memory.execute(
+                "SELECT rowid FROM file_text WHERE file_text MATCH ?", (_in_names(name),)
+            )
+            found |= {file_id: None for (file_id,) in rows}
+    return list(found)
+
+
+def _below_root(file: PlacedFile) -> bytes:
+    """The path from the root's own name on."""
+    return os.path.join(os.path.basename(file.root), file.path)  # noqa: PTH118, PTH119 - bytes
