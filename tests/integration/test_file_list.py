@@ -18,9 +18,11 @@ from audiosearch.store.queries.failed import set_failed
 from audiosearch.store.queries.files import Found, ReadFile
 from audiosearch.store.schema import FileState
 
+LONG = b"whirring" * 12  # a word of 96 letters
 NAMES = (
     *(b"Foley/DOORWood_Cupboard Door Close.wav", b"Foley/DogBark03.flac", b"Foley/barks/old.mp3"),
     *("Reise/Zürich Glocke.ogg".encode(), "雨/雨の音_屋根.wav".encode(), b"odd/na\xffme.wav"),
+    b"h/" + LONG + b".wav",
 )
 MISSING = (b"gone/Dog barking.wav", "gone/Zu\u0308rich.wav".encode(), b"gone/train.wav")
 FAILED = b"Foley/broken dog.wav"
@@ -96,6 +98,8 @@ def paths(database: Database, name: str | None, **filters: object) -> list[bytes
         ("/home/me/*/gone/*", sorted(MISSING)),
         ("/home/me/Sounds/Foley/DogBark03.flac", [NAMES[1]]),
         ("na\udcffme*", [NAMES[5]]),
+        (LONG.decode(), [NAMES[6]]),
+        (LONG.decode().upper() + ".wav", [NAMES[6]]),
     ],
 )
 def test_names(database: Database, name: str, expected: list[bytes]) -> None:

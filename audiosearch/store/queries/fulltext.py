@@ -29,7 +29,7 @@ from audiosearch.store.schema import (
 )
 
 _MAX_WORDS = 64  # of a query; the rest of a pasted page is not looked at
-_MAX_WORD_LENGTH = 64
+_MAX_WORD_LENGTH = 255  # letters; no file's name holds a longer one
 
 # Words that nearly every caption has: matching them costs much and tells nothing.
 STOP_WORDS = frozenset(
