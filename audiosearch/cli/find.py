@@ -20,7 +20,6 @@ from audiosearch.cli.options import (
 from audiosearch.cli.output import clock, path_fields, print_json, print_paths, remark, shown_path
 from audiosearch.config import Config
 from audiosearch.errors import display_text
-from audiosearch.search.filters import Filters
 from audiosearch.search.results import FindResult, Hit, TextQuery
 from audiosearch.serving.asking import open_answering
 from audiosearch.wording import counted
@@ -60,7 +59,7 @@ def find(
         answer = answering.find(
             TextQuery(
                 text=" ".join(text),
-                filters=_filters(filters),
+                filters=filters,
                 limit=limit,
                 min_score=min_score,
                 exhaustive=exhaustive,
@@ -104,25 +103,13 @@ def similar(
     """
     with open_answering(config) as answering:
         result = answering.similar(
-            clip, filters=_filters(filters), limit=limit, min_similarity=min_score
+            clip, filters=filters, limit=limit, min_similarity=min_score
         ).result
     _remarks(result, quiet=quiet)
     _print_similar_hits(result.hits, form)
     if verbose:
         click.echo(answering.who, err=True)
     return 0 if result.hits else EXIT_NOTHING
-
-
-def _filters(options: FilterOptions) -> Filters:
-    return Filters(
-        folders=options.folders,
-        min_duration_s=options.min_duration_s,
-        max_duration_s=options.max_duration_s,
-        since=options.since,
-        tags=options.tags,
-        formats=options.formats,
-        names=options.names,
-    )
 
 
 def _remarks(result: FindResult, *, quiet: bool) -> None:

@@ -2,8 +2,8 @@
 
 All pending migrations, and the full text that is filled anew after them, are one explicit
 transaction, so a process killed at any statement leaves the old library or the new one. A database
-with content is copied first. Loads Alembic, which is
-slow to import: `database.py` imports this module only when there is something to do.
+with content is copied first. Loads Alembic, which is slow to import: `database.py` imports this
+module only when there is something to do.
 """
 
 from __future__ import annotations
