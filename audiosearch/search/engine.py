@@ -24,7 +24,7 @@ from audiosearch.model.text_tower import TextTower
 from audiosearch.search.audio_to_text import place_captions
 from audiosearch.search.candidates import candidates
 from audiosearch.search.describe import Describer
-from audiosearch.search.explain import explain
+from audiosearch.search.explain import explain, with_unheard
 from audiosearch.search.hits import Found, best_windows, show, with_matches
 from audiosearch.search.labels import Label, Labeller
 from audiosearch.search.normalise import Normalise
@@ -253,7 +253,10 @@ class SearchEngine:
         memory = self._scorer.decoder.memory(frames)
         texts = [words.text] * len(hits)
         found = explain(texts, memory, sounds=range(len(hits)), scorer=self._scorer)
-        return tuple(replace(hit, words=own) for hit, own in zip(hits, found, strict=True))
+        return tuple(
+            replace(hit, words=with_unheard(own, words.asked[: self._scorer.max_words]))
+            for hit, own in zip(hits, found, strict=True)
+        )
 
     def _windows_to_hear(self, view: View, words: Words, query: TextQuery) -> tuple[Ids, bool]:
         """The windows that the decoder shall judge, and whether these are all."""

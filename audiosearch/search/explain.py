@@ -8,6 +8,7 @@ the sentence, is the lift of the whole.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import SequenceMatcher
 
 from audiosearch.model.memory import Memory
 from audiosearch.model.scoring import CaptionScorer
@@ -40,3 +41,19 @@ def explain(
         )
         for text, ids, heard, by_itself in zip(texts, tokens, with_sound, alone, strict=True)
     ]
+
+
+def with_unheard(explained: Sequence[Word], asked: Sequence[str]) -> tuple[Word, ...]:
+    """The words of a query, with those that the model did not listen for in their places.
+
+    Args:
+        explained: the words that it listened for; of a glued word it is the parts.
+        asked: all words, as they were typed.
+    """
+    found: list[Word] = []
+    matcher = SequenceMatcher(a=[word.text for word in explained], b=asked, autojunk=False)
+    for step, first, end, asked_first, asked_end in matcher.get_opcodes():
+        found += explained[first:end]
+        if step == "insert":
+            found += [Word(text=text, lift=None) for text in asked[asked_first:asked_end]]
+    return tuple(found)

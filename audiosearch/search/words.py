@@ -33,8 +33,8 @@ class Words:
     """A query, understood.
 
     Attributes:
-        text: the words that the model hears for, normalised, no more than the decoder has
-            positions for.
+        asked: the words as they were typed, normalised.
+        text: those that the model listens for, no more than the decoder has positions for.
         tokens: their ids.
         telling: the words that are looked for in names and texts, each once.
         is_known: for each of them, whether it means something to the model.
@@ -45,6 +45,7 @@ class Words:
         has_known: the decoder knows at least one of the words of `text`.
     """
 
+    asked: tuple[str, ...]
     text: str
     tokens: TokenIds
     telling: tuple[TypedWord, ...]
@@ -77,16 +78,18 @@ def understand(text: str, *, scorer: CaptionScorer, tower: TextTower | None) -> 
     """
     # What a terminal passed on that is no Unicode could not be handed to the database.
     clean = text.encode("utf-8", "replace").decode("utf-8")
-    if not split_words(clean):
+    asked = split_words(clean)
+    if not asked:
         raise QueryError("there is no word to search for", remedy="say what is heard")
     lexicon = Lexicon(scorer, tower)
     telling = telling_words(_POSSESSIVE.sub("", clean))
     is_known = [lexicon.knows(word) for word in telling]
-    words = split_words(lexicon.audible(clean) if any(is_known) else clean)
+    words = split_words(lexicon.audible(clean)) if any(is_known) else asked
     kept = " ".join(words[: scorer.max_words])
     vocabulary = scorer.decoder.bundle.vocabulary
     tokens = scorer.encode(kept)
     return Words(
+        asked=tuple(asked),
         text=kept,
         tokens=tokens,
         telling=tuple(telling),

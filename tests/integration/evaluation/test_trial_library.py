@@ -136,6 +136,9 @@ def test_a_library_to_describe_with_holds_the_captions_given_and_no_others(
         progress=NoProgress(),
         captions=["A dog barks.", "a bell rings", "a dog barks"],
     ) as library:
-        assert {each.text for each in library.library.captions()} == {"a dog barks", "a bell rings"}
+        assert {each.words for each in library.library.captions()} == {
+            "a dog barks",
+            "a bell rings",
+        }
         for clip in range(len(clips)):
             assert sorted(library.described(clip, limit=9)) == ["a bell rings", "a dog barks"]
