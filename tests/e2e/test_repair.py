@@ -60,7 +60,7 @@ def test_a_damaged_library_is_repaired(damaged: Command, sound_folder: Path) -> 
     assert answer.status == 0, answer.err
     assert all(row["repaired"] for row in answer.rows)
     assert len(answer.rows) == len(broken.rows)
-    assert "3 recordings are to be heard again" in answer.err
+    assert "3 recordings to be heard again" in answer.err
     assert "sound again" in answer.err
     assert_whole(damaged, sound_folder)
     assert damaged("verify", "--repair").status == 0

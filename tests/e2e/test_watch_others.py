@@ -129,7 +129,7 @@ def test_another_model_is_taken_up_and_answers_as_alone(
         "SELECT count(*) FROM encoding JOIN bundle ON bundle.id = bundle_id"
         " WHERE bundle.version = '{}' AND n_windows IS NOT NULL"
     )
-    asked = ("find", "a low tone", "--json", "--min-score", "0", "-v")
+    asked = ("find", "a bell rings", "--json", "--min-score", "0", "-v")
     watch = Watch(command)
     try:
         watch.until_rows([(3,)], encoded.format("0.0"))
