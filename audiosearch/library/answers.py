@@ -164,7 +164,7 @@ class Answers:
         )
 
     def label(
-        self, clip: str, labels: Sequence[str], *, normalise: str | None = None
+        self, clip: str | ClipRange, labels: Sequence[str], *, normalise: str | None = None
     ) -> tuple[bytes, list[LabelFit]]:
         """The absolute path of a file, or of a part of one, and labels for it, best first.
 
@@ -172,7 +172,7 @@ class Answers:
             DecodeError: the file cannot be read.
             QueryError: it is not there, the part lies beyond its end, or there is no label.
         """
-        part = parse_clip(clip)
+        part = clip if isinstance(clip, ClipRange) else parse_clip(clip)
         how = None if normalise is None else Normalise(normalise)
         fits = self.engine.label(list(self._hear(part)), parse_labels(labels), normalise=how)
         return absolute(os.fsdecode(part.path)), fits

@@ -14,7 +14,7 @@ from pathlib import Path
 from audiosearch.errors import QueryError
 from audiosearch.model.loaded import LoadedModel
 from audiosearch.model.text import normalise
-from audiosearch.search.clip import absolute, parse_clip
+from audiosearch.search.clip import ClipRange, absolute, parse_clip
 from audiosearch.search.collection import Added, NewCaption, add, read_captions
 from audiosearch.store.database import Database
 from audiosearch.store.queries import captions
@@ -51,11 +51,13 @@ def list_captions(
     return [ListedCaption(each, places.get(each.caption_id, ())) for each in stored]
 
 
-def add_caption(database: Database, model: LoadedModel, text: str, *, clip: str | None) -> Added:
+def add_caption(
+    database: Database, model: LoadedModel, text: str, *, clip: str | ClipRange | None
+) -> Added:
     """Write down a caption; see `Library.add_caption`."""
     part = None
     if clip is not None:
-        given = parse_clip(clip)
+        given = clip if isinstance(clip, ClipRange) else parse_clip(clip)
         part = replace(given, path=absolute(os.fsdecode(given.path)))
         with database.reading() as session:
             if find_file(session, part.path) is None:

@@ -30,6 +30,7 @@ from audiosearch.library.folders import (
 from audiosearch.library.lookup import FileInfo, Listing, file_info, list_files
 from audiosearch.library.models import remember_model
 from audiosearch.library.status import Status, status
+from audiosearch.search.clip import ClipRange
 from audiosearch.search.collection import Added
 from audiosearch.search.filters import Filters
 from audiosearch.store.database import open_database
@@ -205,7 +206,7 @@ class Library(Answers):
         """The stored captions, those said of most windows first; with `words`, those that match."""
         return list_captions(self.database, source=source, limit=limit, words=words)
 
-    def add_caption(self, text: str, *, clip: str | None = None) -> Added:
+    def add_caption(self, text: str, *, clip: str | ClipRange | None = None) -> Added:
         """Write down a caption, for a file of the library or a part of it, or for none.
 
         Raises:

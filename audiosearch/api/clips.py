@@ -1,0 +1,96 @@
+"""Sounds as a program names them, and their samples.
+
+Unlike on the command line a name is only a name: a file called `a@3-5` is that file. Decoding takes
+place in a child process, as everywhere: a hostile file costs an error and not the caller's process.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from audiosearch.api.results import LibraryWindow, SearchHit
+from audiosearch.config import IndexConfig
+from audiosearch.errors import QueryError
+from audiosearch.indexing.clips import stretch
+from audiosearch.indexing.workers import Worker, WorkerLimits
+from audiosearch.search.clip import ClipRange
+
+Floats = npt.NDArray[np.float32]
+
+PathArgument: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+Clip: TypeAlias = PathArgument | SearchHit | LibraryWindow
+
+_ANY_RATE = 32_000  # Hz; nothing is decoded at it
+_RATES = (100, 1_000_000)  # Hz; what a resampler is reasonably asked for
+
+
+def absolute_path(path: PathArgument) -> bytes:
+    """An absolute path as the system has it; `~` is a name like any other."""
+    return os.path.abspath(os.fsencode(path))  # noqa: PTH100  # bytes, which pathlib does not keep
+
+
+def clip_range(clip: Clip, *, start_s: float | None, end_s: float | None) -> ClipRange:
+    """The stretch of a file that is meant: of a hit its own, unless another is given.
+
+    Raises:
+        QueryError: there is no such file, or the stretch ends before it begins.
+    """
+    if isinstance(clip, (SearchHit, LibraryWindow)):
+        if clip.path is None:
+            raise QueryError("no file holds this sound now")
+        start_s = clip.start_s if start_s is None else start_s
+        end_s = clip.end_s if end_s is None else end_s
+        path = absolute_path(clip.path)
+    else:
+        path = absolute_path(clip)
+    start_s = 0.0 if start_s is None else start_s
+    if not (math.isfinite(start_s) and start_s >= 0):
+        raise QueryError(f"a sound cannot begin at {start_s} s", path=path)
+    if end_s is not None and not (math.isfinite(end_s) and end_s > start_s):
+        raise QueryError(f"{start_s:g} s to {end_s:g} s is no part of a sound", path=path)
+    if not os.path.isfile(path):  # noqa: PTH113  # bytes
+        raise QueryError("no such sound file", path=path)
+    return ClipRange(path, float(start_s), None if end_s is None else float(end_s))
+
+
+def read_samples(
+    part: ClipRange, *, sample_rate: int | None, config: IndexConfig
+) -> tuple[Floats, int]:
+    """The samples (n,) of a stretch, mono, and their rate in Hz; None: the file's own.
+
+    Raises:
+        DecodeError: the file cannot be read.
+        QueryError: the stretch lies beyond its end, or there is no such rate.
+    """
+    if sample_rate is not None and not _RATES[0] <= sample_rate <= _RATES[1]:
+        raise QueryError(f"sound cannot be had at {sample_rate} Hz", path=part.path)
+    with Worker(WorkerLimits.of(config)) as worker:
+        if sample_rate is None:
+            sample_rate = worker.open(part.path, sample_rate=_ANY_RATE).fingerprint.sample_rate
+            worker.skip()
+        worker.open(part.path, sample_rate=sample_rate)
+        blocks = list(
+            stretch(
+                worker.blocks(), start_s=part.start_s, end_s=part.end_s, sample_rate=sample_rate
+            )
+        )
+    if not blocks:
+        raise QueryError(f"the sound ends before {part.start_s:g} s", path=part.path)
+    return np.concatenate(blocks), int(sample_rate)
+
+
+def texts_of(texts: Iterable[str]) -> list[str]:
+    """Several texts, as a list.
+
+    Raises:
+        TypeError: it is one text, whose letters would be taken for texts.
+    """
+    if isinstance(texts, (str, bytes)):
+        raise TypeError(f"several texts are wanted: [{texts!r}], not {texts!r}")
+    return list(texts)
