@@ -9,7 +9,8 @@ PYTHON ?= $(or $(shell for python in python3.11 python3.12 python3.13 python3.14
     $$python -c '$(IS_NEW)' 2>/dev/null && { command -v $$python; break; }; done),python3)
 DEV    := .venv
 USER   := .venv-demo
-BIN    := $(DEV)/bin
+BIN    := $(DEV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+EXTRAS ?= dev,eval,train
 DEMO   := .demo
 SOUNDS ?=
 PARITY ?= $(AUDIOSEARCH_PARITY)
@@ -20,7 +21,7 @@ define see_python
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench soak parity wheel wheels-check clean
+.PHONY: help demo test test-quick check format notebook bench soak parity wheel wheels-check release clean
 
 help:  ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,9 +35,9 @@ $(USER)/.installed: pyproject.toml
 
 $(DEV)/.installed: pyproject.toml
 	$(call see_python)
-	@echo "Making $(DEV) and installing audiosearch with the extras dev, eval and train (a few minutes) ..."
+	@echo "Making $(DEV) and installing audiosearch with the extras $(EXTRAS) (a few minutes) ..."
 	@$(PYTHON) -m venv $(DEV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,eval,train]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
 	@touch $@
 
 demo: $(USER)/.installed  ## Index a folder of sounds and ask it three questions (SOUNDS=/my/folder)
@@ -44,6 +45,9 @@ demo: $(USER)/.installed  ## Index a folder of sounds and ask it three questions
 
 test: check  ## Everything: style, types, layers and all the tests
 	$(BIN)/pytest
+
+test-quick: $(DEV)/.installed  ## The tests that take seconds; needs no torch (EXTRAS=dev)
+	$(BIN)/pytest tests/unit tests/api
 
 check: $(DEV)/.installed  ## Style, types and layers
 	$(BIN)/ruff check .
@@ -54,6 +58,11 @@ check: $(DEV)/.installed  ## Style, types and layers
 format: $(DEV)/.installed  ## Let ruff lay out the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+notebook: $(DEV)/.installed  ## Run the notebook anew and keep what it shows
+	@mkdir -p build/notebook && rm -rf build/notebook/*
+	@$(BIN)/python -m audiosearch.audio.examples build/notebook/sounds
+	cd build/notebook && "$(CURDIR)/$(BIN)/python" "$(CURDIR)/docs/run_notebook.py" "$(CURDIR)/docs/notebooks/explore.ipynb"
 
 bench: $(DEV)/.installed  ## Measure indexing and search (SOUNDS=/my/folder)
 	$(BIN)/python -m benchmarks.indexing "$(SOUNDS)"
@@ -73,6 +82,12 @@ wheel: $(DEV)/.installed  ## Build the wheel into dist/
 
 wheels-check: $(DEV)/.installed  ## Try the wheel in a clean environment of every Python (downloads much)
 	$(BIN)/python -m benchmarks.clean_installs
+
+release: $(DEV)/.installed  ## Prepare a release: changelog, version, checks, dist/ (VERSION=0.2.0)
+	$(BIN)/python .ci/release.py begin "$(VERSION)"
+	$(MAKE) test
+	rm -rf dist && $(BIN)/python -m hatchling build
+	$(BIN)/python .ci/release.py look "$(VERSION)"
 
 clean:  ## Remove environments, caches and the demo's library
 	rm -rf $(DEV) $(USER) $(DEMO) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

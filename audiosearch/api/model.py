@@ -29,7 +29,7 @@ from audiosearch.model.loaded import LoadedModel
 from audiosearch.model.runtime import RuntimeOptions
 from audiosearch.model.scoring import CaptionScorer
 from audiosearch.search.clip import ClipRange
-from audiosearch.search.results import Heard
+from audiosearch.search.results import Heard as EncodedWindow
 
 Floats = npt.NDArray[np.float32]
 
@@ -131,7 +131,7 @@ class SoundModel:
         start_s: float | None = None,
         end_s: float | None = None,
         hop_s: float | None = None,
-    ) -> list[Heard]:
+    ) -> list[EncodedWindow]:
         """What the model hears in a clip of any length, window by window.
 
         Args:
@@ -182,7 +182,7 @@ class SoundModel:
 
         Returns:
             (n, J) float32 of unit length, to be multiplied with `Encoded.joint`: cosines. A text
-            without any word that the model knows is the zero vector, which is like nothing.
+            without any word that the model can read is the zero vector, which is like nothing.
 
         Raises:
             FeatureUnavailable: the model has no such space.
@@ -236,7 +236,7 @@ class SoundModel:
     def _scorer(self) -> CaptionScorer:
         return self._captioner.scorer
 
-    def _heard(self, part: ClipRange, *, hop_s: float) -> Iterator[Heard]:
+    def _heard(self, part: ClipRange, *, hop_s: float) -> Iterator[EncodedWindow]:
         windows = listen(
             part.path,
             start_s=part.start_s,
@@ -245,7 +245,7 @@ class SoundModel:
             config=replace(self._config, hop=hop_s / self.window_s),
         )
         for window in windows:
-            yield Heard(start_s=window.start_s, end_s=window.end_s, encoded=window.encoded)
+            yield EncodedWindow(start_s=window.start_s, end_s=window.end_s, encoded=window.encoded)
 
 
 def load_model(

@@ -1,4 +1,4 @@
-"""The wheel, installed into a clean environment elsewhere, indexes and finds."""
+"""The wheel, installed into a clean environment elsewhere, indexes, finds, and types programs."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 from tests.e2e.command import Command
 
 PROJECT = Path(__file__).parents[2]
+CONSUMER = PROJECT / "tests" / "api" / "consumer.py"
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,45 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([*pip, *install], check=True)
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return Path(sysconfig.get_path("scripts", "venv", vars=scheme)) / "python"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_of_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tested is found in the new environment alone."""
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+
+
+def checked(python: Path, program: Path, *, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """What mypy says of a program that uses the audiosearch of an environment."""
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--config-file="]
+    return subprocess.run(
+        [*mypy, f"--python-executable={python}", program],
+        cwd=cwd,  # where no checkout is found
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_programs_are_checked_by_the_types_of_the_wheel(installed: Path, tmp_path: Path):
+    found = checked(installed, CONSUMER, cwd=tmp_path)
+    assert found.returncode == 0, found.stdout + found.stderr
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text(
+        "import audiosearch\n"
+        "with audiosearch.open() as library:\n"
+        "    reveal_type(library.find('a dog')[0].path)\n"
+        "    library.find('a dog', 5)\n"
+        "    audiosearch.no_such_name\n"
+    )
+    found = checked(installed, wrong, cwd=tmp_path)
+    assert 'Revealed type is "pathlib.Path"' in found.stdout
+    assert "wrong.py:4: error: Too many positional arguments" in found.stdout
+    assert "wrong.py:5: error: Module has no attribute" in found.stdout
+    places = {
+        line.partition(" error:")[0] for line in found.stdout.splitlines() if " error:" in line
+    }
+    assert places == {"wrong.py:4:", "wrong.py:5:"}, found.stdout
 
 
 def test_the_wheel_indexes_and_finds(installed: Path, tmp_path: Path, sounds: Path):
