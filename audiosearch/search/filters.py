@@ -32,3 +32,14 @@ class Filters:
     tags: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse one text where several are meant: its letters would be taken for them.
+
+        Raises:
+            TypeError: so it is.
+        """
+        for name in ("folders", "tags", "formats", "names"):
+            given = getattr(self, name)
+            if isinstance(given, (str, bytes, Path)):
+                raise TypeError(f"{name} takes several: ({given!r},), not {given!r}")

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from audiosearch.audio.examples import write_examples
 from tests.e2e.command import Command
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing of the settings of who runs the tests."""
+    place = tmp_path_factory.mktemp("settings")
+    (place / "config.toml").touch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUDIOSEARCH_CONFIG", str(place / "config.toml"))
+        patch.setenv("AUDIOSEARCH_DATA_DIR", str(place / "default"))
+        patch.setenv("AUDIOSEARCH_MODEL_DEVICE", "cpu")
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -19,13 +32,3 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     answer = command("index", place / "sounds")
     assert answer.status == 0, answer.err
     return place
-
-
-@pytest.fixture(autouse=True)
-def _settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nothing of the settings of who runs the tests."""
-    none = tmp_path / "config.toml"
-    none.touch()
-    monkeypatch.setenv("AUDIOSEARCH_CONFIG", str(none))
-    monkeypatch.setenv("AUDIOSEARCH_DATA_DIR", str(tmp_path / "default"))
-    monkeypatch.setenv("AUDIOSEARCH_MODEL_DEVICE", "cpu")

@@ -25,10 +25,8 @@ from tests.sounds import noise, tones, write_audio
 
 @pytest.fixture(scope="module")
 def library(examples: Path) -> Iterator[audiosearch.SoundLibrary]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUDIOSEARCH_CONFIG", os.devnull)
-        with audiosearch.open(examples / "library") as library:
-            yield library
+    with audiosearch.open(examples / "library") as library:
+        yield library
 
 
 def test_the_answers_are_those_of_the_command(library: audiosearch.SoundLibrary, examples: Path):
@@ -210,6 +208,35 @@ def test_one_text_is_not_taken_for_its_letters(library: audiosearch.SoundLibrary
             call()
 
 
+@pytest.mark.parametrize("name", ["folders", "tags", "formats", "names"])
+def test_one_filter_is_not_taken_for_its_letters(name: str):
+    with pytest.raises(TypeError, match=f"{name} takes several"):
+        audiosearch.Filters(**{name: "flac"})  # type: ignore[arg-type]
+
+
+def test_sounds_whose_files_are_gone(tmp_path: Path):
+    sounds = tmp_path / "sounds"
+    sounds.mkdir()
+    for name, frequency in (("a", 300), ("b", 900), ("c", 1500)):
+        write_audio(sounds / f"{name}.wav", tones([frequency]))
+    with audiosearch.open(tmp_path / "library", writable=True) as library:
+        library.index([sounds, sounds / "a.wav"])
+        ids, _ = library.embeddings()
+        assert [str(window.path) for window in library.windows(ids)] == [
+            str(sounds / name) for name in ("a.wav", "b.wav", "c.wav")
+        ]
+        (sounds / "a.wav").unlink()
+        assert library.index(bytes(sounds)).n_missing == 1
+        window = library.windows(ids)[0]
+        assert window.path is None
+        assert window.duration_s > 0
+        for call in (library.read, library.similar, library.describe):
+            with pytest.raises(audiosearch.QueryError, match="no file holds"):
+                call(window)
+        with pytest.raises(audiosearch.AudiosearchError):
+            library.index(tmp_path / "nowhere")
+
+
 def test_reading_only_writes_nothing_that_is_asked_for(
     library: audiosearch.SoundLibrary, examples: Path
 ):
@@ -223,10 +250,22 @@ def test_where_there_is_no_library_none_is_made(tmp_path: Path):
         audiosearch.open(tmp_path / "none")
     with pytest.raises(audiosearch.StoreError, match="no library yet"):
         audiosearch.open()
-    assert list(tmp_path.iterdir()) == [tmp_path / "config.toml"]
+    assert not list(tmp_path.iterdir())
+    assert not Path(os.environ["AUDIOSEARCH_DATA_DIR"]).exists()
+    (tmp_path / "file").touch()
     for writable in (False, True):
         with pytest.raises(audiosearch.StoreError, match="a file"):
-            audiosearch.open(tmp_path / "config.toml", writable=writable)
+            audiosearch.open(tmp_path / "file", writable=writable)
+
+
+def test_the_default_library_is_that_of_the_commands(
+    examples: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("AUDIOSEARCH_DATA_DIR", str(examples / "library"))
+    with audiosearch.open() as library:
+        assert library.path == examples / "library"
+        assert library.model.name == "starter"
+        assert library.find("a telephone rings")[0].path.name == "phone.flac"
 
 
 def test_closing_is_safe(examples: Path):
