@@ -1,7 +1,8 @@
 # audiosearch: `make help` lists the targets.
 #
-# `make demo` and `make test` do all their own set-up; each keeps its own virtual environment, so
-# that the demo shows the program as a user has it: without torch.
+# `make demo`, `make test` and `make test-quick` do all their own set-up; each keeps its own virtual
+# environment, so that the demo shows the program as a user has it, and the quick tests need what
+# takes a minute to install: both without torch.
 
 # The first of these that runs and is new enough (pyenv leaves names of Pythons that are off).
 IS_NEW := import sys; sys.exit(sys.version_info < (3, 11))
@@ -9,8 +10,9 @@ PYTHON ?= $(or $(shell for python in python3.11 python3.12 python3.13 python3.14
     $$python -c '$(IS_NEW)' 2>/dev/null && { command -v $$python; break; }; done),python3)
 DEV    := .venv
 USER   := .venv-demo
-BIN    := $(DEV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
-EXTRAS ?= dev,eval,train
+QUICK  := .venv-quick
+IN     := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
+BIN    := $(DEV)/$(IN)
 DEMO   := .demo
 SOUNDS ?=
 PARITY ?= $(AUDIOSEARCH_PARITY)
@@ -30,24 +32,31 @@ $(USER)/.installed: pyproject.toml
 	$(call see_python)
 	@echo "Making $(USER) and installing audiosearch in it (a minute or two) ..."
 	@$(PYTHON) -m venv $(USER)
-	@$(USER)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	@$(USER)/$(IN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
 $(DEV)/.installed: pyproject.toml
 	$(call see_python)
-	@echo "Making $(DEV) and installing audiosearch with the extras $(EXTRAS) (a few minutes) ..."
+	@echo "Making $(DEV) and installing audiosearch with the extras dev, eval and train (a few minutes) ..."
 	@$(PYTHON) -m venv $(DEV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,eval,train]'
+	@touch $@
+
+$(QUICK)/.installed: pyproject.toml
+	$(call see_python)
+	@echo "Making $(QUICK) and installing audiosearch with the extra dev in it (a minute or two) ..."
+	@$(PYTHON) -m venv $(QUICK)
+	@$(QUICK)/$(IN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
 demo: $(USER)/.installed  ## Index a folder of sounds and ask it three questions (SOUNDS=/my/folder)
-	@PATH="$(CURDIR)/$(USER)/bin:$$PATH" sh docs/demo.sh "$(DEMO)" "$(SOUNDS)"
+	@PATH="$(CURDIR)/$(USER)/$(IN):$$PATH" sh docs/demo.sh "$(DEMO)" "$(SOUNDS)"
 
 test: check  ## Everything: style, types, layers and all the tests
 	$(BIN)/pytest
 
-test-quick: $(DEV)/.installed  ## The tests that take seconds; needs no torch (EXTRAS=dev)
-	$(BIN)/pytest tests/unit tests/api
+test-quick: $(QUICK)/.installed  ## The tests without torch and without the slow ones (3 minutes)
+	$(QUICK)/$(IN)/pytest -n auto --dist loadfile -m 'not slow'
 
 check: $(DEV)/.installed  ## Style, types and layers
 	$(BIN)/ruff check .
@@ -90,4 +99,4 @@ release: $(DEV)/.installed  ## Prepare a release: changelog, version, checks, di
 	$(BIN)/python .ci/release.py look "$(VERSION)"
 
 clean:  ## Remove environments, caches and the demo's library
-	rm -rf $(DEV) $(USER) $(DEMO) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(DEV) $(USER) $(QUICK) $(DEMO) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
