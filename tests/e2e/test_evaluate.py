@@ -98,13 +98,9 @@ def test_a_table_for_people_and_progress_apart(command: Command, captioned: Path
 
 
 def test_several_models_give_a_spread(
-    command: Command, captioned: Path, toy_bundle: Path, tmp_path: Path
+    command: Command, captioned: Path, toy_bundle: Path, other_bundle: Path
 ):
-    other = tmp_path / "other"
-    from audiosearch.training.toy import write_toy_bundle  # noqa: PLC0415 - imports torch
-
-    write_toy_bundle(other, seed=1)
-    bundles = ("--bundle", toy_bundle, "--bundle", other)
+    bundles = ("--bundle", toy_bundle, "--bundle", other_bundle)
     answer = command("evaluate", "retrieval", captioned, "--no-engine", "--json", *bundles)
     assert answer.status == 0, answer.err
     row = tables(answer.rows)["retrieval"][0]
