@@ -81,10 +81,11 @@ def test_retrieval(command: Command, captioned: Path, tmp_path: Path):
     # With six sounds and two hundred candidates the engine listens to all: as its own score says.
     by_score = {row["score"]: row for row in found["retrieval"][:3]}
     engine, describing = found["retrieval"][-2:]
-    # Of so few captions all are tried; the library keeps what it compares in half precision.
-    assert describing["map10"] == pytest.approx(found["retrieval"][7]["map10"], abs=1 / 12)
+    # Of so few captions all are tried; the library keeps what it compares in half precision, so
+    # that one of twelve captions may change places.
+    assert describing["map10"] == pytest.approx(found["retrieval"][7]["map10"], abs=0.084)
     assert engine["r10"] == by_score["combined"]["r10"] == 1
-    assert engine["r1"] == pytest.approx(by_score["combined"]["r1"], abs=1 / 12)
+    assert engine["r1"] == pytest.approx(by_score["combined"]["r1"], abs=0.084)
     page = (tmp_path / "out" / "retrieval.html").read_text()
     assert page.count("<svg") == 4
 
