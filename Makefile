@@ -1,7 +1,8 @@
 # audiosearch: `make help` lists the targets.
 #
-# `make demo` and `make test` do all their own set-up; each keeps its own virtual environment, so
-# that the demo shows the program as a user has it: without torch.
+# `make demo`, `make test` and `make test-quick` do all their own set-up; each keeps its own virtual
+# environment, so that the demo shows the program as a user has it, and the quick tests need what
+# takes a minute to install: both without torch.
 
 # The first of these that runs and is new enough (pyenv leaves names of Pythons that are off).
 IS_NEW := import sys; sys.exit(sys.version_info < (3, 11))
@@ -9,6 +10,7 @@ PYTHON ?= $(or $(shell for python in python3.11 python3.12 python3.13 python3.14
     $$python -c '$(IS_NEW)' 2>/dev/null && { command -v $$python; break; }; done),python3)
 DEV    := .venv
 USER   := .venv-demo
+QUICK  := .venv-quick
 BIN    := $(DEV)/bin
 DEMO   := .demo
 SOUNDS ?=
@@ -20,7 +22,7 @@ define see_python
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench soak parity wheel wheels-check clean
+.PHONY: help demo test test-quick check format bench soak parity wheel wheels-check clean
 
 help:  ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,11 +41,21 @@ $(DEV)/.installed: pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,eval,train]'
 	@touch $@
 
+$(QUICK)/.installed: pyproject.toml
+	$(call see_python)
+	@echo "Making $(QUICK) and installing audiosearch with the extra dev in it (a minute or two) ..."
+	@$(PYTHON) -m venv $(QUICK)
+	@$(QUICK)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
 demo: $(USER)/.installed  ## Index a folder of sounds and ask it three questions (SOUNDS=/my/folder)
 	@PATH="$(CURDIR)/$(USER)/bin:$$PATH" sh docs/demo.sh "$(DEMO)" "$(SOUNDS)"
 
 test: check  ## Everything: style, types, layers and all the tests
 	$(BIN)/pytest
+
+test-quick: $(QUICK)/.installed  ## The tests without torch and without the slow ones (3 minutes)
+	$(QUICK)/bin/pytest -n auto --dist loadfile -m 'not slow'
 
 check: $(DEV)/.installed  ## Style, types and layers
 	$(BIN)/ruff check .
@@ -75,4 +87,4 @@ wheels-check: $(DEV)/.installed  ## Try the wheel in a clean environment of ever
 	$(BIN)/python -m benchmarks.clean_installs
 
 clean:  ## Remove environments, caches and the demo's library
-	rm -rf $(DEV) $(USER) $(DEMO) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(DEV) $(USER) $(QUICK) $(DEMO) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
