@@ -23,9 +23,9 @@ from pathlib import Path
 import click
 import numpy as np
 
-from audiosearch.training.toy import write_toy_bundle
 from benchmarks.child import run, start
 from tests.sounds import noise, write_audio
+from tests.toy_bundles import TOY
 
 _N_SOUNDS = 20
 _LOOK_EVERY_S = 0.5
@@ -42,11 +42,10 @@ def main(n_files: int, n_folders: int) -> None:
 
 
 def _measure(place: Path, *, n_files: int, n_folders: int) -> int:
-    bundle = write_toy_bundle(place / "toy", seed=0)
     data_dir, sounds = place / "data", place / "sounds"
     data_dir.mkdir()
     config = place / "config.toml"
-    config.write_text(f'[model]\nbundle = "{bundle}"\n[watch]\nsettle_s = 1.0\n')
+    config.write_text(f'[model]\nbundle = "{TOY}"\n[watch]\nsettle_s = 1.0\n')
     seeds = [_sound(place, number) for number in range(_N_SOUNDS)]
     for folder in range(n_folders):
         (sounds / f"{folder:04d}").mkdir(parents=True)

@@ -45,6 +45,7 @@ from audiosearch.store.verify import verify
 from benchmarks.told import told_to_stop
 from tests.mutations import Seed, mutated, seeds
 from tests.sounds import LOSSLESS, LOSSY, RATES, noise, write_audio
+from tests.toy_bundles import TOY
 
 BATCH = 100  # files of one library
 _SOUND_ONE_IN = 25  # files are undamaged
@@ -241,12 +242,9 @@ def report(tally: Tally) -> Iterator[str]:
 @click.option("--seed", default=1, show_default=True)
 def main(files: int, seed: int) -> None:
     """Damage, index, count."""
-    from audiosearch.training.toy import write_toy_bundle  # noqa: PLC0415 - imports torch
-
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as place, told_to_stop() as stop:
-        bundle = write_toy_bundle(Path(place) / "toy")
-        fuzz = Fuzz(Path(place), bundle=bundle, seed=seed)
+        fuzz = Fuzz(Path(place), bundle=TOY, seed=seed)
         done = 0
         while done < files and not stop.is_set():
             fuzz.batch(done, min(BATCH, files - done))

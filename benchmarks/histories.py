@@ -11,18 +11,16 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 import click
 from hypothesis import HealthCheck, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from audiosearch.training.toy import write_toy_bundle
 from benchmarks.told import told_to_stop
 from tests.library_machine import LibraryMachine
 from tests.library_sounds import BUNDLE
+from tests.toy_bundles import TOY
 
 ROUND = 100  # histories with one seed
 
@@ -35,8 +33,8 @@ def main(histories: int, steps: int, first_seed: int) -> None:
     """Live and compare; print how far it has come."""
     start = time.monotonic()
     done, number = 0, first_seed
-    with tempfile.TemporaryDirectory() as place, told_to_stop() as stop:
-        os.environ[BUNDLE] = str(write_toy_bundle(Path(place) / "toy"))
+    with told_to_stop() as stop:
+        os.environ[BUNDLE] = str(TOY)
         while done < histories and not stop.is_set():
             _live(min(ROUND, histories - done), steps=steps, number=number)
             done, number = min(done + ROUND, histories), number + 1

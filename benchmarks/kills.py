@@ -26,10 +26,10 @@ from sqlalchemy import text
 
 from audiosearch.store.database import open_database
 from audiosearch.store.verify import verify
-from audiosearch.training.toy import write_toy_bundle
 from benchmarks.forked import BATCH, ForkedCommand
 from benchmarks.told import told_to_stop
 from tests.sounds import noise, write_audio
+from tests.toy_bundles import TOY
 
 _LONGEST_S = 45.0  # of a sound: eight windows
 
@@ -64,8 +64,7 @@ class Rounds:
         self._sounds = place / "sounds"
         self._sounds.mkdir()
         self._n_made = self._n_described = 0
-        bundle = write_toy_bundle(place / "toy")
-        self._command = ForkedCommand(data_dir=place / "data", bundle=bundle)
+        self._command = ForkedCommand(data_dir=place / "data", bundle=TOY)
         self._length_s = 1.0  # of a whole run, as the last one took
         self._acknowledged: set[str] = set()
         for _ in range(6):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from tests.sounds import noise, tones, write_audio
+from tests.toy_bundles import MEANING, OTHER, PLAIN, TOY
 
 # A shared, busy machine is no reason to fail: tests hold no times.
 settings.register_profile("audiosearch", deadline=None)
@@ -22,25 +24,25 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 @pytest.fixture(scope="session")
 def toy_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny bundle of the real form, with random weights; read it, do not change it."""
-    from audiosearch.training.toy import write_toy_bundle  # noqa: PLC0415 - imports torch
-
-    return write_toy_bundle(tmp_path_factory.mktemp("models") / "toy", seed=0)
+    return Path(shutil.copytree(TOY, tmp_path_factory.mktemp("models") / "toy"))
 
 
 @pytest.fixture(scope="session")
 def other_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Another tiny bundle: the same form, other weights."""
-    from audiosearch.training.toy import write_toy_bundle  # noqa: PLC0415 - imports torch
-
-    return write_toy_bundle(tmp_path_factory.mktemp("models") / "other", seed=1)
+    return Path(shutil.copytree(OTHER, tmp_path_factory.mktemp("models") / "other"))
 
 
 @pytest.fixture(scope="session")
 def plain_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny bundle without a space shared by text and sound."""
-    from audiosearch.training.toy import write_toy_bundle  # noqa: PLC0415 - imports torch
+    return Path(shutil.copytree(PLAIN, tmp_path_factory.mktemp("models") / "plain"))
 
-    return write_toy_bundle(tmp_path_factory.mktemp("models") / "plain", seed=0, joint=False)
+
+@pytest.fixture(scope="session")
+def meaning_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny bundle whose text tower reads pieces of words, and whose decoder has bridges."""
+    return Path(shutil.copytree(MEANING, tmp_path_factory.mktemp("models") / "meaning"))
 
 
 @pytest.fixture

@@ -38,11 +38,13 @@ class FakeKeeper:
         self.passes: list[ScanRules] = []
         self.reports: list[IndexReport] = []
         self.n_tidied = 0
+        self.n_looks = 0  # at the roots, each begun when the one before was over
         self.nudge = 0
         self.trouble: AudiosearchError | None = None
         self._stop = stop
 
     def roots(self) -> list[Root]:
+        self.n_looks += 1
         with self.database.reading() as session:
             return roots.list_roots(session)
 

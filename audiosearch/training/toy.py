@@ -46,12 +46,13 @@ TOY_BRIDGES = {"canine": "dog", "automobile": "car"}
 TOY_TAGS = ("dog", "bird", "rain", "speech", "bell", "engine", "wind", "knock")
 TOY_FRONTEND = FrontendConfig(
     sample_rate=16_000,
-    n_fft=512,
-    window=400,
-    hop=320,
+    n_fft=64,
+    window=64,
+    hop=64,
     mels=32,
     low_hz=50.0,
     high_hz=8_000.0,
+    average=5,
 )
 
 
@@ -98,12 +99,12 @@ def toy_networks(*, vocabulary: int, joint: bool, pieces: int) -> BundleNetworks
             mels=TOY_FRONTEND.mels,
             classes=len(TOY_TAGS),
             depths=(1, 1, 1, 1),
-            dims=(8, 12, 16, 24),
+            dims=(4, 6, 8, 12),
             stem="overlap",
             strides=((2, 2), (2, 2), (1, 2)),
             norm="batch",
             activation="relu",
-            kernel=(7, 3),
+            kernel=(3, 3),
             layer_scale=0.5,
         )
     )
@@ -119,12 +120,12 @@ def toy_networks(*, vocabulary: int, joint: bool, pieces: int) -> BundleNetworks
     decoder = DecoderNetwork(
         DecoderConfig(
             vocabulary=vocabulary,
-            feature_dim=24,
-            dim=16,
+            feature_dim=12,
+            dim=12,
             heads=2,
             layers=2,
-            feedforward=32,
-            max_positions=32,
+            feedforward=12,
+            max_positions=24,
             frame_positions=40,
         )
     )

@@ -81,10 +81,11 @@ def test_retrieval(command: Command, captioned: Path, tmp_path: Path):
     # With six sounds and two hundred candidates the engine listens to all: as its own score says.
     by_score = {row["score"]: row for row in found["retrieval"][:3]}
     engine, describing = found["retrieval"][-2:]
-    # Of so few captions all are tried; the library keeps what it compares in half precision.
-    assert describing["map10"] == pytest.approx(found["retrieval"][7]["map10"], abs=1 / 12)
+    # Of so few captions all are tried; the library keeps what it compares in half precision, so
+    # that one of twelve captions may change places.
+    assert describing["map10"] == pytest.approx(found["retrieval"][7]["map10"], abs=0.084)
     assert engine["r10"] == by_score["combined"]["r10"] == 1
-    assert engine["r1"] == pytest.approx(by_score["combined"]["r1"], abs=1 / 12)
+    assert engine["r1"] == pytest.approx(by_score["combined"]["r1"], abs=0.084)
     page = (tmp_path / "out" / "retrieval.html").read_text()
     assert page.count("<svg") == 4
 
@@ -98,13 +99,9 @@ def test_a_table_for_people_and_progress_apart(command: Command, captioned: Path
 
 
 def test_several_models_give_a_spread(
-    command: Command, captioned: Path, toy_bundle: Path, tmp_path: Path
+    command: Command, captioned: Path, toy_bundle: Path, other_bundle: Path
 ):
-    other = tmp_path / "other"
-    from audiosearch.training.toy import write_toy_bundle  # noqa: PLC0415 - imports torch
-
-    write_toy_bundle(other, seed=1)
-    bundles = ("--bundle", toy_bundle, "--bundle", other)
+    bundles = ("--bundle", toy_bundle, "--bundle", other_bundle)
     answer = command("evaluate", "retrieval", captioned, "--no-engine", "--json", *bundles)
     assert answer.status == 0, answer.err
     row = tables(answer.rows)["retrieval"][0]

@@ -15,6 +15,7 @@ EXHAUSTIVE = ("--json", "--exhaustive", "--min-score", "0")
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("torch")
     from tests.published_checkpoints import write_hub_folder  # noqa: PLC0415 - imports torch
 
     return write_hub_folder(tmp_path_factory.mktemp("hub"))
@@ -89,8 +90,7 @@ def test_switching_to_an_imported_model_in_stages(
 
 
 def test_a_checkpoint_that_would_run_something_is_refused(command: Command, tmp_path: Path) -> None:
-    import torch  # noqa: PLC0415
-
+    torch = pytest.importorskip("torch")
     torch.save({"state_dict": print}, tmp_path / "bad.ckpt")
     answer = command("models", "import", tmp_path / "bad.ckpt", "--name", "bad")
     assert answer.status == 2
@@ -98,11 +98,12 @@ def test_a_checkpoint_that_would_run_something_is_refused(command: Command, tmp_
     assert not (tmp_path / "data" / "models" / "bad").exists()
 
 
-def test_without_torch_the_command_says_what_to_install(command: Command, hub: Path) -> None:
+def test_without_torch_the_command_says_what_to_install(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "some.ckpt").write_bytes(b"never looked into")
     hidden = (
         "import sys; sys.modules['torch'] = None; from audiosearch.cli.main import main; main()"
     )
     bare = Command(data_dir=command.data_dir, bundle="", program=(sys.executable, "-c", hidden))
-    answer = bare("models", "import", hub, "--name", "small")
+    answer = bare("models", "import", tmp_path / "some.ckpt", "--name", "small")
     assert answer.status == 2
     assert "pip install 'audiosearch[train]'" in answer.err

@@ -5,10 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import time
 from pathlib import Path
-
-import pytest
 
 from tests.e2e.command import Command
 from tests.e2e.watched import FILES, PATIENCE_S, Watch, rows
@@ -74,21 +71,14 @@ def test_status_tells_of_it_and_a_second_one_is_refused(watch: Watch, sound_fold
     assert watch.told() is None
 
 
-@pytest.mark.parametrize("n_signals", [1, 2])
-def test_signals_end_it_in_the_middle_of_the_work(
-    quick: Command, tmp_path: Path, n_signals: int
-) -> None:
+def test_a_signal_ends_it_in_the_middle_of_the_work(quick: Command, tmp_path: Path) -> None:
     (tmp_path / "many").mkdir()
     write_audio(tmp_path / "many" / "long.wav", noise(seconds=300.0))
     quick("roots", "add", tmp_path / "many")
     watch = Watch(quick)
     watch.until(lambda: rows(quick, "SELECT id FROM window"))
-    for _ in range(n_signals - 1):
-        watch.process.send_signal(signal.SIGTERM)
-        time.sleep(0.2)
-    status, err = watch.end()
-    # The second may come when the first has nearly, or wholly, ended it.
-    assert status in ({0} if n_signals == 1 else {0, 130, -signal.SIGTERM})
+    status, err = watch.end()  # a second signal: test_it_ends_although_a_decoder_hangs
+    assert status == 0
     assert "Traceback" not in err
     assert quick("verify").status == 0
     rest = quick("index", "--json").rows[0]

@@ -132,17 +132,27 @@ def test_another_programs_lock_is_waited_for_then_reported(path: Path) -> None:
                 roots.add_root(session, b"/later")
 
 
-def test_a_lock_that_is_dropped_in_time_does_no_harm(path: Path) -> None:
+def test_a_lock_that_is_dropped_in_time_is_waited_for(path: Path) -> None:
     open_database(path).close()
     other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
-    timer = threading.Timer(0.3, other.rollback)
+    happened: list[str] = []
+
+    def drop() -> None:
+        happened.append("dropped")
+        other.rollback()
+
+    timer = threading.Timer(0.3, drop)
     with open_database(path) as database:
         timer.start()
         with database.session() as session:
             roots.add_root(session, b"/x")
-    timer.join()
-    other.close()
+            happened.append("written")
+        timer.join()
+        other.close()
+        assert happened == ["dropped", "written"]
+        with database.reading() as session:
+            assert session.scalars(select(LibraryRoot.path)).all() == [b"/x"]
 
 
 def test_a_file_that_is_no_database_is_left_alone(path: Path) -> None:

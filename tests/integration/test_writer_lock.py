@@ -15,6 +15,7 @@ from audiosearch.store import writer_lock
 from audiosearch.store.writer_lock import WriterLock
 
 PATIENCE_S = 60.0
+SHORT_S = 0.05
 
 
 def until(is_so: Callable[[], bool]) -> None:
@@ -29,7 +30,7 @@ class Waiting(threading.Thread):
 
     def __init__(self, data_dir: Path, came: list[str], name: str) -> None:
         super().__init__(name=name)
-        self._lock = WriterLock(data_dir, patience_s=0.05)
+        self._lock = WriterLock(data_dir, patience_s=SHORT_S)
         self._came = came
 
     def run(self) -> None:
@@ -47,7 +48,9 @@ def test_who_gives_way_sees_who_waits_and_comes_after_them(tmp_path: Path) -> No
         for each in others:
             each.start()
         until(holder.wanted)
-        time.sleep(0.2)  # longer than they would wait for one that does not give way
+        # Longer than they would wait for one that does not give way.
+        with pytest.raises(LibraryLocked):
+            WriterLock(tmp_path, gives_way=True, patience_s=4 * SHORT_S).acquire()
         assert came == []
         assert all(each.is_alive() for each in others)
     with holder:

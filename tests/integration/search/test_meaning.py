@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,11 +14,11 @@ from tests.search_library import LibraryBuilder, Models
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LibraryBuilder]:
-    from audiosearch.training.toy import write_toy_bundle  # noqa: PLC0415 - imports torch
-
+def library(
+    tmp_path_factory: pytest.TempPathFactory, meaning_bundle: Path
+) -> Iterator[LibraryBuilder]:
     folder = tmp_path_factory.mktemp("meaning")
-    models = Models.of(load_bundle(write_toy_bundle(folder / "bundle", meaning=True)))
+    models = Models.of(load_bundle(meaning_bundle))
     with open_database(folder / "library.sqlite3") as database:
         builder = LibraryBuilder(database, models)
         builder.fill(8)

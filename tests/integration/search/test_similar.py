@@ -76,7 +76,7 @@ def test_near_duplicates_are_shown(builder: LibraryBuilder, models: Models) -> N
     builder.add(b"a.wav", sound)
     builder.add(b"b.wav", sound * 1.0001)
     hits = ask(builder, embeddings(models, sound)).hits
-    assert [hit.path for hit in hits] == [b"/sounds/a.wav", b"/sounds/b.wav"]
+    assert {hit.path for hit in hits} == {b"/sounds/a.wav", b"/sounds/b.wav"}
     assert [hit.n_alike for hit in hits] == [0, 0]
 
 

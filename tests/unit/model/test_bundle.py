@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -408,9 +409,10 @@ def test_a_task_decides_what_starts_a_caption(folder: Path) -> None:
         bundle.for_task("audiocaps")
 
 
-def test_bridges_must_lead_to_known_words_and_pieces_must_be_a_list(tmp_path: Path) -> None:
-    toy = pytest.importorskip("audiosearch.training.toy")
-    path = toy.write_toy_bundle(tmp_path / "meaning", meaning=True)
+def test_bridges_must_lead_to_known_words_and_pieces_must_be_a_list(
+    meaning_bundle: Path, tmp_path: Path
+) -> None:
+    path = Path(shutil.copytree(meaning_bundle, tmp_path / "meaning"))
     bundle = load_bundle(path)
     assert bundle.pieces is not None
     assert bundle.vocabulary.bridges["automobile"] == "car"

@@ -42,11 +42,8 @@ def test_a_bundle_without_joint_space_has_none(plain_bundle: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def meaning(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """A bundle whose tower reads pieces of words, and whose decoder has bridges."""
-    toy = pytest.importorskip("audiosearch.training.toy")
-    folder = tmp_path_factory.mktemp("bundles") / "meaning"
-    return load_bundle(toy.write_toy_bundle(folder, meaning=True))
+def meaning(meaning_bundle: Path) -> Bundle:
+    return load_bundle(meaning_bundle)
 
 
 def test_a_tower_of_pieces_tells_words_apart_that_the_decoder_never_learned(

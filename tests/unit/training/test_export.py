@@ -57,7 +57,7 @@ def test_embeddings_are_unit_vectors_and_tags_probabilities(toy):
     frames, embedding, joint, tags = session.run(
         ["frames", "embedding", "joint", "tags"], {"waveform": noise}
     )
-    assert frames.shape[::2] == (3, 16)
+    assert frames.shape[::2] == (3, 12)
     np.testing.assert_allclose(np.linalg.norm(embedding, axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(joint, axis=1), 1, atol=1e-5)
     assert ((tags > 0) & (tags < 1)).all()
