@@ -77,7 +77,8 @@ def held(ears: Ears) -> list[str]:
 def test_spoiled_weights_are_found_out(spoil: Callable[[Array], Array], tmp_path: Path):
     bundle = spoiled(Path(shutil.copytree(BUNDLED, tmp_path / "bundle")), spoil)
     with listening(bundle, tmp_path) as ears:
-        assert held(ears) == []
+        # Of a few labels noise names one or another right; it does not do so for half of them.
+        assert len(held(ears)) <= len(FEW) // 2
 
 
 def test_the_same_weights_are_not(tmp_path: Path):

@@ -222,12 +222,11 @@ def test_sounds_whose_files_are_gone(tmp_path: Path):
     with audiosearch.open(tmp_path / "library", writable=True) as library:
         library.index([sounds, sounds / "a.wav"])
         ids, _ = library.embeddings()
-        assert [str(window.path) for window in library.windows(ids)] == [
-            str(sounds / name) for name in ("a.wav", "b.wav", "c.wav")
-        ]
+        names = [window.path.name for window in library.windows(ids) if window.path]
+        assert sorted(names) == ["a.wav", "b.wav", "c.wav"]
         (sounds / "a.wav").unlink()
         assert library.index(bytes(sounds)).n_missing == 1
-        window = library.windows(ids)[0]
+        window = library.windows(ids)[names.index("a.wav")]
         assert window.path is None
         assert window.duration_s > 0
         for call in (library.read, library.similar, library.describe):
