@@ -58,7 +58,8 @@ def files(
 
     TEXT are words that are all in a file's name or its folders, or a glob in quotes: '*_03.wav' is
     compared with names, '*/birds/*' with paths. Case and accents do not count. No model is needed,
-    and files are listed that could not be read or are gone.
+    and files are listed that could not be read or are gone; with --tag, gone ones only where
+    --state missing asks for them.
 
     \b
       audiosearch files door wood
@@ -86,7 +87,9 @@ def files(
 def _no_file(name: str | None, meant: str | None) -> str:
     if meant is not None:
         return f"no file has this name: did you mean {meant!r}?"
-    if name is None or is_glob(name):
+    if name is None:
+        return "no file passes the filters"
+    if is_glob(name):
         return "no file has this name and passes the filters"
     return "no file has these words in its name and passes the filters (parts of words: '*part*')"
 

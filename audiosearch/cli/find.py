@@ -116,10 +116,13 @@ def _remarks(result: FindResult, *, quiet: bool) -> None:
     """Say what a person should know about the answer before reading it."""
     for word, meant in result.corrected.items():
         remark(f"nothing here knows {word!r}: did you mean {meant!r}? Searched so", quiet=quiet)
-    if result.unknown_words:
-        words = ", ".join(repr(word) for word in result.unknown_words)
+    # Of words that were taken for slips of others it is said already what was searched.
+    unknown = [word for word in result.unknown_words if word not in result.corrected.values()]
+    if unknown:
+        words, them = ", ".join(map(repr, unknown)), "it" if len(unknown) == 1 else "them"
         remark(
-            f"the model does not know {words}; file names, tags and metadata were searched for it",
+            f"the model does not know {words};"
+            f" file names, tags and metadata were searched for {them}",
             quiet=quiet,
         )
     if result.n_left_out:

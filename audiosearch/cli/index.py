@@ -97,7 +97,9 @@ def _summary(report: IndexReport) -> list[str]:
             f"{counted(report.n_captioned, 'window')} heard earlier, and given captions now"
         )
     if report.n_recognised:
-        lines.append(f"{report.n_recognised} known already by sound (moved or copied)")
+        lines.append(
+            f"{report.n_recognised} known already by sound (moved, copied or with other texts)"
+        )
     if report.n_missing:
         lines.append(
             f"{counted(report.n_missing, 'file')} no longer there; what is known of it is kept"

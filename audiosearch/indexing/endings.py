@@ -12,7 +12,20 @@ from typing import Final
 AUDIO_EXTENSIONS: Final = frozenset(
     {
         # samples as they are
-        *(b"wav", b"wave", b"bwf", b"rf64", b"w64", b"aif", b"aiff", b"aifc", b"aiffc", b"cdda"),
+        *(
+            b"wav",
+            b"wave",
+            b"bwf",
+            b"rf64",
+            b"bw64",
+            b"w64",
+            b"amb",
+            b"aif",
+            b"aiff",
+            b"aifc",
+            b"aiffc",
+            b"cdda",
+        ),
         *(b"caf", b"au", b"snd", b"voc", b"8svx", b"svx", b"16sv", b"iff", b"sph", b"nist"),
         *(b"ircam", b"sf", b"avr", b"paf", b"fap", b"pvf", b"sox", b"sds", b"wve", b"rso"),
         # without loss

@@ -107,18 +107,24 @@ def list_files(
     states: Sequence[FileState] = (),
     limit: int | None = None,
 ) -> Listing:
-    """The files of a name, within `filters` and in one of `states` (none given: in any), by path.
+    """The files of a name, within `filters` and in one of `states`, by path.
+
+    Where no state is given, files in any, but for missing ones where tags are asked for: what is
+    not there carries none.
 
     Raises:
         QueryError: a filter has no meaning here.
     """
+    wanted = tuple(states) or tuple(
+        state for state in FileState if state is not FileState.MISSING or not filters.tags
+    )
     with database.reading() as session:
         scope = find_scope(session, filters)
 
         def named(name: str | None) -> list[int]:
             sets = scope.names if name is None else (*scope.names, (file_name(name),))
             within = replace(scope, names=sets)
-            return find_file_ids(session, within, states=tuple(states) or tuple(FileState))
+            return find_file_ids(session, within, states=wanted)
 
         ids = named(name)
         meant = None if ids or name is None or is_glob(name) else near_words(session, name)

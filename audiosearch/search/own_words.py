@@ -14,9 +14,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from audiosearch.model.text import split_words
 from audiosearch.search.hits import Found
 from audiosearch.search.view import View
+from audiosearch.store.names import words_of
 from audiosearch.store.queries import fulltext
 from audiosearch.store.queries.scope import among
 from audiosearch.store.queries.search import windows_given
@@ -29,13 +29,13 @@ _PASSED_OVER = frozenset({"a", "an", "the", "is", "are", "was", "were", "be", "b
 def holds(caption: str, query: str) -> bool:
     """Whether the telling words of `query` stand in `caption` in their order."""
     wanted = telling(query)
-    words = iter(split_words(caption))
+    words = iter(words_of(caption))
     return bool(wanted) and all(word in words for word in wanted)  # `in` moves the iterator on
 
 
 def telling(text: str) -> list[str]:
     """The words of a text that say something of a sound."""
-    return [word for word in split_words(text) if word not in _PASSED_OVER]
+    return [word for word in words_of(text) if word not in _PASSED_OVER]
 
 
 def windows_captioned(view: View, query: str) -> Ids:

@@ -1,8 +1,9 @@
 """What a mistyped word of a query was meant to be.
 
 In go words that neither the model knows nor any text of the library holds, out come their nearest
-words: of the model, and of the library's own texts. Nearness is optimal string alignment: a letter
-more, less or another, and two neighbours exchanged, count one each.
+words: of the model, and of the library's own texts and people's captions. Nearness is optimal
+string alignment: a letter more, less or another, and two neighbours exchanged, count one each. The
+library knows its words by their stems, so the stem of a word may be near where the word is not.
 """
 
 from __future__ import annotations
@@ -15,7 +16,13 @@ from audiosearch.model.bundle import Bundle
 from audiosearch.search.words import Words
 from audiosearch.store.names import TypedWord
 from audiosearch.store.queries.fulltext import telling_words
-from audiosearch.store.queries.word_matches import library_words, spelled_out, stands_somewhere
+from audiosearch.store.queries.word_matches import (
+    caption_words,
+    library_words,
+    spelled_out,
+    stands_somewhere,
+    stems,
+)
 
 SHORTEST = 4  # letters; of shorter words almost every one is near to another
 LONGEST = 40  # letters; what is longer is no word
@@ -32,11 +39,14 @@ def corrections(session: Session, words: Words, *, bundle: Bundle) -> dict[str, 
     ]
     if not strange:
         return {}
-    common, of_library = _caption_words(bundle), library_words(session)
+    common, of_library = _caption_words(bundle), caption_words(session) | library_words(session)
+    stem_of = stems(session, strange)
     of_model = _other_words(bundle) | common
     found: dict[str, str] = {}
     for word in strange:
         near = nearest(word, of_library | (common if len(word) < RARE else of_model))
+        if near is None:
+            near = nearest(stem_of[word], of_library)
         if near is not None:
             found[word] = near if near in of_model else spelled_out(session, near)
     return found
@@ -45,9 +55,16 @@ def corrections(session: Session, words: Words, *, bundle: Bundle) -> dict[str, 
 def near_words(session: Session, text: str) -> str | None:
     """A text whose words are those of the library's files; None where no word has a near one."""
     words = telling_words(text)
-    strange = [w for w in words if _may_be_misspelt(w) and not stands_somewhere(session, w)]
+    strange = [
+        word.text
+        for word in words
+        if _may_be_misspelt(word) and not stands_somewhere(session, word)
+    ]
     of_library = library_words(session) if strange else {}
-    near = {word.text: nearest(word.text, of_library) for word in strange}
+    stem_of = stems(session, strange) if strange else {}
+    near = {
+        word: nearest(word, of_library) or nearest(stem_of[word], of_library) for word in strange
+    }
     meant = {word: spelled_out(session, stem) for word, stem in near.items() if stem is not None}
     return " ".join(meant.get(word.text, word.shown) for word in words) if meant else None
 
@@ -68,6 +85,8 @@ def nearest(word: str, lexicon: Mapping[str, int]) -> str | None:
     from rapidfuzz.distance import OSA  # noqa: PLC0415 - seldom needed
     from rapidfuzz.process import extract_iter  # noqa: PLC0415
 
+    if len(word) < SHORTEST:
+        return None
     most = 2 if len(word) >= LONG else 1
     near = extract_iter(word, lexicon.keys(), scorer=OSA.distance, score_cutoff=most)
     ranked = [

@@ -129,12 +129,21 @@ class Lexicon:
             yield from (part for part in word.parts if self._holds(part))
 
     def _holds(self, word: str) -> bool:
-        return any(self._is_entry(form) for form in (word, *base_forms(word)))
+        return self._is_entry(word) or any(map(self._is_base, base_forms(word)))
+
+    def _is_base(self, word: str) -> bool:
+        """Whether a word whose form was asked for is known.
+
+        The tower holds many names of three letters, which slips end like forms of (wta: wtaer).
+        """
+        return self._is_entry(word) if len(word) > _LEAST_STEM else self._is_said(word)
 
     def _is_entry(self, word: str) -> bool:
-        return not self._vocabulary.unknown_words(word) or (
-            self._tower is not None and self._tower.knows(word)
-        )
+        return self._is_said(word) or (self._tower is not None and self._tower.knows(word))
+
+    def _is_said(self, word: str) -> bool:
+        """Whether the decoder learned a word, from captions or as one of their near ones."""
+        return not self._vocabulary.unknown_words(word)
 
 
 def base_forms(word: str) -> list[str]:

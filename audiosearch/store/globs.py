@@ -13,8 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from audiosearch.store.names import normal_form
+from audiosearch.store.names import normal_form, path_text
 
+_SEPARATOR = os.sep.encode()
 _MARK = "\uffff"  # in place of a wildcard while letters are folded; no character, so in no name
 _STAR, _FOLDERS = ".*", "(?:.*/)?"
 # The same, for all but the last one: what matches soonest leaves most for the rest.
@@ -63,15 +64,22 @@ def glob_predicate(pattern: str) -> Callable[[bytes, bytes], bool]:
     """
     glob = parse_glob(_slashed(pattern))
     if not asks_for_folders(pattern):
-        return lambda _root, path: glob.matches(normal_form(_text(path).rpartition("/")[2]))
+        return lambda _root, path: any(
+            glob.matches(normal_form(text.rpartition("/")[2])) for text in _texts(path)
+        )
     return lambda root, path: any(
-        glob.matches(normal_form(each))
-        for each in (_text(path), f"{_text(root).rstrip('/')}/{_text(path)}")
+        glob.matches(normal_form(text))
+        for whole in (path, root.rstrip(_SEPARATOR) + _SEPARATOR + path)
+        for text in _texts(whole)
     )
 
 
-def _text(path: bytes) -> str:
-    return _slashed(path.decode("utf-8", "surrogateescape"))
+def _texts(path: bytes) -> tuple[str, ...]:
+    """A path as a terminal hands it on, and as people read it where it is no UTF-8."""
+    try:
+        return (_slashed(path.decode("utf-8")),)
+    except UnicodeDecodeError:
+        return _slashed(path.decode("utf-8", "surrogateescape")), _slashed(path_text(path))
 
 
 def _slashed(path: str) -> str:

@@ -2,8 +2,8 @@
 
 Letters are compared without case, accents and width. Words that a name glues together count with
 their parts: `DOORWood_Creak03` holds doorwood, door, wood, creak03, creak, 03. Scripts that put no
-space between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese) give letters and overlapping
-pairs of letters, as is usual for them (https://lucene.apache.org/core/9_0_0/analysis/common/org/apache/lucene/analysis/cjk/CJKBigramFilter.html).
+space between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese), or glue particles to them
+(Korean), give letters and overlapping pairs of letters, as is usual for them (https://lucene.apache.org/core/9_0_0/analysis/common/org/apache/lucene/analysis/cjk/CJKBigramFilter.html).
 Knows nothing of the database.
 """
 
@@ -23,6 +23,7 @@ _UNSPACED = (
     *((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF)),  # Thai and Lao; Burmese; Khmer
     *((0x3005, 0x3007), (0x3040, 0x30FF), (0x31F0, 0x31FF)),  # Japanese
     *((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF)),  # Chinese
+    *((0x1100, 0x11FF), (0xAC00, 0xD7FF)),  # Korean
 )
 _ACCENTS = range(0x0300, 0x0370)  # combining marks of European scripts; others are letters' parts
 
@@ -82,8 +83,23 @@ def indexed_words(text: str) -> str:
 
 
 def path_words(path: bytes) -> str:
-    """`indexed_words` of a path or a part of one; bytes that are no UTF-8 part words."""
-    return indexed_words(path.decode("utf-8", "replace").replace("\ufffd", " "))
+    """`indexed_words` of a path or a part of one."""
+    return indexed_words(path_text(path))
+
+
+def path_text(path: bytes) -> str:
+    """A path as it is compared: names that are no UTF-8 in Windows' western letters.
+
+    Drives of before UTF-8 have such names. What these letters have no place for parts words.
+    """
+    return "/".join(_name_text(name) for name in path.split(b"/"))
+
+
+def _name_text(name: bytes) -> str:
+    try:
+        return name.decode("utf-8")
+    except UnicodeDecodeError:
+        return name.decode("cp1252", "replace").replace("\ufffd", " ")
 
 
 def _runs(text: str) -> Iterator[str]:

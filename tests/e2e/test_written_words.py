@@ -30,6 +30,8 @@ NOISES = {
     "kookaburra_hiss.wav": {},
     "雨の音_屋根.wav": {},
     "เสียงรถไฟ.wav": {},
+    "서울역에서.wav": {},
+    "Brücke am Fluss.wav": {},
     "n1.flac": {"title": "Hvalfjörður", "genre": "Fjords"},
     "n2.flac": {"title": "Night train", "comment": "recorded with a Nagra"},
     "bell ringing.wav": {},  # is none
@@ -99,6 +101,7 @@ def names(command: Command, *query: str) -> list[str]:
         ("屋根", "雨の音_屋根.wav", "name"),
         ("雨の音", "雨の音_屋根.wav", "name"),
         ("รถไฟ", "เสียงรถไฟ.wav", "name"),
+        ("서울역", "서울역에서.wav", "name"),
     ],
 )
 def test_words_lead_to_the_file_that_has_them(
@@ -147,7 +150,9 @@ def test_the_text_that_matched_is_shown(command: Command) -> None:
 def test_words_that_nothing_knows_find_nothing(command: Command) -> None:
     answer = command("find", "Ouagadougou")
     assert (answer.status, answer.out) == (1, b"")
+    assert "searched for it\n" in answer.err
     assert "no file name, tag or metadata" in answer.err
+    assert "searched for them\n" in command("find", "Ouagadougou", "Bobo-Dioulasso").err
 
 
 @pytest.mark.parametrize(
@@ -156,6 +161,8 @@ def test_words_that_nothing_knows_find_nothing(command: Command) -> None:
         ("trian", "train", "train-pass.wav"),
         ("kokaburra", "kookaburra", "kookaburra_morning.flac"),
         ("hvalfjorðr", "hvalfjorður", "n1.flac"),
+        ("bruecke", "brucke", "Brücke am Fluss.wav"),  # near by its stem
+        ("wtaer", "water", "WATRTap_Kitchen Sink_ABC_LIB1.wav"),  # no form of WTA
     ],
 )
 def test_a_mistyped_word_is_searched_as_it_was_meant(
@@ -163,6 +170,7 @@ def test_a_mistyped_word_is_searched_as_it_was_meant(
 ) -> None:
     answer = command("find", typed, "--json")
     assert f"did you mean {meant!r}" in answer.err
+    assert "the model does not know" not in answer.err
     assert name in [Path(row["path"]).name for row in answer.rows]
 
 
@@ -188,6 +196,19 @@ def test_a_persons_caption_is_shown_and_counts(folder: Path, tmp_path: Path) -> 
     assert row["path"] == wanted
     assert row["matched"] == [{"field": "caption", "words": ["strokkur", "geysir"]}]
     assert "geysir strokkur" in row["caption"].lower()
+    answer = command("find", "geyser strokur", "--json")
+    assert "did you mean 'strokkur'" in answer.err
+    assert [row["path"] for row in answer.rows] == [wanted]
+
+
+def test_a_caption_in_any_letters_holds_the_very_words(folder: Path, tmp_path: Path) -> None:
+    command = Command(data_dir=tmp_path / "data", bundle=BUNDLE)
+    assert command("index", folder).status == 0
+    wanted = str(folder / "TASCAM_0032.wav")
+    assert command("captions", "add", "Großer Öresund", "--for", wanted).status == 0
+    for query in ("Großer Öresund", "GROSSER ORESUND", "oresund"):
+        [row] = command("find", query, "--json").rows
+        assert (row["path"], row["score"]) == (wanted, 1.0)
 
 
 def test_files_of_a_folder_that_is_away_are_marked(folder: Path, tmp_path: Path) -> None:

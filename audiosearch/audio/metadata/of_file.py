@@ -21,7 +21,7 @@ from audiosearch.audio.metadata.matroska import read_matroska
 from audiosearch.audio.metadata.mp4 import read_mp4
 from audiosearch.audio.metadata.ogg import read_ogg
 from audiosearch.audio.metadata.riff import read_riff
-from audiosearch.audio.metadata.text import mended
+from audiosearch.audio.metadata.text import decode, mended
 from audiosearch.audio.metadata.ucs import ucs_from_name
 from audiosearch.audio.metadata.unreadable import reading
 from audiosearch.audio.metadata.wavpack import read_wavpack
@@ -63,7 +63,7 @@ def fields_of(path: bytes, container: InputContainer, stream: AudioStream) -> Fi
     """
     fields = Fields()
     name = os.path.basename(path)  # noqa: PTH119  (paths are bytes here)
-    for key, text in ucs_from_name(name.decode("utf-8", "replace")).items():
+    for key, text in ucs_from_name(decode(name)).items():
         fields.add(key, text)
     read = _READERS.get(container.format.name.partition(",")[0])
     complete = False

@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from audiosearch.store.globs import asks_for_folders, glob_predicate
-from audiosearch.store.names import normal_form, path_words
+from audiosearch.store.names import normal_form, path_text, path_words
 from audiosearch.store.schema import LibraryRoot, SoundFile
 
 
@@ -94,7 +94,7 @@ def named_among(
         if any(is_meant(file.root, file.path) for is_meant in globs):
             found.append(file.file_id)
         elif words:
-            letters = normal_form(_below_root(file).decode("utf-8", "replace"))
+            letters = normal_form(path_text(_below_root(file)))
             if any(all(each in letters for each in name.beginnings) for name in words):
                 likely.append(file)
     return found + (_with_words(session, likely, words) if likely else [])

@@ -6,11 +6,13 @@ language; the caller owns the transaction.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from audiosearch.store.names import TypedWord
@@ -108,9 +110,9 @@ def given_caption(
             " ORDER BY t.id",
             (stretch.recording_id, stretch.end_s, stretch.start_s, match_word(word)),
         )
-        for (text,) in rows:
-            found.setdefault(text, []).append(word.shown)
-    best = max(found, key=lambda text: len(found[text]), default=None)
+        for (said,) in rows:
+            found.setdefault(said, []).append(word.shown)
+    best = max(found, key=lambda said: len(found[said]), default=None)
     return None if best is None else (best, tuple(found[best]))
 
 
@@ -155,13 +157,36 @@ def library_words(session: Session) -> dict[str, int]:
     return dict(connection.execute("SELECT term, doc FROM file_word"))
 
 
-def spelled_out(session: Session, stem: str) -> str:
-    """A word with this stem as some file's texts have it."""
+def caption_words(session: Session) -> dict[str, int]:
+    """The stems of all words in captions, each with the number of captions that hold it."""
     connection: Any = session.connection().connection.driver_connection
-    marked = ", ".join(f"highlight(file_text, {column}, ?1, ?1)" for column in range(4))
-    row = connection.execute(
-        f"SELECT {marked} FROM file_text WHERE file_text MATCH ?2 LIMIT 1",  # noqa: S608
-        (_MARK, f'"{stem}"'),
-    ).fetchone()
-    # Between the first two marks; the stem of a stem may be another one, which no file holds.
-    return next((str(text).split(_MARK)[1] for text in row or () if _MARK in text), stem)
+    return dict(connection.execute("SELECT term, doc FROM caption_word"))
+
+
+def stems(session: Session, words: Sequence[str]) -> dict[str, str]:
+    """What full text keeps of words in normal form: what is left without an English ending."""
+    made_by = session.scalar(text("SELECT sql FROM sqlite_master WHERE name = 'caption_text'"))
+    with closing(sqlite3.connect(":memory:")) as memory:
+        memory.execute(str(made_by))
+        memory.execute("CREATE VIRTUAL TABLE term USING fts5vocab(caption_text, instance)")
+        memory.executemany("INSERT INTO caption_text (rowid, text) VALUES (?, ?)", enumerate(words))
+        found = {
+            words[row]: str(stem) for row, stem in memory.execute("SELECT doc, term FROM term")
+        }
+    return {word: found.get(word, word) for word in words}
+
+
+def spelled_out(session: Session, stem: str) -> str:
+    """A word with this stem as some file's texts or a caption have it."""
+    connection: Any = session.connection().connection.driver_connection
+    for table, n_columns in (("file_text", len(_COLUMNS)), ("caption_text", 1)):
+        marked = ", ".join(f"highlight({table}, {column}, ?1, ?1)" for column in range(n_columns))
+        row = connection.execute(
+            f"SELECT {marked} FROM {table} WHERE {table} MATCH ?2 LIMIT 1",  # noqa: S608
+            (_MARK, f'"{stem}"'),
+        ).fetchone()
+        # Between the first two marks; the stem of a stem may be another one, which no text holds.
+        for each in row or ():
+            if _MARK in each:
+                return str(each).split(_MARK)[1]
+    return stem

@@ -19,6 +19,7 @@ from tests.sounds import pcm_bytes, tone, tones, write_audio
 WRITTEN = {
     "wav": ("wav", "pcm_s16le"),
     "w64": ("w64", "pcm_s16le"),
+    "amb": ("wav", "pcm_s16le"),  # Ambisonics
     "aifc": ("aiff", "pcm_s16be"),
     "caf": ("caf", "pcm_s16le"),
     "au": ("au", "pcm_s16be"),
@@ -124,8 +125,9 @@ def test_an_amiga_sample(tmp_path: Path) -> None:
 
 
 def test_what_issues_and_people_named() -> None:
-    named = "3gp 3ga mp4 qta m4r amr awb webm oma mka mkv mov avi m4b caf w64 rf64 bwf aifc ac3 dts"
-    named += " tak ape wv mpc opus oga spx tta au snd voc wma asf mxf flv dsf dff mts m2ts"
+    named = "3gp 3ga mp4 qta m4r amb amr awb webm oma mka mkv mov avi m4b caf w64 rf64 bw64"
+    named += " bwf aifc ac3 dts tak ape wv mpc opus oga spx tta au snd voc wma asf mxf flv dsf dff"
+    named += " mts m2ts"
     assert set(named.encode().split()) <= AUDIO_EXTENSIONS
 
 

@@ -13,6 +13,7 @@ from audiosearch.search.own_words import holds
         ("grandmother's old clock", "old clock", True),
         ("grandmother's old clock", "the", False),
         ("rain", "rain then wind", False),
+        ("Großer Öresund, close", "the grosser oresund", True),
     ],
 )
 def test_holds(caption: str, query: str, expected: bool) -> None:

@@ -25,3 +25,7 @@ def test_the_nearest_word_is_meant(typed: str, meant: str | None) -> None:
 def test_short_words_allow_one_slip_and_long_ones_two() -> None:
     assert nearest("tanri", {"train": 1}) is None
     assert nearest("koookabura", {"kookaburra": 1}) == "kookaburra"
+
+
+def test_too_short_a_word_stands_for_no_other() -> None:
+    assert nearest("rai", {"rain": 1}) is None

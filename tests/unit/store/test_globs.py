@@ -74,6 +74,12 @@ def test_names_that_are_no_utf8_are_compared_byte_for_byte() -> None:
     assert not glob_predicate("od\udcfe*")(ROOT, odd)
 
 
+@pytest.mark.parametrize("pattern", ["été*", "ETE.wav", "*t\udce9.wav", "**/ete.wav", "?t?.wav"])
+def test_names_that_are_no_utf8_are_read_as_western_letters(pattern: str) -> None:
+    assert glob_predicate(pattern)(ROOT, b"trips/\xe9t\xe9.wav")
+    assert not glob_predicate(pattern)(ROOT, b"trips/xx\xe0.wav")
+
+
 @pytest.mark.parametrize("text", ["*", "a?", "[ab]", "x[!a]*", "[]]"])
 def test_globs(text: str) -> None:
     assert is_glob(text)

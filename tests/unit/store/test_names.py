@@ -18,8 +18,9 @@ from audiosearch.store.names import indexed_words, normal_form, path_words, type
         ("TürÖl7.wav".encode(), "turol7 tur ol 7 wav"),
         ("雨の音_屋根.wav".encode(), "雨 の 音 雨の の音 屋 根 屋根 wav"),
         ("รถไฟ.wav".encode(), "ร ถ ไ ฟ รถ ถไ ไฟ wav"),
-        ("빗소리 हिन्दी.wav".encode(), "빗소리 हिन्दी wav"),
-        (b"bad\xffname.wav", "bad name wav"),
+        ("빗소리 हिन्दी.wav".encode(), "빗 소 리 빗소 소리 हिन्दी wav"),
+        ("Hörbar/".encode() + b"\xe9t\xe9 Stra\xdfe.wav", "horbar ete strasse wav"),
+        (b"bad\x81name.wav", "bad name wav"),  # no letter in any of the two
     ],
 )
 def test_names_are_split_into_words(path: bytes, expected: str) -> None:
@@ -43,7 +44,12 @@ def test_a_glued_word_of_a_query_has_parts() -> None:
 
 @pytest.mark.parametrize(
     ("query", "parts"),
-    [("雨", ("雨",)), ("雨の音", ("雨の", "の音")), ("เสียง", ("เสี", "สีย", "ยง"))],
+    [
+        ("雨", ("雨",)),
+        ("雨の音", ("雨の", "の音")),
+        ("เสียง", ("เสี", "สีย", "ยง")),
+        ("서울역", ("서울", "울역")),
+    ],
 )
 def test_scripts_without_spaces_are_asked_by_pairs(query: str, parts: tuple[str, ...]) -> None:
     [word] = typed_words(query)
