@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import click
 
@@ -20,6 +21,7 @@ from audiosearch.cli.options import (
 from audiosearch.cli.output import clock, path_fields, print_json, print_paths, remark, shown_path
 from audiosearch.config import Config
 from audiosearch.errors import display_text
+from audiosearch.search.filters import Filters
 from audiosearch.search.results import FindResult, Hit, TextQuery
 from audiosearch.serving.asking import open_answering
 from audiosearch.wording import counted
@@ -67,7 +69,7 @@ def find(
             )
         )
     result = answer.result
-    _remarks(result, quiet=quiet)
+    _remarks(result, quiet=quiet, filtered=filters != Filters())
     _print_text_hits(result.hits, form)
     if verbose:
         for word, read_as in result.read_as.items():
@@ -105,45 +107,63 @@ def similar(
         result = answering.similar(
             clip, filters=filters, limit=limit, min_similarity=min_score
         ).result
-    _remarks(result, quiet=quiet)
+    _remarks(result, quiet=quiet, filtered=filters != Filters())
     _print_similar_hits(result.hits, form)
     if verbose:
         click.echo(answering.who, err=True)
     return 0 if result.hits else EXIT_NOTHING
 
 
-def _remarks(result: FindResult, *, quiet: bool) -> None:
+def _remarks(result: FindResult, *, quiet: bool, filtered: bool) -> None:
     """Say what a person should know about the answer before reading it."""
+    for text in (*_about_words(result), *_about_none(result, filtered=filtered)):
+        remark(text, quiet=quiet)
+
+
+def _about_words(result: FindResult) -> Iterator[str]:
+    """How the query was understood."""
     for word, meant in result.corrected.items():
-        remark(f"nothing here knows {word!r}: did you mean {meant!r}? Searched so", quiet=quiet)
+        yield f"nothing here knows {word!r}: did you mean {meant!r}? Searched so"
     # Of words that were taken for slips of others it is said already what was searched.
     unknown = [word for word in result.unknown_words if word not in result.corrected.values()]
     if unknown:
         words, them = ", ".join(map(repr, unknown)), "it" if len(unknown) == 1 else "them"
-        remark(
+        yield (
             f"the model does not know {words};"
-            f" file names, tags and metadata were searched for {them}",
-            quiet=quiet,
+            f" file names, tags and metadata were searched for {them}"
         )
     if result.n_left_out:
-        remark(
-            f"the query is too long: {counted(result.n_left_out, 'word')} at its end left out",
-            quiet=quiet,
+        yield f"the query is too long: {counted(result.n_left_out, 'word')} at its end left out"
+    if result.n_with_unknown:
+        named = " ".join(result.unknown_words)
+        yield (
+            f"{counted(result.n_with_unknown, 'sound')} with {named!r}, but little else of it:"
+            f" audiosearch find {shlex.quote(named)}"
         )
+
+
+def _about_none(result: FindResult, *, filtered: bool) -> Iterator[str]:
+    """Why nothing is shown."""
     if result.hits:
         return
-    if not result.n_windows:
-        remark("the library is empty: audiosearch index ~/sounds fills it", quiet=quiet)
-    elif result.n_below_min_score:
-        remark(
-            f"no good match; {counted(result.n_below_min_score, 'weak one')} left out"
-            " (--min-score 0 shows all)",
-            quiet=quiet,
+    for path in result.unheard:
+        yield (
+            f"{shown_path(path)} has these words, but no sound that is heard"
+            " (audiosearch info tells more)"
         )
-    elif result.weak:
-        remark("no file name, tag or metadata has these words either", quiet=quiet)
+    if not result.n_windows:
+        yield "the library is empty: audiosearch index ~/sounds fills it"
+    elif result.n_below_min_score:
+        weak = counted(result.n_below_min_score, "weak one")
+        yield f"no good match; {weak} left out (--min-score 0 shows all)"
+    elif result.unheard:
+        return
+    elif not result.weak:
+        yield "no sound passes the filters"
+    elif filtered:
+        yield "no file that passes the filters has these words in its name, tags or metadata"
     else:
-        remark("no sound passes the filters", quiet=quiet)
+        yield "no file name, tag or metadata has these words either"
 
 
 def _print_text_hits(hits: Sequence[Hit], form: OutputForm) -> None:

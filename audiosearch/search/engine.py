@@ -44,11 +44,12 @@ from audiosearch.search.similar import rank_by_sound
 from audiosearch.search.spelling import corrections
 from audiosearch.search.view import Tables, View, open_view
 from audiosearch.search.words import Words, respelled, understand
-from audiosearch.search.written import Written, find_written
+from audiosearch.search.written import Written, find_written, with_unknown
 from audiosearch.stopwatch import Stopwatch
 from audiosearch.store.database import Database
 from audiosearch.store.queries.encodings import find_bundle_id
 from audiosearch.store.queries.search import window_frames, window_places
+from audiosearch.store.queries.unheard import unheard_files
 from audiosearch.store.sqlite import commit_mark
 from audiosearch.store.vector_cache import VectorKind
 from audiosearch.store.vectors import unit_rows
@@ -118,9 +119,8 @@ class SearchEngine:
             with watch.stage("decoder"):
                 heard = self._hear(view, words, window_ids)
             with watch.stage("texts"):
-                written = find_written(
-                    session, words, [places[each] for each in window_ids.tolist()], view.scope
-                )
+                in_order = [places[each] for each in window_ids.tolist()]
+                written = find_written(session, words, in_order, view.scope)
                 ranked = self._rank(window_ids, heard, words, written, likely=likely)
                 found = first(ranked, captioned)
             with watch.stage("hits"):
@@ -136,6 +136,12 @@ class SearchEngine:
                     files=written.files,
                 )
                 hits = with_matches(session, hits, words, written)
+                named = with_unknown(written, words, in_order)
+                unheard = (
+                    ()
+                    if hits
+                    else unheard_files(session, words.telling, view.scope, bundle_id=view.bundle_id)
+                )
             if query.explain and hits and words.has_known:
                 with watch.stage("words of hits"):
                     hits = self._explained(session, hits, words)
@@ -150,6 +156,8 @@ class SearchEngine:
             n_windows=view.n_windows,
             n_candidates=len(found),
             n_below_min_score=len(best) - len(good),
+            n_with_unknown=0 if any(x.recording_id in named for x in hits) else len(named),
+            unheard=unheard,
             timings=watch.seconds,
         )
 

@@ -136,6 +136,9 @@ class FindResult:
         n_windows: windows of the library, before filters.
         n_candidates: windows that were scored.
         n_below_min_score: recordings left out since they match too weakly.
+        n_with_unknown: recordings of which all the unknown words are written, where no hit is one.
+        unheard: where there are no hits, some files that have all the words but no sound that could
+            be found: silent, not heard yet, or not readable.
         timings: seconds by stage, in their order.
     """
 
@@ -149,6 +152,8 @@ class FindResult:
     n_windows: int
     n_candidates: int
     n_below_min_score: int = 0
+    n_with_unknown: int = 0
+    unheard: tuple[bytes, ...] = ()
     timings: Mapping[str, float]
 
 

@@ -55,6 +55,18 @@ def find_written(
     return Written(matched, {recording: file for recording, (file, _) in files.items()})
 
 
+def with_unknown(written: Written, words: Words, places: Sequence[WindowPlace]) -> set[int]:
+    """The recordings of which all words are written that the model does not know.
+
+    None where it knows all of the words, or none.
+    """
+    unknown = ~np.array(words.is_known, np.bool_)
+    if not unknown.any() or unknown.all():
+        return set()
+    rows = np.flatnonzero(written.matched[:, unknown].all(axis=1))
+    return {places[row].recording_id for row in rows.tolist()}
+
+
 def _best_files(
     session: Session, words: Words, recording_ids: Sequence[int], scope: Scope
 ) -> dict[int, tuple[ScopedFile, frozenset[int]]]:

@@ -174,6 +174,33 @@ def test_a_mistyped_word_is_searched_as_it_was_meant(
     assert name in [Path(row["path"]).name for row in answer.rows]
 
 
+def test_what_has_the_words_and_cannot_be_heard_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "takes"
+    put(folder / "bell.wav", peal(1))
+    put(folder / "Roomtone_Villa.wav", np.zeros(RATE))
+    (folder / "Kakapo.wav").write_bytes(b"RIFF, or not")
+    command = Command(data_dir=tmp_path / "data", bundle=BUNDLE)
+    assert command("index", folder).status == 0
+    for query, name in (("roomtone", "Roomtone_Villa.wav"), ("kakapo", "Kakapo.wav")):
+        answer = command("find", query)
+        assert (answer.status, answer.out) == (1, b"")
+        assert f"{name} has these words, but no sound that is heard" in answer.err
+        assert "no file name" not in answer.err
+    answer = command("find", "roomtone", "--name", "*.mp3")
+    assert "Roomtone" not in answer.err
+    assert "no file that passes the filters has these words" in answer.err
+
+
+@pytest.mark.parametrize("query", ["bell hvalfjörður", "recording of hvalfjörður"])
+def test_a_name_beside_words_that_are_not_heard_is_told(command: Command, query: str) -> None:
+    answer = command("find", query, "--json")
+    assert "n1.flac" not in [Path(row["path"]).name for row in answer.rows]
+    told = "1 sound with 'hvalfjörður', but little else of it: audiosearch find 'hvalfjörður'"
+    assert told in answer.err
+    assert "little else" not in command("find", "hvalfjörður").err
+    assert "little else" not in command("find", "a bell kookaburra").err
+
+
 def test_another_copys_path_is_shown_where_it_matches(tmp_path: Path) -> None:
     folder = tmp_path / "takes"
     put(folder / "a" / "plain.wav", rush(7))
