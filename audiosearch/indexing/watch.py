@@ -36,6 +36,7 @@ from audiosearch.indexing.watch_settling import Rested
 from audiosearch.indexing.watch_state import Activity, Held, WatchMode, WatchState
 from audiosearch.indexing.watch_telling import Telling
 from audiosearch.store.queries.places import Place, Root, path_inside
+from audiosearch.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -272,9 +273,9 @@ def _set_held(each: WatchedRoot, report: IndexReport, *, otherwise: Held | None)
 
 def _log(report: IndexReport, looked_at: str) -> None:
     log.info(
-        "%s: %d files, %d listened to (%.2f h), %d recognised, %d missing, %d failed, %.1f s",
+        "%s: %s, %d listened to (%.2f h), %d recognised, %d missing, %d failed, %.1f s",
         looked_at,
-        report.n_files,
+        counted(report.n_files, "file"),
         report.n_encoded,
         report.sound_s / 3600,
         report.n_recognised,

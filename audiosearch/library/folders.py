@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -15,7 +16,7 @@ from audiosearch.errors import AudiosearchError, display_path
 from audiosearch.search.clip import absolute
 from audiosearch.store.database import Database
 from audiosearch.store.queries import roots
-from audiosearch.store.queries.places import Place, join, path_inside
+from audiosearch.store.queries.places import SEPARATOR, Place, join, path_inside
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,8 @@ def _place_of_file(session: Session, file: bytes, *, config: IndexConfig) -> Pla
             path=file,
             remedy="audiosearch config show tells what is excluded",
         )
+    if not config.follow_symlinks:
+        _check_link(place)
     return place
 
 
@@ -82,11 +85,27 @@ def _check_places(places: Sequence[Place], *, config: IndexConfig) -> None:
 
     exclusions = Exclusions(config.exclude)
     for place in places:
+        if not config.follow_symlinks:
+            _check_link(place)
         if exclusions.excludes_path(place.under):
             raise AudiosearchError(
                 f"{_PASSED_OVER} of {display_path(place.root.path)}",
                 path=place.path,
                 remedy="audiosearch config show tells what is excluded",
+            )
+
+
+def _check_link(place: Place) -> None:
+    """Refuse a folder that a link below its root leads to: links are passed over there."""
+    path = place.root.path
+    for name in filter(None, place.under.split(SEPARATOR)):
+        path = os.path.join(path, name)  # noqa: PTH118  # bytes
+        if os.path.islink(path):  # noqa: PTH114
+            target = shlex.quote(display_path(os.path.realpath(place.path)))
+            raise AudiosearchError(
+                f"passed over: a link below {display_path(place.root.path)}",
+                path=place.path,
+                remedy=f"audiosearch index {target}",
             )
 
 

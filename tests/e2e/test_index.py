@@ -102,3 +102,20 @@ def test_a_recycle_bin_is_refused(fresh: Command, folder: Path):
         answer = fresh("index", path)
         assert answer.status == 2
         assert "recycle bin" in answer.err
+
+
+def test_a_link_that_the_next_look_would_pass_over_is_refused(
+    fresh: Command, folder: Path, tmp_path: Path
+):
+    away = tmp_path / "away"
+    away.mkdir()
+    write_audio(away / "x.wav", tones([900, 100]))
+    (folder / "linked").symlink_to(away)
+    assert fresh("index", folder).status == 0
+    for path in (folder / "linked", folder / "linked" / "x.wav"):
+        answer = fresh("index", path)
+        assert answer.status == 2
+        assert "a link below" in answer.err
+        assert f"audiosearch index {away}" in answer.err
+    assert fresh("index", away).status == 0
+    assert fresh("files", "--paths", "--in", away).text == f"{away / 'x.wav'}\n"

@@ -30,7 +30,15 @@ _TECHNICAL = re.compile(
 _MAIN = frozenset(
     (
         *("artist", "album", "comment", "description", "bwf.description", "date", "grouping"),
-        *("subtitle", "ixml.scene", "ixml.take", "ixml.note", "ixml.project", "ixml.tracks"),
+        *(
+            "ixml.track_functions",
+            "subtitle",
+            "ixml.scene",
+            "ixml.take",
+            "ixml.note",
+            "ixml.project",
+            "ixml.tracks",
+        ),
         *("guano.note", "guano.species_manual_id", "guano.species_auto_id", "wamd.notes"),
         *("wamd.manual_id", "wamd.auto_id", "cart.artist", "lyrics"),
     )
@@ -129,7 +137,7 @@ def _rank(key: str) -> int:
         return 1
     if key == "markers":
         return 2
-    return 3 if key in _MAIN else 4
+    return 3 if key in _MAIN or key.startswith("ixml.steinberg.") else 4
 
 
 def _within(values: Iterable[str], limit: int) -> Iterable[str]:

@@ -115,6 +115,17 @@ def test_depth_and_number_are_bounded() -> None:
     assert len(fields_of(f"<BWFXML>{wide}</BWFXML>")) == 64
 
 
+def test_fields_without_a_meaning_leave_room_for_those_that_have_one() -> None:
+    others = "".join(f"<A{number}>x</A{number}>" for number in range(200))
+    attribute = "<ATTR><NAME>MediaLibrary</NAME><VALUE>Trains</VALUE></ATTR>"
+    found = fields_of(
+        f"<BWFXML>{others}<STEINBERG><ATTR_LIST>{attribute}</ATTR_LIST></STEINBERG><TRACK_LIST>"
+        "<TRACK><NAME>Boom</NAME><FUNCTION>M-MID_SIDE</FUNCTION></TRACK></TRACK_LIST></BWFXML>"
+    )
+    assert found["ixml.steinberg.library"] == ("Trains",)
+    assert found["ixml.track_functions"] == ("M-MID_SIDE",)
+
+
 @given(st.binary(max_size=200) | st.text(alphabet="<>/&;BWFXML \"'=!?-[]é\0", max_size=80))
 def test_anything_is_read_or_refused(content: str | bytes) -> None:
     try:
