@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from audiosearch.audio.metadata.ucs import ucs_names
+from audiosearch.audio.metadata.ucs import in_its_case, ucs_names
 
 MAX_TAGS = 256  # of one file
 MAX_TAG_CHARACTERS = 200  # longer is a sentence, not a tag
@@ -25,14 +25,14 @@ _TAG_FIELDS = frozenset(
     )
 )
 _CATEGORY_ID_FIELDS = frozenset(("catid", "categoryid"))
-_SEPARATORS = re.compile(r"[;,/|\\\0\r\n\u3001\uff0c\uff1b]")
+_SEPARATORS = re.compile(r"[;,/|>\\\0\r\n\u3001\uff0c\uff1b]")
 
 
 def tags_of(metadata: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """The tags that a file's metadata carries, spelt as there, each once whatever its case.
 
     Genres, keywords, categories, and what a CatID of the Universal Category System stands for;
-    a field that names several (`dog; bark`, `Animals/Dogs`) gives each.
+    a field that names several (`dog; bark`, `Animals/Dogs`, `Animals > Dogs`) gives each.
     """
     found: dict[str, str] = {}
     for key, values in metadata.items():
@@ -42,9 +42,8 @@ def tags_of(metadata: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
         for value in values:
             for part in _SEPARATORS.split(value):
                 _add(found, part)
-                if name in _CATEGORY_ID_FIELDS:
-                    for meaning in ucs_names(part.strip()):
-                        _add(found, meaning)
+                for meaning in _meanings(name, part.strip()):
+                    _add(found, meaning)
     return tuple(found.values())[:MAX_TAGS]
 
 
@@ -56,6 +55,13 @@ def is_tag_key(key: str) -> bool:
 
 def _field(key: str) -> str:
     return re.sub(r"[^a-z0-9]", "", key.lower().rpartition(".")[2])
+
+
+def _meanings(name: str, value: str) -> Sequence[str]:
+    """What the Universal Category System's own fields put into one word."""
+    if name in _CATEGORY_ID_FIELDS:
+        return ucs_names(in_its_case(value))
+    return value.split("-", 1) if name == "categoryfull" else ()  # DOORS-WOOD
 
 
 def _add(found: dict[str, str], tag: str) -> None:

@@ -13,6 +13,7 @@ ones, a studio's own) are known by their shape, in complete names only; words of
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from audiosearch.audio.metadata.ucs_table import categories, subcategories
 
@@ -46,6 +47,19 @@ def ucs_from_name(name: str) -> dict[str, str]:
         "ucs.user_data": parts[4],
     }
     return {key: value for key, value in found.items() if value}
+
+
+def in_its_case(category_id: str) -> str:
+    """A CatID as the list has it, whatever case a field has it in; others as they are.
+
+    Those of capitals alone (RAIN) are words in any other case.
+    """
+    return _listed_ids().get(category_id.lower(), category_id)
+
+
+@lru_cache(maxsize=1)
+def _listed_ids() -> dict[str, str]:
+    return {each.lower(): each for each in subcategories() if not each.isupper()}
 
 
 def ucs_names(category_id: str) -> tuple[str, str]:

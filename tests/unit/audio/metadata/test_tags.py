@@ -30,7 +30,9 @@ def test_other_fields_are_not() -> None:
     assert tags_of({"title": ("Rain",), "comment": ("a; b",), "ixml.project": ("x",)}) == ()
 
 
-@pytest.mark.parametrize("separator", [";", "; ", ",", ", ", "/", " / ", "|", "\n", "\0", "、"])
+@pytest.mark.parametrize(
+    "separator", [";", "; ", ",", ", ", "/", " / ", "|", " > ", "\n", "\0", "、"]
+)
 def test_fields_of_several(separator: str) -> None:
     assert tags_of({"keywords": (f"Dog{separator}bark",)}) == ("Dog", "bark")
     assert tags_of({"keywords": ("Dog", "bark")}) == ("Dog", "bark")
@@ -45,6 +47,9 @@ def test_what_a_category_stands_for() -> None:
     assert tags_of({"ucs.category_id": ("DOORWood",)}) == ("DOORWood", "DOORS", "WOOD")
     assert tags_of({"ixml.user.catid": ("WATRTap",)}) == ("WATRTap", "WATER")
     assert tags_of({"catid": ("Unknown",)}) == ("Unknown",)
+    assert tags_of({"ixml.user.catid": ("doorwood",)}) == ("doorwood", "DOORS", "WOOD")
+    assert tags_of({"ixml.user.categoryfull": ("DOORS-WOOD",)}) == ("DOORS-WOOD", "DOORS", "WOOD")
+    assert tags_of({"category": ("Hip-Hop",)}) == ("Hip-Hop",)
 
 
 def test_no_decoder_is_loaded_for_them() -> None:
