@@ -32,7 +32,7 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.packet import Packet
 
-from audiosearch.audio.container import OpenedPart, packets, stream_format
+from audiosearch.audio.container import OpenedPart, packets
 from audiosearch.audio.demultiplexing import Demultiplexer
 from audiosearch.audio.facts import AudioFacts
 from audiosearch.audio.loudness import FrameFormat, LoudnessMeter
@@ -216,7 +216,7 @@ class Decoding:
             reason = f"{levels.n_bad} of {levels.n_samples} samples are no numbers"
             raise self._error(reason, DecodeCode.DAMAGED)
         streams = sound.first.heard
-        form = stream_format(sound.first.container, streams[0])
+        form = sound.form
         # Several runs (streams, parts of a chained file) or a poisoned filter have no loudness as
         # one.
         measured = len(self._loudness) == 1 and levels.n_bad == 0

@@ -73,7 +73,7 @@ def survey_of(sound: Sound, *, progress: Callable[[], None] = _no_progress) -> S
     Raises:
         DecodeError: it cannot be read.
     """
-    forms = [stream_format(sound.first.container, stream) for stream in sound.first.heard]
+    form = sound.form
     hashes: list[bytes] = []
     remarks: list[str] = [sound.extent.note] if sound.extent.note else []
     n_refused = 0
@@ -95,11 +95,11 @@ def survey_of(sound: Sound, *, progress: Callable[[], None] = _no_progress) -> S
     return Survey(
         Fingerprint(
             audio_hash=hashes[0] if len(hashes) == 1 else _hash_of_several(hashes),
-            codec=forms[0].codec,
-            container=forms[0].container,
-            sample_rate=forms[0].sample_rate,
-            channels=sum(form.channels for form in forms),
-            bit_depth=forms[0].bit_depth,
+            codec=form.codec,
+            container=form.container,
+            sample_rate=form.sample_rate,
+            channels=sum(each.codec_context.layout.nb_channels for each in sound.first.heard),
+            bit_depth=form.bit_depth,
         ),
         remark="; ".join(remarks) or None,
     )

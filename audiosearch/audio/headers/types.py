@@ -18,6 +18,7 @@ class Extent:
         present_s: seconds by the bytes that are there; None: packets will tell.
         n_samples: where the last block of a codec holds more than was recorded, how much was, a
             channel.
+        container: FFmpeg's name of the file's own container, where it is given another's header.
         note: anything else to be said of it, as a clause.
     """
 
@@ -25,6 +26,7 @@ class Extent:
     declared_s: float | None = None
     present_s: float | None = None
     n_samples: int | None = None
+    container: str | None = None
     note: str | None = None
 
 

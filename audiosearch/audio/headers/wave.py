@@ -104,7 +104,7 @@ def wave_extent(file: BinaryIO) -> Extent:
         if described.seconds_per_byte
         else 1,
     )
-    patches = _width_patches(file, described, data.start)
+    patches = _width_patches(file, described, sound)
     mended = sound.claimed is None or sound.claimed < sound.present
     if mended:
         patches += _size_patch(sound, size_at, width, wave64=wave64)
@@ -157,36 +157,68 @@ def _size_patch(
     return [(size_at, size.to_bytes(width, "little"))]
 
 
-def _width_patches(file: BinaryIO, form: _Format, data_start: int) -> list[tuple[int, bytes]]:
+def _width_patches(file: BinaryIO, form: _Format, data: SoundChunk) -> list[tuple[int, bytes]]:
     """Fields to be changed so that the width in bytes counts, if that is not so already."""
-    if form.codec not in (_PCM, _FLOAT) or form.block % form.channels:
+    if form.codec not in (_PCM, _FLOAT):
         return []
-    width = form.block // form.channels
-    bits = form.valid_bits or form.bits
-    if not 1 <= width <= 8 or not 0 < bits < 8 * width or (bits + 7) // 8 == width:
+    width = _true_width(file, form, data)
+    if width is None:
         return []
     whole = (8 * width).to_bytes(2, "little")
-    if form.tag == _EXTENSIBLE:
-        return [(form.at + 14, whole), (form.at + 18, whole)]
-    file.seek(data_start)
-    if not _is_left_justified(file.read(_LOOK_BYTES), width=width, bits=bits):
-        return []
-    return [(form.at + 14, whole)]
+    fields = (14, 18) if form.tag == _EXTENSIBLE else (14,)
+    return [(form.at + field, whole) for field in fields]
 
 
-def _is_left_justified(content: bytes, *, width: int, bits: int) -> bool:
+def _true_width(file: BinaryIO, form: _Format, data: SoundChunk) -> int | None:
+    """Bytes of a sample where FFmpeg, which goes by the valid bits, takes another number of them.
+
+    Three fields tell: valid bits, bits, and the size of a block. Two that agree are right.
+    """
+    by_block = 0 if form.block % form.channels else form.block // form.channels
+    by_bits = (form.bits + 7) // 8
+    taken = (form.valid_bits + 7) // 8 or by_bits
+    if taken in (0, by_block):
+        return None
+    if by_bits != taken:
+        return next((width for width in (by_bits, by_block) if 1 <= width <= 8), None)
+    if by_block <= taken or by_block > 8:
+        return None
+    # Bits and block differ alone: one of them is wrong. FFmpeg reads 3 bytes in 4 as floats only.
+    if form.codec == _FLOAT or (form.tag == _EXTENSIBLE and (by_bits, by_block) == (3, 4)):
+        return by_block if form.tag == _EXTENSIBLE else None
+    may_be_float = form.tag != _EXTENSIBLE and by_block == 4
+    wide = _is_left_justified(file, data, width=by_block, bits=form.bits, may_be_float=may_be_float)
+    return by_block if wide else None
+
+
+def _is_left_justified(
+    file: BinaryIO, data: SoundChunk, *, width: int, bits: int, may_be_float: bool
+) -> bool:
     """Whether samples of `width` bytes hold integers of `bits` in their upper part.
 
     Without the extensible header a wide block may also be a wrong number in the header, or floats.
     """
-    samples = np.frombuffer(content[: len(content) // width * width], np.uint8).reshape(-1, width)
+    content = _first_sound(file, data, width)
+    samples = np.frombuffer(content, np.uint8).reshape(-1, width)
     idle = width - (bits + 7) // 8
-    if not samples.size or samples[:, :idle].any() or not samples[:, idle:].any():
+    if not samples.size or samples[:, :idle].any():
         return False
-    if width != 4:
+    if not may_be_float:
         return True
     floats = np.abs(samples.copy().view("<f4")[:, 0].astype(np.float64))
     return bool((~np.isfinite(floats) | ((floats > 0) & (floats < _TINY_FLOAT))).any())
+
+
+def _first_sound(file: BinaryIO, data: SoundChunk, width: int) -> bytes:
+    """Whole samples from the first on that is not 0; many recordings begin with digital silence."""
+    size = _LOOK_BYTES // width * width
+    for at in range(data.start, data.end, size):
+        file.seek(at)
+        content = file.read(min(size, data.end - at))
+        content = content[: len(content) // width * width]
+        if content.strip(b"\0"):
+            return content
+    return b""
 
 
 def _fact(file: BinaryIO, chunk: Chunk | None) -> int | None:
