@@ -7,6 +7,7 @@ Ogg; of the others FFmpeg reads all that is there by itself.
 
 from __future__ import annotations
 
+from audiosearch.audio.headers.blocks import voc_extent
 from audiosearch.audio.headers.iff import aiff_extent, au_extent, caf_extent
 from audiosearch.audio.headers.ogg import ogg_extent
 from audiosearch.audio.headers.types import AS_IT_IS, Extent
@@ -24,6 +25,7 @@ _READERS = {
     b"caff": caf_extent,
     b".snd": au_extent,
     b"OggS": ogg_extent,
+    b"Crea": voc_extent,
 }
 _BYTES_DIFFER_S = 0.05
 # Packets of lossy codecs carry up to some thousand samples that their decoders drop.

@@ -202,7 +202,7 @@ def _disagreement(sound: Sound, part: OpenedPart, readings: list[_Reading]) -> s
     kind = part.container.format.name.partition(",")[0]
     if kind == "avi":
         return cut_off(sound.path)
-    of_container = kind == "matroska"
+    of_container = kind in ("flv", "matroska")
     heard = {stream.index for stream in part.heard}
     start_s = max(0, part.container.start_time or 0) / 1_000_000
     last_s = max(reading.end_s() for reading in readings) - start_s

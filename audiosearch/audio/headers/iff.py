@@ -8,6 +8,7 @@ import struct
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
+from audiosearch.audio.headers.blocks import svx_extent
 from audiosearch.audio.headers.chunks import (
     Chunk,
     ChunkForm,
@@ -35,13 +36,15 @@ _AU_BITS = {1: 8, 2: 8, 3: 16, 4: 24, 5: 32, 6: 32, 7: 64, 27: 8}
 
 
 def aiff_extent(file: BinaryIO) -> Extent:
-    """Of an AIFF or AIFF-C file.
+    """Of an AIFF or AIFF-C file, or another of the same form.
 
     Raises:
         OSError: it cannot be read.
     """
     file.seek(0)
     head = file.read(12)
+    if head == b"FORM" + head[4:8] + b"8SVX":
+        return svx_extent(file)
     if head[:4] != b"FORM" or head[8:12] not in (b"AIFF", b"AIFC"):
         return AS_IT_IS
     found = _chunks(file, 12, AIFF)

@@ -54,6 +54,7 @@ class _Format:
     bits: int
     valid_bits: int  # 0 where it does not say
     subformat: int
+    block_samples: int  # of each channel in a block of a codec; 0 where it does not say
 
     @property
     def codec(self) -> int:
@@ -63,8 +64,11 @@ class _Format:
     @property
     def seconds_per_byte(self) -> float:
         """Of sound."""
-        linear = self.codec in (_PCM, _FLOAT)
-        per_s = self.rate * self.block if linear else self.bytes_per_s
+        per_s: float = self.bytes_per_s
+        if self.codec in (_PCM, _FLOAT):
+            per_s = self.rate * self.block
+        elif self.codec in _BLOCK_CODECS and self.block_samples:  # FFmpeg writes no true rate there
+            per_s = self.rate * self.block / self.block_samples
         return 1 / per_s if per_s > 0 else 0.0
 
 
@@ -114,8 +118,15 @@ def wave_extent(file: BinaryIO) -> Extent:
         declared_s=None if sound.claimed is None else sound.claimed * per_byte,
         present_s=sound.present * per_byte,
         n_samples=_fact(file, found.get(b"fact")) if described.codec in _BLOCK_CODECS else None,
-        note=joined_file(file, sound.end, form),
+        note=joined_file(file, sound.end, form) or (None if per_byte else _differing_bytes(sound)),
     )
+
+
+def _differing_bytes(sound: SoundChunk) -> str | None:
+    """What to say where nothing tells how many seconds a byte is."""
+    if sound.claimed is None or sound.agrees:
+        return None
+    return f"its header tells of {sound.claimed} bytes of sound, {sound.present} are there"
 
 
 def _format(file: BinaryIO, chunk: Chunk) -> _Format | None:
@@ -125,11 +136,15 @@ def _format(file: BinaryIO, chunk: Chunk) -> _Format | None:
         return None
     tag, channels, rate, per_s, block, bits = struct.unpack("<HHIIHH", content[:16])
     valid = subformat = 0
+    block_samples = int.from_bytes(content[18:20], "little") if tag in _BLOCK_CODECS else 0
     if tag == _EXTENSIBLE and len(content) >= 26:
         valid, _mask, subformat = struct.unpack("<HIH", content[18:26])
     if not channels or not rate:
         return None
-    return _Format(chunk.start, tag, channels, rate, per_s, block, bits, valid, subformat)
+    return _Format(
+        *(chunk.start, tag, channels, rate, per_s, block, bits),
+        *(valid, subformat, block_samples),
+    )
 
 
 def _claim(

@@ -177,6 +177,42 @@ def test_every_container_that_tells_its_length_is_held_to_it(tmp_path: Path, suf
         assert said.startswith("its header tells of 6.0 s, ")
 
 
+@pytest.mark.parametrize("share", [0.5, 0.9])
+@pytest.mark.parametrize(
+    ("suffix", "codec", "said"),
+    [
+        (".wav", "adpcm_ima_wav", "its header tells of 6.0 s, "),
+        (".wav", "adpcm_ms", "its header tells of 6.0 s, "),
+        (".wav", "libmp3lame", "its header tells of 24242 bytes of sound, "),
+        (".flv", "libmp3lame", "its header tells of 6.0 s, "),
+        (".voc", "pcm_u8", "it breaks off in the middle of a block"),
+    ],
+)
+def test_containers_of_other_codecs_too(
+    tmp_path: Path, suffix: str, codec: str, said: str, share: float
+) -> None:
+    whole = tmp_path / f"whole{suffix}"
+    write_audio(whole, noise(seconds=6, rate=22_050), rate=22_050, codec=codec)
+    assert remark_of(whole) is None
+    cut = tmp_path / f"cut{suffix}"
+    cut.write_bytes(whole.read_bytes()[: round(whole.stat().st_size * share)])
+    assert str(remark_of(cut)).startswith(said)
+
+
+def test_8svx_that_breaks_off(tmp_path: Path) -> None:
+    header = struct.pack(">IIIHBBI", 16_000, 0, 0, 8_000, 1, 0, 0x10000)
+    body = b"8SVX" + b"VHDR" + struct.pack(">I", 20) + header
+    body += b"BODY" + struct.pack(">I", 16_000) + bytes(range(250)) * 64
+    content = b"FORM" + struct.pack(">I", len(body)) + body
+    path = tmp_path / "a.8svx"
+    path.write_bytes(content)
+    assert seconds_of(path) == 2
+    assert remark_of(path) is None
+    path.write_bytes(content[:-4_000])
+    assert seconds_of(path) == 1.5
+    assert remark_of(path) == "its header tells of 16000 bytes of sound, 12000 are there"
+
+
 def test_a_movie_atom_before_sound_that_is_cut_off(tmp_path: Path) -> None:
     options = {"movflags": "faststart"}
     whole = write_audio(tmp_path / "a.m4a", noise(seconds=6), container_options=options)
