@@ -171,7 +171,8 @@ class Decoding:
             except av.error.DecoderNotFoundError as error:
                 raise self._error(str(error), DecodeCode.UNSUPPORTED) from error
             except av.error.FFmpegError:
-                self._n_bad_packets += 1
+                # A single byte is what fills a chunk of uneven length up, counted as sound.
+                self._n_bad_packets += packet.size > 1
                 continue
             for frame in frames:
                 if frame.samples:

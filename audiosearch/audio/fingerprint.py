@@ -202,10 +202,12 @@ def _disagreement(sound: Sound, part: OpenedPart, readings: list[_Reading]) -> s
     kind = part.container.format.name.partition(",")[0]
     if kind == "avi":
         return cut_off(sound.path)
-    of_container = kind in ("flv", "matroska")
+    of_container = kind in ("asf", "flv", "matroska")
     heard = {stream.index for stream in part.heard}
     start_s = max(0, part.container.start_time or 0) / 1_000_000
     last_s = max(reading.end_s() for reading in readings) - start_s
+    if kind == "asf":
+        last_s = max(reading.seconds() or 0.0 for reading in readings)
     for reading in readings:
         if reading.stream.index not in heard:
             continue

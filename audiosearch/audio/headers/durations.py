@@ -117,16 +117,20 @@ def _mp3(file: BinaryIO, _container: InputContainer) -> float | None:
     return n_samples / _MPEG_RATES[version][rate_index] if n_samples else None
 
 
-def _asf(file: BinaryIO, _container: InputContainer) -> float | None:
+def _asf(file: BinaryIO, container: InputContainer) -> float | None:
+    """By the longest of its streams; that may be a picture's, which counts only if it is cut."""
     file.seek(0)
     head = file.read(_HEAD_BYTES)
     at = head.find(_ASF_FILE_PROPERTIES)
     if not head.startswith(_ASF_MARK) or at < 0 or len(head) < at + 92:
         return None
+    size = int.from_bytes(head[at + 40 : at + 48], "little")
     play, _send, preroll_ms, flags = struct.unpack("<QQQI", head[at + 64 : at + 92])
     seconds = play / 10_000_000 - preroll_ms / 1000
     broadcast = flags & 1
-    return seconds if seconds > 0 and not broadcast else None
+    if seconds <= 0 or broadcast:
+        return None
+    return None if container.streams.video and size <= file.seek(0, os.SEEK_END) else seconds
 
 
 def _matroska_end(file: BinaryIO) -> int:

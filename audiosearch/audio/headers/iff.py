@@ -15,6 +15,7 @@ from audiosearch.audio.headers.chunks import (
     SoundChunk,
     chunks,
     end_of_content,
+    is_placeholder,
     joined_file,
     sound_chunk,
 )
@@ -54,11 +55,13 @@ def aiff_extent(file: BinaryIO) -> Extent:
     per_s = common.bytes_per_s
     data = found[b"SSND"]
     start = data.start + 8  # an offset and a block size come first
-    sound = _sound(file, start, data.size - 8, AIFF, per_s, unknown=data.size in (0, 8, _UNKNOWN))
+    unknown = data.size in (0, 8) or is_placeholder(data.size)
+    sound = _sound(file, start, data.size - 8, AIFF, per_s, unknown=unknown)
     size = min(sound.present + 8, _UNKNOWN)
     told = _extent(file, sound, per_s, (data.size_at, size.to_bytes(4, "big")))
     # The count of frames stands beside the size of the chunk, and may tell of more.
-    if told.present_s is not None and common.seconds > max(told.declared_s or 0.0, told.present_s):
+    counted = told.present_s is not None and not is_placeholder(common.n_bytes)
+    if counted and common.seconds > max(told.declared_s or 0.0, told.present_s or 0.0):
         told = replace(told, declared_s=common.seconds)
     if common.codec in _LEAST_FIRST and common.width != 2:
         told = _least_first(told, found[b"COMM"], common, sound)
@@ -168,6 +171,11 @@ class _Common:
     def bytes_per_s(self) -> float:
         """Of sound; 0 where the codec does not tell."""
         return self.rate * self.channels * self.width
+
+    @property
+    def n_bytes(self) -> int:
+        """Of sound by its count of frames; 0 where the codec does not tell."""
+        return round(self.seconds * self.bytes_per_s)
 
 
 def _aiff_common(file: BinaryIO, common: Chunk) -> _Common:

@@ -16,10 +16,12 @@ from typing import BinaryIO
 import numpy as np
 
 from audiosearch.audio.headers.chunks import (
+    WAVE64_MARK,
     Chunk,
     ChunkForm,
     SoundChunk,
     chunks,
+    is_placeholder,
     joined_file,
     sound_chunk,
 )
@@ -29,13 +31,13 @@ from audiosearch.audio.source import Span
 RIFF = ChunkForm(4, struct.Struct("<I"), align=2)
 _GUID_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")
 WAVE64 = ChunkForm(16, struct.Struct("<q"), includes_head=True, align=8)
-WAVE64_MARK = b"riff" + bytes.fromhex("2e91cf11a5d628db04c10000")
 
 _PCM, _FLOAT, _EXTENSIBLE = 0x0001, 0x0003, 0xFFFE
 _BLOCK_CODECS = frozenset({0x0002, 0x0011, 0x0017, 0x0020, 0x0061, 0x0069, 0x0200})  # ADPCM
+_BLOCK_CODECS |= {0x0031}  # GSM 6.10
 _UNKNOWN = 0xFFFFFFFF
-# Writers to a pipe claim 2 or 4 GiB, less their headers.
-_PLACEHOLDER_SLACK = 4096
+_LEAST_WAVE64 = 128
+_ENDLESS = 1 << 62  # of 64 bits: all of them set, or all but the sign, less a header
 _IGNORED_S = 0.02
 _LOOK_BYTES = 1 << 16
 _TINY_FLOAT = 1e-30
@@ -102,7 +104,7 @@ def wave_extent(file: BinaryIO) -> Extent:
         data.start,
         max(0, claimed),
         form,
-        open_ended=claimed <= 0 or (width == 4 and _is_placeholder(claimed)) or claimed >= 1 << 63,
+        open_ended=claimed <= 0 or claimed >= _ENDLESS or (width == 4 and is_placeholder(claimed)),
         wraps=1 << 32 if width == 4 else None,
         ignored_bytes=max(described.block, math.ceil(_IGNORED_S / described.seconds_per_byte))
         if described.seconds_per_byte
@@ -112,6 +114,8 @@ def wave_extent(file: BinaryIO) -> Extent:
     mended = sound.claimed is None or sound.claimed < sound.present
     if mended:
         patches += _size_patch(sound, size_at, width, wave64=wave64)
+    if wave64 and int.from_bytes(head[16:24], "little", signed=True) < _LEAST_WAVE64:
+        patches.append((16, _size(file).to_bytes(8, "little")))  # or FFmpeg takes it for nothing
     per_byte = described.seconds_per_byte
     return Extent(
         spans=(Span(0, sound.end if mended else _size(file), tuple(patches)),) if patches else (),
@@ -157,10 +161,6 @@ def _claim(
         return data.size, data.size_at, 4
     file.seek(long.start + 8)
     return int.from_bytes(file.read(8), "little"), long.start + 8, 8
-
-
-def _is_placeholder(claimed: int) -> bool:
-    return any(-_PLACEHOLDER_SLACK <= claimed - power <= 0 for power in (1 << 31, 1 << 32))
 
 
 def _size_patch(

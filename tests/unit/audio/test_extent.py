@@ -6,6 +6,7 @@ import os
 import struct
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -213,6 +214,89 @@ def test_8svx_that_breaks_off(tmp_path: Path) -> None:
     assert remark_of(path) == "its header tells of 16000 bytes of sound, 12000 are there"
 
 
+@pytest.mark.parametrize("claimed", [0, 0xFFFFFFFF, 0x7FFFFFFF - 36, 20_000])
+@pytest.mark.parametrize(
+    "after",
+    [chunk(b"LIST", b"INFO" + chunk(b"INAM", b"bell\0")), chunk(b"PAD ", bytes(3_000))],
+    ids=["texts", "padding"],
+)
+def test_chunks_behind_sound_of_unknown_size_are_not_heard(
+    tmp_path: Path, claimed: int, after: bytes
+) -> None:
+    content = wav_bytes(noise(seconds=SECONDS), declared_bytes=claimed, after=after)
+    path = tmp_path / "a.wav"
+    path.write_bytes(content)
+    whole = tmp_path / "whole.wav"
+    whole.write_bytes(wav_bytes(noise(seconds=SECONDS), after=after))
+    assert seconds_of(path) == SECONDS
+    assert hash_of(path) == hash_of(whole)
+    expected = "its header tells of 0.6 s, 2.0 s are there" if claimed == 20_000 else None
+    assert remark_of(path) == expected
+
+
+@pytest.mark.parametrize("claimed", [0x7F000000, 0x7F000008])
+def test_aiff_from_a_pipe_is_in_order(tmp_path: Path, claimed: int) -> None:
+    """sox cannot know how long it will be, and claims nearly 2 GiB."""
+    path = write_audio(tmp_path / "a.aiff", noise(seconds=SECONDS))
+    content = bytearray(path.read_bytes())
+    struct.pack_into(">I", content, content.index(b"SSND") + 4, claimed)
+    struct.pack_into(">I", content, content.index(b"COMM") + 10, 0x7F000000 // 2)
+    path.write_bytes(content)
+    assert seconds_of(path) == SECONDS
+    assert remark_of(path) is None
+
+
+@pytest.mark.parametrize("size", [-1, 0])
+def test_wave64_from_a_pipe_is_in_order(tmp_path: Path, size: int) -> None:
+    whole = write_audio(tmp_path / "whole.w64", noise(seconds=SECONDS))
+    content = bytearray(whole.read_bytes())
+    struct.pack_into("<q", content, 16, size)
+    mark = content.index(SIZE_FIELDS[".w64"][0])
+    struct.pack_into("<q", content, mark + 16, (1 << 63) - 1 if size else 0)
+    path = tmp_path / "a.w64"
+    path.write_bytes(content)
+    assert seconds_of(path) == SECONDS
+    assert hash_of(path) == hash_of(whole)
+    assert remark_of(path) is None
+
+
+def test_a_picture_that_runs_on_after_the_sound(tmp_path: Path) -> None:
+    """The length that ASF tells is that of the longest stream."""
+    path = tmp_path / "a.wmv"
+    with av.open(str(path), "w", format="asf") as output:
+        picture = output.add_stream("mpeg4", rate=10, width=64, height=64)
+        sound = output.add_stream("wmav2", rate=44_100, layout="mono", bit_rate=64_000)
+        for number in range(60):
+            frame = av.VideoFrame(64, 64, "yuv420p")
+            frame.pts = number
+            output.mux(picture.encode(frame))
+        output.mux(picture.encode(None))
+        block = noise(seconds=3, rate=44_100)[None].astype(np.float32)
+        piece = av.AudioFrame.from_ndarray(block, format="fltp", layout="mono")
+        piece.sample_rate = 44_100
+        resampler = av.AudioResampler("fltp", "mono", 44_100, frame_size=sound.frame_size)
+        for each in [*resampler.resample(piece), None]:
+            output.mux(sound.encode(each))
+    assert remark_of(path) is None
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 3])
+    assert str(remark_of(path)).startswith("its header tells of ")
+
+
+def test_gsm_ends_where_its_fact_chunk_says(tmp_path: Path) -> None:
+    """Three blocks of 65 bytes and one that makes the chunk even, which sox counts as sound."""
+    blocks = np.random.default_rng(0).integers(0, 256, 195, np.uint8).tobytes()
+    form = struct.pack("<HHIIHHHH", 0x31, 1, 8_000, 1_625, 65, 0, 2, 320)
+    body = b"WAVE" + chunk(b"fmt ", form) + chunk(b"fact", struct.pack("<I", 900))
+    body += chunk(b"data", blocks + b"\0")
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(body)) + body)
+    decoding = Decoding(os.fsencode(path), sample_rate=8_000)
+    assert sum(len(block) for block in decoding) == 900
+    assert decoding.facts.remark is None
+    assert remark_of(path) is None
+
+
 def test_a_movie_atom_before_sound_that_is_cut_off(tmp_path: Path) -> None:
     options = {"movflags": "faststart"}
     whole = write_audio(tmp_path / "a.m4a", noise(seconds=6), container_options=options)
@@ -266,9 +350,10 @@ def test_the_end_of_m4a_is_cut_by_its_edit_list(tmp_path: Path, rate: int) -> No
     assert seconds_of(path) == pytest.approx(1, abs=1e-3)
 
 
-@pytest.mark.parametrize("suffix", [".wav", ".aiff"])
+@pytest.mark.parametrize("suffix", [".wav", ".aiff", ".w64", ".m4a", ".wma"])
 def test_files_joined_end_to_end_are_told_of(tmp_path: Path, suffix: str) -> None:
-    first = write_audio(tmp_path / f"a{suffix}", noise(seconds=1))
+    rate = RATES.get(suffix, 16_000)
+    first = write_audio(tmp_path / f"a{suffix}", noise(seconds=1, rate=rate), rate=rate)
     joined = tmp_path / f"joined{suffix}"
     joined.write_bytes(first.read_bytes() * 2)
     assert remark_of(joined) == "another file is joined to its end, and is not heard"
