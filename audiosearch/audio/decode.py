@@ -171,8 +171,7 @@ class Decoding:
             except av.error.DecoderNotFoundError as error:
                 raise self._error(str(error), DecodeCode.UNSUPPORTED) from error
             except av.error.FFmpegError:
-                # A single byte is what fills a chunk of uneven length up, counted as sound.
-                self._n_bad_packets += packet.size > 1
+                self._n_bad_packets += _is_sound(packet, stream)
                 continue
             for frame in frames:
                 if frame.samples:
@@ -257,6 +256,15 @@ def _holds_integers(stream: AudioStream) -> bool:
     if name.startswith("pcm_f"):
         return name.startswith(("pcm_f16", "pcm_f24"))  # read so where a header says integers
     return codec.lossless and not codec.lossy and name != "wavpack"
+
+
+def _is_sound(packet: Packet[AudioStream], stream: AudioStream) -> bool:
+    """Whether a packet that the decoder refuses is one of sound."""
+    if packet.size == 1:
+        return False  # it fills a chunk of uneven length up, and was counted as sound
+    # Headers of a next link in Ogg: frames of FLAC begin with ones.
+    head = bytes(memoryview(packet)[:8])
+    return head != b"Speex   " and (head[0] == 0xFF or stream.codec_context.name != "flac")
 
 
 def _first_form(block: Block, channels: int) -> npt.NDArray[np.float32]:

@@ -88,7 +88,7 @@ def survey_of(sound: Sound, *, progress: Callable[[], None] = _no_progress) -> S
             remarks.append(
                 f"{len(part.unheard)} of its {len(part.streams)} audio streams cannot be heard"
             )
-        if sound.n_parts == 1:
+        if sound.n_parts == sound.extent.n_links == 1:
             remarks += filter(None, [_disagreement(sound, part, readings)])
     if n_refused:
         remarks.append(f"{n_refused} of its {sound.n_parts} parts cannot be read")

@@ -57,8 +57,10 @@ class _Stream:
             return first[:16] + first[28:29] + hashlib.sha256(codebooks).digest()
         if first.startswith(b"OpusHead"):  # not the pre-skip nor the input's rate
             return first[:10] + first[16:]
-        if first.startswith((b"\x7fFLAC", b"fLaC")):  # each frame tells its rate and channels
-            return b"fLaC"
+        if first.startswith(b"\x7fFLAC"):  # rate, channels and bits, by STREAMINFO
+            return (
+                b"fLaC" + first[27:30] + bytes([first[30] & 0xF0]) if len(first) > 30 else b"fLaC"
+            )
         return first if first.startswith(b"Speex   ") else b""
 
 
@@ -98,7 +100,8 @@ def ogg_extent(file: BinaryIO) -> Extent:
             return Extent(note=f"only the first of its more than {MAX_LINKS} parts may be heard")
     broken = _breaks_off(file, whole_until, size)
     note = "it breaks off in the middle of a page" if broken else None
-    return Extent(spans=_spans(links, size), note=note)
+    n_links = sum(bool(link.signature) for link in links)
+    return Extent(spans=_spans(links, size), n_links=max(1, n_links), note=note)
 
 
 def _spans(links: list[_Link], size: int) -> tuple[Span, ...]:
