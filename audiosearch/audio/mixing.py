@@ -5,8 +5,8 @@ published encoders were trained with. Where channels cancel (one leg reversed, m
 for left and right, the four of an ambisonic recording) it holds next to nothing of what is heard on
 any loudspeaker. So each block is looked at: if its mean lies `LOST_DB` or more below its loudest
 channel, or is silent by `SILENCE_PEAK` while a channel is not, that channel is heard in its place.
-From one block to the next the choice changes within `FADE_S`, without a click. Blocks in order are
-the plain mean, to the last bit.
+A constant offset counts for nothing there. From one block to the next the choice changes within
+`FADE_S`, without a click. Blocks in order are the plain mean, to the last bit.
 
 Samples that cannot be sound are kept out here too, and counted.
 """
@@ -77,6 +77,11 @@ class Mixer:
     def _choice(self, block: Block, mean: Block) -> int:
         """The channel to be heard, or the mean."""
         of_mean = _energy(mean)
+        constant = float(mean.sum()) / len(mean)
+        if 2 * len(mean) * constant**2 > of_mean:  # an offset of a converter's hides what is lost
+            block = block - block.mean(axis=0)
+            mean = mean - constant
+            of_mean = _energy(mean)
         of_all = _energy(block.ravel())  # no channel has more
         if of_mean > of_all * _LOST**2 and of_mean >= len(mean) * SILENCE_PEAK**2:
             return _MEAN  # as nearly always: no need to look at each

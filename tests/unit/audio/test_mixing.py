@@ -37,6 +37,20 @@ def test_one_leg_reversed(balance: float) -> None:
     assert rms(heard) == pytest.approx(max(1, balance) * rms(sound), rel=0.01)
 
 
+@pytest.mark.parametrize("offset", [0.01, 0.1, 0.9, -0.3])
+def test_one_leg_reversed_beside_an_offset(offset: float) -> None:
+    sound = noise(seconds=3)
+    heard = mixed(sound + offset, offset - sound)
+    assert rms(heard - offset) == pytest.approx(rms(sound), rel=0.01)
+
+
+def test_an_offset_alone_changes_nothing() -> None:
+    both = np.stack([noise(seconds=1) + 0.5, noise(seconds=1, seed=1) + 0.5], axis=1)
+    assert np.array_equal(Mixer(RATE).mono(both), (both @ np.full(2, 0.5)).astype(np.float32))
+    constant = np.full((RATE, 2), 0.25)
+    assert np.array_equal(Mixer(RATE).mono(constant), constant[:, 0].astype(np.float32))
+
+
 def test_mid_and_side_taken_for_left_and_right() -> None:
     """A sound on the far right: side is the mid reversed."""
     right = noise(seconds=2)
