@@ -119,7 +119,7 @@ class Decoding:
             resampler = Resampler(run.sample_rate, self.sample_rate)
             for block in trim.cut(self._blocks(run, of_run, stream), rate=run.sample_rate):
                 self._seconds += len(block) / run.sample_rate
-                mono = resampler.feed(mixer.mono(block))
+                mono = resampler.feed(mixer.mono(block, peak=self._levels.peak))
                 if len(mono):
                     yield mono
             rest = resampler.end()

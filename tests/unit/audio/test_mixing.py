@@ -106,6 +106,14 @@ def test_ordinary_channels_are_their_mean_to_the_last_bit(
     sound = common * random.standard_normal((4_000, 1)) + random.standard_normal((4_000, channels))
     expected = (sound @ np.full(channels, 1 / channels)).astype(np.float32)
     assert np.array_equal(Mixer(RATE).mono(sound), expected)
+    assert np.array_equal(Mixer(RATE).mono(sound, peak=float(np.abs(sound).max())), expected)
+
+
+def test_a_known_peak_hides_no_loss() -> None:
+    sound = noise(seconds=1)
+    both = np.stack([sound, -0.9 * sound], axis=1)
+    heard = Mixer(RATE).mono(both, peak=float(np.abs(both).max()))
+    assert rms(heard) == pytest.approx(rms(sound), rel=0.01)
 
 
 def test_silence_is_decided_on_the_channels(tmp_path: Path) -> None:
