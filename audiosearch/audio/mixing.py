@@ -23,7 +23,7 @@ from audiosearch.audio.windows import SILENCE_PEAK
 LOST_DB = 20.0
 FADE_S = 0.01
 STAY_DB = 1.0  # the channel heard is kept until another is louder by this: fewer changes
-_LOST = 10 ** (-LOST_DB / 20)
+_LOST = 10 ** (-(LOST_DB - 0.05) / 20)  # exactly as much counts, however it is rounded
 _STAY = 10 ** (-STAY_DB / 20)
 _EVERY = 16  # samples that are looked at for an offset
 _MEAN = -1  # in place of a channel's number

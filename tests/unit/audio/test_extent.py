@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
 from pathlib import Path
 
@@ -294,6 +295,33 @@ def test_gsm_ends_where_its_fact_chunk_says(tmp_path: Path) -> None:
     decoding = Decoding(os.fsencode(path), sample_rate=8_000)
     assert sum(len(block) for block in decoding) == 900
     assert decoding.facts.remark is None
+    assert remark_of(path) is None
+
+
+@pytest.mark.parametrize("zeros", [True, False])
+def test_a_hole_in_the_midst_of_flac(tmp_path: Path, zeros: bool) -> None:
+    """Its frames tell when they start, so the last one is where the header has the end."""
+    path = write_audio(tmp_path / "a.flac", noise(seconds=6))
+    content = path.read_bytes()
+    size = len(content) // 4
+    path.write_bytes(content[:size] + bytes(size) * zeros + content[2 * size :])
+    decoding = Decoding(os.fsencode(path), sample_rate=16_000)
+    assert sum(len(block) for block in decoding) / 16_000 == pytest.approx(4.5, abs=0.6)
+    assert re.match(r"1\.\d s of it are missing or damaged", decoding.facts.remark or "")
+
+
+@pytest.mark.parametrize("suffix", [".ogg", ".opus"])
+def test_missing_pages_of_ogg(tmp_path: Path, suffix: str) -> None:
+    path = write_audio(tmp_path / f"a{suffix}", noise(seconds=8, rate=48_000), rate=48_000)
+    content = path.read_bytes()
+    pages = [match.start() for match in re.finditer(b"OggS", content)]
+    assert remark_of(path) is None
+    middle = len(pages) // 2
+    path.write_bytes(content[: pages[middle]] + content[pages[middle + 1] :])
+    assert seconds_of(path) < 7.5
+    assert remark_of(path) == "1 of its pages are missing or damaged"
+    # A recording of a broadcast has the headers of its beginning and pages of its middle.
+    path.write_bytes(content[: pages[2]] + content[pages[middle] :])
     assert remark_of(path) is None
 
 

@@ -30,7 +30,7 @@ def rms(samples: np.ndarray) -> float:
     return float(np.sqrt(np.mean(samples.astype(float) ** 2)))
 
 
-@pytest.mark.parametrize("balance", [1.0, 0.9, 1.15])
+@pytest.mark.parametrize("balance", [1.0, 0.9, 0.8, 1.15])
 def test_one_leg_reversed(balance: float) -> None:
     sound = noise(seconds=3)
     heard = mixed(sound, -balance * sound)
