@@ -174,6 +174,12 @@ def joined_file(file: BinaryIO, at: int, form: ChunkForm) -> str | None:
     return JOINED if riff or head == WAVE64_MARK else None
 
 
+def more_sound(file: BinaryIO, at: int, form: ChunkForm, name: bytes) -> list[Chunk]:
+    """Further chunks of sound behind that which ends at `at`."""
+    behind = chunks(file, aligned(at, form), form)
+    return [found for found in behind if found.name == name and found.size > 0]
+
+
 @dataclass(frozen=True)
 class SoundChunk:
     """Where a chunk of sound lies by its head, and where its sound really ends."""

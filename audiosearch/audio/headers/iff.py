@@ -64,7 +64,9 @@ def aiff_extent(file: BinaryIO) -> Extent:
     if counted and common.seconds > max(told.declared_s or 0.0, told.present_s or 0.0):
         told = replace(told, declared_s=common.seconds)
     if common.codec in _LEAST_FIRST and common.width != 2:
-        told = _least_first(told, found[b"COMM"], common, sound)
+        file.seek(data.start)
+        offset = int.from_bytes(file.read(4), "big")
+        told = _least_first(told, found[b"COMM"], common, replace(sound, start=start + offset))
     return replace(told, note=joined_file(file, sound.end, AIFF))
 
 

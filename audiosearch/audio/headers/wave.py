@@ -23,6 +23,7 @@ from audiosearch.audio.headers.chunks import (
     chunks,
     is_placeholder,
     joined_file,
+    more_sound,
     sound_chunk,
 )
 from audiosearch.audio.headers.types import AS_IT_IS, Extent
@@ -117,13 +118,28 @@ def wave_extent(file: BinaryIO) -> Extent:
     if wave64 and int.from_bytes(head[16:24], "little", signed=True) < _LEAST_WAVE64:
         patches.append((16, _size(file).to_bytes(8, "little")))  # or FFmpeg takes it for nothing
     per_byte = described.seconds_per_byte
+    more = more_sound(file, sound.end, form, data.name)
+    end = sound.end if mended or more else _size(file)
+    spans = (Span(0, end, tuple(patches)),) if patches or more else ()
     return Extent(
-        spans=(Span(0, sound.end if mended else _size(file), tuple(patches)),) if patches else (),
+        spans=(*spans, *(_own_file(file, found[b"fmt "], each, patches) for each in more)),
         declared_s=None if sound.claimed is None else sound.claimed * per_byte,
         present_s=sound.present * per_byte,
         n_samples=_fact(file, found.get(b"fact")) if described.codec in _BLOCK_CODECS else None,
         note=joined_file(file, sound.end, form) or (None if per_byte else _differing_bytes(sound)),
     )
+
+
+def _own_file(file: BinaryIO, form: Chunk, data: Chunk, patches: list[tuple[int, bytes]]) -> Span:
+    """A further chunk of sound, as FFmpeg is to read it: it knows only one in a file."""
+    file.seek(form.start)
+    content = bytearray(file.read(min(max(0, form.size), 256)))
+    for at, patch in patches:
+        if form.start <= at < form.start + len(content):
+            content[at - form.start : at - form.start + len(patch)] = patch
+    head = struct.pack("<4sI4s4sI", b"RIFF", _UNKNOWN, b"WAVE", b"fmt ", len(content)) + content
+    head += struct.pack("<4sI", b"data", min(data.size, _UNKNOWN))
+    return Span(data.start, min(data.start + data.size, _size(file)), head=head)
 
 
 def _differing_bytes(sound: SoundChunk) -> str | None:

@@ -25,6 +25,8 @@ from tests.sounds import (
     id3v1_tag,
     info_chunk,
     noise,
+    pcm_bytes,
+    tone,
     wav_bytes,
     write_audio,
 )
@@ -323,6 +325,23 @@ def test_missing_pages_of_ogg(tmp_path: Path, suffix: str) -> None:
     # A recording of a broadcast has the headers of its beginning and pages of its middle.
     path.write_bytes(content[: pages[2]] + content[pages[middle] :])
     assert remark_of(path) is None
+
+
+@pytest.mark.parametrize("bits", [16, 24])
+def test_all_chunks_of_sound_are_heard(tmp_path: Path, bits: int) -> None:
+    """FFmpeg reads the last one only."""
+    sounds = [tone(hz, seconds=1) for hz in (440, 660, 880)]
+    more = chunk(b"LIST", b"INFO") + b"".join(
+        chunk(b"data", pcm_bytes(sound, bits=bits)) for sound in sounds[1:]
+    )
+    path = tmp_path / "a.wav"
+    path.write_bytes(wav_bytes(sounds[0], bits=bits, after=more))
+    samples = np.concatenate(list(Decoding(os.fsencode(path), sample_rate=16_000)))
+    assert np.abs(samples - np.concatenate(sounds)).max() < 1e-4
+    assert remark_of(path) is None
+    other = tmp_path / "b.wav"
+    other.write_bytes(wav_bytes(sounds[0], bits=bits))
+    assert hash_of(path) != hash_of(other)
 
 
 def test_a_movie_atom_before_sound_that_is_cut_off(tmp_path: Path) -> None:

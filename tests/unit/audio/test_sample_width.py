@@ -118,7 +118,7 @@ def test_aifc_with_the_least_byte_first(
     rate = struct.pack(">HQ", 16383 + 13, RATE << 50)
     common = struct.pack(">hIh", channels, len(sound), bits) + rate + codec + b"\0\0"
     body = b"AIFC" + b"COMM" + struct.pack(">I", len(common)) + common
-    body += b"SSND" + struct.pack(">I", 8 + len(raw)) + bytes(8) + raw
+    body += b"SSND" + struct.pack(">IIII", 12 + len(raw), 4, 0, 0xFFFFFFFF) + raw
     body += b"NAME" + struct.pack(">I", 4) + b"bell"
     path = written(tmp_path, b"FORM" + struct.pack(">I", len(body)) + body)
     samples, facts = decode(path)
