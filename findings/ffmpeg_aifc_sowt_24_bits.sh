@@ -1,6 +1,6 @@
 #!/bin/sh
-# FFmpeg (in PyAV) takes AIFF-C of type `sowt` for 16 bits whatever its header says: what libsndfile
-# writes as 24 bits with the least byte first comes out as noise, half as long again, and no error.
+# FFmpeg (in PyAV) takes AIFF-C of type `sowt` for 16 bits whatever its header says: 24 bits with the
+# least byte first come out as noise, half as long again, and no error. libsndfile reads them.
 # Exits with 1 if that is no longer so.
 # Usage: PYTHON=python3.11 findings/ffmpeg_aifc_sowt_24_bits.sh
 set -eu
@@ -10,6 +10,7 @@ trap 'rm -rf "$folder"' EXIT
 "$folder/venv/bin/pip" install -q 'av==18.1.0' 'numpy==2.4.6' 'soundfile==0.14.0'
 cd "$folder"
 "$folder/venv/bin/python" - <<'PYTHON'
+import struct
 import sys
 
 import av
@@ -18,8 +19,14 @@ import soundfile
 
 RATE = 16_000
 tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)
-soundfile.write("sound.aiff", tone, RATE, format="AIFF", subtype="PCM_24", endian="LITTLE")
-assert b"sowt" in open("sound.aiff", "rb").read(64)
+whole = np.round(tone * 2**23).astype("<i4")
+sound = whole.view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
+rate = struct.pack(">HQ", 16383 + 13, RATE << 50)
+common = struct.pack(">hIh", 1, RATE, 24) + rate + b"sowt" + bytes(2)
+body = b"AIFCFVER" + struct.pack(">II", 4, 0xA2805140)
+body += b"COMM" + struct.pack(">I", len(common)) + common
+body += b"SSND" + struct.pack(">III", 8 + len(sound), 0, 0) + sound
+open("sound.aiff", "wb").write(b"FORM" + struct.pack(">I", len(body)) + body)
 
 with av.open("sound.aiff") as container:
     codec = container.streams.audio[0].codec_context.name

@@ -31,8 +31,13 @@ _IGNORED_S = 0.02
 _AIFC_BITS = dict.fromkeys((b"NONE", b"twos", b"sowt", b"raw "), 0)
 _AIFC_BITS |= {b"in24": 24, b"in32": 32, b"fl32": 32, b"FL32": 32, b"fl64": 64, b"FL64": 64}
 _AIFC_BITS |= dict.fromkeys((b"alaw", b"ulaw", b"ALAW", b"ULAW"), 8)
-_AIFC_BITS |= {b"42ni": 24, b"23ni": 32}
-_LEAST_FIRST = frozenset((b"sowt", b"42ni", b"23ni"))
+_AIFC_BITS |= {
+    b"42n1": 24,
+    b"42ni": 24,
+    b"23n1": 32,
+    b"23ni": 32,
+}  # libsndfile's, in both spellings
+_LEAST_FIRST = frozenset((b"sowt", b"42n1", b"42ni", b"23n1", b"23ni"))
 _AU_BITS = {1: 8, 2: 8, 3: 16, 4: 24, 5: 32, 6: 32, 7: 64, 27: 8}
 
 

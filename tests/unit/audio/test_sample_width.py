@@ -103,7 +103,7 @@ def test_a_plain_header_before_digital_silence(tmp_path: Path, bits: int) -> Non
     ("codec", "bits", "width"),
     [
         *((b"sowt", bits, width) for bits, width in [(8, 1), (12, 2), (16, 2), (20, 3), (24, 3)]),
-        *[(b"sowt", 32, 4), (b"42ni", 24, 3), (b"23ni", 32, 4)],
+        *[(b"sowt", 32, 4), (b"42n1", 24, 3), (b"42ni", 24, 3), (b"23n1", 32, 4), (b"23ni", 32, 4)],
     ],
 )
 @pytest.mark.parametrize("channels", [1, 2])
