@@ -89,6 +89,7 @@ def write_audio(
     tags: Mapping[str, str] | None = None,
     options: Mapping[str, str] | None = None,
     container_options: Mapping[str, str] | None = None,
+    sample_format: str | None = None,
 ) -> Path:
     """Write (n,) or (n, channels) samples in the format of the suffix; `codec` as in FFmpeg."""
     name = os.fsdecode(path)
@@ -108,8 +109,8 @@ def write_audio(
         output.metadata.update(tags or {})
         stream = output.add_stream(codec, rate=rate, options=settings)
         assert isinstance(stream, AudioStream)
-        if codec in _SIXTEEN_BITS:
-            stream.codec_context.format = _SIXTEEN_BITS[codec]
+        if sample_format or codec in _SIXTEEN_BITS:
+            stream.codec_context.format = sample_format or _SIXTEEN_BITS[codec]
         if codec == "wmav2":
             stream.bit_rate = 128_000
         stream.codec_context.layout = _LAYOUTS[len(block)]

@@ -32,8 +32,9 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.packet import Packet
 
-from audiosearch.audio.container import OpenedPart, packets, stream_format
+from audiosearch.audio.container import OpenedPart, packets
 from audiosearch.audio.demultiplexing import Demultiplexer
+from audiosearch.audio.extent import disagreement
 from audiosearch.audio.facts import AudioFacts
 from audiosearch.audio.loudness import FrameFormat, LoudnessMeter
 from audiosearch.audio.mixing import Block, Levels, Mixer
@@ -74,6 +75,8 @@ class Decoding:
         self._n_packets = 0
         self._n_bad_packets = 0
         self._seconds = 0.0
+        self._first_pts: int | None = None
+        self._last_end = 0  # by the packets, in the time base of the last stream asked
         self._loudness: list[float | None] = []
         self._first: FrameFormat | None = None
 
@@ -119,7 +122,7 @@ class Decoding:
             resampler = Resampler(run.sample_rate, self.sample_rate)
             for block in trim.cut(self._blocks(run, of_run, stream), rate=run.sample_rate):
                 self._seconds += len(block) / run.sample_rate
-                mono = resampler.feed(mixer.mono(block))
+                mono = resampler.feed(mixer.mono(block, peak=self._levels.peak))
                 if len(mono):
                     yield mono
             rest = resampler.end()
@@ -164,6 +167,9 @@ class Decoding:
         for packet in source:
             self._progress()
             self._n_packets += 1
+            if (start := packet.pts) is not None:
+                self._first_pts = start if self._first_pts is None else self._first_pts
+                self._last_end = max(self._last_end, start + (packet.duration or 0))
             try:
                 frames = decoder.decode(packet)
             except MemoryError:
@@ -171,7 +177,7 @@ class Decoding:
             except av.error.DecoderNotFoundError as error:
                 raise self._error(str(error), DecodeCode.UNSUPPORTED) from error
             except av.error.FFmpegError:
-                self._n_bad_packets += 1
+                self._n_bad_packets += _is_sound(packet, stream)
                 continue
             for frame in frames:
                 if frame.samples:
@@ -216,7 +222,7 @@ class Decoding:
             reason = f"{levels.n_bad} of {levels.n_samples} samples are no numbers"
             raise self._error(reason, DecodeCode.DAMAGED)
         streams = sound.first.heard
-        form = stream_format(sound.first.container, streams[0])
+        form = sound.form
         # Several runs (streams, parts of a chained file) or a poisoned filter have no loudness as
         # one.
         measured = len(self._loudness) == 1 and levels.n_bad == 0
@@ -233,15 +239,26 @@ class Decoding:
             loudness_lufs=self._loudness[0] if measured else None,
             bad_packets=refused,
             bad_samples=levels.n_bad,
-            remark=_remark(refused, total, levels.n_bad),
+            remark=_remark(refused, total, levels.n_bad, self._hole_s(form.container, streams[0])),
+        )
+
+    def _hole_s(self, container: str, stream: AudioStream) -> float:
+        """Seconds that are missing in the midst of FLAC, whose frames are numbered."""
+        if container != "flac" or stream.time_base is None or self._first_pts is None:
+            return 0.0
+        told_s = float((self._last_end - self._first_pts) * stream.time_base)
+        return (
+            told_s - self._seconds if disagreement(told_s, self._seconds, by_bytes=False) else 0.0
         )
 
     def _error(self, reason: str, code: DecodeCode) -> DecodeError:
         return DecodeError(reason, code=code, path=self.path)
 
 
-def _remark(n_refused: int, n_packets: int, n_bad: int) -> str | None:
+def _remark(n_refused: int, n_packets: int, n_bad: int, hole_s: float) -> str | None:
     said = []
+    if hole_s > 0:
+        said.append(f"{hole_s:.1f} s of it are missing or damaged")
     if n_refused:
         said.append(f"{n_refused} of its {n_packets} packets are damaged and left out")
     if n_bad:
@@ -256,6 +273,15 @@ def _holds_integers(stream: AudioStream) -> bool:
     if name.startswith("pcm_f"):
         return name.startswith(("pcm_f16", "pcm_f24"))  # read so where a header says integers
     return codec.lossless and not codec.lossy and name != "wavpack"
+
+
+def _is_sound(packet: Packet[AudioStream], stream: AudioStream) -> bool:
+    """Whether a packet that the decoder refuses is one of sound."""
+    if packet.size == 1:
+        return False  # it fills a chunk of uneven length up, and was counted as sound
+    # Headers of a next link in Ogg: frames of FLAC begin with ones.
+    head = bytes(memoryview(packet)[:8])
+    return head != b"Speex   " and (head[0] == 0xFF or stream.codec_context.name != "flac")
 
 
 def _first_form(block: Block, channels: int) -> npt.NDArray[np.float32]:

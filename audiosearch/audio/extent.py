@@ -7,7 +7,9 @@ Ogg; of the others FFmpeg reads all that is there by itself.
 
 from __future__ import annotations
 
+from audiosearch.audio.headers.blocks import voc_extent
 from audiosearch.audio.headers.iff import aiff_extent, au_extent, caf_extent
+from audiosearch.audio.headers.joined import asf_extent, mp4_extent
 from audiosearch.audio.headers.ogg import ogg_extent
 from audiosearch.audio.headers.types import AS_IT_IS, Extent
 from audiosearch.audio.headers.wave import wave_extent
@@ -24,6 +26,8 @@ _READERS = {
     b"caff": caf_extent,
     b".snd": au_extent,
     b"OggS": ogg_extent,
+    b"Crea": voc_extent,
+    b"\x30\x26\xb2\x75": asf_extent,
 }
 _BYTES_DIFFER_S = 0.05
 # Packets of lossy codecs carry up to some thousand samples that their decoders drop.
@@ -39,7 +43,8 @@ def extent_of(path: bytes) -> Extent:
     """
     try:
         with open(path, "rb") as file:  # noqa: PTH123  (paths are bytes here)
-            reader = _READERS.get(file.read(4))
+            head = file.read(8)
+            reader = mp4_extent if head[4:] == b"ftyp" else _READERS.get(head[:4])
             return AS_IT_IS if reader is None else reader(file)
     except OSError as error:
         reason = error.strerror or str(error)

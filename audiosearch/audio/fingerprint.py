@@ -73,7 +73,7 @@ def survey_of(sound: Sound, *, progress: Callable[[], None] = _no_progress) -> S
     Raises:
         DecodeError: it cannot be read.
     """
-    forms = [stream_format(sound.first.container, stream) for stream in sound.first.heard]
+    form = sound.form
     hashes: list[bytes] = []
     remarks: list[str] = [sound.extent.note] if sound.extent.note else []
     n_refused = 0
@@ -88,18 +88,18 @@ def survey_of(sound: Sound, *, progress: Callable[[], None] = _no_progress) -> S
             remarks.append(
                 f"{len(part.unheard)} of its {len(part.streams)} audio streams cannot be heard"
             )
-        if sound.n_parts == 1:
+        if sound.n_parts == sound.extent.n_links == 1:
             remarks += filter(None, [_disagreement(sound, part, readings)])
     if n_refused:
         remarks.append(f"{n_refused} of its {sound.n_parts} parts cannot be read")
     return Survey(
         Fingerprint(
             audio_hash=hashes[0] if len(hashes) == 1 else _hash_of_several(hashes),
-            codec=forms[0].codec,
-            container=forms[0].container,
-            sample_rate=forms[0].sample_rate,
-            channels=sum(form.channels for form in forms),
-            bit_depth=forms[0].bit_depth,
+            codec=form.codec,
+            container=form.container,
+            sample_rate=form.sample_rate,
+            channels=sum(each.codec_context.layout.nb_channels for each in sound.first.heard),
+            bit_depth=form.bit_depth,
         ),
         remark="; ".join(remarks) or None,
     )
@@ -202,10 +202,12 @@ def _disagreement(sound: Sound, part: OpenedPart, readings: list[_Reading]) -> s
     kind = part.container.format.name.partition(",")[0]
     if kind == "avi":
         return cut_off(sound.path)
-    of_container = kind == "matroska"
+    of_container = kind in ("asf", "flv", "matroska")
     heard = {stream.index for stream in part.heard}
     start_s = max(0, part.container.start_time or 0) / 1_000_000
     last_s = max(reading.end_s() for reading in readings) - start_s
+    if kind == "asf":
+        last_s = max(reading.seconds() or 0.0 for reading in readings)
     for reading in readings:
         if reading.stream.index not in heard:
             continue

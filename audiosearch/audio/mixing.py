@@ -5,13 +5,15 @@ published encoders were trained with. Where channels cancel (one leg reversed, m
 for left and right, the four of an ambisonic recording) it holds next to nothing of what is heard on
 any loudspeaker. So each block is looked at: if its mean lies `LOST_DB` or more below its loudest
 channel, or is silent by `SILENCE_PEAK` while a channel is not, that channel is heard in its place.
-From one block to the next the choice changes within `FADE_S`, without a click. Blocks in order are
-the plain mean, to the last bit.
+A constant offset counts for nothing there. From one block to the next the choice changes within
+`FADE_S`, without a click. Blocks in order are the plain mean, to the last bit.
 
 Samples that cannot be sound are kept out here too, and counted.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +23,9 @@ from audiosearch.audio.windows import SILENCE_PEAK
 LOST_DB = 20.0
 FADE_S = 0.01
 STAY_DB = 1.0  # the channel heard is kept until another is louder by this: fewer changes
-_LOST = 10 ** (-LOST_DB / 20)
+_LOST = 10 ** (-(LOST_DB - 0.05) / 20)  # exactly as much counts, however it is rounded
 _STAY = 10 ** (-STAY_DB / 20)
+_EVERY = 16  # samples that are looked at for an offset
 _MEAN = -1  # in place of a channel's number
 
 Block = npt.NDArray[np.float64]  # (n, channels)
@@ -57,13 +60,13 @@ class Mixer:
         self._fade = max(1, round(FADE_S * sample_rate))
         self._heard = _MEAN
 
-    def mono(self, block: Block) -> Mono:
-        """`block` (n, channels), clean, as one channel."""
+    def mono(self, block: Block, *, peak: float = math.inf) -> Mono:
+        """`block` (n, channels), clean, as one channel; nothing in it is above `peak`."""
         channels = block.shape[1]
         if channels == 1:
             return block[:, 0].astype(np.float32)
         mean: Block = block @ np.full(channels, 1 / channels)
-        before, self._heard = self._heard, self._choice(block, mean)
+        before, self._heard = self._heard, self._choice(block, mean, peak)
         if self._heard == before == _MEAN:
             return mean.astype(np.float32)
         sound = _take(block, mean, self._heard)
@@ -74,12 +77,16 @@ class Mixer:
             sound = np.concatenate((old * (1 - rise) + sound[:n_fade] * rise, sound[n_fade:]))
         return sound.astype(np.float32)
 
-    def _choice(self, block: Block, mean: Block) -> int:
+    def _choice(self, block: Block, mean: Block, peak: float) -> int:
         """The channel to be heard, or the mean."""
         of_mean = _energy(mean)
-        of_all = _energy(block.ravel())  # no channel has more
-        if of_mean > of_all * _LOST**2 and of_mean >= len(mean) * SILENCE_PEAK**2:
-            return _MEAN  # as nearly always: no need to look at each
+        constant = _constant(mean[::_EVERY])
+        if 4 * len(mean) * constant**2 > of_mean:  # an offset of a converter's hides what is lost
+            block = block - block.mean(axis=0)
+            mean = mean - _constant(mean)
+            of_mean = _energy(mean)
+        elif of_mean > len(mean) * max(peak * _LOST, SILENCE_PEAK) ** 2:
+            return _MEAN  # as nearly always: no channel has so much more
         energies = np.einsum("nc,nc->c", block, block)
         loudest = float(energies.max())
         if loudest == 0:
@@ -102,6 +109,10 @@ def _take(block: Block, mean: Block, choice: int) -> Block:
 
 def _energy(samples: Block) -> float:
     return float(np.einsum("n,n->", samples, samples))  # BLAS would wake threads for so little
+
+
+def _constant(samples: Block) -> float:
+    return float(samples.sum()) / len(samples)
 
 
 def _peak(samples: Block) -> float:

@@ -8,9 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from audiosearch.audio.container import OpenedPart, check_is_sound_file, open_part
+from audiosearch.audio.container import (
+    OpenedPart,
+    StreamFormat,
+    check_is_sound_file,
+    open_part,
+    stream_format,
+)
 from audiosearch.audio.extent import Extent, extent_of
 from audiosearch.audio.source import Span
 from audiosearch.errors import DecodeCode, DecodeError
@@ -23,6 +29,13 @@ class Sound:
     path: bytes
     extent: Extent
     first: OpenedPart
+
+    @property
+    def form(self) -> StreamFormat:
+        """What its first stream is."""
+        form = stream_format(self.first.container, self.first.heard[0])
+        container = self.extent.container
+        return form if container is None else replace(form, container=container)
 
     @property
     def n_parts(self) -> int:

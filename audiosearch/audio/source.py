@@ -17,11 +17,20 @@ BUFFER_BYTES = 1 << 18  # FFmpeg asks for that much at once
 
 @dataclass(frozen=True)
 class Span:
-    """Bytes `start` to `end` of a file; each of `patches` (offset in the file, bytes) replaced."""
+    """Bytes `start` to `end` of a file; each of `patches` (offset in the file, bytes) replaced.
+
+    `head` comes before them: another container's header, where FFmpeg cannot read the file's own.
+    """
 
     start: int
     end: int
     patches: tuple[tuple[int, bytes], ...] = ()
+    head: bytes = b""
+
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+        return len(self.head) + max(0, self.end - self.start)
 
 
 class SpanFile(io.RawIOBase):
@@ -48,8 +57,13 @@ class SpanFile(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         """Up to `size` bytes from here on, less only at the span's end."""
-        left = max(0, self._span.end - self._span.start - self._at)
-        start = self._span.start + self._at
+        left = max(0, self._span.size - self._at)
+        head = self._span.head[self._at :]
+        if head:
+            content = head if size < 0 else head[:size]
+            self._at += len(content)
+            return content
+        start = self._span.start + self._at - len(self._span.head)
         self._file.seek(start)
         content = self._read_exactly(left if size < 0 else min(size, left))
         self._at += len(content)
@@ -66,7 +80,7 @@ class SpanFile(io.RawIOBase):
         base = {
             os.SEEK_SET: 0,
             os.SEEK_CUR: self._at,
-            os.SEEK_END: self._span.end - self._span.start,
+            os.SEEK_END: self._span.size,
         }
         self._at = max(0, base[whence] + offset)
         return self._at

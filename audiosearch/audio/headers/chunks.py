@@ -8,13 +8,19 @@ wrote and had no time to announce, or more than its header's 32 bits can tell.
 from __future__ import annotations
 
 import os
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+# Writers to a pipe claim 2 or 4 GiB, less their headers; sox also less 16 MiB.
+_PLACEHOLDERS = (0x7F000000, 1 << 31, 1 << 32)
+_PLACEHOLDER_SLACK = 4096
 _ID3V1_BYTES = 128
 _LOOK_BYTES = 1 << 20
+WAVE64_MARK = b"riff" + bytes.fromhex("2e91cf11a5d628db04c10000")
+JOINED = "another file is joined to its end, and is not heard"
 MAX_CHUNKS = 10_000  # more in a row are no chunks
 # Known to stand behind sound, so that they are believed even where the file is cut off in them.
 _WELL_KNOWN = frozenset(
@@ -27,6 +33,7 @@ _WELL_KNOWN = frozenset(
         *(b"APET", b"LYRI"),
     }
 )
+_WELL_KNOWN_NAMES = re.compile(b"|".join(map(re.escape, sorted(_WELL_KNOWN))))
 
 
 @dataclass(frozen=True)
@@ -108,6 +115,29 @@ def _fit(file: BinaryIO, at: int, form: ChunkForm, end: int) -> bool:
     return end - at < max(2, form.align) or _all_zero(file, at, end)
 
 
+def _chunks_at_end(file: BinaryIO, start: int, form: ChunkForm, *, end: int) -> int:
+    """Where behind sound of unknown size well-known chunks begin that fit up to the end."""
+    first = max(start, end - _LOOK_BYTES)
+    file.seek(first)
+    content = file.read(end - first)
+    for match in _WELL_KNOWN_NAMES.finditer(content):
+        at = first + match.start()
+        if _all_well_known(file, at, form, end=end):
+            return at
+    return end
+
+
+def _all_well_known(file: BinaryIO, at: int, form: ChunkForm, *, end: int) -> bool:
+    for found in chunks(file, at, form):
+        if found.name[:4] not in _WELL_KNOWN or found.size < 0:
+            return False
+        at = found.start + found.size
+        if at >= end:
+            return at == end
+        at = aligned(at, form)
+    return at == end
+
+
 def _all_zero(file: BinaryIO, start: int, end: int) -> bool:
     """Whether nothing was ever written there: room that a recorder set aside."""
     file.seek(start)
@@ -131,13 +161,23 @@ def end_of_content(file: BinaryIO) -> int:
     return end
 
 
+def is_placeholder(claimed: int) -> bool:
+    """Whether a size of 32 bits stands for "as many as will come"."""
+    return any(abs(claimed - each) <= _PLACEHOLDER_SLACK for each in _PLACEHOLDERS)
+
+
 def joined_file(file: BinaryIO, at: int, form: ChunkForm) -> str | None:
     """What to say where another file was joined to one whose sound ends at `at`."""
     file.seek(aligned(at, form))
-    head = file.read(12)
-    if head[:4] in (b"RIFF", b"RF64", b"FORM") and head[8:] in (b"WAVE", b"AIFF", b"AIFC"):
-        return "another file is joined to its end, and is not heard"
-    return None
+    head = file.read(16)
+    riff = head[:4] in (b"RIFF", b"RF64", b"FORM") and head[8:12] in (b"WAVE", b"AIFF", b"AIFC")
+    return JOINED if riff or head == WAVE64_MARK else None
+
+
+def more_sound(file: BinaryIO, at: int, form: ChunkForm, name: bytes) -> list[Chunk]:
+    """Further chunks of sound behind that which ends at `at`."""
+    behind = chunks(file, aligned(at, form), form)
+    return [found for found in behind if found.name == name and found.size > 0]
 
 
 @dataclass(frozen=True)
@@ -184,7 +224,7 @@ def sound_chunk(
     if (open_ended and start + claimed >= end) or claimed == 0:
         if chunks_until_end(file, start, form, end=end):
             return SoundChunk(start, None, start)
-        return SoundChunk(start, None, max(start, end))
+        return SoundChunk(start, None, max(start, _chunks_at_end(file, start, form, end=end)))
     if start + claimed >= end or end - (start + claimed) < ignored_bytes:
         return SoundChunk(start, claimed, min(max(start, end), start + claimed))
     at = start + claimed
@@ -194,4 +234,4 @@ def sound_chunk(
         if wraps is None:
             break
         at += wraps
-    return SoundChunk(start, claimed, end)
+    return SoundChunk(start, claimed, _chunks_at_end(file, start + claimed, form, end=end))

@@ -16,7 +16,7 @@ from av.container import InputContainer
 # FFmpeg's `stream.duration` is what the header says, in any state of the rest of the file.
 _STREAM_TELLS = frozenset({"ape", "caf", "dsf", "iff", "mov", "mpc8", "mxf", "tak", "tta", "wv"})
 # There the packets may rightly hold more: edit lists and end times cut them.
-MAY_BE_LONGER = frozenset({"asf", "caf", "matroska", "mov", "mxf"})
+MAY_BE_LONGER = frozenset({"asf", "caf", "flv", "matroska", "mov", "mxf"})
 _ASF_MARK = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _HEAD_BYTES = 1 << 16
@@ -40,7 +40,7 @@ def declared_seconds(path: bytes, container: InputContainer, stream: AudioStream
         return float(told * stream.time_base)
     if name == "flac" and kind in ("flac", "ogg"):
         return _flac(bytes(stream.codec_context.extradata or b""))
-    reader = {"matroska": _matroska, "mp3": _mp3, "asf": _asf}.get(kind)
+    reader = {"matroska": _matroska, "mp3": _mp3, "asf": _asf, "flv": _flv}.get(kind)
     if reader is None:
         return None
     with open(path, "rb") as file:  # noqa: PTH123  (paths are bytes here)
@@ -80,6 +80,13 @@ def _matroska(file: BinaryIO, container: InputContainer) -> float | None:
     return container.duration / _MICROSECONDS
 
 
+def _flv(_file: BinaryIO, container: InputContainer) -> float | None:
+    """By its first tag; that may be a picture's."""
+    if not container.duration or container.streams.video:
+        return None
+    return container.duration / _MICROSECONDS
+
+
 def _mp3(file: BinaryIO, _container: InputContainer) -> float | None:
     """By the count of frames in a Xing ("Info" where the bit rate is constant) or VBRI header."""
     file.seek(0)
@@ -110,16 +117,20 @@ def _mp3(file: BinaryIO, _container: InputContainer) -> float | None:
     return n_samples / _MPEG_RATES[version][rate_index] if n_samples else None
 
 
-def _asf(file: BinaryIO, _container: InputContainer) -> float | None:
+def _asf(file: BinaryIO, container: InputContainer) -> float | None:
+    """By the longest of its streams; that may be a picture's, which counts only if it is cut."""
     file.seek(0)
     head = file.read(_HEAD_BYTES)
     at = head.find(_ASF_FILE_PROPERTIES)
     if not head.startswith(_ASF_MARK) or at < 0 or len(head) < at + 92:
         return None
+    size = int.from_bytes(head[at + 40 : at + 48], "little")
     play, _send, preroll_ms, flags = struct.unpack("<QQQI", head[at + 64 : at + 92])
     seconds = play / 10_000_000 - preroll_ms / 1000
     broadcast = flags & 1
-    return seconds if seconds > 0 and not broadcast else None
+    if seconds <= 0 or broadcast:
+        return None
+    return None if container.streams.video and size <= file.seek(0, os.SEEK_END) else seconds
 
 
 def _matroska_end(file: BinaryIO) -> int:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import os
 import struct
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
+from audiosearch.audio.headers.blocks import svx_extent
 from audiosearch.audio.headers.chunks import (
     Chunk,
     ChunkForm,
     SoundChunk,
     chunks,
     end_of_content,
+    is_placeholder,
     joined_file,
     sound_chunk,
 )
@@ -29,31 +31,47 @@ _IGNORED_S = 0.02
 _AIFC_BITS = dict.fromkeys((b"NONE", b"twos", b"sowt", b"raw "), 0)
 _AIFC_BITS |= {b"in24": 24, b"in32": 32, b"fl32": 32, b"FL32": 32, b"fl64": 64, b"FL64": 64}
 _AIFC_BITS |= dict.fromkeys((b"alaw", b"ulaw", b"ALAW", b"ULAW"), 8)
+_AIFC_BITS |= {
+    b"42n1": 24,
+    b"42ni": 24,
+    b"23n1": 32,
+    b"23ni": 32,
+}  # libsndfile's, in both spellings
+_LEAST_FIRST = frozenset((b"sowt", b"42n1", b"42ni", b"23n1", b"23ni"))
 _AU_BITS = {1: 8, 2: 8, 3: 16, 4: 24, 5: 32, 6: 32, 7: 64, 27: 8}
 
 
 def aiff_extent(file: BinaryIO) -> Extent:
-    """Of an AIFF or AIFF-C file.
+    """Of an AIFF or AIFF-C file, or another of the same form.
 
     Raises:
         OSError: it cannot be read.
     """
     file.seek(0)
     head = file.read(12)
+    if head == b"FORM" + head[4:8] + b"8SVX":
+        return svx_extent(file)
     if head[:4] != b"FORM" or head[8:12] not in (b"AIFF", b"AIFC"):
         return AS_IT_IS
     found = _chunks(file, 12, AIFF)
     if b"COMM" not in found or b"SSND" not in found:
         return AS_IT_IS
-    per_s, frames_s = _aiff_common(file, found[b"COMM"])
+    common = _aiff_common(file, found[b"COMM"])
+    per_s = common.bytes_per_s
     data = found[b"SSND"]
     start = data.start + 8  # an offset and a block size come first
-    sound = _sound(file, start, data.size - 8, AIFF, per_s, unknown=data.size in (0, 8, _UNKNOWN))
+    unknown = data.size in (0, 8) or is_placeholder(data.size)
+    sound = _sound(file, start, data.size - 8, AIFF, per_s, unknown=unknown)
     size = min(sound.present + 8, _UNKNOWN)
     told = _extent(file, sound, per_s, (data.size_at, size.to_bytes(4, "big")))
     # The count of frames stands beside the size of the chunk, and may tell of more.
-    if told.present_s is not None and frames_s > max(told.declared_s or 0.0, told.present_s):
-        told = replace(told, declared_s=frames_s)
+    counted = told.present_s is not None and not is_placeholder(common.n_bytes)
+    if counted and common.seconds > max(told.declared_s or 0.0, told.present_s or 0.0):
+        told = replace(told, declared_s=common.seconds)
+    if common.codec in _LEAST_FIRST and common.width != 2:
+        file.seek(data.start)
+        offset = int.from_bytes(file.read(4), "big")
+        told = _least_first(told, found[b"COMM"], common, replace(sound, start=start + offset))
     return replace(told, note=joined_file(file, sound.end, AIFF))
 
 
@@ -146,16 +164,51 @@ def _extent(file: BinaryIO, sound: SoundChunk, per_s: float, patch: tuple[int, b
     )
 
 
-def _aiff_common(file: BinaryIO, common: Chunk) -> tuple[float, float]:
-    """Bytes a second (0 where the codec does not tell), and how long it is by its frames."""
+@dataclass(frozen=True)
+class _Common:
+    """The `COMM` chunk."""
+
+    codec: bytes = b""
+    rate: float = 0.0
+    channels: int = 0
+    width: int = 0  # bytes of a sample; 0 where the codec does not tell
+    seconds: float = 0.0  # by its count of frames
+
+    @property
+    def bytes_per_s(self) -> float:
+        """Of sound; 0 where the codec does not tell."""
+        return self.rate * self.channels * self.width
+
+    @property
+    def n_bytes(self) -> int:
+        """Of sound by its count of frames; 0 where the codec does not tell."""
+        return round(self.seconds * self.bytes_per_s)
+
+
+def _aiff_common(file: BinaryIO, common: Chunk) -> _Common:
     file.seek(common.start)
     content = file.read(min(22, max(0, common.size)))
     if len(content) < 18:
-        return 0.0, 0.0
+        return _Common()
     channels, frames, bits = struct.unpack(">hIh", content[:8])
     exponent, mantissa = struct.unpack(">HQ", content[8:18])
     rate = math.ldexp(mantissa, (exponent & 0x7FFF) - 16383 - 63)
-    if len(content) >= 22:
-        bits = (_AIFC_BITS.get(content[18:22], -1) or bits) if content[18:22] in _AIFC_BITS else 0
-    per_s = rate * channels * ((bits + 7) // 8)
-    return (per_s, frames / rate) if 0 < per_s < 1e12 else (0.0, 0.0)
+    codec = content[18:22]
+    if len(codec) == 4:
+        bits = (_AIFC_BITS.get(codec, -1) or bits) if codec in _AIFC_BITS else 0
+    if not 0 < rate * channels * bits < 1e12:
+        return _Common()
+    return _Common(codec, rate, channels, (bits + 7) // 8, frames / rate)
+
+
+def _least_first(told: Extent, chunk: Chunk, common: _Common, sound: SoundChunk) -> Extent:
+    """How FFmpeg is to read samples whose least byte comes first, which it takes for 16 bits."""
+    if common.width == 1:  # nothing comes first there
+        patch = (chunk.start + 18, b"NONE")
+        patches = (*told.spans[0].patches, patch) if told.spans else (patch,)
+        return replace(told, spans=(Span(0, sound.end, patches),))
+    rate, block = round(common.rate), common.channels * common.width
+    form = (1, common.channels, rate, min(rate * block, _UNKNOWN), block, 8 * common.width)
+    head = struct.pack("<4sI4s4sIHHIIHH", b"RIFF", _UNKNOWN, b"WAVE", b"fmt ", 16, *form)
+    head += struct.pack("<4sI", b"data", min(sound.present, _UNKNOWN))
+    return replace(told, spans=(Span(sound.start, sound.end, head=head),), container="aiff")

@@ -28,7 +28,9 @@ MAX_LINKS = 1000
 class _Page:
     at: int
     flags: int
+    granule: int  # samples by its end; 0 for headers, -1 where no packet ends on it
     serial: int
+    number: int
     lacing: bytes
     body_at: int
     end: int
@@ -57,8 +59,10 @@ class _Stream:
             return first[:16] + first[28:29] + hashlib.sha256(codebooks).digest()
         if first.startswith(b"OpusHead"):  # not the pre-skip nor the input's rate
             return first[:10] + first[16:]
-        if first.startswith((b"\x7fFLAC", b"fLaC")):  # each frame tells its rate and channels
-            return b"fLaC"
+        if first.startswith(b"\x7fFLAC"):  # rate, channels and bits, by STREAMINFO
+            return (
+                b"fLaC" + first[27:30] + bytes([first[30] & 0xF0]) if len(first) > 30 else b"fLaC"
+            )
         return first if first.startswith(b"Speex   ") else b""
 
 
@@ -71,6 +75,21 @@ class _Link:
     def signature(self) -> tuple[bytes, ...]:
         """Of all its sound."""
         return tuple(filter(None, (each.signature for each in self.streams.values())))
+
+
+@dataclass
+class _Numbering:
+    """Pages of a stream are counted; FFmpeg goes over a hole without a word."""
+
+    last: dict[int, _Page] = field(default_factory=dict)
+    n_missing: int = 0
+
+    def add(self, page: _Page) -> None:
+        """The next page. What was cut out between headers and sound is not missed."""
+        before = self.last.get(page.serial)
+        if before is not None and not page.flags & _FIRST and before.granule > 0:
+            self.n_missing += max(0, page.number - before.number - 1)
+        self.last[page.serial] = page
 
 
 def ogg_extent(file: BinaryIO) -> Extent:
@@ -86,19 +105,24 @@ def ogg_extent(file: BinaryIO) -> Extent:
     links: list[_Link] = []
     heads_before = False
     whole_until = 0
+    numbering = _Numbering()
     for page in _pages(file, size):
         heads = bool(page.flags & _FIRST)
         if (heads and not heads_before) or not links:
             links.append(_Link(page.at))
         heads_before = heads
+        numbering.add(page)
         if page.end <= size:
             whole_until = page.end
             _take(file, page, links[-1], heads=heads)
         if len(links) > MAX_LINKS:
             return Extent(note=f"only the first of its more than {MAX_LINKS} parts may be heard")
     broken = _breaks_off(file, whole_until, size)
-    note = "it breaks off in the middle of a page" if broken else None
-    return Extent(spans=_spans(links, size), note=note)
+    notes = ["it breaks off in the middle of a page"] if broken else []
+    if numbering.n_missing:
+        notes.insert(0, f"{numbering.n_missing} of its pages are missing or damaged")
+    n_links = sum(bool(link.signature) for link in links)
+    return Extent(spans=_spans(links, size), n_links=max(1, n_links), note="; ".join(notes) or None)
 
 
 def _spans(links: list[_Link], size: int) -> tuple[Span, ...]:
@@ -143,10 +167,13 @@ def _pages(file: BinaryIO, size: int) -> Iterator[_Page]:
         if head[:4] != b"OggS" or len(head) < _HEAD.size:
             at = _next_mark(file, at + 1)
             continue
-        _, _, flags, _, serial, _, _, n_lacing = _HEAD.unpack(head[: _HEAD.size])
+        _, _, flags, granule, serial, number, _, n_lacing = _HEAD.unpack(head[: _HEAD.size])
         lacing = head[_HEAD.size : _HEAD.size + n_lacing]
         body_at = at + _HEAD.size + n_lacing
-        page = _Page(at, flags, serial, lacing, body_at, body_at + sum(lacing))
+        page = _Page(
+            *(at, flags, granule, serial, number),
+            *(lacing, body_at, body_at + sum(lacing)),
+        )
         yield page
         at = page.end
 

@@ -18,6 +18,8 @@ class Extent:
         present_s: seconds by the bytes that are there; None: packets will tell.
         n_samples: where the last block of a codec holds more than was recorded, how much was, a
             channel.
+        n_links: how many files it is made of by joining, of which the first tells its own length.
+        container: FFmpeg's name of the file's own container, where it is given another's header.
         note: anything else to be said of it, as a clause.
     """
 
@@ -25,6 +27,8 @@ class Extent:
     declared_s: float | None = None
     present_s: float | None = None
     n_samples: int | None = None
+    n_links: int = 1
+    container: str | None = None
     note: str | None = None
 
 

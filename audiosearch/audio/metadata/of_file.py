@@ -35,6 +35,12 @@ if TYPE_CHECKING:
 # there is, so that FFmpeg has nothing to add.
 Reader = Callable[[bytes, Fields, int], bool]
 
+
+def _read_wave(path: bytes, fields: Fields, sample_rate: int) -> bool:
+    """AIFF with the least byte first is given to FFmpeg as WAV."""
+    return read_riff(path, fields, sample_rate) or read_aiff(path, fields, sample_rate)
+
+
 _QUICKTIME = "com.apple.quicktime."
 # By FFmpeg's names of its demuxers, the first where one has several.
 _READERS: Mapping[str, Reader] = {
@@ -47,7 +53,7 @@ _READERS: Mapping[str, Reader] = {
     "mov": read_mp4,
     "ogg": read_ogg,
     "w64": read_riff,
-    "wav": read_riff,
+    "wav": _read_wave,
     "wv": read_wavpack,
 } | dict.fromkeys(
     ("mp3", "aac", "ac3", "eac3", "dts", "tta", "ape", "mpc", "mpc8", "tak", "truehd", "osq"),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -23,6 +25,8 @@ from tests.sounds import (
     id3v1_tag,
     info_chunk,
     noise,
+    pcm_bytes,
+    tone,
     wav_bytes,
     write_audio,
 )
@@ -177,6 +181,169 @@ def test_every_container_that_tells_its_length_is_held_to_it(tmp_path: Path, suf
         assert said.startswith("its header tells of 6.0 s, ")
 
 
+@pytest.mark.parametrize("share", [0.5, 0.9])
+@pytest.mark.parametrize(
+    ("suffix", "codec", "said"),
+    [
+        (".wav", "adpcm_ima_wav", "its header tells of 6.0 s, "),
+        (".wav", "adpcm_ms", "its header tells of 6.0 s, "),
+        (".wav", "libmp3lame", "its header tells of 24242 bytes of sound, "),
+        (".flv", "libmp3lame", "its header tells of 6.0 s, "),
+        (".voc", "pcm_u8", "it breaks off in the middle of a block"),
+    ],
+)
+def test_containers_of_other_codecs_too(
+    tmp_path: Path, suffix: str, codec: str, said: str, share: float
+) -> None:
+    whole = tmp_path / f"whole{suffix}"
+    write_audio(whole, noise(seconds=6, rate=22_050), rate=22_050, codec=codec)
+    assert remark_of(whole) is None
+    cut = tmp_path / f"cut{suffix}"
+    cut.write_bytes(whole.read_bytes()[: round(whole.stat().st_size * share)])
+    assert str(remark_of(cut)).startswith(said)
+
+
+def test_8svx_that_breaks_off(tmp_path: Path) -> None:
+    header = struct.pack(">IIIHBBI", 16_000, 0, 0, 8_000, 1, 0, 0x10000)
+    body = b"8SVX" + b"VHDR" + struct.pack(">I", 20) + header
+    body += b"BODY" + struct.pack(">I", 16_000) + bytes(range(250)) * 64
+    content = b"FORM" + struct.pack(">I", len(body)) + body
+    path = tmp_path / "a.8svx"
+    path.write_bytes(content)
+    assert seconds_of(path) == 2
+    assert remark_of(path) is None
+    path.write_bytes(content[:-4_000])
+    assert seconds_of(path) == 1.5
+    assert remark_of(path) == "its header tells of 16000 bytes of sound, 12000 are there"
+
+
+@pytest.mark.parametrize("claimed", [0, 0xFFFFFFFF, 0x7FFFFFFF - 36, 20_000])
+@pytest.mark.parametrize(
+    "after",
+    [chunk(b"LIST", b"INFO" + chunk(b"INAM", b"bell\0")), chunk(b"PAD ", bytes(3_000))],
+    ids=["texts", "padding"],
+)
+def test_chunks_behind_sound_of_unknown_size_are_not_heard(
+    tmp_path: Path, claimed: int, after: bytes
+) -> None:
+    content = wav_bytes(noise(seconds=SECONDS), declared_bytes=claimed, after=after)
+    path = tmp_path / "a.wav"
+    path.write_bytes(content)
+    whole = tmp_path / "whole.wav"
+    whole.write_bytes(wav_bytes(noise(seconds=SECONDS), after=after))
+    assert seconds_of(path) == SECONDS
+    assert hash_of(path) == hash_of(whole)
+    expected = "its header tells of 0.6 s, 2.0 s are there" if claimed == 20_000 else None
+    assert remark_of(path) == expected
+
+
+@pytest.mark.parametrize("claimed", [0x7F000000, 0x7F000008])
+def test_aiff_from_a_pipe_is_in_order(tmp_path: Path, claimed: int) -> None:
+    """sox cannot know how long it will be, and claims nearly 2 GiB."""
+    path = write_audio(tmp_path / "a.aiff", noise(seconds=SECONDS))
+    content = bytearray(path.read_bytes())
+    struct.pack_into(">I", content, content.index(b"SSND") + 4, claimed)
+    struct.pack_into(">I", content, content.index(b"COMM") + 10, 0x7F000000 // 2)
+    path.write_bytes(content)
+    assert seconds_of(path) == SECONDS
+    assert remark_of(path) is None
+
+
+@pytest.mark.parametrize("size", [-1, 0])
+def test_wave64_from_a_pipe_is_in_order(tmp_path: Path, size: int) -> None:
+    whole = write_audio(tmp_path / "whole.w64", noise(seconds=SECONDS))
+    content = bytearray(whole.read_bytes())
+    struct.pack_into("<q", content, 16, size)
+    mark = content.index(SIZE_FIELDS[".w64"][0])
+    struct.pack_into("<q", content, mark + 16, (1 << 63) - 1 if size else 0)
+    path = tmp_path / "a.w64"
+    path.write_bytes(content)
+    assert seconds_of(path) == SECONDS
+    assert hash_of(path) == hash_of(whole)
+    assert remark_of(path) is None
+
+
+def test_a_picture_that_runs_on_after_the_sound(tmp_path: Path) -> None:
+    """The length that ASF tells is that of the longest stream."""
+    path = tmp_path / "a.wmv"
+    with av.open(str(path), "w", format="asf") as output:
+        picture = output.add_stream("mpeg4", rate=10, width=64, height=64)
+        sound = output.add_stream("wmav2", rate=44_100, layout="mono", bit_rate=64_000)
+        for number in range(60):
+            frame = av.VideoFrame(64, 64, "yuv420p")
+            frame.pts = number
+            output.mux(picture.encode(frame))
+        output.mux(picture.encode(None))
+        block = noise(seconds=3, rate=44_100)[None].astype(np.float32)
+        piece = av.AudioFrame.from_ndarray(block, format="fltp", layout="mono")
+        piece.sample_rate = 44_100
+        resampler = av.AudioResampler("fltp", "mono", 44_100, frame_size=sound.frame_size)
+        for each in [*resampler.resample(piece), None]:
+            output.mux(sound.encode(each))
+    assert remark_of(path) is None
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 3])
+    assert str(remark_of(path)).startswith("its header tells of ")
+
+
+def test_gsm_ends_where_its_fact_chunk_says(tmp_path: Path) -> None:
+    """Three blocks of 65 bytes and one that makes the chunk even, which sox counts as sound."""
+    blocks = np.random.default_rng(0).integers(0, 256, 195, np.uint8).tobytes()
+    form = struct.pack("<HHIIHHHH", 0x31, 1, 8_000, 1_625, 65, 0, 2, 320)
+    body = b"WAVE" + chunk(b"fmt ", form) + chunk(b"fact", struct.pack("<I", 900))
+    body += chunk(b"data", blocks + b"\0")
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(body)) + body)
+    decoding = Decoding(os.fsencode(path), sample_rate=8_000)
+    assert sum(len(block) for block in decoding) == 900
+    assert decoding.facts.remark is None
+    assert remark_of(path) is None
+
+
+@pytest.mark.parametrize("zeros", [True, False])
+def test_a_hole_in_the_midst_of_flac(tmp_path: Path, zeros: bool) -> None:
+    """Its frames tell when they start, so the last one is where the header has the end."""
+    path = write_audio(tmp_path / "a.flac", noise(seconds=6))
+    content = path.read_bytes()
+    size = len(content) // 4
+    path.write_bytes(content[:size] + bytes(size) * zeros + content[2 * size :])
+    decoding = Decoding(os.fsencode(path), sample_rate=16_000)
+    assert sum(len(block) for block in decoding) / 16_000 == pytest.approx(4.5, abs=0.6)
+    assert re.match(r"1\.\d s of it are missing or damaged", decoding.facts.remark or "")
+
+
+@pytest.mark.parametrize("suffix", [".ogg", ".opus"])
+def test_missing_pages_of_ogg(tmp_path: Path, suffix: str) -> None:
+    path = write_audio(tmp_path / f"a{suffix}", noise(seconds=8, rate=48_000), rate=48_000)
+    content = path.read_bytes()
+    pages = [match.start() for match in re.finditer(b"OggS", content)]
+    assert remark_of(path) is None
+    middle = len(pages) // 2
+    path.write_bytes(content[: pages[middle]] + content[pages[middle + 1] :])
+    assert seconds_of(path) < 7.5
+    assert remark_of(path) == "1 of its pages are missing or damaged"
+    # A recording of a broadcast has the headers of its beginning and pages of its middle.
+    path.write_bytes(content[: pages[2]] + content[pages[middle] :])
+    assert remark_of(path) is None
+
+
+@pytest.mark.parametrize("bits", [16, 24])
+def test_all_chunks_of_sound_are_heard(tmp_path: Path, bits: int) -> None:
+    """FFmpeg reads the last one only."""
+    sounds = [tone(hz, seconds=1) for hz in (440, 660, 880)]
+    more = chunk(b"LIST", b"INFO") + b"".join(
+        chunk(b"data", pcm_bytes(sound, bits=bits)) for sound in sounds[1:]
+    )
+    path = tmp_path / "a.wav"
+    path.write_bytes(wav_bytes(sounds[0], bits=bits, after=more))
+    samples = np.concatenate(list(Decoding(os.fsencode(path), sample_rate=16_000)))
+    assert np.abs(samples - np.concatenate(sounds)).max() < 1e-4
+    assert remark_of(path) is None
+    other = tmp_path / "b.wav"
+    other.write_bytes(wav_bytes(sounds[0], bits=bits))
+    assert hash_of(path) != hash_of(other)
+
+
 def test_a_movie_atom_before_sound_that_is_cut_off(tmp_path: Path) -> None:
     options = {"movflags": "faststart"}
     whole = write_audio(tmp_path / "a.m4a", noise(seconds=6), container_options=options)
@@ -230,9 +397,10 @@ def test_the_end_of_m4a_is_cut_by_its_edit_list(tmp_path: Path, rate: int) -> No
     assert seconds_of(path) == pytest.approx(1, abs=1e-3)
 
 
-@pytest.mark.parametrize("suffix", [".wav", ".aiff"])
+@pytest.mark.parametrize("suffix", [".wav", ".aiff", ".w64", ".m4a", ".wma"])
 def test_files_joined_end_to_end_are_told_of(tmp_path: Path, suffix: str) -> None:
-    first = write_audio(tmp_path / f"a{suffix}", noise(seconds=1))
+    rate = RATES.get(suffix, 16_000)
+    first = write_audio(tmp_path / f"a{suffix}", noise(seconds=1, rate=rate), rate=rate)
     joined = tmp_path / f"joined{suffix}"
     joined.write_bytes(first.read_bytes() * 2)
     assert remark_of(joined) == "another file is joined to its end, and is not heard"

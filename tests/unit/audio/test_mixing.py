@@ -30,11 +30,25 @@ def rms(samples: np.ndarray) -> float:
     return float(np.sqrt(np.mean(samples.astype(float) ** 2)))
 
 
-@pytest.mark.parametrize("balance", [1.0, 0.9, 1.15])
+@pytest.mark.parametrize("balance", [1.0, 0.9, 0.8, 1.15])
 def test_one_leg_reversed(balance: float) -> None:
     sound = noise(seconds=3)
     heard = mixed(sound, -balance * sound)
     assert rms(heard) == pytest.approx(max(1, balance) * rms(sound), rel=0.01)
+
+
+@pytest.mark.parametrize("offset", [0.01, 0.1, 0.9, -0.3])
+def test_one_leg_reversed_beside_an_offset(offset: float) -> None:
+    sound = noise(seconds=3)
+    heard = mixed(sound + offset, offset - sound)
+    assert rms(heard - offset) == pytest.approx(rms(sound), rel=0.01)
+
+
+def test_an_offset_alone_changes_nothing() -> None:
+    both = np.stack([noise(seconds=1) + 0.5, noise(seconds=1, seed=1) + 0.5], axis=1)
+    assert np.array_equal(Mixer(RATE).mono(both), (both @ np.full(2, 0.5)).astype(np.float32))
+    constant = np.full((RATE, 2), 0.25)
+    assert np.array_equal(Mixer(RATE).mono(constant), constant[:, 0].astype(np.float32))
 
 
 def test_mid_and_side_taken_for_left_and_right() -> None:
@@ -92,6 +106,14 @@ def test_ordinary_channels_are_their_mean_to_the_last_bit(
     sound = common * random.standard_normal((4_000, 1)) + random.standard_normal((4_000, channels))
     expected = (sound @ np.full(channels, 1 / channels)).astype(np.float32)
     assert np.array_equal(Mixer(RATE).mono(sound), expected)
+    assert np.array_equal(Mixer(RATE).mono(sound, peak=float(np.abs(sound).max())), expected)
+
+
+def test_a_known_peak_hides_no_loss() -> None:
+    sound = noise(seconds=1)
+    both = np.stack([sound, -0.9 * sound], axis=1)
+    heard = Mixer(RATE).mono(both, peak=float(np.abs(both).max()))
+    assert rms(heard) == pytest.approx(rms(sound), rel=0.01)
 
 
 def test_silence_is_decided_on_the_channels(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""WAV whose samples are narrower than their containers, and samples that cannot be sound.
+"""Samples that are narrower than their containers or lie the other way, or cannot be sound.
 
 The right values are those of libsndfile 1.2: the container's width counts, and the valid bits stand
 in its upper part.
@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 
 from audiosearch.audio.decode import AudioFacts, Decoding
-from audiosearch.audio.fingerprint import fingerprint
+from audiosearch.audio.fingerprint import fingerprint, survey_of
+from audiosearch.audio.metadata import read_metadata
+from audiosearch.audio.sound import open_sound
 from audiosearch.errors import DecodeCode, DecodeError
 from tests.sounds import chunk, tone, wav_bytes, wide_wav_bytes, write_audio
 
@@ -53,6 +55,79 @@ def test_the_block_counts_where_the_container_is_said_to_be_as_narrow(tmp_path: 
     content = wide_wav_bytes(sound, bits=24, width=4, container_bits=24)
     samples, _ = decode(written(tmp_path, content))
     assert np.abs(samples - sound).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("width", "bits", "valid"),
+    [(2, 16, 32), (2, 16, 24), (2, 16, 40), (2, 16, 0xFFFF), (3, 24, 32), (4, 32, 64), (4, 32, 33)],
+)
+def test_valid_bits_more_than_the_container_has(
+    tmp_path: Path, width: int, bits: int, valid: int
+) -> None:
+    sound = tone(440, seconds=0.5)
+    content = bytearray(wide_wav_bytes(sound, bits=8 * width, width=width, container_bits=bits))
+    struct.pack_into("<H", content, content.index(b"fmt ") + 8 + 18, valid)
+    samples, facts = decode(written(tmp_path, bytes(content)))
+    assert facts.duration_s == 0.5
+    assert np.abs(samples - sound).max() < 2.0 ** (1 - min(bits, 24))
+
+
+@pytest.mark.parametrize("valid", [16, 24, 64])
+def test_floats_with_odd_valid_bits(tmp_path: Path, valid: int) -> None:
+    sound = tone(440, seconds=0.5)
+    content = bytearray(wide_wav_bytes(sound, bits=32, width=4, subformat=3))
+    struct.pack_into("<H", content, content.index(b"fmt ") + 8 + 18, valid)
+    at = content.index(b"data") + 8
+    content[at : at + 4 * len(sound)] = sound.astype("<f4").tobytes()
+    samples, _ = decode(written(tmp_path, bytes(content)))
+    assert np.abs(samples - sound).max() < 1e-6
+
+
+def test_a_wrong_block_size_beside_right_bits(tmp_path: Path) -> None:
+    """Bits and valid bits say 16; as 32 its lower half would not be empty."""
+    content = bytearray(wide_wav_bytes(tone(440, seconds=0.5), bits=16, width=2))
+    struct.pack_into("<H", content, content.index(b"fmt ") + 8 + 12, 4)
+    samples, _ = decode(written(tmp_path, bytes(content)))
+    assert len(samples) == RATE / 2
+
+
+@pytest.mark.parametrize("bits", [24, 20, 16])
+def test_a_plain_header_before_digital_silence(tmp_path: Path, bits: int) -> None:
+    sound = np.concatenate((np.zeros(20_000), tone(440, seconds=0.5)))
+    content = wide_wav_bytes(sound, bits=bits, width=4, tag=1)
+    samples, _ = decode(written(tmp_path, content))
+    assert np.abs(samples - sound).max() < 2.0 ** (1 - bits)
+
+
+@pytest.mark.parametrize(
+    ("codec", "bits", "width"),
+    [
+        *((b"sowt", bits, width) for bits, width in [(8, 1), (12, 2), (16, 2), (20, 3), (24, 3)]),
+        *[(b"sowt", 32, 4), (b"42n1", 24, 3), (b"42ni", 24, 3), (b"23n1", 32, 4), (b"23ni", 32, 4)],
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_aifc_with_the_least_byte_first(
+    tmp_path: Path, codec: bytes, bits: int, width: int, channels: int
+) -> None:
+    """FFmpeg takes `sowt` of any width for 16 bits, and does not know the others."""
+    sound = tone(440, seconds=0.5)
+    several = np.stack([sound] * channels, axis=1)
+    whole = np.round(several.reshape(-1) * 2.0 ** (bits - 1)).astype("<i8") << (8 * width - bits)
+    raw = whole.view(np.uint8).reshape(-1, 8)[:, :width].tobytes()
+    rate = struct.pack(">HQ", 16383 + 13, RATE << 50)
+    common = struct.pack(">hIh", channels, len(sound), bits) + rate + codec + b"\0\0"
+    body = b"AIFC" + b"COMM" + struct.pack(">I", len(common)) + common
+    body += b"SSND" + struct.pack(">IIII", 12 + len(raw), 4, 0, 0xFFFFFFFF) + raw
+    body += b"NAME" + struct.pack(">I", 4) + b"bell"
+    path = written(tmp_path, b"FORM" + struct.pack(">I", len(body)) + body)
+    samples, facts = decode(path)
+    assert facts.duration_s == 0.5
+    assert (facts.container, facts.bit_depth) == ("aiff", 8 * width)
+    assert np.abs(samples - sound).max() < 2.0 ** (1 - min(bits, 24))
+    with open_sound(os.fsencode(path)) as opened:
+        assert survey_of(opened).remark is None
+    assert read_metadata(os.fsencode(path))["title"] == ("bell",)
 
 
 def test_narrow_samples_in_rf64(tmp_path: Path) -> None:

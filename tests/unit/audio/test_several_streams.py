@@ -214,7 +214,41 @@ def test_links_that_are_alike_keep_their_identity_and_are_heard(tmp_path: Path, 
     path = chained(tmp_path / "chain.ogg", *links)
     with open_sound(os.fsencode(path)) as sound:
         assert sound.n_parts == 1
-    assert decode(path)[1].duration_s == pytest.approx(4, abs=0.05)
+    facts = decode(path)[1]
+    assert facts.duration_s == pytest.approx(4, abs=0.05)
+    assert facts.remark is None
+    assert remark_of(path) is None
+
+
+def test_links_of_flac_of_unlike_depth(tmp_path: Path) -> None:
+    sixteen = write_audio(tmp_path / "a.ogg", tone(440, seconds=2), codec="flac")
+    deeper = write_audio(
+        tmp_path / "b.ogg", tone(440, seconds=2), codec="flac", sample_format="s32"
+    )
+    for links in ((sixteen, deeper), (deeper, sixteen)):
+        path = chained(tmp_path / "chain.ogg", *links)
+        samples, facts = decode(path)
+        assert (facts.duration_s, facts.remark, remark_of(path)) == (4, None, None)
+        assert np.abs(samples - np.tile(tone(440, seconds=2), 2)).max() < 1e-4
+
+
+def test_many_short_links_of_flac(tmp_path: Path) -> None:
+    """The headers of the later ones come as packets, which are no damage."""
+    link = write_audio(tmp_path / "a.ogg", noise(seconds=0.3), codec="flac")
+    path = chained(tmp_path / "chain.ogg", *[link] * 20)
+    facts = decode(path)[1]
+    assert facts.duration_s == pytest.approx(6)
+    assert (facts.remark, remark_of(path)) == (None, None)
+
+
+def test_links_of_flac_that_tell_their_lengths(tmp_path: Path) -> None:
+    link = write_audio(tmp_path / "a.ogg", noise(seconds=2), codec="flac")
+    content = bytearray(link.read_bytes())
+    struct.pack_into(">I", content, content.index(b"fLaC") + 8 + 14, 32_000)
+    link.write_bytes(with_checksum(content))
+    path = chained(tmp_path / "chain.ogg", link, link)
+    assert decode(path)[1].duration_s == 4
+    assert remark_of(path) is None
 
 
 def test_identity_covers_every_link(tmp_path: Path) -> None:
@@ -252,9 +286,14 @@ def test_the_gain_of_opus_is_part_of_identity(tmp_path: Path) -> None:
 
 
 def with_gain(content: bytes, gain: int) -> bytes:
-    """An Opus file with another gain, its first page's checksum made anew (RFC 3533)."""
+    """An Opus file with another gain."""
     patched = bytearray(content)
     struct.pack_into("<h", patched, content.index(b"OpusHead") + 16, gain)
+    return with_checksum(patched)
+
+
+def with_checksum(patched: bytearray) -> bytes:
+    """An Ogg file whose first page has its checksum made anew (RFC 3533)."""
     end = 27 + patched[26] + sum(patched[27 : 27 + patched[26]])
     patched[22:26] = bytes(4)
     checksum = 0
