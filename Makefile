@@ -70,7 +70,7 @@ format: $(DEV)/.installed  ## Let ruff lay out the code
 
 notebook: $(DEV)/.installed  ## Run the notebook anew and keep what it shows
 	@mkdir -p build/notebook && rm -rf build/notebook/*
-	@$(BIN)/python -m audiosearch.audio.examples build/notebook/sounds
+	@$(BIN)/python -m audiosearch.training.synth.examples build/notebook/sounds
 	cd build/notebook && "$(CURDIR)/$(BIN)/python" "$(CURDIR)/docs/run_notebook.py" "$(CURDIR)/docs/notebooks/explore.ipynb"
 
 bench: $(DEV)/.installed  ## Measure indexing and search (SOUNDS=/my/folder)

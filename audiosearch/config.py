@@ -19,9 +19,9 @@ from typing import Any, get_type_hints
 
 import platformdirs
 
+from audiosearch._resources import example_config_path
+from audiosearch._wording import did_you_mean, nearest
 from audiosearch.errors import ConfigError
-from audiosearch.resources import example_config_path
-from audiosearch.wording import did_you_mean, nearest
 
 APP = "audiosearch"
 

@@ -23,30 +23,30 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from audiosearch.model.text import Vocabulary
-from audiosearch.training.batches import CaptionedScenes
+from audiosearch.model.tokenizer import Vocabulary
 from audiosearch.training.calibrate import calibrate, scene_trials
-from audiosearch.training.captions import every_phrase, write_caption
 from audiosearch.training.checkpoints import Progress, load_state
-from audiosearch.training.dataset import Split
-from audiosearch.training.decoder import DecoderConfig, DecoderNetwork
-from audiosearch.training.decoder_recipe import (
+from audiosearch.training.data.batches import CaptionedScenes
+from audiosearch.training.data.dataset import Split
+from audiosearch.training.data.features import SceneFeatures, encode_scenes
+from audiosearch.training.data.material import gather_material
+from audiosearch.training.data.vocabulary import collect_words, make_vocabulary
+from audiosearch.training.figures import order_accuracy, recall, scaled
+from audiosearch.training.networks.decoder import DecoderConfig, DecoderNetwork
+from audiosearch.training.recipes.decoder_recipe import (
     PAPER_CLOTHO,
     STARTER_DECODER,
     DecoderRecipe,
     starter_decoder_config,
 )
-from audiosearch.training.features import SceneFeatures, encode_scenes
-from audiosearch.training.figures import order_accuracy, recall, scaled
-from audiosearch.training.material import gather_material
+from audiosearch.training.recipes.train_decoder import DecoderTrainer
+from audiosearch.training.recipes.train_joint import Joint, load_joint
 from audiosearch.training.run import Run, load_encoder, open_sounds, split_scenes
-from audiosearch.training.scene_tags import scene_logits
-from audiosearch.training.scenes import Planner
+from audiosearch.training.scenes.captions import every_phrase, write_caption
+from audiosearch.training.scenes.scene_tags import scene_logits
+from audiosearch.training.scenes.scenes import Planner
 from audiosearch.training.scoring import Matrix, PairScores, score_pairs
 from audiosearch.training.text_stages import learn_words, train_joint
-from audiosearch.training.train_decoder import DecoderTrainer
-from audiosearch.training.train_joint import Joint, load_joint
-from audiosearch.training.vocabulary import collect_words, make_vocabulary
 
 BATCH, WARM_UP = 64, 200  # with fewer rivals in a batch the ranking term hides the words
 COLUMNS = ("held-out CE", "R@1", "R@10", "order", "audio-to-text R@1: raw", "scaled")

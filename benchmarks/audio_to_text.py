@@ -32,18 +32,18 @@ import click
 import numpy as np
 from sqlalchemy import delete
 
-from audiosearch.audio import synthesis
+from audiosearch.audio.clip import parse_clip
 from audiosearch.config import Config, load_config
 from audiosearch.library import Library, open_library
+from audiosearch.library.collection import NewCaption, add
 from audiosearch.library.listening import hear
 from audiosearch.model.loaded import LoadedModel
 from audiosearch.search.audio_to_text import tried
-from audiosearch.search.clip import parse_clip
-from audiosearch.search.collection import NewCaption, add
 from audiosearch.search.describe import TRIED
 from audiosearch.search.filters import Filters
-from audiosearch.search.view import Tables, open_view
+from audiosearch.search.snapshot import Tables, open_view
 from audiosearch.store.schema import CaptionScale, CaptionSource
+from audiosearch.training.synth import synthesis
 from benchmarks.child import run
 
 N_SOUNDS = 150  # windows, more than a scale is taken over

@@ -29,18 +29,18 @@ from audiosearch.config import load_config
 from audiosearch.evaluation.dataset_files import read_dataset
 from audiosearch.evaluation.datasets import Dataset
 from audiosearch.evaluation.evidence import Trial
-from audiosearch.evaluation.held_out import only_held_out
 from audiosearch.evaluation.pooling import pool_least
 from audiosearch.evaluation.progress import NoProgress
 from audiosearch.evaluation.ranking import figures_of_hits, hits_in_order, rank_order
 from audiosearch.evaluation.retrieval import Evidence
 from audiosearch.evaluation.retrieval_benchmark import gather
-from audiosearch.evaluation.scene_audio import write_scenes
-from audiosearch.evaluation.scenes import SceneSettings, plan_scenes
+from audiosearch.evaluation.scenes.plan import SceneSettings, plan_scenes
+from audiosearch.evaluation.scenes.render import write_scenes
+from audiosearch.evaluation.splits import only_held_out
 from audiosearch.evaluation.subject import Subject
 from audiosearch.evaluation.work_folder import WorkFolder
 from audiosearch.library import find_model
-from audiosearch.model.runtime import RuntimeOptions
+from audiosearch.model.runtime.session import RuntimeOptions
 from audiosearch.search.describe import TRIED
 from audiosearch.search.normalise import Normalise
 

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from audiosearch.model.bundle import Bundle
-from audiosearch.model.caption import Captioner
+from audiosearch.model.captioner import Captioner
 from audiosearch.model.decoder import Decoder
 from audiosearch.model.encoder import Encoder
-from audiosearch.model.runtime import RuntimeOptions
+from audiosearch.model.runtime.session import RuntimeOptions
 from audiosearch.model.scoring import CaptionScorer
 
 Floats = npt.NDArray[np.float32]

@@ -154,7 +154,7 @@ def _use(python: Path, home: Path, *, small: bool) -> str:
         Failed: something else than what must come.
     """
     sounds = home / "sounds"
-    _run([str(python), "-m", "audiosearch.audio.examples", str(sounds)], cwd=home)
+    _run([str(python), "-m", "audiosearch.training.synth.examples", str(sounds)], cwd=home)
     program = [str(python), "-m", "audiosearch"]
     report = json.loads(_run([*program, "index", str(sounds), "--json"], cwd=home))
     if report["failed"] or report["windows_encoded"] < report["files"] or not report["files"]:

@@ -19,9 +19,9 @@ from pathlib import Path
 import click
 import numpy as np
 
-from audiosearch.audio.examples import write_examples
+from audiosearch.audio.sandbox.client import Worker
 from audiosearch.errors import DecodeError
-from audiosearch.indexing.workers import Worker
+from audiosearch.training.synth.examples import write_examples
 from tests.sounds import noise, write_audio
 
 RATE = 32_000  # what an encoder asks for

@@ -17,11 +17,12 @@ from pathlib import Path
 import numpy as np
 import onnxruntime  # noqa: F401 - this and the following once, before the forks
 
+from audiosearch import _failpoints as faults
 from audiosearch.cli import captions, describe, index, verify  # noqa: F401
 from audiosearch.cli.main import run as run_command
 from audiosearch.indexing import pipeline  # noqa: F401
 from audiosearch.model.encoder import Encoded, Encoder
-from audiosearch.store import faults, migrate  # noqa: F401
+from audiosearch.store import migrations as migrate  # noqa: F401
 
 SETTINGS = {
     "AUDIOSEARCH_INDEX_BATCH_WINDOWS": "4",

@@ -29,19 +29,19 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import text
 
-from audiosearch.audio.facts import AudioFacts
+from audiosearch.audio.sandbox.client import OpenedFile, Worker, WorkerLimits
+from audiosearch.audio.types import AudioFacts
 from audiosearch.config import IndexConfig
-from audiosearch.indexing.interfaces import IndexReport, Models, NoProgress
 from audiosearch.indexing.pipeline import index
-from audiosearch.indexing.workers import OpenedFile, Worker, WorkerLimits
+from audiosearch.indexing.types import IndexReport, Models, NoProgress
 from audiosearch.model.bundle import load_bundle
-from audiosearch.model.caption import Captioner
+from audiosearch.model.captioner import Captioner
 from audiosearch.model.loaded import LoadedModel
-from audiosearch.model.runtime import RuntimeOptions
+from audiosearch.model.runtime.session import RuntimeOptions
 from audiosearch.store.database import Database, open_database
+from audiosearch.store.integrity.verify import verify
 from audiosearch.store.queries import roots
 from audiosearch.store.queries.places import Place
-from audiosearch.store.verify import verify
 from benchmarks.told import told_to_stop
 from tests.mutations import Seed, mutated, seeds
 from tests.sounds import LOSSLESS, LOSSY, RATES, noise, write_audio

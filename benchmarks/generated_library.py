@@ -22,11 +22,11 @@ from audiosearch.config import Config
 from audiosearch.library import find_model
 from audiosearch.model.bundle import Bundle, load_bundle
 from audiosearch.model.encoder import Encoder
-from audiosearch.model.runtime import RuntimeOptions
-from audiosearch.model.text_tower import TextTower
+from audiosearch.model.runtime.session import RuntimeOptions
+from audiosearch.model.text_encoder import TextTower
 from audiosearch.store.database import open_database
-from audiosearch.store.draws import draw
 from audiosearch.store.names import indexed_words
+from audiosearch.store.sampling import draw
 
 Floats = npt.NDArray[np.float32]
 

@@ -25,25 +25,25 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from audiosearch.training.calibrate import Flags
-from audiosearch.training.captions import Description, sound_of, write_caption
-from audiosearch.training.convnext import ConvNext
-from audiosearch.training.dataset import SoundCache, Split
-from audiosearch.training.distil import Floats, Sentences, load_sentences
-from audiosearch.training.features import SceneFeatures, encode_waveforms
+from audiosearch.training.data.dataset import SoundCache, Split
+from audiosearch.training.data.features import SceneFeatures, encode_waveforms
+from audiosearch.training.data.material import gather_material
 from audiosearch.training.figures import recall
-from audiosearch.training.material import gather_material
-from audiosearch.training.rendering import render
-from audiosearch.training.run import Run, load_encoder, open_sounds, split_scenes
-from audiosearch.training.scene_tags import pooled_frames, read_tags, scene_logits
-from audiosearch.training.scenes import Planner
-from audiosearch.training.singles import encode_clips, queries_for
-from audiosearch.training.train_joint import (
+from audiosearch.training.networks.convnext import ConvNext
+from audiosearch.training.recipes.train_joint import (
     STARTER_JOINT,
     JointRecipe,
     JointTrainer,
     Rows,
     TaggedScenes,
 )
+from audiosearch.training.run import Run, load_encoder, open_sounds, split_scenes
+from audiosearch.training.scenes.captions import Description, sound_of, write_caption
+from audiosearch.training.scenes.rendering import render
+from audiosearch.training.scenes.scene_tags import pooled_frames, read_tags, scene_logits
+from audiosearch.training.scenes.scenes import Planner
+from audiosearch.training.scenes.singles import encode_clips, queries_for
+from audiosearch.training.text.distil import Floats, Sentences, load_sentences
 from audiosearch.training.wording_figures import label_accuracy, mean_average_precision
 from benchmarks.ablations import tell
 

@@ -25,7 +25,7 @@ import click
 from sqlalchemy import text
 
 from audiosearch.store.database import open_database
-from audiosearch.store.verify import verify
+from audiosearch.store.integrity.verify import verify
 from benchmarks.forked import BATCH, ForkedCommand
 from benchmarks.told import told_to_stop
 from tests.sounds import noise, write_audio

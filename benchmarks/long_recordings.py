@@ -31,12 +31,12 @@ import numpy as np
 from audiosearch.config import load_config
 from audiosearch.evaluation.dataset_files import read_dataset
 from audiosearch.evaluation.datasets import Clip
-from audiosearch.evaluation.held_out import only_held_out
 from audiosearch.evaluation.progress import NoProgress
-from audiosearch.evaluation.scene_audio import SAMPLE_RATE, decode_clips, write_wav
-from audiosearch.evaluation.scene_grammar import WORDINGS, wording
+from audiosearch.evaluation.scenes.grammar import WORDINGS, wording
+from audiosearch.evaluation.scenes.render import SAMPLE_RATE, decode_clips, write_wav
+from audiosearch.evaluation.splits import only_held_out
 from audiosearch.library import Library, open_library
-from audiosearch.library.models import find_model
+from audiosearch.library.model_selection import find_model
 from audiosearch.search.filters import Filters
 from benchmarks.child import run
 from benchmarks.long_scenes import Answer, Placed, compose, judge, kind, plan

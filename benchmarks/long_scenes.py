@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from audiosearch.errors import DatasetError
 from audiosearch.evaluation.datasets import Clip
-from audiosearch.evaluation.scene_audio import SAMPLE_RATE, levelled, loudest_stretch
+from audiosearch.evaluation.scenes.render import SAMPLE_RATE, levelled, loudest_stretch
 from audiosearch.search.results import Hit
 
 Samples = npt.NDArray[np.float32]

@@ -18,7 +18,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from audiosearch.audio.synthesis import RATE, bell, hiss
+from audiosearch.training.synth.synthesis import RATE, bell, hiss
 from benchmarks.child import run
 from tests.sounds import write_audio
 

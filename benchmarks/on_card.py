@@ -23,14 +23,14 @@ import click
 import numpy as np
 import numpy.typing as npt
 
+from audiosearch._resources import bundled_models_path
 from audiosearch.model.bundle import Bundle, load_bundle
-from audiosearch.model.caption import Captioner
+from audiosearch.model.captioner import Captioner
 from audiosearch.model.decoder import Decoder
 from audiosearch.model.encoder import Encoder
-from audiosearch.model.held import Array, Held
-from audiosearch.model.providers import card_name, free_card_memory
-from audiosearch.model.runtime import GraphSession, OutOfMemory, RuntimeOptions
-from audiosearch.resources import bundled_models_path
+from audiosearch.model.runtime.device_array import Array, Held
+from audiosearch.model.runtime.providers import card_name, free_card_memory
+from audiosearch.model.runtime.session import GraphSession, OutOfMemory, RuntimeOptions
 from benchmarks.card_parity import FLOAT32, HALF, Tolerance, Way, compare, made_up_sounds
 
 Floats = npt.NDArray[np.float32]
@@ -77,7 +77,7 @@ def main(path: Path | None, rounds: int) -> None:
 def _half(bundle: Bundle, folder: Path) -> list[Form]:
     """The same bundle in half precision, if that can be made here."""
     try:
-        from audiosearch.training.published_quantise import (  # noqa: PLC0415 - an extra
+        from audiosearch.convert.quantise import (  # noqa: PLC0415 - an extra
             FP16,
             quantise_bundle,
         )

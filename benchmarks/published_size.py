@@ -23,18 +23,22 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from audiosearch.convert.importer import import_published
+from audiosearch.convert.quantise import quantise_bundle
+from audiosearch.convert.sounds import calibration_sounds
 from audiosearch.model.beam import beam_search
 from audiosearch.model.bundle import Bundle, load_bundle
 from audiosearch.model.decoder import Decoder
 from audiosearch.model.encoder import Encoder
-from audiosearch.model.runtime import RuntimeOptions
+from audiosearch.model.runtime.session import RuntimeOptions
 from audiosearch.model.scoring import CaptionScorer
-from audiosearch.training.convnext import TINY, ConvNext, ConvNextConfig
-from audiosearch.training.decoder import DecoderConfig, DecoderNetwork, caption_cross_entropy
-from audiosearch.training.frontend import PAPER_FRONTEND, LogMel
-from audiosearch.training.import_published import import_published
-from audiosearch.training.published_quantise import quantise_bundle
-from audiosearch.training.published_sounds import calibration_sounds
+from audiosearch.training.networks.convnext import TINY, ConvNext, ConvNextConfig
+from audiosearch.training.networks.decoder import (
+    DecoderConfig,
+    DecoderNetwork,
+    caption_cross_entropy,
+)
+from audiosearch.training.networks.frontend import PAPER_FRONTEND, LogMel
 from benchmarks.side_by_side import Row, measure
 from tests.published_checkpoints import hub_words, write_hub_folder
 

@@ -5,7 +5,7 @@
     python -m benchmarks.search_speed --keep /tmp/million --part warm --part cold
 
 Warm: the same process again and again, step by step. Beside the daemon: `python -m
-audiosearch.serving` asked over its socket, and the whole command. Cold: the whole command without
+audiosearch.server` asked over its socket, and the whole command. Cold: the whole command without
 it. Then queries while a run of `index` takes in new sounds. Wall times depend on what else the
 machine does; processor times hardly do. See `generated_library` for what is made up.
 """
@@ -33,11 +33,11 @@ from audiosearch.library import Library, open_library
 from audiosearch.model.scoring import CaptionScorer
 from audiosearch.search.candidates import candidates
 from audiosearch.search.filters import Filters
+from audiosearch.search.query import Words, understand
 from audiosearch.search.rerank import judge
 from audiosearch.search.results import SoundQuery, TextQuery
-from audiosearch.search.view import Tables, open_view
-from audiosearch.search.words import Words, understand
-from audiosearch.serving.asking import open_answering
+from audiosearch.search.snapshot import Tables, open_view
+from audiosearch.server.asking import open_answering
 from benchmarks.child import environment, run, start
 from benchmarks.generated_library import Maker, sentences
 from tests.sounds import noise, write_audio
@@ -214,7 +214,7 @@ def _ask_similar(library: Library, rounds: int) -> None:
 @contextmanager
 def _server(config: Config) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "audiosearch.serving"],
+        [sys.executable, "-m", "audiosearch.server"],
         env=environment(config.data_dir) | {"AUDIOSEARCH_MODEL_DEVICE": "cpu"},
         stderr=subprocess.DEVNULL,
     )

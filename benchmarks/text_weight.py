@@ -21,18 +21,18 @@ import numpy as np
 
 from audiosearch.evaluation.dataset_files import read_dataset
 from audiosearch.evaluation.datasets import Dataset
+from audiosearch.evaluation.encode import Heard
 from audiosearch.evaluation.evidence import Trial
-from audiosearch.evaluation.hearing import Heard
-from audiosearch.evaluation.held_out import only_held_out
 from audiosearch.evaluation.pooling import pool_greatest
 from audiosearch.evaluation.progress import NoProgress
-from audiosearch.evaluation.scene_grammar import wording
+from audiosearch.evaluation.scenes.grammar import wording
+from audiosearch.evaluation.splits import only_held_out
 from audiosearch.evaluation.subject import Subject
 from audiosearch.evaluation.work_folder import WorkFolder
 from audiosearch.model.bundle import MANIFEST
-from audiosearch.model.runtime import RuntimeOptions
-from audiosearch.phrasings import read_phrasings
+from audiosearch.model.runtime.session import RuntimeOptions
 from audiosearch.training.stages import CALIBRATION_FILE
+from audiosearch.training.text.esc50 import read_phrasings
 from audiosearch.training.text_weight import FittedTextWeight, HeardTrial, fit_text_weight
 
 

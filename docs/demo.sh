@@ -15,7 +15,7 @@ export AUDIOSEARCH_DATA_DIR AUDIOSEARCH_CONFIG
 
 if [ -z "$sounds" ]; then
     sounds=$work/sounds
-    python -m audiosearch.audio.examples "$sounds"
+    python -m audiosearch.training.synth.examples "$sounds"
 fi
 
 ask() {

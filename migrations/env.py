@@ -1,6 +1,6 @@
 """Alembic's entry: run the migrations on the connection that the caller has begun.
 
-`audiosearch.store.migrate` owns the transaction (SQLite's driver would otherwise commit each DDL
+`audiosearch.store.migrations` owns the transaction (SQLite's driver would otherwise commit each DDL
 statement on its own) and passes its connection in the configuration's attributes.
 """
 
@@ -11,7 +11,7 @@ from audiosearch.store.schema import Base
 connection = context.config.attributes.get("connection")
 if connection is None:
     raise RuntimeError(
-        "migrations run through audiosearch.store.migrate, which owns the connection"
+        "migrations run through audiosearch.store.migrations, which owns the connection"
     )
 context.configure(
     connection=connection,

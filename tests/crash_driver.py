@@ -17,9 +17,9 @@ from typing import Any
 
 from sqlalchemy import text
 
-from audiosearch.store import faults
+from audiosearch import _failpoints as faults
 from audiosearch.store.database import open_database
-from audiosearch.store.verify import verify
+from audiosearch.store.integrity.verify import verify
 from benchmarks.forked import ForkedCommand
 from tests.indexing_fakes import write_wav
 

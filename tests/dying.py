@@ -1,6 +1,6 @@
 """A process that dies at a fault point, without a process: what it had in hand is lost.
 
-In: one of `store.faults.POINTS`. An exception that nothing catches ends the work there; whatever
+In: one of `_failpoints.POINTS`. An exception that nothing catches ends the work there; whatever
 was not committed by then is rolled back, as SQLite would at the next start.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from audiosearch.store import faults
+from audiosearch import _failpoints as faults
 
 
 class Killed(BaseException):

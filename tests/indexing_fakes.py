@@ -15,8 +15,8 @@ import numpy as np
 
 from audiosearch.config import IndexConfig
 from audiosearch.errors import DecodeCode, DecodeError
-from audiosearch.indexing.interfaces import IndexReport, Models, OpenReader, Progress
 from audiosearch.indexing.pipeline import index
+from audiosearch.indexing.types import IndexReport, Models, OpenReader, Progress
 from audiosearch.store.database import Database
 from audiosearch.store.queries import roots
 

@@ -16,20 +16,20 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 from sqlalchemy import text
 
+from audiosearch import _failpoints as faults
+from audiosearch.audio.clip import ClipRange
 from audiosearch.config import Config, IndexConfig, SearchConfig
-from audiosearch.indexing.interfaces import Models
 from audiosearch.indexing.pipeline import index
+from audiosearch.indexing.types import Models
 from audiosearch.library import Library
-from audiosearch.model.caption import Captioner
-from audiosearch.search.clip import ClipRange
-from audiosearch.search.collection import NewCaption, add
+from audiosearch.library.collection import NewCaption, add
+from audiosearch.model.captioner import Captioner
 from audiosearch.search.engine import SearchEngine
 from audiosearch.search.results import SoundQuery, TextQuery
-from audiosearch.store import faults
 from audiosearch.store.database import open_database
+from audiosearch.store.integrity.verify import verify
 from audiosearch.store.queries import captions, roots
 from audiosearch.store.schema import CaptionSource
-from audiosearch.store.verify import verify
 from tests.dying import dying_at
 from tests.library_disk import NAMES, SoundsOnDisk
 from tests.library_sounds import CONTENTS, DirectReader, empty_library, model, sounds

@@ -18,15 +18,15 @@ import numpy as np
 
 from audiosearch.audio.container import check_is_sound_file
 from audiosearch.audio.decode import Decoding
-from audiosearch.audio.facts import AudioFacts
 from audiosearch.audio.fingerprint import survey_of
 from audiosearch.audio.metadata import metadata_of
+from audiosearch.audio.sandbox.client import OpenedFile
 from audiosearch.audio.sound import open_sound
+from audiosearch.audio.types import AudioFacts
 from audiosearch.audio.windows import windows
-from audiosearch.indexing.workers import OpenedFile
 from audiosearch.model.bundle import load_bundle
 from audiosearch.model.loaded import LoadedModel
-from audiosearch.model.runtime import RuntimeOptions
+from audiosearch.model.runtime.session import RuntimeOptions
 from audiosearch.store.database import open_database
 from tests.sounds import info_chunk, noise, tones, wav_bytes
 

@@ -15,7 +15,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine
 
-from audiosearch.resources import migrations_path
+from audiosearch._resources import migrations_path
 
 
 def make_tables(path: Path, *, revision: str, scripts: Path) -> None:

@@ -17,7 +17,7 @@ sys.path[:] = json.loads(sys.argv[1])
 import numpy as np  # noqa: E402
 
 from audiosearch.audio.decode import Decoding  # noqa: E402
-from audiosearch.indexing import worker_main  # noqa: E402
+from audiosearch.audio.sandbox import child as worker_main  # noqa: E402
 
 
 def poison(name: bytes) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from audiosearch.model.text import SPECIAL_TOKENS
-from audiosearch.training.convnext import TINY, ConvNext
-from audiosearch.training.decoder import DecoderConfig, DecoderNetwork
+from audiosearch.model.tokenizer import SPECIAL_TOKENS
+from audiosearch.training.networks.convnext import TINY, ConvNext
+from audiosearch.training.networks.decoder import DecoderConfig, DecoderNetwork
 
 TASKS = ("clotho", "audiocaps")
 WORDS = (

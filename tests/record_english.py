@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from audiosearch.model.english import split_english
-from audiosearch.model.text import normalise
+from audiosearch.model.tokenizer import normalise
 
 FILE = Path(__file__).with_name("english_words.json")
 N_WILD = 1_500

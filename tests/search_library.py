@@ -10,10 +10,10 @@ import numpy as np
 
 from audiosearch.config import SearchConfig
 from audiosearch.model.bundle import Bundle
-from audiosearch.model.caption import Captioner
+from audiosearch.model.captioner import Captioner
 from audiosearch.model.decoder import Decoder
 from audiosearch.model.encoder import Encoded, Encoder
-from audiosearch.model.text_tower import TextTower
+from audiosearch.model.text_encoder import TextTower
 from audiosearch.search.engine import SearchEngine
 from audiosearch.store.database import Database
 from audiosearch.store.queries import (

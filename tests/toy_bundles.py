@@ -28,7 +28,7 @@ SETTINGS: Mapping[Path, Mapping[str, Any]] = MappingProxyType(
 
 def write_toy_bundles(folder: Path) -> None:
     """Write all of them into `folder`."""
-    from audiosearch.training.toy import write_toy_bundle  # noqa: PLC0415 - imports torch
+    from audiosearch.training.export.toy import write_toy_bundle  # noqa: PLC0415 - imports torch
 
     for kept, settings in SETTINGS.items():
         write_toy_bundle(folder / kept.name, **settings)

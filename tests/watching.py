@@ -13,15 +13,15 @@ from sqlalchemy import select
 
 from audiosearch.config import IndexConfig, WatchConfig
 from audiosearch.errors import AudiosearchError
-from audiosearch.indexing.interfaces import IndexReport, Progress
 from audiosearch.indexing.pipeline import index
 from audiosearch.indexing.sync import ScanRules
-from audiosearch.indexing.watch import Watcher
-from audiosearch.indexing.watch_state import Activity, RootState, WatchMode, WatchState
+from audiosearch.indexing.types import IndexReport, Progress
 from audiosearch.store.database import Database
 from audiosearch.store.queries import files, roots
 from audiosearch.store.queries.places import Place, Root
 from audiosearch.store.schema import SoundFile
+from audiosearch.watch.state import Activity, RootState, WatchMode, WatchState
+from audiosearch.watch.watcher import Watcher
 from tests.indexing_fakes import FakeBundle, FakeModels, WaveReader
 
 SETTLE_S = 0.15

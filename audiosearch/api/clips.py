@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from audiosearch.api.results import LibraryWindow, SearchHit
+from audiosearch.audio.clip import ClipRange
+from audiosearch.audio.sandbox.client import Worker, WorkerLimits
 from audiosearch.config import IndexConfig
 from audiosearch.errors import QueryError
-from audiosearch.indexing.clips import stretch
-from audiosearch.indexing.workers import Worker, WorkerLimits
-from audiosearch.search.clip import ClipRange
+from audiosearch.library.clips import stretch
 
 Floats = npt.NDArray[np.float32]
 

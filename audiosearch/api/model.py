@@ -17,18 +17,18 @@ import numpy.typing as npt
 
 from audiosearch.api.clips import Clip, clip_range, texts_of
 from audiosearch.api.turns import Turns
+from audiosearch.audio.clip import ClipRange
 from audiosearch.audio.windows import MIN_TAIL_S
 from audiosearch.config import IndexConfig, load_config
 from audiosearch.errors import FeatureUnavailable, QueryError
-from audiosearch.indexing.clips import listen
-from audiosearch.library.models import find_model
+from audiosearch.library.clips import listen
+from audiosearch.library.model_selection import find_model
 from audiosearch.model.bundle import load_bundle
-from audiosearch.model.caption import Captioner
+from audiosearch.model.captioner import Captioner
 from audiosearch.model.encoder import Encoded
 from audiosearch.model.loaded import LoadedModel
-from audiosearch.model.runtime import RuntimeOptions
+from audiosearch.model.runtime.session import RuntimeOptions
 from audiosearch.model.scoring import CaptionScorer
-from audiosearch.search.clip import ClipRange
 from audiosearch.search.results import Heard as EncodedWindow
 
 Floats = npt.NDArray[np.float32]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
-from audiosearch.indexing.interfaces import IndexReport
+from audiosearch.indexing.types import IndexReport
 from audiosearch.search.results import FieldMatch, FindResult, Hit, Word
 
 

@@ -15,7 +15,7 @@ file fails as DAMAGED; so does one whose samples cannot be sound. A file without
 as NO_SAMPLES: nothing is not silence.
 
 It knows nothing of windows, tags or processes. FFmpeg can crash on hostile input: run it in
-`audiosearch.indexing.workers`.
+`audiosearch.audio.sandbox.client`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ from av.packet import Packet
 from audiosearch.audio.container import OpenedPart, packets
 from audiosearch.audio.demultiplexing import Demultiplexer
 from audiosearch.audio.extent import disagreement
-from audiosearch.audio.facts import AudioFacts
 from audiosearch.audio.loudness import FrameFormat, LoudnessMeter
 from audiosearch.audio.mixing import Block, Levels, Mixer
 from audiosearch.audio.resampling import Resampler
@@ -43,6 +42,7 @@ from audiosearch.audio.sound import Sound, open_sound
 from audiosearch.audio.source import Span
 from audiosearch.audio.timeline import EndTrim, lateness, without_gaps
 from audiosearch.audio.tracks import Track, side_by_side
+from audiosearch.audio.types import AudioFacts
 from audiosearch.errors import DecodeCode, DecodeError
 
 __all__ = ["AudioFacts", "Decoding"]

@@ -25,10 +25,10 @@ from av.packet import Packet
 
 from audiosearch.audio.container import OpenedPart, has_decoder, packets, stream_format
 from audiosearch.audio.extent import disagreement
-from audiosearch.audio.facts import Fingerprint
 from audiosearch.audio.headers.durations import MAY_BE_LONGER, cut_off, declared_seconds
 from audiosearch.audio.sound import Sound, open_sound
 from audiosearch.audio.source import BUFFER_BYTES, Span, SpanFile
+from audiosearch.audio.types import Fingerprint
 
 __all__ = ["HASH_BYTES", "Fingerprint", "Survey", "fingerprint", "survey_of"]
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
+from audiosearch._wording import counted
 from audiosearch.cli.group import CommandGroup
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import clock, one_line, path_fields, print_json, remark, shown_path
 from audiosearch.config import Config
 from audiosearch.library import open_library
 from audiosearch.library.captions import ListedCaption
-from audiosearch.search.collection import Added
-from audiosearch.wording import counted
+from audiosearch.library.collection import Added
 
 EXIT_NOTHING = 1
 

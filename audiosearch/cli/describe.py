@@ -20,7 +20,7 @@ from audiosearch.cli.output import clock, path_fields, shown_path
 from audiosearch.config import Config
 from audiosearch.search.results import Description
 from audiosearch.search.timeline import fold_runs
-from audiosearch.serving.asking import open_answering
+from audiosearch.server.asking import open_answering
 
 NORMALISE = click.Choice(["mean", "minmax", "lift", "zscore", "none"])
 

@@ -17,11 +17,10 @@ from audiosearch.cli.evaluate_options import EvaluationOptions, evaluation_optio
 from audiosearch.cli.evaluate_output import EvaluationProgress, print_outcome
 from audiosearch.cli.group import CommandGroup
 from audiosearch.cli.output import remark
-from audiosearch.evaluation.caption_benchmark import evaluate_captions
+from audiosearch.evaluation.captioning import evaluate_captions
 from audiosearch.evaluation.dataset_files import read_dataset
 from audiosearch.evaluation.datasets import Dataset
 from audiosearch.evaluation.evidence import Trial
-from audiosearch.evaluation.held_out import held_out, only_held_out, refuse_trained
 from audiosearch.evaluation.relation_benchmark import evaluate_relations
 from audiosearch.evaluation.report import write_report
 from audiosearch.evaluation.retrieval_benchmark import (
@@ -29,14 +28,15 @@ from audiosearch.evaluation.retrieval_benchmark import (
     evaluate_scale,
     evaluate_shortlist,
 )
-from audiosearch.evaluation.scene_benchmark import evaluate_scenes
-from audiosearch.evaluation.scenes import SceneSettings
+from audiosearch.evaluation.scenes.benchmark import evaluate_scenes
+from audiosearch.evaluation.scenes.plan import SceneSettings
+from audiosearch.evaluation.splits import held_out, only_held_out, refuse_trained
 from audiosearch.evaluation.subject import Subject
 from audiosearch.evaluation.tables import Outcome, averaged
-from audiosearch.evaluation.tag_benchmark import evaluate_tags
+from audiosearch.evaluation.tagging import evaluate_tags
 from audiosearch.evaluation.work_folder import WorkFolder
 from audiosearch.library import find_model
-from audiosearch.model.runtime import RuntimeOptions
+from audiosearch.model.runtime.session import RuntimeOptions
 
 Benchmark = Callable[[Dataset, Trial], Outcome]
 

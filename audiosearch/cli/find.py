@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
+from audiosearch._wording import counted
 from audiosearch.cli.explained import coloured, word_rows
 from audiosearch.cli.options import (
     FilterOptions,
@@ -23,8 +24,7 @@ from audiosearch.config import Config
 from audiosearch.errors import display_text
 from audiosearch.search.filters import Filters
 from audiosearch.search.results import FindResult, Hit, TextQuery
-from audiosearch.serving.asking import open_answering
-from audiosearch.wording import counted
+from audiosearch.server.asking import open_answering
 
 EXIT_NOTHING = 1
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from audiosearch.wording import nearest
+from audiosearch._wording import nearest
 
 
 class CommandGroup(click.Group):

@@ -8,16 +8,16 @@ from typing import Final
 
 import click
 
+from audiosearch._wording import counted
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import duration, print_json, remark, shown_path
 from audiosearch.cli.progress import IndexProgress
 from audiosearch.cli.stopping import stop_on_signals
 from audiosearch.config import Config
-from audiosearch.indexing.interfaces import IndexReport
 from audiosearch.indexing.passed_over import PassedOver
+from audiosearch.indexing.types import IndexReport
 from audiosearch.library import open_library
-from audiosearch.store.writer_lock import IndexerLock
-from audiosearch.wording import counted
+from audiosearch.store.lock import IndexerLock
 
 EXIT_INTERRUPTED = 130
 _ENDINGS: Final = 8  # of files passed over, that are told one by one

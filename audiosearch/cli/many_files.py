@@ -49,7 +49,7 @@ def expand(places: Sequence[str], *, config: IndexConfig) -> list[str]:
 
 
 def _sound_files(folder: str, *, config: IndexConfig) -> list[str]:
-    from audiosearch.library.folders import sound_files  # noqa: PLC0415 - single files need none
+    from audiosearch.library.roots import sound_files  # noqa: PLC0415 - single files need none
 
     return sound_files(folder, config=config)
 

@@ -10,6 +10,7 @@ from types import ModuleType
 
 import click
 
+from audiosearch._wording import counted
 from audiosearch.cli.group import CommandGroup
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import print_json, remark, size
@@ -18,7 +19,6 @@ from audiosearch.config import Config
 from audiosearch.errors import BundleError, FeatureUnavailable
 from audiosearch.library import bundle_paths, find_model, remember_model
 from audiosearch.model.bundle import Bundle, load_bundle
-from audiosearch.wording import counted
 
 
 @click.group(cls=CommandGroup)

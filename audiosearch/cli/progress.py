@@ -34,7 +34,7 @@ _BAR_COLUMNS: Final = 8  # at least
 
 
 class IndexProgress:
-    """What the pipeline calls while it works; see `audiosearch.indexing.interfaces.Progress`."""
+    """What the pipeline calls while it works; see `audiosearch.indexing.types.Progress`."""
 
     def __init__(self, *, quiet: bool, console: Console | None = None) -> None:
         """Draw on `console`, or on stderr where that is a terminal."""

@@ -6,11 +6,11 @@ import sys
 
 import click
 
+from audiosearch._wording import counted
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import print_json, remark
 from audiosearch.config import Config
 from audiosearch.library import open_library
-from audiosearch.wording import counted
 
 
 @click.command()

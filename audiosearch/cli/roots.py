@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
+from audiosearch._wording import counted
 from audiosearch.cli.group import CommandGroup
 from audiosearch.cli.options import OutputForm, library_options, output_options
 from audiosearch.cli.output import path_fields, print_json, print_paths, remark, shown_path
 from audiosearch.config import Config
-from audiosearch.indexing.watch_state import nudge
 from audiosearch.library import open_library
-from audiosearch.wording import counted
+from audiosearch.watch.state import nudge
 
 
 @click.group(cls=CommandGroup)

@@ -12,8 +12,8 @@ import os
 import socket
 from collections.abc import Mapping
 
-from audiosearch.indexing.watch_progress import progress_line
-from audiosearch.indexing.watch_state import Activity, WatchState
+from audiosearch.watch.progress import progress_line
+from audiosearch.watch.state import Activity, WatchState
 
 log = logging.getLogger(__name__)
 

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 import click
 
+from audiosearch._wording import counted
 from audiosearch.cli.options import OutputForm, json_option, library_options, output_options
 from audiosearch.cli.output import path_fields, print_json, print_paths, remark, shown_path, size
 from audiosearch.cli.status_watch import watch_lines, watch_row
 from audiosearch.config import Config
-from audiosearch.indexing.watch_state import nudge
 from audiosearch.library import Status, open_library
-from audiosearch.library.watching import running_daemon
 from audiosearch.store.queries.failed import RemarkedFile
-from audiosearch.wording import counted
+from audiosearch.watch.daemon import running_daemon
+from audiosearch.watch.state import nudge
 
 _REMEDIES = {
     "empty": "the file has no content: copy it again",

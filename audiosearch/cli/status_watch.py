@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
+from audiosearch._wording import counted
 from audiosearch.cli.output import duration, path_fields, shown_path
-from audiosearch.indexing.watch_progress import progress_line
-from audiosearch.indexing.watch_state import RootState, WatchState
-from audiosearch.wording import counted
+from audiosearch.watch.progress import progress_line
+from audiosearch.watch.state import RootState, WatchState
 
 
 def watch_row(state: WatchState) -> dict[str, object]:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from audiosearch._wording import counted
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import print_json, remark
 from audiosearch.config import Config
 from audiosearch.library import Library, open_library
-from audiosearch.store.writer_lock import IndexerLock
-from audiosearch.wording import counted
+from audiosearch.store.lock import IndexerLock
 
 if TYPE_CHECKING:
-    from audiosearch.store.verify import Violation
+    from audiosearch.store.integrity.verify import Violation
 
 EXIT_BROKEN = 1
 

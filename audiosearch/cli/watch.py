@@ -18,12 +18,12 @@ from audiosearch.cli.service_notify import Notifier
 from audiosearch.cli.watch_log import watch_log
 from audiosearch.config import Config
 from audiosearch.errors import AudiosearchError
-from audiosearch.indexing.watch import Watcher
-from audiosearch.indexing.watch_state import Activity, WatchState, write_state
 from audiosearch.library import open_library
-from audiosearch.library.watching import LibraryKeeper
-from audiosearch.serving.server import AnswerServer
-from audiosearch.store.writer_lock import IndexerLock
+from audiosearch.server.server import AnswerServer
+from audiosearch.store.lock import IndexerLock
+from audiosearch.watch.daemon import LibraryKeeper
+from audiosearch.watch.state import Activity, WatchState, write_state
+from audiosearch.watch.watcher import Watcher
 
 EXIT_INTERRUPTED = 130
 DRAIN_S = 9.0  # from the first signal to the end, whatever is under way; a promise of ten

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from audiosearch.model.text import split_words
+from audiosearch.model.tokenizer import split_words
 
 INSTALL = "pip install 'audiosearch[eval]'"
 COCO = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "meteor", "cider_d")

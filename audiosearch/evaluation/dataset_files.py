@@ -25,7 +25,7 @@ from pathlib import Path
 
 from audiosearch.errors import DatasetError
 from audiosearch.evaluation.datasets import Clip, Dataset
-from audiosearch.model.text import normalise
+from audiosearch.model.tokenizer import normalise
 
 _SHOWN = 10  # problems named in one message
 _SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".webm", ".mp4", ".mkv")

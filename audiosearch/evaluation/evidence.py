@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from audiosearch.errors import DatasetError
 from audiosearch.evaluation.datasets import Dataset
-from audiosearch.evaluation.hearing import Heard, hear
-from audiosearch.evaluation.matrix import loss_table
+from audiosearch.evaluation.encode import Heard, hear
 from audiosearch.evaluation.progress import Progress
 from audiosearch.evaluation.retrieval import Evidence
+from audiosearch.evaluation.score_matrix import loss_table
 from audiosearch.evaluation.subject import Subject
 from audiosearch.evaluation.work_folder import WorkFolder
 

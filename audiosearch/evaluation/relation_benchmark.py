@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from audiosearch.evaluation.datasets import Dataset
+from audiosearch.evaluation.encode import Heard
 from audiosearch.evaluation.evidence import Trial, need_captions
-from audiosearch.evaluation.hearing import Heard
-from audiosearch.evaluation.relations import Perturbation, Perturbed, connectives, perturb
 from audiosearch.evaluation.tables import Cell, Outcome, Table
+from audiosearch.evaluation.temporal import Perturbation, Perturbed, connectives, perturb
 from audiosearch.evaluation.work_folder import save_arrays
 
 Floats = npt.NDArray[np.floating]

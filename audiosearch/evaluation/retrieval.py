@@ -33,7 +33,7 @@ from audiosearch.evaluation.ranking import (
     recall_curve,
 )
 from audiosearch.evaluation.tables import Cell, Figure, HistogramFigure, Line, LineFigure, Table
-from audiosearch.model.score import Score
+from audiosearch.model.calibration import Score
 from audiosearch.search.normalise import Likeness, Normalise, ScaleTable, costs
 
 Floats = npt.NDArray[np.floating]

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from audiosearch._wording import counted
 from audiosearch.config import Config
+from audiosearch.evaluation.candidate_recall import Shortlisted, order_of_answers, shortlisted
 from audiosearch.evaluation.datasets import Dataset
+from audiosearch.evaluation.encode import Heard
+from audiosearch.evaluation.end_to_end import trial_library
 from audiosearch.evaluation.evidence import Trial, need_captions
-from audiosearch.evaluation.hearing import Heard
 from audiosearch.evaluation.ranking import Bools, hits_in_order
 from audiosearch.evaluation.retrieval import (
     Evidence,
@@ -22,12 +25,9 @@ from audiosearch.evaluation.retrieval import (
     retrieval_table,
 )
 from audiosearch.evaluation.scale_estimates import SAMPLE_SIZES, estimates
-from audiosearch.evaluation.shortlist import Shortlisted, order_of_answers, shortlisted
 from audiosearch.evaluation.tables import Cell, Line, LineFigure, Outcome, Table
-from audiosearch.evaluation.trial_library import trial_library
-from audiosearch.model.text import normalise
+from audiosearch.model.tokenizer import normalise
 from audiosearch.search.audio_to_text import SCALED
-from audiosearch.wording import counted
 
 SHORTLISTS = (50, 100, 200, 500)
 

@@ -6,12 +6,12 @@ from functools import cached_property
 from pathlib import Path
 
 from audiosearch.model.bundle import Bundle, load_bundle
-from audiosearch.model.caption import Captioner
+from audiosearch.model.captioner import Captioner
 from audiosearch.model.decoder import Decoder
 from audiosearch.model.encoder import Encoder
-from audiosearch.model.runtime import RuntimeOptions
+from audiosearch.model.runtime.session import RuntimeOptions
 from audiosearch.model.scoring import CaptionScorer
-from audiosearch.model.text_tower import TextTower
+from audiosearch.model.text_encoder import TextTower
 
 
 class Subject:

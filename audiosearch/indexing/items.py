@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from audiosearch.audio.windows import Window
-from audiosearch.indexing.interfaces import DecodedFacts, OpenedSound
+from audiosearch.indexing.types import DecodedFacts, OpenedSound
 from audiosearch.store.queries.pending import PendingFile
 
 

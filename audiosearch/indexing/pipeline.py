@@ -17,12 +17,19 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from audiosearch._timing import Stopwatch
+from audiosearch._wording import counted
+from audiosearch.audio.sandbox.client import Worker, WorkerLimits
 from audiosearch.config import IndexConfig
 from audiosearch.errors import display_path
-from audiosearch.indexing.captioning import caption_stored
-from audiosearch.indexing.committing import Committer
-from audiosearch.indexing.encoding import encode_batch
-from audiosearch.indexing.interfaces import (
+from audiosearch.indexing.caption_backfill import caption_stored
+from audiosearch.indexing.encode import encode_batch
+from audiosearch.indexing.items import Failed, Heard, Item
+from audiosearch.indexing.meter import Meter
+from audiosearch.indexing.reader import Claims, Readers, ReadingPlan
+from audiosearch.indexing.reporting import make_report
+from audiosearch.indexing.sync import PlaceScan, ScanRules, Settled, settle_missing, take_in
+from audiosearch.indexing.types import (
     IndexingBundle,
     IndexReport,
     Models,
@@ -30,18 +37,11 @@ from audiosearch.indexing.interfaces import (
     OpenReader,
     Progress,
 )
-from audiosearch.indexing.items import Failed, Heard, Item
-from audiosearch.indexing.meter import Meter
-from audiosearch.indexing.reading import Claims, Readers, ReadingPlan
-from audiosearch.indexing.reporting import make_report
-from audiosearch.indexing.sync import PlaceScan, ScanRules, Settled, settle_missing, take_in
-from audiosearch.indexing.workers import Worker, WorkerLimits
-from audiosearch.stopwatch import Stopwatch
+from audiosearch.indexing.writer import Committer
 from audiosearch.store.database import Database
 from audiosearch.store.queries import encodings, pending
 from audiosearch.store.queries.pending import PendingFile
 from audiosearch.store.queries.places import Place, join
-from audiosearch.wording import counted
 
 _PAGE = 1000  # pending files read from the database at a time
 _MANY_ITEMS = 512  # a batch with few windows is written all the same when it has so many items

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from audiosearch.errors import display_path
-from audiosearch.indexing.committing import Tally
-from audiosearch.indexing.interfaces import IndexReport
 from audiosearch.indexing.passed_over import add_up
 from audiosearch.indexing.sync import PlaceScan, Settled
+from audiosearch.indexing.types import IndexReport
+from audiosearch.indexing.writer import Tally
 
 
 def make_report(

@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
+from audiosearch import _failpoints as faults
 from audiosearch.config import IndexConfig
-from audiosearch.indexing.interfaces import HeldBack
 from audiosearch.indexing.passed_over import NOTHING, Exclusions, PassedOver, PassedOverTally
 from audiosearch.indexing.scan import Change, ChangeKind, changes
+from audiosearch.indexing.types import HeldBack
 from audiosearch.indexing.walk import Problem, is_absent_or_empty, listed_so, walk
-from audiosearch.store import faults
 from audiosearch.store.database import Database
 from audiosearch.store.queries import files, roots
 from audiosearch.store.queries.files import Found

@@ -8,6 +8,7 @@ compares. It passes over whatever is not a regular file with the ending of a sou
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -199,3 +200,15 @@ def _single(file: bytes, path: bytes, look: _Look) -> Iterator[Found]:
 
 def _found(path: bytes, facts: os.stat_result) -> Found:
     return Found(path, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+
+
+def matters(path: bytes, *, root: bytes, exclusions: Exclusions) -> bool:
+    """Whether something at this path can change what is known of a root."""
+    inside = path_inside(path, root)
+    if inside is None or exclusions.excludes_path(inside):
+        return False
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return True  # it may have been a folder
+    return stat.S_ISDIR(mode) or (stat.S_ISREG(mode) and has_audio_extension(path))

@@ -6,7 +6,7 @@
 
 from audiosearch.library.library import Library, open_library
 from audiosearch.library.lookup import FileInfo, Listing
-from audiosearch.library.models import bundle_paths, find_model, remember_model
+from audiosearch.library.model_selection import bundle_paths, find_model, remember_model
 from audiosearch.library.status import Status
 
 __all__ = [

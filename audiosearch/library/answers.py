@@ -8,16 +8,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
+from audiosearch.audio.clip import ClipRange, absolute, parse_clip
 from audiosearch.config import Config
 from audiosearch.library.listening import embeddings, hear
-from audiosearch.library.models import ModelChoice
+from audiosearch.library.model_selection import ModelChoice
 from audiosearch.model.bundle import Bundle
 from audiosearch.model.decoder import Decoder
 from audiosearch.model.loaded import LoadedModel
-from audiosearch.search.clip import ClipRange, absolute, parse_clip
 from audiosearch.search.engine import SearchEngine
 from audiosearch.search.filters import Filters
-from audiosearch.search.labels import parse_labels
 from audiosearch.search.normalise import Normalise
 from audiosearch.search.results import (
     Description,
@@ -27,6 +26,7 @@ from audiosearch.search.results import (
     SoundQuery,
     TextQuery,
 )
+from audiosearch.search.zero_shot import parse_labels
 from audiosearch.store.database import Database
 
 

@@ -1,7 +1,7 @@
 """The captions of a library, as its user lists, adds, imports and removes them.
 
 In go sentences, files and sources as typed, out come rows of the collection
-(`search.collection`, which does the writing).
+(`library.collection`, which does the writing).
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from audiosearch.audio.clip import ClipRange, absolute, parse_clip
 from audiosearch.errors import QueryError
+from audiosearch.library.collection import Added, NewCaption, add, read_captions
 from audiosearch.model.loaded import LoadedModel
-from audiosearch.model.text import normalise
-from audiosearch.search.clip import ClipRange, absolute, parse_clip
-from audiosearch.search.collection import Added, NewCaption, add, read_captions
+from audiosearch.model.tokenizer import normalise
 from audiosearch.store.database import Database
 from audiosearch.store.queries import captions
 from audiosearch.store.queries.caption_places import CaptionPlace, caption_places

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from audiosearch.audio.clip import ClipRange
 from audiosearch.config import Config
 from audiosearch.library.answers import Answers
 from audiosearch.library.captions import (
@@ -20,18 +21,17 @@ from audiosearch.library.captions import (
     list_captions,
     remove_captions,
 )
-from audiosearch.library.folders import (
+from audiosearch.library.collection import Added
+from audiosearch.library.lookup import FileInfo, Listing, file_info, list_files
+from audiosearch.library.model_selection import remember_model
+from audiosearch.library.roots import (
     add_roots,
     confirm_missing,
     places_to_index,
     remove_root,
     sound_files,
 )
-from audiosearch.library.lookup import FileInfo, Listing, file_info, list_files
-from audiosearch.library.models import remember_model
 from audiosearch.library.status import Status, status
-from audiosearch.search.clip import ClipRange
-from audiosearch.search.collection import Added
 from audiosearch.search.filters import Filters
 from audiosearch.store.database import open_database
 from audiosearch.store.queries import failed, recordings, roots
@@ -42,10 +42,10 @@ from audiosearch.store.queries.roots import RootSummary
 from audiosearch.store.schema import FileState
 
 if TYPE_CHECKING:  # what only some commands need is imported where it is used
-    from audiosearch.indexing.interfaces import IndexReport, Models, Progress
     from audiosearch.indexing.sync import ScanRules
-    from audiosearch.store.repair import Repaired
-    from audiosearch.store.verify import BundleDims, Violation
+    from audiosearch.indexing.types import IndexReport, Models, Progress
+    from audiosearch.store.integrity.repair import Repaired
+    from audiosearch.store.integrity.verify import BundleDims, Violation
 
 
 class Library(Answers):
@@ -100,8 +100,8 @@ class Library(Answers):
         )
 
     def _for_indexing(self) -> Models:
-        from audiosearch.indexing.interfaces import Models  # noqa: PLC0415
-        from audiosearch.model.caption import Captioner  # noqa: PLC0415
+        from audiosearch.indexing.types import Models  # noqa: PLC0415
+        from audiosearch.model.captioner import Captioner  # noqa: PLC0415
 
         model = self.chosen
         remember_model(self.config, model.bundle)  # what it hears must find it again
@@ -215,7 +215,7 @@ class Library(Answers):
         return add_caption(self.database, self.answering, text, clip=clip)
 
     def import_captions(self, file: Path) -> Added:
-        """Write down the captions of a text or CSV file; see `search.collection.read_captions`.
+        """Write down the captions of a text or CSV file; see `library.collection.read_captions`.
 
         Raises:
             QueryError: it cannot be read, or has no captions.
@@ -247,7 +247,7 @@ class Library(Answers):
 
     def verify(self) -> list[Violation]:
         """Everything in the library that should hold and does not; changes nothing."""
-        from audiosearch.store.verify import verify  # noqa: PLC0415
+        from audiosearch.store.integrity.verify import verify  # noqa: PLC0415
 
         return verify(self.database, dims=self._dims())
 
@@ -257,12 +257,12 @@ class Library(Answers):
         Raises:
             LibraryCorrupt: the database's file itself is damaged; nothing was changed.
         """
-        from audiosearch.store.repair import repair  # noqa: PLC0415
+        from audiosearch.store.integrity.repair import repair  # noqa: PLC0415
 
         return repair(self.database, dims=self._dims())
 
     def _dims(self) -> dict[str, BundleDims]:
-        from audiosearch.store.verify import BundleDims  # noqa: PLC0415
+        from audiosearch.store.integrity.verify import BundleDims  # noqa: PLC0415
 
         bundle = self.bundle
         return {

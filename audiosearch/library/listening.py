@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from audiosearch.audio.clip import ClipRange, absolute
 from audiosearch.config import IndexConfig
 from audiosearch.errors import QueryError
 from audiosearch.model.encoder import Encoded
 from audiosearch.model.loaded import LoadedModel
-from audiosearch.search.clip import ClipRange, absolute
 from audiosearch.search.results import Heard
 from audiosearch.store.database import Database
 from audiosearch.store.queries.encodings import find_bundle_id
 from audiosearch.store.queries.heard import StoredWindow, find_file, stored_windows
 
 if TYPE_CHECKING:
-    from audiosearch.indexing.clips import HeardWindow
+    from audiosearch.library.clips import HeardWindow
 
 Floats = npt.NDArray[np.float32]
 
@@ -63,7 +63,7 @@ def embeddings(part: ClipRange, *, model: LoadedModel, config: IndexConfig) -> F
 
 
 def _listen(part: ClipRange, *, model: LoadedModel, config: IndexConfig) -> Iterator[HeardWindow]:
-    from audiosearch.indexing.clips import listen  # noqa: PLC0415 - what is stored needs no decoding
+    from audiosearch.library.clips import listen  # noqa: PLC0415 - what is stored needs no decoding
 
     return listen(
         part.path, start_s=part.start_s, end_s=part.end_s, encoder=model.encoder, config=config

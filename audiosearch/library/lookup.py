@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
+from audiosearch.audio.clip import absolute
 from audiosearch.config import Config
 from audiosearch.errors import BundleError, QueryError
-from audiosearch.library.models import find_model
+from audiosearch.library.model_selection import find_model
 from audiosearch.model.bundle import listed_fingerprint
-from audiosearch.search.clip import absolute
 from audiosearch.search.filters import Filters
 from audiosearch.search.scope import file_name, find_scope
 from audiosearch.search.spelling import near_words
@@ -216,7 +216,7 @@ def _has_changed(path: bytes, file: FileDetails) -> bool:
 
 def _read(path: bytes, config: Config) -> tuple[Identity, bytes]:
     """What a file says of itself, and the hash of its sound."""
-    from audiosearch.indexing.workers import Worker, WorkerLimits  # noqa: PLC0415 - seldom needed
+    from audiosearch.audio.sandbox.client import Worker, WorkerLimits  # noqa: PLC0415 - seldom needed
 
     if not os.path.isfile(path):  # noqa: PTH113  # bytes
         what = "a folder" if os.path.isdir(path) else "no such file, here or in the library"  # noqa: PTH112

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
+from audiosearch._wording import did_you_mean
 from audiosearch.errors import BundleError, FeatureUnavailable
 from audiosearch.model.beam import BeamOptions
 from audiosearch.model.bundle_files import (
@@ -22,11 +23,10 @@ from audiosearch.model.bundle_files import (
     listed_files,
 )
 from audiosearch.model.bundle_texts import read_pieces, read_vocabulary
+from audiosearch.model.calibration import TEXT_MATCH, Score
 from audiosearch.model.manifest import REMEDY, Fields, read_json, text_list
-from audiosearch.model.pieces import Pieces
-from audiosearch.model.score import TEXT_MATCH, Score
-from audiosearch.model.text import Vocabulary
-from audiosearch.wording import did_you_mean
+from audiosearch.model.tokenizer import Vocabulary
+from audiosearch.model.wordpiece import Pieces
 
 __all__ = [
     "MANIFEST",

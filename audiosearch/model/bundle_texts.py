@@ -11,8 +11,8 @@ from types import MappingProxyType
 
 from audiosearch.errors import BundleError
 from audiosearch.model.manifest import REMEDY, Fields
-from audiosearch.model.pieces import Pieces
-from audiosearch.model.text import Splitting, Vocabulary
+from audiosearch.model.tokenizer import Splitting, Vocabulary
+from audiosearch.model.wordpiece import Pieces
 
 
 def read_vocabulary(manifest: Fields, contents: Mapping[str, bytes]) -> tuple[Vocabulary, int]:

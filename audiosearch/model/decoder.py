@@ -19,11 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from audiosearch.errors import BundleError
-from audiosearch.model.abreast import even_blocks, in_worker, spread
 from audiosearch.model.bundle import Bundle
-from audiosearch.model.held import Held
 from audiosearch.model.memory import AnyFloats, Gather, Memory
-from audiosearch.model.runtime import (
+from audiosearch.model.runtime.device_array import Held
+from audiosearch.model.runtime.parallel import even_blocks, in_worker, spread
+from audiosearch.model.runtime.session import (
     Device,
     GraphSession,
     Lost,

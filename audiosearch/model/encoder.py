@@ -19,11 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from audiosearch.errors import BundleError
-from audiosearch.model.abreast import spread
 from audiosearch.model.bundle import Bundle
-from audiosearch.model.providers import free_card_memory
-from audiosearch.model.room import Room
-from audiosearch.model.runtime import Device, GraphSession, OutOfMemory, RuntimeOptions
+from audiosearch.model.runtime.batching import Room
+from audiosearch.model.runtime.parallel import spread
+from audiosearch.model.runtime.providers import free_card_memory
+from audiosearch.model.runtime.session import Device, GraphSession, OutOfMemory, RuntimeOptions
 
 Floats = npt.NDArray[np.float32]
 

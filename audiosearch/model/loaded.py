@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from audiosearch.model.bundle import Bundle
 from audiosearch.model.decoder import Decoder
-from audiosearch.model.runtime import RuntimeOptions
-from audiosearch.model.text_tower import TextTower
+from audiosearch.model.runtime.session import RuntimeOptions
+from audiosearch.model.text_encoder import TextTower
 
 if TYPE_CHECKING:
     from audiosearch.model.encoder import Encoder

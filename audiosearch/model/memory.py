@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from audiosearch.model.bundle import BundleFile
-from audiosearch.model.held import Held
-from audiosearch.model.runtime import GraphSession, RuntimeOptions
+from audiosearch.model.runtime.device_array import Held
+from audiosearch.model.runtime.session import GraphSession, RuntimeOptions
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]

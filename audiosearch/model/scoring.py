@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from audiosearch.errors import BundleError
-from audiosearch.model.abreast import even_blocks, spread
 from audiosearch.model.decoder import Decoder
 from audiosearch.model.memory import Memory
+from audiosearch.model.runtime.parallel import even_blocks, spread
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]

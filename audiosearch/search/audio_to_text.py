@@ -21,10 +21,10 @@ from audiosearch.errors import StoreError
 from audiosearch.model.encoder import Encoded
 from audiosearch.model.memory import Memory
 from audiosearch.model.scoring import CaptionScorer, TokenIds
-from audiosearch.model.text_tower import TextTower
+from audiosearch.model.text_encoder import TextTower
+from audiosearch.search.caption_stats import Scales
 from audiosearch.search.normalise import Likeness, Normalise, Scale, ScaleTable, costs, ranked
-from audiosearch.search.scale import Scales
-from audiosearch.search.view import View
+from audiosearch.search.snapshot import View
 from audiosearch.store.database import Database
 from audiosearch.store.queries.captions import captions_without_vector, insert_caption_vectors
 from audiosearch.store.queries.search import (

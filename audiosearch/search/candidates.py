@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy.orm import Session
 
-from audiosearch.search.view import View
-from audiosearch.search.words import Words
+from audiosearch.search.query import Words
+from audiosearch.search.snapshot import View
 from audiosearch.store.queries import fulltext
 from audiosearch.store.queries.fulltext_windows import FEW, captions_said
 from audiosearch.store.queries.scope import among

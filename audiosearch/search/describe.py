@@ -12,18 +12,18 @@ from dataclasses import replace
 from sqlalchemy.orm import Session
 
 from audiosearch.model.bundle import Bundle
-from audiosearch.model.caption import Captioner
+from audiosearch.model.captioner import Captioner
 from audiosearch.model.encoder import Encoded
 from audiosearch.model.memory import Memory
 from audiosearch.model.scoring import CaptionScorer
-from audiosearch.model.text_tower import TextTower
+from audiosearch.model.text_encoder import TextTower
 from audiosearch.search.audio_to_text import Weighed, rank_captions, tried, weigh
+from audiosearch.search.caption_stats import Scales
 from audiosearch.search.explain import explain
 from audiosearch.search.filters import Filters
 from audiosearch.search.normalise import Normalise
 from audiosearch.search.results import CaptionFit, Description, Heard
-from audiosearch.search.scale import Scales
-from audiosearch.search.view import Tables, View, open_view
+from audiosearch.search.snapshot import Tables, View, open_view
 from audiosearch.store.queries.search import StoredText, newest_captions
 from audiosearch.store.schema import CaptionSource
 

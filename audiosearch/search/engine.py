@@ -15,20 +15,22 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy.orm import Session
 
+from audiosearch._timing import Stopwatch
 from audiosearch.config import SearchConfig
 from audiosearch.model.bundle import Bundle
-from audiosearch.model.caption import Captioner
+from audiosearch.model.captioner import Captioner
 from audiosearch.model.decoder import Decoder
 from audiosearch.model.scoring import CaptionScorer
-from audiosearch.model.text_tower import TextTower
+from audiosearch.model.text_encoder import TextTower
 from audiosearch.search.audio_to_text import place_captions
 from audiosearch.search.candidates import candidates
+from audiosearch.search.caption_stats import DecoderListener, Scales
 from audiosearch.search.describe import Describer
 from audiosearch.search.explain import explain, with_unheard
 from audiosearch.search.hits import Found, best_windows, show, with_matches
-from audiosearch.search.labels import Label, Labeller
 from audiosearch.search.normalise import Normalise
 from audiosearch.search.own_words import first, windows_captioned
+from audiosearch.search.query import Words, respelled, understand
 from audiosearch.search.rerank import Judged, judge
 from audiosearch.search.results import (
     Description,
@@ -39,13 +41,11 @@ from audiosearch.search.results import (
     SoundQuery,
     TextQuery,
 )
-from audiosearch.search.scale import DecoderListener, Scales
 from audiosearch.search.similar import rank_by_sound
+from audiosearch.search.snapshot import Tables, View, open_view
 from audiosearch.search.spelling import corrections
-from audiosearch.search.view import Tables, View, open_view
-from audiosearch.search.words import Words, respelled, understand
 from audiosearch.search.written import Written, find_written, with_unknown
-from audiosearch.stopwatch import Stopwatch
+from audiosearch.search.zero_shot import Label, Labeller
 from audiosearch.store.database import Database
 from audiosearch.store.queries.encodings import find_bundle_id
 from audiosearch.store.queries.search import window_frames, window_places

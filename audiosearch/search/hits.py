@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy.orm import Session
 
+from audiosearch.search.query import Words
 from audiosearch.search.results import FieldMatch, Hit
-from audiosearch.search.words import Words
 from audiosearch.search.written import Written
 from audiosearch.store.queries.scope import Scope, ScopedFile, first_paths
 from audiosearch.store.queries.search import (

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audiosearch.search.hits import Found
-from audiosearch.search.view import View
+from audiosearch.search.snapshot import View
 from audiosearch.store.names import words_of
 from audiosearch.store.queries import fulltext
 from audiosearch.store.queries.scope import among

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from audiosearch.errors import QueryError
 from audiosearch.search.hits import Found, best_windows
-from audiosearch.search.view import View
+from audiosearch.search.snapshot import View
 from audiosearch.store.queries.search import WindowPlace, window_places
 from audiosearch.store.vector_cache import VectorKind
 from audiosearch.store.vectors import VectorTable, top_positions

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from sqlalchemy.orm import Session
 
 from audiosearch.model.bundle import Bundle
-from audiosearch.search.words import Words
+from audiosearch.search.query import Words
 from audiosearch.store.names import TypedWord
 from audiosearch.store.queries.fulltext import telling_words
 from audiosearch.store.queries.word_matches import (

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy.orm import Session
 
-from audiosearch.search.words import Words
+from audiosearch.search.query import Words
 from audiosearch.store.queries.scope import Scope, ScopedFile, files_within
 from audiosearch.store.queries.search import WindowPlace
 from audiosearch.store.queries.word_matches import words_in_files, words_in_given_captions

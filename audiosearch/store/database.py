@@ -15,11 +15,12 @@ from types import TracebackType
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
+from audiosearch import _failpoints as faults
+from audiosearch._resources import migrations_path
 from audiosearch.errors import SchemaTooNew, StoreError
-from audiosearch.resources import migrations_path
-from audiosearch.store import faults, sqlite
+from audiosearch.store import sqlite
+from audiosearch.store.lock import WriterLock
 from audiosearch.store.revisions import known_revisions
-from audiosearch.store.writer_lock import WriterLock
 
 
 class Database:
@@ -192,7 +193,7 @@ def _needs_migration(path: Path, *, scripts: Path) -> bool:
 
 
 def _migrate(path: Path, *, scripts: Path, locked: bool) -> None:
-    from audiosearch.store.migrate import migrate  # noqa: PLC0415 - loads Alembic: only when needed
+    from audiosearch.store.migrations import migrate  # noqa: PLC0415 - loads Alembic: only when needed
 
     if locked:
         migrate(path, scripts=scripts)

@@ -22,7 +22,7 @@ import numpy as np
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from audiosearch.store import faults
+from audiosearch import _failpoints as faults
 from audiosearch.store.blobs import Floats, stack_blobs
 from audiosearch.store.queries import state
 from audiosearch.store.schema import CaptionVector, Window

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from audiosearch.errors import AudiosearchError
-from audiosearch.training.captions import Description
-from audiosearch.training.export import ScoreSettings
+from audiosearch.training.export.bundle import ScoreSettings
+from audiosearch.training.scenes.captions import Description
 from audiosearch.training.scoring import PairScores
 from audiosearch.training.text_weight import (
     HeardTrial,

@@ -11,21 +11,21 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from audiosearch.model.text import Vocabulary
+from audiosearch.model.tokenizer import Vocabulary
 from audiosearch.search.normalise import Likeness, Normalise, ScaleTable, costs
-from audiosearch.training.captions import write_caption
 from audiosearch.training.checkpoints import Report
-from audiosearch.training.convnext import ConvNext
-from audiosearch.training.dataset import SoundCache, Split
-from audiosearch.training.decoder import DecoderNetwork
-from audiosearch.training.export import ScoreSettings
-from audiosearch.training.features import SceneFeatures, encode_waveforms
-from audiosearch.training.material import gather_material
-from audiosearch.training.rendering import render
-from audiosearch.training.scene_tags import scene_logits
-from audiosearch.training.scenes import Planner
+from audiosearch.training.data.dataset import SoundCache, Split
+from audiosearch.training.data.features import SceneFeatures, encode_waveforms
+from audiosearch.training.data.material import gather_material
+from audiosearch.training.export.bundle import ScoreSettings
+from audiosearch.training.networks.convnext import ConvNext
+from audiosearch.training.networks.decoder import DecoderNetwork
+from audiosearch.training.recipes.train_joint import Joint
+from audiosearch.training.scenes.captions import write_caption
+from audiosearch.training.scenes.rendering import render
+from audiosearch.training.scenes.scene_tags import scene_logits
+from audiosearch.training.scenes.scenes import Planner
 from audiosearch.training.scoring import Matrix, PairScores, score_pairs
-from audiosearch.training.train_joint import Joint
 
 CLIP_S = 5.0
 

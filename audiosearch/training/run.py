@@ -12,10 +12,9 @@ from pathlib import Path
 
 import torch
 
-from audiosearch.training.batches import CaptionedScenes
 from audiosearch.training.checkpoints import Report, load_state
-from audiosearch.training.convnext import ConvNext, starter_config
-from audiosearch.training.dataset import (
+from audiosearch.training.data.batches import CaptionedScenes
+from audiosearch.training.data.dataset import (
     SoundCache,
     Split,
     SplitRule,
@@ -23,12 +22,13 @@ from audiosearch.training.dataset import (
     read_manifest,
     synthetic_clips,
 )
-from audiosearch.training.features import SceneFeatures, encode_scenes
-from audiosearch.training.frontend import STARTER_FRONTEND
-from audiosearch.training.instruments import render_instruments
-from audiosearch.training.material import Material, gather_material
-from audiosearch.training.scene_plan import Scene
-from audiosearch.training.scenes import Planner
+from audiosearch.training.data.features import SceneFeatures, encode_scenes
+from audiosearch.training.data.material import Material, gather_material
+from audiosearch.training.networks.convnext import ConvNext, starter_config
+from audiosearch.training.networks.frontend import STARTER_FRONTEND
+from audiosearch.training.scenes.scene_plan import Scene
+from audiosearch.training.scenes.scenes import Planner
+from audiosearch.training.synth.instruments import render_instruments
 
 
 @dataclass(frozen=True)

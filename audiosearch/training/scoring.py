@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from audiosearch.model.score import USUAL_WORDS
-from audiosearch.model.text import EOS, PAD, Vocabulary
-from audiosearch.training.decoder import DecoderNetwork, Memory, caption_cross_entropy
-from audiosearch.training.features import SceneFeatures
-from audiosearch.training.train_joint import Joint
-from audiosearch.training.vocabulary import encode_captions
+from audiosearch.model.calibration import USUAL_WORDS
+from audiosearch.model.tokenizer import EOS, PAD, Vocabulary
+from audiosearch.training.data.features import SceneFeatures
+from audiosearch.training.data.vocabulary import encode_captions
+from audiosearch.training.networks.decoder import DecoderNetwork, Memory, caption_cross_entropy
+from audiosearch.training.recipes.train_joint import Joint
 
 Matrix = npt.NDArray[np.float32]
 
@@ -43,7 +43,7 @@ class PairScores:
         return np.asarray(self.silent[None, :] - self.cross_entropy, dtype=np.float32)
 
     def trusted_lift(self, words_power: float) -> Matrix:
-        """`(n_scenes, n_texts)`: the lift as it counts in the score (`model.score`)."""
+        """`(n_scenes, n_texts)`: the lift as it counts in the score (`model.calibration`)."""
         trust = self.known * (self.words / USUAL_WORDS) ** words_power
         return np.asarray(self.lift * trust, dtype=np.float32)
 

@@ -14,25 +14,20 @@ from pathlib import Path
 
 import numpy as np
 
-from audiosearch.training.bridges import read_bridges
 from audiosearch.training.calibrate import (
     calibrate,
     read_calibration,
     scene_trials,
     write_calibration,
 )
-from audiosearch.training.captions import PHRASES, every_phrase, sound_of, write_caption
 from audiosearch.training.checkpoints import Progress, Report, load_state
-from audiosearch.training.convnext import starter_config
-from audiosearch.training.dataset import (
+from audiosearch.training.data.dataset import (
     SYNTHETIC_SOURCE,
     SoundCache,
     Split,
 )
-from audiosearch.training.decoder import DecoderConfig, DecoderNetwork
-from audiosearch.training.decoder_recipe import STARTER_DECODER, starter_decoder_config
-from audiosearch.training.encoder_recipe import STARTER_ENCODER
-from audiosearch.training.export import (
+from audiosearch.training.data.vocabulary import collect_words, make_vocabulary
+from audiosearch.training.export.bundle import (
     BeamSettings,
     BundleFacts,
     BundleNetworks,
@@ -40,14 +35,19 @@ from audiosearch.training.export import (
     export_bundle,
 )
 from audiosearch.training.figures import TrainedModel, label_figures, scene_figures
-from audiosearch.training.frontend import STARTER_FRONTEND
+from audiosearch.training.networks.convnext import starter_config
+from audiosearch.training.networks.decoder import DecoderConfig, DecoderNetwork
+from audiosearch.training.networks.frontend import STARTER_FRONTEND
+from audiosearch.training.recipes.decoder_recipe import STARTER_DECODER, starter_decoder_config
+from audiosearch.training.recipes.encoder_recipe import STARTER_ENCODER
+from audiosearch.training.recipes.train_decoder import DecoderTrainer
+from audiosearch.training.recipes.train_encoder import EncoderTrainer
+from audiosearch.training.recipes.train_joint import load_joint
 from audiosearch.training.run import Run, load_encoder, open_sounds, scenes_of, split_scenes
-from audiosearch.training.scene_plan import Scene
+from audiosearch.training.scenes.captions import PHRASES, every_phrase, sound_of, write_caption
+from audiosearch.training.scenes.scene_plan import Scene
 from audiosearch.training.tagging import evaluate_tagging
-from audiosearch.training.train_decoder import DecoderTrainer
-from audiosearch.training.train_encoder import EncoderTrainer
-from audiosearch.training.train_joint import load_joint
-from audiosearch.training.vocabulary import collect_words, make_vocabulary
+from audiosearch.training.text.bridges import read_bridges
 from audiosearch.training.wording_figures import by_wording, hear_singles, wording_figures
 
 LICENCE = "MIT for the weights; recordings used for training: see README.md and clips.csv"

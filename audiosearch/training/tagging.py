@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from audiosearch.training.convnext import ConvNext
-from audiosearch.training.dataset import SoundCache, Split
-from audiosearch.training.frontend import STARTER_FRONTEND, LogMel
-from audiosearch.training.labels import tags_of
+from audiosearch.training.data.dataset import SoundCache, Split
+from audiosearch.training.data.labels import tags_of
+from audiosearch.training.networks.convnext import ConvNext
+from audiosearch.training.networks.frontend import STARTER_FRONTEND, LogMel
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from audiosearch.model.text import SPECIAL_TOKENS
-from audiosearch.training.bridges import STARTER_BRIDGES, build_bridges, write_bridges
-from audiosearch.training.captions import every_phrase
+from audiosearch.model.tokenizer import SPECIAL_TOKENS
 from audiosearch.training.checkpoints import Progress, Report, load_state
-from audiosearch.training.definitions import STARTER_DEFINITIONS, define
-from audiosearch.training.dictionary import Dictionary
-from audiosearch.training.distil import (
+from audiosearch.training.data.vocabulary import collect_words
+from audiosearch.training.recipes.train_joint import STARTER_JOINT, JointTrainer, TaggedScenes
+from audiosearch.training.run import Run, load_encoder, split_scenes
+from audiosearch.training.scenes.captions import every_phrase
+from audiosearch.training.scenes.scene_tags import scene_logits
+from audiosearch.training.text.bridges import STARTER_BRIDGES, build_bridges, write_bridges
+from audiosearch.training.text.definitions import STARTER_DEFINITIONS, define
+from audiosearch.training.text.dictionary import Dictionary
+from audiosearch.training.text.distil import (
     STARTER_DISTIL,
     Floats,
     distil,
@@ -23,19 +27,15 @@ from audiosearch.training.distil import (
     load_sentences,
     teach,
 )
-from audiosearch.training.distil_texts import (
+from audiosearch.training.text.distil_texts import (
     EVERYDAY_WORDS,
     made_captions,
     paraphrase_texts,
     study_texts,
 )
-from audiosearch.training.paraphrases import every_paraphrase, sound_meanings
-from audiosearch.training.run import Run, load_encoder, split_scenes
-from audiosearch.training.scene_tags import scene_logits
-from audiosearch.training.stopwords import STOP_WORDS
-from audiosearch.training.teacher import open_teacher, teacher_folder, teacher_words
-from audiosearch.training.train_joint import STARTER_JOINT, JointTrainer, TaggedScenes
-from audiosearch.training.vocabulary import collect_words
+from audiosearch.training.text.paraphrases import every_paraphrase, sound_meanings
+from audiosearch.training.text.stopwords import STOP_WORDS
+from audiosearch.training.text.teacher import open_teacher, teacher_folder, teacher_words
 
 
 def learn_words(run: Run, *, report: Report) -> Path:

@@ -15,10 +15,10 @@ import numpy.typing as npt
 
 from audiosearch.training.calibrate import Flags, Trials
 from audiosearch.training.checkpoints import Report
-from audiosearch.training.dataset import SoundCache
+from audiosearch.training.data.dataset import SoundCache
 from audiosearch.training.figures import TrainedModel, mean_fit, scaled
+from audiosearch.training.scenes.singles import Query, encode_clips, queries_for, single_trials
 from audiosearch.training.scoring import Matrix
-from audiosearch.training.singles import Query, encode_clips, queries_for, single_trials
 
 AT = 10
 

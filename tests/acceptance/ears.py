@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from audiosearch.audio.decode import Decoding
-from audiosearch.audio.examples import write_examples
-from audiosearch.audio.synthesis import RATE
 from audiosearch.config import Config, ModelConfig
 from audiosearch.library import Library, open_library
+from audiosearch.training.synth.examples import write_examples
+from audiosearch.training.synth.synthesis import RATE
 from tests.sounds import write_audio
 
 BUNDLED = Path(__file__).parents[2] / "models" / "starter"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from audiosearch.audio.examples import write_examples
+from audiosearch.training.synth.examples import write_examples
 from tests.e2e.command import Command
 
 

@@ -36,7 +36,7 @@ NOBODY = {"find in no folder", "describe nothing"}  # an error is told, not who 
 def answering(command: Command) -> Iterator[subprocess.Popen[bytes]]:
     """A process that answers for the library of `command`."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "audiosearch.serving"],
+        [sys.executable, "-m", "audiosearch.server"],
         env=command.environment(),
         stderr=subprocess.DEVNULL,
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audiosearch.audio import synthesis
+from audiosearch.training.synth import synthesis
 from tests.e2e.command import Command
 from tests.sounds import write_audio
 

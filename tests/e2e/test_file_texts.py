@@ -18,9 +18,9 @@ from audiosearch.config import Config
 from audiosearch.library.lookup import file_info, list_files
 from audiosearch.search.filters import Filters
 from audiosearch.store.database import Database, open_database
+from audiosearch.store.integrity.verify import verify
 from audiosearch.store.queries import fulltext
 from audiosearch.store.schema import FileState
-from audiosearch.store.verify import verify
 from tests.e2e.command import Command
 from tests.old_library import make_older
 from tests.sounds import noise, tones, write_audio

@@ -28,7 +28,7 @@ INFO = [
 # Runs a command in a process that may not have the model's runtime, nor read a bundle.
 WITHOUT_MODEL = (
     "import sys; sys.modules['onnxruntime'] = None; sys.modules['av'] = None\n"
-    "import audiosearch.library.models as models; models.load_bundle = None\n"
+    "import audiosearch.library.model_selection as models; models.load_bundle = None\n"
     "from audiosearch.cli.main import run; sys.exit(run(sys.argv[1:]))"
 )
 

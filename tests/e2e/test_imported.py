@@ -18,7 +18,7 @@ LABELS = ("dog", "rain", "bell", "dog", "rain")
 def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle `small` of an imported checkpoint: no joint space, tasks, 527 tags."""
     pytest.importorskip("torch")
-    from audiosearch.training.import_published import import_published  # noqa: PLC0415 - torch
+    from audiosearch.convert.importer import import_published  # noqa: PLC0415 - torch
     from tests.published_checkpoints import write_hub_folder  # noqa: PLC0415 - imports torch
 
     hub = write_hub_folder(tmp_path_factory.mktemp("hub"))

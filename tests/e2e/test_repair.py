@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from audiosearch.store.writer_lock import IndexerLock
+from audiosearch.store.lock import IndexerLock
 from tests.e2e.command import Command
 
 BELLS = "bells of my own"

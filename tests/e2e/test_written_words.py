@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audiosearch.audio.synthesis import RATE, bell, hiss
+from audiosearch.training.synth.synthesis import RATE, bell, hiss
 from tests.e2e.command import Command
 from tests.sounds import write_audio
 

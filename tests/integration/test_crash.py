@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from audiosearch.store import faults
+from audiosearch import _failpoints as faults
 from benchmarks.forked import BATCH
 from tests.crash_driver import N_WINDOWS
 from tests.e2e.command import Command

@@ -24,9 +24,9 @@ from audiosearch.errors import (
     StoreError,
 )
 from audiosearch.store.database import database_size, open_database
+from audiosearch.store.integrity.verify import verify
 from audiosearch.store.queries import roots
 from audiosearch.store.schema import LibraryRoot
-from audiosearch.store.verify import verify
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from audiosearch.store.database import Database, open_database
+from audiosearch.store.integrity.verify import verify
 from audiosearch.store.queries import (
     captions,
     encodings,
@@ -25,7 +26,6 @@ from audiosearch.store.queries import (
 )
 from audiosearch.store.queries.files import Found, ReadFile
 from audiosearch.store.schema import CaptionSource
-from audiosearch.store.verify import verify
 
 BUNDLE = "f" * 64
 

@@ -13,6 +13,7 @@ from sqlalchemy import func, select, update
 from audiosearch.errors import DecodeCode, DecodeError
 from audiosearch.indexing import pipeline
 from audiosearch.store.database import Database, open_database
+from audiosearch.store.integrity.verify import verify
 from audiosearch.store.queries import captions
 from audiosearch.store.queries.captions import Target
 from audiosearch.store.queries.status import library_status
@@ -28,7 +29,6 @@ from audiosearch.store.schema import (
     WindowCaption,
     WindowFrames,
 )
-from audiosearch.store.verify import verify
 from tests.indexing_fakes import RATE, FakeModels, WaveOpened, WaveReader, run_index, write_samples
 
 

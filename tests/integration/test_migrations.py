@@ -16,13 +16,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
+from audiosearch._resources import migrations_path
 from audiosearch.errors import SchemaTooNew
-from audiosearch.resources import migrations_path
 from audiosearch.store.database import open_database
+from audiosearch.store.integrity.verify import verify
 from audiosearch.store.queries import roots
 from audiosearch.store.revisions import known_revisions
 from audiosearch.store.schema import Base
-from audiosearch.store.verify import verify
 
 NOW = known_revisions(migrations_path())[-1]
 NEXT = f"{int(NOW) + 1:04d}"

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from audiosearch.model.bundle import Bundle, load_bundle
-from audiosearch.model.runtime import GraphSession, RuntimeOptions
+from audiosearch.model.runtime.session import GraphSession, RuntimeOptions
 from benchmarks import on_card
 from benchmarks.card_parity import FLOAT32, HALF, Tolerance, Way, compare, made_up_sounds
 from benchmarks.on_card import encoder_seconds, held
@@ -46,7 +46,7 @@ def test_a_card_gives_the_answers_of_the_cpu(bundle: Bundle, card: RuntimeOption
 def test_a_card_in_half_precision_is_near_the_cpu(
     bundle: Bundle, card: RuntimeOptions, tmp_path: Path
 ) -> None:
-    from audiosearch.training.published_quantise import (  # noqa: PLC0415 - an extra
+    from audiosearch.convert.quantise import (  # noqa: PLC0415 - an extra
         FP16,
         quantise_bundle,
     )
@@ -70,7 +70,7 @@ def test_the_comparison_finds_nothing_where_there_is_nothing(bundle: Bundle) -> 
 
 
 def test_the_comparison_finds_another_model(bundle: Bundle, tmp_path: Path) -> None:
-    from audiosearch.training.published_quantise import (  # noqa: PLC0415 - an extra
+    from audiosearch.convert.quantise import (  # noqa: PLC0415 - an extra
         FP16,
         quantise_bundle,
     )

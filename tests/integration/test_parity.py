@@ -15,13 +15,13 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from audiosearch.training.decoder import caption_cross_entropy  # noqa: E402
-from audiosearch.training.export import write_decoder_graphs  # noqa: E402
-from audiosearch.training.frontend import PAPER_FRONTEND, LogMel  # noqa: E402
-from audiosearch.training.graphs import GraphForm, write_graph  # noqa: E402
-from audiosearch.training.parity import check_decoder_parity, open_session  # noqa: E402
-from audiosearch.training.published import load_cnext_trans, load_convnext  # noqa: E402
-from audiosearch.training.published_graph import inference_form  # noqa: E402
+from audiosearch.convert.checkpoints import load_cnext_trans, load_convnext  # noqa: E402
+from audiosearch.training.export.bundle import write_decoder_graphs  # noqa: E402
+from audiosearch.training.export.graphs import GraphForm, write_graph  # noqa: E402
+from audiosearch.training.export.parity import check_decoder_parity, open_session  # noqa: E402
+from audiosearch.training.export.published_graph import inference_form  # noqa: E402
+from audiosearch.training.networks.decoder import caption_cross_entropy  # noqa: E402
+from audiosearch.training.networks.frontend import PAPER_FRONTEND, LogMel  # noqa: E402
 
 FOLDER = os.environ.get("AUDIOSEARCH_PARITY")
 pytestmark = pytest.mark.skipif(

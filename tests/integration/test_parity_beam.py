@@ -40,8 +40,8 @@ def expected(mini: Path) -> dict[str, Any]:
 def decoder(
     mini: Path, expected: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> Decoder:
-    from audiosearch.training.export import write_decoder_graphs  # noqa: PLC0415 - imports torch
-    from audiosearch.training.published import load_cnext_trans  # noqa: PLC0415
+    from audiosearch.convert.checkpoints import load_cnext_trans  # noqa: PLC0415
+    from audiosearch.training.export.bundle import write_decoder_graphs  # noqa: PLC0415 - imports torch
 
     folder = tmp_path_factory.mktemp("parity")
     network = load_cnext_trans(mini / "cnext_trans_mini_random.ckpt")

@@ -18,7 +18,7 @@ import pytest
 
 from audiosearch.model.beam import Hypothesis, beam_search
 from audiosearch.model.bundle import load_bundle
-from audiosearch.model.caption import Captioner
+from audiosearch.model.captioner import Captioner
 from audiosearch.model.decoder import Decoder
 from audiosearch.model.encoder import Encoded, Encoder
 from audiosearch.model.scoring import CaptionScorer
@@ -55,7 +55,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def decoder(hub: Path, tmp_path_factory: pytest.TempPathFactory) -> Decoder:
-    from audiosearch.training.import_published import (  # noqa: PLC0415 - imports torch
+    from audiosearch.convert.importer import (  # noqa: PLC0415 - imports torch
         import_published,
     )
 
@@ -152,7 +152,7 @@ def test_captions_of_given_features(
 ) -> None:
     import torch  # noqa: PLC0415 - only where this test runs
 
-    from audiosearch.training.published import PublishedDecoder, read_published  # noqa: PLC0415
+    from audiosearch.convert.checkpoints import PublishedDecoder, read_published  # noqa: PLC0415
 
     [network] = [part.network for part in read_published(hub) if isinstance(part, PublishedDecoder)]
     with torch.no_grad():
@@ -167,10 +167,10 @@ def test_onnx_gives_torchs_cross_entropies(
     """No published numbers exist for these; torch, whose numbers are the published ones, does."""
     import torch  # noqa: PLC0415
 
-    from audiosearch.training.convnext import ConvNext  # noqa: PLC0415
-    from audiosearch.training.decoder import caption_cross_entropy  # noqa: PLC0415
-    from audiosearch.training.frontend import PAPER_FRONTEND, LogMel  # noqa: PLC0415
-    from audiosearch.training.published import read_published  # noqa: PLC0415
+    from audiosearch.convert.checkpoints import read_published  # noqa: PLC0415
+    from audiosearch.training.networks.convnext import ConvNext  # noqa: PLC0415
+    from audiosearch.training.networks.decoder import caption_cross_entropy  # noqa: PLC0415
+    from audiosearch.training.networks.frontend import PAPER_FRONTEND, LogMel  # noqa: PLC0415
 
     encoder, captioner = (part.network for part in read_published(hub))
     assert isinstance(encoder, ConvNext)

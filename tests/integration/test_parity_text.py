@@ -16,8 +16,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from audiosearch.model.text import Vocabulary  # noqa: E402
-from audiosearch.training.published import PublishedDecoder, read_published  # noqa: E402
+from audiosearch.convert.checkpoints import PublishedDecoder, read_published  # noqa: E402
+from audiosearch.model.tokenizer import Vocabulary  # noqa: E402
 
 PARITY = os.environ.get("AUDIOSEARCH_PARITY")
 pytestmark = pytest.mark.skipif(PARITY is None, reason="AUDIOSEARCH_PARITY names no folder")

@@ -14,13 +14,13 @@ import pytest
 from sqlalchemy import select
 
 from audiosearch.errors import AudiosearchError, BundleError
-from audiosearch.indexing.interfaces import IndexReport
+from audiosearch.indexing.types import IndexReport
 from audiosearch.store.database import Database, open_database
+from audiosearch.store.integrity.verify import BundleDims, verify
 from audiosearch.store.queries import captions, files, fulltext, recordings, roots
 from audiosearch.store.queries.failed import failed_files, retry_failed
 from audiosearch.store.queries.status import library_status
 from audiosearch.store.schema import FileState, Recording, SoundFile, Window
-from audiosearch.store.verify import BundleDims, verify
 from tests.indexing_fakes import (
     EMBEDDING,
     FRAME_DIM,

@@ -13,10 +13,11 @@ pytest.importorskip("torch")
 pytest.importorskip("onnx")
 hub_client = pytest.importorskip("huggingface_hub")
 
+from audiosearch.convert import pull  # noqa: E402
+from audiosearch.convert.pull import FileSource, HubSource, Places  # noqa: E402
 from audiosearch.errors import BundleError  # noqa: E402
 from audiosearch.model.bundle import list_bundles, load_bundle  # noqa: E402
-from audiosearch.training import export, pull  # noqa: E402
-from audiosearch.training.pull import FileSource, HubSource, Places  # noqa: E402
+from audiosearch.training.export import bundle as export  # noqa: E402
 from tests.e2e.command import Command  # noqa: E402
 from tests.hub_server import COMMIT, Hub, serve  # noqa: E402
 from tests.published_checkpoints import write_encoder, write_hub_folder  # noqa: E402

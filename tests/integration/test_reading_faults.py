@@ -13,10 +13,10 @@ from sqlalchemy import select
 from audiosearch.errors import DecodeCode, DecodeError
 from audiosearch.indexing import pipeline
 from audiosearch.store.database import Database, open_database
+from audiosearch.store.integrity.verify import verify
 from audiosearch.store.queries.failed import failed_files
 from audiosearch.store.queries.status import library_status
 from audiosearch.store.schema import SoundFile
-from audiosearch.store.verify import verify
 from tests.indexing_fakes import FakeModels, WaveOpened, WaveReader, run_index, write_wav
 
 

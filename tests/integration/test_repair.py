@@ -12,10 +12,10 @@ from sqlalchemy import text
 
 from audiosearch.errors import LibraryCorrupt
 from audiosearch.store.database import Database, open_database
+from audiosearch.store.integrity.repair import Repaired, repair
+from audiosearch.store.integrity.verify import BundleDims, verify
 from audiosearch.store.queries import captions, fulltext
-from audiosearch.store.repair import Repaired, repair
 from audiosearch.store.schema import CaptionSource
-from audiosearch.store.verify import BundleDims, verify
 from tests.damage import damage as change_rows
 from tests.indexing_fakes import (
     EMBEDDING,

@@ -11,11 +11,11 @@ from sqlalchemy import insert, select
 
 from audiosearch.config import IndexConfig
 from audiosearch.errors import AudiosearchError
-from audiosearch.library.folders import add_roots, places_to_index
+from audiosearch.library.roots import add_roots, places_to_index
 from audiosearch.store.database import Database, open_database
+from audiosearch.store.integrity.verify import verify
 from audiosearch.store.queries import roots
 from audiosearch.store.schema import FileState, SoundFile
-from audiosearch.store.verify import verify
 from tests.indexing_fakes import WaveReader, run_index, write_wav
 
 

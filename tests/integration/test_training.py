@@ -20,8 +20,8 @@ from audiosearch.training import run as training_run  # noqa: E402
 from audiosearch.training import stages, text_stages  # noqa: E402
 from audiosearch.training.__main__ import main  # noqa: E402
 from audiosearch.training.calibrate import read_calibration  # noqa: E402
-from audiosearch.training.convnext import starter_config  # noqa: E402
-from audiosearch.training.made_sounds import make_sound  # noqa: E402
+from audiosearch.training.networks.convnext import starter_config  # noqa: E402
+from audiosearch.training.synth.made_sounds import make_sound  # noqa: E402
 
 LABELS = ("siren", "bell", "rain", "engine", "clock_tick", "door_wood_knock")
 COLUMNS = ("path", "label", "source", "group", "fold", "licence", "attribution")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from audiosearch.store.database import Database, open_database
-from audiosearch.store.verify import BundleDims, verify
+from audiosearch.store.integrity.verify import BundleDims, verify
 from tests.damage import damage
 from tests.indexing_fakes import (
     EMBEDDING,

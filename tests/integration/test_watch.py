@@ -16,14 +16,16 @@ from sqlalchemy import select
 from watchdog.events import FileCreatedEvent, FileMovedEvent
 
 from audiosearch.errors import LibraryCorrupt, StorageFull
-from audiosearch.indexing import watch, watch_roots, watch_telling
-from audiosearch.indexing.watch_coverage import watched_inodes
-from audiosearch.indexing.watch_events import MANY, Gathered, Inbox
-from audiosearch.indexing.watch_state import Activity, Held, WatchMode
 from audiosearch.store.database import Database, open_database
+from audiosearch.store.integrity.verify import BundleDims, verify
 from audiosearch.store.queries import roots
 from audiosearch.store.schema import Recording
-from audiosearch.store.verify import BundleDims, verify
+from audiosearch.watch import roots as watch_roots
+from audiosearch.watch import status as watch_telling
+from audiosearch.watch import watcher as watch
+from audiosearch.watch.coverage import watched_inodes
+from audiosearch.watch.events import MANY, Gathered, Inbox
+from audiosearch.watch.state import Activity, Held, WatchMode
 from tests.indexing_fakes import (
     EMBEDDING,
     FRAME_DIM,
@@ -311,7 +313,7 @@ def test_no_watches_at_all_is_polling(
     def refuse(*_args: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("audiosearch.indexing.watch_events.FolderWatch.watch", refuse)
+    monkeypatch.setattr("audiosearch.watch.events.FolderWatch.watch", refuse)
     with Daemon(database, sounds, poll_every_s=0.2) as daemon:
         daemon.until_files(a="indexed", b="indexed", in__c="indexed")
         assert daemon.root().mode is WatchMode.POLLING

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from audiosearch.errors import LibraryLocked
-from audiosearch.store import writer_lock
-from audiosearch.store.writer_lock import WriterLock
+from audiosearch.store import lock as writer_lock
+from audiosearch.store.lock import WriterLock
 
 PATIENCE_S = 60.0
 SHORT_S = 0.05

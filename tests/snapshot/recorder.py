@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from audiosearch.audio.examples import write_examples
+from audiosearch.training.synth.examples import write_examples
 from tests.e2e.command import Command
 from tests.sounds import bext_chunk, info_chunk, wav_bytes
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosearch.wording import counted, did_you_mean, nearest
+from audiosearch._wording import counted, did_you_mean, nearest
 
 
 def test_one_is_singular_and_all_else_plural():

@@ -1,6 +1,7 @@
 """Scales of captions: the sample of windows they are taken over, and what is kept of them.
 
-The caller owns the transaction. What a scale means is the business of `audiosearch.search.scale`.
+The caller owns the transaction. What a scale means is the business of
+`audiosearch.search.caption_stats`.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from audiosearch.store.blobs import Floats
-from audiosearch.store.draws import signature
 from audiosearch.store.queries.captions import ensure_captions
 from audiosearch.store.queries.chunks import chunks
 from audiosearch.store.queries.search import StoredText
+from audiosearch.store.sampling import signature
 from audiosearch.store.schema import Caption, CaptionScale, CaptionSource, WindowDraw
 
 Ids = NDArray[np.int64]

@@ -12,9 +12,9 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from audiosearch.store.blobs import Floats, to_blob
-from audiosearch.store.draws import draw
 from audiosearch.store.queries import state
 from audiosearch.store.queries.chunks import chunks
+from audiosearch.store.sampling import draw
 from audiosearch.store.schema import Bundle, Recording, Window, WindowDraw, WindowFrames
 
 

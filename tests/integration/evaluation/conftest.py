@@ -9,7 +9,7 @@ import pytest
 from audiosearch.evaluation.datasets import Clip, Dataset
 from audiosearch.evaluation.subject import Subject
 from audiosearch.evaluation.work_folder import WorkFolder
-from audiosearch.model.runtime import RuntimeOptions
+from audiosearch.model.runtime.session import RuntimeOptions
 from tests.sounds import noise, tones, write_audio
 
 

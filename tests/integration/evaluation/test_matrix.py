@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from audiosearch.errors import DatasetError
-from audiosearch.evaluation import matrix
+from audiosearch.evaluation import score_matrix as matrix
 from audiosearch.evaluation.datasets import Clip, Dataset
-from audiosearch.evaluation.hearing import hear
-from audiosearch.evaluation.matrix import loss_table
+from audiosearch.evaluation.encode import hear
 from audiosearch.evaluation.progress import NoProgress
+from audiosearch.evaluation.score_matrix import loss_table
 from audiosearch.evaluation.subject import Subject
 from audiosearch.evaluation.work_folder import WorkFolder
 

@@ -12,13 +12,13 @@ import pytest
 from audiosearch.config import Config
 from audiosearch.errors import DatasetError
 from audiosearch.evaluation.datasets import Clip, Dataset
+from audiosearch.evaluation.encode import hear
+from audiosearch.evaluation.end_to_end import trial_library
 from audiosearch.evaluation.evidence import Trial
-from audiosearch.evaluation.hearing import hear
 from audiosearch.evaluation.progress import NoProgress
 from audiosearch.evaluation.ranking import rank_order
 from audiosearch.evaluation.retrieval_benchmark import described, engine_rankings, gather
 from audiosearch.evaluation.subject import Subject
-from audiosearch.evaluation.trial_library import trial_library
 from audiosearch.evaluation.work_folder import WorkFolder
 from audiosearch.search.normalise import Normalise
 

@@ -18,15 +18,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from sqlalchemy import delete, text
 
-from audiosearch.search import scale as scale_module
+from audiosearch.search import caption_stats as scale_module
+from audiosearch.search.caption_stats import Scales
 from audiosearch.search.normalise import Scale
-from audiosearch.search.scale import Scales
 from audiosearch.store.database import Database, open_database
-from audiosearch.store.draws import draw
+from audiosearch.store.integrity.verify import verify
 from audiosearch.store.queries import captions, encodings, recordings, state, windows
 from audiosearch.store.queries.search import StoredText
+from audiosearch.store.sampling import draw
 from audiosearch.store.schema import CaptionSource, Recording
-from audiosearch.store.verify import verify
 
 WORDS = ("a dog", "a cat", "rain", "a bell rings", "wind")
 FINGERPRINT = "f" * 64

@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import select
 
 from audiosearch.errors import StorageFull
+from audiosearch.library.collection import NewCaption, add
 from audiosearch.model.scoring import CaptionScorer
 from audiosearch.search import describe
-from audiosearch.search.collection import NewCaption, add
+from audiosearch.search.caption_stats import DecoderListener, Scales
 from audiosearch.search.normalise import ScaleTable
 from audiosearch.search.results import Heard
-from audiosearch.search.scale import DecoderListener, Scales
 from audiosearch.store.database import Database, open_database
 from audiosearch.store.queries import captions
 from audiosearch.store.queries.scale import StoredScale, write_scales

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from audiosearch.audio.decode import AudioFacts, Decoding
-from audiosearch.audio.examples import EXAMPLES, write_examples
+from audiosearch.training.synth.examples import EXAMPLES, write_examples
 
 
 def decoded(path: Path) -> tuple[np.ndarray, AudioFacts]:

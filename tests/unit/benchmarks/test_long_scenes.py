@@ -9,7 +9,7 @@ import pytest
 
 from audiosearch.errors import DatasetError
 from audiosearch.evaluation.datasets import Clip
-from audiosearch.evaluation.scene_audio import SAMPLE_RATE
+from audiosearch.evaluation.scenes.render import SAMPLE_RATE
 from audiosearch.search.results import Hit
 from benchmarks.long_scenes import (
     APART_S,

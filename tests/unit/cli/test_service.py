@@ -20,7 +20,7 @@ from audiosearch.cli.service_unit import (
     systemd_path,
     systemd_unit,
 )
-from audiosearch.indexing.watch_state import Activity, PassProgress, WatchState
+from audiosearch.watch.state import Activity, PassProgress, WatchState
 
 SETTINGS = ServiceSettings(
     program=(sys.executable, "-m", "audiosearch", "watch", "--config", "/a b/$x 50%.toml"),

@@ -16,7 +16,7 @@ def test_it_is_rotated_and_the_oldest_is_dropped(
 ) -> None:
     monkeypatch.setattr(watch_log, "_MAX_BYTES", 2000)
     monkeypatch.setattr(watch_log, "_N_OLD", 2)
-    log = logging.getLogger("audiosearch.indexing.watch")
+    log = logging.getLogger("audiosearch.watch.watcher")
     with watch_log.watch_log(tmp_path, quiet=True):
         for number in range(200):
             log.info("line %d of a pass", number)

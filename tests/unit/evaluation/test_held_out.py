@@ -6,7 +6,7 @@ import pytest
 
 from audiosearch.errors import DatasetError
 from audiosearch.evaluation.datasets import Clip, Dataset
-from audiosearch.evaluation.held_out import held_out, only_held_out, refuse_trained
+from audiosearch.evaluation.splits import held_out, only_held_out, refuse_trained
 
 LIST = "path,group,split\nx.ogg,g1,train\ny.ogg,g2,tuned\nz.ogg,g3,test\nw.ogg,g5,validation\n"
 

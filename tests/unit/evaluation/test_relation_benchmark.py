@@ -9,7 +9,7 @@ from audiosearch.evaluation.relation_benchmark import (
     summary_table,
     word_table,
 )
-from audiosearch.evaluation.relations import Perturbation
+from audiosearch.evaluation.temporal import Perturbation
 
 
 def dataset() -> Dataset:

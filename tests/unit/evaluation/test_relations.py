@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosearch.evaluation.relations import Perturbation, perturb
+from audiosearch.evaluation.temporal import Perturbation, perturb
 
 WORDS = {
     "BAT": ["before", "after"],

@@ -12,7 +12,7 @@ from audiosearch.evaluation.retrieval import (
     retrieval_table,
 )
 from audiosearch.evaluation.tables import HistogramFigure, LineFigure
-from audiosearch.model.score import Score
+from audiosearch.model.calibration import Score
 
 TABLE_3 = np.array([[1.7, 8.4, 8.1], [2.1, 7.6, 8.5], [2.0, 8.3, 6.5]])
 WEIGHTS = Score(lift=2.0, joint=5.0, bias=-3.0, min_score=0.5)

@@ -3,15 +3,15 @@
 import numpy as np
 
 from audiosearch.evaluation.retrieval import Evidence, Ranking, rankings
-from audiosearch.evaluation.scene_benchmark import (
+from audiosearch.evaluation.scenes.benchmark import (
     by_kind_table,
     caption_places,
     order_right,
     order_table,
 )
-from audiosearch.evaluation.scene_grammar import Kind
-from audiosearch.evaluation.scenes import Scene
-from audiosearch.model.score import Score
+from audiosearch.evaluation.scenes.grammar import Kind
+from audiosearch.evaluation.scenes.plan import Scene
+from audiosearch.model.calibration import Score
 
 
 def scene(kind: Kind, labels: str, n_captions: int, twin: int | None = None) -> Scene:

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiosearch.errors import DatasetError
-from audiosearch.evaluation import scene_audio
 from audiosearch.evaluation.datasets import Clip
-from audiosearch.evaluation.scene_grammar import (
+from audiosearch.evaluation.scenes import render as scene_audio
+from audiosearch.evaluation.scenes.grammar import (
     WORDINGS,
     Kind,
     draw_patterns,
@@ -18,7 +18,7 @@ from audiosearch.evaluation.scene_grammar import (
     sentence,
     wording,
 )
-from audiosearch.evaluation.scenes import Scene, SceneSettings, plan_scenes
+from audiosearch.evaluation.scenes.plan import Scene, SceneSettings, plan_scenes
 from tests.sounds import noise, tone
 
 LABELS = ("dog", "rain", "siren", "cat", "church_bells")

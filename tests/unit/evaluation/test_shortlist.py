@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosearch.evaluation.ranking import figures
-from audiosearch.evaluation.shortlist import (
+from audiosearch.evaluation.candidate_recall import (
     order_of_answers,
     order_of_listed,
     shortlisted,
 )
+from audiosearch.evaluation.ranking import figures
 
 # Windows (rows) of sounds 0, 0, 1, 2 and two queries; sound 0 is right for 0, sound 2 for 1.
 COSTS = np.array([[5.0, 3.0], [1.0, 9.0], [2.0, 1.0], [4.0, 2.0]])

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosearch.evaluation.tag_benchmark import average_precision, confusion, in_words
+from audiosearch.evaluation.tagging import average_precision, confusion, in_words
 
 
 def test_average_precision_by_hand():

@@ -17,9 +17,8 @@ from audiosearch.indexing.passed_over import (
     ending_of,
     is_system_folder,
 )
-from audiosearch.indexing.walk import walk
-from audiosearch.indexing.watch_coverage import folders_below
-from audiosearch.indexing.watch_look import matters
+from audiosearch.indexing.walk import matters, walk
+from audiosearch.watch.coverage import folders_below
 
 SYSTEM_FOLDERS = [
     *("#recycle", "#Recycle", "@Recycle", "@Recently-Snapshot", "#snapshot", "@eaDir", "@tmp"),

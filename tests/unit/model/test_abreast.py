@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from audiosearch.model.abreast import even_blocks, spread
+from audiosearch.model.runtime.parallel import even_blocks, spread
 
 
 def test_results_come_in_order_from_several_threads() -> None:

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from audiosearch.errors import BundleError, FeatureUnavailable
 from audiosearch.model.bundle import find_bundle, list_bundles, load_bundle
-from audiosearch.model.text import Splitting
+from audiosearch.model.tokenizer import Splitting
 
 WORDS = ["<pad>", "<bos>", "<eos>", "<unk>", "a", "dog", "barks", "<bos_clotho>"]
 Manifest = dict[str, Any]

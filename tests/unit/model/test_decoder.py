@@ -8,11 +8,11 @@ import pytest
 from audiosearch.errors import BundleError
 from audiosearch.model.beam import BeamOptions
 from audiosearch.model.bundle import Bundle
-from audiosearch.model.caption import Captioner
+from audiosearch.model.captioner import Captioner
 from audiosearch.model.decoder import Decoder
 from audiosearch.model.encoder import Encoded
-from audiosearch.model.runtime import RuntimeOptions
-from audiosearch.model.text import Vocabulary
+from audiosearch.model.runtime.session import RuntimeOptions
+from audiosearch.model.tokenizer import Vocabulary
 
 TOKENS = np.array([[1, 4, 19, 20, 7, 29], [1, 26, 27, 0, 0, 0]], dtype=np.int64)
 

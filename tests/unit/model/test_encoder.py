@@ -9,8 +9,14 @@ import pytest
 from audiosearch.errors import BundleError
 from audiosearch.model.bundle import Bundle, load_bundle
 from audiosearch.model.encoder import Encoded, Encoder
-from audiosearch.model.room import Room
-from audiosearch.model.runtime import Array, Device, GraphSession, OutOfMemory, RuntimeOptions
+from audiosearch.model.runtime.batching import Room
+from audiosearch.model.runtime.session import (
+    Array,
+    Device,
+    GraphSession,
+    OutOfMemory,
+    RuntimeOptions,
+)
 
 
 def test_shapes_and_lengths(bundle: Bundle, encoded: list[Encoded]) -> None:

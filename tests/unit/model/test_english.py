@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiosearch.model.english import exceptions, split_english
-from audiosearch.model.text import normalise
+from audiosearch.model.tokenizer import normalise
 from tests.record_english import FILE
 
 

@@ -10,13 +10,19 @@ import pytest
 
 from audiosearch.errors import BundleError
 from audiosearch.model.bundle import Bundle
-from audiosearch.model.caption import Captioner
+from audiosearch.model.captioner import Captioner
 from audiosearch.model.decoder import Decoder
 from audiosearch.model.encoder import Encoded
-from audiosearch.model.held import Held
 from audiosearch.model.memory import ROWS_GRAPH, Gather
-from audiosearch.model.providers import CPU, CUDA
-from audiosearch.model.runtime import Device, GraphSession, Lost, OutOfMemory, RuntimeOptions
+from audiosearch.model.runtime.device_array import Held
+from audiosearch.model.runtime.providers import CPU, CUDA
+from audiosearch.model.runtime.session import (
+    Device,
+    GraphSession,
+    Lost,
+    OutOfMemory,
+    RuntimeOptions,
+)
 from audiosearch.model.scoring import CaptionScorer
 
 HOLDING = RuntimeOptions(device="cpu", hold=True)
@@ -148,8 +154,9 @@ def pretended_card(bundle: Bundle, monkeypatch: pytest.MonkeyPatch, **runs: int)
 
     What they hold is held on the CPU in truth.
     """
-    bound = "audiosearch.model.runtime.bound_run"
-    from audiosearch.model import held, runtime  # noqa: PLC0415 - the originals
+    bound = "audiosearch.model.runtime.session.bound_run"
+    from audiosearch.model.runtime import device_array as held  # noqa: PLC0415 - the originals
+    from audiosearch.model.runtime import session as runtime  # noqa: PLC0415 - the originals
 
     def on_cpu(session, names, kept, feed, *, device):  # type: ignore[no-untyped-def]
         fetched, stay = held.bound_run(session, names, kept, feed, device="cpu")

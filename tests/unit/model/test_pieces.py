@@ -2,7 +2,7 @@
 
 import pytest
 
-from audiosearch.model.pieces import SPECIAL_PIECES, UNK, Pieces
+from audiosearch.model.wordpiece import SPECIAL_PIECES, UNK, Pieces
 
 LIST = (*SPECIAL_PIECES, "dog", "bark", "##ing", "##s", "ca", "##fe", "don", "'", "t", "##t", "7")
 

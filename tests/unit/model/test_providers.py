@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from audiosearch.model import providers
-from audiosearch.model.providers import card_name, count_cuda_devices, free_card_memory
+from audiosearch.model.runtime import providers
+from audiosearch.model.runtime.providers import card_name, count_cuda_devices, free_card_memory
 
 
 class Driver:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from audiosearch.model.room import FIRST, MOST, Need, Room, rows_that_fit
+from audiosearch.model.runtime.batching import FIRST, MOST, Need, Room, rows_that_fit
 
 GB = 1_000_000_000
 

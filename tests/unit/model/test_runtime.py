@@ -7,10 +7,17 @@ import numpy as np
 import pytest
 
 from audiosearch.errors import BundleError
-from audiosearch.model import providers, runtime
 from audiosearch.model.bundle import Bundle, BundleFile
-from audiosearch.model.providers import CPU, CUDA, available_cores, cuda_remedy, wanted_providers
-from audiosearch.model.runtime import Device, GraphSession, OutOfMemory, RuntimeOptions
+from audiosearch.model.runtime import providers
+from audiosearch.model.runtime import session as runtime
+from audiosearch.model.runtime.providers import (
+    CPU,
+    CUDA,
+    available_cores,
+    cuda_remedy,
+    wanted_providers,
+)
+from audiosearch.model.runtime.session import Device, GraphSession, OutOfMemory, RuntimeOptions
 
 
 def test_the_cpu_is_used_and_said(bundle: Bundle) -> None:

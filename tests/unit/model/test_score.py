@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from audiosearch.model.score import Score
+from audiosearch.model.calibration import Score
 
 SCORE = Score(lift=2.0, joint=5.0, bias=-3.0, min_score=0.5)
 

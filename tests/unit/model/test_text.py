@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosearch.model.text import Splitting, Vocabulary, normalise
+from audiosearch.model.tokenizer import Splitting, Vocabulary, normalise
 
 WORDS = ("<pad>", "<bos>", "<eos>", "<unk>", "a", "dog", "barks", "man", "'s", "rain")
 

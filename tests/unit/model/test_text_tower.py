@@ -7,7 +7,7 @@ import pytest
 
 from audiosearch.errors import FeatureUnavailable
 from audiosearch.model.bundle import Bundle, load_bundle
-from audiosearch.model.text_tower import TextTower
+from audiosearch.model.text_encoder import TextTower
 
 TEXTS = ["a dog barks", "rain", "a man speaks and then a bell rings", "the wind blows", "dog"]
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from audiosearch.audio.clip import ClipRange, parse_clip
 from audiosearch.errors import QueryError
-from audiosearch.search.clip import ClipRange, parse_clip
 
 
 @pytest.fixture

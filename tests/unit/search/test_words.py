@@ -2,7 +2,7 @@
 
 import pytest
 
-from audiosearch.search.words import base_forms, respelled
+from audiosearch.search.query import base_forms, respelled
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from alembic.script import ScriptDirectory
 
+from audiosearch._resources import migrations_path
 from audiosearch.errors import StoreError
-from audiosearch.resources import migrations_path
 from audiosearch.store.revisions import known_revisions
 
 

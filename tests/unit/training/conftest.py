@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from audiosearch.model.bundle import Bundle, load_bundle
-from audiosearch.training.dataset import Clip, SoundCache, Split
+from audiosearch.training.data.dataset import Clip, SoundCache, Split
 
 RATE = 16_000
 LABELS = ("dog", "bell", "rain", "siren", "wind", "door_slam", "cat", "engine")
@@ -54,7 +54,7 @@ def one_thread() -> Iterator[None]:
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """A published model in small, with random weights, as the importer makes it."""
     pytest.importorskip("torch")
-    from audiosearch.training.import_published import import_published  # noqa: PLC0415 - an extra
+    from audiosearch.convert.importer import import_published  # noqa: PLC0415 - an extra
     from tests.published_checkpoints import write_hub_folder  # noqa: PLC0415 - an extra
 
     hub = write_hub_folder(tmp_path_factory.mktemp("hub"))

@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from audiosearch.training import augment  # noqa: E402
+from audiosearch.training.data import augment  # noqa: E402
 
 
 @pytest.fixture

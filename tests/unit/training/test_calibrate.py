@@ -22,8 +22,8 @@ from audiosearch.training.calibrate import (
     unrelated,
     write_calibration,
 )
-from audiosearch.training.captions import Description, Relation
 from audiosearch.training.figures import order_accuracy, recall, scaled
+from audiosearch.training.scenes.captions import Description, Relation
 from audiosearch.training.scoring import PairScores
 
 

@@ -7,18 +7,18 @@ import re
 import numpy as np
 import pytest
 
-from audiosearch.model.text import normalise
-from audiosearch.training import captions
-from audiosearch.training.captions import (
+from audiosearch.model.tokenizer import normalise
+from audiosearch.training.data.labels import TAGS_OF_LABEL
+from audiosearch.training.scenes import captions
+from audiosearch.training.scenes.captions import (
     PHRASES,
     Description,
     Relation,
     write_caption,
 )
-from audiosearch.training.labels import TAGS_OF_LABEL
-from audiosearch.training.made_sounds import MAKERS
-from audiosearch.training.sentences import says_at_once
-from audiosearch.training.sound_phrases import SOUND_OF_LABEL
+from audiosearch.training.scenes.sentences import says_at_once
+from audiosearch.training.scenes.sound_phrases import SOUND_OF_LABEL
+from audiosearch.training.synth.made_sounds import MAKERS
 
 PHRASE_OWNER = {phrase: sound for sound, p in PHRASES.items() for phrase in (*p.clauses, *p.nouns)}
 OWNERS: dict[str, set[str]] = {}

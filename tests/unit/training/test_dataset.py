@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from audiosearch.errors import AudiosearchError
-from audiosearch.training.dataset import (
+from audiosearch.training.data.dataset import (
     Split,
     SplitRule,
     open_cache,
     read_manifest,
     synthetic_clips,
 )
-from audiosearch.training.made_sounds import MAKERS, make_sound
+from audiosearch.training.synth.made_sounds import MAKERS, make_sound
 
 RULE = SplitRule(hold_out_fold="4", share=0.2, seed=1)
 COLUMNS = (

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from audiosearch.training.definitions import DefinitionRecipe, define
+from audiosearch.training.text.definitions import DefinitionRecipe, define
 
 BIRD, CHESS, RAIN, HORN = np.eye(4, dtype=np.float32)
 TOLD = {

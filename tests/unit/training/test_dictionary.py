@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("torch")
 
 from audiosearch.errors import AudiosearchError
-from audiosearch.training.dictionary import Dictionary
+from audiosearch.training.text.dictionary import Dictionary
 
 NOTICE = "  1 lines that begin with two blanks hold the licence\n"
 # offset file kind words (hexadecimal count) ... | definition; "example"

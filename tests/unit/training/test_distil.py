@@ -10,21 +10,21 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from audiosearch.model.pieces import SPECIAL_PIECES, Pieces  # noqa: E402
-from audiosearch.training.bridges import (  # noqa: E402
+from audiosearch.model.wordpiece import SPECIAL_PIECES, Pieces  # noqa: E402
+from audiosearch.training.text.bridges import (  # noqa: E402
     BridgeRecipe,
     build_bridges,
     read_bridges,
     write_bridges,
 )
-from audiosearch.training.distil import (  # noqa: E402
+from audiosearch.training.text.distil import (  # noqa: E402
     DistilRecipe,
     distil,
     english_pieces,
     load_sentences,
     teach,
 )
-from audiosearch.training.distil_texts import inflected, study_texts  # noqa: E402
+from audiosearch.training.text.distil_texts import inflected, study_texts  # noqa: E402
 
 ANIMALS = ("dog", "canine", "hound", "puppy")
 VEHICLES = ("car", "automobile", "truck", "van")

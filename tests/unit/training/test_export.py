@@ -12,10 +12,11 @@ onnx = pytest.importorskip("onnx")
 
 from audiosearch.errors import AudiosearchError  # noqa: E402
 from audiosearch.model.bundle import load_bundle  # noqa: E402
-from audiosearch.model.text import SPECIAL_TOKENS  # noqa: E402
-from audiosearch.training import export, graphs, parity  # noqa: E402
-from audiosearch.training.tag_head import TagHead, TagHeadConfig  # noqa: E402
-from audiosearch.training.toy import TOY_WORDS, write_toy_bundle  # noqa: E402
+from audiosearch.model.tokenizer import SPECIAL_TOKENS  # noqa: E402
+from audiosearch.training.export import bundle as export  # noqa: E402
+from audiosearch.training.export import graphs, parity  # noqa: E402
+from audiosearch.training.export.toy import TOY_WORDS, write_toy_bundle  # noqa: E402
+from audiosearch.training.networks.tag_head import TagHead, TagHeadConfig  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -10,16 +10,16 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
+from audiosearch.convert.checkpoints import read_published  # noqa: E402
+from audiosearch.convert.importer import AUDIOSET_TAGS, import_published  # noqa: E402
 from audiosearch.errors import BundleError  # noqa: E402
 from audiosearch.model.bundle import load_bundle  # noqa: E402
 from audiosearch.model.decoder import Decoder  # noqa: E402
 from audiosearch.model.encoder import Encoder  # noqa: E402
 from audiosearch.model.scoring import CaptionScorer  # noqa: E402
-from audiosearch.model.text import Splitting  # noqa: E402
-from audiosearch.training.decoder import caption_cross_entropy  # noqa: E402
-from audiosearch.training.frontend import PAPER_FRONTEND, LogMel  # noqa: E402
-from audiosearch.training.import_published import AUDIOSET_TAGS, import_published  # noqa: E402
-from audiosearch.training.published import read_published  # noqa: E402
+from audiosearch.model.tokenizer import Splitting  # noqa: E402
+from audiosearch.training.networks.decoder import caption_cross_entropy  # noqa: E402
+from audiosearch.training.networks.frontend import PAPER_FRONTEND, LogMel  # noqa: E402
 from tests.published_checkpoints import (  # noqa: E402
     WORDS,
     small_decoder,

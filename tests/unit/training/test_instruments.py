@@ -11,10 +11,15 @@ import numpy as np
 import pytest
 
 from audiosearch.errors import AudiosearchError
-from audiosearch.training import instruments
-from audiosearch.training.captions import PHRASES
-from audiosearch.training.instruments import COLUMNS, INSTRUMENTS, Instrument, render_instruments
-from audiosearch.training.midi import Note, beats, drum_pattern, melody, midi_file
+from audiosearch.training.scenes.captions import PHRASES
+from audiosearch.training.synth import instruments
+from audiosearch.training.synth.instruments import (
+    COLUMNS,
+    INSTRUMENTS,
+    Instrument,
+    render_instruments,
+)
+from audiosearch.training.synth.midi import Note, beats, drum_pattern, melody, midi_file
 
 
 def _events(data: bytes) -> list[tuple[int, bytes]]:

@@ -9,19 +9,19 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from audiosearch.training import augment  # noqa: E402
-from audiosearch.training.batches import Batch, CaptionedScenes, make_batch  # noqa: E402
-from audiosearch.training.captions import (  # noqa: E402
+from audiosearch.training.data import augment  # noqa: E402
+from audiosearch.training.data.batches import Batch, CaptionedScenes, make_batch  # noqa: E402
+from audiosearch.training.data.features import SceneFeatures  # noqa: E402
+from audiosearch.training.data.vocabulary import collect_words, make_vocabulary  # noqa: E402
+from audiosearch.training.networks.decoder import DecoderConfig, DecoderNetwork  # noqa: E402
+from audiosearch.training.recipes.decoder_recipe import STARTER_DECODER, DecoderRecipe  # noqa: E402
+from audiosearch.training.recipes.train_decoder import mixed_logits  # noqa: E402
+from audiosearch.training.scenes.captions import (  # noqa: E402
     Description,
     Relation,
     Written,
     every_phrase,
 )
-from audiosearch.training.decoder import DecoderConfig, DecoderNetwork  # noqa: E402
-from audiosearch.training.decoder_recipe import STARTER_DECODER, DecoderRecipe  # noqa: E402
-from audiosearch.training.features import SceneFeatures  # noqa: E402
-from audiosearch.training.train_decoder import mixed_logits  # noqa: E402
-from audiosearch.training.vocabulary import collect_words, make_vocabulary  # noqa: E402
 
 VOCABULARY = make_vocabulary(collect_words(every_phrase()))
 RECIPE = replace(

@@ -9,27 +9,27 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from audiosearch.training.convnext import TINY, ConvNext, ConvNextConfig, starter_config  # noqa: E402
-from audiosearch.training.decoder import (  # noqa: E402
+from audiosearch.training.networks.convnext import TINY, ConvNext, ConvNextConfig, starter_config  # noqa: E402
+from audiosearch.training.networks.decoder import (  # noqa: E402
     DecoderConfig,
     DecoderNetwork,
     caption_cross_entropy,
 )
-from audiosearch.training.frontend import (  # noqa: E402
+from audiosearch.training.networks.frontend import (  # noqa: E402
     PAPER_FRONTEND,
     STARTER_FRONTEND,
     LogMel,
     mel_filterbank,
 )
-from audiosearch.training.meaning import (  # noqa: E402
+from audiosearch.training.networks.meaning import (  # noqa: E402
     ConceptConfig,
     ConceptLayer,
     MeaningTower,
     SentenceConfig,
     SentenceTower,
 )
-from audiosearch.training.scene_tags import tag_evidence, unsure  # noqa: E402
-from audiosearch.training.tag_head import TagHead, TagHeadConfig  # noqa: E402
+from audiosearch.training.networks.tag_head import TagHead, TagHeadConfig  # noqa: E402
+from audiosearch.training.scenes.scene_tags import tag_evidence, unsure  # noqa: E402
 
 SMALL = DecoderConfig(
     vocabulary=30, feature_dim=12, dim=16, heads=2, layers=2, feedforward=24, dropout=0.0

@@ -7,21 +7,21 @@ import pytest
 
 pytest.importorskip("torch")
 
-from audiosearch.phrasings import read_phrasings
-from audiosearch.training.captions import (
+from audiosearch.training.scenes.captions import (
     PHRASES,
     Description,
     Relation,
     every_phrase,
     write_caption,
 )
-from audiosearch.training.distil_texts import paraphrase_texts
-from audiosearch.training.paraphrases import (
+from audiosearch.training.text.distil_texts import paraphrase_texts
+from audiosearch.training.text.esc50 import read_phrasings
+from audiosearch.training.text.paraphrases import (
     PARAPHRASES,
     every_paraphrase,
     read_paraphrases,
 )
-from audiosearch.training.stopwords import STOP_WORDS
+from audiosearch.training.text.stopwords import STOP_WORDS
 
 
 def test_every_sound_is_paraphrased_and_nothing_else():

@@ -8,10 +8,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from audiosearch.convert.checkpoints import load_cnext_trans, load_convnext  # noqa: E402
 from audiosearch.errors import BundleError  # noqa: E402
-from audiosearch.training.convnext import TINY, ConvNext  # noqa: E402
-from audiosearch.training.decoder import DecoderConfig, DecoderNetwork  # noqa: E402
-from audiosearch.training.published import load_cnext_trans, load_convnext  # noqa: E402
+from audiosearch.training.networks.convnext import TINY, ConvNext  # noqa: E402
+from audiosearch.training.networks.decoder import DecoderConfig, DecoderNetwork  # noqa: E402
 
 SMALL = DecoderConfig(vocabulary=20, feature_dim=12, dim=16, heads=4, layers=2, feedforward=24)
 

@@ -8,11 +8,11 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
+from audiosearch.convert.importer import import_published  # noqa: E402
 from audiosearch.model.beam import BeamOptions, beam_search  # noqa: E402
 from audiosearch.model.bundle import load_bundle  # noqa: E402
-from audiosearch.model.caption import Captioner  # noqa: E402
+from audiosearch.model.captioner import Captioner  # noqa: E402
 from audiosearch.model.decoder import Decoder  # noqa: E402
-from audiosearch.training.import_published import import_published  # noqa: E402
 from tests.published_checkpoints import small_decoder, write_hub_folder  # noqa: E402
 
 EOS = 2

@@ -9,19 +9,19 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from audiosearch.errors import AudiosearchError  # noqa: E402
-from audiosearch.training import published_graph  # noqa: E402
-from audiosearch.training.convnext import ConvNext, starter_config  # noqa: E402
-from audiosearch.training.frontend import (  # noqa: E402
-    PAPER_FRONTEND,
-    STARTER_FRONTEND,
-    LogMel,
-    decibels,
-)
-from audiosearch.training.published_graph import (  # noqa: E402
+from audiosearch.training.export import published_graph  # noqa: E402
+from audiosearch.training.export.published_graph import (  # noqa: E402
     LeanConvNext,
     LeanLogMel,
     check_lean_form,
     inference_form,
+)
+from audiosearch.training.networks.convnext import ConvNext, starter_config  # noqa: E402
+from audiosearch.training.networks.frontend import (  # noqa: E402
+    PAPER_FRONTEND,
+    STARTER_FRONTEND,
+    LogMel,
+    decibels,
 )
 from tests.published_checkpoints import small_encoder  # noqa: E402
 

@@ -11,13 +11,13 @@ onnx = pytest.importorskip("onnx")
 import onnxruntime  # noqa: E402
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
+from audiosearch.convert.half import half_precision  # noqa: E402
+from audiosearch.convert.quantise import FP16, quantise_bundle  # noqa: E402
 from audiosearch.errors import AudiosearchError  # noqa: E402
 from audiosearch.model import onnx_check  # noqa: E402
 from audiosearch.model.bundle import load_bundle  # noqa: E402
 from audiosearch.model.decoder import Decoder  # noqa: E402
 from audiosearch.model.encoder import Encoder  # noqa: E402
-from audiosearch.training.published_half import half_precision  # noqa: E402
-from audiosearch.training.published_quantise import FP16, quantise_bundle  # noqa: E402
 
 GRAPHS = ("encoder", "memory", "decoder")
 

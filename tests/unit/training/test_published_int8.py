@@ -10,15 +10,15 @@ import pytest
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
+from audiosearch.convert.int8 import linear_layers, quantised  # noqa: E402
+from audiosearch.convert.quantise import quantise_bundle  # noqa: E402
+from audiosearch.convert.ranges import Range  # noqa: E402
+from audiosearch.convert.sounds import calibration_sounds  # noqa: E402
 from audiosearch.errors import AudiosearchError, BundleError  # noqa: E402
 from audiosearch.model import onnx_check  # noqa: E402
 from audiosearch.model.bundle import load_bundle  # noqa: E402
 from audiosearch.model.decoder import Decoder  # noqa: E402
 from audiosearch.model.encoder import Encoder  # noqa: E402
-from audiosearch.training.published_int8 import linear_layers, quantised  # noqa: E402
-from audiosearch.training.published_quantise import quantise_bundle  # noqa: E402
-from audiosearch.training.published_ranges import Range  # noqa: E402
-from audiosearch.training.published_sounds import calibration_sounds  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("onnx")
 
-from audiosearch.training.published_ranges import Range, best_range
+from audiosearch.convert.ranges import Range, best_range
 
 
 def _error(heard, rows, weight):

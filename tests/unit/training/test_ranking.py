@@ -9,7 +9,6 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from audiosearch.training.captions import Description, Relation  # noqa: E402
 from audiosearch.training.ranking import (  # noqa: E402
     choose_rivals,
     log_likelihood,
@@ -17,6 +16,7 @@ from audiosearch.training.ranking import (  # noqa: E402
     told_apart,
     wording_loss,
 )
+from audiosearch.training.scenes.captions import Description, Relation  # noqa: E402
 
 DOG_BELL = Description(Relation.SEQUENCE, ("dog", "bell"))
 BELL_DOG = Description(Relation.SEQUENCE, ("bell", "dog"))

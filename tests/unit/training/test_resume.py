@@ -11,29 +11,29 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 from audiosearch.errors import AudiosearchError  # noqa: E402
-from audiosearch.model.pieces import SPECIAL_PIECES, Pieces  # noqa: E402
-from audiosearch.training.batches import CaptionedScenes  # noqa: E402
-from audiosearch.training.captions import every_phrase  # noqa: E402
+from audiosearch.model.wordpiece import SPECIAL_PIECES, Pieces  # noqa: E402
 from audiosearch.training.checkpoints import load_state, save_state  # noqa: E402
-from audiosearch.training.convnext import starter_config  # noqa: E402
-from audiosearch.training.dataset import Split  # noqa: E402
-from audiosearch.training.decoder import DecoderConfig  # noqa: E402
-from audiosearch.training.decoder_recipe import STARTER_DECODER  # noqa: E402
-from audiosearch.training.distil import Sentences  # noqa: E402
-from audiosearch.training.encoder_recipe import EncoderRecipe  # noqa: E402
-from audiosearch.training.features import SceneFeatures  # noqa: E402
-from audiosearch.training.material import gather_material  # noqa: E402
-from audiosearch.training.meaning import SentenceConfig, SentenceTower  # noqa: E402
-from audiosearch.training.scenes import Planner  # noqa: E402
-from audiosearch.training.train_decoder import DecoderTrainer  # noqa: E402
-from audiosearch.training.train_encoder import EncoderTrainer  # noqa: E402
-from audiosearch.training.train_joint import (  # noqa: E402
+from audiosearch.training.data.batches import CaptionedScenes  # noqa: E402
+from audiosearch.training.data.dataset import Split  # noqa: E402
+from audiosearch.training.data.features import SceneFeatures  # noqa: E402
+from audiosearch.training.data.material import gather_material  # noqa: E402
+from audiosearch.training.data.vocabulary import collect_words, make_vocabulary  # noqa: E402
+from audiosearch.training.networks.convnext import starter_config  # noqa: E402
+from audiosearch.training.networks.decoder import DecoderConfig  # noqa: E402
+from audiosearch.training.networks.meaning import SentenceConfig, SentenceTower  # noqa: E402
+from audiosearch.training.recipes.decoder_recipe import STARTER_DECODER  # noqa: E402
+from audiosearch.training.recipes.encoder_recipe import EncoderRecipe  # noqa: E402
+from audiosearch.training.recipes.train_decoder import DecoderTrainer  # noqa: E402
+from audiosearch.training.recipes.train_encoder import EncoderTrainer  # noqa: E402
+from audiosearch.training.recipes.train_joint import (  # noqa: E402
     JointRecipe,
     JointTrainer,
     TaggedScenes,
     load_joint,
 )
-from audiosearch.training.vocabulary import collect_words, make_vocabulary  # noqa: E402
+from audiosearch.training.scenes.captions import every_phrase  # noqa: E402
+from audiosearch.training.scenes.scenes import Planner  # noqa: E402
+from audiosearch.training.text.distil import Sentences  # noqa: E402
 
 
 class Interrupted(Exception):

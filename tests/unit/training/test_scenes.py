@@ -9,12 +9,12 @@ pytest.importorskip("torch")
 
 import itertools
 
-from audiosearch.training.captions import Relation
-from audiosearch.training.dataset import Split
-from audiosearch.training.labels import tags_of
-from audiosearch.training.material import Material, gather_material, loud_stretch
-from audiosearch.training.rendering import low_pass, render
-from audiosearch.training.scenes import Planner
+from audiosearch.training.data.dataset import Split
+from audiosearch.training.data.labels import tags_of
+from audiosearch.training.data.material import Material, gather_material, loud_stretch
+from audiosearch.training.scenes.captions import Relation
+from audiosearch.training.scenes.rendering import low_pass, render
+from audiosearch.training.scenes.scenes import Planner
 
 RATE = 16_000
 

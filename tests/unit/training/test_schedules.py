@@ -9,16 +9,16 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from audiosearch.training.decoder_recipe import (  # noqa: E402
+from audiosearch.training.networks.frontend import STARTER_FRONTEND, LogMel  # noqa: E402
+from audiosearch.training.recipes.decoder_recipe import (  # noqa: E402
     PAPER_CLOTHO,
     STARTER_DECODER,
     decoder_learning_rate,
 )
-from audiosearch.training.encoder_recipe import (  # noqa: E402
+from audiosearch.training.recipes.encoder_recipe import (  # noqa: E402
     EncoderRecipe,
     encoder_learning_rate,
 )
-from audiosearch.training.frontend import STARTER_FRONTEND, LogMel  # noqa: E402
 
 RECIPE = EncoderRecipe(steps=100, restarts=(40,), warm_up=10, learning_rate=1.0)
 

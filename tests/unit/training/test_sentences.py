@@ -7,8 +7,8 @@ import re
 import numpy as np
 import pytest
 
-from audiosearch.training.captions import Description, Relation, write_both
-from audiosearch.training.sentences import (
+from audiosearch.training.scenes.captions import Description, Relation, write_both
+from audiosearch.training.scenes.sentences import (
     SEQUENCES,
     SHORT_SEQUENCES,
     THEN,

@@ -15,8 +15,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from audiosearch.errors import BundleError  # noqa: E402
-from audiosearch.training.plain_pickle import NotPlain, RefusedGlobal, load_plain  # noqa: E402
-from audiosearch.training.weight_files import load_tensors, read_weights  # noqa: E402
+from audiosearch.training.networks.plain_pickle import NotPlain, RefusedGlobal, load_plain  # noqa: E402
+from audiosearch.training.networks.weights import load_tensors, read_weights  # noqa: E402
 from tests.published_checkpoints import write_safetensors  # noqa: E402
 
 

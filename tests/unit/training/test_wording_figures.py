@@ -8,9 +8,9 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from audiosearch.phrasings import read_phrasings
+from audiosearch.training.scenes.singles import queries_for, single_trials
 from audiosearch.training.scoring import PairScores
-from audiosearch.training.singles import queries_for, single_trials
+from audiosearch.training.text.esc50 import read_phrasings
 from audiosearch.training.wording_figures import (
     label_accuracy,
     mean_average_precision,

@@ -1,0 +1,227 @@
+"""The decoding process: reads files for the main process and dies in its place.
+
+In: requests on standard input. Out: answers on standard output (see `worker_protocol`). Sound
+files come from anywhere and FFmpeg is a million lines of C: what crashes, hangs or eats memory
+here costs one file. Where the system has limits (POSIX), they hold the process down: memory, CPU
+time without progress, no core dumps. It ends by itself when the main process is gone.
+
+It knows nothing of the library, the model, or which files matter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from typing import BinaryIO
+
+import av.logging
+
+from audiosearch.audio.container import check_is_sound_file
+from audiosearch.audio.decode import Decoding
+from audiosearch.audio.fingerprint import survey_of
+from audiosearch.audio.metadata import metadata_of
+from audiosearch.audio.sandbox.check import check_decoder
+from audiosearch.audio.sandbox.protocol import (
+    BrokenConversation,
+    Kind,
+    OpenedFile,
+    pack_broken,
+    pack_error,
+    pack_facts,
+    pack_opened,
+    receive,
+    send,
+    unpack_open,
+)
+from audiosearch.audio.sound import open_sound
+from audiosearch.errors import DecodeCode, DecodeError, DecoderBroken
+
+if sys.platform != "win32":  # which has no such limits; the main process still stops what stalls
+    import resource
+
+BEAT_S = 1.0
+ORPHAN_CHECK_S = 2.0
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Serve until standard input ends."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--memory-bytes", type=int, required=True)
+    parser.add_argument("--stall-s", type=float, required=True)
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's business
+    requests, answers = _take_standard_streams()
+    av.logging.set_level(None)
+    _limit_memory(options.memory_bytes)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    pulse = _Pulse(answers, stall_s=options.stall_s)
+    send(answers, Kind.READY)
+    try:
+        serve(requests, answers, pulse)
+    except (BrokenConversation, BrokenPipeError):
+        return  # the main process has closed the conversation
+
+
+def serve(requests: BinaryIO, answers: BinaryIO, pulse: _Pulse) -> None:
+    """Answer requests, one file after the other.
+
+    Raises:
+        BrokenConversation, BrokenPipeError: the main process is gone.
+    """
+    opened: _Reading | None = None
+    while True:
+        request = receive(requests)
+        pulse.renew()
+        try:
+            if request.kind is Kind.OPEN:
+                path, sample_rate = unpack_open(request.payload)
+                opened = _Reading(path, sample_rate)
+                send(answers, Kind.OPENED, pack_opened(opened.open(pulse)))
+            elif request.kind is Kind.DECODE and opened is not None:
+                opened.decode(answers, pulse)
+            else:
+                raise BrokenConversation(f"{request.kind.name} was not to be asked now")
+        except DecodeError as error:
+            send(answers, Kind.ERROR, pack_error(error))
+        except DecoderBroken as error:
+            send(answers, Kind.BROKEN, pack_broken(error.reason))
+
+
+class _Reading:
+    """One file from opening to its last sample, watched for changes under way."""
+
+    def __init__(self, path: bytes, sample_rate: int) -> None:
+        self._path = path
+        self._sample_rate = sample_rate
+        self._stat = check_is_sound_file(path)
+
+    def open(self, pulse: _Pulse) -> OpenedFile:
+        """Read it through: identity and texts."""
+        path = self._path
+        try:
+            with open_sound(path) as sound:
+                texts = metadata_of(path, sound.first.container, sound.first.heard[0])
+                expected_s = sound.expected_s
+                survey = survey_of(sound, progress=pulse)
+        except Exception as error:
+            raise self._reason(error) from error
+        self._check_unchanged()
+        return OpenedFile(
+            fingerprint=survey.fingerprint,
+            metadata=texts,
+            remark=survey.remark,
+            size=self._stat.st_size,
+            mtime_ns=self._stat.st_mtime_ns,
+            ctime_ns=self._stat.st_ctime_ns,
+            expected_s=expected_s,
+        )
+
+    def decode(self, answers: BinaryIO, pulse: _Pulse) -> None:
+        """Send its sound, then its facts."""
+        decoding = Decoding(self._path, sample_rate=self._sample_rate, progress=pulse)
+        try:
+            for block in decoding:
+                send(answers, Kind.BLOCK, block.tobytes())
+                pulse.renew()
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            raise self._reason(error) from error
+        self._check_unchanged()
+        send(answers, Kind.FACTS, pack_facts(decoding.facts))
+
+    def _reason(self, error: Exception) -> DecodeError:
+        """Why this file failed; that it changed meanwhile explains any other failure.
+
+        Raises:
+            DecoderBroken: it is not the file that is at fault.
+        """
+        self._check_unchanged()
+        if isinstance(error, DecodeError):
+            return error
+        if isinstance(error, MemoryError):
+            return DecodeError("not enough memory", code=DecodeCode.MEMORY, path=self._path)
+        reason = f"{type(error).__name__}: {error}"
+        check_decoder(reason)
+        return DecodeError(
+            f"the program failed: {reason}", code=DecodeCode.PROGRAM, path=self._path
+        )
+
+    def _check_unchanged(self) -> None:
+        try:
+            now = os.stat(self._path)  # noqa: PTH116  (paths are bytes here)
+        except OSError:
+            reason = "moved or removed while it was read"
+            raise DecodeError(reason, code=DecodeCode.CHANGED, path=self._path) from None
+        then = self._stat
+        if (now.st_size, now.st_mtime_ns, now.st_ino, now.st_dev) != (
+            then.st_size,
+            then.st_mtime_ns,
+            then.st_ino,
+            then.st_dev,
+        ):
+            reason = "written to or replaced while it was read"
+            raise DecodeError(reason, code=DecodeCode.CHANGED, path=self._path)
+
+
+class _Pulse:
+    """Called wherever a file moves on: tells the main process, and renews the CPU time."""
+
+    def __init__(self, answers: BinaryIO, *, stall_s: float) -> None:
+        self._answers = answers
+        self._stall_s = stall_s
+        self._next_s = 0.0
+
+    def __call__(self) -> None:
+        if time.monotonic() >= self._next_s:
+            send(self._answers, Kind.BEAT)
+            self.renew()
+
+    def renew(self) -> None:
+        """Allow `stall_s` of CPU time from now on; used up without progress, the process dies."""
+        self._next_s = time.monotonic() + BEAT_S
+        if sys.platform != "win32":
+            hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+            soft = int(time.process_time() + self._stall_s) + 1
+            if hard == resource.RLIM_INFINITY or soft < hard:
+                resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
+
+
+def _take_standard_streams() -> tuple[BinaryIO, BinaryIO]:
+    """Keep the pipes for the conversation; a stray print must not end up in the middle of it."""
+    requests = os.fdopen(os.dup(0), "rb")
+    answers = os.fdopen(os.dup(1), "wb")
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 0)
+    os.dup2(nowhere, 1)
+    return requests, answers
+
+
+def _limit_memory(memory_bytes: int) -> None:
+    """Give the decoder `memory_bytes` of address space on top of what Python and FFmpeg take."""
+    if sys.platform == "win32":
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":  # macOS takes RLIMIT_AS and ignores it, or refuses
+        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123
+            taken = int(file.read().split()[0]) * resource.getpagesize()
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        wanted = taken + memory_bytes
+        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+
+
+def _end_with(parent: int) -> None:
+    """End this process when the main process has ended, even where it was killed.
+
+    The closed pipe tells the same, but a decoder that hangs never looks at it. (Linux can send a
+    signal at the parent's death, but means the parent's thread, which may well end earlier.)
+    """
+    while os.getppid() == parent:
+        time.sleep(ORPHAN_CHECK_S)
+    os._exit(1)

@@ -1,0 +1,264 @@
+"""Decoding in a child process, seen from the main process.
+
+In: paths. Out: for each, an `OpenedFile` and blocks of mono samples, or a `DecodeError`. A decoder
+that crashes, hangs or eats memory fails its own file; the next file gets a fresh process.
+
+    with Worker(limits) as worker:
+        opened = worker.open(path, sample_rate=32_000)
+        for block in worker.blocks():       # or worker.skip(), when the sound is known already
+            ...
+        facts = worker.facts()
+
+The pipe is the brake: a worker waits when the main process does not take its blocks, and time is
+counted against it only while the main process waits for it. It knows nothing of windows, the
+model or the library.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from audiosearch.audio.sandbox.process import WorkerProcess, ending
+from audiosearch.audio.sandbox.protocol import (
+    BrokenConversation,
+    Kind,
+    Message,
+    OpenedFile,
+    pack_open,
+    send,
+    unpack_block,
+    unpack_broken,
+    unpack_error,
+    unpack_facts,
+    unpack_opened,
+)
+from audiosearch.audio.types import AudioFacts
+from audiosearch.config import IndexConfig
+from audiosearch.errors import AudiosearchError, DecodeCode, DecodeError, DecoderBroken
+
+__all__ = ["OpenedFile", "Worker", "WorkerClosed", "WorkerLimits", "worker_command"]
+
+Content = TypeVar("Content")
+
+_SERVE = (
+    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
+    "from audiosearch.audio.sandbox.child import main; main(sys.argv[2:])"
+)
+
+
+class WorkerClosed(Exception):
+    """`Worker.close` was called while a file was being read: no fault of the file."""
+
+
+@dataclass(frozen=True)
+class WorkerLimits:
+    """What a decoding process may use for one file."""
+
+    memory_bytes: int = 1 << 30  # address space on top of the interpreter's own
+    stall_s: float = 30.0  # waited for without any sign of progress; also CPU time without it
+
+    @classmethod
+    def of(cls, config: IndexConfig) -> WorkerLimits:
+        """As the settings have it."""
+        return cls(memory_bytes=config.worker_memory_mb << 20, stall_s=config.worker_stall_s)
+
+
+def worker_command(limits: WorkerLimits) -> list[str]:
+    """How a decoding process is started.
+
+    With `-P` and this process's own module path: `python -m` would look for modules in the
+    current folder first, which may well be a folder of strangers' files.
+    """
+    return [
+        sys.executable,
+        "-P",
+        "-c",
+        _SERVE,
+        json.dumps([place for place in sys.path if place]),
+        f"--memory-bytes={limits.memory_bytes}",
+        f"--stall-s={limits.stall_s}",
+    ]
+
+
+class Worker(AbstractContextManager["Worker"]):
+    """One decoding process and its successors; used by one thread, `close` by any.
+
+    `command` replaces `worker_command(limits)` in tests of what a broken decoder does.
+    """
+
+    def __init__(
+        self, limits: WorkerLimits | None = None, *, command: Sequence[str] | None = None
+    ) -> None:
+        self._limits = limits or WorkerLimits()
+        self._command = list(command) if command is not None else worker_command(self._limits)
+        self._path = b""
+        self._blocks_done = True
+        self._facts: AudioFacts | None = None
+        self._closed = False
+        self._child: WorkerProcess | None = WorkerProcess(self._command)
+
+    @property
+    def pid(self) -> int | None:
+        """The present process; None between one that was given up and its successor."""
+        return None if self._child is None else self._child.pid
+
+    def open(self, path: bytes, *, sample_rate: int) -> OpenedFile:
+        """Read a file through without decoding it; `blocks` then gives it at `sample_rate`.
+
+        Raises:
+            DecodeError: it is no readable sound file, or its decoder crashed or stalled.
+            WorkerClosed: `close` was called, here or from another thread.
+            AudiosearchError: no decoding process can be started here, or it cannot decode anything.
+        """
+        if not self._blocks_done:
+            self._drop_child()
+        self._path, self._facts, self._blocks_done = path, None, True
+        self._ask(Kind.OPEN, pack_open(path, sample_rate))
+        return self._unpacked(unpack_opened, self._answer(Kind.OPENED))
+
+    def blocks(self) -> Iterator[npt.NDArray[np.float32]]:
+        """Decode the opened file: mono blocks (n,), about a second each.
+
+        Leaving the iteration early gives up the file, and its process with it.
+
+        Raises:
+            DecodeError: this file cannot be decoded, or not to its end.
+            WorkerClosed: `close` was called, here or from another thread.
+        """
+        self._facts, self._blocks_done = None, False
+        self._ask(Kind.DECODE)
+        while True:
+            message = self._answer(Kind.BLOCK, Kind.FACTS)
+            if message.kind is Kind.FACTS:
+                self._blocks_done = True
+                self._facts = self._unpacked(unpack_facts, message)
+                return
+            yield self._unpacked(unpack_block, message)
+
+    def facts(self) -> AudioFacts:
+        """What the file turned out to be, once all its blocks are taken.
+
+        Raises:
+            RuntimeError: they are not.
+        """
+        if self._facts is None:
+            raise RuntimeError("facts are known when all blocks have been taken")
+        return self._facts
+
+    def skip(self) -> None:
+        """Do not decode the opened file."""
+        self._path, self._facts = b"", None
+
+    def close(self) -> None:
+        """End the process, also in the middle of a file; a thread waiting for it gets an error."""
+        self._closed = True
+        self._drop_child()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _ask(self, kind: Kind, payload: bytes = b"") -> None:
+        """Send a request to a living, ready process."""
+        for _ in range(2):  # one that died between two files is replaced, the file not blamed
+            child = self._living()
+            try:
+                child.wait_ready()
+                send(child.requests, kind, payload)
+            except (OSError, ValueError):  # its pipe is broken, or closed by another thread
+                self._drop_child()
+                if kind is Kind.DECODE:
+                    break  # a new process would not know which file
+            except AudiosearchError:
+                self._check_not_closed()
+                raise
+            else:
+                return
+        self._check_not_closed()
+        raise self._error("the decoding process ended", DecodeCode.CRASHED)
+
+    def _living(self) -> WorkerProcess:
+        self._check_not_closed()
+        child = self._child
+        if child is None:
+            child = self._child = WorkerProcess(self._command)
+            if self._closed:  # meanwhile, by another thread
+                self._drop_child()
+                raise WorkerClosed
+        return child
+
+    def _check_not_closed(self) -> None:
+        if self._closed:
+            raise WorkerClosed
+
+    def _answer(self, *wanted: Kind) -> Message:
+        """The next message but beats.
+
+        Raises:
+            DecodeError: the process says so, or it died or was stopped over this file.
+            DecoderBroken: the process says so.
+        """
+        child = self._living()
+        try:
+            message = child.next_message(self._limits.stall_s)
+            while message.kind is Kind.BEAT:
+                message = child.next_message(self._limits.stall_s)
+        except (BrokenConversation, OSError, ValueError):
+            self._drop_child()
+            self._blocks_done = True
+            self._check_not_closed()
+            raise self._cause_of_death(child) from None
+        if message.kind is Kind.ERROR:
+            self._blocks_done = True
+            error = self._unpacked(unpack_error, message)
+            if error.code is DecodeCode.MEMORY:
+                self._drop_child()  # what is left of its memory is in pieces
+            raise self._error(error.reason, error.code)
+        if message.kind is Kind.BROKEN:
+            self._blocks_done = True
+            raise DecoderBroken(self._unpacked(unpack_broken, message))
+        if message.kind not in wanted:
+            raise self._nonsense(message)
+        return message
+
+    def _unpacked(self, unpack: Callable[[bytes], Content], message: Message) -> Content:
+        """A message's content; hostile input may have taken over who sends it."""
+        try:
+            return unpack(message.payload)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise self._nonsense(message) from None
+
+    def _nonsense(self, message: Message) -> DecodeError:
+        self._drop_child()
+        self._blocks_done = True
+        return self._error(f"nonsense from the decoder ({message.kind.name})", DecodeCode.CRASHED)
+
+    def _cause_of_death(self, child: WorkerProcess) -> DecodeError:
+        if child.stalled:
+            reason = f"the decoder gave no sign of progress for {self._limits.stall_s:g} s"
+            return self._error(reason, DecodeCode.TIMEOUT)
+        if child.returncode == -getattr(signal, "SIGXCPU", 0):
+            return self._error("the decoder calculates without progress", DecodeCode.TIMEOUT)
+        return self._error(f"the decoder crashed ({ending(child.returncode)})", DecodeCode.CRASHED)
+
+    def _error(self, reason: str, code: DecodeCode) -> DecodeError:
+        return DecodeError(reason, code=code, path=self._path)
+
+    def _drop_child(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            child.end()

@@ -1,0 +1,191 @@
+"""What a decoding process and the main process say to each other, and how it is put into bytes.
+
+A message is one byte of kind, four of length (big-endian), then that many bytes: UTF-8 JSON, or
+raw little float32 samples for BLOCK. No pickles: a decoder that hostile input has taken over must
+not be able to run anything in the main process.
+
+    main    OPEN {path, sample_rate}          DECODE
+    worker  READY, then  OPENED {...}         BLOCK* FACTS {...}
+            in place of any of them: ERROR {...} for a file that cannot be read, BROKEN {reason}
+            where it is the program that is at fault
+            BEAT between messages while a file is slow but moving
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import IntEnum
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from audiosearch.audio.types import AudioFacts, Fingerprint
+from audiosearch.errors import DecodeCode, DecodeError
+
+MAX_MESSAGE_BYTES = 64 << 20  # far above any message: a larger length is a broken pipe's noise
+_HEADER = struct.Struct(">BI")
+
+
+class Kind(IntEnum):
+    """Kinds of messages."""
+
+    OPEN = 1
+    DECODE = 2
+    READY = 16
+    OPENED = 17
+    BEAT = 18
+    BLOCK = 19
+    FACTS = 20
+    ERROR = 21
+    BROKEN = 22
+
+
+class BrokenConversation(Exception):
+    """The other side is gone, or speaks nonsense."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message, whole."""
+
+    kind: Kind
+    payload: bytes = b""
+
+
+@dataclass(frozen=True)
+class OpenedFile:
+    """A file that was read through once, undecoded, and has not changed meanwhile."""
+
+    fingerprint: Fingerprint
+    metadata: dict[str, tuple[str, ...]]
+    remark: str | None  # header and file disagree, or some of it cannot be heard
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    expected_s: float | None = None  # what its headers tell of, which may well be wrong
+
+
+def send(stream: BinaryIO, kind: Kind, payload: bytes | memoryview = b"") -> None:
+    """Write one message.
+
+    Raises:
+        OSError: the other side has closed its end.
+    """
+    stream.write(_HEADER.pack(kind, len(payload)))
+    stream.write(payload)
+    stream.flush()
+
+
+def receive(stream: BinaryIO) -> Message:
+    """Wait for one message.
+
+    Raises:
+        BrokenConversation: the stream ends, or this is no message.
+    """
+    header = stream.read(_HEADER.size)
+    if len(header) < _HEADER.size:
+        raise BrokenConversation("end of stream")
+    kind, length = _HEADER.unpack(header)
+    if length > MAX_MESSAGE_BYTES:
+        raise BrokenConversation(f"a message of {length} bytes")
+    payload = stream.read(length)
+    if len(payload) < length:
+        raise BrokenConversation("end of stream inside a message")
+    try:
+        return Message(Kind(kind), payload)
+    except ValueError:
+        raise BrokenConversation(f"unknown kind of message {kind}") from None
+
+
+def pack_open(path: bytes, sample_rate: int) -> bytes:
+    """The payload of OPEN."""
+    return _dump({"path": _text(path), "sample_rate": sample_rate})
+
+
+def unpack_open(payload: bytes) -> tuple[bytes, int]:
+    """Path and sample rate wanted."""
+    content = json.loads(payload)
+    return base64.b64decode(content["path"]), int(content["sample_rate"])
+
+
+def pack_opened(opened: OpenedFile) -> bytes:
+    """The payload of OPENED."""
+    content = asdict(opened)
+    content["fingerprint"]["audio_hash"] = _text(opened.fingerprint.audio_hash)
+    return _dump(content)
+
+
+def unpack_opened(payload: bytes) -> OpenedFile:
+    """The payload of OPENED, read.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: it is none.
+    """
+    content = json.loads(payload)
+    described = content.pop("fingerprint")
+    described["audio_hash"] = base64.b64decode(described["audio_hash"])
+    metadata = _metadata(content.pop("metadata"))
+    return OpenedFile(fingerprint=Fingerprint(**described), metadata=metadata, **content)
+
+
+def _metadata(content: Any) -> dict[str, tuple[str, ...]]:
+    """Texts by key, each with a value at least: a child taken over may send anything."""
+    if not isinstance(content, dict):
+        raise TypeError("metadata that is no table")
+    for values in content.values():
+        if not (
+            isinstance(values, list)
+            and values
+            and all(isinstance(value, str) and value for value in values)
+        ):
+            raise TypeError("metadata that is no list of texts")
+    return {key: tuple(values) for key, values in content.items()}
+
+
+def pack_facts(facts: AudioFacts) -> bytes:
+    """The payload of FACTS."""
+    return _dump(asdict(facts))
+
+
+def unpack_facts(payload: bytes) -> AudioFacts:
+    """The payload of FACTS, read."""
+    return AudioFacts(**json.loads(payload))
+
+
+def pack_error(error: DecodeError) -> bytes:
+    """The payload of ERROR; the path is known on the other side."""
+    return _dump({"code": error.code.value, "reason": error.reason})
+
+
+def unpack_error(payload: bytes) -> DecodeError:
+    """The error sent, about no file as yet."""
+    content = json.loads(payload)
+    return DecodeError(str(content["reason"]), code=DecodeCode(content["code"]))
+
+
+def pack_broken(reason: str) -> bytes:
+    """The payload of BROKEN."""
+    return _dump({"reason": reason})
+
+
+def unpack_broken(payload: bytes) -> str:
+    """Why nothing can be decoded."""
+    return str(json.loads(payload)["reason"])
+
+
+def unpack_block(payload: bytes) -> npt.NDArray[np.float32]:
+    """Samples (n,); read-only, since they lie in the message."""
+    return np.frombuffer(payload, np.float32)
+
+
+def _dump(content: Mapping[str, Any]) -> bytes:
+    return json.dumps(content).encode("utf-8")
+
+
+def _text(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")

@@ -1,0 +1,1 @@
+"""Published models into bundles, and bundles into smaller numbers (needs the extra `train`)."""

@@ -1,0 +1,254 @@
+"""Published models fetched from where their authors put them, pinned and checked, then imported.
+
+In: the name of a source. Out: a bundle (from a hub repository that holds a whole captioner), or a
+checkpoint file (an encoder on Zenodo, to be imported with a captioner's). The first fetch writes
+down the revision and the hash of every file (`pulled.json`); later ones must give the same.
+Downloads stand apart from bundles, so that whatever breaks off leaves no half bundle behind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import urllib.request
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from huggingface_hub import HfApi, hf_hub_download
+from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
+
+from audiosearch.convert.importer import import_published
+from audiosearch.errors import AudiosearchError, BundleError
+
+PINS = "pulled.json"
+CHUNK = 1 << 20  # bytes
+TIMEOUT_S = 30.0
+AGAIN = "run it again: it goes on where it stopped"
+
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # of equal weights, the safer form first
+
+
+@dataclass(frozen=True)
+class HubSource:
+    """A repository on the Hugging Face Hub that holds encoder, captioner and settings."""
+
+    repo: str
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """One file with the MD5 sum that its archive lists."""
+
+    url: str
+    md5: str
+
+
+_ZENODO = "https://zenodo.org/records"
+SOURCES: MappingProxyType[str, HubSource | FileSource] = MappingProxyType(
+    {
+        "conette": HubSource("Labbeti/conette"),
+        "convnext-471": FileSource(
+            f"{_ZENODO}/8020843/files/convnext_tiny_471mAP.pth", "e069ecd1c7b880268331119521c549f2"
+        ),
+        "convnext-465-70k": FileSource(
+            f"{_ZENODO}/8020843/files/convnext_tiny_465mAP_BL_AC_70kit.pth",
+            "0688ae503f5893be0b6b71cb92f8b428",
+        ),
+        "convnext-465-75k": FileSource(
+            f"{_ZENODO}/10987498/files/convnext_tiny_465mAP_BL_AC_75kit.pth",
+            "f6f57c87b7eb664a23ae8cad26eccaa0",
+        ),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Pin:
+    """What the first fetch of a repository gave."""
+
+    repo: str
+    revision: str  # a commit
+    licence: str
+    files: dict[str, str]  # name -> SHA-256
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where things go: bundles and the pins to `models`, downloads to `downloads`."""
+
+    models: Path
+    downloads: Path
+
+
+def fetch_hub(
+    source: HubSource,
+    *,
+    places: Places,
+    revision: str | None = None,
+    offline: bool = False,
+    quiet: bool = False,
+) -> tuple[Path, Pin]:
+    """Download a repository's weights and settings, and return their folder and its pin.
+
+    Args:
+        source: the repository.
+        places: where downloads go and the pins are.
+        revision: a commit, branch or tag; the pinned commit, or else the newest, if None.
+        offline: use what was downloaded before, and no network.
+        quiet: no progress bars.
+
+    Raises:
+        BundleError: it cannot be fetched, or its content is not what was announced or pinned.
+    """
+    if quiet:
+        disable_progress_bars()
+    pinned = read_pins(places.models).get(source.repo)
+    if pinned is not None and revision not in (None, pinned.revision):
+        pinned = None  # another revision was asked for by name: it is pinned anew
+    try:
+        if offline and pinned is None:
+            raise BundleError(f"{source.repo} was not fetched yet", remedy="leave out --offline")
+        if offline and pinned is not None:
+            announced = pinned
+        else:
+            announced = _announced(source, revision or (pinned and pinned.revision) or "main")
+        paths = {
+            name: Path(
+                hf_hub_download(
+                    source.repo,
+                    name,
+                    revision=announced.revision,
+                    cache_dir=places.downloads,
+                    local_files_only=offline,
+                )
+            )
+            for name in announced.files
+        }
+    except AudiosearchError:
+        raise
+    except Exception as error:  # which ones the client raises changes from version to version
+        raise BundleError(f"{source.repo} cannot be fetched: {error}", remedy=AGAIN) from error
+    expected = announced.files if pinned is None else pinned.files
+    found = {name: _checked(path, expected[name]) for name, path in paths.items()}
+    pin = Pin(announced.repo, announced.revision, announced.licence, found)
+    return next(iter(paths.values())).parent, pin
+
+
+def pull_hub(
+    source: HubSource,
+    *,
+    name: str,
+    places: Places,
+    revision: str | None = None,
+    offline: bool = False,
+    replace: bool = False,
+    quiet: bool = False,
+) -> tuple[Path, Pin]:
+    """Fetch a repository and make the bundle `name` of it; see `fetch_hub`.
+
+    Raises:
+        BundleError: as `fetch_hub` and `import_published`; nothing is pinned then.
+    """
+    folder, pin = fetch_hub(source, places=places, revision=revision, offline=offline, quiet=quiet)
+    path = import_published(
+        [folder],
+        name=name,
+        folder=places.models,
+        licence=pin.licence,
+        version=pin.revision[:12],
+        replace=replace,
+    )
+    _write_pins(places.models, read_pins(places.models) | {source.repo: pin})
+    return path, pin
+
+
+def fetch_file(source: FileSource, *, folder: Path) -> Path:
+    """Download one file, going on where an earlier try stopped, and return its path.
+
+    Raises:
+        BundleError: it cannot be fetched, or its MD5 sum is not the listed one.
+    """
+    target = folder / source.url.rpartition("/")[2]
+    if target.is_file() and _digest(target, "md5") == source.md5:
+        return target
+    partial = target.with_name(target.name + ".partial")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _download(source.url, partial)
+    except OSError as error:
+        raise BundleError(f"{source.url} cannot be fetched: {error}", remedy=AGAIN) from error
+    if _digest(partial, "md5") != source.md5:
+        partial.unlink()
+        raise BundleError(f"{source.url} is not the file that its authors list: its MD5 differs")
+    return partial.replace(target)
+
+
+def read_pins(models: Path) -> dict[str, Pin]:
+    """What was fetched before, by repository.
+
+    Raises:
+        BundleError: the file of pins is damaged.
+    """
+    file = models / PINS
+    if not file.exists():
+        return {}
+    try:
+        return {repo: Pin(**entry) for repo, entry in json.loads(file.read_text("utf-8")).items()}
+    except (OSError, ValueError, TypeError) as error:
+        raise BundleError(f"cannot be read: {error}", path=file, remedy="delete it") from error
+
+
+def _write_pins(models: Path, pins: dict[str, Pin]) -> None:
+    partial = models / f"{PINS}.partial"
+    content = {repo: asdict(pin) for repo, pin in pins.items()}
+    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    partial.replace(models / PINS)
+
+
+def _announced(source: HubSource, revision: str) -> Pin:
+    """What the hub says of a repository at a revision; hashes are empty where it tells none."""
+    info = HfApi().model_info(source.repo, revision=revision, files_metadata=True)
+    listed = {each.rfilename: each for each in info.siblings or []}
+    weights = next((name for name in _WEIGHTS if name in listed), None)
+    if weights is None or "config.json" not in listed or not info.sha:
+        raise BundleError(f"{source.repo} holds no weights with a config.json")
+    files = {}
+    for name in (weights, "config.json"):
+        large = listed[name].lfs
+        files[name] = "" if large is None else str(large.sha256)
+    card: Any = info.card_data
+    licence = getattr(card, "license", None)
+    return Pin(source.repo, info.sha, str(licence or "not stated"), files)
+
+
+def _checked(path: Path, expected: str) -> str:
+    """The SHA-256 of a download, which is removed if another was expected."""
+    found = _digest(path, "sha256")
+    if expected and found != expected:
+        path.resolve().unlink()
+        path.unlink(missing_ok=True)
+        raise BundleError(
+            "is not what was announced: its SHA-256 differs; the download was removed", path=path
+        )
+    return found
+
+
+def _digest(path: Path, kind: str) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, kind).hexdigest()
+
+
+def _download(url: str, partial: Path) -> None:
+    done = partial.stat().st_size if partial.exists() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={done}-"} if done else {})  # noqa: S310 - the URLs stand above
+    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
+        goes_on = answer.status == 206
+        length = answer.headers.get("Content-Length")
+        with partial.open("ab" if goes_on else "wb") as file:
+            start = file.tell()
+            while block := answer.read(CHUNK):
+                file.write(block)
+            if length is not None and file.tell() - start != int(length):
+                raise OSError("the connection was cut")

@@ -1,0 +1,1 @@
+"""Looks at everything that the program needs, and says what to do."""

@@ -1,0 +1,110 @@
+"""Captions: the model's own sentences against those of people.
+
+In go captioned clips and a model, out come caption metrics and the words used. Of a clip of
+several windows the sentence that the decoder is surest of stands for the clip. That models use far
+fewer words than people is part of the result (Labbé et al. 2023,
+https://arxiv.org/abs/2308.15090, section 2.3).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import astuple
+from pathlib import Path
+
+import numpy as np
+
+from audiosearch.evaluation.caption_metrics import Measured, measure, word_use
+from audiosearch.evaluation.datasets import Dataset
+from audiosearch.evaluation.encode import Heard
+from audiosearch.evaluation.evidence import Trial, need_captions
+from audiosearch.evaluation.tables import Outcome, Table
+
+CHUNK = 64  # windows captioned between two savings
+
+
+def evaluate_captions(dataset: Dataset, trial: Trial) -> Outcome:
+    """Caption metrics, as far as their packages are installed, and word use.
+
+    Raises:
+        DatasetError: there are no captions, or clips cannot be decoded.
+    """
+    need_captions(dataset)
+    heard = trial.hear(dataset)
+    sentences = said(heard, trial)
+    references = [clip.captions for clip in dataset.clips]
+    trial.progress.start("comparing", total=1)
+    measured = measure(sentences, references)
+    trial.progress.advance(1)
+    missing = tuple(f"{one.name}: {one.why_not}" for one in measured if one.value is None)
+    return Outcome(
+        name="captions",
+        title=f"Captions of {dataset.name}",
+        facts=trial.facts(dataset, heard),
+        tables=(
+            metric_table(measured),
+            word_table(sentences, dataset.captions),
+            example_table(dataset, sentences),
+        ),
+        remarks=missing,
+    )
+
+
+def metric_table(measured: Sequence[Measured]) -> Table:
+    """The figures that there are."""
+    rows = tuple((one.name, one.value) for one in measured)
+    return Table("captions", "Caption metrics", ("metric", "value"), rows)
+
+
+def word_table(sentences: Sequence[str], references: Sequence[str]) -> Table:
+    """Words used by the model and by people."""
+    rows = tuple(
+        (name, *astuple(word_use(texts)))
+        for name, texts in (("model", sentences), ("references", references))
+    )
+    columns = ("who", "sentences", "distinct_sentences", "words", "mean_length")
+    return Table("words", "Words used", columns, rows)
+
+
+def example_table(dataset: Dataset, sentences: Sequence[str], *, n: int = 20) -> Table:
+    """The first sentences beside what people said."""
+    rows = tuple(
+        (clip.name, sentence, clip.captions[0])
+        for clip, sentence in list(zip(dataset.clips, sentences, strict=True))[:n]
+    )
+    return Table("examples", "Examples", ("clip", "model", "reference"), rows)
+
+
+def said(heard: Heard, trial: Trial) -> list[str]:
+    """The model's sentence for each clip."""
+    folder = trial.work.part("captions", heard.key)
+    trial.progress.start("captioning", total=len(heard.frames))
+    texts: list[str] = []
+    surety: list[float] = []
+    for start in range(0, len(heard.frames), CHUNK):
+        file = folder / f"{start:06d}.json"
+        frames = heard.frames[start : start + CHUNK]
+        rows = _read(file) if file.is_file() else None
+        if rows is None:
+            found = trial.subject.captioner.captions(frames)
+            rows = [(one.text, one.mean_log_prob) for one in found]
+            _write(file, rows)
+        texts += [text for text, _ in rows]
+        surety += [value for _, value in rows]
+        trial.progress.advance(len(frames))
+    chosen = []
+    for clip in range(heard.n_clips):
+        windows = np.flatnonzero(heard.owners == clip)
+        chosen.append(texts[max(windows.tolist(), key=lambda row: surety[row])])
+    return chosen
+
+
+def _read(file: Path) -> list[tuple[str, float]]:
+    return [(text, value) for text, value in json.loads(file.read_text(encoding="utf-8"))]
+
+
+def _write(file: Path, rows: Sequence[tuple[str, float]]) -> None:
+    unfinished = file.with_suffix(".part")
+    unfinished.write_text(json.dumps(rows), encoding="utf-8")
+    unfinished.replace(file)

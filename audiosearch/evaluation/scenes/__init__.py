@@ -1,0 +1,1 @@
+"""Scenes composed of labelled clips, with captions that tell what comes before what."""

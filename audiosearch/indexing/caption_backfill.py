@@ -1,0 +1,74 @@
+"""Captions for windows that were stored while none were wanted, from their stored frames.
+
+In: a database with such windows, and what writes sentences. Out: captions, a batch a transaction,
+so that it can be stopped at any time. Opens no file and decodes nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+
+from audiosearch._timing import Stopwatch
+from audiosearch._wording import counted
+from audiosearch.indexing.storing import store_captions
+from audiosearch.indexing.types import Models, Progress
+from audiosearch.store.database import Database
+from audiosearch.store.queries import uncaptioned
+
+
+def caption_stored(
+    database: Database,
+    *,
+    bundle_id: int,
+    load_models: Callable[[], Models],
+    batch_windows: int,
+    progress: Progress,
+    stop: threading.Event,
+    stopwatch: Stopwatch,
+) -> int:
+    """Caption the windows that were stored without; returns of how many something was said.
+
+    Args:
+        database: opened for writing.
+        bundle_id: the bundle whose windows they are, and which writes the captions.
+        load_models: gives its parts; called only when there is something to caption.
+        batch_windows: windows captioned together.
+        progress: is told how many there are.
+        stop: ends it between two batches.
+        stopwatch: is told how long it took.
+    """
+    with database.reading() as session:
+        n_windows = uncaptioned.count_uncaptioned(session, bundle_id=bundle_id)
+    if n_windows:
+        progress.warn(
+            f"{counted(n_windows, 'window')} stored without captions: they are written now"
+        )
+    n_captioned = 0
+    while not stop.is_set():
+        with database.reading() as session:
+            batch = uncaptioned.uncaptioned_windows(
+                session, bundle_id=bundle_id, limit=batch_windows
+            )
+        if not batch:
+            break
+        models = load_models()
+        if models.captioner is None:
+            break
+        with stopwatch.stage("caption"):
+            frames = [each.frames.astype(np.float32) for each in batch]
+            sentences = models.captioner.captions(frames)
+        said = {
+            each.window_id: sentence
+            for each, sentence in zip(batch, sentences, strict=True)
+            if sentence.text
+        }
+        with stopwatch.stage("store"), database.session() as session:
+            store_captions(
+                session, said, bundle_id=bundle_id, embed_texts=lambda: load_models().embed_texts
+            )
+            uncaptioned.uncaptioned_done(session, bundle_id=bundle_id, up_to=batch[-1].window_id)
+        n_captioned += len(said)
+    return n_captioned

@@ -1,0 +1,54 @@
+"""A batch of windows through the encoder and the captioner.
+
+In: windows of one or several files. Out: for each its vectors and a sentence, in the same order.
+Silent windows are encoded, so that every recording is complete, but nothing is said of them: a
+decoder that hears nothing still makes something up. Knows no database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from audiosearch import _failpoints as faults
+from audiosearch._timing import Stopwatch
+from audiosearch.indexing.items import Heard
+from audiosearch.indexing.types import EncodedSound, Models, Sentence
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedWindow:
+    """A window with its vectors; `sentence` is None where nothing is said of it."""
+
+    heard: Heard
+    sound: EncodedSound
+    sentence: Sentence | None
+
+
+def encode_batch(
+    heard: Sequence[Heard], *, models: Models, stopwatch: Stopwatch
+) -> list[EncodedWindow]:
+    """Encode and caption windows together."""
+    faults.reach("batch.encode")
+    with stopwatch.stage("encode"):
+        sounds = models.encoder.encode_many([each.window.samples for each in heard])
+    faults.reach("batch.caption")
+    with stopwatch.stage("caption"):
+        sentences = _caption(heard, sounds, models)
+    return [
+        EncodedWindow(each, sound, sentence)
+        for each, sound, sentence in zip(heard, sounds, sentences, strict=True)
+    ]
+
+
+def _caption(
+    heard: Sequence[Heard], sounds: Sequence[EncodedSound], models: Models
+) -> list[Sentence | None]:
+    said: list[Sentence | None] = [None] * len(heard)
+    audible = [position for position, each in enumerate(heard) if not each.window.silent]
+    if models.captioner is None or not audible:
+        return said
+    sentences = models.captioner.captions([sounds[position].frames for position in audible])
+    for position, sentence in zip(audible, sentences, strict=True):
+        said[position] = sentence if sentence.text else None
+    return said

@@ -1,0 +1,274 @@
+"""Readers: threads that open files, decode those whose sound is new, and cut them into windows.
+
+In: an iterator of pending files. Out: one bounded queue of items (`items.py`). The bound is the
+brake: decoding waits while the main thread encodes and writes. A sound is decoded by one reader
+only, however many files hold it: the first to ask claims it, and the main thread gives the claim
+back when the result is committed. Readers look into the database, never write.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from audiosearch._timing import Stopwatch
+from audiosearch.audio.windows import Window, windows
+from audiosearch.errors import DecodeCode, DecodeError
+from audiosearch.indexing.items import (
+    Broken,
+    Failed,
+    Finished,
+    Heard,
+    Item,
+    Known,
+    Started,
+    Twin,
+)
+from audiosearch.indexing.types import (
+    Floats,
+    IndexingBundle,
+    OpenedSound,
+    OpenReader,
+    SoundReader,
+)
+from audiosearch.store.database import Database
+from audiosearch.store.queries import encodings
+from audiosearch.store.queries.pending import PendingFile
+from audiosearch.store.queries.places import join
+
+_PATIENCE_S = 0.2  # between looks at whether to stop
+
+
+class _Stopped(Exception):
+    """The run is being stopped."""
+
+
+class Claims:
+    """Sounds being decoded in this run, by audio hash."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: set[bytes] = set()
+
+    def take(self, audio_hash: bytes) -> bool:
+        """Claim a sound; False where another file has it."""
+        with self._lock:
+            if audio_hash in self._held:
+                return False
+            self._held.add(audio_hash)
+            return True
+
+    def give_back(self, audio_hash: bytes) -> None:
+        """What the claim was for is committed, or failed."""
+        with self._lock:
+            self._held.discard(audio_hash)
+
+    def held(self, audio_hash: bytes) -> bool:
+        """Whether a sound is being decoded."""
+        with self._lock:
+            return audio_hash in self._held
+
+
+@dataclass(frozen=True)
+class ReadingPlan:
+    """What readers need to know."""
+
+    database: Database
+    bundle: IndexingBundle
+    bundle_id: int
+    hop_s: float
+    claims: Claims
+    stopwatch: Stopwatch
+
+
+class Readers:
+    """`n_threads` readers over one list of files; iterating gives their items until all are done.
+
+    It ends at once when `stop` is set. A context manager: leaving it stops the readers, also in the
+    middle of files.
+    """
+
+    def __init__(
+        self,
+        pending: Iterable[PendingFile],
+        *,
+        plan: ReadingPlan,
+        open_reader: OpenReader,
+        n_threads: int,
+        queue_size: int,
+        stop: threading.Event,
+    ) -> None:
+        self._plan = plan
+        self._open_reader = open_reader
+        self._pending = iter(pending)
+        self._pending_lock = threading.Lock()
+        self._items: queue.Queue[Item | None] = queue.Queue(queue_size)
+        self._stop = threading.Event()  # what its readers heed
+        self._stopped_outside = stop
+        self._open: list[SoundReader] = []
+        self._threads = [
+            threading.Thread(target=self._run, name=f"reader-{number}", daemon=True)
+            for number in range(n_threads)
+        ]
+
+    def __enter__(self) -> Readers:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stop.set()
+        for reader in list(self._open):
+            reader.close()
+        for thread in self._threads:
+            thread.join()
+
+    def __iter__(self) -> Iterator[Item]:
+        """Items as they come, until there are no more or the run is stopped.
+
+        Raises:
+            AudiosearchError: a reader cannot go on.
+        """
+        running = len(self._threads)
+        while running:
+            with self._plan.stopwatch.stage("wait"):
+                item = self._next()
+            if self._stopped_outside.is_set():
+                return
+            if item is None:
+                running -= 1
+            elif isinstance(item, Broken):
+                raise item.error
+            else:
+                yield item
+
+    def _next(self) -> Item | None:
+        while not self._stopped_outside.is_set():
+            try:
+                return self._items.get(timeout=_PATIENCE_S)  # lets Ctrl-C through on every platform
+            except queue.Empty:
+                continue
+        return None
+
+    def _run(self) -> None:
+        # Once stopped nobody listens, and a reader closed under its thread raises what it likes.
+        with contextlib.suppress(_Stopped):
+            try:
+                self._read_all()
+            except _Stopped:
+                raise
+            except BaseException as error:  # noqa: BLE001 - the main thread raises it
+                self._put(Broken(error))
+            self._put(None)
+
+    def _read_all(self) -> None:
+        with self._open_reader() as reader:
+            self._open.append(reader)
+            while (file := self._take()) is not None:
+                self._read(reader, file)
+
+    def _take(self) -> PendingFile | None:
+        with self._pending_lock:
+            return None if self._stop.is_set() else next(self._pending, None)
+
+    def _put(self, item: Item | None) -> None:
+        """Hand an item over, waiting for room; None: this reader is done.
+
+        Raises:
+            _Stopped: nobody listens any more.
+        """
+        while not self._stop.is_set():
+            try:
+                self._items.put(item, timeout=_PATIENCE_S)
+                return
+            except queue.Full:
+                continue
+        raise _Stopped
+
+    def _read(self, reader: SoundReader, file: PendingFile) -> None:
+        """One file, from opening to its last item."""
+        path = join(file.root_path, file.path)
+        claimed: bytes | None = None
+        try:
+            with self._plan.stopwatch.stage("open"):
+                opened = reader.open(path, sample_rate=self._plan.bundle.sample_rate)
+            audio_hash = opened.fingerprint.audio_hash
+            if not self._plan.claims.take(audio_hash):
+                reader.skip()
+                self._put(Twin(file, opened))
+                return
+            claimed = audio_hash
+            progress = self._progress(audio_hash)
+            if progress is not None and progress.complete(hop_s=self._plan.hop_s):
+                reader.skip()
+                self._plan.claims.give_back(audio_hash)
+                self._put(Known(file, opened))
+                return
+            self._decode(reader, file, opened, self._resume_at(file, progress))
+        except DecodeError as error:
+            self._put(
+                Failed(
+                    file,
+                    code=error.code,
+                    reason=error.reason,
+                    vanished=not os.path.lexists(path),
+                    audio_hash=claimed,
+                )
+            )
+
+    def _progress(self, audio_hash: bytes) -> encodings.Progress | None:
+        with self._plan.database.reading() as session:
+            return encodings.find_progress(session, audio_hash, bundle_id=self._plan.bundle_id)
+
+    def _resume_at(self, file: PendingFile, progress: encodings.Progress | None) -> int:
+        """How many windows of an interrupted run to build on.
+
+        Only those that this very file gave: others may stem from one that was overwritten while
+        it was read.
+        """
+        if (
+            progress is None
+            or progress.hop_s != self._plan.hop_s
+            or progress.recording_id != file.recording_id
+        ):
+            return 0
+        return progress.n_stored
+
+    def _decode(
+        self, reader: SoundReader, file: PendingFile, opened: OpenedSound, n_stored: int
+    ) -> None:
+        """The windows that are not stored yet, then what the file turned out to be."""
+        self._put(Started(file, opened, resumed=n_stored > 0))
+        n_windows = 0
+        for window in self._windows(reader):
+            n_windows = window.position + 1
+            if window.position >= n_stored:
+                self._put(Heard(file, window))
+        if n_windows == 0:
+            raise DecodeError("it holds no sound", code=DecodeCode.NO_SAMPLES)
+        self._put(Finished(file, n_windows, reader.facts()))
+
+    def _windows(self, reader: SoundReader) -> Iterator[Window]:
+        """Windows of the opened file; the time is counted as decoding or cutting."""
+        stopwatch = self._plan.stopwatch
+
+        def timed(blocks: Iterator[Floats]) -> Iterator[Floats]:
+            while True:
+                start = time.perf_counter()
+                block = next(blocks, None)
+                stopwatch.add("decode", time.perf_counter() - start)
+                if block is None:
+                    return
+                yield block
+
+        return windows(
+            timed(reader.blocks()),
+            sample_rate=self._plan.bundle.sample_rate,
+            window_s=self._plan.bundle.window_s,
+            hop_s=self._plan.hop_s,
+        )

@@ -1,0 +1,254 @@
+"""What indexing asks of its surroundings, and what it gives back.
+
+Decoding, the model and the display come in as these protocols, so that the pipeline is tested with
+small fakes and knows neither FFmpeg nor ONNX. The real ones fit as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audiosearch.indexing.passed_over import NOTHING, PassedOver
+
+Floats = NDArray[np.float32]
+
+
+class AudioIdentity(Protocol):
+    """What demuxing tells of a sound (`audio.fingerprint.Fingerprint`)."""
+
+    @property
+    def audio_hash(self) -> bytes: ...  # noqa: D102
+    @property
+    def codec(self) -> str: ...  # noqa: D102
+    @property
+    def container(self) -> str: ...  # noqa: D102
+    @property
+    def sample_rate(self) -> int: ...  # noqa: D102
+    @property
+    def channels(self) -> int: ...  # noqa: D102
+    @property
+    def bit_depth(self) -> int | None: ...  # noqa: D102
+
+
+class OpenedSound(Protocol):
+    """A file read through once, undecoded (`audio.sandbox.client.OpenedFile`)."""
+
+    @property
+    def fingerprint(self) -> AudioIdentity: ...  # noqa: D102
+    @property
+    def metadata(self) -> Mapping[str, Sequence[str]]: ...  # noqa: D102
+    @property
+    def remark(self) -> str | None: ...  # noqa: D102
+    @property
+    def size(self) -> int: ...  # noqa: D102
+    @property
+    def mtime_ns(self) -> int: ...  # noqa: D102
+    @property
+    def ctime_ns(self) -> int: ...  # noqa: D102
+    @property
+    def expected_s(self) -> float | None:
+        """Seconds of sound that its headers tell of, which may well be wrong; None: nothing."""
+
+
+class DecodedFacts(Protocol):
+    """What decoding all of a file tells (`audio.decode.AudioFacts`)."""
+
+    @property
+    def duration_s(self) -> float: ...  # noqa: D102
+    @property
+    def peak_db(self) -> float | None: ...  # noqa: D102
+    @property
+    def loudness_lufs(self) -> float | None: ...  # noqa: D102
+    @property
+    def remark(self) -> str | None: ...  # noqa: D102
+
+
+class SoundReader(Protocol):
+    """Opens and decodes one file after another (`audio.sandbox.client.Worker`)."""
+
+    def open(self, path: bytes, *, sample_rate: int) -> OpenedSound:
+        """Read a file through; raises DecodeError."""
+
+    def blocks(self) -> Iterator[Floats]:
+        """Decode it: mono blocks (n,); raises DecodeError."""
+
+    def facts(self) -> DecodedFacts:
+        """What it turned out to be, once all blocks are taken."""
+
+    def skip(self) -> None:
+        """Do not decode it."""
+
+    def close(self) -> None:
+        """Stop, also in the middle of a file, also from another thread."""
+
+
+OpenReader = Callable[[], AbstractContextManager[SoundReader]]
+
+
+class EncodedSound(Protocol):
+    """What the encoder says of a window (`model.encoder.Encoded`)."""
+
+    @property
+    def frames(self) -> Floats:
+        """(T, D)."""
+
+    @property
+    def embedding(self) -> Floats:
+        """(E,)."""
+
+    @property
+    def joint(self) -> Floats | None:
+        """(J,), None without a joint space."""
+
+
+class WindowEncoder(Protocol):
+    """Samples to vectors (`model.encoder.Encoder`)."""
+
+    def encode_many(self, waveforms: Sequence[Floats]) -> Sequence[EncodedSound]:
+        """Encode windows (n_i,), each as if it were alone."""
+
+
+class Sentence(Protocol):
+    """What the captioner says of a window (`model.captioner.CaptionOut`)."""
+
+    @property
+    def text(self) -> str:
+        """Normalised; empty for nothing to say."""
+
+    @property
+    def cross_entropy(self) -> float | None:
+        """Of the text given the sound, in nats a word; None where it was not computed."""
+
+
+class WindowCaptioner(Protocol):
+    """Frames to sentences."""
+
+    def captions(self, frames: Sequence[Floats]) -> Sequence[Sentence]:
+        """A sentence for each window's frames (T_i, D)."""
+
+
+@dataclass(frozen=True)
+class Models:
+    """The parts of a bundle that indexing uses."""
+
+    encoder: WindowEncoder
+    captioner: WindowCaptioner | None  # None: no captions wanted
+    embed_texts: Callable[[Sequence[str]], Floats] | None  # (n, J); None: no joint space
+
+
+class IndexingBundle(Protocol):
+    """What indexing needs to know of a bundle (`model.bundle.Bundle`)."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def version(self) -> str: ...  # noqa: D102
+    @property
+    def fingerprint(self) -> str: ...  # noqa: D102
+    @property
+    def sample_rate(self) -> int: ...  # noqa: D102
+    @property
+    def window_s(self) -> float: ...  # noqa: D102
+
+
+class Progress(Protocol):
+    """Where the pipeline says how it goes; called from one thread, often."""
+
+    def start(self, n_files: int) -> None:
+        """There are `n_files` to look at."""
+
+    def advance(
+        self, *, n_files: int, under_way: float, seconds: float, rate: float, n_failed: int
+    ) -> None:
+        """So far `n_files` are done, `n_failed` of them in vain, with `seconds` of sound heard.
+
+        `under_way` is how much of further files is done, added up: 1.0 is a whole file. `rate` is
+        seconds of sound a second over the last moments.
+        """
+
+    def warn(self, message: str) -> None:
+        """Something the user should know; the work goes on."""
+
+
+class NoProgress:
+    """Says nothing."""
+
+    def start(self, n_files: int) -> None:
+        """See `Progress`."""
+
+    def advance(
+        self, *, n_files: int, under_way: float, seconds: float, rate: float, n_failed: int
+    ) -> None:
+        """See `Progress`."""
+
+    def warn(self, message: str) -> None:
+        """See `Progress`."""
+
+
+@dataclass(frozen=True)
+class HeldBack:
+    """A place where so much is gone at once that nothing was marked as missing."""
+
+    path: bytes
+    n_lost: int
+    n_known: int
+
+
+@dataclass(frozen=True)
+class IndexReport:
+    """What a run of `index` found and did.
+
+    Attributes:
+        n_files: files found on the disk.
+        n_new: of these, not known before.
+        n_changed: of these, different from last time.
+        n_unchanged: of these, as they were.
+        n_missing: files newly marked as missing (moved ones included).
+        n_failed: files that could not be read in this run.
+        n_recognised: files whose sound was known, so that nothing was decoded.
+        n_encoded: files that were decoded and encoded.
+        n_unsettled: files that kept changing while they were read; tried again next time.
+        n_windows: windows encoded.
+        n_captioned: windows stored earlier, without captions, that got theirs now.
+        sound_s: seconds of sound encoded, overlaps counted once.
+        wall_s: seconds the run took.
+        stages_s: seconds by stage; `open` and `decode` add up over parallel readers.
+        offline: places that were absent or empty, so that nothing was concluded about them.
+        held: places where more than half was gone.
+        problems: folders and files that could not be looked at, as texts.
+        interrupted: whether it was stopped before all was done; what is committed stays.
+        unsettled: absolute paths of files that were being written to, and so left for later.
+        recent: absolute paths of files that were to be read and had just been written to.
+        passed_over: what was seen in the folders and not listened to.
+        n_remarked: files read in this run of which there is something to be said, such as that
+            header and file disagree on how much sound there is.
+    """
+
+    n_files: int
+    n_new: int
+    n_changed: int
+    n_unchanged: int
+    n_missing: int
+    n_failed: int
+    n_recognised: int
+    n_encoded: int
+    n_unsettled: int
+    n_windows: int
+    n_captioned: int
+    sound_s: float
+    wall_s: float
+    stages_s: Mapping[str, float]
+    offline: tuple[bytes, ...]
+    held: tuple[HeldBack, ...]
+    problems: tuple[str, ...]
+    interrupted: bool
+    unsettled: tuple[bytes, ...] = ()
+    recent: tuple[bytes, ...] = ()
+    passed_over: PassedOver = NOTHING
+    n_remarked: int = 0

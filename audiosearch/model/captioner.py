@@ -1,0 +1,87 @@
+"""The model's own sentence for a sound.
+
+In go frames, out come sentences with how sure the decoder was. The search itself is `beam`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from audiosearch.errors import BundleError
+from audiosearch.model.beam import BeamOptions, Hypothesis, beam_search
+from audiosearch.model.decoder import Decoder
+from audiosearch.model.memory import AnyFloats
+from audiosearch.model.runtime.parallel import even_blocks, spread
+from audiosearch.model.scoring import CaptionScorer, TokenIds
+
+BATCH = 16  # sounds searched together: with three hypotheses each, 48 rows a step
+BATCH_CARD = 64  # on a graphics card, where starting an operator costs more than a few rows
+
+
+@dataclass(frozen=True)
+class CaptionOut:
+    """A sentence that the decoder wrote.
+
+    Attributes:
+        text: the words; empty if the decoder had none to say.
+        ids: its tokens, without start and end.
+        mean_log_prob: nats a token, as the beam saw it (repetition mask applied, EOS counted).
+        cross_entropy: of the text given the sound, in nats a word, as for any other caption.
+    """
+
+    text: str
+    ids: tuple[int, ...]
+    mean_log_prob: float
+    cross_entropy: float
+
+
+class Captioner:
+    """Writes one sentence a sound."""
+
+    def __init__(self, decoder: Decoder, *, options: BeamOptions | None = None) -> None:
+        self.decoder = decoder
+        self.options = options or decoder.bundle.beam
+        self.scorer = CaptionScorer(decoder)
+
+    def captions(self, frames: Sequence[AnyFloats]) -> list[CaptionOut]:
+        """The sentence of each sound, given as its frames (T_i, D), in that order.
+
+        Raises:
+            BundleError: the decoder gave NaN.
+        """
+        workers = self.decoder.workers
+        most = BATCH_CARD if self.decoder.device.name == "cuda" else BATCH
+        blocks = even_blocks(frames, most=most, workers=workers)
+        return [each for block in spread(self._block, blocks, workers=workers) for each in block]
+
+    def _block(self, frames: Sequence[AnyFloats]) -> list[CaptionOut]:
+        bundle = self.decoder.bundle
+        memory = self.decoder.memory(frames)
+        try:
+            found = beam_search(
+                self.decoder.steps(memory),
+                starts=[bundle.start_token] * len(frames),
+                eos=bundle.vocabulary.eos,
+                vocabulary_size=len(bundle.vocabulary),
+                options=self.options,
+                repeatable=bundle.vocabulary.repeatable_mask,
+                unknown=bundle.vocabulary.unk,
+            )
+        except ValueError as error:
+            raise BundleError(
+                f"the decoder cannot caption: {error}",
+                path=bundle.graphs["decoder"].path,
+                remedy="audiosearch models verify",
+            ) from error
+        best = [hypotheses[0] for hypotheses in found]
+        words = [self._words(hypothesis) for hypothesis in best]
+        cross_entropies = self.scorer.cross_entropy(words, memory).tolist()
+        return [
+            CaptionOut(bundle.vocabulary.decode(ids), ids, hypothesis.mean_log_prob, cross_entropy)
+            for hypothesis, ids, cross_entropy in zip(best, words, cross_entropies, strict=True)
+        ]
+
+    def _words(self, hypothesis: Hypothesis) -> TokenIds:
+        special = self.decoder.bundle.vocabulary.special
+        return tuple(token for token in hypothesis.ids if token not in special)

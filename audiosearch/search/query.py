@@ -1,0 +1,172 @@
+"""What a query by words means: to the model, and to names and texts of files.
+
+In goes what a person typed, out come tokens for the decoder, a vector in the joint space, and the
+words that have to be matched as they stand since the model never learned them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from audiosearch.errors import QueryError
+from audiosearch.model.scoring import CaptionScorer, TokenIds
+from audiosearch.model.text_encoder import TextTower
+from audiosearch.model.tokenizer import split_words
+from audiosearch.store.names import TypedWord, normal_form, typed_words
+from audiosearch.store.queries.fulltext import STOP_WORDS, telling_words
+
+Floats = npt.NDArray[np.float32]
+
+_RUN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_POSSESSIVE = re.compile(r"['’]s\b")
+_ENDINGS = ("s", "es", "ing", "ed", "er", "ers", "ly")
+_LEAST_STEM = 3  # letters that a word without its ending must have
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """A query, understood.
+
+    Attributes:
+        asked: the words as they were typed, normalised.
+        text: those that the model listens for, no more than the decoder has positions for.
+        tokens: their ids.
+        telling: the words that are looked for in names and texts, each once.
+        is_known: for each of them, whether it means something to the model.
+        read_as: words that the decoder never learned -> the words that it reads in their place.
+        n_left_out: words beyond those.
+        vector: (J,) in the joint space; None where the bundle has none, zero where no word is
+            known.
+        has_known: the decoder knows at least one of the words of `text`.
+    """
+
+    asked: tuple[str, ...]
+    text: str
+    tokens: TokenIds
+    telling: tuple[TypedWord, ...]
+    is_known: tuple[bool, ...]
+    read_as: Mapping[str, str]
+    n_left_out: int
+    vector: Floats | None
+    has_known: bool
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Telling words that the model never learned."""
+        return tuple(
+            word.shown for word, known in zip(self.telling, self.is_known, strict=True) if not known
+        )
+
+    @property
+    def has_meaning(self) -> bool:
+        """Whether some telling word says something to the model, so that it can listen for it."""
+        return any(self.is_known) and (
+            self.has_known or (self.vector is not None and bool(self.vector.any()))
+        )
+
+
+def understand(text: str, *, scorer: CaptionScorer, tower: TextTower | None) -> Words:
+    """What `text` means to the model, and which of its words must be matched as they stand.
+
+    Raises:
+        QueryError: there is no word in it.
+    """
+    # What a terminal passed on that is no Unicode could not be handed to the database.
+    clean = text.encode("utf-8", "replace").decode("utf-8")
+    asked = split_words(clean)
+    if not asked:
+        raise QueryError("there is no word to search for", remedy="say what is heard")
+    lexicon = Lexicon(scorer, tower)
+    telling = telling_words(_POSSESSIVE.sub("", clean))
+    is_known = [lexicon.knows(word) for word in telling]
+    words = split_words(lexicon.audible(clean)) if any(is_known) else asked
+    kept = " ".join(words[: scorer.max_words])
+    vocabulary = scorer.decoder.bundle.vocabulary
+    tokens = scorer.encode(kept)
+    return Words(
+        asked=tuple(asked),
+        text=kept,
+        tokens=tokens,
+        telling=tuple(telling),
+        is_known=tuple(is_known),
+        read_as=vocabulary.bridged_words(kept),
+        n_left_out=max(0, len(words) - scorer.max_words),
+        vector=None if tower is None else tower.embed([kept])[0],
+        has_known=any(token != vocabulary.unk for token in tokens),
+    )
+
+
+class Lexicon:
+    """The words that a model knows: its decoder's, and those that its text tower holds whole."""
+
+    def __init__(self, scorer: CaptionScorer, tower: TextTower | None) -> None:
+        self._vocabulary = scorer.decoder.bundle.vocabulary
+        self._tower = tower
+
+    def knows(self, word: TypedWord) -> bool:
+        """Whether a word, or each of the parts that it is glued from, is known."""
+        return self._holds(word.text) or (
+            word.parts != (word.text,) and all(map(self._holds, word.parts))
+        )
+
+    def audible(self, text: str) -> str:
+        """`text` without the words that only names can match, glued words parted.
+
+        Of a word that is not known the parts that are stay. Words that tell nothing are kept.
+        """
+        return _RUN.sub(lambda run: " ".join(self._audible(run[0])), text)
+
+    def _audible(self, run: str) -> Iterator[str]:
+        for word in typed_words(_POSSESSIVE.sub("", run)):
+            if word.text in STOP_WORDS or self._holds(word.text):
+                yield run
+                return
+            yield from (part for part in word.parts if self._holds(part))
+
+    def _holds(self, word: str) -> bool:
+        return self._is_entry(word) or any(map(self._is_base, base_forms(word)))
+
+    def _is_base(self, word: str) -> bool:
+        """Whether a word whose form was asked for is known.
+
+        The tower holds many names of three letters, which slips end like forms of (wta: wtaer).
+        """
+        return self._is_entry(word) if len(word) > _LEAST_STEM else self._is_said(word)
+
+    def _is_entry(self, word: str) -> bool:
+        return self._is_said(word) or (self._tower is not None and self._tower.knows(word))
+
+    def _is_said(self, word: str) -> bool:
+        """Whether the decoder learned a word, from captions or as one of their near ones."""
+        return not self._vocabulary.unknown_words(word)
+
+
+def base_forms(word: str) -> list[str]:
+    """What an English word may be a form of: barks, barking, barked and barker of bark."""
+    found: list[str] = []
+    for ending in _ENDINGS:
+        stem = word.removesuffix(ending)
+        if stem == word or len(stem) < _LEAST_STEM:
+            continue
+        found.append(stem)
+        if ending[0] in "ei":
+            found.append(stem + "e")
+            if stem[-1] == stem[-2]:
+                found.append(stem[:-1])
+        if ending == "es" and stem.endswith("i"):
+            found.append(stem[:-1] + "y")
+    return found
+
+
+def respelled(text: str, corrections: Mapping[str, str]) -> str:
+    """`text` with words (in normal form) replaced, which are glued to no other."""
+
+    def replace(run: re.Match[str]) -> str:
+        return corrections.get(normal_form(run[0]), run[0])
+
+    return _RUN.sub(replace, text)

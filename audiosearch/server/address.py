@@ -1,0 +1,218 @@
+"""Where the process that answers for a library listens, and how both sides get there.
+
+In: the data folder of a library. Out: a listening socket on the one side, a connected one on the
+other. On Unix it is a socket of mode 0600 in a folder of mode 0700; its place stands in
+`answers/address.json` of the data folder, so that nobody has to guess it. Elsewhere it is a port
+of the loopback interface and a token in that file, which only its owner can read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from audiosearch.errors import StoreError
+from audiosearch.server.codec import MalformedMessage, from_json, to_json
+
+FOLDER: Final = "answers"
+FILE: Final = "address.json"
+# Linux takes 108 bytes of path, the end mark included, other systems 104.
+LONGEST_PATH: Final = 103
+BACKLOG: Final = 64
+HAS_UNIX_SOCKETS: Final = hasattr(socket, "AF_UNIX")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """Where a process listens.
+
+    Attributes:
+        path: of the Unix socket; empty for a port.
+        port: of 127.0.0.1; 0 for a Unix socket.
+        token: to be proved on a port; empty for a Unix socket, which its folder guards.
+        pid: of the process.
+    """
+
+    path: str
+    port: int
+    token: str
+    pid: int
+
+    @property
+    def shown(self) -> str:
+        """For people."""
+        return self.path or f"127.0.0.1:{self.port}"
+
+
+class NoAnswer(Exception):
+    """Nobody answers there; says why."""
+
+
+def address_file(data_dir: Path) -> Path:
+    """The file that tells where the process listens."""
+    return data_dir / FOLDER / FILE
+
+
+def read_address(data_dir: Path) -> Address:
+    """Where somebody listens for this library, or did before it was killed.
+
+    Raises:
+        NoAnswer: nobody does.
+    """
+    file = address_file(data_dir)
+    try:
+        if not _is_mine(file.parent) or not _is_mine(file):
+            raise NoAnswer("the daemon is another user's")
+        address: Address = from_json(file.read_bytes(), (Address,))
+    except FileNotFoundError:
+        raise NoAnswer("no daemon is running") from None
+    except (OSError, MalformedMessage) as error:
+        raise NoAnswer(f"{file} cannot be read: {error}") from error
+    return address
+
+
+def connect(address: Address, *, timeout_s: float) -> socket.socket:
+    """A connection to a process that listens.
+
+    Raises:
+        NoAnswer: it does no longer, or it is not this user's.
+    """
+    try:
+        if address.port:
+            return socket.create_connection(("127.0.0.1", address.port), timeout=timeout_s)
+        if not HAS_UNIX_SOCKETS or not _is_mine(Path(address.path)):
+            raise NoAnswer("the daemon is another user's")
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(timeout_s)
+            connection.connect(address.path)
+        except BaseException:
+            connection.close()
+            raise
+    except OSError as error:
+        reason = error.strerror or str(error) or "no word in time"
+        raise NoAnswer(f"the daemon (process {address.pid}) has gone: {reason}") from error
+    return connection
+
+
+def prove(token: str, *, by: str, challenge: str) -> str:
+    """The proof that `by` (server or command) knows a token, which does not tell it."""
+    if not token:
+        return ""
+    import hashlib  # noqa: PLC0415 - slow to load, and without use on Unix
+    import hmac  # noqa: PLC0415
+
+    return hmac.new(token.encode(), f"{by} {challenge}".encode(), hashlib.sha256).hexdigest()
+
+
+def is_proved(proof: str, token: str, *, by: str, challenge: str) -> bool:
+    """Whether `proof` is that of `prove`; always where there is no token to be known."""
+    if not token:
+        return True
+    import hmac  # noqa: PLC0415
+
+    return hmac.compare_digest(proof.encode(), prove(token, by=by, challenge=challenge).encode())
+
+
+def listen(data_dir: Path, *, unix: bool = HAS_UNIX_SOCKETS) -> tuple[socket.socket, Address]:
+    """A listening socket for a library and its address, not yet announced.
+
+    Args:
+        data_dir: of the library; it exists.
+        unix: by a Unix socket, else by a port.
+
+    Raises:
+        StoreError: no place for a socket was found.
+    """
+    _private_folder(data_dir / FOLDER)
+    if not unix:
+        listener = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
+        port = int(listener.getsockname()[1])
+        return listener, Address(path="", port=port, token=os.urandom(32).hex(), pid=os.getpid())
+    reasons: list[str] = []
+    for path in _socket_paths(data_dir):
+        if len(os.fsencode(path)) > LONGEST_PATH:
+            reasons.append(f"{path}: too long")
+            continue
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            _private_folder(path.parent)
+            path.unlink(missing_ok=True)  # of a dead process that had our number
+            listener.bind(str(path))
+            path.chmod(0o600)
+            listener.listen(BACKLOG)
+        except (OSError, StoreError) as error:  # a file system without sockets, say
+            listener.close()
+            reasons.append(f"{path}: {error}")
+            continue
+        return listener, Address(path=str(path), port=0, token="", pid=os.getpid())
+    raise StoreError(f"no place for a socket ({'; '.join(reasons)})", path=data_dir)
+
+
+def announce(data_dir: Path, address: Address) -> None:
+    """Tell commands where to ask: the file appears in one piece, for its owner only.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    file = address_file(data_dir)
+    unfinished = file.with_name(f"{FILE}.{os.getpid()}")
+    unfinished.unlink(missing_ok=True)
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+        out.write(to_json(address))
+    unfinished.replace(file)
+
+
+def withdraw(data_dir: Path, address: Address) -> None:
+    """Take the announcement and the socket away; those of a later process stay."""
+    with contextlib.suppress(NoAnswer, OSError):
+        if read_address(data_dir) == address:
+            address_file(data_dir).unlink()
+    if address.path:
+        with contextlib.suppress(OSError):
+            Path(address.path).unlink()
+
+
+def _socket_paths(data_dir: Path) -> Iterator[Path]:
+    """Where a socket may be, the best place first."""
+    yield data_dir / FOLDER / f"{os.getpid()}.socket"
+    # A long path of the library, or a file system that holds no sockets.
+    import hashlib  # noqa: PLC0415 - only servers come here
+    import tempfile  # noqa: PLC0415
+
+    name = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]
+    file = f"{name}-{os.getpid()}.socket"
+    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
+        yield Path(runtime) / "audiosearch" / file
+    yield Path(tempfile.gettempdir()) / f"audiosearch-{os.geteuid()}" / file
+
+
+def _private_folder(folder: Path) -> None:
+    """Make a folder that only its owner can enter, or see that it is one.
+
+    Raises:
+        StoreError: it is somebody else's, or no folder.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not hasattr(os, "geteuid"):  # Windows: the user's own folders are private
+        return
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+        raise StoreError("is not this user's folder", path=folder)
+    if status.st_mode & 0o077:
+        folder.chmod(0o700)
+
+
+def _is_mine(path: Path) -> bool:
+    """Whether this user owns a file.
+
+    Raises:
+        OSError: it is not there.
+    """
+    return not hasattr(os, "geteuid") or path.lstat().st_uid == os.geteuid()

@@ -1,0 +1,240 @@
+"""Questions to a library: put to the process that has it in memory, or else answered here.
+
+In: settings and questions. Out: the same answers either way. Nothing that computes is imported
+until it is clear that this process has to answer. Where it does although a process is there, the
+reason is kept for `-v`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from audiosearch.audio.clip import ClipRange, absolute, parse_clip
+from audiosearch.config import Config, IndexConfig
+from audiosearch.search.filters import Filters
+from audiosearch.search.results import Description, FindResult, TextQuery
+from audiosearch.server.address import NoAnswer
+from audiosearch.server.client import Refused, Server
+from audiosearch.server.messages import (
+    DescribeEnd,
+    DescribeQuestion,
+    Descriptions,
+    FindQuestion,
+    Settings,
+    SimilarQuestion,
+    see,
+)
+
+if TYPE_CHECKING:  # loaded where nobody else answers
+    from audiosearch.library import Library
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """An answer with hits, and what the model ran on (cpu or cuda)."""
+
+    result: FindResult
+    device: str
+
+
+class Answering:
+    """Who answers the questions of one command; made by `open_answering`."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._settings = _settings(config)
+        self._stack = ExitStack()
+        self._library: Library | None = None
+        self._said: set[str] = set()
+        self._n_told, self._n_own = 0, 0
+        self._pid = 0
+        self._reason = ""
+        self._server: Server | None = None
+        try:
+            self._server = Server.reach(config.data_dir)
+            self._pid = self._server.pid
+        except NoAnswer as error:
+            self._reason = str(error)
+
+    @property
+    def who(self) -> str:
+        """Who answered, for people."""
+        daemon = f"by the daemon (process {self._pid})"
+        if not self._n_own:
+            return f"answered {daemon}"
+        if not self._n_told:
+            return f"answered without the daemon: {self._reason}"
+        return f"{self._n_told} answered {daemon}, {self._n_own} without it: {self._reason}"
+
+    def find(self, query: TextQuery) -> Answer:
+        """Sounds for words; raises as `Library.find` does."""
+        question = FindQuestion(
+            settings=self._settings,
+            query=replace(query, filters=_anchored(query.filters)),
+        )
+        found = self._found(question)
+        if found is not None:
+            return found
+        library = self._own()
+        return Answer(result=library.engine.find(query), device=library.decoder.device.name)
+
+    def similar(
+        self,
+        clip: str,
+        *,
+        filters: Filters,
+        limit: int | None = None,
+        min_similarity: float | None = None,
+    ) -> Answer:
+        """Sounds for a sound; raises as `Library.similar` does."""
+        part = parse_clip(clip)
+        seen = see(part.path)
+        if seen is not None:
+            found = self._found(
+                SimilarQuestion(
+                    settings=self._settings,
+                    clip=_absolute(part),
+                    seen=seen,
+                    filters=_anchored(filters),
+                    limit=limit,
+                    min_similarity=min_similarity,
+                )
+            )
+            if found is not None:
+                return found
+        library = self._own()
+        result = library.similar(part, filters=filters, limit=limit, min_similarity=min_similarity)
+        return Answer(result=result, device=library.decoder.device.name)
+
+    def describe(
+        self, clip: str, *, limit: int, normalise: str | None, explain: bool
+    ) -> tuple[bytes, Iterator[Description]]:
+        """Captions for a sound; see `Library.describe`, and it raises as that does."""
+        part = parse_clip(clip)
+        path = absolute(os.fsdecode(part.path))
+        return path, self._descriptions(part, limit=limit, normalise=normalise, explain=explain)
+
+    def close(self) -> None:
+        """Let go of the server and of the library."""
+        self._let_go()
+        self._stack.close()
+
+    def _descriptions(
+        self, part: ClipRange, *, limit: int, normalise: str | None, explain: bool
+    ) -> Iterator[Description]:
+        n_told = 0
+        for reply in self._told(part, limit=limit, normalise=normalise, explain=explain):
+            if isinstance(reply, DescribeEnd):
+                self._count_told(reply.remarks)
+                return
+            n_told += len(reply.rows)
+            yield from reply.rows
+        # Should the server have gone in the middle: the same windows come in the same order.
+        _, own = self._own().describe(part, limit=limit, normalise=normalise, explain=explain)
+        yield from islice(own, n_told, None)
+
+    def _told(
+        self, part: ClipRange, *, limit: int, normalise: str | None, explain: bool
+    ) -> Iterator[Descriptions | DescribeEnd]:
+        """What the server says; without an end where it does not tell all."""
+        seen = see(part.path)
+        if self._server is None or seen is None:
+            return
+        question = DescribeQuestion(
+            settings=self._settings,
+            clip=_absolute(part),
+            seen=seen,
+            limit=limit,
+            normalise=normalise,
+            explain=explain,
+        )
+        try:
+            yield from self._server.described(question)
+        except Refused as refusal:
+            self._reason = str(refusal)
+        except NoAnswer as error:
+            self._reason = str(error)
+            self._let_go()
+        except GeneratorExit:  # nobody wants the rest, which would be taken for the next answer
+            self._let_go()
+            raise
+
+    def _found(self, question: FindQuestion | SimilarQuestion) -> Answer | None:
+        """The server's answer; None where it does not tell."""
+        if self._server is None:
+            return None
+        try:
+            hits, end = self._server.found(question)
+        except Refused as refusal:
+            self._reason = str(refusal)
+            return None
+        except NoAnswer as error:
+            self._reason = str(error)
+            self._let_go()
+            return None
+        self._count_told(end.remarks)
+        return Answer(result=replace(end.result, hits=hits), device=end.device)
+
+    def _count_told(self, remarks: tuple[str, ...]) -> None:
+        self._n_told += 1
+        for remark in remarks:
+            if remark not in self._said:  # once a process, as if this one had met it
+                self._said.add(remark)
+                log.warning("%s", remark)
+
+    def _own(self) -> Library:
+        """The library in this process; called for each question that is answered here."""
+        self._n_own += 1
+        if self._library is None:
+            from audiosearch.library import open_library  # noqa: PLC0415 - all that computes
+
+            self._library = self._stack.enter_context(open_library(self._config))
+        return self._library
+
+    def _let_go(self) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            server.hang_up()
+
+
+@contextmanager
+def open_answering(config: Config) -> Iterator[Answering]:
+    """Who answers questions to the library of `config`: a process that is there, or this one."""
+    answering = Answering(config)
+    try:
+        yield answering
+    finally:
+        answering.close()
+
+
+def _settings(config: Config) -> Settings:
+    """What of the settings an answer may depend on; the rest is the same for everybody."""
+    bundle = config.model.bundle
+    if len(Path(bundle).parts) > 1 or bundle in (".", ".."):  # a folder, not a name
+        bundle = os.fsdecode(absolute(bundle))
+    index = IndexConfig(
+        hop=config.index.hop,
+        worker_memory_mb=config.index.worker_memory_mb,
+        worker_stall_s=config.index.worker_stall_s,
+    )
+    return Settings(model=replace(config.model, bundle=bundle), index=index, search=config.search)
+
+
+def _absolute(part: ClipRange) -> ClipRange:
+    """The same clip for a process that works in another folder."""
+    return replace(part, path=os.path.abspath(part.path))  # noqa: PTH100  # bytes
+
+
+def _anchored(filters: Filters) -> Filters:
+    """The same filters for a process that works in another folder."""
+    folders = tuple(Path(os.path.abspath(each)) for each in filters.folders)  # noqa: PTH100
+    return replace(filters, folders=folders)

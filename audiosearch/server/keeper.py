@@ -1,0 +1,190 @@
+"""The library and its model in memory, for as long as they are those that questions are about.
+
+In go questions, out come the answers that `library` gives. What was loaded is kept from question to
+question and loaded anew when the settings, the model's files or the database file are others; what
+a run of `index` commits is noticed by the search itself. Used by one thread. It knows no socket.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
+
+from audiosearch.audio.clip import ClipRange
+from audiosearch.config import Config
+from audiosearch.errors import QueryError
+from audiosearch.library import Library, bundle_paths, find_model, open_library
+from audiosearch.library.model_selection import ModelStamp, bundle_stamp
+from audiosearch.search.results import Description, FindResult
+from audiosearch.server.messages import (
+    DescribeQuestion,
+    FileSeen,
+    FindQuestion,
+    Question,
+    Settings,
+    SimilarQuestion,
+    see,
+)
+
+_Stamp = tuple[ModelStamp, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """The answer to a question by words or by sound; see `messages.FoundEnd`."""
+
+    result: FindResult
+    device: str
+    remarks: tuple[str, ...]
+
+
+@dataclass(kw_only=True)
+class _Held:
+    """An open library; `users` answers are being given from it."""
+
+    settings: Settings
+    library: Library
+    stamp: _Stamp
+    closing: ExitStack = field(repr=False)
+    users: int = 0
+    retired: bool = False
+
+
+class Describing:
+    """Descriptions as they are made; the library stays open until `close`."""
+
+    def __init__(self, held: _Held, descriptions: Iterator[Description]) -> None:
+        self._held = held
+        self._descriptions = descriptions
+        held.users += 1
+
+    def step(self) -> Description | None:
+        """The next description; None at the end."""
+        return next(self._descriptions, None)
+
+    def remarks(self) -> tuple[str, ...]:
+        """What the command would have warned of."""
+        return _remarks(self._held.library)
+
+    def close(self) -> None:
+        """Let go of the library and of the file that is being read."""
+        close = getattr(self._descriptions, "close", None)
+        if close is not None:
+            close()
+        self._held.users -= 1
+        _close_if_unused(self._held)
+
+
+class Keeper:
+    """Answers from memory; see the head of this file."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._held: _Held | None = None
+
+    @property
+    def loaded(self) -> bool:
+        """Whether a library and its model are in memory."""
+        return self._held is not None
+
+    def find(self, question: FindQuestion) -> Answer:
+        """Sounds for words; raises as `Library.find` does."""
+        library = self._take(question).library
+        result = library.engine.find(question.query)
+        return _answer(library, result)
+
+    def similar(self, question: SimilarQuestion) -> Answer:
+        """Sounds for a sound; raises as `Library.similar` does."""
+        library = self._take(question).library
+        _check_seen(question.clip, question.seen)
+        result = library.similar(
+            question.clip,
+            filters=question.filters,
+            limit=question.limit,
+            min_similarity=question.min_similarity,
+        )
+        return _answer(library, result)
+
+    def describe(self, question: DescribeQuestion) -> Describing:
+        """Captions for a sound; raises as `Library.describe` does."""
+        held = self._take(question)
+        _check_seen(question.clip, question.seen)
+        _, descriptions = held.library.describe(
+            question.clip,
+            limit=question.limit,
+            normalise=question.normalise,
+            explain=question.explain,
+        )
+        return Describing(held, descriptions)
+
+    def unload(self) -> None:
+        """Give the memory back; the next question loads what it needs."""
+        if self._held is not None:
+            self._held.retired = True
+            _close_if_unused(self._held)
+            self._held = None
+        _give_memory_back()
+
+    def _take(self, question: Question) -> _Held:
+        """The library as a question wants it, loaded if what is held is something else."""
+        held = self._held
+        if held is not None and (
+            held.settings != question.settings or held.stamp != _stamp(held.library.config)
+        ):
+            self.unload()
+        if self._held is None:
+            self._held = self._load(question.settings)
+        return self._held
+
+    def _load(self, settings: Settings) -> _Held:
+        config = replace(
+            self._config, model=settings.model, index=settings.index, search=settings.search
+        )
+        with ExitStack() as stack:
+            library = stack.enter_context(open_library(config))
+            stamp = _stamp(config)
+            return _Held(settings=settings, library=library, stamp=stamp, closing=stack.pop_all())
+
+
+def _answer(library: Library, result: FindResult) -> Answer:
+    return Answer(result=result, device=library.decoder.device.name, remarks=_remarks(library))
+
+
+def _remarks(library: Library) -> tuple[str, ...]:
+    notes = (library.notice, library.decoder.device.note)
+    return tuple(note for note in notes if note is not None)
+
+
+def _check_seen(clip: ClipRange, seen: FileSeen) -> None:
+    """See that the path leads to the file that the command means: a service may see other folders.
+
+    Raises:
+        QueryError: it does not.
+    """
+    if see(clip.path) != seen:
+        raise QueryError("the daemon does not see this file", path=clip.path)
+
+
+def _stamp(config: Config) -> _Stamp:
+    """What the models and the database file are, to notice when they come, go or are replaced."""
+    folders = {find_model(config, config.model.bundle), *bundle_paths(config)}
+    models = (bundle_stamp(folder) for folder in sorted(folders))
+    # The database changes all the time, and is another file only when it was put there anew.
+    return (*models, (str(config.database), config.database.stat().st_ino, 0, 0))
+
+
+def _close_if_unused(held: _Held) -> None:
+    if held.retired and held.users == 0:
+        held.closing.close()
+
+
+def _give_memory_back() -> None:
+    """Hand freed memory to the system: the C library of Linux keeps it for itself otherwise."""
+    gc.collect()
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):  # musl has no such function
+            ctypes.CDLL(None).malloc_trim(0)

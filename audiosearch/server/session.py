@@ -1,0 +1,204 @@
+"""One client of the server: greeted, then its questions, each with an answer or a refusal.
+
+In: a connection, and the desk at which the keeper works. Out: messages. A session has a thread of
+its own that only waits and writes; what it asks of the keeper is done at the desk.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, TypeVar
+
+from audiosearch import __version__
+from audiosearch.errors import AudiosearchError
+from audiosearch.server.address import is_proved, prove
+from audiosearch.server.desk import Desk
+from audiosearch.server.keeper import Answer, Describing, Keeper
+from audiosearch.server.messages import (
+    PROTOCOL,
+    DescribeEnd,
+    DescribeQuestion,
+    Descriptions,
+    FindQuestion,
+    FoundEnd,
+    Hello,
+    Hits,
+    Proof,
+    Question,
+    Refusal,
+    SimilarQuestion,
+    Wait,
+    Welcome,
+)
+from audiosearch.server.wire import Wire, WireBroken
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+ROWS: Final = 100  # hits in one message
+HELLO_S: Final = 5.0
+PAUSE_S: Final = 30.0  # between two questions of one connection
+SEND_S: Final = 120.0  # for a command whose reader takes its time, such as a pager
+BEAT_S: Final = 2.0  # a sign of life while a question is worked on
+
+
+class Activity:
+    """How much is being asked; shared by all threads of a server."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._n_working = 0
+        self._last_s = time.monotonic()
+        self.n_answered = 0
+
+    @contextmanager
+    def question(self) -> Iterator[None]:
+        """A question is worked on inside this block."""
+        with self._changed:
+            self._n_working += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._n_working -= 1
+                self.n_answered += 1
+                self._last_s = time.monotonic()
+                self._changed.notify_all()
+
+    def idle_s(self) -> float:
+        """Seconds since the last answer; 0 while a question is worked on."""
+        with self._changed:
+            return 0.0 if self._n_working else time.monotonic() - self._last_s
+
+    def wait_until_idle(self, timeout_s: float) -> None:
+        """Return once nothing is worked on, or after `timeout_s`."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._n_working == 0, timeout=timeout_s)
+
+
+@dataclass(frozen=True, kw_only=True)
+class House:
+    """What the sessions of a server share."""
+
+    data_dir: Path
+    token: str
+    desk: Desk
+    keeper: Keeper
+    activity: Activity
+    stopping: threading.Event
+
+
+class Session:
+    """One client; `run` returns when it leaves."""
+
+    def __init__(self, wire: Wire, house: House) -> None:
+        self._wire = wire
+        self._house = house
+
+    def run(self) -> None:
+        """Greet, then answer until the client hangs up or is silent for long.
+
+        Raises:
+            WireBroken: it did.
+        """
+        if not self._greet():
+            return
+        while not self._house.stopping.is_set():
+            question = self._wire.receive(
+                FindQuestion, SimilarQuestion, DescribeQuestion, timeout_s=PAUSE_S
+            )
+            with self._house.activity.question():
+                self._attend(question)
+
+    def _greet(self) -> bool:
+        """Whether the client is one to talk to; one that is not is told why."""
+        token, challenge = self._house.token, os.urandom(16).hex()
+        hello = self._wire.receive(Hello, timeout_s=HELLO_S)
+        reason = self._objection(hello)
+        if reason is not None:
+            self._wire.send(Refusal(reason=reason), timeout_s=HELLO_S)
+            return False
+        proof = prove(token, by="server", challenge=hello.challenge)
+        welcome = Welcome(pid=os.getpid(), proof=proof, challenge=challenge)
+        self._wire.send(welcome, timeout_s=HELLO_S)
+        if not token:
+            return True
+        given = self._wire.receive(Proof, timeout_s=HELLO_S)
+        return is_proved(given.proof, token, by="command", challenge=challenge)
+
+    def _objection(self, hello: Hello) -> str | None:
+        if (hello.protocol, hello.version) != (PROTOCOL, __version__):
+            return f"the daemon is of another version ({__version__}): restart it"
+        if hello.library != os.path.realpath(self._house.data_dir):
+            return "the daemon answers for another library"
+        return None
+
+    def _attend(self, question: Question) -> None:
+        """Answer one question, or tell the client to do it itself."""
+        keeper = self._house.keeper
+        try:
+            if isinstance(question, FindQuestion):
+                self._send_found(lambda: keeper.find(question))
+            elif isinstance(question, SimilarQuestion):
+                self._send_found(lambda: keeper.similar(question))
+            else:
+                self._send_described(lambda: keeper.describe(question))
+        except WireBroken:
+            raise
+        except AudiosearchError as error:
+            # The command meets the same error and tells it in its user's own terms.
+            self._wire.send(Refusal(reason=f"the daemon cannot tell: {error}"), timeout_s=SEND_S)
+        except Exception as error:  # a mistake of ours must not end a daemon
+            log.exception("a question was not answered")
+            reason = f"the daemon failed: {type(error).__name__}"
+            self._wire.send(Refusal(reason=reason), timeout_s=SEND_S)
+
+    def _send_found(self, job: Callable[[], Answer]) -> None:
+        answer = self._await(job)
+        hits = answer.result.hits
+        for start in range(0, len(hits), ROWS):
+            self._wire.send(Hits(rows=hits[start : start + ROWS]), timeout_s=SEND_S)
+        end = FoundEnd(
+            result=replace(answer.result, hits=()), device=answer.device, remarks=answer.remarks
+        )
+        self._wire.send(end, timeout_s=SEND_S)
+
+    def _send_described(self, job: Callable[[], Describing]) -> None:
+        describing = self._await(job, abandon=Describing.close)
+        try:
+            while (row := self._await(describing.step)) is not None:
+                self._wire.send(Descriptions(rows=(row,)), timeout_s=SEND_S)
+            remarks = self._await(describing.remarks)
+        finally:
+            self._house.desk.submit(describing.close)
+        self._wire.send(DescribeEnd(remarks=remarks), timeout_s=SEND_S)
+
+    def _await(self, job: Callable[[], T], *, abandon: Callable[[T], None] | None = None) -> T:
+        """The result of a job at the desk; the client gets signs of life until it is there.
+
+        Should the client leave, a job that has not begun is dropped; the result of another one is
+        given to `abandon`.
+        """
+        future = self._house.desk.submit(job)
+        try:
+            while not wait([future], timeout=BEAT_S).done:
+                self._wire.send(Wait(begun=future.running(), after_s=BEAT_S), timeout_s=SEND_S)
+        except WireBroken:
+            if not future.cancel() and abandon is not None:
+                self._house.desk.submit(lambda: _hand_over(future, abandon))
+            raise
+        return future.result()
+
+
+def _hand_over(future: Future[T], take: Callable[[T], None]) -> None:
+    if future.exception() is None:
+        take(future.result())

@@ -1,0 +1,1 @@
+"""What must always hold of a library, checked and mended."""

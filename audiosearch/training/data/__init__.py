@@ -1,0 +1,1 @@
+"""Recordings, labels and batches to train on."""

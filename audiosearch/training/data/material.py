@@ -1,0 +1,134 @@
+"""The clips of one split, ordered by what they are called, with where each is loud.
+
+In: the sound cache. Out: what scenes are made of, and which sounds may lie under others or be
+counted. It plans nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from audiosearch.training.data.dataset import SoundCache, Split
+from audiosearch.training.scenes.captions import PHRASES, sound_of
+from audiosearch.training.synth.instruments import INSTRUMENT_WEIGHT
+from audiosearch.training.synth.instruments import SOURCE as INSTRUMENT_SOURCE
+
+Samples = npt.NDArray[np.float32]
+
+# Sounds that can last under others without being an event of their own.
+BACKGROUND_SOUNDS = frozenset(
+    {
+        "rain",
+        "wind",
+        "sea_waves",
+        "engine",
+        "crickets",
+        "chirping_birds",
+        "insects",
+        "vacuum_cleaner",
+        "washing_machine",
+        "train",
+        "airplane",
+        "helicopter",
+        "crackling_fire",
+        "water_running",
+        "hair_dryer",
+        "city",
+        "coffee_shop",
+        "clock_tick",
+        "static_noise",
+        "electric_hum",
+        "applause",
+        "thunderstorm",
+        "keyboard_typing",
+        "cicada",
+        "heartbeat",
+        "band_music",
+        "choir",
+        "string_orchestra",
+    }
+)
+# Sounds whose short clips hold one single event, so that repeating them makes a known count.
+COUNTABLE_SOUNDS = frozenset(
+    {
+        "dog",
+        "cat",
+        "cow",
+        "sheep",
+        "crow",
+        "sneezing",
+        "coughing",
+        "door_slam",
+        "gunshot",
+        "glass_breaking",
+        "explosion",
+        "balloon_pop",
+        "car_horn",
+        "yawning",
+        "man_screaming",
+        "woman_screaming",
+        "mouse_click",
+        "gun_cocking",
+        "door_wood_creaks",
+        "bell",
+        "owl_hoot",
+        "doorbell",
+        "whistle",
+        "toy_squeak",
+        "woosh",
+        "bicycle_horn",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Material:
+    """The clips of one split, by sound, with where each is loud."""
+
+    sounds: SoundCache
+    clips_of: dict[str, tuple[int, ...]]
+    active: dict[int, tuple[int, int]]
+    """First and last loud sample of each clip."""
+    chances: dict[str, float]
+
+    def length(self, clip: int) -> int:
+        """Samples from the first loud one to the last."""
+        first, last = self.active[clip]
+        return last - first
+
+
+def gather_material(sounds: SoundCache, *, split: Split) -> Material:
+    """The clips of a split that can be put into words."""
+    clips_of: dict[str, list[int]] = {}
+    active = {}
+    for index in sounds.indices(split):
+        sound = sound_of(sounds.clips[index].label)
+        if sound in PHRASES:
+            clips_of.setdefault(sound, []).append(index)
+            active[index] = loud_stretch(sounds.waveform(index), rate=sounds.sample_rate)
+    weights = {
+        sound: len(clips) ** 0.5
+        * (INSTRUMENT_WEIGHT if sounds.clips[clips[-1]].source == INSTRUMENT_SOURCE else 1.0)
+        for sound, clips in clips_of.items()
+    }
+    total = sum(weights.values())
+    return Material(
+        sounds=sounds,
+        clips_of={sound: tuple(clips) for sound, clips in clips_of.items()},
+        active=active,
+        chances={sound: weight / total for sound, weight in weights.items()},
+    )
+
+
+def loud_stretch(waveform: Samples, *, rate: int) -> tuple[int, int]:
+    """First and last sample of what is within 35 dB of the loudest 20 ms."""
+    step = rate // 50
+    blocks = waveform[: waveform.size // step * step].reshape(-1, step)
+    if blocks.size == 0:
+        return 0, waveform.size
+    level = np.sqrt((blocks**2).mean(axis=1))
+    loud = np.flatnonzero(level >= level.max() * 10 ** (-35 / 20))
+    return int(loud[0]) * step, min(waveform.size, int(loud[-1] + 2) * step)

@@ -1,0 +1,246 @@
+"""From trained networks to a bundle folder that the program can load.
+
+In: networks, vocabulary, tags and the facts of `bundle.json`. Out: a folder of ONNX graphs and
+JSON, written only if ONNX Runtime gives torch's numbers on it (`parity`). The weights are rounded
+to float16 first, so what is compared is what is shipped; those of others are kept as they are.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import torch
+
+from audiosearch.model.tokenizer import Splitting
+from audiosearch.model.wordpiece import Pieces
+from audiosearch.training.data.vocabulary import make_vocabulary
+from audiosearch.training.export import graphs
+from audiosearch.training.export.decoder_graph import decoder_model
+from audiosearch.training.export.parity import check_parity
+from audiosearch.training.networks.convnext import ConvNext
+from audiosearch.training.networks.decoder import DecoderNetwork
+from audiosearch.training.networks.frontend import FrontendConfig
+from audiosearch.training.networks.meaning import MeaningTower
+from audiosearch.training.networks.tag_head import TagHead
+
+FORMAT = 1
+PIECES_FILE, BRIDGES_FILE = "pieces.json", "bridges.json"
+
+
+@dataclass(frozen=True)
+class BeamSettings:
+    """How captions are searched; the published defaults."""
+
+    width: int = 3
+    min_tokens: int = 3
+    max_tokens: int = 20
+    forbid_unknown: bool = False
+
+
+@dataclass(frozen=True)
+class ScoreSettings:
+    """Score = sigmoid(lift x trust x L + joint x cosine + bias), and texts; see `model.calibration`."""
+
+    lift: float
+    joint: float
+    bias: float
+    min_score: float
+    words_power: float | None = None
+    text_match: float = 0.85
+
+
+@dataclass(frozen=True)
+class BundleNetworks:
+    """Everything that was trained."""
+
+    frontend: FrontendConfig
+    encoder: ConvNext
+    decoder: DecoderNetwork
+    head: TagHead | None
+    tower: MeaningTower | None
+
+    def rounded(self) -> BundleNetworks:
+        """A copy as it is shipped, in evaluation mode.
+
+        Every matrix is rounded to float16 values, the vectors of pieces to 8 bits.
+        """
+        twin = copy.deepcopy(self)
+        for network in (twin.encoder, twin.decoder, twin.head, twin.tower):
+            if network is not None:
+                graphs.round_to_half(network)
+                network.eval()
+        if twin.tower is not None:
+            twin.tower.sentence.embedding.quantise()
+        return twin
+
+
+@dataclass(frozen=True)
+class BundleFacts:
+    """What `bundle.json` says beside the sizes."""
+
+    name: str
+    version: str
+    licence: str
+    description: str
+    words: tuple[str, ...]
+    """The vocabulary, special tokens first."""
+    tags: tuple[str, ...]
+    """Names of the encoder's tags; none where they are not known."""
+    score: ScoreSettings
+    window_s: float = 10.0
+    min_samples: int = 5120
+    beam: BeamSettings = BeamSettings()
+    repeatable: frozenset[int] | None = None
+    """Words that a caption may hold twice; those of the stop list where None."""
+    splitting: Splitting = Splitting.SPACES
+    pieces: Pieces | None = None
+    """What the text tower reads; the words of the vocabulary where None."""
+    bridges: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Words outside the vocabulary, and the word of it that is read in their place."""
+    tasks: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    default_task: str | None = None
+    exact: bool = False
+    """Keep the weights as they are, in place of rounding them to float16."""
+
+
+def export_bundle(networks: BundleNetworks, facts: BundleFacts, *, path: Path) -> Path:
+    """Write a bundle to `path`, in place of any older one there, and return `path`.
+
+    Other files in the folder (its card) stay.
+
+    Raises:
+        AudiosearchError: ONNX Runtime does not give torch's numbers; nothing is written.
+    """
+    ready = networks if facts.exact else networks.rounded()
+    partial = path.with_name(path.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        names = _write_graphs(ready, facts, partial)
+        check_parity(ready, facts, folder=partial)
+        _write_texts(facts, partial)
+        manifest = _manifest(ready, facts, partial, names)
+        _write_json(manifest, partial / "bundle.json")
+        path.mkdir(parents=True, exist_ok=True)
+        # The manifest comes last: without it, or with that of an older bundle, nothing loads.
+        for file in sorted(partial.iterdir(), key=lambda file: file.name == "bundle.json"):
+            file.replace(path / file.name)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return path
+
+
+def _write_graphs(
+    networks: BundleNetworks, facts: BundleFacts, folder: Path
+) -> dict[str, str | None]:
+    graph = graphs.EncoderGraph(
+        networks.frontend, networks.encoder, networks.decoder, networks.head
+    )
+    form = graphs.ENCODER_FORM if networks.head else graphs.ENCODER_FORM_WITHOUT_JOINT
+    waveform = 0.1 * torch.randn(2, int(facts.window_s * networks.frontend.sample_rate))
+    graphs.write_graph(graph, [waveform], form=form, path=folder / "encoder.onnx")
+    write_decoder_graphs(networks.decoder, folder=folder)
+    if networks.tower is not None:
+        tokens = torch.tensor([[4, 4, 4], [4, 4, 0]])
+        graphs.write_graph(
+            networks.tower, [tokens], form=graphs.TEXT_FORM, path=folder / "text.onnx"
+        )
+    return {
+        "encoder": "encoder.onnx",
+        "memory": "memory.onnx",
+        "decoder": "decoder.onnx",
+        "text": "text.onnx" if networks.tower is not None else None,
+    }
+
+
+def write_decoder_graphs(network: DecoderNetwork, *, folder: Path) -> None:
+    """Write `memory.onnx` and `decoder.onnx` of a decoder, without any rounding."""
+    network.eval()
+    decoder = network.decoder
+    frames = torch.randn(2, 5, network.config.dim)
+    graphs.write_graph(
+        graphs.MemoryGraph(decoder),
+        [frames],
+        form=graphs.MEMORY_FORM,
+        path=folder / "memory.onnx",
+    )
+    graphs.save_graph(decoder_model(decoder), path=folder / "decoder.onnx")
+
+
+def _write_texts(facts: BundleFacts, folder: Path) -> None:
+    repeatable = facts.repeatable
+    if repeatable is None:
+        repeatable = make_vocabulary(facts.words).repeatable
+    vocabulary = {"words": list(facts.words), "repeatable": sorted(repeatable)}
+    _write_json(vocabulary, folder / "vocabulary.json")
+    if facts.tags:
+        _write_json(list(facts.tags), folder / "tags.json")
+    if facts.pieces is not None:
+        _write_json({"pieces": facts.pieces.pieces}, folder / PIECES_FILE, indent=None)
+    if facts.bridges:
+        by_word: dict[str, list[str]] = {}
+        for word, read_as in sorted(facts.bridges.items()):
+            by_word.setdefault(read_as, []).append(word)
+        _write_json(by_word, folder / BRIDGES_FILE, indent=None)
+
+
+def _manifest(
+    networks: BundleNetworks, facts: BundleFacts, folder: Path, names: dict[str, str | None]
+) -> dict[str, Any]:
+    decoder = networks.decoder.config
+    score = facts.score if networks.head else replace(facts.score, joint=0.0)
+    return {
+        "format": FORMAT,
+        "name": facts.name,
+        "version": facts.version,
+        "licence": facts.licence,
+        "description": facts.description,
+        "sample_rate": networks.frontend.sample_rate,
+        "window_s": facts.window_s,
+        "min_samples": facts.min_samples,
+        "frame_dim": decoder.dim,
+        "embedding_dim": networks.encoder.config.dims[-1],
+        "joint_dim": networks.head.config.joint_dim if networks.head else 0,
+        "decoder": {
+            "layers": decoder.layers,
+            "heads": decoder.heads,
+            "dim": decoder.dim,
+            "max_positions": decoder.max_positions,
+        },
+        "null_memory": "zero-frame",
+        "tokenizer": {
+            "kind": facts.splitting.value,
+            "file": "vocabulary.json",
+            "pad": 0,
+            "bos": 1,
+            "eos": 2,
+            "unk": 3,
+            "tasks": dict(facts.tasks),
+            "default_task": facts.default_task,
+        },
+        "text_tokenizer": {"kind": "pieces", "file": PIECES_FILE} if facts.pieces else None,
+        "bridges": BRIDGES_FILE if facts.bridges else None,
+        "beam": asdict(facts.beam),
+        "score": asdict(score),
+        "tags": "tags.json" if facts.tags else None,
+        "graphs": names,
+        "files": {file.name: _file_entry(file) for file in sorted(folder.iterdir())},
+    }
+
+
+def _file_entry(path: Path) -> dict[str, str | int]:
+    content = path.read_bytes()
+    return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+
+
+def _write_json(value: object, path: Path, *, indent: int | None = 1) -> None:
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    path.write_text(f"{text}\n", encoding="utf-8")

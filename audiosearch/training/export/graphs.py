@@ -1,0 +1,170 @@
+"""Torch modules in the exact form of a bundle's graphs, and their way into ONNX files.
+
+In: trained networks. Out: ONNX files whose big weights are stored as float16 (widened to float32
+when loaded) wherever that loses nothing. Inputs and outputs carry the names that the reading side
+asks for; all batch, time and word axes may vary. It writes no manifest: that is `export`. The
+graph of the decoder is written by hand: `decoder_graph`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+from torch.nn import functional
+
+from audiosearch.training.export.published_graph import inference_form
+from audiosearch.training.networks.convnext import ConvNext
+from audiosearch.training.networks.decoder import CaptionDecoder, DecoderNetwork
+from audiosearch.training.networks.frontend import FrontendConfig
+from audiosearch.training.networks.tag_head import TagHead
+from audiosearch.training.scenes.scene_tags import tag_evidence
+
+OPSET = 17
+HALF_FROM = 1024  # smaller tensors are not worth a conversion
+
+
+class EncoderGraph(nn.Module):
+    """Waveform to memory frames, embedding, joint vector (if there is one) and tags."""
+
+    def __init__(
+        self,
+        frontend: FrontendConfig,
+        encoder: ConvNext,
+        decoder: DecoderNetwork,
+        head: TagHead | None,
+    ) -> None:
+        super().__init__()
+        self.log_mel, self.encoder = inference_form(frontend, encoder)
+        self.trained = encoder  # whose tags are asked for parts; what is not asked is not exported
+        self.decoder = decoder
+        self.head = head
+
+    def forward(self, waveform: Tensor) -> tuple[Tensor, ...]:
+        """`(B, N)` to frames `(B, T, D)`, embedding `(B, E)`, joint `(B, J)`, tags `(B, C)`."""
+        heard = self.encoder(self.log_mel(waveform))
+        frames = self.decoder.project(heard.frames)
+        embedding = functional.normalize(heard.embedding, dim=1)
+        tags = torch.sigmoid(heard.logits)
+        if self.head is None:
+            return frames, embedding, tags
+        return frames, embedding, self.head(tag_evidence(self.trained, heard.frames)), tags
+
+
+class MemoryGraph(nn.Module):
+    """Memory frames to the keys and values that the decoder attends to."""
+
+    def __init__(self, decoder: CaptionDecoder) -> None:
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """`(B, T, D)` to two times `(B, L, H, T, d)`."""
+        memory = self.decoder.memory(frames, torch.zeros(1, dtype=torch.long))
+        return memory.keys, memory.values
+
+
+@dataclass(frozen=True)
+class GraphForm:
+    """Names of a graph's inputs and outputs, with the names of their axes that vary."""
+
+    inputs: dict[str, tuple[str, ...]]
+    outputs: dict[str, tuple[str, ...]]
+
+
+_MEMORY = ("batch", "", "", "frames")
+
+ENCODER_FORM = GraphForm(
+    inputs={"waveform": ("batch", "samples")},
+    outputs={
+        "frames": ("batch", "frames"),
+        "embedding": ("batch",),
+        "joint": ("batch",),
+        "tags": ("batch",),
+    },
+)
+ENCODER_FORM_WITHOUT_JOINT = GraphForm(
+    inputs=ENCODER_FORM.inputs,
+    outputs={"frames": ("batch", "frames"), "embedding": ("batch",), "tags": ("batch",)},
+)
+MEMORY_FORM = GraphForm(
+    inputs={"frames": ("batch", "frames")},
+    outputs={"memory_keys": _MEMORY, "memory_values": _MEMORY},
+)
+TEXT_FORM = GraphForm(inputs={"tokens": ("batch", "words")}, outputs={"joint": ("batch",)})
+
+
+def round_to_half(network: nn.Module) -> None:
+    """Round every matrix of a network to float16 values, in place (they stay float32)."""
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.ndim >= 2:
+                parameter.copy_(parameter.half().float())
+
+
+def write_graph(
+    network: nn.Module, example: Sequence[Tensor], *, form: GraphForm, path: Path
+) -> None:
+    """Trace a network with example inputs into an ONNX file, matrices as float16."""
+    network.eval()
+    axes = {
+        name: {place: axis for place, axis in enumerate(names) if axis}
+        for name, names in (form.inputs | form.outputs).items()
+    }
+    with warnings.catch_warnings():
+        # The tracing exporter is announced as old (the new one needs more packages) and talks of
+        # what it could not fold. Whether the graph is right is measured, by `parity`.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network,
+            tuple(example),
+            str(path),
+            input_names=list(form.inputs),
+            output_names=list(form.outputs),
+            dynamic_axes=axes,
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    save_graph(onnx.load(path), path=path)
+
+
+def save_graph(model: onnx.ModelProto, *, path: Path) -> None:
+    """Check a model and write it to a file, matrices as float16 where that loses nothing."""
+    _store_as_half(model)
+    del model.graph.value_info[:]
+    _strip_names(model)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
+def _store_as_half(model: onnx.ModelProto) -> None:
+    """Store big float32 weights as float16 and a Cast, where every value survives that."""
+    casts = []
+    for weight in model.graph.initializer:
+        if weight.data_type != TensorProto.FLOAT:
+            continue
+        values = numpy_helper.to_array(weight)
+        with np.errstate(over="ignore"):
+            half = values.astype(np.float16)
+        if values.size < HALF_FROM or not np.array_equal(half.astype(np.float32), values):
+            continue
+        name = weight.name
+        weight.CopyFrom(numpy_helper.from_array(half, f"{name}.half"))
+        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def _strip_names(model: onnx.ModelProto) -> None:
+    """Drop what only tells where in our source a node came from."""
+    for node in model.graph.node:
+        node.doc_string = ""
+        del node.metadata_props[:]

@@ -1,0 +1,178 @@
+"""The published encoder in the form that runs fastest: exported in place of the trained form.
+
+In: a `ConvNext` with layer norms, and its front-end. Out: modules that compute the same numbers
+in fewer and cheaper operations (`check_lean_form` compares):
+
+- maps stay channels-last between blocks, so that norms, linear layers and sums need no transposes,
+  and the depthwise convolution's own reordering is the only one;
+- the two linear layers of a block are plain matrix products with a bias, the scale of the block
+  multiplied into the second;
+- the spectrum uses that cosines are even and sines odd: half the products, and none for the bins
+  that no mel band hears.
+
+It holds for evaluation only: there is no dropping of paths and no training of the scale.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from audiosearch.errors import AudiosearchError
+from audiosearch.training.networks.convnext import NORM_EPS, Block, ConvNext, EncoderOutput
+from audiosearch.training.networks.frontend import FrontendConfig, LogMel, decibels, mel_filterbank
+
+TOLERANCE = 1e-4  # of 1, or of the largest value
+
+
+def inference_form(frontend: FrontendConfig, encoder: ConvNext) -> tuple[nn.Module, nn.Module]:
+    """Front-end and encoder as they are exported: lean where they are of the published kind."""
+    config = encoder.config
+    published = (config.norm, config.activation, config.stem) == ("layer", "gelu", "patch")
+    if published and frontend.window == frontend.n_fft and frontend.average == 1:
+        return LeanLogMel(frontend), LeanConvNext(encoder)
+    return LogMel(frontend, as_convolution=True), encoder
+
+
+def check_lean_form(frontend: FrontendConfig, encoder: ConvNext, *, path: Path) -> None:
+    """Compare frames and logits of both forms on noise.
+
+    Raises:
+        AudiosearchError: they differ by more than float32 explains; `path` is named in it.
+    """
+    log_mel, lean = inference_form(frontend, encoder)
+    noise = 0.1 * torch.randn(2, frontend.sample_rate, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = encoder.eval()(LogMel(frontend)(noise))
+        found = lean.eval()(log_mel(noise))
+    for name, ours, theirs in zip(EncoderOutput._fields, found, expected, strict=True):
+        difference = float((ours - theirs).abs().max() / theirs.abs().max().clamp(min=1.0))
+        if not difference <= TOLERANCE:
+            raise AudiosearchError(
+                f"its {name} change by {difference:.2g} when it is rewritten for speed", path=path
+            )
+
+
+class LeanLogMel(nn.Module):
+    """As `frontend.LogMel`: decibels `(B, F, mels)` of `(B, N)` samples."""
+
+    cosines: Tensor
+    sines: Tensor
+    mel: Tensor
+
+    def __init__(self, config: FrontendConfig) -> None:
+        super().__init__()
+        self.width, self.hop = config.n_fft, config.hop
+        self.middle = config.n_fft // 2
+        filters = mel_filterbank(config)
+        heard = filters.sum(dim=1).nonzero()[:, 0]
+        first, last = int(heard[0]), int(heard[-1]) + 1
+        # Sample 0 of a periodic Hann window is zero, so that times 1 to half remain.
+        times = torch.arange(1, self.middle + 1, dtype=torch.float64)
+        bins = torch.arange(first, last, dtype=torch.float64)
+        angle = 2 * math.pi * times[:, None] * bins / config.n_fft
+        hann = torch.hann_window(config.n_fft, periodic=True, dtype=torch.float64)
+        taper = hann[1 : self.middle + 1, None]
+        self.register_buffer("cosines", (taper * angle.cos()).float(), persistent=False)
+        self.register_buffer("sines", (taper * angle.sin())[:-1].float(), persistent=False)
+        self.register_buffer("mel", filters[first:last].contiguous(), persistent=False)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Decibels `(B, F, mels)` of `(B, N)` samples."""
+        frames = self._frames(waveform)  # (B, F, window)
+        early = frames[:, :, 1 : self.middle]
+        late = frames[:, :, self.middle + 1 :].flip(2)
+        centre = frames[:, :, self.middle : self.middle + 1]
+        real = torch.cat([early + late, centre], dim=2) @ self.cosines
+        imaginary = (early - late) @ self.sines
+        return decibels((real.square() + imaginary.square()) @ self.mel)
+
+    def _frames(self, waveform: Tensor) -> Tensor:
+        """Overlapping frames `(B, F, window)`, put together from blocks of one hop."""
+        padded = functional.pad(waveform.unsqueeze(1), (self.middle, self.middle), mode="reflect")
+        blocks_a_frame = math.ceil(self.width / self.hop)
+        # Of a frame's last block only a part counts: the end may be short of the rest.
+        missing = blocks_a_frame * self.hop - self.width
+        padded = functional.pad(padded.squeeze(1), (0, missing))
+        count = padded.shape[1] // self.hop
+        blocks = padded[:, : count * self.hop].reshape(padded.shape[0], count, self.hop)
+        parts = [
+            blocks[:, place : count - blocks_a_frame + 1 + place] for place in range(blocks_a_frame)
+        ]
+        parts[-1] = parts[-1][:, :, : self.hop - missing]
+        return torch.cat(parts, dim=2)
+
+
+class LeanBlock(nn.Module):
+    """As `convnext.Block` in evaluation, for channels-last maps `(B, H, W, C)`."""
+
+    def __init__(self, block: Block) -> None:
+        super().__init__()
+        self.dwconv, self.norm = block.dwconv, block.norm
+        scale = block.gamma.detach()
+        self.wide = nn.Parameter(block.pwconv1.weight.detach().T.contiguous())
+        self.wide_bias = block.pwconv1.bias
+        self.narrow = nn.Parameter((block.pwconv2.weight.detach() * scale[:, None]).T.contiguous())
+        self.narrow_bias = nn.Parameter(block.pwconv2.bias.detach() * scale)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(B, H, W, C)` to the same shape."""
+        y = _norm(self.dwconv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1), self.norm)
+        flat = y.reshape(-1, self.wide.shape[0])
+        flat = functional.gelu(torch.addmm(self.wide_bias, flat, self.wide))
+        flat = torch.addmm(self.narrow_bias, flat, self.narrow)
+        result: Tensor = x + flat.reshape(-1, x.shape[1], x.shape[2], self.narrow.shape[1])
+        return result
+
+
+class LeanConvNext(nn.Module):
+    """As `convnext.ConvNext` in evaluation: decibels `(B, F, mels)` to what is heard."""
+
+    def __init__(self, encoder: ConvNext) -> None:
+        super().__init__()
+        bands = encoder.bn0
+        mean, variance = bands.running_mean, bands.running_var
+        assert mean is not None
+        assert variance is not None
+        scale = bands.weight.detach() / (variance + bands.eps).sqrt()
+        self.scale = nn.Parameter(scale)
+        self.shift = nn.Parameter(bands.bias.detach() - mean * scale)
+        self.downsample_layers = encoder.downsample_layers
+        self.stages = nn.ModuleList(
+            nn.Sequential(*(LeanBlock(block) for block in stage if isinstance(block, Block)))
+            for stage in encoder.stages
+            if isinstance(stage, nn.Sequential)
+        )
+        self.norm, self.head_audioset = encoder.norm, encoder.head_audioset
+
+    def forward(self, decibels: Tensor) -> EncoderOutput:
+        """Encode `(B, F, mels)` decibels."""
+        x = (decibels * self.scale + self.shift).unsqueeze(1)  # (B, 1, F, mels)
+        for place, (downsample, stage) in enumerate(
+            zip(self.downsample_layers, self.stages, strict=True)
+        ):
+            assert isinstance(downsample, nn.Sequential)
+            if place == 0:
+                convolution, norm = downsample
+                x = _norm(convolution(x).permute(0, 2, 3, 1), norm)  # (B, H, W, C) from here on
+            else:
+                norm, convolution = downsample
+                x = convolution(_norm(x, norm).permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+            x = stage(x)
+        frames = x.mean(dim=2)  # (B, T, C)
+        embedding = self.norm(frames.amax(dim=1) + frames.mean(dim=1))
+        return EncoderOutput(
+            frames=frames, embedding=embedding, logits=self.head_audioset(embedding)
+        )
+
+
+def _norm(x: Tensor, norm: nn.Module) -> Tensor:
+    """The layer norm `norm` over the last axis."""
+    weight, bias = norm.weight, norm.bias
+    assert isinstance(weight, Tensor)
+    assert isinstance(bias, Tensor)
+    return functional.layer_norm(x, weight.shape, weight, bias, eps=NORM_EPS)

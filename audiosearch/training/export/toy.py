@@ -1,0 +1,143 @@
+"""A tiny bundle with random weights and the real form, made in about a second for tests.
+
+In: a folder and a seed. Out: a bundle that loads, encodes, captions and ranks, all of it without
+sense. The same seed gives the same numbers.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from audiosearch.model.tokenizer import SPECIAL_TOKENS
+from audiosearch.model.wordpiece import SPECIAL_PIECES, Pieces
+from audiosearch.training.export.bundle import (
+    BundleFacts,
+    BundleNetworks,
+    ScoreSettings,
+    export_bundle,
+)
+from audiosearch.training.networks.convnext import ConvNext, ConvNextConfig
+from audiosearch.training.networks.decoder import DecoderConfig, DecoderNetwork
+from audiosearch.training.networks.frontend import FrontendConfig
+from audiosearch.training.networks.meaning import (
+    ConceptConfig,
+    ConceptLayer,
+    MeaningTower,
+    SentenceConfig,
+    SentenceTower,
+)
+from audiosearch.training.networks.tag_head import TagHead, TagHeadConfig
+
+TOY_WORDS = (
+    *("a", "the", "is", "and", "then", "while", "as", "in", "of", "followed", "by", "before"),
+    *("after", "loud", "soft", "dog", "barks", "barking", "bird", "birds", "sings", "chirping"),
+    *("rain", "falls", "falling", "man", "woman", "speaks", "speaking", "bell", "rings"),
+    *("ringing", "car", "engine", "passes", "wind", "blows", "door", "knocks", "beep"),
+)
+TOY_PIECES = (
+    *(word for word in TOY_WORDS if len(word) > 1),
+    *("canine", "purple"),
+    *("abcdefghijklmnopqrstuvwxyz"),
+    *(f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"),
+)
+TOY_BRIDGES = {"canine": "dog", "automobile": "car"}
+TOY_TAGS = ("dog", "bird", "rain", "speech", "bell", "engine", "wind", "knock")
+TOY_FRONTEND = FrontendConfig(
+    sample_rate=16_000,
+    n_fft=64,
+    window=64,
+    hop=64,
+    mels=32,
+    low_hz=50.0,
+    high_hz=8_000.0,
+    average=5,
+)
+
+
+def write_toy_bundle(
+    path: Path, *, seed: int = 0, joint: bool = True, meaning: bool = False
+) -> Path:
+    """Write a toy bundle to `path` and return it.
+
+    Args:
+        path: The folder.
+        seed: Of its weights.
+        joint: False leaves out the joint space.
+        meaning: Whether its text tower reads pieces of words, and bridges lead to known words.
+    """
+    words = SPECIAL_TOKENS + TOY_WORDS
+    pieces = Pieces(SPECIAL_PIECES + TOY_PIECES) if meaning else None
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        networks = toy_networks(vocabulary=len(words), joint=joint, pieces=len(pieces or words))
+        facts = BundleFacts(
+            name="toy",
+            version=f"0.{seed}",
+            licence="MIT",
+            description="Random weights, for tests: it recognises nothing.",
+            words=words,
+            tags=TOY_TAGS,
+            score=ScoreSettings(lift=2.0, joint=5.0, bias=0.0, min_score=0.5),
+            pieces=pieces,
+            bridges=TOY_BRIDGES if meaning else {},
+        )
+        return export_bundle(networks, facts, path=path)
+
+
+def toy_networks(*, vocabulary: int, joint: bool, pieces: int) -> BundleNetworks:
+    """Random networks of tiny size, from torch's current random state.
+
+    Args:
+        vocabulary: How many words the decoder knows.
+        joint: Whether there is a joint space.
+        pieces: How many the text tower knows.
+    """
+    encoder = ConvNext(
+        ConvNextConfig(
+            mels=TOY_FRONTEND.mels,
+            classes=len(TOY_TAGS),
+            depths=(1, 1, 1, 1),
+            dims=(4, 6, 8, 12),
+            stem="overlap",
+            strides=((2, 2), (2, 2), (1, 2)),
+            norm="batch",
+            activation="relu",
+            kernel=(3, 3),
+            layer_scale=0.5,
+        )
+    )
+    # Statistics of ordinary sound, or an untrained network would saturate on decibels.
+    encoder.bn0.running_mean.fill_(-40.0)  # type: ignore[union-attr]
+    encoder.bn0.running_var.fill_(400.0)  # type: ignore[union-attr]
+    with torch.no_grad():
+        for parameter in encoder.parameters():
+            if parameter.ndim >= 2:
+                parameter.mul_(
+                    10.0
+                )  # published starting weights are too small to tell sounds apart
+    decoder = DecoderNetwork(
+        DecoderConfig(
+            vocabulary=vocabulary,
+            feature_dim=12,
+            dim=12,
+            heads=2,
+            layers=2,
+            feedforward=12,
+            max_positions=24,
+            frame_positions=40,
+        )
+    )
+    head = TagHead(TagHeadConfig(tags=2 * len(TOY_TAGS), joint_dim=8))
+    tower = MeaningTower(
+        SentenceTower(SentenceConfig(pieces=pieces, sentence_dim=16, dim=16, hidden=16)),
+        ConceptLayer(ConceptConfig(concepts=12, joint_dim=8, sentence_dim=16)),
+    )
+    return BundleNetworks(
+        frontend=TOY_FRONTEND,
+        encoder=encoder,
+        decoder=decoder,
+        head=head if joint else None,
+        tower=tower if joint else None,
+    )

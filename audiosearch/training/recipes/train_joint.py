@@ -1,0 +1,299 @@
+"""The third stage: one space for sounds and texts, on the frozen encoder and the taught sentences.
+
+In: tags and descriptions of scenes, a finished sentence model. Out: a checkpoint of an audio head
+and a text tower. The loss is InfoNCE both ways, summed, as in CLAP; scenes of the same sounds are
+no negatives of each other, whatever their order, since the text tower hears none. Some captions
+name sounds in other words than the grammar's (`paraphrases`). The sentence model stays as it is and
+noise is added to what it gives: so words that no caption held go where their neighbours go. Tags
+may be given noise too: the encoder is surer of the scenes learned from than it will be of others.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from audiosearch.model.wordpiece import Pieces
+from audiosearch.training.checkpoints import Progress, Report, load_state, save_state
+from audiosearch.training.networks.attention import HIDDEN
+from audiosearch.training.networks.meaning import (
+    ConceptConfig,
+    ConceptLayer,
+    MeaningTower,
+    SentenceConfig,
+    SentenceTower,
+)
+from audiosearch.training.networks.tag_head import TagHead, TagHeadConfig
+from audiosearch.training.scenes.captions import PHRASES, Description, write_caption
+from audiosearch.training.scenes.scene_tags import unsure
+from audiosearch.training.text.distil import Sentences
+from audiosearch.training.text.paraphrases import PARAPHRASES, sound_meanings
+
+Floats = npt.NDArray[np.float32]
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class JointRecipe:
+    """How the joint space is trained."""
+
+    epochs: int = 12
+    batch: int = 256
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.02
+    warm_up: int = 50
+    captions: int = 3
+    """How many captions each scene has; each epoch takes the next."""
+    other_words: float = 0.3
+    """Share of the captions that are written in paraphrases."""
+    noise: float = 0.8
+    """Length of the noise on a caption's meaning, itself of length 1."""
+    spread: float = 0.0
+    """Standard deviation of the noise on each tag's logit; 0: none."""
+    first_scale: float = 1 / 0.07
+    largest_scale: float = 100.0
+
+
+STARTER_JOINT = JointRecipe()
+
+
+@dataclass(frozen=True)
+class TaggedScenes:
+    """Scenes with what the encoder makes of them."""
+
+    descriptions: tuple[Description, ...]
+    logits: Floats
+    """`(n_scenes, C)` of the encoder's tags."""
+
+
+@dataclass(frozen=True)
+class Joint:
+    """The finished space: both towers, and what the text tower reads."""
+
+    head: TagHead
+    tower: MeaningTower
+    pieces: Pieces
+
+    @torch.no_grad()
+    def embed_sounds(self, logits: Floats) -> Floats:
+        """Unit vectors `(n, J)` of sounds with these tag logits `(n, C)`."""
+        return np.asarray(self.head(torch.from_numpy(logits)).numpy())
+
+    @torch.no_grad()
+    def embed_texts(self, texts: list[str]) -> Floats:
+        """Unit vectors `(n, J)`."""
+        meanings = Sentences(self.pieces, self.tower.sentence).embed(texts)
+        return np.asarray(self.tower.concepts(torch.from_numpy(meanings)).numpy())
+
+
+class JointSpace(nn.Module):
+    """What is trained, and the learned scale of cosines."""
+
+    def __init__(self, head: TagHeadConfig, concepts: ConceptConfig, *, scale: float) -> None:
+        super().__init__()
+        self.head = TagHead(head)
+        self.concepts = ConceptLayer(concepts)
+        self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
+
+
+def info_nce(sounds: Tensor, texts: Tensor, scale: Tensor, same: Tensor) -> Tensor:
+    """Symmetric InfoNCE, both directions summed.
+
+    Args:
+        sounds: Unit vectors `(B, J)`.
+        texts: Unit vectors `(B, J)`, row i belonging to sound i.
+        scale: Inverse temperature.
+        same: `(B, B)` True where a pair, though not its own, would be right as well.
+    """
+    eye = torch.eye(len(sounds), dtype=torch.bool)
+    logits = (scale * sounds @ texts.T).masked_fill(same & ~eye, HIDDEN)
+    own = torch.arange(len(sounds))
+    cross_entropy = nn.functional.cross_entropy
+    return cross_entropy(logits, own) + cross_entropy(logits.T, own)
+
+
+class JointTrainer:
+    """Networks, optimiser and data of one run; `run` goes from the last checkpoint to the end."""
+
+    def __init__(
+        self,
+        training: TaggedScenes,
+        validation: TaggedScenes,
+        sentences: Sentences,
+        *,
+        recipe: JointRecipe,
+        seed: int,
+        folder: Path,
+    ) -> None:
+        torch.manual_seed(seed)
+        self.training = training
+        self.validation = validation
+        self.sentences = sentences
+        self.recipe = recipe
+        self.seed = seed
+        self.folder = folder
+        prototypes = sound_meanings(sentences.embed)
+        self.network = JointSpace(
+            TagHeadConfig(tags=training.logits.shape[1]),
+            ConceptConfig(concepts=len(prototypes), sentence_dim=prototypes.shape[1]),
+            scale=recipe.first_scale,
+        )
+        self.network.concepts.keys.data.copy_(torch.from_numpy(prototypes))
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+        self.epoch = 0
+
+    def run(self, *, report: Report) -> Path:
+        """Train to the end and return the path of the finished towers."""
+        unfinished, finished = self.folder / "joint.partial.pt", self.folder / "joint.pt"
+        if unfinished.exists():
+            self._restore(unfinished)
+        rng = np.random.default_rng([self.seed, 0x701])
+        meanings = self._meanings(
+            self.training, rng, self.recipe.captions, other_words=self.recipe.other_words
+        )
+        fixed = np.random.default_rng([self.seed, 0x7A2])
+        held_out = self._meanings(self.validation, fixed, 1, other_words=0.0)
+        while self.epoch < self.recipe.epochs:
+            started = time.monotonic()
+            loss = self._train_epoch(meanings[:, self.epoch % self.recipe.captions])
+            self.epoch += 1
+            self._save(unfinished)
+            seconds = time.monotonic() - started
+            text = f"loss {loss:.4f}; held-out loss {self.validate(held_out[:, 0]):.4f}"
+            self._report(report, f"{text}; {seconds:.0f} s")
+        save_joint(self.network, self.sentences, finished)
+        self._report(report, f"wrote {finished}")
+        return finished
+
+    def _meanings(
+        self, scenes: TaggedScenes, rng: np.random.Generator, count: int, *, other_words: float
+    ) -> Floats:
+        """What `count` captions of each scene mean, `(n_scenes, count, sentence_dim)`."""
+        what = scenes.descriptions
+        texts = []
+        for each in what:
+            for _ in range(count):
+                wording = PARAPHRASES if rng.random() < other_words else PHRASES
+                texts.append(write_caption(rng, each, wording=wording))
+        return self.sentences.embed(texts).reshape(len(what), count, -1)
+
+    def _train_epoch(self, meanings: Floats) -> float:
+        numbers = np.random.default_rng([self.seed, self.epoch, 0x701])
+        order = numbers.permutation(len(meanings))
+        size = self.recipe.batch
+        batches = [order[at : at + size] for at in range(0, len(order), size)]
+        batches = [rows for rows in batches if len(rows) > 1]  # one alone has no negatives
+        losses = []
+        for number, rows in enumerate(batches):
+            step = self.epoch * len(batches) + number
+            losses.append(self._train_step(rows, meanings[rows], step, len(batches)))
+        return float(np.mean(losses))
+
+    def _train_step(self, rows: Rows, meanings: Floats, step: int, steps: int) -> float:
+        rng = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        torch.manual_seed(self.seed * 1_000_003 + step)
+        done = step / (steps * self.recipe.epochs)
+        rate = self.recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate * min(1.0, (step + 1) / self.recipe.warm_up)
+        self.network.train()
+        loss = self._loss(self.training, rows, torch.from_numpy(meanings), rng)
+        self.optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimiser.step()
+        with torch.no_grad():
+            self.network.log_scale.clamp_(max=math.log(self.recipe.largest_scale))
+        return float(loss.detach())
+
+    def _loss(
+        self, scenes: TaggedScenes, rows: Rows, meanings: Tensor, rng: torch.Generator | None
+    ) -> Tensor:
+        logits = self._logits(scenes, rows)
+        if rng is not None:
+            length = self.recipe.noise / math.sqrt(meanings.shape[1])
+            meanings = meanings + length * torch.randn(meanings.shape, generator=rng)
+            meanings = functional.normalize(meanings, dim=1)
+            logits = unsure(rng, logits, spread=self.recipe.spread)
+        sounds = self.network.head(logits)
+        texts = self.network.concepts(meanings)
+        same = same_sounds([scenes.descriptions[row] for row in rows])
+        return info_nce(sounds, texts, self.network.log_scale.exp(), same)
+
+    def _logits(self, scenes: TaggedScenes, rows: Rows) -> Tensor:
+        return torch.from_numpy(scenes.logits[rows])
+
+    @torch.no_grad()
+    def validate(self, meanings: Floats) -> float:
+        """The loss on fixed held-out captions."""
+        self.network.eval()
+        size = self.recipe.batch
+        losses = [
+            float(self._loss(self.validation, rows, torch.from_numpy(meanings[rows]), None))
+            for rows in np.array_split(np.arange(len(meanings)), len(meanings) // size + 1)
+        ]
+        return float(np.mean(losses))
+
+    def _report(self, report: Report, text: str) -> None:
+        report(Progress(stage="joint", step=self.epoch, total=self.recipe.epochs, text=text))
+
+    def _save(self, path: Path) -> None:
+        state = {
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "epoch": self.epoch,
+        }
+        save_state(state, path)
+
+    def _restore(self, path: Path) -> None:
+        state = load_state(path)
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.epoch = int(state["epoch"])
+
+
+def same_sounds(descriptions: list[Description]) -> Tensor:
+    """`(B, B)` True where two descriptions hold the same sounds, in any order or number."""
+    keys = [tuple(sorted({*what.sounds, what.background or ""})) for what in descriptions]
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    ids = torch.tensor([numbers[key] for key in keys])
+    return ids.unsqueeze(0) == ids.unsqueeze(1)
+
+
+def save_joint(network: JointSpace, sentences: Sentences, path: Path) -> None:
+    """Write both towers, whole."""
+    state = {
+        "network": network.state_dict(),
+        "head": json.dumps(asdict(network.head.config)),
+        "concepts": json.dumps(asdict(network.concepts.config)),
+        "sentences": sentences.tower.state_dict(),
+        "sentence": json.dumps(asdict(sentences.tower.config)),
+        "pieces": list(sentences.pieces.pieces),
+    }
+    save_state(state, path)
+
+
+def load_joint(path: Path) -> Joint:
+    """The towers of a finished run, in evaluation mode."""
+    state = load_state(path)
+    head, concepts = json.loads(state["head"]), json.loads(state["concepts"])
+    network = JointSpace(TagHeadConfig(**head), ConceptConfig(**concepts), scale=1.0)
+    network.load_state_dict(state["network"])
+    sentence = SentenceTower(SentenceConfig(**json.loads(state["sentence"])))
+    sentence.load_state_dict(state["sentences"])
+    return Joint(
+        head=network.head.eval(),
+        tower=MeaningTower(sentence, network.concepts).eval(),
+        pieces=Pieces(tuple(state["pieces"])),
+    )

@@ -1,0 +1,1 @@
+"""Composed scenes and the sentences about them."""

@@ -1,0 +1,1 @@
+"""Sounds made by arithmetic, and examples to try the program on."""

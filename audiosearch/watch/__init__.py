@@ -1,0 +1,1 @@
+"""The daemon that keeps a library in step with its folders."""

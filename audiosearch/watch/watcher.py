@@ -1,0 +1,286 @@
+"""The daemon: keeps a library in step with its folders, for months.
+
+Events are hints, the scan is the truth. What happened to single paths is looked at when they have
+come to rest; all roots are looked at whole at the start, every hour, and whenever events may have
+been lost or a root has come back. Whatever went by unnoticed is made good by the next full look,
+so the library always comes to what a fresh scan would say.
+
+In: `Keeper`, which indexes and tells the roots. Out: a library in step; `WatchState` for people.
+One thread, which `stop` ends. It knows neither models nor sockets nor signals, and prints nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from audiosearch._wording import counted
+from audiosearch.config import IndexConfig, WatchConfig
+from audiosearch.errors import (
+    AudiosearchError,
+    LibraryCorrupt,
+    SchemaTooNew,
+    display_path,
+)
+from audiosearch.indexing.passed_over import Exclusions
+from audiosearch.indexing.sync import ScanRules
+from audiosearch.indexing.types import IndexReport
+from audiosearch.indexing.walk import matters
+from audiosearch.store.queries.places import Place, Root, path_inside
+from audiosearch.watch.debounce import Rested
+from audiosearch.watch.events import FolderWatch, Inbox
+from audiosearch.watch.growing import Growing
+from audiosearch.watch.indexer import Keeper
+from audiosearch.watch.look import look, outermost
+from audiosearch.watch.roots import WatchedRoot, WatchedRoots
+from audiosearch.watch.state import Activity, Held, WatchMode, WatchState
+from audiosearch.watch.status import Telling
+
+log = logging.getLogger(__name__)
+
+_LOOK_EVERY_S: Final = 2.0  # at whether roots have come or gone
+_TICK_S: Final = 0.5
+_MANY_PATHS: Final = 200  # looked at one by one; where there are more, a look at all is cheaper
+_LOST_PAUSE_S: Final = 10.0  # after a full look, before another one for events that were lost
+_QUIET_S: Final = 10.0  # without any change, before odd jobs are done
+_RETRY_S: Final = (5.0, 15.0, 60.0)  # pauses after something that may pass, as a full disk
+
+
+class Watcher:
+    """The daemon; `run` ends when `stop` is set."""
+
+    def __init__(
+        self,
+        keeper: Keeper,
+        *,
+        watch: WatchConfig,
+        index: IndexConfig,
+        stop: threading.Event,
+        tell: Callable[[WatchState], None],
+    ) -> None:
+        self._keeper = keeper
+        self._watch = watch
+        self._exclusions = Exclusions(index.exclude)
+        self._stop = stop
+        self._growing = Growing(watch.settle_s)
+        self._inbox = Inbox()
+        self._folders = FolderWatch(self._inbox)
+        self._roots = WatchedRoots(self._folders, watch=watch, index=index)
+        self._telling = Telling(tell, roots=self._roots)
+        self._look_at = 0.0
+        self._scan_ended_at = -_LOST_PAUSE_S
+        self._retry_at = 0.0
+        self._n_failures = 0
+        self._occasion = keeper.occasion()
+        self._changed_at: float | None = None  # when a pass last changed something
+
+    def run(self) -> None:
+        """Keep the library in step until told to stop.
+
+        Raises:
+            LibraryCorrupt: the database is damaged.
+            SchemaTooNew: a later version of the program has taken it over.
+        """
+        tick_s = min(_TICK_S, self._watch.settle_s / 2)
+        with self._folders:
+            while not self._stop.is_set():
+                now = time.monotonic()
+                try:
+                    self._turn(now)
+                except (LibraryCorrupt, SchemaTooNew):
+                    raise
+                except AudiosearchError as error:
+                    self._wait(error, now=time.monotonic())
+                self._telling.now()
+                self._stop.wait(tick_s)
+            self._telling.activity(Activity.STOPPING)
+            log.info("stopped")
+
+    def _turn(self, now: float) -> None:
+        """One look at all that may have to be done."""
+        if now >= self._look_at:
+            self._roots.update(self._keeper.roots(), now=now)
+            self._look_at = now + _LOOK_EVERY_S
+            self._heed_occasion(now)
+        self._gather(now)
+        if now < self._retry_at:
+            return
+        if not self._scan_due(now) and not self._look_at_rested(now):
+            self._telling.activity(Activity.IDLE)
+            self._tidy(now)
+
+    def _heed_occasion(self, now: float) -> None:
+        occasion = self._keeper.occasion()
+        if occasion != self._occasion:
+            self._occasion = occasion
+            self._scan_all(now)
+
+    def _scan_all(self, due: float) -> None:
+        for each in self._roots.all:
+            each.scan_due = min(each.scan_due, due)
+
+    # -- what happened -------------------------------------------------------------------------
+
+    def _gather(self, now: float) -> None:
+        """Take in what watchers have told since the last turn."""
+        gathered = self._inbox.take()
+        if gathered.lost:
+            log.warning("events were lost: all folders are looked at")
+            self._scan_all(max(now, self._scan_ended_at + _LOST_PAUSE_S))
+        for path in gathered.paths:
+            self._touch(path, now=now)
+
+    def _touch(self, path: bytes, *, now: float) -> None:
+        each = self._roots.holding(path)
+        if each is not None and matters(path, root=each.root.path, exclusions=self._exclusions):
+            facts = look(path)
+            is_file = facts is not None and not facts.is_folder
+            rest_s = self._growing.touched(path, now=now) if is_file else None
+            each.settling.touch(path, facts=facts, now=now, rest_s=rest_s)
+
+    # -- full looks ----------------------------------------------------------------------------
+
+    def _scan_due(self, now: float) -> bool:
+        """Look at all of the roots for which it is time; whether there was one."""
+        due = [
+            each
+            for each in self._roots.all
+            if each.mode is not WatchMode.OFFLINE and each.scan_due <= now
+        ]
+        if not due:
+            return False
+        for each in due:  # first watch all of it, then look: nothing falls in between
+            if each.mode is WatchMode.NATIVE:
+                self._roots.cover(each)
+            else:
+                self._roots.begin(each)
+        report = self._index(
+            due, [Place(root=each.root, under=b"") for each in due], observed=False
+        )
+        if report.interrupted:
+            return True
+        ended, wall = time.monotonic(), time.time()
+        self._scan_ended_at = ended
+        look_s = report.stages_s.get("scan", 0.0)  # listening to what was new is no part of it
+        for each in due:
+            _set_held(each, report, otherwise=None)
+            self._roots.scanned(each, now=ended, wall=wall, took_s=look_s)
+        self._telling.scanned(wall)
+        return True
+
+    # -- single paths --------------------------------------------------------------------------
+
+    def _look_at_rested(self, now: float) -> bool:
+        """Look at the paths that have come to rest; whether there were any worth it."""
+        places: list[Place] = []
+        touched: list[WatchedRoot] = []
+        for each in self._roots.all:
+            rested = each.settling.rested(now=now, look=look)
+            mine = self._places(each, rested)
+            if len(mine) > _MANY_PATHS:
+                each.scan_due = now
+            elif mine:
+                places += mine
+                touched.append(each)
+        if not places:
+            return False
+        report = self._index(touched, places, observed=True)
+        for each in touched:
+            _set_held(each, report, otherwise=each.held)
+        return True
+
+    def _places(self, each: WatchedRoot, rested: Rested) -> list[Place]:
+        """Where to look for what has come to rest in a root."""
+        there = outermost(rested.there)
+        folders = [path for path in there if (facts := look(path)) and facts.is_folder]
+        if folders and each.mode is WatchMode.NATIVE:
+            self._roots.cover(each, below=folders)
+        places = [_place(each.root, path) for path in there]
+        if len(rested.gone) > _MANY_PATHS:  # told one by one they are as good as a folder
+            return places + [_place(each.root, path) for path in rested.gone]
+        gone = (_place(each.root, path) for path in outermost(rested.gone))
+        return places + [place for place in gone if self._keeper.is_known(place)]
+
+    # -- passes --------------------------------------------------------------------------------
+
+    def _index(
+        self, roots: Sequence[WatchedRoot], places: Sequence[Place], *, observed: bool
+    ) -> IndexReport:
+        """One pass; what it could not take in is seen to later."""
+        self._telling.activity(Activity.SCANNING)
+        rules = ScanRules(
+            observed=observed,
+            rest_s=self._watch.settle_s,
+            longer_s=self._growing.waits(now=time.monotonic()),
+        )
+        try:
+            report = self._keeper.index(places, rules=rules, progress=self._telling.progress)
+        except AudiosearchError:
+            for each in roots:
+                each.scan_due = time.monotonic()  # what was to be looked at is not known any more
+            raise
+        finally:
+            self._telling.progress.end()
+        self._n_failures = 0
+        self._telling.note = None
+        now = time.monotonic()
+        self._growing.heard(report.recent, now=now)
+        if report.interrupted:  # for another command, most likely: what is left is looked for anew
+            self._scan_all(now)
+            return report
+        for path in report.unsettled:
+            self._touch(path, now=now)
+        if _did_something(report) or not all(each.scanned_at for each in roots):
+            _log(report, "changes" if observed else "all folders")
+        if _did_something(report):
+            self._changed_at = now
+        return report
+
+    def _wait(self, error: AudiosearchError, *, now: float) -> None:
+        """Something that may pass by itself: another writer, a full disk."""
+        pause_s = _RETRY_S[min(self._n_failures, len(_RETRY_S) - 1)]
+        self._n_failures += 1
+        self._retry_at = now + pause_s
+        if self._telling.note != str(error):
+            log.warning("%s; tried again in %.0f s", error, pause_s)
+        self._telling.note = str(error)
+        self._telling.activity(Activity.WAITING)
+
+    def _tidy(self, now: float) -> None:
+        if self._changed_at is not None and now - self._changed_at >= _QUIET_S:
+            self._changed_at = None
+            self._keeper.tidy()
+
+
+def _did_something(report: IndexReport) -> bool:
+    return bool(report.n_encoded or report.n_recognised or report.n_missing or report.n_failed)
+
+
+def _place(root: Root, path: bytes) -> Place:
+    return Place(root=root, under=path_inside(path, root.path) or b"")
+
+
+def _set_held(each: WatchedRoot, report: IndexReport, *, otherwise: Held | None) -> None:
+    """Note whether too much of a root is gone, and say so once."""
+    found = [Held(one.n_lost, one.n_known) for one in report.held if one.path == each.root.path]
+    before, each.held = each.held, found[0] if found else otherwise
+    if each.held is not None and each.held != before:
+        path = display_path(each.root.path)
+        log.warning("%s: if that is meant: audiosearch roots confirm %s", path, path)
+
+
+def _log(report: IndexReport, looked_at: str) -> None:
+    log.info(
+        "%s: %s, %d listened to (%.2f h), %d recognised, %d missing, %d failed, %.1f s",
+        looked_at,
+        counted(report.n_files, "file"),
+        report.n_encoded,
+        report.sound_s / 3600,
+        report.n_recognised,
+        report.n_missing,
+        report.n_failed,
+        report.wall_s,
+    )

@@ -1,0 +1,104 @@
+"""Messages on a socket: whole or not at all, within bounds and in time."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from audiosearch.server.codec import to_json
+from audiosearch.server.messages import Hello, Refusal, Wait
+from audiosearch.server.wire import MOST_BYTES, Wire, WireBroken
+
+HELLO = Hello(protocol=1, version="1", library="/ü", challenge="c")
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[socket.socket, Wire]]:
+    """A bare end, and a wire on the other."""
+    one, other = socket.socketpair()
+    wire = Wire(other)
+    yield one, wire
+    wire.hang_up()
+    one.close()
+
+
+def test_a_message_arrives(ends: tuple[socket.socket, Wire]) -> None:
+    bare, wire = ends
+    Wire(bare).send(HELLO, timeout_s=5)
+    assert wire.receive(Hello, Wait, timeout_s=5) == HELLO
+
+
+def test_a_message_in_many_parts_arrives(ends: tuple[socket.socket, Wire]) -> None:
+    bare, wire = ends
+    content = to_json(HELLO)
+
+    def dribble() -> None:
+        for byte in struct.pack(">I", len(content)) + content:
+            bare.sendall(bytes([byte]))
+
+    thread = threading.Thread(target=dribble)
+    thread.start()
+    assert wire.receive(Hello, timeout_s=30) == HELLO
+    thread.join()
+
+
+def test_messages_one_after_the_other(ends: tuple[socket.socket, Wire]) -> None:
+    bare, wire = ends
+    waits = [Wait(begun=bool(i % 2), after_s=float(i)) for i in range(20)]
+    for each in waits:
+        Wire(bare).send(each, timeout_s=5)
+    assert [wire.receive(Wait, timeout_s=5) for _ in waits] == waits
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (struct.pack(">I", MOST_BYTES + 1), "too long"),
+        (b"GET / HTTP/1.1\r\n\r\n", "too long"),
+        (struct.pack(">I", 5) + b"hello", "not understood"),
+        (struct.pack(">I", 0), "not understood"),
+    ],
+)
+def test_another_language_is_noticed(
+    ends: tuple[socket.socket, Wire], content: bytes, why: str
+) -> None:
+    bare, wire = ends
+    bare.sendall(content)
+    with pytest.raises(WireBroken, match=why):
+        wire.receive(Hello, timeout_s=5)
+
+
+def test_half_a_message_is_none(ends: tuple[socket.socket, Wire]) -> None:
+    bare, wire = ends
+    bare.sendall(struct.pack(">I", 100) + b"half")
+    bare.shutdown(socket.SHUT_WR)
+    with pytest.raises(WireBroken, match="closed"):
+        wire.receive(Hello, timeout_s=5)
+
+
+def test_silence_is_noticed(ends: tuple[socket.socket, Wire]) -> None:
+    bare, wire = ends
+    bare.sendall(b"\0\0")
+    with pytest.raises(WireBroken, match="no word in time"):
+        wire.receive(Hello, timeout_s=0.05)
+
+
+def test_a_peer_that_takes_nothing_is_given_up(ends: tuple[socket.socket, Wire]) -> None:
+    _, wire = ends
+
+    def fill() -> None:
+        for _ in range(100):
+            wire.send(Refusal(reason="x" * 1_000_000), timeout_s=0.05)
+
+    with pytest.raises(WireBroken, match="no word in time"):
+        fill()
+
+
+def test_nothing_too_long_is_sent(ends: tuple[socket.socket, Wire]) -> None:
+    _, wire = ends
+    with pytest.raises(WireBroken, match="too long"):
+        wire.send(Refusal(reason="x" * MOST_BYTES), timeout_s=5)
