@@ -47,7 +47,7 @@ class BeamSettings:
 
 @dataclass(frozen=True)
 class ScoreSettings:
-    """Score = sigmoid(lift x trust x L + joint x cosine + bias), and texts; see `model.calibration`."""
+    """Weights of the score, see `model.calibration.Score`."""
 
     lift: float
     joint: float
