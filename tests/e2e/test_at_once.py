@@ -17,6 +17,9 @@ import pytest
 
 from tests.e2e.command import Answer, Command
 
+pytestmark = pytest.mark.slow
+
+
 ASKED: dict[str, tuple[str, ...]] = {
     "find": ("find", "--json", "--explain", "--min-score", "0", "zorp, a dog barks"),
     "find for people": ("find", "--min-score", "0", "-n", "2", "a", "low", "tone"),

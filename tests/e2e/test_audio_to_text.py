@@ -9,6 +9,9 @@ import pytest
 
 from tests.e2e.command import Command
 
+pytestmark = pytest.mark.slow
+
+
 LABEL = ["path", "start_s", "end_s", "rank", "label", "score", "cross_entropy", "scaled"]
 
 

@@ -13,6 +13,8 @@ import pytest
 from tests.e2e.command import Command
 from tests.sounds import StreamOfSound, tone, tones, wav_bytes, write_audio, write_streams
 
+pytestmark = pytest.mark.slow
+
 
 def respecting_permissions(command: Command) -> Command:
     """The command as a user to whom file permissions apply: root reads everything otherwise."""

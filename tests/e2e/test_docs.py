@@ -10,6 +10,9 @@ import pytest
 
 from tests.e2e.command import Command
 
+pytestmark = pytest.mark.slow
+
+
 DOCS = Path(__file__).parents[2] / "docs"
 reference = runpy.run_path(str(DOCS / "reference.py"))
 COMMANDS = [name for name, _ in reference["walk"](reference["audiosearch"], "audiosearch")]

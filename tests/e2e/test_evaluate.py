@@ -17,6 +17,9 @@ import pytest
 from tests.e2e.command import Command
 from tests.sounds import noise, tone, write_audio
 
+pytestmark = pytest.mark.slow
+
+
 LABELS = ("dog", "rain", "siren", "cat")
 
 

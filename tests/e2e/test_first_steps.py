@@ -12,6 +12,8 @@ from audiosearch.config import example_config
 from tests.e2e.command import Command
 from tests.sounds import noise, tones, write_audio
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def two(tmp_path: Path) -> Path:

@@ -14,6 +14,9 @@ import pytest
 from audiosearch.store.lock import IndexerLock
 from tests.e2e.command import Command
 
+pytestmark = pytest.mark.slow
+
+
 BELLS = "bells of my own"
 
 

@@ -15,6 +15,8 @@ import pytest
 from tests.e2e.command import Command
 from tests.sounds import noise, write_audio
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -7,9 +7,13 @@ import signal
 import socket
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.command import Command
 from tests.e2e.watched import FILES, PATIENCE_S, Watch, rows
 from tests.sounds import noise, tones, write_audio
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_library_is_kept_in_step_and_what_people_wrote_is_kept(

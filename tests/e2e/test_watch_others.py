@@ -17,6 +17,9 @@ from tests.e2e.command import Command
 from tests.e2e.watched import FILES, PATIENCE_S, Watch, rows
 from tests.sounds import noise, write_audio
 
+pytestmark = pytest.mark.slow
+
+
 N_LONG = 6
 
 

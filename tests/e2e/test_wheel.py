@@ -12,6 +12,9 @@ import pytest
 
 from tests.e2e.command import Command
 
+pytestmark = pytest.mark.slow
+
+
 PROJECT = Path(__file__).parents[2]
 CONSUMER = PROJECT / "tests" / "api" / "consumer.py"
 

@@ -22,6 +22,7 @@ from tests.crash_driver import N_WINDOWS
 from tests.e2e.command import Command
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform"),
     pytest.mark.timeout(1200),  # half a minute on a machine that has nothing else to do
 ]

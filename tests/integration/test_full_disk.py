@@ -27,6 +27,9 @@ from tests.integration.test_migrations import (
 )
 from tests.sounds import noise, write_audio
 
+pytestmark = pytest.mark.slow
+
+
 __all__ = ["newer_scripts"]  # a fixture
 
 

@@ -9,6 +9,9 @@ import pytest
 
 from benchmarks.fuzz import LIMITS, Fuzz, report
 
+pytestmark = pytest.mark.slow
+
+
 N_FILES = 200
 
 

@@ -15,6 +15,9 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.library_machine import LibraryMachine
 from tests.library_sounds import BUNDLE
 
+pytestmark = pytest.mark.slow
+
+
 N_HISTORIES = 200
 SEED = int(os.environ.get("AUDIOSEARCH_MACHINE_SEED", "1"))
 

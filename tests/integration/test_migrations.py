@@ -152,6 +152,7 @@ def run_killed(folder: Path, scripts: Path, *, old: Path | None) -> dict[str, Pa
     return {point: folder / point / "library.sqlite3" for point in json.loads(done.stdout)}
 
 
+@pytest.mark.slow
 @needs_fork
 def test_a_first_migration_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
     died = run_killed(tmp_path, migrations_path(), old=None)
@@ -167,6 +168,7 @@ def make_old_library(path: Path) -> None:
         roots.add_root(session, b"/precious")
 
 
+@pytest.mark.slow
 @needs_fork
 def test_an_upgrade_that_is_killed_leaves_old_or_new(tmp_path: Path, newer_scripts: Path) -> None:
     old = tmp_path / "old.sqlite3"

@@ -46,6 +46,7 @@ def test_a_card_gives_the_answers_of_the_cpu(bundle: Bundle, card: RuntimeOption
 def test_a_card_in_half_precision_is_near_the_cpu(
     bundle: Bundle, card: RuntimeOptions, tmp_path: Path
 ) -> None:
+    pytest.importorskip("torch")
     from audiosearch.convert.quantise import (  # noqa: PLC0415 - an extra
         FP16,
         quantise_bundle,
@@ -70,6 +71,7 @@ def test_the_comparison_finds_nothing_where_there_is_nothing(bundle: Bundle) -> 
 
 
 def test_the_comparison_finds_another_model(bundle: Bundle, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
     from audiosearch.convert.quantise import (  # noqa: PLC0415 - an extra
         FP16,
         quantise_bundle,

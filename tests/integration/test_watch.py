@@ -169,6 +169,7 @@ def test_a_file_that_is_written_to_during_a_full_look_is_waited_for(
         assert daemon.n_encoded == 9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("polling", ["auto", "always"])
 def test_a_recorder_is_heard_less_and_less_often(
     database: Database, tmp_path: Path, polling: str
@@ -331,6 +332,7 @@ def test_polling_finds_everything(database: Database, sounds: Path) -> None:
         assert daemon.n_encoded == 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_whatever_happens_the_library_comes_to_know_it(
     daemon: Daemon, sounds: Path, seed: int

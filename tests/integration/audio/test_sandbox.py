@@ -126,6 +126,7 @@ def test_bad_files_fail_by_themselves(worker: Worker, tmp_path: Path) -> None:
     assert worker.pid == pid  # none of these is worth a new process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "code"),
     [
@@ -149,6 +150,7 @@ def test_a_poisoned_file_fails_alone(tmp_path: Path, name: str, code: DecodeCode
         assert len(read(worker, good)) == RATE
 
 
+@pytest.mark.slow
 def test_cpu_time_without_progress_ends_a_process_nobody_waits_for(tmp_path: Path) -> None:
     poison = write_audio(tmp_path / "spin.wav", noise(seconds=3))
     with poisoned(WorkerLimits(stall_s=2)) as worker:
@@ -166,6 +168,7 @@ def test_cpu_time_without_progress_ends_a_process_nobody_waits_for(tmp_path: Pat
     assert "calculates" in caught.value.reason
 
 
+@pytest.mark.slow
 def test_a_slow_reader_is_not_held_against_the_file(tmp_path: Path) -> None:
     path = long_sound(tmp_path / "long.wav")
     with Worker(WorkerLimits(stall_s=2)) as worker:
@@ -298,6 +301,7 @@ time.sleep(600)
     assert not alive(pid)
 
 
+@pytest.mark.slow
 def test_a_stopped_program_holds_nothing_against_a_file(tmp_path: Path) -> None:
     """Ctrl-Z and `fg`, longer than the patience."""
     path = long_sound(tmp_path / "long.wav")
