@@ -142,7 +142,7 @@ def import_(
     PATHS are a CoNeTTE folder (weights and config.json), or a ConvNeXt checkpoint together with a
     captioner's. Nothing in a checkpoint is run. Needs the extra [train].
     """
-    importer = _training("import_published")
+    importer = _conversion("importer")
     remark("exporting, and comparing the result with torch (a minute or so) ...", quiet=quiet)
     path = importer.import_published(
         paths, name=name, folder=config.models_dir, licence=licence, replace=force
@@ -188,7 +188,7 @@ def quantise(
     the sounds give the ranges of numbers, which 8 bits need; the other half tells the loss. Needs
     the extra [train].
     """
-    quantiser, calibration = _training("published_quantise"), _training("published_sounds")
+    quantiser, calibration = _conversion("quantise"), _conversion("sounds")
     bundle = load_bundle(find_model(config, source))
     remark("listening, and comparing the result (a minute or so) ...", quiet=quiet)
     path, loss = quantiser.quantise_bundle(
@@ -232,7 +232,7 @@ def pull(
     on. The encoders `convnext-471`, `convnext-465-70k` and `convnext-465-75k` are fetched as
     files, for `models import` together with a captioner's checkpoint. Needs the extra [train].
     """
-    puller = _training("pull")
+    puller = _conversion("pull")
     wanted = puller.SOURCES.get(source)
     if wanted is None:
         known = ", ".join(puller.SOURCES)
@@ -256,10 +256,10 @@ def pull(
     remark(f"audiosearch models use {path.name} switches to it", quiet=quiet)
 
 
-def _training(name: str) -> ModuleType:
-    """A module of the extra [train]; imported by name, so that nothing else here needs torch."""
+def _conversion(name: str) -> ModuleType:
+    """A module of `convert`; imported by name, so that nothing else needs the extra [train]."""
     try:
-        return importlib.import_module(f"audiosearch.training.{name}")
+        return importlib.import_module(f"audiosearch.convert.{name}")
     except ImportError as error:
         if (error.name or "").partition(".")[0] not in (
             "torch",

@@ -16,6 +16,8 @@ from audiosearch.doctor.report import CHECKS
 from tests.e2e.command import Answer, Command
 from tests.e2e.test_bad_input import respecting_permissions
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def command(fresh: Command, sound_folder: Path) -> Command:

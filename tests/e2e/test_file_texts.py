@@ -25,6 +25,9 @@ from tests.e2e.command import Command
 from tests.old_library import make_older
 from tests.sounds import noise, tones, write_audio
 
+pytestmark = pytest.mark.slow
+
+
 BELL = tones([1200, 800])
 FIRST = {"title": "Kookaburra", "genre": "Birds"}
 SECOND = {"title": "Hvalfjord", "genre": "Ice"}

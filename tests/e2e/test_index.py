@@ -10,6 +10,8 @@ import pytest
 from tests.e2e.command import Command
 from tests.sounds import tones, write_audio
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:

@@ -11,6 +11,8 @@ import pytest
 from audiosearch.store.database import open_database
 from tests.e2e.command import Command
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def library(fresh: Command) -> Path:

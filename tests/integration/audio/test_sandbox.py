@@ -281,7 +281,7 @@ def test_no_worker_outlives_a_killed_parent(tmp_path: Path, name: str) -> None:
     parent = f"""
 import os, sys, time
 sys.path[:] = {sys.path!r}
-from tests.integration.indexing.test_workers import poisoned, RATE
+from tests.integration.audio.test_sandbox import poisoned, RATE
 from audiosearch.audio.sandbox.client import WorkerLimits
 worker = poisoned(WorkerLimits())
 worker.open({os.fsencode(path)!r}, sample_rate=RATE)
