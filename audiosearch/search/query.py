@@ -25,6 +25,7 @@ Floats = npt.NDArray[np.float32]
 _RUN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _POSSESSIVE = re.compile(r"['’]s\b")
 _ENDINGS = ("s", "es", "ing", "ed", "er", "ers", "ly")
+LONGEST = 10_000  # characters of a query that are listened for: more words than any model takes
 _LEAST_STEM = 3  # letters that a word without its ending must have
 
 
@@ -84,8 +85,12 @@ def understand(text: str, *, scorer: CaptionScorer, tower: TextTower | None) -> 
     lexicon = Lexicon(scorer, tower)
     telling = telling_words(_POSSESSIVE.sub("", clean))
     is_known = [lexicon.knows(word) for word in telling]
-    words = split_words(lexicon.audible(clean)) if any(is_known) else asked
-    kept = " ".join(words[: scorer.max_words])
+    heard, n_beyond = asked, 0
+    if any(is_known):
+        head = clean[:LONGEST]
+        heard = split_words(lexicon.audible(head))
+        n_beyond = len(asked) - len(split_words(head))
+    kept = " ".join(heard[: scorer.max_words])
     vocabulary = scorer.decoder.bundle.vocabulary
     tokens = scorer.encode(kept)
     return Words(
@@ -95,7 +100,7 @@ def understand(text: str, *, scorer: CaptionScorer, tower: TextTower | None) -> 
         telling=tuple(telling),
         is_known=tuple(is_known),
         read_as=vocabulary.bridged_words(kept),
-        n_left_out=max(0, len(words) - scorer.max_words),
+        n_left_out=max(0, len(heard) + n_beyond - scorer.max_words),
         vector=None if tower is None else tower.embed([kept])[0],
         has_known=any(token != vocabulary.unk for token in tokens),
     )
