@@ -2,7 +2,7 @@
 # FFmpeg (in PyAV) takes a valid WAVE_FORMAT_EXTENSIBLE file of 24 valid bits in containers of 32 for
 # the floats that Cool Edit wrote: peaks of +185 dBFS and NaN, and no error. libsndfile reads the
 # very samples. Exits with 1 if that is no longer so.
-# Usage: PYTHON=python3.11 findings/ffmpeg_wav_24_valid_bits_in_32.sh
+# Usage: PYTHON=python3.11 findings/ffmpeg-wav-24-valid-bits-in-32.sh
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

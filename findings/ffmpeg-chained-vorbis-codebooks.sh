@@ -2,7 +2,7 @@
 # FFmpeg (in PyAV) decodes the second link of a chained Ogg Vorbis file with the codebooks of the
 # first: where the links were encoded at different qualities, it gives noise, and no error.
 # Valid input (RFC 3533 allows chaining; Vorbis I requires new headers to be taken up). Exits with 1
-# if that is no longer so. Usage: PYTHON=python3.11 findings/ffmpeg_chained_vorbis_codebooks.sh
+# if that is no longer so. Usage: PYTHON=python3.11 findings/ffmpeg-chained-vorbis-codebooks.sh
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

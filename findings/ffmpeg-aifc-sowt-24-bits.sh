@@ -2,7 +2,7 @@
 # FFmpeg (in PyAV) takes AIFF-C of type `sowt` for 16 bits whatever its header says: 24 bits with the
 # least byte first come out as noise, half as long again, and no error. libsndfile reads them.
 # Exits with 1 if that is no longer so.
-# Usage: PYTHON=python3.11 findings/ffmpeg_aifc_sowt_24_bits.sh
+# Usage: PYTHON=python3.11 findings/ffmpeg-aifc-sowt-24-bits.sh
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
