@@ -53,7 +53,7 @@ demo: $(USER)/.installed  ## Index a folder of sounds and ask it three questions
 	@PATH="$(CURDIR)/$(USER)/$(IN):$$PATH" sh docs/demo.sh "$(DEMO)" "$(SOUNDS)"
 
 test: check  ## Everything: style, types, layers and all the tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 test-quick: $(QUICK)/.installed  ## The tests without torch and without the slow ones (3 minutes)
 	$(QUICK)/$(IN)/pytest -n auto --dist loadfile -m 'not slow'
