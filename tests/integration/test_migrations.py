@@ -45,7 +45,7 @@ def upgrade():
 KILL_AT_EACH = """
 import json, os, shutil, sys
 from pathlib import Path
-from audiosearch.store import faults, migrate
+from audiosearch import _failpoints as faults
 from audiosearch.store.database import open_database
 
 folder, scripts, old = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
