@@ -55,7 +55,7 @@ demo: $(USER)/.installed  ## Index a folder of sounds and ask it three questions
 test: check  ## Everything: style, types, layers and all the tests
 	$(BIN)/pytest -n auto --dist loadfile
 
-test-quick: $(QUICK)/.installed  ## The tests without torch and without the slow ones (3 minutes)
+test-quick: $(QUICK)/.installed  ## The tests without torch and without the slow ones (a few minutes)
 	$(QUICK)/$(IN)/pytest -n auto --dist loadfile -m 'not slow'
 
 check: $(DEV)/.installed  ## Style, types and layers

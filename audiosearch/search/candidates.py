@@ -1,9 +1,9 @@
 """The first step of a query: few windows that may fit, found cheaply.
 
-In go words and their vector, out come window ids for the decoder to judge. Three sources, each
-a ranking of its own, are fused by reciprocal rank: likeness of words and sound in the joint
-space; full text over captions, file names, metadata and tags; and likeness of the words to
-stored captions. It knows nothing of cross-entropy or scores.
+In go words and their vector, out come window ids for the decoder to judge. Four rankings are
+fused by reciprocal rank: full text over captions, file names, metadata and tags, where all words
+stand and where any does; and, for words that mean something to the model, likeness to the sound
+in the joint space and to stored captions. It knows nothing of cross-entropy or scores.
 """
 
 from __future__ import annotations
