@@ -38,10 +38,10 @@ from audiosearch.library import Library, open_library
 from audiosearch.library.collection import NewCaption, add
 from audiosearch.library.listening import hear
 from audiosearch.model.loaded import LoadedModel
-from audiosearch.search.audio_to_text import tried
+from audiosearch.search.audio_to_text import caption_candidates
 from audiosearch.search.describe import TRIED
 from audiosearch.search.filters import Filters
-from audiosearch.search.snapshot import Tables, open_view
+from audiosearch.search.snapshot import SnapshotCache, open_snapshot
 from audiosearch.store.schema import CaptionScale, CaptionSource
 from audiosearch.training.synth import synthesis
 from benchmarks.child import run
@@ -120,17 +120,17 @@ def describing(library: Library, path: Path) -> Callable[[], object]:
 def listing(library: Library, path: Path) -> Callable[[], object]:
     """Lists the captions worth trying on a sound; called once, so that tables are loaded."""
     model = library.answering
-    tables = Tables(bundle=model.bundle, cache_dir=library.database.vectors_dir)
+    tables = SnapshotCache(bundle=model.bundle, cache_dir=library.database.vectors_dir)
     [window] = hear(
         parse_clip(str(path)), database=library.database, model=model, config=library.config.index
     )
 
     def work() -> object:
         with library.database.reading() as session:
-            view = open_view(session, Filters(), bundle=model.bundle, tables=tables)
+            view = open_snapshot(session, Filters(), bundle=model.bundle, tables=tables)
             assert view is not None
             assert window.encoded is not None
-            return tried(view, window.encoded, limit=TRIED)
+            return caption_candidates(view, window.encoded, limit=TRIED)
 
     work()
     return work

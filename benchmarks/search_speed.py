@@ -33,10 +33,10 @@ from audiosearch.library import Library, open_library
 from audiosearch.model.scoring import CaptionScorer
 from audiosearch.search.candidates import candidates
 from audiosearch.search.filters import Filters
-from audiosearch.search.query import Words, understand
-from audiosearch.search.rerank import judge
+from audiosearch.search.query import ParsedQuery, parse_query
+from audiosearch.search.rerank import rerank
 from audiosearch.search.results import SoundQuery, TextQuery
-from audiosearch.search.snapshot import Tables, open_view
+from audiosearch.search.snapshot import SnapshotCache, open_snapshot
 from audiosearch.server.asking import open_answering
 from benchmarks.child import environment, run, start
 from benchmarks.generated_library import Maker, sentences
@@ -179,15 +179,19 @@ class Steps:
         self._library, self._filters = library, filters
         self._model = library.answering
         self._scorer = CaptionScorer(self._model.decoder)
-        self._tables = Tables(bundle=self._model.bundle, cache_dir=library.database.vectors_dir)
+        self._tables = SnapshotCache(
+            bundle=self._model.bundle, cache_dir=library.database.vectors_dir
+        )
         self._chosen: npt.NDArray[np.int64] = np.zeros(0, np.int64)
-        self._words: Words | None = None
+        self._words: ParsedQuery | None = None
 
     def choose(self, text: str) -> npt.NDArray[np.int64]:
         """The first step."""
-        self._words = understand(text, scorer=self._scorer, tower=self._model.tower)
+        self._words = parse_query(text, scorer=self._scorer, tower=self._model.tower)
         with self._library.database.reading() as session:
-            view = open_view(session, self._filters, bundle=self._model.bundle, tables=self._tables)
+            view = open_snapshot(
+                session, self._filters, bundle=self._model.bundle, tables=self._tables
+            )
             assert view is not None
             limit = self._library.config.search.candidates
             self._chosen = candidates(view, self._words, limit=limit)
@@ -197,7 +201,7 @@ class Steps:
         """The second step, for what the first one chose."""
         assert self._words is not None
         with self._library.database.reading() as session:
-            judge(session, np.sort(self._chosen), tokens=self._words.tokens, scorer=self._scorer)
+            rerank(session, np.sort(self._chosen), tokens=self._words.tokens, scorer=self._scorer)
 
 
 def _ask_similar(library: Library, rounds: int) -> None:

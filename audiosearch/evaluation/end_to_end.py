@@ -32,9 +32,9 @@ from audiosearch.library import Library, open_library
 from audiosearch.library.collection import NewCaption, add
 from audiosearch.search.candidates import candidates
 from audiosearch.search.filters import Filters
-from audiosearch.search.query import understand
+from audiosearch.search.query import parse_query
 from audiosearch.search.results import TextQuery
-from audiosearch.search.snapshot import Tables, open_view
+from audiosearch.search.snapshot import SnapshotCache, open_snapshot
 from audiosearch.store.queries.search import window_places
 from audiosearch.store.schema import CaptionSource, SoundFile
 
@@ -80,14 +80,16 @@ class TrialLibrary:
             (int(clip), round(float(start_s), 3)): row
             for row, (clip, start_s) in enumerate(zip(heard.owners, heard.starts_s, strict=True))
         }
-        tables = Tables(bundle=self.subject.bundle, cache_dir=self.library.database.vectors_dir)
+        tables = SnapshotCache(
+            bundle=self.subject.bundle, cache_dir=self.library.database.vectors_dir
+        )
         lists: list[Ints] = []
         with self.library.database.reading() as session:
-            view = open_view(session, Filters(), bundle=self.subject.bundle, tables=tables)
+            view = open_snapshot(session, Filters(), bundle=self.subject.bundle, tables=tables)
             if view is None:
                 raise DatasetError("no clip could be indexed")
             for text in texts:
-                words = understand(text, scorer=self.subject.scorer, tower=self.subject.tower)
+                words = parse_query(text, scorer=self.subject.scorer, tower=self.subject.tower)
                 ids = candidates(view, words, limit=limit)
                 places = window_places(session, ids.tolist())
                 chosen = [

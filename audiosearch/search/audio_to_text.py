@@ -22,9 +22,9 @@ from audiosearch.model.encoder import Encoded
 from audiosearch.model.memory import Memory
 from audiosearch.model.scoring import CaptionScorer, TokenIds
 from audiosearch.model.text_encoder import TextTower
-from audiosearch.search.caption_stats import Scales
+from audiosearch.search.caption_stats import CaptionStats
 from audiosearch.search.normalise import Likeness, Normalise, Scale, ScaleTable, costs, ranked
-from audiosearch.search.snapshot import View
+from audiosearch.search.snapshot import LibrarySnapshot
 from audiosearch.store.database import Database
 from audiosearch.store.queries.captions import captions_without_vector, insert_caption_vectors
 from audiosearch.store.queries.search import (
@@ -47,7 +47,7 @@ SCALED = 40
 
 
 @dataclass(frozen=True)
-class Weighed:
+class CaptionScores:
     """What the model says of captions and one window, all (n,) but `vectors`.
 
     Attributes:
@@ -63,7 +63,7 @@ class Weighed:
     vectors: Floats | None = None
 
 
-def weigh(
+def score_captions(
     texts: Sequence[str],
     tokens: Sequence[TokenIds],
     memory: Memory,
@@ -71,7 +71,7 @@ def weigh(
     *,
     scorer: CaptionScorer,
     tower: TextTower | None,
-) -> Weighed:
+) -> CaptionScores:
     """Captions against the one sound of `memory`, whose joint vector (J,) is `joint`."""
     cross_entropies = scorer.cross_entropy(tokens, memory, sounds=[0] * len(tokens))
     lifts: Floats = scorer.without_sound(tokens) - cross_entropies
@@ -82,10 +82,10 @@ def weigh(
     trust = np.array([scorer.trust(ids) for ids in tokens])
     scores = scorer.decoder.bundle.score(lift=lifts, cosine=cosines, trust=trust)
     known = np.array([scorer.known(ids) for ids in tokens])
-    return Weighed(cross_entropies, lifts, scores, known, cosines, vectors)
+    return CaptionScores(cross_entropies, lifts, scores, known, cosines, vectors)
 
 
-def tried(view: View, encoded: Encoded, *, limit: int) -> list[StoredText]:
+def caption_candidates(view: LibrarySnapshot, encoded: Encoded, *, limit: int) -> list[StoredText]:
     """The stored captions worth trying on a window: all if they are no more than `limit`."""
     few = newest_captions(view.session, limit=limit + 1)
     if len(few) <= limit:
@@ -101,7 +101,7 @@ def tried(view: View, encoded: Encoded, *, limit: int) -> list[StoredText]:
     return captions_of_windows(view.session, alike.tolist())[:limit]
 
 
-def place_captions(database: Database, tower: TextTower, *, bundle_id: int) -> None:
+def embed_captions(database: Database, tower: TextTower, *, bundle_id: int) -> None:
     """Give captions that have none a place in the joint space: those of other bundles, imported.
 
     Kept if nobody else is writing to the library now; done the next time otherwise.
@@ -132,10 +132,10 @@ class RankedCaption:
 def rank_captions(
     session: Session,
     captions: Sequence[StoredText],
-    weighed: Weighed,
+    weighed: CaptionScores,
     *,
     how: Normalise,
-    scales: Scales | None,
+    scales: CaptionStats | None,
     bundle_id: int | None,
     limit: int,
 ) -> list[RankedCaption]:
@@ -181,7 +181,12 @@ def rank_captions(
 
 
 def likeness_of(
-    session: Session, weighed: Weighed, rows: Sequence[int], *, scales: Scales, bundle_id: int
+    session: Session,
+    weighed: CaptionScores,
+    rows: Sequence[int],
+    *,
+    scales: CaptionStats,
+    bundle_id: int,
 ) -> Likeness | None:
     """The likeness of the captions at `rows` with the window, and its scales in the library."""
     if weighed.cosines is None or weighed.vectors is None:

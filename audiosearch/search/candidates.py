@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy.orm import Session
 
-from audiosearch.search.query import Words
-from audiosearch.search.snapshot import View
+from audiosearch.search.query import ParsedQuery
+from audiosearch.search.snapshot import LibrarySnapshot
 from audiosearch.store.queries import fulltext
 from audiosearch.store.queries.fulltext_windows import FEW, captions_said
 from audiosearch.store.queries.scope import among
@@ -30,11 +30,11 @@ Ranking = Sequence[int]  # window ids, best first
 
 # Cormack, Clarke and Buettcher 2009, "Reciprocal rank fusion outperforms Condorcet": 60 keeps the
 # first places of one source from outweighing agreement between sources.
-RANK_OFFSET = 60
+RRF_K = 60
 _CAPTIONS = 16  # of which the windows are read together
-POOL = 4  # times as many windows from each source as are wanted, to have some choice
+OVERFETCH = 4  # times as many windows from each source as are wanted, to have some choice
 # Of the candidates that one long recording may take while others wait.
-SHARE = 0.1
+MAX_SHARE_PER_RECORDING = 0.1
 
 
 def joint_ranking(
@@ -47,7 +47,7 @@ def joint_ranking(
     return [int(each) for each in ids]
 
 
-def text_ranking(view: View, words: Words, *, limit: int, every: bool) -> Ranking:
+def text_ranking(view: LibrarySnapshot, words: ParsedQuery, *, limit: int, every: bool) -> Ranking:
     """Windows whose caption, file name, metadata or tags hold words of a query, or `every` one."""
     found = fulltext.search_windows(
         view.session,
@@ -104,16 +104,16 @@ def fuse(rankings: Sequence[Ranking]) -> list[int]:
     scores: dict[int, float] = defaultdict(float)
     for ranking in rankings:
         for place, window_id in enumerate(ranking, start=1):
-            scores[window_id] += 1.0 / (RANK_OFFSET + place)
+            scores[window_id] += 1.0 / (RRF_K + place)
     return sorted(scores, key=lambda window_id: (-scores[window_id], window_id))
 
 
-def spread(fused: Sequence[int], *, limit: int, recording_of: Callable[[int], int]) -> list[int]:
+def diversify(fused: Sequence[int], *, limit: int, recording_of: Callable[[int], int]) -> list[int]:
     """The first `limit` windows, a long recording taking no more than its share.
 
     Windows beyond the share wait; they fill what room the others leave.
     """
-    share = max(1, round(limit * SHARE))
+    share = max(1, round(limit * MAX_SHARE_PER_RECORDING))
     taken: Counter[int] = Counter()
     chosen: list[int] = []
     waiting: list[int] = []
@@ -126,9 +126,9 @@ def spread(fused: Sequence[int], *, limit: int, recording_of: Callable[[int], in
     return chosen + waiting[: limit - len(chosen)]
 
 
-def candidates(view: View, words: Words, *, limit: int) -> Ids:
+def candidates(view: LibrarySnapshot, words: ParsedQuery, *, limit: int) -> Ids:
     """The `limit` windows (n,) that most likely fit the words of a query, likeliest first."""
-    pool = limit * POOL
+    pool = limit * OVERFETCH
     rankings = [
         text_ranking(view, words, limit=pool, every=True),
         text_ranking(view, words, limit=pool, every=False),
@@ -150,5 +150,5 @@ def candidates(view: View, words: Words, *, limit: int) -> Ids:
     fused = fuse(rankings)
     if len(fused) > limit:
         places = window_places(view.session, fused)
-        fused = spread(fused, limit=limit, recording_of=lambda each: places[each].recording_id)
+        fused = diversify(fused, limit=limit, recording_of=lambda each: places[each].recording_id)
     return np.array(fused, dtype=np.int64)

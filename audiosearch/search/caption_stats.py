@@ -93,7 +93,7 @@ class DecoderListener:
         return found
 
 
-class Scales:
+class CaptionStats:
     """The scales of captions for one bundle in one library.
 
     Args:

@@ -17,13 +17,18 @@ from audiosearch.model.encoder import Encoded
 from audiosearch.model.memory import Memory
 from audiosearch.model.scoring import CaptionScorer
 from audiosearch.model.text_encoder import TextTower
-from audiosearch.search.audio_to_text import Weighed, rank_captions, tried, weigh
-from audiosearch.search.caption_stats import Scales
+from audiosearch.search.audio_to_text import (
+    CaptionScores,
+    caption_candidates,
+    rank_captions,
+    score_captions,
+)
+from audiosearch.search.caption_stats import CaptionStats
 from audiosearch.search.explain import explain
 from audiosearch.search.filters import Filters
 from audiosearch.search.normalise import Normalise
 from audiosearch.search.results import CaptionFit, Description, Heard
-from audiosearch.search.snapshot import Tables, View, open_view
+from audiosearch.search.snapshot import LibrarySnapshot, SnapshotCache, open_snapshot
 from audiosearch.store.queries.search import StoredText, newest_captions
 from audiosearch.store.schema import CaptionSource
 
@@ -40,7 +45,7 @@ class Describer:
         scorer: CaptionScorer,
         captioner: Captioner,
         tower: TextTower | None,
-        scales: Scales,
+        scales: CaptionStats,
     ) -> None:
         self._scorer = scorer
         self._captioner = captioner
@@ -56,10 +61,10 @@ class Describer:
         how: Normalise,
         explained: bool,
         bundle: Bundle,
-        tables: Tables,
+        tables: SnapshotCache,
     ) -> list[Description]:
         """Captions for each window, in order; silent ones have none."""
-        view = open_view(session, Filters(), bundle=bundle, tables=tables)
+        view = open_snapshot(session, Filters(), bundle=bundle, tables=tables)
         heard = [window.encoded for window in windows if window.encoded is not None]
         own = iter(self._captioner.captions([encoded.frames for encoded in heard]))
         descriptions = []
@@ -68,9 +73,11 @@ class Describer:
             if window.encoded is not None:
                 memory = self._scorer.decoder.memory([window.encoded.frames])
                 mine = next(own).text
-                captions = self._tried(session, view, window.encoded, own=mine) if limit else []
+                captions = (
+                    self._candidates(session, view, window.encoded, own=mine) if limit else []
+                )
                 fits = (
-                    *self._own(mine, memory, window.encoded),
+                    *self._own_sentence(mine, memory, window.encoded),
                     *self._stored(
                         session, view, captions, window.encoded, memory, limit=limit, how=how
                     ),
@@ -81,13 +88,13 @@ class Describer:
             )
         return descriptions
 
-    def _tried(
-        self, session: Session, view: View | None, encoded: Encoded, *, own: str
+    def _candidates(
+        self, session: Session, view: LibrarySnapshot | None, encoded: Encoded, *, own: str
     ) -> list[StoredText]:
         captions = (
             newest_captions(session, limit=TRIED)
             if view is None
-            else tried(view, encoded, limit=TRIED)
+            else caption_candidates(view, encoded, limit=TRIED)
         )
         # The same sentence, if the model said it before, would be no other answer.
         return [
@@ -96,17 +103,17 @@ class Describer:
             if caption.text != own or caption.source != CaptionSource.AUTO
         ]
 
-    def _own(self, text: str, memory: Memory, encoded: Encoded) -> list[CaptionFit]:
+    def _own_sentence(self, text: str, memory: Memory, encoded: Encoded) -> list[CaptionFit]:
         """The model's own sentence. It has no scale: it competes with nothing."""
         if not text:
             return []
         mine = StoredText(caption_id=0, text=text, source=MODEL)
-        return [_fit(mine, self._weigh([mine], memory, encoded), 0, rank=0, scaled=None)]
+        return [_fit(mine, self._score([mine], memory, encoded), 0, rank=0, scaled=None)]
 
     def _stored(
         self,
         session: Session,
-        view: View | None,
+        view: LibrarySnapshot | None,
         captions: Sequence[StoredText],
         encoded: Encoded,
         memory: Memory,
@@ -117,7 +124,7 @@ class Describer:
         """The captions that fit best, ranks from 1."""
         if not captions:
             return []
-        weighed = self._weigh(captions, memory, encoded)
+        weighed = self._score(captions, memory, encoded)
         order = rank_captions(
             session,
             captions,
@@ -132,10 +139,14 @@ class Describer:
             for rank, each in enumerate(order, start=1)
         ]
 
-    def _weigh(self, captions: Sequence[StoredText], memory: Memory, encoded: Encoded) -> Weighed:
+    def _score(
+        self, captions: Sequence[StoredText], memory: Memory, encoded: Encoded
+    ) -> CaptionScores:
         texts = [caption.text for caption in captions]
         tokens = [self._scorer.encode(text) for text in texts]
-        return weigh(texts, tokens, memory, encoded.joint, scorer=self._scorer, tower=self._tower)
+        return score_captions(
+            texts, tokens, memory, encoded.joint, scorer=self._scorer, tower=self._tower
+        )
 
     def _explained(self, fits: Sequence[CaptionFit], memory: Memory) -> tuple[CaptionFit, ...]:
         words = explain(
@@ -145,7 +156,7 @@ class Describer:
 
 
 def _fit(
-    caption: StoredText, weighed: Weighed, place: int, *, rank: int, scaled: float | None
+    caption: StoredText, weighed: CaptionScores, place: int, *, rank: int, scaled: float | None
 ) -> CaptionFit:
     return CaptionFit(
         rank=rank,

@@ -22,16 +22,16 @@ from audiosearch.model.captioner import Captioner
 from audiosearch.model.decoder import Decoder
 from audiosearch.model.scoring import CaptionScorer
 from audiosearch.model.text_encoder import TextTower
-from audiosearch.search.audio_to_text import place_captions
+from audiosearch.search.audio_to_text import embed_captions
 from audiosearch.search.candidates import candidates
-from audiosearch.search.caption_stats import DecoderListener, Scales
+from audiosearch.search.caption_stats import CaptionStats, DecoderListener
 from audiosearch.search.describe import Describer
+from audiosearch.search.exact_captions import boost_exact_captions, windows_captioned
 from audiosearch.search.explain import explain, with_unheard
-from audiosearch.search.hits import Found, best_windows, show, with_matches
+from audiosearch.search.hits import ScoredWindow, best_window_per_recording, show, with_matches
 from audiosearch.search.normalise import Normalise
-from audiosearch.search.own_words import first, windows_captioned
-from audiosearch.search.query import Words, respelled, understand
-from audiosearch.search.rerank import Judged, judge
+from audiosearch.search.query import ParsedQuery, parse_query, respelled
+from audiosearch.search.rerank import RerankScores, rerank
 from audiosearch.search.results import (
     Description,
     FindResult,
@@ -42,7 +42,7 @@ from audiosearch.search.results import (
     TextQuery,
 )
 from audiosearch.search.similar import rank_by_sound
-from audiosearch.search.snapshot import Tables, View, open_view
+from audiosearch.search.snapshot import LibrarySnapshot, SnapshotCache, open_snapshot
 from audiosearch.search.spelling import corrections
 from audiosearch.search.written import Written, find_written, with_unknown
 from audiosearch.search.zero_shot import Label, Labeller
@@ -61,7 +61,7 @@ Ids = npt.NDArray[np.int64]
 class SoundScores:
     """What the model says of windows, in their order."""
 
-    judged: Judged | None  # None where the decoder knows none of the words
+    judged: RerankScores | None  # None where the decoder knows none of the words
     scores: npt.NDArray[np.float64]  # (n,) in 0..1, greater is better
 
 
@@ -82,8 +82,8 @@ class SearchEngine:
         self._scorer = CaptionScorer(decoder)
         self._tower = tower
         self._config = config
-        self._tables = Tables(bundle=bundle, cache_dir=database.vectors_dir)
-        self._scales = Scales(
+        self._tables = SnapshotCache(bundle=bundle, cache_dir=database.vectors_dir)
+        self._scales = CaptionStats(
             database=database, listener=DecoderListener(self._scorer), size=config.scale_size
         )
         self._placed: tuple[int, int, int] | None = None  # all captions were, as of this mark
@@ -100,17 +100,19 @@ class SearchEngine:
         """
         watch = Stopwatch()
         with watch.stage("words"):
-            words = understand(query.text, scorer=self._scorer, tower=self._tower)
+            words = parse_query(query.text, scorer=self._scorer, tower=self._tower)
         with self._database.reading() as session:
             with watch.stage("filters"):
-                view = open_view(session, query.filters, bundle=self._bundle, tables=self._tables)
+                view = open_snapshot(
+                    session, query.filters, bundle=self._bundle, tables=self._tables
+                )
             if view is None:
                 return _nothing(watch, unknown_words=words.unknown)
             with watch.stage("spelling"):
                 corrected = corrections(session, words, bundle=self._bundle)
                 text = respelled(query.text, corrected)
                 if corrected:
-                    words = understand(text, scorer=self._scorer, tower=self._tower)
+                    words = parse_query(text, scorer=self._scorer, tower=self._tower)
             with watch.stage("candidates"):
                 likely, exhaustive = self._windows_to_hear(view, words, query)
                 captioned = windows_captioned(view, text)
@@ -122,9 +124,9 @@ class SearchEngine:
                 in_order = [places[each] for each in window_ids.tolist()]
                 written = find_written(session, words, in_order, view.scope)
                 ranked = self._rank(window_ids, heard, words, written, likely=likely)
-                found = first(ranked, captioned)
+                found = boost_exact_captions(ranked, captioned)
             with watch.stage("hits"):
-                best = best_windows(found, places)
+                best = best_window_per_recording(found, places)
                 good = self._good_enough(best, query)
                 hits = show(
                     session,
@@ -144,7 +146,7 @@ class SearchEngine:
                 )
             if query.explain and hits and words.has_known:
                 with watch.stage("words of hits"):
-                    hits = self._explained(session, hits, words)
+                    hits = self._explain(session, hits, words)
         return FindResult(
             hits=hits,
             unknown_words=words.unknown,
@@ -174,7 +176,9 @@ class SearchEngine:
         watch = Stopwatch()
         with self._database.reading() as session:
             with watch.stage("filters"):
-                view = open_view(session, query.filters, bundle=self._bundle, tables=self._tables)
+                view = open_snapshot(
+                    session, query.filters, bundle=self._bundle, tables=self._tables
+                )
             if view is None:
                 return _nothing(watch)
             limit = query.limit or self._config.limit
@@ -206,7 +210,7 @@ class SearchEngine:
         For each the model's own sentence, then at most `limit` stored captions, best first by
         `normalise` (None: as configured); with `explain`, the words of each.
         """
-        self._place_captions()
+        self._embed_captions()
         with self._database.reading() as session:
             return self._describer.describe(
                 session,
@@ -244,7 +248,7 @@ class SearchEngine:
             bundle_id = find_bundle_id(session, fingerprint=self._bundle.fingerprint)
         return 0 if bundle_id is None else self._scales.refresh(bundle_id=bundle_id, limit=limit)
 
-    def _place_captions(self) -> None:
+    def _embed_captions(self) -> None:
         """See that every caption can be a candidate; asked again once somebody has committed."""
         if self._tower is None:
             return
@@ -252,10 +256,12 @@ class SearchEngine:
             mark = commit_mark(session)
             bundle_id = find_bundle_id(session, fingerprint=self._bundle.fingerprint)
         if bundle_id is not None and mark != self._placed:
-            place_captions(self._database, self._tower, bundle_id=bundle_id)
+            embed_captions(self._database, self._tower, bundle_id=bundle_id)
             self._placed = mark
 
-    def _explained(self, session: Session, hits: Sequence[Hit], words: Words) -> tuple[Hit, ...]:
+    def _explain(
+        self, session: Session, hits: Sequence[Hit], words: ParsedQuery
+    ) -> tuple[Hit, ...]:
         """Hits with how much each word of the query counted for them."""
         frames = window_frames(session, [hit.window_id for hit in hits], dim=self._bundle.frame_dim)
         memory = self._scorer.decoder.memory(frames)
@@ -266,7 +272,9 @@ class SearchEngine:
             for hit, own in zip(hits, found, strict=True)
         )
 
-    def _windows_to_hear(self, view: View, words: Words, query: TextQuery) -> tuple[Ids, bool]:
+    def _windows_to_hear(
+        self, view: LibrarySnapshot, words: ParsedQuery, query: TextQuery
+    ) -> tuple[Ids, bool]:
         """The windows that the decoder shall judge, and whether these are all."""
         if words.has_meaning:
             every = view.every_window()
@@ -274,7 +282,9 @@ class SearchEngine:
                 return every, True
         return candidates(view, words, limit=self._config.candidates), False
 
-    def _hear(self, view: View, words: Words, window_ids: Ids) -> SoundScores | None:
+    def _hear(
+        self, view: LibrarySnapshot, words: ParsedQuery, window_ids: Ids
+    ) -> SoundScores | None:
         """What the model says of windows (ascending); None where the words mean nothing to it.
 
         Where the decoder knows none of the words, the joint space speaks alone.
@@ -283,7 +293,7 @@ class SearchEngine:
             return None
         judged = None
         if words.has_known:
-            judged = judge(view.session, window_ids, tokens=words.tokens, scorer=self._scorer)
+            judged = rerank(view.session, window_ids, tokens=words.tokens, scorer=self._scorer)
         cosines = None
         if words.vector is not None:
             table = view.vectors(VectorKind.JOINT)
@@ -296,11 +306,11 @@ class SearchEngine:
         self,
         window_ids: Ids,
         heard: SoundScores | None,
-        words: Words,
+        words: ParsedQuery,
         written: Written,
         *,
         likely: Ids,
-    ) -> list[Found]:
+    ) -> list[ScoredWindow]:
         """The windows by what is heard in them and written of them, best first.
 
         Of equals, the `likely` come in their order.
@@ -312,7 +322,7 @@ class SearchEngine:
         )
         judged = None if heard is None else heard.judged
         return [
-            Found(
+            ScoredWindow(
                 window_id=int(window_ids[row]),
                 score=float(scores[row]),
                 cross_entropy=None if judged is None else float(judged.cross_entropies[row]),
@@ -322,7 +332,7 @@ class SearchEngine:
             if heard is not None or written.matched[row].any()
         ]
 
-    def _good_enough(self, found: Sequence[Found], query: TextQuery) -> list[Found]:
+    def _good_enough(self, found: Sequence[ScoredWindow], query: TextQuery) -> list[ScoredWindow]:
         """Those that reach the least score."""
         least = query.min_score
         if least is None:

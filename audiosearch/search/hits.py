@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy.orm import Session
 
-from audiosearch.search.query import Words
+from audiosearch.search.query import ParsedQuery
 from audiosearch.search.results import FieldMatch, Hit
 from audiosearch.search.written import Written
 from audiosearch.store.queries.scope import Scope, ScopedFile, first_paths
@@ -30,7 +30,7 @@ Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class ScoredWindow:
     """A window that matched, with what was computed of it."""
 
     window_id: int
@@ -40,15 +40,17 @@ class Found:
     similarity: float | None = None
 
 
-def best_windows(found: Iterable[Found], places: Mapping[int, WindowPlace]) -> list[Found]:
+def best_window_per_recording(
+    found: Iterable[ScoredWindow], places: Mapping[int, WindowPlace]
+) -> list[ScoredWindow]:
     """The first window of each recording, in the order given."""
-    best: dict[int, Found] = {}
+    best: dict[int, ScoredWindow] = {}
     for each in found:
         best.setdefault(places[each.window_id].recording_id, each)
     return list(best.values())
 
 
-def fold(embeddings: Floats, *, above: float, limit: int) -> dict[int, int]:
+def deduplicate(embeddings: Floats, *, above: float, limit: int) -> dict[int, int]:
     """The first `limit` rows (n, E) to show, in order, each with how many later ones are like it.
 
     A row that has a cosine greater than `above` to a shown one is not shown itself; it counts
@@ -69,7 +71,7 @@ def fold(embeddings: Floats, *, above: float, limit: int) -> dict[int, int]:
 
 def show(
     session: Session,
-    found: Sequence[Found],
+    found: Sequence[ScoredWindow],
     places: Mapping[int, WindowPlace],
     *,
     scope: Scope,
@@ -91,7 +93,7 @@ def show(
     shown = dict.fromkeys(range(min(limit, len(found))), 0)
     if fold_above is not None and fold_above < 1.0 and len(found) > 1:
         embeddings = window_embeddings(session, [each.window_id for each in found])
-        shown = fold(embeddings, above=fold_above, limit=limit)
+        shown = deduplicate(embeddings, above=fold_above, limit=limit)
     chosen = [(found[row], n_alike) for row, n_alike in shown.items()]
     window_ids = [each.window_id for each, _ in chosen]
     captions = window_captions(session, window_ids)
@@ -122,13 +124,13 @@ def show(
 
 
 def with_matches(
-    session: Session, hits: Sequence[Hit], words: Words, written: Written
+    session: Session, hits: Sequence[Hit], words: ParsedQuery, written: Written
 ) -> tuple[Hit, ...]:
     """Hits with the texts that hold words of the query; a person's caption is shown as theirs."""
     return tuple(_with_matches(session, hit, words, written) for hit in hits)
 
 
-def _with_matches(session: Session, hit: Hit, words: Words, written: Written) -> Hit:
+def _with_matches(session: Session, hit: Hit, words: ParsedQuery, written: Written) -> Hit:
     file = written.files.get(hit.recording_id)
     found = {}
     if file is not None:

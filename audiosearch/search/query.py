@@ -30,7 +30,7 @@ _LEAST_STEM = 3  # letters that a word without its ending must have
 
 
 @dataclass(frozen=True, kw_only=True)
-class Words:
+class ParsedQuery:
     """A query, understood.
 
     Attributes:
@@ -71,7 +71,7 @@ class Words:
         )
 
 
-def understand(text: str, *, scorer: CaptionScorer, tower: TextTower | None) -> Words:
+def parse_query(text: str, *, scorer: CaptionScorer, tower: TextTower | None) -> ParsedQuery:
     """What `text` means to the model, and which of its words must be matched as they stand.
 
     Raises:
@@ -93,7 +93,7 @@ def understand(text: str, *, scorer: CaptionScorer, tower: TextTower | None) -> 
     kept = " ".join(heard[: scorer.max_words])
     vocabulary = scorer.decoder.bundle.vocabulary
     tokens = scorer.encode(kept)
-    return Words(
+    return ParsedQuery(
         asked=tuple(asked),
         text=kept,
         tokens=tokens,

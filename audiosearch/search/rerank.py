@@ -23,7 +23,7 @@ BLOCK = 64  # windows whose keys and values are in memory together
 
 
 @dataclass(frozen=True)
-class Judged:
+class RerankScores:
     """What the decoder says of windows, all (n,), in the order of `window_ids`."""
 
     window_ids: Ids
@@ -31,7 +31,9 @@ class Judged:
     lifts: Floats  # nats a word
 
 
-def judge(session: Session, window_ids: Ids, *, tokens: TokenIds, scorer: CaptionScorer) -> Judged:
+def rerank(
+    session: Session, window_ids: Ids, *, tokens: TokenIds, scorer: CaptionScorer
+) -> RerankScores:
     """Cross-entropy of a query given each window, and how much the sound adds to it."""
     parts = [np.zeros(0, np.float32)]
     dim = scorer.decoder.bundle.frame_dim
@@ -42,4 +44,4 @@ def judge(session: Session, window_ids: Ids, *, tokens: TokenIds, scorer: Captio
     cross_entropies: Floats = np.concatenate(parts)
     [alone] = scorer.without_sound([tokens])
     lifts: Floats = alone - cross_entropies
-    return Judged(window_ids, cross_entropies, lifts)
+    return RerankScores(window_ids, cross_entropies, lifts)

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from audiosearch.errors import QueryError
-from audiosearch.search.hits import Found, best_windows
-from audiosearch.search.snapshot import View
+from audiosearch.search.hits import ScoredWindow, best_window_per_recording
+from audiosearch.search.snapshot import LibrarySnapshot
 from audiosearch.store.queries.search import WindowPlace, window_places
 from audiosearch.store.vector_cache import VectorKind
 from audiosearch.store.vectors import VectorTable, top_positions
@@ -24,8 +24,8 @@ _FIRST = 256  # windows looked at for their recordings at first; more if these a
 
 
 def rank_by_sound(
-    view: View, embeddings: Floats, *, limit: int
-) -> tuple[list[Found], dict[int, WindowPlace]]:
+    view: LibrarySnapshot, embeddings: Floats, *, limit: int
+) -> tuple[list[ScoredWindow], dict[int, WindowPlace]]:
     """The best window of each of the `limit` most similar recordings, and where these are.
 
     Args:
@@ -44,16 +44,16 @@ def rank_by_sound(
         order = top_positions(likeness, n_seen)
         places = window_places(view.session, ids[order].tolist())
         found = [
-            Found(window_id=int(ids[row]), similarity=float(likeness[row]))
+            ScoredWindow(window_id=int(ids[row]), similarity=float(likeness[row]))
             for row in order.tolist()
         ]
-        best = best_windows(found, places)
+        best = best_window_per_recording(found, places)
         if len(best) >= limit or n_seen == len(ids):
             return best[:limit], places
         n_seen = min(len(ids), n_seen * 4)
 
 
-def _likeness(view: View, embeddings: Floats) -> tuple[Ids, Floats]:
+def _likeness(view: LibrarySnapshot, embeddings: Floats) -> tuple[Ids, Floats]:
     """Windows that may answer, and the cosine of each to the clip's window it is most like."""
     table = view.vectors(VectorKind.EMBEDDING)
     if view.allowed is not None:

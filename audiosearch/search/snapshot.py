@@ -27,7 +27,7 @@ from audiosearch.store.vectors import VectorTable
 Ids = npt.NDArray[np.int64]
 
 
-class Tables:
+class SnapshotCache:
     """What many queries need of a library, loaded when first needed and kept while it holds.
 
     That is the vectors of windows and captions, and which windows may answer.
@@ -71,7 +71,7 @@ class Tables:
 
 
 @dataclass(frozen=True, kw_only=True)
-class View:
+class LibrarySnapshot:
     """What a query may answer with.
 
     Attributes:
@@ -86,7 +86,7 @@ class View:
     scope: Scope
     n_windows: int
     allowed: Ids | None
-    tables: Tables
+    tables: SnapshotCache
 
     def vectors(self, kind: VectorKind) -> VectorTable:
         """Vectors of all windows of the bundle that are not silent, or captions; unfiltered."""
@@ -102,7 +102,9 @@ class View:
         return self.vectors(self.any_kind).ids if self.allowed is None else self.allowed
 
 
-def open_view(session: Session, filters: Filters, *, bundle: Bundle, tables: Tables) -> View | None:
+def open_snapshot(
+    session: Session, filters: Filters, *, bundle: Bundle, tables: SnapshotCache
+) -> LibrarySnapshot | None:
     """The library as a query with `filters` sees it; None where the bundle has no window in it.
 
     Raises:
@@ -113,7 +115,7 @@ def open_view(session: Session, filters: Filters, *, bundle: Bundle, tables: Tab
     if bundle_id is None or n_windows == 0:
         return None
     scope = find_scope(session, filters)
-    return View(
+    return LibrarySnapshot(
         session=session,
         bundle=bundle,
         bundle_id=bundle_id,

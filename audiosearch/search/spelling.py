@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from sqlalchemy.orm import Session
 
 from audiosearch.model.bundle import Bundle
-from audiosearch.search.query import Words
+from audiosearch.search.query import ParsedQuery
 from audiosearch.store.names import TypedWord
 from audiosearch.store.queries.fulltext import telling_words
 from audiosearch.store.queries.word_matches import (
@@ -30,7 +30,7 @@ RARE = 6  # letters; shorter words are near to too many that nobody asks a sound
 LONG = 8  # letters; from here on two slips are forgiven
 
 
-def corrections(session: Session, words: Words, *, bundle: Bundle) -> dict[str, str]:
+def corrections(session: Session, words: ParsedQuery, *, bundle: Bundle) -> dict[str, str]:
     """For each word of a query that nothing knows and that has a near one, the nearest."""
     strange = [
         word.text

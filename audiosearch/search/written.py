@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy.orm import Session
 
-from audiosearch.search.query import Words
+from audiosearch.search.query import ParsedQuery
 from audiosearch.store.queries.scope import Scope, ScopedFile, files_within
 from audiosearch.store.queries.search import WindowPlace
 from audiosearch.store.queries.word_matches import words_in_files, words_in_given_captions
@@ -36,7 +36,7 @@ class Written:
 
 
 def find_written(
-    session: Session, words: Words, places: Sequence[WindowPlace], scope: Scope
+    session: Session, words: ParsedQuery, places: Sequence[WindowPlace], scope: Scope
 ) -> Written:
     """The telling words that are written of windows, by files within `scope`."""
     n_words = len(words.telling)
@@ -55,7 +55,7 @@ def find_written(
     return Written(matched, {recording: file for recording, (file, _) in files.items()})
 
 
-def with_unknown(written: Written, words: Words, places: Sequence[WindowPlace]) -> set[int]:
+def with_unknown(written: Written, words: ParsedQuery, places: Sequence[WindowPlace]) -> set[int]:
     """The recordings of which all words are written that the model does not know.
 
     None where it knows all of the words, or none.
@@ -68,7 +68,7 @@ def with_unknown(written: Written, words: Words, places: Sequence[WindowPlace]) 
 
 
 def _best_files(
-    session: Session, words: Words, recording_ids: Sequence[int], scope: Scope
+    session: Session, words: ParsedQuery, recording_ids: Sequence[int], scope: Scope
 ) -> dict[int, tuple[ScopedFile, frozenset[int]]]:
     """By recording, the file that holds most words and these; the first by its path of equals."""
     files = list(files_within(session, recording_ids, scope))

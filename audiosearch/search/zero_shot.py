@@ -18,8 +18,8 @@ from audiosearch.errors import QueryError
 from audiosearch.model.scoring import CaptionScorer
 from audiosearch.model.text_encoder import TextTower
 from audiosearch.model.tokenizer import normalise
-from audiosearch.search.audio_to_text import Weighed, likeness_of, table_of, weigh
-from audiosearch.search.caption_stats import Scales
+from audiosearch.search.audio_to_text import CaptionScores, likeness_of, score_captions, table_of
+from audiosearch.search.caption_stats import CaptionStats
 from audiosearch.search.normalise import Normalise, Scale, costs
 from audiosearch.search.results import Heard, LabelFit
 from audiosearch.store.queries.search import StoredText
@@ -59,7 +59,9 @@ def parse_labels(names: Sequence[str]) -> list[Label]:
 class Labeller:
     """Ranks labels for sounds."""
 
-    def __init__(self, *, scorer: CaptionScorer, tower: TextTower | None, scales: Scales) -> None:
+    def __init__(
+        self, *, scorer: CaptionScorer, tower: TextTower | None, scales: CaptionStats
+    ) -> None:
         self._scorer = scorer
         self._tower = tower
         self._scales = scales
@@ -130,17 +132,17 @@ class Labeller:
         ]
         return self._scales.of_groups(session, groups, bundle_id=bundle_id)
 
-    def _weigh(self, window: Heard, labels: Sequence[Label]) -> Weighed:
+    def _weigh(self, window: Heard, labels: Sequence[Label]) -> CaptionScores:
         """What the decoder says of labels (n,) and a window: means over their sentences."""
         assert window.encoded is not None
         texts = [text for label in labels for text in label.sentences]
         tokens = [self._scorer.encode(text) for text in texts]
         memory = self._scorer.decoder.memory([window.encoded.frames])
-        whole = weigh(
+        whole = score_captions(
             texts, tokens, memory, window.encoded.joint, scorer=self._scorer, tower=self._tower
         )
         shape = (len(labels), -1)
-        return Weighed(
+        return CaptionScores(
             whole.cross_entropies.reshape(shape).mean(axis=1),
             whole.lifts.reshape(shape).mean(axis=1),
             whole.scores.reshape(shape).mean(axis=1),

@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from sqlalchemy import delete, text
 
 from audiosearch.search import caption_stats as scale_module
-from audiosearch.search.caption_stats import Scales
+from audiosearch.search.caption_stats import CaptionStats
 from audiosearch.search.normalise import Scale
 from audiosearch.store.database import Database, open_database
 from audiosearch.store.integrity.verify import verify
@@ -92,7 +92,7 @@ class LibraryMachine(RuleBasedStateMachine):
     def forget(self) -> None:
         """A new process: nothing is in memory."""
         self.listener = HashListener()
-        self.scales = Scales(database=self.database, listener=self.listener, size=self.size)
+        self.scales = CaptionStats(database=self.database, listener=self.listener, size=self.size)
 
     def store(self, recording_id: int, *, n: int, hop_s: float, silent: int) -> None:
         places = [(i * hop_s, i * hop_s + 2.0, i == silent) for i in range(n)]
@@ -208,7 +208,7 @@ class LibraryMachine(RuleBasedStateMachine):
             if busy:
                 held._lock.acquire()  # type: ignore[union-attr]
             reader = stack.enter_context(open_database(held.path, read_only=True))
-            self.scales = Scales(database=reader, listener=self.listener, size=self.size)
+            self.scales = CaptionStats(database=reader, listener=self.listener, size=self.size)
             self.check(reader)
         if not busy:
             held._lock.acquire()  # type: ignore[union-attr]
@@ -254,7 +254,9 @@ class LibraryMachine(RuleBasedStateMachine):
     def scales_are_those_computed_from_nothing(self) -> None:
         """By what is in the database, without this check adding to it or to the memory."""
         stored = self.captions()
-        fresh = Scales(database=Frozen(self.database), listener=HashListener(), size=self.size)
+        fresh = CaptionStats(
+            database=Frozen(self.database), listener=HashListener(), size=self.size
+        )
         with self.database.reading() as session:
             found = fresh.of(session, stored, bundle_id=self.bundle_id)
         assert_equal(found, [self.expected(each.text) for each in stored])

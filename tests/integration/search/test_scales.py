@@ -13,7 +13,7 @@ from audiosearch.errors import StorageFull
 from audiosearch.library.collection import NewCaption, add
 from audiosearch.model.scoring import CaptionScorer
 from audiosearch.search import describe
-from audiosearch.search.caption_stats import DecoderListener, Scales
+from audiosearch.search.caption_stats import CaptionStats, DecoderListener
 from audiosearch.search.normalise import ScaleTable
 from audiosearch.search.results import Heard
 from audiosearch.store.database import Database, open_database
@@ -122,7 +122,7 @@ def test_scales_of_likeness_are_over_the_sample(builder: LibraryBuilder, models:
         blobs = session.scalars(wanted.order_by(WindowDraw.draw).limit(4)).all()
         bundle_id = session.scalars(select(WindowDraw.bundle_id)).first()
         listener = DecoderListener(CaptionScorer(models.decoder))
-        scales = Scales(database=builder.database, listener=listener, size=4)
+        scales = CaptionStats(database=builder.database, listener=listener, size=4)
         found = scales.of_likeness(session, vectors, bundle_id=bundle_id)
         assert scales.of_likeness(session, vectors, bundle_id=bundle_id + 1) is None
     joints = np.stack([np.frombuffer(blob, "<f2").astype(np.float32) for blob in blobs])

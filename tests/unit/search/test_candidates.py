@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosearch.search.candidates import fuse, spread
+from audiosearch.search.candidates import diversify, fuse
 
 RANKING = st.lists(st.integers(0, 30), unique=True, max_size=12)
 
@@ -29,7 +29,7 @@ def test_every_window_is_there_once(rankings: list[list[int]]) -> None:
 
 @given(RANKING, st.integers(1, 12))
 def test_a_share_loses_no_place(ranking: list[int], limit: int) -> None:
-    chosen = spread(ranking, limit=limit, recording_of=lambda each: each % 3)
+    chosen = diversify(ranking, limit=limit, recording_of=lambda each: each % 3)
     assert len(chosen) == min(limit, len(ranking))
     assert set(chosen) <= set(ranking)
     assert len(set(chosen)) == len(chosen)
@@ -37,7 +37,7 @@ def test_a_share_loses_no_place(ranking: list[int], limit: int) -> None:
 
 def test_a_long_recording_waits_while_others_come() -> None:
     long, others = list(range(100, 200)), [1, 2, 3]
-    chosen = spread(long + others, limit=20, recording_of=lambda each: each if each < 100 else 0)
+    chosen = diversify(long + others, limit=20, recording_of=lambda each: each if each < 100 else 0)
     assert set(others) <= set(chosen)
     assert chosen[:2] == [100, 101]
     assert len(chosen) == 20

@@ -2,7 +2,7 @@
 
 import pytest
 
-from audiosearch.search.own_words import holds
+from audiosearch.search.exact_captions import holds
 
 
 @pytest.mark.parametrize(

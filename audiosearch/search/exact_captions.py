@@ -14,8 +14,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from audiosearch.search.hits import Found
-from audiosearch.search.snapshot import View
+from audiosearch.search.hits import ScoredWindow
+from audiosearch.search.snapshot import LibrarySnapshot
 from audiosearch.store.names import words_of
 from audiosearch.store.queries import fulltext
 from audiosearch.store.queries.scope import among
@@ -38,7 +38,7 @@ def telling(text: str) -> list[str]:
     return [word for word in words_of(text) if word not in _PASSED_OVER]
 
 
-def windows_captioned(view: View, query: str) -> Ids:
+def windows_captioned(view: LibrarySnapshot, query: str) -> Ids:
     """Windows (n,) that may answer and overlap a stretch captioned with the query; ascending."""
     captions = [
         caption_id
@@ -52,7 +52,7 @@ def windows_captioned(view: View, query: str) -> Ids:
     return np.array(among(found.tolist(), view.allowed), dtype=np.int64)
 
 
-def first(found: Sequence[Found], captioned: Ids) -> list[Found]:
+def boost_exact_captions(found: Sequence[ScoredWindow], captioned: Ids) -> list[ScoredWindow]:
     """The windows that matched, those of `captioned` in front and with the full score."""
     mine = set(captioned.tolist())
     ahead = [replace(each, score=1.0) for each in found if each.window_id in mine]
