@@ -41,7 +41,7 @@ from audiosearch.model.runtime.session import RuntimeOptions
 from audiosearch.store.database import Database, open_database
 from audiosearch.store.integrity.verify import verify
 from audiosearch.store.queries import roots
-from audiosearch.store.queries.places import Place
+from audiosearch.store.queries.places import RootPath
 from benchmarks.told import told_to_stop
 from tests.mutations import Seed, mutated, seeds
 from tests.sounds import LOSSLESS, LOSSY, RATES, noise, write_audio
@@ -185,7 +185,7 @@ class Fuzz:
             [root] = roots.add_roots(session, [os.fsencode(folder)])
         return index(
             database,
-            places=[Place(root=root.root, under=b"")],
+            places=[RootPath(root=root.root, relative=b"")],
             bundle=self._model.bundle,
             load_models=functools.partial(_parts, self._model),
             config=IndexConfig(workers=1),

@@ -26,7 +26,7 @@ from audiosearch.model.runtime.session import RuntimeOptions
 from audiosearch.model.text_encoder import TextTower
 from audiosearch.store.database import open_database
 from audiosearch.store.names import indexed_words
-from audiosearch.store.sampling import draw
+from audiosearch.store.sampling import sample_key
 
 Floats = npt.NDArray[np.float32]
 
@@ -261,7 +261,7 @@ class Maker:
             (
                 (
                     each,
-                    draw(
+                    sample_key(
                         audio_hash=self._hash(recording),
                         fingerprint=bundle.fingerprint,
                         position=place,

@@ -25,7 +25,7 @@ from audiosearch.config import IndexConfig
 from audiosearch.indexing.sync import PlaceScan, settle_missing, take_in
 from audiosearch.store.database import Database, open_database
 from audiosearch.store.queries import pending, roots
-from audiosearch.store.queries.places import Place
+from audiosearch.store.queries.places import RootPath
 
 FOLDER = 1000  # files of one
 PAGE = 1000  # as the pipeline reads them
@@ -52,7 +52,7 @@ class Looks:
         self._sounds = sounds
         with database.session() as session:
             root = roots.add_root(session, os.fsencode(sounds))
-        self._place = Place(root=root.root, under=b"")
+        self._place = RootPath(root=root.root, relative=b"")
 
     def look(self, stop: threading.Event | None = None) -> PlaceScan:
         """Once over all of it."""

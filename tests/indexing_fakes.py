@@ -135,7 +135,9 @@ def run_index(
     config = IndexConfig(**{"workers": 1, "batch_windows": 4, **settings})
     with database.session() as session:
         places = roots.add_roots(session, [os.fsencode(folder) for folder in folders])
-        places = places or [roots.Place(root=root, under=b"") for root in roots.list_roots(session)]
+        places = places or [
+            roots.RootPath(root=root, relative=b"") for root in roots.list_roots(session)
+        ]
     return index(
         database,
         places=places,

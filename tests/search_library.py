@@ -89,7 +89,7 @@ class LibraryBuilder:
             place = roots.add_root(session, root)
             mtime_ns = round(mtime_s * 1e9)
             files.add_files(
-                session, place.root.root_id, [files.Found(name, len(sound), mtime_ns, mtime_ns)]
+                session, place.root.root_id, [files.FileStat(name, len(sound), mtime_ns, mtime_ns)]
             )
             [file_id] = [
                 known.file_id

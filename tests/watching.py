@@ -18,7 +18,7 @@ from audiosearch.indexing.sync import ScanRules
 from audiosearch.indexing.types import IndexReport, Progress
 from audiosearch.store.database import Database
 from audiosearch.store.queries import files, roots
-from audiosearch.store.queries.places import Place, Root
+from audiosearch.store.queries.places import Root, RootPath
 from audiosearch.store.schema import SoundFile
 from audiosearch.watch.state import Activity, RootState, WatchMode, WatchState
 from audiosearch.watch.watcher import Watcher
@@ -51,12 +51,12 @@ class FakeKeeper:
     def occasion(self) -> int:
         return self.nudge
 
-    def is_known(self, place: Place) -> bool:
+    def is_known(self, place: RootPath) -> bool:
         with self.database.reading() as session:
-            return files.any_there(session, place.root.root_id, under=place.under)
+            return files.any_there(session, place.root.root_id, under=place.relative)
 
     def index(
-        self, places: Sequence[Place], *, rules: ScanRules, progress: Progress
+        self, places: Sequence[RootPath], *, rules: ScanRules, progress: Progress
     ) -> IndexReport:
         self.passes.append(rules)
         if self.trouble is not None:

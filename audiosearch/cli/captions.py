@@ -168,7 +168,7 @@ def _row(listed: ListedCaption) -> dict[str, object]:
                 **({"path": None} if place.path is None else path_fields(place.path)),
                 "start_s": place.start_s,
                 "end_s": place.end_s,
-                "caption": place.said or listed.words,
+                "caption": place.typed or listed.words,
             }
             for place in listed.places
         ],
@@ -185,6 +185,6 @@ def _print_lines(listed: ListedCaption) -> None:
     for place in listed.places:
         file = "(no file holds it now)" if place.path is None else shown_path(place.path)
         when = f"{clock(place.start_s)}-{clock(place.end_s)}"
-        otherwise = place.said is not None and place.said != listed.words
-        said = click.style(f"  {one_line(place.said or '')}", dim=True) if otherwise else ""
+        otherwise = place.typed is not None and place.typed != listed.words
+        said = click.style(f"  {one_line(place.typed or '')}", dim=True) if otherwise else ""
         click.echo(f"{'':8}{file}  {when}{said}{more}")

@@ -41,7 +41,7 @@ from audiosearch.indexing.writer import Committer
 from audiosearch.store.database import Database
 from audiosearch.store.queries import encodings, pending
 from audiosearch.store.queries.pending import PendingFile
-from audiosearch.store.queries.places import Place, join
+from audiosearch.store.queries.places import RootPath, join
 
 _PAGE = 1000  # pending files read from the database at a time
 _MANY_ITEMS = 512  # a batch with few windows is written all the same when it has so many items
@@ -51,7 +51,7 @@ _SETTLE_S = 1.0  # pause before another look at files that changed while they we
 def index(
     database: Database,
     *,
-    places: Sequence[Place],
+    places: Sequence[RootPath],
     bundle: IndexingBundle,
     load_models: Callable[[], Models],
     config: IndexConfig,
@@ -163,7 +163,7 @@ class _Run:
 
         return timed
 
-    def scan(self, places: Sequence[Place]) -> None:
+    def scan(self, places: Sequence[RootPath]) -> None:
         """Step 1: write down what is new, changed or back; find out what is to be read."""
         with self._stopwatch.stage("scan"):
             for place in places:
@@ -203,7 +203,7 @@ class _Run:
                 " to be tried again next time"
             )
 
-    def _pending(self, places: Sequence[Place], gone: frozenset[int]) -> Iterator[PendingFile]:
+    def _pending(self, places: Sequence[RootPath], gone: frozenset[int]) -> Iterator[PendingFile]:
         last = 0
         while True:
             with self._database.reading() as session:

@@ -221,11 +221,11 @@ class Readers:
                 )
             )
 
-    def _progress(self, audio_hash: bytes) -> encodings.Progress | None:
+    def _progress(self, audio_hash: bytes) -> encodings.EncodingProgress | None:
         with self._plan.database.reading() as session:
             return encodings.find_progress(session, audio_hash, bundle_id=self._plan.bundle_id)
 
-    def _resume_at(self, file: PendingFile, progress: encodings.Progress | None) -> int:
+    def _resume_at(self, file: PendingFile, progress: encodings.EncodingProgress | None) -> int:
         """How many windows of an interrupted run to build on.
 
         Only those that this very file gave: others may stem from one that was overwritten while

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import NamedTuple, TypeVar
 
-from audiosearch.store.queries.files import Found, Known
+from audiosearch.store.queries.files import FileRow, FileStat
 from audiosearch.store.schema import FileState
 
 
@@ -29,11 +29,11 @@ class Change(NamedTuple):
     """One path, compared; `found` is None where it is gone, `known` where it is new."""
 
     kind: ChangeKind
-    found: Found | None
-    known: Known | None
+    found: FileStat | None
+    known: FileRow | None
 
 
-def changes(found: Iterable[Found], known: Iterable[Known]) -> Iterator[Change]:
+def changes(found: Iterable[FileStat], known: Iterable[FileRow]) -> Iterator[Change]:
     """Compare what is found with what is known, both in ascending order of their paths' bytes.
 
     A path that was missing and still is gives nothing.
@@ -56,7 +56,7 @@ def changes(found: Iterable[Found], known: Iterable[Known]) -> Iterator[Change]:
             here, there = next(left, None), next(right, None)
 
 
-Listed = TypeVar("Listed", Found, Known)
+Listed = TypeVar("Listed", FileStat, FileRow)
 
 
 def _ascending(files: Iterable[Listed]) -> Iterator[Listed]:
@@ -68,7 +68,7 @@ def _ascending(files: Iterable[Listed]) -> Iterator[Listed]:
         yield file
 
 
-def _compare(found: Found, known: Known) -> ChangeKind:
+def _compare(found: FileStat, known: FileRow) -> ChangeKind:
     if (found.size, found.mtime_ns, found.ctime_ns) != (known.size, known.mtime_ns, known.ctime_ns):
         return ChangeKind.CHANGED
     return ChangeKind.RETURNED if known.state == FileState.MISSING else ChangeKind.UNCHANGED

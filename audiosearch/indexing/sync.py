@@ -26,8 +26,8 @@ from audiosearch.indexing.types import HeldBack
 from audiosearch.indexing.walk import Problem, is_absent_or_empty, listed_so, walk
 from audiosearch.store.database import Database
 from audiosearch.store.queries import files, roots
-from audiosearch.store.queries.files import Found
-from audiosearch.store.queries.places import Place, join, path_inside
+from audiosearch.store.queries.files import FileStat
+from audiosearch.store.queries.places import RootPath, join, path_inside
 from audiosearch.store.schema import FileState
 
 _CHUNK = 2000  # changes written in one transaction
@@ -51,7 +51,7 @@ class ScanRules:
     rest_s: float = 0.0
     longer_s: Mapping[bytes, float] = field(default_factory=lambda: MappingProxyType({}))
 
-    def too_fresh(self, found: Found, *, root: bytes, now_ns: int) -> bool:
+    def too_fresh(self, found: FileStat, *, root: bytes, now_ns: int) -> bool:
         """Whether a file may still be written to; times in the future tell nothing."""
         rest_s = self.rest_s
         if self.longer_s:
@@ -64,7 +64,7 @@ class ScanRules:
 class PlaceScan:
     """What a walk over one place found."""
 
-    place: Place
+    place: RootPath
     offline: bool
     n_found: int = 0
     n_new: int = 0
@@ -81,7 +81,7 @@ class PlaceScan:
 
 def take_in(
     database: Database,
-    place: Place,
+    place: RootPath,
     *,
     config: IndexConfig,
     rules: ScanRules = ScanRules(),  # frozen
@@ -103,7 +103,7 @@ def take_in(
     looked = _Looked(place, rules, Exclusions(config.exclude))
     found = _found(place, config=config, rules=rules, looked=looked, database=database)
     with database.reading() as session:
-        known = files.known_files(session, place.root.root_id, under=place.under)
+        known = files.known_files(session, place.root.root_id, under=place.relative)
         for change in changes(found, known):
             if stop is not None and stop.is_set():
                 break
@@ -121,7 +121,7 @@ def take_in(
 class _Looked:
     """What a walk has met so far."""
 
-    def __init__(self, place: Place, rules: ScanRules, exclusions: Exclusions) -> None:
+    def __init__(self, place: RootPath, rules: ScanRules, exclusions: Exclusions) -> None:
         self.problems: list[Problem] = []
         self.tally = PassedOverTally()
         self.waiting: list[Change] = []  # to be written down
@@ -184,13 +184,13 @@ class _Looked:
 
 
 def _found(
-    place: Place, *, config: IndexConfig, rules: ScanRules, looked: _Looked, database: Database
-) -> Iterable[Found]:
-    if rules.observed and place.under and not listed_so(place.path):
+    place: RootPath, *, config: IndexConfig, rules: ScanRules, looked: _Looked, database: Database
+) -> Iterable[FileStat]:
+    if rules.observed and place.relative and not listed_so(place.path):
         return ()  # it goes by another name now
     return walk(
         place.root.path,
-        under=place.under,
+        under=place.relative,
         follow_symlinks=config.follow_symlinks,
         exclude=config.exclude,
         on_problem=looked.problems.append,
@@ -199,7 +199,7 @@ def _found(
     )
 
 
-def _may_grow(kind: ChangeKind, found: Found, now_ns: int) -> bool:
+def _may_grow(kind: ChangeKind, found: FileStat, now_ns: int) -> bool:
     """Whether a file that is to be read may be written to again soon: it just was, or has been."""
     if kind is ChangeKind.NEW:
         return now_ns - found.mtime_ns < _RECENT_S * 1e9
@@ -215,7 +215,7 @@ def _unseen(path: bytes, root: bytes, problems: Sequence[Problem]) -> bool:
     )
 
 
-def _write(database: Database, place: Place, waiting: Sequence[Change]) -> None:
+def _write(database: Database, place: RootPath, waiting: Sequence[Change]) -> None:
     if not waiting:
         return
     with database.session() as session:
@@ -272,7 +272,7 @@ def settle_missing(
     """
     n_missing, held = 0, []
     for scan in _by_root(database, scans) if rules.observed else scans:
-        root_id, whole = scan.place.root.root_id, not scan.place.under and not rules.observed
+        root_id, whole = scan.place.root.root_id, not scan.place.relative and not rules.observed
         before = _known_when_held(database, root_id) if whole else None
         if not scan.gone and before is None:
             continue
@@ -308,7 +308,7 @@ def _by_root(database: Database, scans: Sequence[PlaceScan]) -> list[PlaceScan]:
     with database.reading() as session:
         return [
             PlaceScan(
-                place=Place(root=root, under=b""),
+                place=RootPath(root=root, relative=b""),
                 offline=False,
                 n_known=files.count_there(session, root_id) - len(excused & set(gone[root_id])),
                 gone=tuple(dict.fromkeys(gone[root_id])),

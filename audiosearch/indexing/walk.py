@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from audiosearch.indexing.endings import has_audio_extension, is_named_alike
 from audiosearch.indexing.passed_over import Exclusions, PassedOverTally, is_system_folder
-from audiosearch.store.queries.files import Found
+from audiosearch.store.queries.files import FileStat
 from audiosearch.store.queries.places import SEPARATOR, join, path_inside
 
 
@@ -58,7 +58,7 @@ def walk(
     on_problem: Callable[[Problem], None],
     tally: PassedOverTally | None = None,
     own: bytes | None = None,
-) -> Iterator[Found]:
+) -> Iterator[FileStat]:
     """Sound files under `root`, in ascending order of their relative paths' bytes.
 
     Regular files with a known ending only, so a FIFO or a device is never opened. Each folder is
@@ -164,7 +164,7 @@ def listed_so(path: bytes) -> bool:
         return any(entry.name == name for entry in entries)
 
 
-def _stat(entry: os.DirEntry[bytes], path: bytes, look: _Look) -> Found | None:
+def _stat(entry: os.DirEntry[bytes], path: bytes, look: _Look) -> FileStat | None:
     """A regular file's facts; None for anything else, and for one that is gone by now."""
     try:
         if not entry.is_file(follow_symlinks=look.follow_symlinks):
@@ -188,7 +188,7 @@ def _alike(file: bytes, look: _Look) -> bool:
     return alike
 
 
-def _single(file: bytes, path: bytes, look: _Look) -> Iterator[Found]:
+def _single(file: bytes, path: bytes, look: _Look) -> Iterator[FileStat]:
     try:
         facts = os.stat(file)  # noqa: PTH116 - paths are bytes
     except OSError as error:
@@ -198,8 +198,8 @@ def _single(file: bytes, path: bytes, look: _Look) -> Iterator[Found]:
         yield _found(path, facts)
 
 
-def _found(path: bytes, facts: os.stat_result) -> Found:
-    return Found(path, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+def _found(path: bytes, facts: os.stat_result) -> FileStat:
+    return FileStat(path, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
 
 
 def matters(path: bytes, *, root: bytes, exclusions: Exclusions) -> bool:

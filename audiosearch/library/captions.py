@@ -37,7 +37,7 @@ class ListedCaption:
     @property
     def words(self) -> str:
         """As a person typed it last, or as the model says it."""
-        return self.caption.said or self.caption.text
+        return self.caption.typed or self.caption.text
 
 
 def list_captions(

@@ -117,7 +117,7 @@ def _add_batch(
             if target is None:
                 missing[part.path] = None
             else:
-                targets.append(replace(target, said=words))
+                targets.append(replace(target, typed=words))
     captions.add_targets(session, targets)
     if tower is not None and ids:
         _place(session, list(ids.values()), bundle=bundle, tower=tower)

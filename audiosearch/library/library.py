@@ -36,7 +36,7 @@ from audiosearch.search.filters import Filters
 from audiosearch.store.database import open_database
 from audiosearch.store.queries import failed, recordings, roots
 from audiosearch.store.queries.failed import FailedFile, RemarkedFile
-from audiosearch.store.queries.places import Place
+from audiosearch.store.queries.places import RootPath
 from audiosearch.store.queries.recordings import Purged
 from audiosearch.store.queries.roots import RootSummary
 from audiosearch.store.schema import FileState
@@ -76,7 +76,7 @@ class Library(Answers):
 
     def index_places(
         self,
-        places: Sequence[Place],
+        places: Sequence[RootPath],
         *,
         progress: Progress | None = None,
         stop: threading.Event | None = None,
@@ -165,7 +165,7 @@ class Library(Answers):
         with self.database.reading() as session:
             return roots.summarise_roots(session)
 
-    def add_roots(self, folders: Sequence[Path]) -> list[Place]:
+    def add_roots(self, folders: Sequence[Path]) -> list[RootPath]:
         """Remember folders, without looking into them yet; returns the places that cover them.
 
         Raises:
@@ -274,7 +274,7 @@ class Library(Answers):
 
 @contextmanager
 def open_library(
-    config: Config, *, writable: bool = False, gives_way: bool = False
+    config: Config, *, writable: bool = False, yields_to_waiters: bool = False
 ) -> Iterator[Library]:
     """The library that `config` speaks of, made if there is none; see `open_database`.
 
@@ -284,5 +284,7 @@ def open_library(
     """
     if not writable and not config.database.exists():
         open_database(config.database).close()
-    with open_database(config.database, read_only=not writable, gives_way=gives_way) as database:
+    with open_database(
+        config.database, read_only=not writable, yields_to_waiters=yields_to_waiters
+    ) as database:
         yield Library(config, database)

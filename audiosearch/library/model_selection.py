@@ -19,7 +19,7 @@ from audiosearch.model.registry import known_bundles, remember_bundle
 from audiosearch.model.runtime.session import RuntimeOptions
 from audiosearch.store.database import Database
 from audiosearch.store.queries.coverage import BundleAhead, bundles_ahead
-from audiosearch.store.sqlite import commit_mark
+from audiosearch.store.sqlite import commit_token
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class ModelChoice:
     def _bundles_ahead(self) -> list[BundleAhead]:
         """As of now; in a large library worth keeping until somebody commits."""
         with self._database.reading() as session:
-            mark = commit_mark(session)
+            mark = commit_token(session)
             if self._ahead is None or self._ahead[0] != mark:
                 self._ahead = mark, bundles_ahead(session, of=self.chosen.bundle.fingerprint)
         return self._ahead[1]

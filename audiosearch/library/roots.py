@@ -16,7 +16,7 @@ from audiosearch.config import IndexConfig
 from audiosearch.errors import AudiosearchError, display_path
 from audiosearch.store.database import Database
 from audiosearch.store.queries import roots
-from audiosearch.store.queries.places import SEPARATOR, Place, join, path_inside
+from audiosearch.store.queries.places import SEPARATOR, RootPath, join, path_inside
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ _PASSED_OVER: Final = (
 
 def places_to_index(
     database: Database, paths: Sequence[Path], *, config: IndexConfig
-) -> list[Place]:
+) -> list[RootPath]:
     """Where to look for sounds: folders, which become roots, and files in them; or all roots.
 
     Raises:
@@ -46,7 +46,7 @@ def places_to_index(
             if not any(path_inside(file, place.path) is not None for place in places):
                 places.append(_place_of_file(session, file, config=config))
         if not given:
-            places = [Place(root=root, under=b"") for root in roots.list_roots(session)]
+            places = [RootPath(root=root, relative=b"") for root in roots.list_roots(session)]
     if not places:
         raise AudiosearchError(
             "no folder was ever indexed", remedy="give one: audiosearch index ~/sounds"
@@ -54,7 +54,7 @@ def places_to_index(
     return places
 
 
-def _place_of_file(session: Session, file: bytes, *, config: IndexConfig) -> Place:
+def _place_of_file(session: Session, file: bytes, *, config: IndexConfig) -> RootPath:
     from audiosearch.indexing.endings import is_named_alike  # noqa: PLC0415 - queries need no scan
     from audiosearch.indexing.passed_over import Exclusions  # noqa: PLC0415
     from audiosearch.indexing.walk import matters  # noqa: PLC0415
@@ -79,7 +79,7 @@ def _place_of_file(session: Session, file: bytes, *, config: IndexConfig) -> Pla
     return place
 
 
-def _check_places(places: Sequence[Place], *, config: IndexConfig) -> None:
+def _check_places(places: Sequence[RootPath], *, config: IndexConfig) -> None:
     """Refuse folders that the next look at the root around them would pass over."""
     from audiosearch.indexing.passed_over import Exclusions  # noqa: PLC0415 - as above
 
@@ -87,7 +87,7 @@ def _check_places(places: Sequence[Place], *, config: IndexConfig) -> None:
     for place in places:
         if not config.follow_symlinks:
             _check_link(place)
-        if exclusions.excludes_path(place.under):
+        if exclusions.excludes_path(place.relative):
             raise AudiosearchError(
                 f"{_PASSED_OVER} of {display_path(place.root.path)}",
                 path=place.path,
@@ -95,10 +95,10 @@ def _check_places(places: Sequence[Place], *, config: IndexConfig) -> None:
             )
 
 
-def _check_link(place: Place) -> None:
+def _check_link(place: RootPath) -> None:
     """Refuse a folder that a link below its root leads to: links are passed over there."""
     path = place.root.path
-    for name in filter(None, place.under.split(SEPARATOR)):
+    for name in filter(None, place.relative.split(SEPARATOR)):
         path = os.path.join(path, name)  # noqa: PTH118  # bytes
         if os.path.islink(path):  # noqa: PTH114
             target = shlex.quote(display_path(os.path.realpath(place.path)))
@@ -109,7 +109,7 @@ def _check_link(place: Place) -> None:
             )
 
 
-def add_roots(database: Database, paths: Sequence[Path], *, config: IndexConfig) -> list[Place]:
+def add_roots(database: Database, paths: Sequence[Path], *, config: IndexConfig) -> list[RootPath]:
     """Remember folders; see `Library.add_roots`."""
     folders = [absolute(path) for path in paths]
     _check_folders(folders)
@@ -138,7 +138,7 @@ def confirm_missing(database: Database, folder: Path, *, config: IndexConfig) ->
         raise AudiosearchError(
             "no folder of the library", path=path, remedy="audiosearch roots list"
         )
-    scan = take_in(database, Place(root=root, under=b""), config=config)
+    scan = take_in(database, RootPath(root=root, relative=b""), config=config)
     if scan.offline:
         raise AudiosearchError(
             "it is not there or empty, so nothing can be concluded about its files",

@@ -15,7 +15,7 @@ from audiosearch.model.bundle import Bundle
 from audiosearch.store.database import Database
 from audiosearch.store.queries.encodings import find_bundle_id
 from audiosearch.store.queries.scope import Scope, first_paths
-from audiosearch.store.queries.search import WindowPlace, window_captions, window_places
+from audiosearch.store.queries.search import WindowSpan, window_captions, window_places
 from audiosearch.store.vector_cache import VectorKind, load_vectors
 from audiosearch.store.vectors import VectorTable
 
@@ -24,7 +24,7 @@ from audiosearch.store.vectors import VectorTable
 class DescribedWindow:
     """A window, the first file that has it, and its caption; None where there is no such thing."""
 
-    place: WindowPlace
+    place: WindowSpan
     path: bytes | None
     caption: str | None
 

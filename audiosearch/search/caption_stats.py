@@ -181,7 +181,7 @@ class CaptionStats:
         return self._keep(outdated, known, bundle_id=bundle_id) if outdated else 0
 
     def _read_sample(self, session: Session, *, bundle_id: int) -> Sample:
-        now = bundle_id, state.read_counter(session, state.WINDOWS)
+        now = bundle_id, state.read_generation(session, state.WINDOWS)
         if self._sample is None or self._sample[0] != now:
             self._sample = (
                 now,

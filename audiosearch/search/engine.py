@@ -50,7 +50,7 @@ from audiosearch.store.database import Database
 from audiosearch.store.queries.encodings import find_bundle_id
 from audiosearch.store.queries.search import window_frames, window_places
 from audiosearch.store.queries.unheard import unheard_files
-from audiosearch.store.sqlite import commit_mark
+from audiosearch.store.sqlite import commit_token
 from audiosearch.store.vector_cache import VectorKind
 from audiosearch.store.vectors import unit_rows
 
@@ -242,7 +242,7 @@ class SearchEngine:
     def refresh_scales(self, *, limit: int = 50) -> int:
         """Bring up to date at most `limit` scales of captions; returns how many it did.
 
-        For a process that has time to spare; see `Scales.refresh`.
+        For a process that has time to spare; see `CaptionStats.refresh`.
         """
         with self._database.reading() as session:
             bundle_id = find_bundle_id(session, fingerprint=self._bundle.fingerprint)
@@ -253,7 +253,7 @@ class SearchEngine:
         if self._tower is None:
             return
         with self._database.reading() as session:
-            mark = commit_mark(session)
+            mark = commit_token(session)
             bundle_id = find_bundle_id(session, fingerprint=self._bundle.fingerprint)
         if bundle_id is not None and mark != self._placed:
             embed_captions(self._database, self._tower, bundle_id=bundle_id)

@@ -19,7 +19,7 @@ from audiosearch.search.results import FieldMatch, Hit
 from audiosearch.search.written import Written
 from audiosearch.store.queries.scope import Scope, ScopedFile, first_paths
 from audiosearch.store.queries.search import (
-    WindowPlace,
+    WindowSpan,
     window_captions,
     window_embeddings,
 )
@@ -41,7 +41,7 @@ class ScoredWindow:
 
 
 def best_window_per_recording(
-    found: Iterable[ScoredWindow], places: Mapping[int, WindowPlace]
+    found: Iterable[ScoredWindow], places: Mapping[int, WindowSpan]
 ) -> list[ScoredWindow]:
     """The first window of each recording, in the order given."""
     best: dict[int, ScoredWindow] = {}
@@ -72,7 +72,7 @@ def deduplicate(embeddings: Floats, *, above: float, limit: int) -> dict[int, in
 def show(
     session: Session,
     found: Sequence[ScoredWindow],
-    places: Mapping[int, WindowPlace],
+    places: Mapping[int, WindowSpan],
     *,
     scope: Scope,
     limit: int,

@@ -16,7 +16,7 @@ from audiosearch.search.filters import Filters
 from audiosearch.store.globs import is_glob
 from audiosearch.store.queries.file_names import FileName
 from audiosearch.store.queries.fulltext import match_words, telling_words
-from audiosearch.store.queries.places import Place, path_inside
+from audiosearch.store.queries.places import RootPath, path_inside
 from audiosearch.store.queries.roots import list_roots
 from audiosearch.store.queries.scope import Scope
 
@@ -33,7 +33,7 @@ def find_scope(session: Session, filters: Filters) -> Scope:
     low, high = filters.min_duration_s, filters.max_duration_s
     if low is not None and high is not None and low > high:
         raise QueryError(f"no recording is both longer than {low:g} s and shorter than {high:g} s")
-    places: list[Place] = []
+    places: list[RootPath] = []
     for folder in filters.folders:
         places += _places(session, folder)
     return Scope(
@@ -72,19 +72,19 @@ def file_name(text: str) -> FileName:
     )
 
 
-def _places(session: Session, folder: Path) -> list[Place]:
+def _places(session: Session, folder: Path) -> list[RootPath]:
     """Where in the library a folder is: under a root, or above some."""
     roots = list_roots(session)
     # As the person wrote it first: a root may itself be a link to somewhere else.
     for path in (os.path.abspath(folder), os.path.realpath(folder)):  # noqa: PTH100 - keeps links
         wanted = os.fsencode(path)
         found = [
-            Place(root=root, under=under)
+            RootPath(root=root, relative=under)
             for root in roots
             if (under := path_inside(wanted, root.path)) is not None
         ]
         found += [
-            Place(root=root, under=b"")
+            RootPath(root=root, relative=b"")
             for root in roots
             if root.path != wanted and path_inside(root.path, wanted) is not None
         ]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from audiosearch.errors import QueryError
 from audiosearch.search.hits import ScoredWindow, best_window_per_recording
 from audiosearch.search.snapshot import LibrarySnapshot
-from audiosearch.store.queries.search import WindowPlace, window_places
+from audiosearch.store.queries.search import WindowSpan, window_places
 from audiosearch.store.vector_cache import VectorKind
 from audiosearch.store.vectors import VectorTable, top_positions
 
@@ -25,7 +25,7 @@ _FIRST = 256  # windows looked at for their recordings at first; more if these a
 
 def rank_by_sound(
     view: LibrarySnapshot, embeddings: Floats, *, limit: int
-) -> tuple[list[ScoredWindow], dict[int, WindowPlace]]:
+) -> tuple[list[ScoredWindow], dict[int, WindowSpan]]:
     """The best window of each of the `limit` most similar recordings, and where these are.
 
     Args:

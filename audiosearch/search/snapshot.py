@@ -20,7 +20,7 @@ from audiosearch.store.queries import state
 from audiosearch.store.queries.encodings import find_bundle_id
 from audiosearch.store.queries.scope import Scope, allowed_windows
 from audiosearch.store.queries.search import count_windows
-from audiosearch.store.sqlite import commit_mark
+from audiosearch.store.sqlite import commit_token
 from audiosearch.store.vector_cache import VectorKind, load_vectors
 from audiosearch.store.vectors import VectorTable
 
@@ -43,7 +43,7 @@ class SnapshotCache:
     def load(self, session: Session, kind: VectorKind, *, bundle_id: int) -> VectorTable:
         """All vectors of a kind, silent windows left out, as of the session's state."""
         of_captions = kind is VectorKind.CAPTION
-        now = state.read_counter(session, state.CAPTIONS if of_captions else state.WINDOWS)
+        now = state.read_generation(session, state.CAPTIONS if of_captions else state.WINDOWS)
         if kind not in self._kept or self._kept[kind][0] != now:
             table = load_vectors(
                 session,
@@ -57,14 +57,14 @@ class SnapshotCache:
 
     def count(self, session: Session, *, bundle_id: int) -> int:
         """Windows of the bundle, silent ones included, as of the session's state."""
-        now = state.read_counter(session, state.WINDOWS)
+        now = state.read_generation(session, state.WINDOWS)
         if self._n_windows[0] != now:
             self._n_windows = now, count_windows(session, bundle_id=bundle_id)
         return self._n_windows[1]
 
     def allowed(self, session: Session, scope: Scope, *, bundle_id: int) -> Ids | None:
         """See `allowed_windows`; what the last query was allowed is kept until a commit."""
-        now = (commit_mark(session), scope, bundle_id)
+        now = (commit_token(session), scope, bundle_id)
         if self._allowed is None or self._allowed[0] != now:
             self._allowed = now, allowed_windows(session, scope, bundle_id=bundle_id)
         return self._allowed[1]

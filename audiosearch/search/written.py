@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from audiosearch.search.query import ParsedQuery
 from audiosearch.store.queries.scope import Scope, ScopedFile, files_within
-from audiosearch.store.queries.search import WindowPlace
+from audiosearch.store.queries.search import WindowSpan
 from audiosearch.store.queries.word_matches import words_in_files, words_in_given_captions
 
 Flags = npt.NDArray[np.bool_]
@@ -36,7 +36,7 @@ class Written:
 
 
 def find_written(
-    session: Session, words: ParsedQuery, places: Sequence[WindowPlace], scope: Scope
+    session: Session, words: ParsedQuery, places: Sequence[WindowSpan], scope: Scope
 ) -> Written:
     """The telling words that are written of windows, by files within `scope`."""
     n_words = len(words.telling)
@@ -55,7 +55,7 @@ def find_written(
     return Written(matched, {recording: file for recording, (file, _) in files.items()})
 
 
-def with_unknown(written: Written, words: ParsedQuery, places: Sequence[WindowPlace]) -> set[int]:
+def with_unknown(written: Written, words: ParsedQuery, places: Sequence[WindowSpan]) -> set[int]:
     """The recordings of which all words are written that the model does not know.
 
     None where it knows all of the words, or none.

@@ -107,9 +107,9 @@ class Database:
         finally:
             lock.release()
 
-    def wanted(self) -> bool:
+    def has_waiters(self) -> bool:
         """Whether somebody waits to write to this library, which is open for writing here."""
-        return self._lock is not None and self._lock.wanted()
+        return self._lock is not None and self._lock.has_waiters()
 
     def close(self) -> None:
         """Close all connections and give the writer lock back."""
@@ -133,8 +133,8 @@ def open_database(
     path: Path,
     *,
     read_only: bool = False,
-    gives_way: bool = False,
-    patience_s: float = sqlite.PATIENCE_S,
+    yields_to_waiters: bool = False,
+    patience_s: float = sqlite.BUSY_TIMEOUT_S,
     scripts: Path | None = None,
 ) -> Database:
     """Open the library at `path`: migrate it where its schema is older, make it where absent.
@@ -143,7 +143,8 @@ def open_database(
         path: the SQLite file; its folder is the library's data folder.
         read_only: for commands that only look. An absent library is an error then. A schema that
             is behind is still migrated, for which the writer lock is taken for a moment.
-        gives_way: whether it is closed within seconds when somebody waits (`Database.wanted`).
+        yields_to_waiters: whether it is closed within seconds once somebody waits
+            (`Database.has_waiters`).
         patience_s: how long a transaction waits for another program's lock on the database.
         scripts: the migrations, when not the program's own (tests).
 
@@ -159,7 +160,7 @@ def open_database(
         raise StoreError(
             "there is no library yet", path=path, remedy="make one with: audiosearch index FOLDER"
         )
-    lock = None if read_only else WriterLock(path.parent, gives_way=gives_way)
+    lock = None if read_only else WriterLock(path.parent, yields_to_waiters=yields_to_waiters)
     if lock is not None:
         lock.acquire()
     try:

@@ -4,7 +4,7 @@ The same for whoever keeps the library in step with its folders: `index` for one
 for as long as it lives, which lets others write between its passes.
 
 Whoever waits stands in line, a second lock, so that a holder with work for hours can see it
-(`wanted`) and give way: it lets go, goes to the end of the line, and goes on afterwards. One that
+(`has_waiters`) and give way: it lets go, goes to the end of the line, and goes on afterwards. One that
 does so says it in its file, and is waited for longer than others.
 
 The operating system drops the lock when its holder dies, however it dies, so a lock never has to
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PATIENCE_S = 2.0  # others hold it for a moment only, to make or migrate a library
+LOCK_TIMEOUT_S = 2.0  # others hold it for a moment only, to make or migrate a library
 TURN_S = 60.0  # in all, for one that gives way after the batch in hand
 _GIVES_WAY = "gives way"
 
@@ -36,23 +36,23 @@ _GIVES_WAY = "gives way"
 class WriterLock:
     """The right to write to the library in `data_dir`; a context manager, not reentrant.
 
-    With `gives_way`, its holder promises to look at `wanted` every few seconds. Without patience,
-    nobody is asked to give way.
+    With `yields_to_waiters`, its holder promises to look at `has_waiters` every few seconds. Without
+    patience, nobody is asked to give way.
     """
 
     name = "writer"
-    held = "another process is writing to the library"
+    taken_message = "another process is writing to the library"
     remedy = "wait until it has finished, or stop it"
 
     def __init__(
-        self, data_dir: Path, *, patience_s: float = PATIENCE_S, gives_way: bool = False
+        self, data_dir: Path, *, patience_s: float = LOCK_TIMEOUT_S, yields_to_waiters: bool = False
     ) -> None:
         # Imported here: it loads asyncio, which commands that only read should not pay for.
         from filelock import FileLock  # noqa: PLC0415
 
         self._data_dir = data_dir
         self._patience_s = patience_s
-        self._gives_way = gives_way
+        self._yields_to_waiters = yields_to_waiters
         self._pid_file = data_dir / f"{self.name}.pid"
         self._lock = FileLock(data_dir / f"{self.name}.lock", thread_local=False)
         self._line = FileLock(data_dir / f"{self.name}.line", thread_local=False)
@@ -70,14 +70,14 @@ class WriterLock:
         try:
             self._data_dir.mkdir(parents=True, exist_ok=True)
             if self._patience_s > 0:
-                self._stand_in_line()
+                self._queue_for_lock()
             else:
                 self._lock.acquire(timeout=0)
-            said = f"{os.getpid()} {_GIVES_WAY}" if self._gives_way else str(os.getpid())
+            said = f"{os.getpid()} {_GIVES_WAY}" if self._yields_to_waiters else str(os.getpid())
             self._pid_file.write_text(f"{said}\n", encoding="ascii")
         except Timeout:
             raise LibraryLocked(
-                f"{self.held} ({self._holder()})",
+                f"{self.taken_message} ({self._holder()})",
                 path=self._data_dir,
                 remedy=self.remedy,
             ) from None
@@ -86,7 +86,7 @@ class WriterLock:
             kind = StorageFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else StoreError
             raise kind(error.strerror or str(error), path=self._data_dir) from error
 
-    def _stand_in_line(self) -> None:
+    def _queue_for_lock(self) -> None:
         """Wait for those before us, then for the holder.
 
         Raises:
@@ -104,12 +104,14 @@ class WriterLock:
         try:
             lock.acquire(timeout=self._patience_s)
         except Timeout:
-            if self._gives_way or not self._holder_gives_way():
+            if self._yields_to_waiters or not self._holder_yields():
                 raise
-            log.warning("waiting: %s, which soon lets others (%s)", self.held, self._holder())
+            log.warning(
+                "waiting: %s, which soon lets others (%s)", self.taken_message, self._holder()
+            )
             lock.acquire(timeout=TURN_S)
 
-    def wanted(self) -> bool:
+    def has_waiters(self) -> bool:
         """Whether another process, or another part of this one, waits for the lock held here."""
         from filelock import Timeout  # noqa: PLC0415
 
@@ -121,7 +123,7 @@ class WriterLock:
         except OSError:  # a disk that is full or gone is met by whoever writes
             return False
 
-    def _holder_gives_way(self) -> bool:
+    def _holder_yields(self) -> bool:
         try:
             return _GIVES_WAY in self._pid_file.read_text(encoding="ascii")
         except (OSError, ValueError):
@@ -161,7 +163,7 @@ class IndexerLock(WriterLock):
     """The right to keep the library in step with its folders."""
 
     name = "indexer"
-    held = "another process keeps the library up to date"
+    taken_message = "another process keeps the library up to date"
     remedy = "audiosearch status tells how far it is; new folders: audiosearch roots add FOLDER"
 
 

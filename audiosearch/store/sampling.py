@@ -11,7 +11,7 @@ import hashlib
 import struct
 
 
-def draw(
+def sample_key(
     *, audio_hash: bytes, fingerprint: str, position: int, start_s: float, end_s: float
 ) -> int:
     """The lot of a window, 63 bits: of its sound, its place in it, and the bundle that heard it."""

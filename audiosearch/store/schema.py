@@ -120,7 +120,7 @@ class SoundFile(Base):
     remark: Mapped[str | None] = mapped_column(Text)  # what a person should know of its sound
 
 
-class Bundle(Base):
+class BundleRow(Base):
     """One model version that has encoded something here."""
 
     __tablename__ = "bundle"
@@ -147,7 +147,7 @@ class Encoding(Base):
     n_windows: Mapped[int | None] = mapped_column(Integer)
 
 
-class Window(Base):
+class WindowRow(Base):
     """A stretch of a recording, and its vectors."""
 
     __tablename__ = "window"
@@ -219,7 +219,7 @@ class CaptionVector(Base):
     joint: Mapped[bytes] = mapped_column(LargeBinary)  # (J,) float16
 
 
-class WindowDraw(Base):
+class WindowSampleKey(Base):
     """The lot of a window that is not silent: those with the least make a uniform sample.
 
     The lot is a hash of what the window is, so windows that come and go leave the others in place.

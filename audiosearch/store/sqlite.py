@@ -31,7 +31,9 @@ from sqlalchemy.pool import QueuePool
 from audiosearch.errors import LibraryCorrupt, LibraryLocked, StorageFull, StoreError
 from audiosearch.store.globs import glob_predicate
 
-PATIENCE_S: Final = 60.0  # how long a writer waits for another program's lock before it gives up
+BUSY_TIMEOUT_S: Final = (
+    60.0  # how long a writer waits for another program's lock before it gives up
+)
 _BUSY_MS: Final = 1000  # one wait inside SQLite; short, since Ctrl-C is only heard between two
 _LOW_SPACE: Final = 1 << 20  # bytes; an I/O error with less than this free is a full disk
 
@@ -88,7 +90,7 @@ def _is_named(pattern: bytes, root: bytes, path: bytes) -> bool:
     return glob_predicate(pattern.decode("utf-8", "surrogateescape"))(root, path)
 
 
-def make_engine(path: Path, *, read_only: bool, patience_s: float = PATIENCE_S) -> Engine:
+def make_engine(path: Path, *, read_only: bool, patience_s: float = BUSY_TIMEOUT_S) -> Engine:
     """An engine whose transactions begin explicitly; those with option `WRITE` as writers.
 
     Args:
@@ -130,7 +132,7 @@ def _begin_immediate(driver: Any, *, patience_s: float) -> None:
 _numbers: Final = itertools.count()
 
 
-def commit_mark(session: Session) -> tuple[int, int, int]:
+def commit_token(session: Session) -> tuple[int, int, int]:
     """Something that stays the same as long as nobody commits anything; to keep what was derived.
 
     It is of one connection: others have other marks for the same state.

@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 from audiosearch import _failpoints as faults
 from audiosearch.store.blobs import Floats, stack_blobs
 from audiosearch.store.queries import state
-from audiosearch.store.schema import CaptionVector, Window
+from audiosearch.store.schema import CaptionVector, WindowRow
 from audiosearch.store.vectors import Ids, VectorTable, unit_rows
 
 CACHED_FROM: Final = 5_000  # rows; fewer are read from the database in some 30 ms
@@ -61,12 +61,12 @@ class _Rows:
     @property
     def changed(self) -> int:
         """What the counter of any change says."""
-        return state.read_counter(self.session, self.counters[0])
+        return state.read_generation(self.session, self.counters[0])
 
     @property
     def removed(self) -> int:
         """What the counter of removals says."""
-        return state.read_counter(self.session, self.counters[1])
+        return state.read_generation(self.session, self.counters[1])
 
     def count(self, *, up_to: int | None = None) -> int:
         """How many rows there are, for windows with those that have no vector; ids to `up_to`."""
@@ -74,8 +74,8 @@ class _Rows:
             key, wanted = CaptionVector.caption_id, select(func.count()).select_from(CaptionVector)
             wanted = wanted.where(CaptionVector.bundle_id == self.bundle_id)
         else:
-            key, wanted = Window.id, select(func.count()).select_from(Window)
-            wanted = wanted.where(Window.bundle_id == self.bundle_id)
+            key, wanted = WindowRow.id, select(func.count()).select_from(WindowRow)
+            wanted = wanted.where(WindowRow.bundle_id == self.bundle_id)
         if up_to is not None:
             wanted = wanted.where(key <= up_to)
         return self.session.scalar(wanted) or 0
@@ -97,12 +97,12 @@ class _Rows:
                 .where(CaptionVector.caption_id > after_id)
                 .order_by(CaptionVector.caption_id)
             )
-        column = Window.joint if self.kind is VectorKind.JOINT else Window.embedding
+        column = WindowRow.joint if self.kind is VectorKind.JOINT else WindowRow.embedding
         return (
-            select(Window.id, column)
-            .where(Window.bundle_id == self.bundle_id, Window.id > after_id)
-            .where(Window.silent == 0, column.is_not(None))  # silence is like nothing
-            .order_by(Window.id)
+            select(WindowRow.id, column)
+            .where(WindowRow.bundle_id == self.bundle_id, WindowRow.id > after_id)
+            .where(WindowRow.silent == 0, column.is_not(None))  # silence is like nothing
+            .order_by(WindowRow.id)
         )
 
     def goes_on_from(self, kept: VectorTable) -> bool:

@@ -23,7 +23,7 @@ from audiosearch.library.model_selection import ModelStamp, model_stamp
 from audiosearch.store.database import Database
 from audiosearch.store.lock import indexer_pid
 from audiosearch.store.queries import files, roots
-from audiosearch.store.queries.places import Place, Root
+from audiosearch.store.queries.places import Root, RootPath
 from audiosearch.watch.state import WatchState, nudged_at, read_state
 
 log = logging.getLogger(__name__)
@@ -56,22 +56,22 @@ class LibraryKeeper:
         with self._database.reading() as session:
             return roots.list_roots(session)
 
-    def is_known(self, place: Place) -> bool:
+    def is_known(self, place: RootPath) -> bool:
         """See `Keeper`."""
         with self._database.reading() as session:
-            return files.any_there(session, place.root.root_id, under=place.under)
+            return files.any_there(session, place.root.root_id, under=place.relative)
 
     def occasion(self) -> Hashable:
         """See `Keeper`: a person's wish, or another model than before."""
         return nudged_at(self._config.data_dir), self._model()
 
     def index(
-        self, places: Sequence[Place], *, rules: ScanRules, progress: Progress
+        self, places: Sequence[RootPath], *, rules: ScanRules, progress: Progress
     ) -> IndexReport:
         """See `Keeper`."""
         config = self._config_now()
         with (
-            open_library(config, writable=True, gives_way=True) as library,
+            open_library(config, writable=True, yields_to_waiters=True) as library,
             self._until_wanted(library.database) as stop,
         ):
             return library.index_places(places, rules=rules, progress=progress, stop=stop)
@@ -85,7 +85,7 @@ class LibraryKeeper:
             while not ended.wait(_LOOK_S):
                 if self._stop.is_set():
                     early.set()
-                elif database.wanted():
+                elif database.has_waiters():
                     log.info("another command waits to write: it is let in after the batch in hand")
                     early.set()
                 elif self._model() != model:

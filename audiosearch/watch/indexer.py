@@ -7,7 +7,7 @@ from typing import Protocol
 
 from audiosearch.indexing.sync import ScanRules
 from audiosearch.indexing.types import IndexReport, Progress
-from audiosearch.store.queries.places import Place, Root
+from audiosearch.store.queries.places import Root, RootPath
 
 
 class Keeper(Protocol):
@@ -19,11 +19,11 @@ class Keeper(Protocol):
     def occasion(self) -> Hashable:
         """What is another one when all folders are to be looked at: a wish, or a new model."""
 
-    def is_known(self, place: Place) -> bool:
+    def is_known(self, place: RootPath) -> bool:
         """Whether some file at a place, or below it, is in the library and not missing."""
 
     def index(
-        self, places: Sequence[Place], *, rules: ScanRules, progress: Progress
+        self, places: Sequence[RootPath], *, rules: ScanRules, progress: Progress
     ) -> IndexReport:
         """Bring the library up to date with these places.
 

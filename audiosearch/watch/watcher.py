@@ -29,7 +29,7 @@ from audiosearch.indexing.passed_over import Exclusions
 from audiosearch.indexing.sync import ScanRules
 from audiosearch.indexing.types import IndexReport
 from audiosearch.indexing.walk import matters
-from audiosearch.store.queries.places import Place, Root, path_inside
+from audiosearch.store.queries.places import Root, RootPath, path_inside
 from audiosearch.watch.debounce import Rested
 from audiosearch.watch.events import FolderWatch, Inbox
 from audiosearch.watch.growing import Growing
@@ -158,7 +158,7 @@ class Watcher:
             else:
                 self._roots.begin(each)
         report = self._index(
-            due, [Place(root=each.root, under=b"") for each in due], observed=False
+            due, [RootPath(root=each.root, relative=b"") for each in due], observed=False
         )
         if report.interrupted:
             return True
@@ -175,7 +175,7 @@ class Watcher:
 
     def _look_at_rested(self, now: float) -> bool:
         """Look at the paths that have come to rest; whether there were any worth it."""
-        places: list[Place] = []
+        places: list[RootPath] = []
         touched: list[WatchedRoot] = []
         for each in self._roots.all:
             rested = each.settling.rested(now=now, look=look)
@@ -192,7 +192,7 @@ class Watcher:
             _set_held(each, report, otherwise=each.held)
         return True
 
-    def _places(self, each: WatchedRoot, rested: Rested) -> list[Place]:
+    def _places(self, each: WatchedRoot, rested: Rested) -> list[RootPath]:
         """Where to look for what has come to rest in a root."""
         there = outermost(rested.there)
         folders = [path for path in there if (facts := look(path)) and facts.is_folder]
@@ -207,7 +207,7 @@ class Watcher:
     # -- passes --------------------------------------------------------------------------------
 
     def _index(
-        self, roots: Sequence[WatchedRoot], places: Sequence[Place], *, observed: bool
+        self, roots: Sequence[WatchedRoot], places: Sequence[RootPath], *, observed: bool
     ) -> IndexReport:
         """One pass; what it could not take in is seen to later."""
         self._telling.activity(Activity.SCANNING)
@@ -259,8 +259,8 @@ def _did_something(report: IndexReport) -> bool:
     return bool(report.n_encoded or report.n_recognised or report.n_missing or report.n_failed)
 
 
-def _place(root: Root, path: bytes) -> Place:
-    return Place(root=root, under=path_inside(path, root.path) or b"")
+def _place(root: Root, path: bytes) -> RootPath:
+    return RootPath(root=root, relative=path_inside(path, root.path) or b"")
 
 
 def _set_held(each: WatchedRoot, report: IndexReport, *, otherwise: Held | None) -> None:

@@ -15,7 +15,7 @@ from audiosearch.search.filters import Filters
 from audiosearch.store.database import Database, open_database
 from audiosearch.store.queries import file_texts, files, fulltext, recordings, roots
 from audiosearch.store.queries.failed import set_failed
-from audiosearch.store.queries.files import Found, ReadFile
+from audiosearch.store.queries.files import FileStat, ReadFile
 from audiosearch.store.schema import FileState
 
 LONG = b"whirring" * 12  # a word of 96 letters
@@ -40,7 +40,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 def fill(session: Session) -> None:
     root_id = roots.add_root(session, b"/home/me/Sounds").root.root_id
     everything = [*NAMES, *MISSING, FAILED, PENDING]
-    files.add_files(session, root_id, [Found(name, 10, 20, 30) for name in everything])
+    files.add_files(session, root_id, [FileStat(name, 10, 20, 30) for name in everything])
     ids = {known.path: known.file_id for known in files.known_files(session, root_id)}
     sounds = [
         recordings.NewRecording(
@@ -193,7 +193,7 @@ def test_many_missing_files_are_found_by_words(tmp_path: Path) -> None:
         with database.session() as session:
             root_id = roots.add_root(session, b"/s").root.root_id
             names = [f"dog {number}.wav".encode() for number in range(1200)]
-            files.add_files(session, root_id, [Found(name, 1, 1, 1) for name in names])
+            files.add_files(session, root_id, [FileStat(name, 1, 1, 1) for name in names])
             ids = [known.file_id for known in files.known_files(session, root_id)]
             files.set_missing(session, ids)
         found = list_files(database, Filters(), name="dogs", limit=1)

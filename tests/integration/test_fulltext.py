@@ -24,7 +24,7 @@ from audiosearch.store.queries import (
     roots,
     windows,
 )
-from audiosearch.store.queries.files import Found, ReadFile
+from audiosearch.store.queries.files import FileStat, ReadFile
 from audiosearch.store.schema import CaptionSource
 
 BUNDLE = "f" * 64
@@ -66,7 +66,7 @@ def add(
     """A file with its recording, windows and the same caption for each."""
     bundle_id = encodings.ensure_bundle(session, name="t", version="1", fingerprint=BUNDLE)
     root = roots.add_root(session, b"/sounds").root
-    files.add_files(session, root.root_id, [Found(path, 1, 1, 1)])
+    files.add_files(session, root.root_id, [FileStat(path, 1, 1, 1)])
     known = next(k for k in files.known_files(session, root.root_id) if k.path == path)
     sound = recordings.NewRecording(
         audio_hash=hashlib.sha256(path).digest(),

@@ -25,9 +25,9 @@ from audiosearch.store.schema import (
     RecordingTag,
     SoundFile,
     Tag,
-    Window,
     WindowCaption,
     WindowFrames,
+    WindowRow,
 )
 from tests.indexing_fakes import RATE, FakeModels, WaveOpened, WaveReader, run_index, write_samples
 
@@ -73,8 +73,8 @@ def test_what_was_heard_of_an_unfinished_file_goes(database: Database, tmp_path:
         report = run(database, tmp_path / "s")
         assert report.n_encoded == 1
         assert recordings(database) == [seconds]
-        assert n_rows(database, Window) == report.n_windows  # and no others
-    n_windows = n_rows(database, Window)
+        assert n_rows(database, WindowRow) == report.n_windows  # and no others
+    n_windows = n_rows(database, WindowRow)
     assert n_rows(database, WindowFrames) == n_windows
     assert n_rows(database, WindowCaption) == n_windows
     assert n_rows(database, Encoding) == 1
@@ -196,7 +196,7 @@ def test_a_file_that_grows_while_it_is_read_leaves_nothing_half(
     assert (report.n_encoded, report.n_unsettled) == (0, 1)
     assert recordings(database) == [4]  # what was heard to its end, and no half of anything
     assert n_rows(database, Encoding) == 1
-    assert n_rows(database, Window) == 7
+    assert n_rows(database, WindowRow) == 7
     assert run(database).n_encoded == 1
     assert recordings(database) == [11]
 
@@ -214,7 +214,7 @@ def test_a_file_that_vanishes_while_it_is_read_leaves_nothing_half(
 
     run(database, tmp_path / "s", open_reader=lambda: Scripted(vanish), batch_windows=2)
     assert recordings(database) == []
-    assert n_rows(database, Window) == 0
+    assert n_rows(database, WindowRow) == 0
 
 
 def test_a_run_that_ends_in_a_file_that_then_grows_leaves_nothing_half(
@@ -236,7 +236,7 @@ def test_a_run_that_ends_in_a_file_that_then_grows_leaves_nothing_half(
     recorded(file, seconds=12)
     assert run(database).n_encoded == 1
     assert recordings(database) == [12]
-    assert n_rows(database, Window) == 23
+    assert n_rows(database, WindowRow) == 23
 
 
 def test_a_run_that_ends_in_it_goes_on_and_forgets_the_unfinished_one(
@@ -255,7 +255,7 @@ def test_a_run_that_ends_in_it_goes_on_and_forgets_the_unfinished_one(
     recorded(file, seconds=6)
     with pytest.raises(RuntimeError):
         run(database, open_reader=lambda: Scripted(die_once), batch_windows=2)
-    n_stored = n_rows(database, Window) - 5
+    n_stored = n_rows(database, WindowRow) - 5
     models = FakeModels()
     run(database, models=models)
     assert models.encoder.n_windows == 11 - n_stored  # from where it was

@@ -11,7 +11,7 @@ from sqlalchemy import delete
 
 from audiosearch.store.database import Database, open_database
 from audiosearch.store.queries import files, roots
-from audiosearch.store.queries.files import Found
+from audiosearch.store.queries.files import FileStat
 from audiosearch.store.queries.places import path_inside
 from audiosearch.store.schema import SoundFile
 
@@ -37,7 +37,7 @@ def test_of_a_place_all_is_known_and_nothing_else(
         one, other = (root.root_id for root in roots.list_roots(session))
         everything = sorted(known | gone)
         for root_id in (one, other):
-            files.add_files(session, root_id, [Found(path, 1, 1, 1) for path in everything])
+            files.add_files(session, root_id, [FileStat(path, 1, 1, 1) for path in everything])
         rows = {row.path: row.file_id for row in files.known_files(session, one)}
         files.set_missing(session, [rows[path] for path in gone])
         assert list(rows) == everything

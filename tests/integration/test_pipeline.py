@@ -20,7 +20,7 @@ from audiosearch.store.integrity.verify import BundleDims, verify
 from audiosearch.store.queries import captions, files, fulltext, recordings, roots
 from audiosearch.store.queries.failed import failed_files, retry_failed
 from audiosearch.store.queries.status import library_status
-from audiosearch.store.schema import FileState, Recording, SoundFile, Window
+from audiosearch.store.schema import FileState, Recording, SoundFile, WindowRow
 from tests.indexing_fakes import (
     EMBEDDING,
     FRAME_DIM,
@@ -393,7 +393,7 @@ def test_silence_is_stored_but_nothing_is_said_of_it(database: Database, tmp_pat
     write_samples(tmp_path / "s" / "half.wav", np.concatenate([loud, np.zeros(2 * RATE, "<i2")]))
     run_index(database, tmp_path / "s")
     with database.reading() as session:
-        silent = session.scalars(select(Window.silent).order_by(Window.position)).all()
+        silent = session.scalars(select(WindowRow.silent).order_by(WindowRow.position)).all()
         status = library_status(session).bundles[0]
     assert [bool(each) for each in silent] == [False, False, True, True, True]
     assert (status.n_silent, status.n_captioned) == (3, 2)

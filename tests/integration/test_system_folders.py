@@ -131,7 +131,7 @@ def test_a_bin_that_a_person_names_is_a_root(
 ) -> None:
     write_wav(sounds / "#recycle" / "x.wav", seed=9)
     [place] = places_to_index(database, [sounds / "#recycle"], config=IndexConfig())
-    assert place.under == b""
+    assert place.relative == b""
     assert run(database, sounds / "#recycle").n_encoded == 1
     assert states(database) == {"x.wav": "indexed"}
     run(database, sounds)  # the folder around it takes it over, and passes it over

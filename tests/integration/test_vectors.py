@@ -15,7 +15,7 @@ from sqlalchemy import delete, update
 from audiosearch.store.database import Database, open_database
 from audiosearch.store.queries import captions, encodings, recordings, state
 from audiosearch.store.queries.windows import insert_windows, new_window
-from audiosearch.store.schema import CaptionSource, Window
+from audiosearch.store.schema import CaptionSource, WindowRow
 from audiosearch.store.vector_cache import VectorKind, load_vectors
 from audiosearch.store.vectors import VectorTable, unit_rows
 
@@ -114,7 +114,7 @@ def test_what_is_removed_is_no_longer_there(database: Database) -> None:
     add_windows(database, range(10))
     load(database)
     with database.session() as session:
-        session.execute(delete(Window).where(Window.id.in_([3, 10])))
+        session.execute(delete(WindowRow).where(WindowRow.id.in_([3, 10])))
         state.windows_removed(session)
     add_windows(database, range(30, 33))  # takes id 10 again
     table = load(database)
@@ -133,7 +133,7 @@ def test_silent_windows_and_other_bundles_are_left_out(database: Database) -> No
 def test_windows_without_a_joint_vector_are_left_out(database: Database) -> None:
     add_windows(database, range(3))
     with database.session() as session:
-        session.execute(update(Window).where(Window.id == 2).values(joint=None))
+        session.execute(update(WindowRow).where(WindowRow.id == 2).values(joint=None))
     assert load(database, kind=VectorKind.JOINT, cached=False).ids.tolist() == [1, 3]
 
 
@@ -183,7 +183,7 @@ def test_an_empty_library_has_an_empty_table(database: Database) -> None:
 def test_a_reader_keeps_its_own_state_of_the_library(database: Database) -> None:
     add_windows(database, range(10))
     with database.reading() as session:
-        state.read_counter(session, state.WINDOWS)  # the snapshot begins
+        state.read_generation(session, state.WINDOWS)  # the snapshot begins
         add_windows(database, range(20, 25))
         assert len(load(database)) == 15
         older = load_vectors(

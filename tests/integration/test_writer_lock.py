@@ -40,17 +40,17 @@ class Waiting(threading.Thread):
 
 def test_who_gives_way_sees_who_waits_and_comes_after_them(tmp_path: Path) -> None:
     came: list[str] = []
-    holder = WriterLock(tmp_path, gives_way=True, patience_s=PATIENCE_S)
+    holder = WriterLock(tmp_path, yields_to_waiters=True, patience_s=PATIENCE_S)
     with holder:
-        assert not holder.wanted()
+        assert not holder.has_waiters()
         assert holder.pid() == os.getpid()
         others = [Waiting(tmp_path, came, name) for name in ("one", "another")]
         for each in others:
             each.start()
-        until(holder.wanted)
+        until(holder.has_waiters)
         # Longer than they would wait for one that does not give way.
         with pytest.raises(LibraryLocked):
-            WriterLock(tmp_path, gives_way=True, patience_s=4 * SHORT_S).acquire()
+            WriterLock(tmp_path, yields_to_waiters=True, patience_s=4 * SHORT_S).acquire()
         assert came == []
         assert all(each.is_alive() for each in others)
     with holder:
@@ -59,7 +59,7 @@ def test_who_gives_way_sees_who_waits_and_comes_after_them(tmp_path: Path) -> No
         each.join(PATIENCE_S)
     assert sorted(came) == ["another", "one"]
     with holder:
-        assert not holder.wanted()
+        assert not holder.has_waiters()
 
 
 def test_who_does_not_give_way_is_not_waited_for(tmp_path: Path) -> None:
@@ -72,21 +72,21 @@ def test_patience_with_one_that_gives_way_ends_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer_lock, "TURN_S", 0.1)
-    holder = WriterLock(tmp_path, gives_way=True)
+    holder = WriterLock(tmp_path, yields_to_waiters=True)
     with holder:
         with pytest.raises(LibraryLocked, match=f"pid {os.getpid()}"):
             WriterLock(tmp_path, patience_s=0.05).acquire()
-        assert not holder.wanted()
+        assert not holder.has_waiters()
 
 
 def test_who_has_no_patience_asks_nobody_to_give_way(tmp_path: Path) -> None:
-    holder = WriterLock(tmp_path, gives_way=True)
+    holder = WriterLock(tmp_path, yields_to_waiters=True)
     with holder:
         with pytest.raises(LibraryLocked):
             WriterLock(tmp_path, patience_s=0.0).acquire()
-        assert not holder.wanted()
+        assert not holder.has_waiters()
 
 
 def test_those_who_give_way_do_not_wait_for_each_other(tmp_path: Path) -> None:
-    with WriterLock(tmp_path, gives_way=True), pytest.raises(LibraryLocked):
-        WriterLock(tmp_path, gives_way=True, patience_s=0.05).acquire()
+    with WriterLock(tmp_path, yields_to_waiters=True), pytest.raises(LibraryLocked):
+        WriterLock(tmp_path, yields_to_waiters=True, patience_s=0.05).acquire()

@@ -35,9 +35,9 @@ from audiosearch.store.schema import (
     FileState,
     Recording,
     SoundFile,
-    Window,
-    WindowDraw,
     WindowFrames,
+    WindowRow,
+    WindowSampleKey,
 )
 
 
@@ -94,14 +94,16 @@ def _drop_encodings(session: Session, culprits: Sequence[tuple[int, int]]) -> in
     """Forget what bundles made of recordings (ids of both); returns how many files wait for it."""
     n_files = 0
     for recording_id, bundle_id in culprits:
-        windows = select(Window.id).where(
-            Window.recording_id == recording_id, Window.bundle_id == bundle_id
+        windows = select(WindowRow.id).where(
+            WindowRow.recording_id == recording_id, WindowRow.bundle_id == bundle_id
         )
         # By hand as well: in a damaged library a deletion may have nothing to cascade to.
-        for table in (WindowDraw, WindowFrames):
+        for table in (WindowSampleKey, WindowFrames):
             session.execute(delete(table).where(table.window_id.in_(windows)))
         session.execute(
-            delete(Window).where(Window.recording_id == recording_id, Window.bundle_id == bundle_id)
+            delete(WindowRow).where(
+                WindowRow.recording_id == recording_id, WindowRow.bundle_id == bundle_id
+            )
         )
         session.execute(
             delete(Encoding).where(

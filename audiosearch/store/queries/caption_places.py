@@ -18,8 +18,8 @@ from audiosearch.store.schema import (
     FileState,
     LibraryRoot,
     SoundFile,
-    Window,
     WindowCaption,
+    WindowRow,
 )
 
 
@@ -30,16 +30,16 @@ class CaptionPlace:
     path: bytes | None  # absolute, of a file that holds the sound; None: no file does any more
     start_s: float
     end_s: float
-    said: str | None = None  # as it was typed for this stretch; None: by the model, or not known
+    typed: str | None = None  # as it was typed for this stretch; None: by the model, or not known
 
 
 @dataclass(frozen=True)
-class _Stretch:
+class _CaptionStretch:
     caption_id: int
     recording_id: int
     start_s: float
     end_s: float
-    said: str | None = None
+    typed: str | None = None
 
 
 def caption_places(
@@ -57,12 +57,12 @@ def caption_places(
         heard = _first_heard(session, [each for each in some if each not in with_target])
         paths = _paths(session, {each.recording_id for each in (*given, *heard)})
         for each in (*given, *heard):
-            place = CaptionPlace(paths.get(each.recording_id), each.start_s, each.end_s, each.said)
+            place = CaptionPlace(paths.get(each.recording_id), each.start_s, each.end_s, each.typed)
             found[each.caption_id] = (*found.get(each.caption_id, ()), place)
     return found
 
 
-def _given(session: Session, caption_ids: Sequence[int]) -> list[_Stretch]:
+def _given(session: Session, caption_ids: Sequence[int]) -> list[_CaptionStretch]:
     rows = session.execute(
         select(
             CaptionTarget.caption_id,
@@ -74,17 +74,17 @@ def _given(session: Session, caption_ids: Sequence[int]) -> list[_Stretch]:
         .where(CaptionTarget.caption_id.in_(caption_ids))
         .order_by(CaptionTarget.id)
     )
-    return [_Stretch(*row) for row in rows]
+    return [_CaptionStretch(*row) for row in rows]
 
 
-def _first_heard(session: Session, caption_ids: Sequence[int]) -> list[_Stretch]:
+def _first_heard(session: Session, caption_ids: Sequence[int]) -> list[_CaptionStretch]:
     first = (
         select(WindowCaption.caption_id, func.min(WindowCaption.window_id).label("window_id"))
-        .join(Window, Window.id == WindowCaption.window_id)
+        .join(WindowRow, WindowRow.id == WindowCaption.window_id)
         .where(
             WindowCaption.caption_id.in_(caption_ids),
             exists().where(
-                SoundFile.recording_id == Window.recording_id,
+                SoundFile.recording_id == WindowRow.recording_id,
                 SoundFile.state == FileState.INDEXED,
             ),
         )
@@ -92,11 +92,11 @@ def _first_heard(session: Session, caption_ids: Sequence[int]) -> list[_Stretch]
         .subquery()
     )
     rows = session.execute(
-        select(first.c.caption_id, Window.recording_id, Window.start_s, Window.end_s).join(
-            first, first.c.window_id == Window.id
+        select(first.c.caption_id, WindowRow.recording_id, WindowRow.start_s, WindowRow.end_s).join(
+            first, first.c.window_id == WindowRow.id
         )
     )
-    return [_Stretch(*row) for row in rows]
+    return [_CaptionStretch(*row) for row in rows]
 
 
 def _paths(session: Session, recording_ids: Iterable[int]) -> dict[int, bytes]:

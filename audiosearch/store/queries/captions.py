@@ -42,7 +42,7 @@ class StoredCaption:
     source: CaptionSource
     n_windows: int  # that the model says it of
     n_targets: int  # stretches of recordings that a person gave it to
-    said: str | None = None  # as a person typed it last
+    typed: str | None = None  # as a person typed it last
 
 
 def ensure_captions(
@@ -220,7 +220,7 @@ def _list(session: Session, conditions: Sequence[ColumnElement[bool]]) -> list[S
             source=CaptionSource(row.source),
             n_windows=row.n_windows,
             n_targets=row.n_targets,
-            said=row.said,
+            typed=row.said,
         )
         for row in rows
     ]
@@ -278,7 +278,7 @@ class Target:
     recording_id: int
     start_s: float
     end_s: float
-    said: str | None = field(default=None, compare=False)
+    typed: str | None = field(default=None, compare=False)
 
 
 def add_targets(session: Session, targets: Sequence[Target]) -> None:
@@ -295,7 +295,7 @@ def add_targets(session: Session, targets: Sequence[Target]) -> None:
             ).where(CaptionTarget.caption_id.in_(some))
         )
         known |= {Target(*row[:4]): row.id for row in rows}
-    wanted = {each: each.said for each in targets}  # of equal ones the words of the last
+    wanted = {each: each.typed for each in targets}  # of equal ones the words of the last
     new = [
         {
             "caption_id": each.caption_id,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import and_, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
-from audiosearch.store.schema import Bundle, Encoding, FileState, SoundFile
+from audiosearch.store.schema import BundleRow, Encoding, FileState, SoundFile
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ def bundles_ahead(session: Session, *, of: str) -> list[BundleAhead]:
 
     Only recordings count that some readable file still holds: no other could ever be caught up.
     """
-    others = select(func.count()).select_from(Bundle).where(Bundle.fingerprint != of)
+    others = select(func.count()).select_from(BundleRow).where(BundleRow.fingerprint != of)
     if (session.scalar(others) or 0) == 0:  # nearly always, and far cheaper to know
         return []
     own = aliased(Encoding)
-    own_bundle = aliased(Bundle)
+    own_bundle = aliased(BundleRow)
     heard = exists().where(
         own.recording_id == Encoding.recording_id,
         own.n_windows.is_not(None),
@@ -42,10 +42,10 @@ def bundles_ahead(session: Session, *, of: str) -> list[BundleAhead]:
     )
     n_ahead = func.count().label("n_ahead")
     rows = session.execute(
-        select(Bundle.name, Bundle.version, Bundle.fingerprint, n_ahead)
-        .join(Encoding, and_(Encoding.bundle_id == Bundle.id, Encoding.n_windows.is_not(None)))
-        .where(Bundle.fingerprint != of, held, ~heard)
-        .group_by(Bundle.id)
-        .order_by(n_ahead.desc(), Bundle.added_at.desc())
+        select(BundleRow.name, BundleRow.version, BundleRow.fingerprint, n_ahead)
+        .join(Encoding, and_(Encoding.bundle_id == BundleRow.id, Encoding.n_windows.is_not(None)))
+        .where(BundleRow.fingerprint != of, held, ~heard)
+        .group_by(BundleRow.id)
+        .order_by(n_ahead.desc(), BundleRow.added_at.desc())
     )
     return [BundleAhead(row.name, row.version, row.fingerprint, row.n_ahead) for row in rows]

@@ -16,13 +16,13 @@ from sqlalchemy.orm import Session
 from audiosearch.store.queries import state
 from audiosearch.store.queries.chunks import chunks, n_rows
 from audiosearch.store.schema import (
-    Bundle,
+    BundleRow,
     CaptionTarget,
     Encoding,
     Recording,
     RecordingTag,
     SoundFile,
-    Window,
+    WindowRow,
 )
 
 
@@ -36,7 +36,7 @@ class SoundFacts:
 
 
 @dataclass(frozen=True)
-class Progress:
+class EncodingProgress:
     """How far a bundle has come with a recording."""
 
     recording_id: int
@@ -54,7 +54,7 @@ def ensure_bundle(session: Session, *, name: str, version: str, fingerprint: str
     found = find_bundle_id(session, fingerprint=fingerprint)
     if found is not None:
         return found
-    bundle = Bundle(name=name, version=version, fingerprint=fingerprint, added_at=time.time())
+    bundle = BundleRow(name=name, version=version, fingerprint=fingerprint, added_at=time.time())
     session.add(bundle)
     session.flush()
     return bundle.id
@@ -62,7 +62,7 @@ def ensure_bundle(session: Session, *, name: str, version: str, fingerprint: str
 
 def find_bundle_id(session: Session, *, fingerprint: str) -> int | None:
     """The id of a bundle that has encoded something here, or None."""
-    return session.scalar(select(Bundle.id).where(Bundle.fingerprint == fingerprint))
+    return session.scalar(select(BundleRow.id).where(BundleRow.fingerprint == fingerprint))
 
 
 _PROGRESS = (
@@ -75,7 +75,9 @@ _PROGRESS = (
 )
 
 
-def find_progress(session: Session, audio_hash: bytes, *, bundle_id: int) -> Progress | None:
+def find_progress(
+    session: Session, audio_hash: bytes, *, bundle_id: int
+) -> EncodingProgress | None:
     """What is stored of a sound for a bundle; None where the sound is not known."""
     connection = session.connection()
     row = connection.execute(_PROGRESS, {"hash": audio_hash, "bundle": bundle_id}).first()
@@ -85,10 +87,10 @@ def find_progress(session: Session, audio_hash: bytes, *, bundle_id: int) -> Pro
     if n_stored is None and row.hop_s is not None:
         n_stored = session.scalar(
             select(func.count())
-            .select_from(Window)
-            .where(Window.recording_id == row.id, Window.bundle_id == bundle_id)
+            .select_from(WindowRow)
+            .where(WindowRow.recording_id == row.id, WindowRow.bundle_id == bundle_id)
         )
-    return Progress(
+    return EncodingProgress(
         recording_id=row.id, hop_s=row.hop_s, n_windows=row.n_windows, n_stored=n_stored or 0
     )
 
@@ -121,7 +123,9 @@ def begin_encodings(
     for some in chunks(recording_ids):
         n_gone += n_rows(
             session.connection().execute(
-                delete(Window).where(Window.recording_id.in_(some), Window.bundle_id == bundle_id)
+                delete(WindowRow).where(
+                    WindowRow.recording_id.in_(some), WindowRow.bundle_id == bundle_id
+                )
             )
         )
         session.execute(
@@ -192,7 +196,9 @@ def drop_unfinished(
     encoding = session.get(Encoding, (recording_id, bundle_id))
     if encoding is not None and encoding.n_windows is None:
         session.execute(
-            delete(Window).where(Window.recording_id == recording_id, Window.bundle_id == bundle_id)
+            delete(WindowRow).where(
+                WindowRow.recording_id == recording_id, WindowRow.bundle_id == bundle_id
+            )
         )
         session.delete(encoding)
         session.flush()

@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 
 from audiosearch.store.queries.file_list import file_tags
 from audiosearch.store.queries.fulltext import values
-from audiosearch.store.queries.places import Place, join
+from audiosearch.store.queries.places import RootPath, join
 from audiosearch.store.queries.search import window_captions
 from audiosearch.store.schema import (
-    Bundle,
+    BundleRow,
     Caption,
     CaptionSource,
     CaptionTarget,
@@ -25,7 +25,7 @@ from audiosearch.store.schema import (
     LibraryRoot,
     Recording,
     SoundFile,
-    Window,
+    WindowRow,
 )
 
 
@@ -123,11 +123,11 @@ class WindowSaid:
     caption: str | None
 
 
-def file_details(session: Session, place: Place) -> FileDetails | None:
+def file_details(session: Session, place: RootPath) -> FileDetails | None:
     """What is known of the file at a place; None where none is known there."""
     file = session.scalars(
         select(SoundFile).where(
-            SoundFile.root_id == place.root.root_id, SoundFile.path == place.under
+            SoundFile.root_id == place.root.root_id, SoundFile.path == place.relative
         )
     ).first()
     if file is None:
@@ -209,21 +209,24 @@ def _captions(session: Session, recording_id: int) -> tuple[PersonCaption, ...]:
 def _bundles(session: Session, recording_id: int) -> tuple[BundleProgress, ...]:
     n_windows = (
         select(func.count())
-        .where(Window.recording_id == Encoding.recording_id, Window.bundle_id == Encoding.bundle_id)
+        .where(
+            WindowRow.recording_id == Encoding.recording_id,
+            WindowRow.bundle_id == Encoding.bundle_id,
+        )
         .scalar_subquery()
     )
     rows = session.execute(
         select(
-            Bundle.id,
-            Bundle.name,
-            Bundle.version,
-            Bundle.fingerprint,
+            BundleRow.id,
+            BundleRow.name,
+            BundleRow.version,
+            BundleRow.fingerprint,
             Encoding.n_windows.is_not(None).label("complete"),
             n_windows.label("n_windows"),
         )
-        .join(Encoding, Encoding.bundle_id == Bundle.id)
+        .join(Encoding, Encoding.bundle_id == BundleRow.id)
         .where(Encoding.recording_id == recording_id)
-        .order_by(Bundle.id)
+        .order_by(BundleRow.id)
     )
     return tuple(BundleProgress(*row) for row in rows)
 
@@ -231,9 +234,9 @@ def _bundles(session: Session, recording_id: int) -> tuple[BundleProgress, ...]:
 def windows_said(session: Session, recording_id: int, *, bundle_id: int) -> list[WindowSaid]:
     """A bundle's windows of a sound, in order, with the model's own sentence for each."""
     rows = session.execute(
-        select(Window.id, Window.start_s, Window.end_s, Window.silent)
-        .where(Window.recording_id == recording_id, Window.bundle_id == bundle_id)
-        .order_by(Window.position)
+        select(WindowRow.id, WindowRow.start_s, WindowRow.end_s, WindowRow.silent)
+        .where(WindowRow.recording_id == recording_id, WindowRow.bundle_id == bundle_id)
+        .order_by(WindowRow.position)
     ).all()
     said = window_captions(session, [row.id for row in rows])
     return [WindowSaid(row.start_s, row.end_s, bool(row.silent), said.get(row.id)) for row in rows]

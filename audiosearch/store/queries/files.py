@@ -27,7 +27,7 @@ from audiosearch.store.queries.places import SEPARATOR
 from audiosearch.store.schema import FileState, SoundFile
 
 
-class Found(NamedTuple):
+class FileStat(NamedTuple):
     """A file as the disk has it; `path` is relative to its root. A tuple, since there are many."""
 
     path: bytes
@@ -36,7 +36,7 @@ class Found(NamedTuple):
     ctime_ns: int
 
 
-class Known(NamedTuple):
+class FileRow(NamedTuple):
     """A file as the library has it."""
 
     file_id: int
@@ -59,7 +59,7 @@ def _after(under: bytes) -> bytes:
     return under + bytes([SEPARATOR[0] + 1])
 
 
-def known_files(session: Session, root_id: int, *, under: bytes = b"") -> Iterator[Known]:
+def known_files(session: Session, root_id: int, *, under: bytes = b"") -> Iterator[FileRow]:
     """What is known under a root, or under a path of it, in the order of the paths' bytes."""
     wanted = (
         select(
@@ -79,10 +79,10 @@ def known_files(session: Session, root_id: int, *, under: bytes = b"") -> Iterat
         bounds = SoundFile.path >= under, SoundFile.path < _after(under)
         wanted = wanted.where(inside(under), *bounds)
     for row in session.execute(wanted):
-        yield Known(*row)
+        yield FileRow(*row)
 
 
-def add_files(session: Session, root_id: int, found: Sequence[Found]) -> None:
+def add_files(session: Session, root_id: int, found: Sequence[FileStat]) -> None:
     """Write new files down, to be read."""
     now = time.time()
     rows = [
@@ -103,7 +103,7 @@ def add_files(session: Session, root_id: int, found: Sequence[Found]) -> None:
         fulltext.refresh_files(session, new.scalars().all())
 
 
-def set_pending(session: Session, changed: Sequence[tuple[int, Found]]) -> None:
+def set_pending(session: Session, changed: Sequence[tuple[int, FileStat]]) -> None:
     """Files (id, as found) whose content may differ now: to be read again."""
     rows = [
         {"file": file_id, "b_size": f.size, "b_mtime": f.mtime_ns, "b_ctime": f.ctime_ns}

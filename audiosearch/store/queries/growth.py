@@ -28,8 +28,8 @@ from audiosearch.store.schema import (
     Recording,
     RecordingTag,
     SoundFile,
-    Window,
     WindowCaption,
+    WindowRow,
 )
 
 _ALIKE: Final = 0.99  # cosine of embeddings; an encoder that is done may shift its sound a little
@@ -105,7 +105,7 @@ def _is_free(session: Session, recording_id: int) -> bool:
     )
 
 
-class _Stretch(NamedTuple):
+class _EncodedStretch(NamedTuple):
     """A window of a recording."""
 
     position: int
@@ -137,17 +137,23 @@ def _goes_on(session: Session, before: Recording, now: Recording, *, bundle_id: 
 
 def _stretches(
     session: Session, recording_id: int, *, bundle_id: int, limit: int | None = None
-) -> list[_Stretch]:
+) -> list[_EncodedStretch]:
     rows = session.execute(
-        select(Window.position, Window.start_s, Window.end_s, Window.silent, Window.embedding)
-        .where(Window.recording_id == recording_id, Window.bundle_id == bundle_id)
-        .order_by(Window.position)
+        select(
+            WindowRow.position,
+            WindowRow.start_s,
+            WindowRow.end_s,
+            WindowRow.silent,
+            WindowRow.embedding,
+        )
+        .where(WindowRow.recording_id == recording_id, WindowRow.bundle_id == bundle_id)
+        .order_by(WindowRow.position)
         .limit(limit)
     )
-    return [_Stretch(*row) for row in rows]
+    return [_EncodedStretch(*row) for row in rows]
 
 
-def _alike(one: _Stretch, other: _Stretch) -> bool:
+def _alike(one: _EncodedStretch, other: _EncodedStretch) -> bool:
     if one[:4] != other[:4]:
         return False
     if one.embedding == other.embedding:
@@ -166,8 +172,8 @@ def _delete(session: Session, recording_ids: Sequence[int]) -> None:
         said |= set(
             session.scalars(
                 select(WindowCaption.caption_id)
-                .join(Window, Window.id == WindowCaption.window_id)
-                .where(Window.recording_id.in_(some))
+                .join(WindowRow, WindowRow.id == WindowCaption.window_id)
+                .where(WindowRow.recording_id.in_(some))
             )
         )
         session.execute(delete(Recording).where(Recording.id.in_(some)))

@@ -14,7 +14,14 @@ from sqlalchemy.orm import Session
 
 from audiosearch.store.blobs import Floats
 from audiosearch.store.queries.roots import find_place
-from audiosearch.store.schema import Encoding, FileState, Recording, SoundFile, Window, WindowFrames
+from audiosearch.store.schema import (
+    Encoding,
+    FileState,
+    Recording,
+    SoundFile,
+    WindowFrames,
+    WindowRow,
+)
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,7 @@ def find_file(session: Session, path: bytes) -> KnownFile | None:
         .join(Recording, Recording.id == SoundFile.recording_id)
         .where(
             SoundFile.root_id == place.root.root_id,
-            SoundFile.path == place.under,
+            SoundFile.path == place.relative,
             SoundFile.state == FileState.INDEXED,
         )
     ).first()
@@ -79,16 +86,16 @@ def stored_windows(
         return None
     rows = session.execute(
         select(
-            Window.start_s,
-            Window.end_s,
-            Window.silent,
+            WindowRow.start_s,
+            WindowRow.end_s,
+            WindowRow.silent,
             WindowFrames.frames,
-            Window.embedding,
-            Window.joint,
+            WindowRow.embedding,
+            WindowRow.joint,
         )
-        .join(WindowFrames, WindowFrames.window_id == Window.id)
-        .where(Window.recording_id == recording_id, Window.bundle_id == bundle_id)
-        .order_by(Window.position)
+        .join(WindowFrames, WindowFrames.window_id == WindowRow.id)
+        .where(WindowRow.recording_id == recording_id, WindowRow.bundle_id == bundle_id)
+        .order_by(WindowRow.position)
     )
     return [
         StoredWindow(

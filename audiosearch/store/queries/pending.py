@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from audiosearch.store.queries.chunks import chunks
 from audiosearch.store.queries.files import inside
-from audiosearch.store.queries.places import Place
+from audiosearch.store.queries.places import RootPath
 from audiosearch.store.schema import Encoding, FileState, LibraryRoot, SoundFile
 
 
@@ -30,7 +30,7 @@ class PendingFile:
 
 
 def requeue_incomplete(
-    session: Session, *, bundle_id: int, hop_s: float, places: Sequence[Place] | None = None
+    session: Session, *, bundle_id: int, hop_s: float, places: Sequence[RootPath] | None = None
 ) -> None:
     """Indexed files whose recording this bundle, at this hop, has not encoded: pending again.
 
@@ -50,22 +50,22 @@ def requeue_incomplete(
     )
 
 
-def _in(places: Sequence[Place]) -> ColumnElement[bool]:
+def _in(places: Sequence[RootPath]) -> ColumnElement[bool]:
     wanted = [
-        and_(SoundFile.root_id == place.root.root_id, inside(place.under))
-        if place.under
+        and_(SoundFile.root_id == place.root.root_id, inside(place.relative))
+        if place.relative
         else SoundFile.root_id == place.root.root_id
         for place in places
     ]
     return or_(false(), *wanted)
 
 
-def _pending(places: Sequence[Place]) -> ColumnElement[bool]:
+def _pending(places: Sequence[RootPath]) -> ColumnElement[bool]:
     return and_(SoundFile.state == FileState.PENDING, _in(places))
 
 
 def count_pending(
-    session: Session, places: Sequence[Place], *, without: AbstractSet[int] = frozenset()
+    session: Session, places: Sequence[RootPath], *, without: AbstractSet[int] = frozenset()
 ) -> int:
     """How many files in these places are to be read, not counting those with ids in `without`."""
     wanted = select(func.count()).select_from(SoundFile).where(_pending(places))
@@ -77,7 +77,7 @@ def count_pending(
 
 
 def pending_files(
-    session: Session, places: Sequence[Place], *, after_id: int, limit: int
+    session: Session, places: Sequence[RootPath], *, after_id: int, limit: int
 ) -> list[PendingFile]:
     """The next files to be read, by id, so that a million of them need not be held at once."""
     rows = session.execute(

@@ -18,16 +18,16 @@ class Root:
 
 
 @dataclass(frozen=True)
-class Place:
+class RootPath:
     """A folder or file to index: a root and a path under it (empty: all of it)."""
 
     root: Root
-    under: bytes
+    relative: bytes
 
     @property
     def path(self) -> bytes:
         """The absolute path."""
-        return join(self.root.path, self.under) if self.under else self.root.path
+        return join(self.root.path, self.relative) if self.relative else self.root.path
 
 
 def join(folder: bytes, path: bytes) -> bytes:

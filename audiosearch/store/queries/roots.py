@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from audiosearch.errors import display_path
 from audiosearch.store.queries import fulltext
-from audiosearch.store.queries.places import SEPARATOR, Place, Root, path_inside
+from audiosearch.store.queries.places import SEPARATOR, Root, RootPath, path_inside
 from audiosearch.store.schema import FileState, LibraryRoot, SoundFile
 
 
@@ -25,12 +25,12 @@ def list_roots(session: Session) -> list[Root]:
     return [Root(root_id=row.id, path=row.path) for row in rows]
 
 
-def find_place(session: Session, path: bytes) -> Place | None:
+def find_place(session: Session, path: bytes) -> RootPath | None:
     """The root that holds an absolute path, and where under it; None where none does."""
     for root in list_roots(session):
         under = path_inside(path, root.path)
         if under is not None:
-            return Place(root=root, under=under)
+            return RootPath(root=root, relative=under)
     return None
 
 
@@ -44,7 +44,7 @@ def set_held(session: Session, root_id: int, n_known: int | None) -> None:
     session.execute(update(LibraryRoot).where(LibraryRoot.id == root_id).values(held_known=n_known))
 
 
-def add_root(session: Session, path: bytes) -> Place:
+def add_root(session: Session, path: bytes) -> RootPath:
     """Remember a folder (absolute path), unless a root covers it already.
 
     Roots inside the new one are merged into it: their files keep their rows and recordings.
@@ -62,10 +62,10 @@ def add_root(session: Session, path: bytes) -> Place:
     session.flush()
     for old, prefix in inner:
         _take_over(session, new_root_id=root.id, old=old, prefix=prefix)
-    return Place(root=Root(root_id=root.id, path=path), under=b"")
+    return RootPath(root=Root(root_id=root.id, path=path), relative=b"")
 
 
-def add_roots(session: Session, paths: Sequence[bytes]) -> list[Place]:
+def add_roots(session: Session, paths: Sequence[bytes]) -> list[RootPath]:
     """Remember several folders (absolute paths); the places that cover them, none twice."""
     for path in paths:
         add_root(session, path)

@@ -19,7 +19,7 @@ from audiosearch.store.queries.captions import ensure_captions
 from audiosearch.store.queries.chunks import chunks
 from audiosearch.store.queries.search import StoredText
 from audiosearch.store.sampling import signature
-from audiosearch.store.schema import Caption, CaptionScale, CaptionSource, WindowDraw
+from audiosearch.store.schema import Caption, CaptionScale, CaptionSource, WindowSampleKey
 
 Ids = NDArray[np.int64]
 
@@ -69,9 +69,9 @@ def read_sample(session: Session, *, bundle_id: int, size: int | None, style: in
     never taken for another's.
     """
     wanted = (
-        select(WindowDraw.draw, WindowDraw.window_id)
-        .where(WindowDraw.bundle_id == bundle_id)
-        .order_by(WindowDraw.draw, WindowDraw.window_id)
+        select(WindowSampleKey.draw, WindowSampleKey.window_id)
+        .where(WindowSampleKey.bundle_id == bundle_id)
+        .order_by(WindowSampleKey.draw, WindowSampleKey.window_id)
         .limit(size)
     )
     rows = np.array([tuple(row) for row in session.execute(wanted)], dtype=np.int64).reshape(-1, 2)

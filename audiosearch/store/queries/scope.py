@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from audiosearch.store.names import normal_form
 from audiosearch.store.queries.chunks import chunks
 from audiosearch.store.queries.file_names import FileName, is_named
-from audiosearch.store.queries.places import SEPARATOR, Place, join
+from audiosearch.store.queries.places import SEPARATOR, RootPath, join
 from audiosearch.store.schema import (
     FileState,
     FileTag,
@@ -27,7 +27,7 @@ from audiosearch.store.schema import (
     RecordingTag,
     SoundFile,
     Tag,
-    Window,
+    WindowRow,
 )
 
 Ids = NDArray[np.int64]
@@ -46,7 +46,7 @@ class Scope:
         names: the file has one of each of these sets.
     """
 
-    places: tuple[Place, ...] | None = None
+    places: tuple[RootPath, ...] | None = None
     since: float | None = None
     formats: tuple[str, ...] = ()
     min_duration_s: float | None = None
@@ -67,11 +67,11 @@ def allowed_windows(session: Session, scope: Scope, *, bundle_id: int) -> Ids | 
         hidden = select(Recording.id).where(Recording.id.not_in(within)).limit(1)
         if session.scalar(hidden) is None:
             return None
-    wanted = select(Window.id).where(
-        Window.bundle_id == bundle_id, Window.silent == 0, Window.recording_id.in_(within)
+    wanted = select(WindowRow.id).where(
+        WindowRow.bundle_id == bundle_id, WindowRow.silent == 0, WindowRow.recording_id.in_(within)
     )
     # The connection's own rows: objects for a million of them would take seconds.
-    rows = session.connection().execute(wanted.order_by(Window.id))
+    rows = session.connection().execute(wanted.order_by(WindowRow.id))
     return np.fromiter(rows.scalars(), np.int64)
 
 
@@ -126,14 +126,14 @@ def _has_tag(name: str) -> ColumnElement[bool]:
     )
 
 
-def _below(place: Place) -> ColumnElement[bool]:
+def _below(place: RootPath) -> ColumnElement[bool]:
     at_root = SoundFile.root_id == place.root.root_id
-    if not place.under:
+    if not place.relative:
         return at_root
     # Every path that begins with the folder and a separator sorts before the next byte.
-    first, last = place.under + SEPARATOR, place.under + bytes([SEPARATOR[0] + 1])
+    first, last = place.relative + SEPARATOR, place.relative + bytes([SEPARATOR[0] + 1])
     inside = and_(SoundFile.path >= first, SoundFile.path < last)
-    return and_(at_root, or_(SoundFile.path == place.under, inside))
+    return and_(at_root, or_(SoundFile.path == place.relative, inside))
 
 
 def _is_format(name: str) -> ColumnElement[bool]:

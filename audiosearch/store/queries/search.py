@@ -21,16 +21,16 @@ from audiosearch.store.schema import (
     CaptionSource,
     CaptionTarget,
     Recording,
-    Window,
     WindowCaption,
     WindowFrames,
+    WindowRow,
 )
 
 Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class WindowPlace:
+class WindowSpan:
     """Where in which recording a window is."""
 
     window_id: int
@@ -51,26 +51,26 @@ class StoredText:
 
 def count_windows(session: Session, *, bundle_id: int) -> int:
     """How many windows a bundle has encoded here, silent ones included."""
-    wanted = select(func.count()).select_from(Window).where(Window.bundle_id == bundle_id)
+    wanted = select(func.count()).select_from(WindowRow).where(WindowRow.bundle_id == bundle_id)
     return session.scalar(wanted) or 0
 
 
-def window_places(session: Session, window_ids: Sequence[int]) -> dict[int, WindowPlace]:
+def window_places(session: Session, window_ids: Sequence[int]) -> dict[int, WindowSpan]:
     """Where windows are, by id."""
-    found: dict[int, WindowPlace] = {}
+    found: dict[int, WindowSpan] = {}
     for some in chunks(window_ids):
         rows = session.execute(
             select(
-                Window.id,
-                Window.recording_id,
-                Window.start_s,
-                Window.end_s,
+                WindowRow.id,
+                WindowRow.recording_id,
+                WindowRow.start_s,
+                WindowRow.end_s,
                 Recording.duration_s,
             )
-            .join(Recording, Recording.id == Window.recording_id)
-            .where(Window.id.in_(some))
+            .join(Recording, Recording.id == WindowRow.recording_id)
+            .where(WindowRow.id.in_(some))
         )
-        found |= {row[0]: WindowPlace(*row) for row in rows}
+        found |= {row[0]: WindowSpan(*row) for row in rows}
     return found
 
 
@@ -97,7 +97,9 @@ def window_embeddings(session: Session, window_ids: Sequence[int]) -> Floats:
     """Embeddings (n, E) of windows, in the order asked for."""
     blobs: dict[int, bytes] = {}
     for some in chunks(window_ids):
-        rows = session.execute(select(Window.id, Window.embedding).where(Window.id.in_(some)))
+        rows = session.execute(
+            select(WindowRow.id, WindowRow.embedding).where(WindowRow.id.in_(some))
+        )
         blobs |= {row.id: row.embedding for row in rows}
     return stack_blobs([blobs[each] for each in window_ids])
 
@@ -106,7 +108,7 @@ def window_joints(session: Session, window_ids: Sequence[int]) -> Floats:
     """Vectors (n, J) of windows in the joint space, in the order asked for; (0, 0) without one."""
     blobs: dict[int, bytes | None] = {}
     for some in chunks(window_ids):
-        rows = session.execute(select(Window.id, Window.joint).where(Window.id.in_(some)))
+        rows = session.execute(select(WindowRow.id, WindowRow.joint).where(WindowRow.id.in_(some)))
         blobs |= {row.id: row.joint for row in rows}
     joints = [blobs[each] for each in window_ids]
     return stack_blobs([joint for joint in joints if joint is not None])
@@ -136,12 +138,12 @@ def windows_said(
     for some in chunks(caption_ids):
         rows = session.execute(
             select(WindowCaption.caption_id, WindowCaption.window_id)
-            .join(Window, Window.id == WindowCaption.window_id)
+            .join(WindowRow, WindowRow.id == WindowCaption.window_id)
             .where(
                 WindowCaption.caption_id.in_(some),
                 # Without "+ 0" the index on bundles is taken first, and all windows are walked.
-                Window.bundle_id + 0 == bundle_id,
-                Window.silent == 0,
+                WindowRow.bundle_id + 0 == bundle_id,
+                WindowRow.silent == 0,
             )
             .order_by(WindowCaption.window_id)
         )
@@ -159,16 +161,16 @@ def windows_given(
     found: list[tuple[int, int]] = []
     for some in chunks(caption_ids):
         rows = session.execute(
-            select(CaptionTarget.caption_id, Window.id)
-            .join(Window, Window.recording_id == CaptionTarget.recording_id)
+            select(CaptionTarget.caption_id, WindowRow.id)
+            .join(WindowRow, WindowRow.recording_id == CaptionTarget.recording_id)
             .where(
                 CaptionTarget.caption_id.in_(some),
-                Window.bundle_id + 0 == bundle_id,
-                Window.silent == 0,
-                Window.start_s < CaptionTarget.end_s,
-                Window.end_s > CaptionTarget.start_s,
+                WindowRow.bundle_id + 0 == bundle_id,
+                WindowRow.silent == 0,
+                WindowRow.start_s < CaptionTarget.end_s,
+                WindowRow.end_s > CaptionTarget.start_s,
             )
-            .order_by(CaptionTarget.caption_id, Window.id)
+            .order_by(CaptionTarget.caption_id, WindowRow.id)
         )
         found += [(row[0], row[1]) for row in rows]
     return found

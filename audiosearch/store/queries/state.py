@@ -20,7 +20,7 @@ CAPTIONS: Final = "captions"  # moves when captions go, or get a place in a join
 CAPTIONS_REMOVED: Final = "captions_removed"  # moves when captions go
 
 
-def read_counter(session: Session, name: str) -> int:
+def read_generation(session: Session, name: str) -> int:
     """The value of a counter; 0 before its first move."""
     return session.scalar(select(LibraryState.value).where(LibraryState.name == name)) or 0
 

@@ -9,15 +9,15 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from audiosearch.store.schema import (
-    Bundle,
+    BundleRow,
     Caption,
     Encoding,
     FileState,
     LibraryRoot,
     Recording,
     SoundFile,
-    Window,
     WindowCaption,
+    WindowRow,
 )
 
 
@@ -93,31 +93,31 @@ def _bundles(session: Session) -> list[BundleStatus]:
         row.bundle_id: row
         for row in session.execute(
             select(
-                Window.bundle_id,
+                WindowRow.bundle_id,
                 func.count().label("n_windows"),
-                func.sum(Window.silent).label("n_silent"),
-            ).group_by(Window.bundle_id)
+                func.sum(WindowRow.silent).label("n_silent"),
+            ).group_by(WindowRow.bundle_id)
         )
     }
     captioned = {
         row.bundle_id: row.n
         for row in session.execute(
-            select(Window.bundle_id, func.count(WindowCaption.window_id.distinct()).label("n"))
-            .join(WindowCaption, WindowCaption.window_id == Window.id)
-            .group_by(Window.bundle_id)
+            select(WindowRow.bundle_id, func.count(WindowCaption.window_id.distinct()).label("n"))
+            .join(WindowCaption, WindowCaption.window_id == WindowRow.id)
+            .group_by(WindowRow.bundle_id)
         )
     }
     rows = session.execute(
         select(
-            Bundle.id,
-            Bundle.name,
-            Bundle.version,
-            Bundle.fingerprint,
+            BundleRow.id,
+            BundleRow.name,
+            BundleRow.version,
+            BundleRow.fingerprint,
             func.count(Encoding.n_windows).label("n_recordings"),
         )
-        .outerjoin(Encoding, Encoding.bundle_id == Bundle.id)
-        .group_by(Bundle.id)
-        .order_by(Bundle.id)
+        .outerjoin(Encoding, Encoding.bundle_id == BundleRow.id)
+        .group_by(BundleRow.id)
+        .order_by(BundleRow.id)
     )
     return [
         BundleStatus(

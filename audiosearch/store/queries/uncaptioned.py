@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, delete, exists, func, insert, select
 from sqlalchemy.orm import Session
 
-from audiosearch.store.schema import LibraryState, Window, WindowCaption, WindowFrames
+from audiosearch.store.schema import LibraryState, WindowCaption, WindowFrames, WindowRow
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ def count_uncaptioned(session: Session, *, bundle_id: int) -> int:
     noted = _range(session, bundle_id)
     if not noted:
         return 0
-    wanted = select(func.count()).select_from(Window).where(*_conditions(bundle_id, noted))
+    wanted = select(func.count()).select_from(WindowRow).where(*_conditions(bundle_id, noted))
     return session.scalar(wanted) or 0
 
 
@@ -55,10 +55,10 @@ def uncaptioned_windows(session: Session, *, bundle_id: int, limit: int) -> list
     if not noted:
         return []
     rows = session.execute(
-        select(Window.id, WindowFrames.n_frames, WindowFrames.frames)
-        .join(WindowFrames, WindowFrames.window_id == Window.id)
+        select(WindowRow.id, WindowFrames.n_frames, WindowFrames.frames)
+        .join(WindowFrames, WindowFrames.window_id == WindowRow.id)
         .where(*_conditions(bundle_id, noted))
-        .order_by(Window.id)
+        .order_by(WindowRow.id)
         .limit(limit)
     )
     return [
@@ -69,11 +69,11 @@ def uncaptioned_windows(session: Session, *, bundle_id: int, limit: int) -> list
 
 def _conditions(bundle_id: int, noted: tuple[int, int]) -> tuple[ColumnElement[bool], ...]:
     return (
-        Window.id.between(*noted),
+        WindowRow.id.between(*noted),
         # Without "+ 0" the index on bundles is taken, and all windows are walked.
-        Window.bundle_id + 0 == bundle_id,
-        Window.silent == 0,
-        ~exists().where(WindowCaption.window_id == Window.id),
+        WindowRow.bundle_id + 0 == bundle_id,
+        WindowRow.silent == 0,
+        ~exists().where(WindowCaption.window_id == WindowRow.id),
     )
 
 

@@ -16,7 +16,7 @@ from audiosearch.store.queries.file_names import is_named
 from audiosearch.store.queries.fulltext import match_words
 from audiosearch.store.queries.places import join
 from audiosearch.store.queries.scope import Scope, about_any_file, about_recordings
-from audiosearch.store.schema import LibraryRoot, Recording, SoundFile, Window
+from audiosearch.store.schema import LibraryRoot, Recording, SoundFile, WindowRow
 
 _MOST: Final = 3  # are told
 
@@ -33,9 +33,9 @@ def unheard_files(
         return ()
     texts = table("file_text", column("rowid", Integer), column("file_text", Text))
     is_heard = exists().where(
-        Window.recording_id == SoundFile.recording_id,
-        Window.bundle_id == bundle_id,
-        Window.silent == 0,
+        WindowRow.recording_id == SoundFile.recording_id,
+        WindowRow.bundle_id == bundle_id,
+        WindowRow.silent == 0,
     )
     rows = session.execute(
         select(LibraryRoot.path.label("root"), SoundFile.path)

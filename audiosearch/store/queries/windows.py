@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from audiosearch.store.blobs import Floats, to_blob
 from audiosearch.store.queries import state
 from audiosearch.store.queries.chunks import chunks
-from audiosearch.store.sampling import draw
-from audiosearch.store.schema import Bundle, Recording, Window, WindowDraw, WindowFrames
+from audiosearch.store.sampling import sample_key
+from audiosearch.store.schema import BundleRow, Recording, WindowFrames, WindowRow, WindowSampleKey
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,11 @@ def insert_windows(session: Session, windows: Sequence[NewWindow], *, bundle_id:
     if not windows:
         return []
     # Ids by hand: one bulk insert for each table, and the frames know theirs.
-    first = (session.scalar(select(func.max(Window.id))) or 0) + 1
+    first = (session.scalar(select(func.max(WindowRow.id))) or 0) + 1
     ids = list(range(first, first + len(windows)))
     connection = session.connection()
     connection.execute(
-        insert(Window),
+        insert(WindowRow),
         [
             {
                 "id": window_id,
@@ -104,7 +104,9 @@ def _draw_lots(session: Session, stored: Mapping[int, NewWindow], *, bundle_id: 
     heard = {window_id: each for window_id, each in stored.items() if not each.silent}
     if not heard:
         return
-    fingerprint = session.scalars(select(Bundle.fingerprint).where(Bundle.id == bundle_id)).one()
+    fingerprint = session.scalars(
+        select(BundleRow.fingerprint).where(BundleRow.id == bundle_id)
+    ).one()
     hashes: dict[int, bytes] = {}
     for some in chunks(sorted({each.recording_id for each in heard.values()})):
         rows = session.execute(
@@ -112,12 +114,12 @@ def _draw_lots(session: Session, stored: Mapping[int, NewWindow], *, bundle_id: 
         )
         hashes |= {row.id: row.audio_hash for row in rows}
     session.connection().execute(
-        insert(WindowDraw),
+        insert(WindowSampleKey),
         [
             {
                 "window_id": window_id,
                 "bundle_id": bundle_id,
-                "draw": draw(
+                "draw": sample_key(
                     audio_hash=hashes[each.recording_id],
                     fingerprint=fingerprint,
                     position=each.position,

@@ -15,7 +15,7 @@ from audiosearch.store.database import Database, open_database
 from audiosearch.store.queries import fulltext_windows
 from audiosearch.store.queries.fulltext import match_words, telling_words
 from audiosearch.store.schema import FileState, SoundFile
-from audiosearch.store.sqlite import commit_mark
+from audiosearch.store.sqlite import commit_token
 from tests.search_library import LibraryBuilder, Models, sound_number
 
 QUERIES = (
@@ -70,7 +70,7 @@ def test_a_mark_stays_until_somebody_commits(
 ) -> None:
     def mark() -> tuple[int, int, int]:
         with reader.database.reading() as session:
-            return commit_mark(session)
+            return commit_token(session)
 
     first = mark()
     assert mark() == first
@@ -84,10 +84,10 @@ def test_a_mark_stays_until_somebody_commits(
 def test_a_mark_moves_with_commits_of_the_same_process(builder: LibraryBuilder) -> None:
     builder.fill(2)
     with builder.database.reading() as session:
-        first = commit_mark(session)
+        first = commit_token(session)
     _set_state(builder.database, b"box/sound_01.wav", FileState.MISSING)
     with builder.database.reading() as session:
-        assert commit_mark(session) != first
+        assert commit_token(session) != first
 
 
 @pytest.mark.parametrize("limit", [1, 5, 100])

@@ -25,7 +25,7 @@ from audiosearch.store.database import Database, open_database
 from audiosearch.store.integrity.verify import verify
 from audiosearch.store.queries import captions, encodings, recordings, state, windows
 from audiosearch.store.queries.search import StoredText
-from audiosearch.store.sampling import draw
+from audiosearch.store.sampling import sample_key
 from audiosearch.store.schema import CaptionSource, Recording
 
 WORDS = ("a dog", "a cat", "rain", "a bell rings", "wind")
@@ -232,7 +232,7 @@ class LibraryMachine(RuleBasedStateMachine):
         lots = []
         for audio_hash, places in self.sounds.values():
             for position, (start_s, end_s, silent) in enumerate(places):
-                lot = draw(
+                lot = sample_key(
                     audio_hash=audio_hash,
                     fingerprint=FINGERPRINT,
                     position=position,

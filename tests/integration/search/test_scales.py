@@ -24,8 +24,8 @@ from audiosearch.store.schema import (
     CaptionScale,
     CaptionSource,
     CaptionVector,
-    Window,
-    WindowDraw,
+    WindowRow,
+    WindowSampleKey,
 )
 from audiosearch.store.vectors import unit_rows
 from tests.search_library import LibraryBuilder, Models, sound_number
@@ -118,9 +118,11 @@ def test_scales_of_likeness_are_over_the_sample(builder: LibraryBuilder, models:
     builder.fill(6)
     vectors = unit_rows(np.random.default_rng(0).normal(size=(3, models.bundle.joint_dim)))
     with builder.database.reading() as session:
-        wanted = select(Window.joint).join(WindowDraw, WindowDraw.window_id == Window.id)
-        blobs = session.scalars(wanted.order_by(WindowDraw.draw).limit(4)).all()
-        bundle_id = session.scalars(select(WindowDraw.bundle_id)).first()
+        wanted = select(WindowRow.joint).join(
+            WindowSampleKey, WindowSampleKey.window_id == WindowRow.id
+        )
+        blobs = session.scalars(wanted.order_by(WindowSampleKey.draw).limit(4)).all()
+        bundle_id = session.scalars(select(WindowSampleKey.bundle_id)).first()
         listener = DecoderListener(CaptionScorer(models.decoder))
         scales = CaptionStats(database=builder.database, listener=listener, size=4)
         found = scales.of_likeness(session, vectors, bundle_id=bundle_id)

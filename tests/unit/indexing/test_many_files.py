@@ -7,23 +7,23 @@ from collections import Counter
 from collections.abc import Iterator
 
 from audiosearch.indexing.scan import changes
-from audiosearch.store.queries.files import Found, Known
+from audiosearch.store.queries.files import FileRow, FileStat
 from audiosearch.store.schema import FileState
 
 N_FILES = 100_000
 MEMORY = 1 << 20  # bytes: ten a file
 
 
-def found() -> Iterator[Found]:
+def found() -> Iterator[FileStat]:
     """All files but every tenth, every seventh of them edited."""
     for number in range(N_FILES):
         if number % 10:
-            yield Found(b"%08d.wav" % number, 100 + (number % 7 == 0), 1, 1)
+            yield FileStat(b"%08d.wav" % number, 100 + (number % 7 == 0), 1, 1)
 
 
-def known() -> Iterator[Known]:
+def known() -> Iterator[FileRow]:
     for number in range(N_FILES):
-        yield Known(number, b"%08d.wav" % number, 100, 1, 1, FileState.INDEXED, True)
+        yield FileRow(number, b"%08d.wav" % number, 100, 1, 1, FileState.INDEXED, True)
 
 
 def test_comparing_takes_no_memory_for_each_file() -> None:

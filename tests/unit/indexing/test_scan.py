@@ -5,15 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiosearch.indexing.scan import ChangeKind, changes
-from audiosearch.store.queries.files import Found, Known
+from audiosearch.store.queries.files import FileRow, FileStat
 from audiosearch.store.schema import FileState
 
 paths = st.binary(min_size=1, max_size=4)
 facts = st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 2))
 
 
-def known(file_id: int, path: bytes, fact: tuple[int, int, int], state: FileState) -> Known:
-    return Known(file_id, path, *fact, state, True)
+def known(file_id: int, path: bytes, fact: tuple[int, int, int], state: FileState) -> FileRow:
+    return FileRow(file_id, path, *fact, state, True)
 
 
 @given(
@@ -25,7 +25,7 @@ def test_the_difference_is_that_of_two_dicts(
     library: dict[bytes, tuple[tuple[int, int, int], FileState]],
 ) -> None:
     ids = {path: number for number, path in enumerate(library)}
-    found = [Found(path, *fact) for path, fact in disk.items()]
+    found = [FileStat(path, *fact) for path, fact in disk.items()]
     rows = [known(ids[path], path, fact, state) for path, (fact, state) in library.items()]
 
     kinds: dict[ChangeKind, set[bytes]] = {kind: set() for kind in ChangeKind}
@@ -46,13 +46,13 @@ def test_the_difference_is_that_of_two_dicts(
 
 
 def test_lists_out_of_order_are_refused() -> None:
-    found = [Found(b"b", 1, 1, 1), Found(b"a", 1, 1, 1)]
+    found = [FileStat(b"b", 1, 1, 1), FileStat(b"a", 1, 1, 1)]
     with pytest.raises(ValueError, match="out of order"):
         list(changes(found, []))
 
 
 @pytest.mark.parametrize("differing", ["size", "mtime_ns", "ctime_ns"])
 def test_each_fact_counts(differing: str) -> None:
-    found = Found(b"a", 1, 1, 1)._replace(**{differing: 2})
+    found = FileStat(b"a", 1, 1, 1)._replace(**{differing: 2})
     row = known(1, b"a", (1, 1, 1), FileState.INDEXED)
     assert [each.kind for each in changes([found], [row])] == [ChangeKind.CHANGED]

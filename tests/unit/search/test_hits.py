@@ -3,11 +3,11 @@
 import numpy as np
 
 from audiosearch.search.hits import ScoredWindow, best_window_per_recording, deduplicate
-from audiosearch.store.queries.search import WindowPlace
+from audiosearch.store.queries.search import WindowSpan
 
 
-def place(window_id: int, recording_id: int) -> WindowPlace:
-    return WindowPlace(window_id, recording_id, 0.0, 1.0, 1.0)
+def place(window_id: int, recording_id: int) -> WindowSpan:
+    return WindowSpan(window_id, recording_id, 0.0, 1.0, 1.0)
 
 
 def test_the_first_window_of_each_recording_stays() -> None:

@@ -1,4 +1,4 @@
-from audiosearch.store.queries.places import Place, Root, join, path_inside
+from audiosearch.store.queries.places import Root, RootPath, join, path_inside
 
 
 def test_a_path_inside_a_folder() -> None:
@@ -18,5 +18,5 @@ def test_join_knows_the_root_of_the_file_system() -> None:
 
 def test_a_place_is_its_root_or_below() -> None:
     root = Root(root_id=1, path=b"/a")
-    assert Place(root, b"").path == b"/a"
-    assert Place(root, b"b/c").path == b"/a/b/c"
+    assert RootPath(root, b"").path == b"/a"
+    assert RootPath(root, b"b/c").path == b"/a/b/c"
