@@ -51,7 +51,7 @@ def arm(setting: str) -> None:
     _passages_left = int(count) if count.isdigit() else 1
 
 
-def reach(point: str) -> None:
+def failpoint(point: str) -> None:
     """Pass through `point`: does nothing unless the environment names it."""
     global _passages_left  # noqa: PLW0603
     if point != _name:

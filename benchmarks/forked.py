@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime  # noqa: F401 - this and the following once, before the forks
 
-from audiosearch import _failpoints as faults
+from audiosearch import _failpoints
 from audiosearch.cli import captions, describe, index, verify  # noqa: F401
 from audiosearch.cli.main import run as run_command
 from audiosearch.indexing import pipeline  # noqa: F401
@@ -85,7 +85,7 @@ class ForkedCommand:
             for stream, target in ((0, nothing), (1, nothing), (2, said)):
                 os.dup2(target, stream)
             _count_windows(self._encoded)
-            faults.arm(fault)
+            _failpoints.arm(fault)
             status = run_command(list(arguments))
         finally:
             os._exit(status)

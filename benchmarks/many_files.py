@@ -22,7 +22,7 @@ from pathlib import Path
 import click
 
 from audiosearch.config import IndexConfig
-from audiosearch.indexing.sync import PlaceScan, settle_missing, take_in
+from audiosearch.indexing.sync import PlaceScan, mark_missing, reconcile
 from audiosearch.store.database import Database, open_database
 from audiosearch.store.queries import pending, roots
 from audiosearch.store.queries.places import RootPath
@@ -56,8 +56,8 @@ class Looks:
 
     def look(self, stop: threading.Event | None = None) -> PlaceScan:
         """Once over all of it."""
-        scan = take_in(self._database, self._place, config=IndexConfig(), stop=stop)
-        settle_missing(self._database, [scan], accept_missing=False)
+        scan = reconcile(self._database, self._place, config=IndexConfig(), stop=stop)
+        mark_missing(self._database, [scan], accept_missing=False)
         return scan
 
     def read_list(self) -> int:

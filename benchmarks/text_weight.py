@@ -21,7 +21,7 @@ import numpy as np
 
 from audiosearch.evaluation.dataset_files import read_dataset
 from audiosearch.evaluation.datasets import Dataset
-from audiosearch.evaluation.encode import Heard
+from audiosearch.evaluation.encode import EncodedDataset
 from audiosearch.evaluation.evidence import Trial
 from audiosearch.evaluation.pooling import pool_greatest
 from audiosearch.evaluation.progress import NoProgress
@@ -49,7 +49,7 @@ def heard_trials(dataset: Dataset, trial: Trial) -> list[HeardTrial]:
 
 
 def _heard_trial(
-    dataset: Dataset, trial: Trial, heard: Heard, asked: Mapping[str, str]
+    dataset: Dataset, trial: Trial, heard: EncodedDataset, asked: Mapping[str, str]
 ) -> HeardTrial:
     labels = list(asked)
     right = np.array([[clip.label == label for label in labels] for clip in dataset.clips])

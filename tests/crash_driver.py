@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from audiosearch import _failpoints as faults
+from audiosearch import _failpoints
 from audiosearch.store.database import open_database
 from audiosearch.store.integrity.verify import verify
 from benchmarks.forked import ForkedCommand
@@ -90,7 +90,7 @@ class Cases:
 def index_cases(cases: Cases) -> Iterator[dict[str, Any]]:
     """Every point of `index`: in the second of three batches, where there are batches."""
     folder = str(cases.sounds)
-    for point in faults.POINTS:
+    for point in _failpoints.POINTS:
         if point.startswith(("scan.", "batch.")):
             cases.add_sounds()
             passage = 2 if point.startswith("batch.") else 1

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
-from audiosearch import _failpoints as faults
+from audiosearch import _failpoints
 
 
 class Killed(BaseException):
@@ -19,19 +20,19 @@ class Killed(BaseException):
 @contextmanager
 def dying_at(point: str, passage: int) -> Iterator[list[str]]:
     """Die when a fault point is passed so many times; what is handed out then holds its name."""
-    real, left = faults.reach, [passage]
+    real = _failpoints.die
     death: list[str] = []
 
-    def reach(reached: str) -> None:
-        left[0] -= reached == point
-        if left[0] == 0 and not death:
-            death.append(point)
-            raise Killed
+    def die() -> NoReturn:
+        death.append(point)
+        raise Killed
 
-    faults.reach = reach
+    _failpoints.die = die
+    _failpoints.arm(f"{point}:{passage}")
     try:
         yield death
     except Killed:
         pass
     finally:
-        faults.reach = real
+        _failpoints.die = real
+        _failpoints.arm("")

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 from sqlalchemy import text
 
-from audiosearch import _failpoints as faults
+from audiosearch import _failpoints
 from audiosearch.audio.clip import ClipRange
 from audiosearch.config import Config, IndexConfig, SearchConfig
 from audiosearch.indexing.pipeline import index
@@ -35,7 +35,9 @@ from tests.library_disk import NAMES, SoundsOnDisk
 from tests.library_sounds import CONTENTS, DirectReader, empty_library, model, sounds
 
 POINTS = tuple(
-    point for point in faults.POINTS if point.startswith(("scan.", "batch.", "missing.", "trans"))
+    point
+    for point in _failpoints.POINTS
+    if point.startswith(("scan.", "batch.", "missing.", "trans"))
 )
 
 

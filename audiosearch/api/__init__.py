@@ -11,7 +11,7 @@ from audiosearch.api.results import IndexSummary, LibraryWindow, SearchHit, Sear
 from audiosearch.model.encoder import Encoded
 from audiosearch.search.filters import Filters
 from audiosearch.search.results import CaptionFit, Description, FieldMatch, LabelFit, Word
-from audiosearch.search.results import Heard as EncodedWindow
+from audiosearch.search.results import EncodedWindow as EncodedWindow
 
 __all__ = [
     "CaptionFit",

@@ -29,7 +29,7 @@ from audiosearch.model.encoder import Encoded
 from audiosearch.model.loaded import LoadedModel
 from audiosearch.model.runtime.session import RuntimeOptions
 from audiosearch.model.scoring import CaptionScorer
-from audiosearch.search.results import Heard as EncodedWindow
+from audiosearch.search.results import EncodedWindow
 
 Floats = npt.NDArray[np.float32]
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from audiosearch.evaluation.caption_metrics import Measured, measure, word_use
 from audiosearch.evaluation.datasets import Dataset
-from audiosearch.evaluation.encode import Heard
+from audiosearch.evaluation.encode import EncodedDataset
 from audiosearch.evaluation.evidence import Trial, need_captions
 from audiosearch.evaluation.tables import Outcome, Table
 
@@ -76,7 +76,7 @@ def example_table(dataset: Dataset, sentences: Sequence[str], *, n: int = 20) ->
     return Table("examples", "Examples", ("clip", "model", "reference"), rows)
 
 
-def said(heard: Heard, trial: Trial) -> list[str]:
+def said(heard: EncodedDataset, trial: Trial) -> list[str]:
     """The model's sentence for each clip."""
     folder = trial.work.part("captions", heard.key)
     trial.progress.start("captioning", total=len(heard.frames))

@@ -35,7 +35,7 @@ _ARRAYS = ("frames", "n_frames", "owners", "starts_s", "embedding", "joint", "ta
 
 
 @dataclass(frozen=True)
-class Heard:
+class EncodedDataset:
     """What the encoder says of the windows of some clips, in their order.
 
     Attributes:
@@ -62,7 +62,9 @@ class Heard:
         return int(self.owners[-1]) + 1
 
 
-def hear(clips: Sequence[Clip], *, subject: Subject, work: WorkFolder, progress: Progress) -> Heard:
+def hear(
+    clips: Sequence[Clip], *, subject: Subject, work: WorkFolder, progress: Progress
+) -> EncodedDataset:
     """Hear every clip; those that an earlier run has heard are read from `work`.
 
     Raises:
@@ -149,7 +151,7 @@ def _stack(encoded: Sequence[Encoded], name: str) -> Floats:
     return np.stack(given) if given else np.zeros((len(rows), 0), dtype=np.float32)
 
 
-def _joined(files: Sequence[Path], *, key: str) -> Heard:
+def _joined(files: Sequence[Path], *, key: str) -> EncodedDataset:
     arrays: dict[str, list[npt.NDArray[np.generic]]] = {name: [] for name in _ARRAYS}
     frames: list[Halves] = []
     for file in files:
@@ -158,7 +160,7 @@ def _joined(files: Sequence[Path], *, key: str) -> Heard:
                 arrays[name].append(saved[name])
             frames += np.split(saved["frames"], np.cumsum(saved["n_frames"])[:-1])
     one = {name: np.concatenate(parts) for name, parts in arrays.items() if parts}
-    return Heard(
+    return EncodedDataset(
         frames=tuple(frames),
         owners=one["owners"].astype(np.int64),
         starts_s=one["starts_s"].astype(np.float32),

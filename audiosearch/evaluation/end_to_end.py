@@ -24,7 +24,7 @@ from sqlalchemy import select
 from audiosearch.config import Config
 from audiosearch.errors import DatasetError
 from audiosearch.evaluation.datasets import Clip
-from audiosearch.evaluation.encode import HOP, Heard
+from audiosearch.evaluation.encode import HOP, EncodedDataset
 from audiosearch.evaluation.progress import Progress
 from audiosearch.evaluation.subject import Subject
 from audiosearch.evaluation.work_folder import WorkFolder
@@ -73,7 +73,7 @@ class TrialLibrary:
         return list(dict.fromkeys(fit.text for fit in fits))
 
     def shortlists(
-        self, texts: Sequence[str], *, limit: int, heard: Heard, progress: Progress
+        self, texts: Sequence[str], *, limit: int, heard: EncodedDataset, progress: Progress
     ) -> list[Ints]:
         """For each text the windows, as rows of `heard`, that the candidate step would rerank."""
         rows = {

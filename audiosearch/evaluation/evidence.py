@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from audiosearch.errors import DatasetError
 from audiosearch.evaluation.datasets import Dataset
-from audiosearch.evaluation.encode import Heard, hear
+from audiosearch.evaluation.encode import EncodedDataset, hear
 from audiosearch.evaluation.progress import Progress
 from audiosearch.evaluation.retrieval import Evidence
 from audiosearch.evaluation.score_matrix import loss_table
@@ -29,11 +29,13 @@ class Trial:
     work: WorkFolder
     progress: Progress
 
-    def hear(self, dataset: Dataset) -> Heard:
+    def hear(self, dataset: Dataset) -> EncodedDataset:
         """What the model hears in the clips; see `hearing.hear`."""
         return hear(dataset.clips, subject=self.subject, work=self.work, progress=self.progress)
 
-    def evidence(self, captions: Sequence[str], heard: Heard, *, relevant: Bools) -> Evidence:
+    def evidence(
+        self, captions: Sequence[str], heard: EncodedDataset, *, relevant: Bools
+    ) -> Evidence:
         """All that the model says of `captions` and what it heard.
 
         Args:
@@ -55,14 +57,14 @@ class Trial:
             known=np.array([scorer.known(ids) for ids in tokens]),
         )
 
-    def cosines(self, captions: Sequence[str], heard: Heard) -> Floats | None:
+    def cosines(self, captions: Sequence[str], heard: EncodedDataset) -> Floats | None:
         """(n_windows, n_captions) likeness in the joint space; None where there is none."""
         if self.subject.tower is None:
             return None
         likeness: Floats = heard.joint @ self.subject.tower.embed(captions).T
         return likeness
 
-    def facts(self, dataset: Dataset, heard: Heard) -> tuple[tuple[str, str], ...]:
+    def facts(self, dataset: Dataset, heard: EncodedDataset) -> tuple[tuple[str, str], ...]:
         """What was tested on what, for the head of a report."""
         bundle = self.subject.bundle
         return (

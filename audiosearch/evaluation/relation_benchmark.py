@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audiosearch.evaluation.datasets import Dataset
-from audiosearch.evaluation.encode import Heard
+from audiosearch.evaluation.encode import EncodedDataset
 from audiosearch.evaluation.evidence import Trial, need_captions
 from audiosearch.evaluation.tables import Cell, Outcome, Table
 from audiosearch.evaluation.temporal import Perturbation, Perturbed, connectives, perturb
@@ -140,7 +140,7 @@ def _remarks(trial: Trial) -> tuple[str, ...]:
 
 
 def _losses(
-    texts: Sequence[Mapping[str, None]], heard: Heard, trial: Trial
+    texts: Sequence[Mapping[str, None]], heard: EncodedDataset, trial: Trial
 ) -> list[dict[str, float]]:
     """For each clip its captions' cross-entropies, by its best window."""
     scorer = trial.subject.scorer
@@ -170,7 +170,7 @@ def _losses(
 
 
 def _unlikeness(
-    texts: Sequence[Mapping[str, None]], heard: Heard, trial: Trial
+    texts: Sequence[Mapping[str, None]], heard: EncodedDataset, trial: Trial
 ) -> list[dict[str, float]] | None:
     """For each clip its captions' negated cosines, by its best window; None without the space."""
     if trial.subject.tower is None:

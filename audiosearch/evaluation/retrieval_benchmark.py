@@ -12,7 +12,7 @@ from audiosearch._wording import counted
 from audiosearch.config import Config
 from audiosearch.evaluation.candidate_recall import Shortlisted, order_of_answers, shortlisted
 from audiosearch.evaluation.datasets import Dataset
-from audiosearch.evaluation.encode import Heard
+from audiosearch.evaluation.encode import EncodedDataset
 from audiosearch.evaluation.end_to_end import trial_library
 from audiosearch.evaluation.evidence import Trial, need_captions
 from audiosearch.evaluation.ranking import Bools, hits_in_order
@@ -56,7 +56,7 @@ def evaluate_retrieval(dataset: Dataset, trial: Trial, *, engine: Config | None)
     )
 
 
-def gather(dataset: Dataset, trial: Trial) -> tuple[Heard, Evidence]:
+def gather(dataset: Dataset, trial: Trial) -> tuple[EncodedDataset, Evidence]:
     """What the model hears, and the evidence for every pair of clip and caption.
 
     Raises:

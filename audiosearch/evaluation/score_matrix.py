@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from audiosearch.evaluation.encode import Heard
+from audiosearch.evaluation.encode import EncodedDataset
 from audiosearch.evaluation.progress import Progress
 from audiosearch.evaluation.work_folder import WorkFolder, save_arrays
 from audiosearch.model.memory import Memory
@@ -42,7 +42,7 @@ class LossTable:
 
 def loss_table(
     captions: Sequence[str],
-    heard: Heard,
+    heard: EncodedDataset,
     *,
     scorer: CaptionScorer,
     work: WorkFolder,
@@ -61,7 +61,7 @@ def loss_table(
 def _fill(
     folder: Path,
     captions: Sequence[TokenIds],
-    heard: Heard,
+    heard: EncodedDataset,
     *,
     scorer: CaptionScorer,
     progress: Progress,

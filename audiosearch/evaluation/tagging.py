@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audiosearch.evaluation.datasets import Dataset
-from audiosearch.evaluation.encode import Heard
+from audiosearch.evaluation.encode import EncodedDataset
 from audiosearch.evaluation.evidence import Trial, need_labels
 from audiosearch.evaluation.pooling import pool_greatest
 from audiosearch.evaluation.retrieval import Ranking, rankings
@@ -102,7 +102,7 @@ def zero_shot_table(found: Sequence[Ranking]) -> Table:
 
 
 def _tag_output(
-    labels: Sequence[str], truth: Ints, heard: Heard, trial: Trial
+    labels: Sequence[str], truth: Ints, heard: EncodedDataset, trial: Trial
 ) -> tuple[Table, list[GridFigure], tuple[str, ...]]:
     """Table, confusion and remarks of the encoder's tags."""
     names = [_plain(tag) for tag in trial.subject.bundle.tags]

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from audiosearch import _failpoints as faults
+from audiosearch._failpoints import failpoint
 from audiosearch._timing import Stopwatch
-from audiosearch.indexing.items import Heard
+from audiosearch.indexing.items import DecodedWindow
 from audiosearch.indexing.types import EncodedSound, Models, Sentence
 
 
@@ -20,19 +20,19 @@ from audiosearch.indexing.types import EncodedSound, Models, Sentence
 class EncodedWindow:
     """A window with its vectors; `sentence` is None where nothing is said of it."""
 
-    heard: Heard
+    heard: DecodedWindow
     sound: EncodedSound
     sentence: Sentence | None
 
 
 def encode_batch(
-    heard: Sequence[Heard], *, models: Models, stopwatch: Stopwatch
+    heard: Sequence[DecodedWindow], *, models: Models, stopwatch: Stopwatch
 ) -> list[EncodedWindow]:
     """Encode and caption windows together."""
-    faults.reach("batch.encode")
+    failpoint("batch.encode")
     with stopwatch.stage("encode"):
         sounds = models.encoder.encode_many([each.window.samples for each in heard])
-    faults.reach("batch.caption")
+    failpoint("batch.caption")
     with stopwatch.stage("caption"):
         sentences = _caption(heard, sounds, models)
     return [
@@ -42,7 +42,7 @@ def encode_batch(
 
 
 def _caption(
-    heard: Sequence[Heard], sounds: Sequence[EncodedSound], models: Models
+    heard: Sequence[DecodedWindow], sounds: Sequence[EncodedSound], models: Models
 ) -> list[Sentence | None]:
     said: list[Sentence | None] = [None] * len(heard)
     audible = [position for position, each in enumerate(heard) if not each.window.silent]

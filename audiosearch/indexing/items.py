@@ -14,7 +14,7 @@ from audiosearch.store.queries.pending import PendingFile
 
 
 @dataclass(frozen=True)
-class Known:
+class AlreadyEncoded:
     """A file whose sound this bundle has encoded already."""
 
     file: PendingFile
@@ -22,7 +22,7 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Twin:
+class InFlightDuplicate:
     """A file whose sound another file of this run is being decoded for."""
 
     file: PendingFile
@@ -39,7 +39,7 @@ class Started:
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
+class DecodedWindow:
     """A window to be encoded."""
 
     file: PendingFile
@@ -67,10 +67,12 @@ class Failed:
 
 
 @dataclass(frozen=True)
-class Broken:
+class ReaderFailed:
     """A reader cannot go on, which is no file's fault."""
 
     error: BaseException
 
 
-Item = Known | Twin | Started | Heard | Finished | Failed | Broken
+Item = (
+    AlreadyEncoded | InFlightDuplicate | Started | DecodedWindow | Finished | Failed | ReaderFailed
+)

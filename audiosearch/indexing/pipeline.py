@@ -24,11 +24,11 @@ from audiosearch.config import IndexConfig
 from audiosearch.errors import display_path
 from audiosearch.indexing.caption_backfill import caption_stored
 from audiosearch.indexing.encode import encode_batch
-from audiosearch.indexing.items import Failed, Heard, Item
+from audiosearch.indexing.items import DecodedWindow, Failed, Item
 from audiosearch.indexing.meter import Meter
-from audiosearch.indexing.reader import Claims, Readers, ReadingPlan
+from audiosearch.indexing.reader import InFlightHashes, Readers, ReadingPlan
 from audiosearch.indexing.reporting import make_report
-from audiosearch.indexing.sync import PlaceScan, ScanRules, Settled, settle_missing, take_in
+from audiosearch.indexing.sync import MissingMarked, PlaceScan, ScanRules, mark_missing, reconcile
 from audiosearch.indexing.types import (
     IndexingBundle,
     IndexReport,
@@ -90,7 +90,7 @@ def index(
         rules=rules,
         open_reader=open_reader or (lambda: Worker(WorkerLimits.of(config))),
     )
-    settled = Settled(n_missing=0, held=())
+    settled = MissingMarked(n_missing=0, held=())
     try:
         run.scan(places)
         if not run.stop.is_set():
@@ -131,7 +131,7 @@ class _Run:
         self._hop_s = config.hop * bundle.window_s
         self._scans: list[PlaceScan] = []
         self._n_captioned = 0
-        claims = Claims()
+        claims = InFlightHashes()
         with database.session() as session:
             self._bundle_id = encodings.ensure_bundle(
                 session, name=bundle.name, version=bundle.version, fingerprint=bundle.fingerprint
@@ -167,7 +167,7 @@ class _Run:
         """Step 1: write down what is new, changed or back; find out what is to be read."""
         with self._stopwatch.stage("scan"):
             for place in places:
-                scan = take_in(
+                scan = reconcile(
                     self._database, place, config=self._config, rules=self._rules, stop=self.stop
                 )
                 self._scans.append(scan)
@@ -229,7 +229,7 @@ class _Run:
                 if self.stop.is_set():
                     return
                 batch.append(item)
-                n_windows += isinstance(item, Heard)
+                n_windows += isinstance(item, DecodedWindow)
                 if n_windows >= self._config.batch_windows or len(batch) >= _MANY_ITEMS:
                     self._write(batch)
                     batch, n_windows = [], 0
@@ -271,10 +271,10 @@ class _Run:
             stopwatch=self._stopwatch,
         )
 
-    def settle(self, *, accept_missing: bool) -> Settled:
+    def settle(self, *, accept_missing: bool) -> MissingMarked:
         """Step 9: mark what is gone, now that moved files are recognised."""
         with self._stopwatch.stage("scan"):
-            settled = settle_missing(
+            settled = mark_missing(
                 self._database,
                 self._scans,
                 accept_missing=accept_missing,
@@ -287,7 +287,7 @@ class _Run:
             )
         return settled
 
-    def report(self, settled: Settled) -> IndexReport:
+    def report(self, settled: MissingMarked) -> IndexReport:
         """What became of it all."""
         return make_report(
             self._scans,

@@ -20,14 +20,14 @@ from audiosearch._timing import Stopwatch
 from audiosearch.audio.windows import Window, windows
 from audiosearch.errors import DecodeCode, DecodeError
 from audiosearch.indexing.items import (
-    Broken,
+    AlreadyEncoded,
+    DecodedWindow,
     Failed,
     Finished,
-    Heard,
+    InFlightDuplicate,
     Item,
-    Known,
+    ReaderFailed,
     Started,
-    Twin,
 )
 from audiosearch.indexing.types import (
     Floats,
@@ -48,7 +48,7 @@ class _Stopped(Exception):
     """The run is being stopped."""
 
 
-class Claims:
+class InFlightHashes:
     """Sounds being decoded in this run, by audio hash."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class ReadingPlan:
     bundle: IndexingBundle
     bundle_id: int
     hop_s: float
-    claims: Claims
+    claims: InFlightHashes
     stopwatch: Stopwatch
 
 
@@ -142,7 +142,7 @@ class Readers:
                 return
             if item is None:
                 running -= 1
-            elif isinstance(item, Broken):
+            elif isinstance(item, ReaderFailed):
                 raise item.error
             else:
                 yield item
@@ -163,7 +163,7 @@ class Readers:
             except _Stopped:
                 raise
             except BaseException as error:  # noqa: BLE001 - the main thread raises it
-                self._put(Broken(error))
+                self._put(ReaderFailed(error))
             self._put(None)
 
     def _read_all(self) -> None:
@@ -200,14 +200,14 @@ class Readers:
             audio_hash = opened.fingerprint.audio_hash
             if not self._plan.claims.take(audio_hash):
                 reader.skip()
-                self._put(Twin(file, opened))
+                self._put(InFlightDuplicate(file, opened))
                 return
             claimed = audio_hash
             progress = self._progress(audio_hash)
             if progress is not None and progress.complete(hop_s=self._plan.hop_s):
                 reader.skip()
                 self._plan.claims.give_back(audio_hash)
-                self._put(Known(file, opened))
+                self._put(AlreadyEncoded(file, opened))
                 return
             self._decode(reader, file, opened, self._resume_at(file, progress))
         except DecodeError as error:
@@ -248,7 +248,7 @@ class Readers:
         for window in self._windows(reader):
             n_windows = window.position + 1
             if window.position >= n_stored:
-                self._put(Heard(file, window))
+                self._put(DecodedWindow(file, window))
         if n_windows == 0:
             raise DecodeError("it holds no sound", code=DecodeCode.NO_SAMPLES)
         self._put(Finished(file, n_windows, reader.facts()))

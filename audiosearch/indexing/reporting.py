@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 
 from audiosearch.errors import display_path
 from audiosearch.indexing.passed_over import add_up
-from audiosearch.indexing.sync import PlaceScan, Settled
+from audiosearch.indexing.sync import MissingMarked, PlaceScan
 from audiosearch.indexing.types import IndexReport
 from audiosearch.indexing.writer import Tally
 
 
 def make_report(
     scans: Sequence[PlaceScan],
-    settled: Settled,
+    settled: MissingMarked,
     tally: Tally,
     *,
     n_captioned: int,

@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from audiosearch import _failpoints as faults
+from audiosearch._failpoints import failpoint
 from audiosearch.config import IndexConfig
 from audiosearch.indexing.passed_over import NOTHING, Exclusions, PassedOver, PassedOverTally
 from audiosearch.indexing.scan import Change, ChangeKind, changes
-from audiosearch.indexing.types import HeldBack
+from audiosearch.indexing.types import DeletionGuard
 from audiosearch.indexing.walk import Problem, is_absent_or_empty, listed_so, walk
 from audiosearch.store.database import Database
 from audiosearch.store.queries import files, roots
@@ -79,7 +79,7 @@ class PlaceScan:
     passed_over: PassedOver = NOTHING
 
 
-def take_in(
+def reconcile(
     database: Database,
     place: RootPath,
     *,
@@ -240,25 +240,25 @@ def _write(database: Database, place: RootPath, waiting: Sequence[Change]) -> No
                 if each.kind is ChangeKind.RETURNED and each.known
             ],
         )
-        faults.reach("scan.commit")
-    faults.reach("scan.done")
+        failpoint("scan.commit")
+    failpoint("scan.done")
 
 
 @dataclass(frozen=True)
-class Settled:
+class MissingMarked:
     """What became of files that were not found."""
 
     n_missing: int
-    held: tuple[HeldBack, ...]
+    held: tuple[DeletionGuard, ...]
 
 
-def settle_missing(
+def mark_missing(
     database: Database,
     scans: Sequence[PlaceScan],
     *,
     accept_missing: bool,
     rules: ScanRules = ScanRules(),  # frozen
-) -> Settled:
+) -> MissingMarked:
     """Mark files as missing that a walk did not find.
 
     Where too many were gone, the next walks over that root are judged against the files that it
@@ -282,20 +282,20 @@ def settle_missing(
             lost = files.lost_files(session, [each for each in marked if each not in scan.excused])
             too_many = not accept_missing and 2 * len(lost) > n_known
             if too_many:
-                held.append(HeldBack(scan.place.path, n_lost=len(lost), n_known=n_known))
+                held.append(DeletionGuard(scan.place.path, n_lost=len(lost), n_known=n_known))
                 kept = set(lost)
                 marked = [file_id for file_id in marked if file_id not in kept]
             if whole or too_many:
-                roots.set_held(session, root_id, n_known if too_many else None)
+                roots.set_guard_baseline(session, root_id, n_known if too_many else None)
             files.set_missing(session, marked)
-            faults.reach("missing.commit")
+            failpoint("missing.commit")
         n_missing += len(marked)
-    return Settled(n_missing=n_missing, held=tuple(held))
+    return MissingMarked(n_missing=n_missing, held=tuple(held))
 
 
 def _known_when_held(database: Database, root_id: int) -> int | None:
     with database.reading() as session:
-        return roots.held_known(session, root_id)
+        return roots.guard_baseline(session, root_id)
 
 
 def _by_root(database: Database, scans: Sequence[PlaceScan]) -> list[PlaceScan]:

@@ -192,7 +192,7 @@ class NoProgress:
 
 
 @dataclass(frozen=True)
-class HeldBack:
+class DeletionGuard:
     """A place where so much is gone at once that nothing was marked as missing."""
 
     path: bytes
@@ -245,7 +245,7 @@ class IndexReport:
     wall_s: float
     stages_s: Mapping[str, float]
     offline: tuple[bytes, ...]
-    held: tuple[HeldBack, ...]
+    held: tuple[DeletionGuard, ...]
     problems: tuple[str, ...]
     interrupted: bool
     unsettled: tuple[bytes, ...] = ()

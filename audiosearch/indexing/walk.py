@@ -202,7 +202,7 @@ def _found(path: bytes, facts: os.stat_result) -> FileStat:
     return FileStat(path, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
 
 
-def matters(path: bytes, *, root: bytes, exclusions: Exclusions) -> bool:
+def is_relevant(path: bytes, *, root: bytes, exclusions: Exclusions) -> bool:
     """Whether something at this path can change what is known of a root."""
     inside = path_inside(path, root)
     if inside is None or exclusions.excludes_path(inside):

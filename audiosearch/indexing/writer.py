@@ -14,12 +14,20 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy.orm import Session
 
-from audiosearch import _failpoints as faults
+from audiosearch._failpoints import failpoint
 from audiosearch.audio.metadata.tags import tags_of
 from audiosearch.errors import DecodeCode
 from audiosearch.indexing.encode import EncodedWindow
-from audiosearch.indexing.items import Failed, Finished, Heard, Item, Known, Started, Twin
-from audiosearch.indexing.reader import Claims
+from audiosearch.indexing.items import (
+    AlreadyEncoded,
+    DecodedWindow,
+    Failed,
+    Finished,
+    InFlightDuplicate,
+    Item,
+    Started,
+)
+from audiosearch.indexing.reader import InFlightHashes
 from audiosearch.indexing.storing import store_captions, store_windows
 from audiosearch.indexing.types import Floats, OpenedSound
 from audiosearch.store.database import Database
@@ -94,7 +102,7 @@ class Committer:
         *,
         bundle_id: int,
         hop_s: float,
-        claims: Claims,
+        claims: InFlightHashes,
         captions: bool,
         embed_texts: Callable[[], Callable[[Sequence[str]], Floats] | None],
     ) -> None:
@@ -107,7 +115,7 @@ class Committer:
         self._embed_texts = embed_texts
         self._under_way: dict[int, _UnderWay] = {}
         self._given_up: set[int] = set()  # files that failed here while their reader goes on
-        self._twins: dict[bytes, list[Twin]] = {}
+        self._twins: dict[bytes, list[InFlightDuplicate]] = {}
         self._again: list[PendingFile] = []
         self._attempts: Counter[int] = Counter()
 
@@ -122,12 +130,14 @@ class Committer:
         self._given_up.clear()
         return again
 
-    def wanted(self, items: Sequence[Item]) -> list[Heard]:
+    def wanted(self, items: Sequence[Item]) -> list[DecodedWindow]:
         """The windows of a batch that are worth encoding: not those of files that failed."""
         failed = {item.file.file_id for item in items if isinstance(item, Failed)}
         failed |= self._given_up
         return [
-            item for item in items if isinstance(item, Heard) and item.file.file_id not in failed
+            item
+            for item in items
+            if isinstance(item, DecodedWindow) and item.file.file_id not in failed
         ]
 
     def commit(self, items: Sequence[Item], encoded: Sequence[EncodedWindow]) -> None:
@@ -136,13 +146,13 @@ class Committer:
         Raises:
             StoreError: it cannot be written; nothing of it is, then.
         """
-        faults.reach("batch.store")
+        failpoint("batch.store")
         with self._database.session() as session:
             self._start(session, [each for each in items if isinstance(each, Started)])
             unfit = self._store(session, encoded)
-            faults.reach("batch.windows")
+            failpoint("batch.windows")
             finished = [each for each in items if isinstance(each, Finished)]
-            known = [each for each in items if isinstance(each, Known | Twin)]
+            known = [each for each in items if isinstance(each, AlreadyEncoded | InFlightDuplicate)]
             free = self._finish(session, finished, known)
             for failed in [*unfit, *(each for each in items if isinstance(each, Failed))]:
                 free += self._fail(session, failed)
@@ -150,12 +160,16 @@ class Committer:
             # Names of files never change here, but what they say of themselves may.
             fulltext.refresh_files(
                 session,
-                [each.file.file_id for each in items if isinstance(each, Started | Known | Twin)],
+                [
+                    each.file.file_id
+                    for each in items
+                    if isinstance(each, Started | AlreadyEncoded | InFlightDuplicate)
+                ],
             )
-            faults.reach("batch.commit")
+            failpoint("batch.commit")
         for audio_hash in free:
             self._claims.give_back(audio_hash)
-        faults.reach("batch.done")
+        failpoint("batch.done")
 
     def _start(self, session: Session, items: Sequence[Started]) -> None:
         """Write down files whose windows follow."""
@@ -202,7 +216,7 @@ class Committer:
         audio_hash = self._under_way[file.file_id].opened.fingerprint.audio_hash
         return Failed(file, code=UNFIT, reason=reason, vanished=False, audio_hash=audio_hash)
 
-    def _count(self, heard: Heard) -> None:
+    def _count(self, heard: DecodedWindow) -> None:
         under_way = self._under_way[heard.file.file_id]
         self.tally.n_windows += 1
         fresh_s = heard.window.end_s - max(heard.window.start_s, under_way.heard_until_s)
@@ -210,7 +224,10 @@ class Committer:
         under_way.heard_until_s = heard.window.end_s
 
     def _finish(
-        self, session: Session, items: Sequence[Finished], known: list[Known | Twin]
+        self,
+        session: Session,
+        items: Sequence[Finished],
+        known: list[AlreadyEncoded | InFlightDuplicate],
     ) -> list[bytes]:
         """Complete recordings; adds the twins that waited for them to `known`; returns claims."""
         read: list[ReadFile] = []
@@ -241,7 +258,7 @@ class Committer:
     def _recognise(
         self,
         session: Session,
-        items: Sequence[Known | Twin],
+        items: Sequence[AlreadyEncoded | InFlightDuplicate],
         *,
         given_back: set[bytes],
     ) -> None:
@@ -250,12 +267,14 @@ class Committer:
         complete = encodings.find_complete(
             session, hashes, bundle_id=self._bundle_id, hop_s=self._hop_s
         )
-        found: list[Known | Twin] = []
+        found: list[AlreadyEncoded | InFlightDuplicate] = []
         for item, audio_hash in zip(items, hashes, strict=True):
             if audio_hash in complete:
                 found.append(item)
             elif self._claims.held(audio_hash) and audio_hash not in given_back:
-                self._twins.setdefault(audio_hash, []).append(Twin(item.file, item.opened))
+                self._twins.setdefault(audio_hash, []).append(
+                    InFlightDuplicate(item.file, item.opened)
+                )
             else:
                 self._again.append(item.file)
         ids = recordings.ensure_recordings(session, [_new_recording(i.opened) for i in found])
@@ -309,11 +328,11 @@ class Committer:
         return [item.audio_hash]
 
 
-def _id(ids: Mapping[bytes, int], item: Started | Known | Twin) -> int:
+def _id(ids: Mapping[bytes, int], item: Started | AlreadyEncoded | InFlightDuplicate) -> int:
     return ids[item.opened.fingerprint.audio_hash]
 
 
-def _texts(item: Started | Known | Twin) -> file_texts.FileTexts:
+def _texts(item: Started | AlreadyEncoded | InFlightDuplicate) -> file_texts.FileTexts:
     metadata = item.opened.metadata
     return file_texts.FileTexts(item.file.file_id, metadata, tags_of(metadata))
 

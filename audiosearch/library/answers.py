@@ -20,8 +20,8 @@ from audiosearch.search.filters import Filters
 from audiosearch.search.normalise import Normalise
 from audiosearch.search.results import (
     Description,
+    EncodedWindow,
     FindResult,
-    Heard,
     LabelFit,
     SoundQuery,
     TextQuery,
@@ -177,5 +177,5 @@ class Answers:
         fits = self.engine.label(list(self._hear(part)), parse_labels(labels), normalise=how)
         return absolute(os.fsdecode(part.path)), fits
 
-    def _hear(self, part: ClipRange) -> Iterator[Heard]:
+    def _hear(self, part: ClipRange) -> Iterator[EncodedWindow]:
         return hear(part, database=self.database, model=self.answering, config=self.config.index)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from audiosearch import _failpoints as faults
+from audiosearch._failpoints import failpoint
 from audiosearch.audio.clip import ClipRange
 from audiosearch.errors import QueryError
 from audiosearch.model.bundle import Bundle
@@ -90,8 +90,8 @@ def add(
     while some := list(itertools.islice(remaining, BATCH)):
         with database.session() as session:
             added += _add_batch(session, some, source=source, bundle=bundle, tower=tower)
-            faults.reach("captions.commit")
-        faults.reach("captions.done")
+            failpoint("captions.commit")
+        failpoint("captions.done")
     return added
 
 

@@ -17,7 +17,7 @@ from audiosearch.config import IndexConfig
 from audiosearch.errors import QueryError
 from audiosearch.model.encoder import Encoded
 from audiosearch.model.loaded import LoadedModel
-from audiosearch.search.results import Heard
+from audiosearch.search.results import EncodedWindow
 from audiosearch.store.database import Database
 from audiosearch.store.queries.encodings import find_bundle_id
 from audiosearch.store.queries.heard import StoredWindow, find_file, stored_windows
@@ -30,7 +30,7 @@ Floats = npt.NDArray[np.float32]
 
 def hear(
     part: ClipRange, *, database: Database, model: LoadedModel, config: IndexConfig
-) -> Iterator[Heard]:
+) -> Iterator[EncodedWindow]:
     """The windows of a part of a file: out of the library, or else decoded.
 
     Raises:
@@ -42,7 +42,7 @@ def hear(
         yield from stored
         return
     for window in _listen(part, model=model, config=config):
-        yield Heard(start_s=window.start_s, end_s=window.end_s, encoded=window.encoded)
+        yield EncodedWindow(start_s=window.start_s, end_s=window.end_s, encoded=window.encoded)
 
 
 def embeddings(part: ClipRange, *, model: LoadedModel, config: IndexConfig) -> Floats:
@@ -72,7 +72,7 @@ def _listen(part: ClipRange, *, model: LoadedModel, config: IndexConfig) -> Iter
 
 def _stored(
     part: ClipRange, *, database: Database, model: LoadedModel, config: IndexConfig
-) -> list[Heard] | None:
+) -> list[EncodedWindow] | None:
     """What the library has heard of a whole file that has not changed since; None if nothing.
 
     A part of a file is heard anew, since its windows begin where it begins.
@@ -99,13 +99,13 @@ def _stored(
     return None if windows is None else [_heard(window) for window in windows]
 
 
-def _heard(window: StoredWindow) -> Heard:
+def _heard(window: StoredWindow) -> EncodedWindow:
     encoded = Encoded(
         frames=window.frames.astype(np.float32),
         embedding=window.embedding,
         joint=window.joint,
         tags=None,
     )
-    return Heard(
+    return EncodedWindow(
         start_s=window.start_s, end_s=window.end_s, encoded=None if window.silent else encoded
     )

@@ -57,7 +57,7 @@ def places_to_index(
 def _place_of_file(session: Session, file: bytes, *, config: IndexConfig) -> RootPath:
     from audiosearch.indexing.endings import is_named_alike  # noqa: PLC0415 - queries need no scan
     from audiosearch.indexing.passed_over import Exclusions  # noqa: PLC0415
-    from audiosearch.indexing.walk import matters  # noqa: PLC0415
+    from audiosearch.indexing.walk import is_relevant  # noqa: PLC0415
 
     place = roots.find_place(session, file)
     if place is None:
@@ -68,7 +68,7 @@ def _place_of_file(session: Session, file: bytes, *, config: IndexConfig) -> Roo
             remedy=f"audiosearch index {folder}",
         )
     exclusions = Exclusions(config.exclude)
-    if not matters(file, root=place.root.path, exclusions=exclusions) or is_named_alike(file):
+    if not is_relevant(file, root=place.root.path, exclusions=exclusions) or is_named_alike(file):
         raise AudiosearchError(
             f"{_PASSED_OVER}, or a link, or no sound file",
             path=file,
@@ -129,7 +129,7 @@ def _check_folders(paths: Sequence[bytes]) -> None:
 
 def confirm_missing(database: Database, folder: Path, *, config: IndexConfig) -> int:
     """Mark what is gone from a root as missing; see `Library.confirm_missing`."""
-    from audiosearch.indexing.sync import settle_missing, take_in  # noqa: PLC0415
+    from audiosearch.indexing.sync import mark_missing, reconcile  # noqa: PLC0415
 
     path = absolute(folder)
     with database.reading() as session:
@@ -138,14 +138,14 @@ def confirm_missing(database: Database, folder: Path, *, config: IndexConfig) ->
         raise AudiosearchError(
             "no folder of the library", path=path, remedy="audiosearch roots list"
         )
-    scan = take_in(database, RootPath(root=root, relative=b""), config=config)
+    scan = reconcile(database, RootPath(root=root, relative=b""), config=config)
     if scan.offline:
         raise AudiosearchError(
             "it is not there or empty, so nothing can be concluded about its files",
             path=path,
             remedy="if it is gone for good: audiosearch roots remove FOLDER",
         )
-    return settle_missing(database, [scan], accept_missing=True).n_missing
+    return mark_missing(database, [scan], accept_missing=True).n_missing
 
 
 def remove_root(database: Database, folder: Path) -> int:

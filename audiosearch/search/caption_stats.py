@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy.orm import Session
 
-from audiosearch import _failpoints as faults
+from audiosearch._failpoints import failpoint
 from audiosearch.errors import StoreError
 from audiosearch.model.scoring import CaptionScorer
 from audiosearch.search.normalise import Scale, ScaleTable
@@ -89,7 +89,7 @@ class DecoderListener:
             found[rows, columns[places]] = self._scorer.cross_entropy(
                 [tokens[row] for row in rows.tolist()], memory, sounds=places.tolist()
             )
-            faults.reach("scale.measure")
+            failpoint("scale.measure")
         return found
 
 
@@ -265,8 +265,8 @@ class CaptionStats:
                 if session is None:
                     return 0
                 n_stored = write_scales(session, scales, bundle_id=bundle_id)
-                faults.reach("scale.commit")
-            faults.reach("scale.done")
+                failpoint("scale.commit")
+            failpoint("scale.done")
         except StoreError as error:  # a full disk, say: an answer can do without
             log.info("scales of captions are not kept: %s", error)
             return 0

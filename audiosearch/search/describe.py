@@ -27,7 +27,7 @@ from audiosearch.search.caption_stats import CaptionStats
 from audiosearch.search.explain import explain
 from audiosearch.search.filters import Filters
 from audiosearch.search.normalise import Normalise
-from audiosearch.search.results import CaptionFit, Description, Heard
+from audiosearch.search.results import CaptionFit, Description, EncodedWindow
 from audiosearch.search.snapshot import LibrarySnapshot, SnapshotCache, open_snapshot
 from audiosearch.store.queries.search import StoredText, newest_captions
 from audiosearch.store.schema import CaptionSource
@@ -55,7 +55,7 @@ class Describer:
     def describe(
         self,
         session: Session,
-        windows: Sequence[Heard],
+        windows: Sequence[EncodedWindow],
         *,
         limit: int,
         how: Normalise,

@@ -34,8 +34,8 @@ from audiosearch.search.query import ParsedQuery, parse_query, respelled
 from audiosearch.search.rerank import RerankScores, rerank
 from audiosearch.search.results import (
     Description,
+    EncodedWindow,
     FindResult,
-    Heard,
     Hit,
     LabelFit,
     SoundQuery,
@@ -199,7 +199,7 @@ class SearchEngine:
 
     def describe(
         self,
-        windows: Sequence[Heard],
+        windows: Sequence[EncodedWindow],
         *,
         limit: int,
         normalise: Normalise | None = None,
@@ -224,7 +224,7 @@ class SearchEngine:
 
     def label(
         self,
-        windows: Sequence[Heard],
+        windows: Sequence[EncodedWindow],
         labels: Sequence[Label],
         *,
         normalise: Normalise | None = None,

@@ -158,7 +158,7 @@ class FindResult:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Heard:
+class EncodedWindow:
     """A window of a sound to be described; `encoded` is None where it is silent."""
 
     start_s: float

@@ -21,7 +21,7 @@ from audiosearch.model.tokenizer import normalise
 from audiosearch.search.audio_to_text import CaptionScores, likeness_of, score_captions, table_of
 from audiosearch.search.caption_stats import CaptionStats
 from audiosearch.search.normalise import Normalise, Scale, costs
-from audiosearch.search.results import Heard, LabelFit
+from audiosearch.search.results import EncodedWindow, LabelFit
 from audiosearch.store.queries.search import StoredText
 from audiosearch.store.schema import CaptionSource
 
@@ -69,7 +69,7 @@ class Labeller:
     def label(
         self,
         session: Session,
-        windows: Sequence[Heard],
+        windows: Sequence[EncodedWindow],
         labels: Sequence[Label],
         *,
         how: Normalise,
@@ -132,7 +132,7 @@ class Labeller:
         ]
         return self._scales.of_groups(session, groups, bundle_id=bundle_id)
 
-    def _weigh(self, window: Heard, labels: Sequence[Label]) -> CaptionScores:
+    def _weigh(self, window: EncodedWindow, labels: Sequence[Label]) -> CaptionScores:
         """What the decoder says of labels (n,) and a window: means over their sentences."""
         assert window.encoded is not None
         texts = [text for label in labels for text in label.sentences]

@@ -15,7 +15,7 @@ from types import TracebackType
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
-from audiosearch import _failpoints as faults
+from audiosearch._failpoints import failpoint
 from audiosearch._resources import migrations_path
 from audiosearch.errors import SchemaTooNew, StoreError
 from audiosearch.store import sqlite
@@ -59,8 +59,8 @@ class Database:
         ):
             session.connection()  # begins here, so that waiting for the lock happens here
             yield session
-            faults.reach("transaction.commit")
-        faults.reach("transaction.done")
+            failpoint("transaction.commit")
+        failpoint("transaction.done")
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

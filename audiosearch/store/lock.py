@@ -4,8 +4,8 @@ The same for whoever keeps the library in step with its folders: `index` for one
 for as long as it lives, which lets others write between its passes.
 
 Whoever waits stands in line, a second lock, so that a holder with work for hours can see it
-(`has_waiters`) and give way: it lets go, goes to the end of the line, and goes on afterwards. One that
-does so says it in its file, and is waited for longer than others.
+(`has_waiters`) and give way: it lets go, goes to the end of the line, and goes on afterwards. One
+that does so says it in its file, and is waited for longer than others.
 
 The operating system drops the lock when its holder dies, however it dies, so a lock never has to
 be broken by hand. The id stands in a file of its own, since opening a lock file may empty it; it
@@ -36,8 +36,8 @@ _GIVES_WAY = "gives way"
 class WriterLock:
     """The right to write to the library in `data_dir`; a context manager, not reentrant.
 
-    With `yields_to_waiters`, its holder promises to look at `has_waiters` every few seconds. Without
-    patience, nobody is asked to give way.
+    With `yields_to_waiters`, its holder promises to look at `has_waiters` every few
+    seconds. Without patience, nobody is asked to give way.
     """
 
     name = "writer"

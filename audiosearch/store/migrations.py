@@ -18,7 +18,7 @@ from alembic.config import Config
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from audiosearch import _failpoints as faults
+from audiosearch._failpoints import failpoint
 from audiosearch.errors import StoreError
 from audiosearch.store import sqlite
 from audiosearch.store.queries import file_texts, fulltext
@@ -62,7 +62,7 @@ def _back_up(path: Path, *, before: str) -> Path | None:
     except sqlite3.Error:
         unfinished.unlink(missing_ok=True)
         raise
-    faults.reach("migrate.backup")
+    failpoint("migrate.backup")
     unfinished.replace(target)
     return target
 
@@ -79,7 +79,7 @@ def _upgrade(path: Path, *, scripts: Path) -> None:
 
     @event.listens_for(engine, "before_cursor_execute")
     def pass_by(*_arguments: object) -> None:
-        faults.reach("migrate.statement")
+        failpoint("migrate.statement")
 
     try:
         with engine.execution_options(**sqlite.WRITE).begin() as connection:
@@ -91,7 +91,7 @@ def _upgrade(path: Path, *, scripts: Path) -> None:
             broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
             if broken is not None:
                 raise StoreError(f"a migration broke the table {broken[0]!r}", path=path)
-            faults.reach("migrate.commit")
-        faults.reach("migrate.done")
+            failpoint("migrate.commit")
+        failpoint("migrate.done")
     finally:
         engine.dispose()

@@ -22,7 +22,7 @@ import numpy as np
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from audiosearch import _failpoints as faults
+from audiosearch._failpoints import failpoint
 from audiosearch.store.blobs import Floats, stack_blobs
 from audiosearch.store.queries import state
 from audiosearch.store.schema import CaptionVector, WindowRow
@@ -211,7 +211,7 @@ def _build(rows: _Rows, cache_dir: Path, *, stem: str) -> Path:
             file.write(ids.astype("<i8").tobytes())
             file.seek(0)
             file.write(np.array([_MAGIC, now, removed, len(ids), dim, 0, 0, 0], "<i8").tobytes())
-        faults.reach("vectors.replace")
+        failpoint("vectors.replace")
         unfinished.replace(target)
     except BaseException:
         unfinished.unlink(missing_ok=True)

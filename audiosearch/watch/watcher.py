@@ -28,7 +28,7 @@ from audiosearch.errors import (
 from audiosearch.indexing.passed_over import Exclusions
 from audiosearch.indexing.sync import ScanRules
 from audiosearch.indexing.types import IndexReport
-from audiosearch.indexing.walk import matters
+from audiosearch.indexing.walk import is_relevant
 from audiosearch.store.queries.places import Root, RootPath, path_inside
 from audiosearch.watch.debounce import Rested
 from audiosearch.watch.events import FolderWatch, Inbox
@@ -135,7 +135,7 @@ class Watcher:
 
     def _touch(self, path: bytes, *, now: float) -> None:
         each = self._roots.holding(path)
-        if each is not None and matters(path, root=each.root.path, exclusions=self._exclusions):
+        if each is not None and is_relevant(path, root=each.root.path, exclusions=self._exclusions):
             facts = look(path)
             is_file = facts is not None and not facts.is_folder
             rest_s = self._growing.touched(path, now=now) if is_file else None

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from audiosearch import _failpoints as faults
+from audiosearch import _failpoints
 from benchmarks.forked import BATCH
 from tests.crash_driver import N_WINDOWS
 from tests.e2e.command import Command
@@ -93,7 +93,7 @@ def test_what_is_committed_survives_the_kill(cases: list[dict[str, Any]]) -> Non
 def test_every_point_was_died_at(cases: list[dict[str, Any]]) -> None:
     died = {case["case"].partition(":")[0] for case in cases if case["killed"]}
     elsewhere = ("migrate.", "vectors.", "repair.")  # died at in the tests of these
-    assert died == {point for point in faults.POINTS if not point.startswith(elsewhere)}
+    assert died == {point for point in _failpoints.POINTS if not point.startswith(elsewhere)}
     past_the_last = [case for case in cases if not case["killed"]]
     assert [case["case"].partition(":")[0] for case in past_the_last] in (
         ["transaction.commit"],

@@ -45,7 +45,7 @@ def upgrade():
 KILL_AT_EACH = """
 import json, os, shutil, sys
 from pathlib import Path
-from audiosearch import _failpoints as faults
+from audiosearch import _failpoints
 from audiosearch.store.database import open_database
 
 folder, scripts, old = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
@@ -59,7 +59,7 @@ for point in points:
         shutil.copy(old, path)
     child = os.fork()
     if child == 0:
-        faults.arm(point)
+        _failpoints.arm(point)
         open_database(path, scripts=scripts).close()
         os._exit(0)
     status = os.waitpid(child, 0)[1]

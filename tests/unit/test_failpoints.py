@@ -3,12 +3,12 @@ import sys
 
 import pytest
 
-from audiosearch import _failpoints as faults
+from audiosearch import _failpoints
 
 PASS_THRICE = """
-from audiosearch import _failpoints as faults
+from audiosearch._failpoints import failpoint
 for n in range(3):
-    faults.reach("batch.commit"); faults.reach("batch.done")
+    failpoint("batch.commit"); failpoint("batch.done")
     print(n, flush=True)
 """
 
@@ -26,7 +26,7 @@ for n in range(3):
 def test_the_process_dies_at_the_passage_named(setting: str, printed: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", PASS_THRICE],
-        env={faults.VARIABLE: setting, "PYTHONPATH": ":".join(sys.path)},
+        env={_failpoints.VARIABLE: setting, "PYTHONPATH": ":".join(sys.path)},
         capture_output=True,
         text=True,
         check=False,

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from sqlalchemy import delete, select, text, update
 from sqlalchemy.orm import Session
 
-from audiosearch import _failpoints as faults
+from audiosearch._failpoints import failpoint
 from audiosearch.errors import LibraryCorrupt
 from audiosearch.store import sqlite
 from audiosearch.store.database import Database
@@ -68,7 +68,7 @@ def repair(database: Database, *, dims: Mapping[str, BundleDims]) -> Repaired:
         n_gone += _mend_rows(session)
         _rebuild(session, found)
         _check(session, database)
-        faults.reach("repair.commit")
+        failpoint("repair.commit")
     return Repaired(n_encodings=len(culprits), n_files=n_files, n_rows=n_gone)
 
 

@@ -34,12 +34,12 @@ def find_place(session: Session, path: bytes) -> RootPath | None:
     return None
 
 
-def held_known(session: Session, root_id: int) -> int | None:
+def guard_baseline(session: Session, root_id: int) -> int | None:
     """How many files a root had when too many of them were gone at once; None: nothing is held."""
     return session.scalar(select(LibraryRoot.held_known).where(LibraryRoot.id == root_id))
 
 
-def set_held(session: Session, root_id: int, n_known: int | None) -> None:
+def set_guard_baseline(session: Session, root_id: int, n_known: int | None) -> None:
     """Remember how many files a root had, or that nothing is held any more."""
     session.execute(update(LibraryRoot).where(LibraryRoot.id == root_id).values(held_known=n_known))
 

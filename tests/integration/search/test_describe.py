@@ -12,7 +12,7 @@ from audiosearch.model.bundle import load_bundle
 from audiosearch.model.scoring import CaptionScorer
 from audiosearch.search import describe
 from audiosearch.search.normalise import Normalise, Scale
-from audiosearch.search.results import Description, Heard
+from audiosearch.search.results import Description, EncodedWindow
 from audiosearch.store.database import open_database
 from audiosearch.store.queries import captions
 from audiosearch.store.schema import CaptionSource
@@ -25,7 +25,7 @@ def ask(
     library: LibraryBuilder, i: int, *, limit: int = 5, how: Normalise | None = None
 ) -> list[Description]:
     windows = [
-        Heard(start_s=2.0 * place, end_s=2.0 * place + 2.0, encoded=encoded)
+        EncodedWindow(start_s=2.0 * place, end_s=2.0 * place + 2.0, encoded=encoded)
         for place, encoded in enumerate(library.models.encode(sound_number(i)))
     ]
     return library.engine(scale="8").describe(windows, limit=limit, normalise=how)
@@ -97,9 +97,10 @@ def by_hand(library: LibraryBuilder, scorer: CaptionScorer, words: str, *, size:
 
 def test_silence_is_not_described(library: LibraryBuilder) -> None:
     [heard] = [
-        Heard(start_s=2.0, end_s=4.0, encoded=e) for e in library.models.encode(sound_number(0))
+        EncodedWindow(start_s=2.0, end_s=4.0, encoded=e)
+        for e in library.models.encode(sound_number(0))
     ]
-    silent = Heard(start_s=0.0, end_s=2.0, encoded=None)
+    silent = EncodedWindow(start_s=0.0, end_s=2.0, encoded=None)
     first, second = library.engine().describe([silent, heard], limit=1)
     assert (first.captions, first.start_s) == ((), 0.0)
     assert len(second.captions) == 2

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from sqlalchemy import delete, text
 
-from audiosearch.search import caption_stats as scale_module
 from audiosearch.search.caption_stats import CaptionStats
 from audiosearch.search.normalise import Scale
 from audiosearch.store.database import Database, open_database
@@ -27,6 +26,7 @@ from audiosearch.store.queries import captions, encodings, recordings, state, wi
 from audiosearch.store.queries.search import StoredText
 from audiosearch.store.sampling import sample_key
 from audiosearch.store.schema import CaptionSource, Recording
+from tests.dying import dying_at
 
 WORDS = ("a dog", "a cat", "rain", "a bell rings", "wind")
 FINGERPRINT = "f" * 64
@@ -174,21 +174,14 @@ class LibraryMachine(RuleBasedStateMachine):
     @rule(which=st.sets(st.integers(0, 4)), where=st.sampled_from(["measure", "commit", "done"]))
     def crash(self, which: set[int], where: str) -> None:
         """Ask, and die on the way; what was not committed is gone."""
-        reach = scale_module.faults.reach
         self.listener.crash = where == "measure"
-
-        def die(point: str) -> None:
-            if point == f"scale.{where}":
-                raise Crash
-
-        scale_module.faults.reach = die  # type: ignore[assignment]
-        try:
-            self.ask(which)
-        except Crash:
-            pass
-        finally:
-            scale_module.faults.reach = reach
-            self.forget()
+        with dying_at(f"scale.{where}", 1):
+            try:
+                self.ask(which)
+            except Crash:
+                pass
+            finally:
+                self.forget()
 
     @rule(which=st.sets(st.integers(0, 4)))
     def some_are_needed(self, which: set[int]) -> None:

@@ -15,7 +15,7 @@ from audiosearch.model.scoring import CaptionScorer
 from audiosearch.search import describe
 from audiosearch.search.caption_stats import CaptionStats, DecoderListener
 from audiosearch.search.normalise import ScaleTable
-from audiosearch.search.results import Heard
+from audiosearch.search.results import EncodedWindow
 from audiosearch.store.database import Database, open_database
 from audiosearch.store.queries import captions
 from audiosearch.store.queries.scale import StoredScale, write_scales
@@ -31,8 +31,10 @@ from audiosearch.store.vectors import unit_rows
 from tests.search_library import LibraryBuilder, Models, sound_number
 
 
-def heard(builder: LibraryBuilder, i: int) -> list[Heard]:
-    return [Heard(start_s=0.0, end_s=2.0, encoded=builder.models.encode(sound_number(i))[0])]
+def heard(builder: LibraryBuilder, i: int) -> list[EncodedWindow]:
+    return [
+        EncodedWindow(start_s=0.0, end_s=2.0, encoded=builder.models.encode(sound_number(i))[0])
+    ]
 
 
 def more(builder: LibraryBuilder) -> None:

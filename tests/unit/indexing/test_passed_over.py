@@ -17,7 +17,7 @@ from audiosearch.indexing.passed_over import (
     ending_of,
     is_system_folder,
 )
-from audiosearch.indexing.walk import matters, walk
+from audiosearch.indexing.walk import is_relevant, walk
 from audiosearch.watch.coverage import folders_below
 
 SYSTEM_FOLDERS = [
@@ -58,8 +58,8 @@ def test_systems_own_folders_are_never_looked_into(tmp_path: Path, name: str) ->
         assert looked_at(tmp_path, under=under.encode())[0] == []
     root, exclusions = os.fsencode(tmp_path), Exclusions(())
     for inner in (name, f"{name}/a.wav", f"in/{name}/deep/b.wav"):
-        assert not matters(root + b"/" + inner.encode(), root=root, exclusions=exclusions)
-    assert matters(root + b"/in/d.wav", root=root, exclusions=exclusions)
+        assert not is_relevant(root + b"/" + inner.encode(), root=root, exclusions=exclusions)
+    assert is_relevant(root + b"/in/d.wav", root=root, exclusions=exclusions)
     watched = {os.fsdecode(each.path) for each in folders_below(root)}
     assert watched == {str(tmp_path), str(tmp_path / "in")}
 

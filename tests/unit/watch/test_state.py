@@ -8,7 +8,7 @@ import pytest
 
 from audiosearch.indexing.meter import Meter, time_left_s
 from audiosearch.indexing.passed_over import Exclusions
-from audiosearch.indexing.walk import matters
+from audiosearch.indexing.walk import is_relevant
 from audiosearch.watch.look import look, outermost
 from audiosearch.watch.progress import WatchProgress, progress_line
 from audiosearch.watch.state import (
@@ -113,7 +113,7 @@ def test_what_indexing_passes_over_does_not_matter(tmp_path: Path):
     exclusions = Exclusions([".*"])
 
     def does(name: bytes) -> bool:
-        return matters(root + b"/" + name, root=root, exclusions=exclusions)
+        return is_relevant(root + b"/" + name, root=root, exclusions=exclusions)
 
     assert does(b"a.wav")
     assert does(b"folder")
@@ -122,7 +122,7 @@ def test_what_indexing_passes_over_does_not_matter(tmp_path: Path):
     assert not does(b".a.wav")
     assert not does(b".git/a.wav")
     assert not does(b"link.wav")
-    assert not matters(root + b"2/a.wav", root=root, exclusions=exclusions)
+    assert not is_relevant(root + b"2/a.wav", root=root, exclusions=exclusions)
     facts = look(root + b"/a.wav")
     assert facts is not None
     assert (facts.is_folder, facts.size) == (False, 2)
