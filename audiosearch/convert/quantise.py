@@ -22,9 +22,9 @@ import onnx
 
 from audiosearch._wording import counted
 from audiosearch.convert.half import half_precision
-from audiosearch.convert.importer import check_name
 from audiosearch.convert.int8 import quantised
 from audiosearch.convert.ranges import Feed
+from audiosearch.convert.target import target_folder
 from audiosearch.errors import AudiosearchError, BundleError
 from audiosearch.model.bundle import MANIFEST, Bundle, load_bundle
 from audiosearch.model.captioner import Captioner
@@ -84,7 +84,7 @@ def quantise_bundle(
         BundleError: the name is taken or unfit, or the folder cannot be written to.
         AudiosearchError: there are too few sounds, or nothing in a graph to quantise.
     """
-    target = check_name(name, folder=folder, replace=replace)
+    target = target_folder(name, folder=folder, replace=replace)
     if len(sounds) < LEAST_SOUNDS:
         raise AudiosearchError(
             f"{counted(len(sounds), 'sound')}: too few to quantise with",

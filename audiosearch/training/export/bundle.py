@@ -24,6 +24,7 @@ from audiosearch.model.wordpiece import Pieces
 from audiosearch.training.data.vocabulary import make_vocabulary
 from audiosearch.training.export import graphs
 from audiosearch.training.export.decoder_graph import decoder_model
+from audiosearch.training.export.onnx_files import save_graph
 from audiosearch.training.export.parity import check_parity
 from audiosearch.training.networks.convnext import ConvNext
 from audiosearch.training.networks.decoder import DecoderNetwork
@@ -172,7 +173,7 @@ def write_decoder_graphs(network: DecoderNetwork, *, folder: Path) -> None:
         form=graphs.MEMORY_FORM,
         path=folder / "memory.onnx",
     )
-    graphs.save_graph(decoder_model(decoder), path=folder / "decoder.onnx")
+    save_graph(decoder_model(decoder), path=folder / "decoder.onnx")
 
 
 def _write_texts(facts: BundleFacts, folder: Path) -> None:
