@@ -33,14 +33,14 @@ from audiosearch.training.data.material import gather_material
 from audiosearch.training.data.vocabulary import collect_words, make_vocabulary
 from audiosearch.training.figures import order_accuracy, recall, scaled
 from audiosearch.training.networks.decoder import DecoderConfig, DecoderNetwork
-from audiosearch.training.recipes.decoder_recipe import (
+from audiosearch.training.recipes.decoder import (
     PAPER_CLOTHO,
     STARTER_DECODER,
     DecoderRecipe,
+    DecoderTrainer,
     starter_decoder_config,
 )
-from audiosearch.training.recipes.train_decoder import DecoderTrainer
-from audiosearch.training.recipes.train_joint import Joint, load_joint
+from audiosearch.training.recipes.joint import Joint, load_joint
 from audiosearch.training.run import Run, load_encoder, open_sounds, split_scenes
 from audiosearch.training.scenes.captions import every_phrase, write_caption
 from audiosearch.training.scenes.scene_tags import scene_logits
@@ -205,7 +205,7 @@ class Ablations:
         return {row: Figures(**each) for row, each in json.loads(kept.read_text()).items()}
 
     def _measured(self, name: str, trainer: DecoderTrainer) -> dict[str, Figures]:
-        held_out = trainer.validate().with_sound
+        held_out = trainer.held_out().with_sound
         decoder = trainer.network.eval()
         test = self.test
         pairs = self._pairs(decoder, test.features, test.texts, test.logits)

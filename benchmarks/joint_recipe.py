@@ -30,7 +30,7 @@ from audiosearch.training.data.features import SceneFeatures, encode_waveforms
 from audiosearch.training.data.material import gather_material
 from audiosearch.training.figures import recall
 from audiosearch.training.networks.convnext import ConvNext
-from audiosearch.training.recipes.train_joint import (
+from audiosearch.training.recipes.joint import (
     STARTER_JOINT,
     JointRecipe,
     JointTrainer,

@@ -20,7 +20,7 @@ from audiosearch.training.data.material import gather_material
 from audiosearch.training.export.bundle import ScoreSettings
 from audiosearch.training.networks.convnext import ConvNext
 from audiosearch.training.networks.decoder import DecoderNetwork
-from audiosearch.training.recipes.train_joint import Joint
+from audiosearch.training.recipes.joint import Joint
 from audiosearch.training.scenes.captions import write_caption
 from audiosearch.training.scenes.rendering import render
 from audiosearch.training.scenes.scene_tags import scene_logits

@@ -17,7 +17,7 @@ from audiosearch.model.tokenizer import EOS, PAD, Vocabulary
 from audiosearch.training.data.features import SceneFeatures
 from audiosearch.training.data.vocabulary import encode_captions
 from audiosearch.training.networks.decoder import DecoderNetwork, Memory, caption_cross_entropy
-from audiosearch.training.recipes.train_joint import Joint
+from audiosearch.training.recipes.joint import Joint
 
 Matrix = npt.NDArray[np.float32]
 

@@ -38,11 +38,13 @@ from audiosearch.training.figures import TrainedModel, label_figures, scene_figu
 from audiosearch.training.networks.convnext import starter_config
 from audiosearch.training.networks.decoder import DecoderConfig, DecoderNetwork
 from audiosearch.training.networks.frontend import STARTER_FRONTEND
-from audiosearch.training.recipes.decoder_recipe import STARTER_DECODER, starter_decoder_config
-from audiosearch.training.recipes.encoder_recipe import STARTER_ENCODER
-from audiosearch.training.recipes.train_decoder import DecoderTrainer
-from audiosearch.training.recipes.train_encoder import EncoderTrainer
-from audiosearch.training.recipes.train_joint import load_joint
+from audiosearch.training.recipes.decoder import (
+    STARTER_DECODER,
+    DecoderTrainer,
+    starter_decoder_config,
+)
+from audiosearch.training.recipes.encoder import STARTER_ENCODER, EncoderTrainer
+from audiosearch.training.recipes.joint import load_joint
 from audiosearch.training.run import Run, load_encoder, open_sounds, scenes_of, split_scenes
 from audiosearch.training.scenes.captions import PHRASES, every_phrase, sound_of, write_caption
 from audiosearch.training.scenes.scene_plan import Scene

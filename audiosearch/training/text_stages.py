@@ -12,7 +12,7 @@ from pathlib import Path
 from audiosearch.model.tokenizer import SPECIAL_TOKENS
 from audiosearch.training.checkpoints import Progress, Report, load_state
 from audiosearch.training.data.vocabulary import collect_words
-from audiosearch.training.recipes.train_joint import STARTER_JOINT, JointTrainer, TaggedScenes
+from audiosearch.training.recipes.joint import STARTER_JOINT, JointTrainer, TaggedScenes
 from audiosearch.training.run import Run, load_encoder, split_scenes
 from audiosearch.training.scenes.captions import every_phrase
 from audiosearch.training.scenes.scene_tags import scene_logits
@@ -22,7 +22,7 @@ from audiosearch.training.text.dictionary import Dictionary
 from audiosearch.training.text.distil import (
     STARTER_DISTIL,
     Floats,
-    distil,
+    SentenceTrainer,
     english_pieces,
     load_sentences,
     teach,
@@ -78,15 +78,15 @@ def learn_words(run: Run, *, report: Report) -> Path:
         texts += [*rare, *company]
     texts = list(dict.fromkeys(texts))
     vectors = teacher(texts)
-    return distil(
+    trainer = SentenceTrainer(
         texts,
         vectors if definitions is None else definitions.explained(texts, vectors),
         pieces,
         recipe=STARTER_DISTIL,
         seed=run.seed,
-        path=finished,
-        report=report,
+        folder=run.folder,
     )
+    return trainer.run(report=report)
 
 
 def train_joint(run: Run, *, report: Report) -> Path:

@@ -12,19 +12,21 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Generator, Tensor
 from torch.nn import functional
 
 from audiosearch.model.wordpiece import INSIDE, SPECIAL_PIECES, Pieces
-from audiosearch.training.checkpoints import Progress, Report, load_state, save_state
+from audiosearch.training.checkpoints import Progress, Report, State, load_state
 from audiosearch.training.data.vocabulary import pad_rows
 from audiosearch.training.networks.meaning import SentenceConfig, SentenceTower
+from audiosearch.training.trainer import Trainer, half_cosine
 
 Floats = npt.NDArray[np.float32]
 Teacher = Callable[[Sequence[str]], Floats]
@@ -92,50 +94,76 @@ def teach(texts: Sequence[str], teacher: Teacher, *, folder: Path, report: Repor
     return np.concatenate(parts).astype(np.float32)
 
 
-def distil(
-    texts: Sequence[str],
-    vectors: Floats,
-    pieces: Pieces,
-    *,
-    recipe: DistilRecipe,
-    seed: int,
-    path: Path,
-    report: Report,
-) -> Path:
-    """Train a student that gives texts their vectors `(n, dim)`, and write it to `path`."""
-    torch.manual_seed(seed)
-    rng = np.random.default_rng([seed, 0xD15])
-    rows = pad_rows([pieces.encode(text) for text in texts])
-    targets = torch.from_numpy(vectors)
-    held = rng.random(len(texts)) < recipe.held_out
-    tower = SentenceTower(
-        SentenceConfig(pieces=len(pieces), sentence_dim=vectors.shape[1], dim=recipe.dim)
-    )
-    begin_with_words(tower, texts, vectors, pieces)
-    optimiser = torch.optim.Adam(tower.parameters(), lr=recipe.learning_rate)
-    learnt = np.flatnonzero(~held)
-    steps = math.ceil(len(learnt) / recipe.batch) * recipe.epochs
-    step, loss = 0, torch.zeros(())
-    for epoch in range(recipe.epochs):
-        for chosen in np.array_split(rng.permutation(learnt), math.ceil(steps / recipe.epochs)):
-            for group in optimiser.param_groups:
-                group["lr"] = recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps))
-            found = tower(torch.from_numpy(_trimmed(rows[chosen])))
-            loss = (1 - (found * targets[chosen]).sum(dim=1)).mean()
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            step += 1
-        likeness = _likeness(tower, rows[held], targets[held])
-        text = f"loss {float(loss.detach()):.4f}; cosine with the teacher {likeness:.4f}, held out"
-        report(Progress("words", epoch + 1, recipe.epochs, text))
-    state = {
-        "network": tower.state_dict(),
-        "config": json.dumps(asdict(tower.config)),
-        "pieces": list(pieces.pieces),
-    }
-    save_state(state, path)
-    return path
+class SentenceTrainer(Trainer[SentenceTower, npt.NDArray[np.int64]]):
+    """A student that gives texts the teacher's vectors; a batch is numbers of texts `(B,)`."""
+
+    stage = "words"
+
+    def __init__(
+        self,
+        texts: Sequence[str],
+        vectors: Floats,
+        pieces: Pieces,
+        *,
+        recipe: DistilRecipe,
+        seed: int,
+        folder: Path,
+    ) -> None:
+        """Begin with the teacher's vectors `(n, dim)` of these texts."""
+        torch.manual_seed(seed)
+        self.recipe = recipe
+        self.pieces = pieces
+        self.rows = pad_rows([pieces.encode(text) for text in texts])
+        self.targets = torch.from_numpy(vectors)
+        tower = SentenceTower(
+            SentenceConfig(pieces=len(pieces), sentence_dim=vectors.shape[1], dim=recipe.dim)
+        )
+        begin_with_words(tower, texts, vectors, pieces)
+        self.held_out = self._rng(seed).random(len(texts)) < recipe.held_out
+        super().__init__(
+            tower,
+            torch.optim.Adam(tower.parameters(), lr=recipe.learning_rate),
+            seed=seed,
+            folder=folder,
+            epochs=recipe.epochs,
+            steps_per_epoch=math.ceil(int((~self.held_out).sum()) / recipe.batch),
+            clip_norm=None,
+        )
+
+    @staticmethod
+    def _rng(seed: int) -> np.random.Generator:
+        return np.random.default_rng([seed, 0xD15])
+
+    def batches(self, epoch: int, *, first: int) -> Iterator[npt.NDArray[np.int64]]:
+        """All texts once that are not held out."""
+        rng = self._rng(self.seed)
+        rng.random(len(self.rows))  # who is held out
+        learnt = np.flatnonzero(~self.held_out)
+        orders = [rng.permutation(learnt) for _ in range(epoch + 1)]
+        return iter(np.array_split(orders[-1], self.steps_per_epoch)[first:])
+
+    def learning_rate(self, step: int) -> float:
+        """Half a cosine over all epochs."""
+        return self.recipe.learning_rate * half_cosine(step / self.steps)
+
+    def loss(self, batch: npt.NDArray[np.int64], rng: Generator) -> Tensor:
+        """How far the cosine with the teacher is from 1, on average."""
+        found = self.network(torch.from_numpy(_trimmed(self.rows[batch])))
+        loss: Tensor = (1 - (found * self.targets[batch]).sum(dim=1)).mean()
+        return loss
+
+    def validate(self) -> str:
+        """The cosine with the teacher on texts that are held out."""
+        likeness = _likeness(self.network, self.rows[self.held_out], self.targets[self.held_out])
+        return f"cosine with the teacher {likeness:.4f}, held out"
+
+    def finished(self) -> State:
+        """The student, its sizes and its pieces."""
+        return {
+            "network": self.network.state_dict(),
+            "config": json.dumps(asdict(self.network.config)),
+            "pieces": list(self.pieces.pieces),
+        }
 
 
 def load_sentences(path: Path) -> Sentences:
@@ -170,7 +198,7 @@ def begin_with_words(
 
 
 @torch.no_grad()
-def _likeness(tower: SentenceTower, rows: npt.NDArray[np.int64], targets: torch.Tensor) -> float:
+def _likeness(tower: SentenceTower, rows: npt.NDArray[np.int64], targets: Tensor) -> float:
     if not len(rows):
         return float("nan")
     found = [tower(torch.from_numpy(some)) for some in np.array_split(rows, len(rows) // 1024 + 1)]

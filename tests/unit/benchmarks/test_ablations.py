@@ -11,7 +11,7 @@ pytest.importorskip("torch")
 
 from audiosearch.training.data.batches import CaptionedScenes
 from audiosearch.training.data.features import SceneFeatures
-from audiosearch.training.recipes.decoder_recipe import starter_decoder_config
+from audiosearch.training.recipes.decoder import starter_decoder_config
 from audiosearch.training.scenes.captions import Description, Relation
 from benchmarks.ablations import Figures, first_part, measure, table, variants
 

@@ -22,8 +22,8 @@ from audiosearch.training.text.bridges import (  # noqa: E402
 )
 from audiosearch.training.text.distil import (  # noqa: E402
     DistilRecipe,
+    SentenceTrainer,
     begin_with_words,
-    distil,
     english_pieces,
     load_sentences,
     teach,
@@ -63,15 +63,15 @@ def sentences(tmp_path_factory):
     rng = np.random.default_rng(0)
     pairs = [" ".join(rng.choice(WORDS, size=2, replace=False)) for _ in range(300)]
     texts = list(dict.fromkeys((*WORDS, *pairs)))
-    path = distil(
+    trainer = SentenceTrainer(
         texts,
         _teacher(texts),
         Pieces(SPECIAL_PIECES + WORDS),
         recipe=DistilRecipe(epochs=40, batch=32, dim=12, held_out=0.1),
         seed=1,
-        path=tmp_path_factory.mktemp("words") / "words.pt",
-        report=_quiet,
+        folder=tmp_path_factory.mktemp("words"),
     )
+    path = trainer.run(report=_quiet)
     return load_sentences(path)
 
 
@@ -86,14 +86,8 @@ def test_the_student_has_the_weights_of_a_plain_loop(tmp_path):
     texts = [*WORDS, *(f"{one} {other}" for one in ANIMALS for other in VEHICLES)]
     vectors, pieces = _teacher(texts), Pieces(SPECIAL_PIECES + WORDS)
     recipe = DistilRecipe(epochs=3, batch=8, dim=6, held_out=0.1)
-    path = distil(
-        texts,
-        vectors,
-        pieces,
-        recipe=recipe,
-        seed=5,
-        path=tmp_path / "words.pt",
-        report=_quiet,
+    path = SentenceTrainer(texts, vectors, pieces, recipe=recipe, seed=5, folder=tmp_path).run(
+        report=_quiet
     )
 
     torch.manual_seed(5)

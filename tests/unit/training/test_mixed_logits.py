@@ -14,8 +14,11 @@ from audiosearch.training.data.batches import Batch, CaptionedScenes, make_batch
 from audiosearch.training.data.features import SceneFeatures  # noqa: E402
 from audiosearch.training.data.vocabulary import collect_words, make_vocabulary  # noqa: E402
 from audiosearch.training.networks.decoder import DecoderConfig, DecoderNetwork  # noqa: E402
-from audiosearch.training.recipes.decoder_recipe import STARTER_DECODER, DecoderRecipe  # noqa: E402
-from audiosearch.training.recipes.train_decoder import mixed_logits  # noqa: E402
+from audiosearch.training.recipes.decoder import (  # noqa: E402
+    STARTER_DECODER,
+    DecoderRecipe,
+    mixed_logits,
+)
 from audiosearch.training.scenes.captions import (  # noqa: E402
     Description,
     Relation,

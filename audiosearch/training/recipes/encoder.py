@@ -1,50 +1,96 @@
 """The first stage: teach the encoder to tag sounds; then it is frozen.
 
-In: the sound cache. Out: a checkpoint with the averaged weights, the tag names and a log. Every
-step draws its randomness from (seed, step), so a resumed run ends with the same weights. It does
-not know captions.
+Made of recordings and synthetic sounds, cropped, mixed and degraded anew each step. What is kept is
+an average of the weights over the last steps, which tags better than those of any one step.
 """
 
 from __future__ import annotations
 
-import json
 import math
-import time
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from audiosearch.training.checkpoints import (
-    Progress,
-    Report,
-    WeightAverage,
-    load_state,
-    save_state,
-)
+from audiosearch.training.checkpoints import State
 from audiosearch.training.data import augment
 from audiosearch.training.data.ahead import made_ahead
 from audiosearch.training.data.dataset import SYNTHETIC_SOURCE, SoundCache, Split
 from audiosearch.training.data.labels import all_tags, tags_of
 from audiosearch.training.networks.convnext import ConvNext, ConvNextConfig, starter_config
 from audiosearch.training.networks.frontend import STARTER_FRONTEND, LogMel, decibels
-from audiosearch.training.recipes.encoder_recipe import (
-    EncoderRecipe,
-    encoder_learning_rate,
-    encoder_optimiser,
-)
 from audiosearch.training.synth.instruments import INSTRUMENT_WEIGHT
 from audiosearch.training.synth.instruments import SOURCE as INSTRUMENT_SOURCE
 from audiosearch.training.tagging import evaluate_tagging
+from audiosearch.training.trainer import Trainer, cycle_of, half_cosine, step_generator
 
 
-class EncoderTrainer:
-    """Networks, optimiser and data of one run; `run` goes from the last checkpoint to the end."""
+@dataclass(frozen=True)
+class EncoderRecipe:
+    """How the encoder is trained."""
+
+    steps: int = 14_000
+    restarts: tuple[int, ...] = (2500, 7000)
+    """Steps at which the learning rate starts anew (https://arxiv.org/abs/1608.03983)."""
+    batch: int = 64
+    crop_s: float = 5.0
+    learning_rate: float = 2e-3
+    warm_up: int = 200
+    weight_decay: float = 0.05
+    average: float = 0.998
+    mix_chance: float = 0.6
+    synthetic_share: float = 0.08
+    """The share of a batch that is drawn from made sounds."""
+    evaluate_every: int = 500
+    save_every: int = 250
+
+
+STARTER_ENCODER = EncoderRecipe()
+
+PAPER_ENCODER = EncoderRecipe(
+    steps=75_000,
+    restarts=(),
+    batch=32,
+    crop_s=10.0,
+    learning_rate=1e-3,
+    weight_decay=0.0,
+    mix_chance=1.0,
+)
+"""The published schedule; its class-balanced AudioSet sampler and one-cycle rate are not here."""
+
+
+def encoder_learning_rate(step: int, recipe: EncoderRecipe) -> float:
+    """Linear warm-up, then half a cosine down to nothing; the same from each restart on."""
+    first, end = cycle_of(step, recipe.restarts, recipe.steps)
+    since, length = step - first, end - first
+    if since < recipe.warm_up:
+        return recipe.learning_rate * (since + 1) / recipe.warm_up
+    done = (since - recipe.warm_up) / max(1, length - recipe.warm_up)
+    return recipe.learning_rate * half_cosine(done)
+
+
+def encoder_optimiser(network: ConvNext, recipe: EncoderRecipe) -> torch.optim.AdamW:
+    """AdamW; decay on matrices only."""
+    decayed = [p for p in network.parameters() if p.ndim >= 2]
+    plain = [p for p in network.parameters() if p.ndim < 2]
+    return torch.optim.AdamW(
+        [
+            {"params": decayed, "weight_decay": recipe.weight_decay},
+            {"params": plain, "weight_decay": 0.0},
+        ],
+        lr=recipe.learning_rate,
+    )
+
+
+class EncoderTrainer(Trainer[ConvNext, tuple[Tensor, Tensor]]):
+    """A batch is augmented decibels `(B, F, mels)` with soft targets `(B, classes)`."""
+
+    stage = "encoder"
 
     def __init__(
         self,
@@ -58,63 +104,77 @@ class EncoderTrainer:
         torch.manual_seed(seed)
         self.sounds = sounds
         self.recipe = recipe
-        self.seed = seed
-        self.folder = folder
         self.tags = all_tags(clip.label for clip in sounds.clips)
         self.targets = target_matrix(sounds, self.tags)
         self.length = int(recipe.crop_s * sounds.sample_rate)
         self.chances = sampling_chances(sounds, synthetic_share=recipe.synthetic_share)
         self.log_mel = LogMel(STARTER_FRONTEND)
-        self.network = ConvNext(size(len(self.tags)))
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = WeightAverage(self.network, decay=recipe.average)
-        self.optimiser = encoder_optimiser(self.network, recipe)
-        self.step = 0
-
-    def run(self, *, report: Report) -> Path:
-        """Train to the end and return the path of the finished encoder."""
-        unfinished, finished = self.folder / "encoder.partial.pt", self.folder / "encoder.pt"
-        if unfinished.exists():
-            self._restore(unfinished)
-        started, first = time.monotonic(), self.step
-        running = math.nan
-        for _, prepared in made_ahead(range(first, self.recipe.steps), self._prepare):
-            loss = self._train_step(*prepared)
-            running = loss if math.isnan(running) else 0.98 * running + 0.02 * loss
-            self.step += 1
-            if self.step % 50 == 0:
-                rate = (self.step - first) * self.recipe.batch / (time.monotonic() - started)
-                self._report(report, f"loss {running:.4f}, {rate:.0f} clips/s")
-            if self.step % self.recipe.save_every == 0:
-                self._save(unfinished)
-            if self.step % self.recipe.evaluate_every == 0 or self.step == self.recipe.steps:
-                self._report(report, self._evaluate())
-        save_state(
-            {"network": self.average.values, "tags": list(self.tags), "step": self.step}, finished
+        network = ConvNext(size(len(self.tags)))
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = WeightAverage(network, decay=recipe.average)
+        super().__init__(
+            network,
+            encoder_optimiser(network, recipe),
+            seed=seed,
+            folder=folder,
+            epochs=math.ceil(recipe.steps / recipe.save_every),
+            steps_per_epoch=recipe.save_every,
+            clip_norm=1.0,
         )
-        self._report(report, f"wrote {finished}")
-        return finished
+
+    @property
+    def steps(self) -> int:
+        """The last epoch may be a short one."""
+        return self.recipe.steps
+
+    def batches(self, epoch: int, *, first: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Made by a second thread while the network learns from the one before."""
+        start = epoch * self.steps_per_epoch
+        steps = range(start + first, min(start + self.steps_per_epoch, self.steps))
+        return (prepared for _, prepared in made_ahead(steps, self._prepare))
+
+    def learning_rate(self, step: int) -> float:
+        """See `encoder_learning_rate`."""
+        return encoder_learning_rate(step, self.recipe)
+
+    def loss(self, batch: tuple[Tensor, Tensor], rng: Generator) -> Tensor:
+        """Binary cross-entropy of the tags."""
+        features, targets = batch
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = self.network(features).logits
+        return functional.binary_cross_entropy_with_logits(logits.float(), targets)
+
+    def after_step(self, step: int) -> None:
+        """Take the weights into their average."""
+        self.average.update(self.network, step=step)
+
+    def validate(self) -> str:
+        """How the averaged weights tag held-out clips, every `evaluate_every` steps."""
+        step, every = min(self.step, self.steps), self.recipe.evaluate_every
+        if step // every == (step - self.steps_per_epoch) // every and step < self.steps:
+            return ""
+        current = {name: value.clone() for name, value in self.network.state_dict().items()}
+        self.network.load_state_dict(self.average.values)
+        result = evaluate_tagging(self.network, self.sounds, tags=self.tags)
+        self.network.load_state_dict(current)
+        return result.text()
+
+    def finished(self) -> State:
+        """The averaged weights and the names of the tags."""
+        return {"network": self.average.values, "tags": list(self.tags), "step": self.steps}
+
+    def state(self) -> State:
+        """The average so far."""
+        return {"average": self.average.values}
+
+    def restore(self, state: State) -> None:
+        """Go on averaging."""
+        self.average.values = state["average"]
 
     def _prepare(self, step: int) -> tuple[Tensor, Tensor]:
-        """Augmented decibels `(B, F, mels)` and soft targets `(B, classes)` of one step."""
         rng = step_generator(self.seed, step)
         waveforms, targets = self._batch(rng, step)
         return self._features(waveforms, rng), targets
-
-    def _train_step(self, features: Tensor, targets: Tensor) -> float:
-        torch.manual_seed(self.seed * 1_000_003 + self.step)  # drop-path draws from the global one
-        for group in self.optimiser.param_groups:
-            group["lr"] = encoder_learning_rate(self.step, self.recipe)
-        self.network.train()
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = self.network(features).logits
-        loss = functional.binary_cross_entropy_with_logits(logits.float(), targets)
-        self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self.optimiser.step()
-        self.average.update(self.network, step=self.step)
-        return float(loss.detach())
 
     def _batch(self, rng: Generator, step: int) -> tuple[Tensor, Tensor]:
         """Waveforms `(B, N)` and soft targets `(B, classes)` of one step."""
@@ -149,38 +209,26 @@ class EncoderTrainer:
                 fill=values.mean(dim=(1, 2), keepdim=True),
             )
 
-    def _evaluate(self) -> str:
-        current = {name: value.clone() for name, value in self.network.state_dict().items()}
-        self.network.load_state_dict(self.average.values)
-        result = evaluate_tagging(self.network, self.sounds, tags=self.tags)
-        self.network.load_state_dict(current)
-        return result.text()
 
-    def _report(self, report: Report, text: str) -> None:
-        report(Progress(stage="encoder", step=self.step, total=self.recipe.steps, text=text))
+class WeightAverage:
+    """An exponential moving average of a network's floating-point state."""
 
-    def _save(self, path: Path) -> None:
-        state = {
-            "network": self.network.state_dict(),
-            "average": self.average.values,
-            "optimiser": self.optimiser.state_dict(),
-            "tags": list(self.tags),
-            "recipe": json.dumps(asdict(self.recipe)),
-            "step": self.step,
+    def __init__(self, network: nn.Module, *, decay: float) -> None:
+        self.decay = decay
+        self.values: dict[str, Tensor] = {
+            name: value.detach().clone() for name, value in network.state_dict().items()
         }
-        save_state(state, path)
 
-    def _restore(self, path: Path) -> None:
-        state = load_state(path)
-        self.network.load_state_dict(state["network"])
-        self.average.values = state["average"]
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.step = int(state["step"])
-
-
-def step_generator(seed: int, step: int) -> Generator:
-    """The random numbers of one step."""
-    return torch.Generator().manual_seed(seed * 1_000_003 + step)
+    @torch.no_grad()
+    def update(self, network: nn.Module, *, step: int) -> None:
+        """Take in the network after optimiser step number `step` (from 0)."""
+        # The first steps count less history, or the random start would linger.
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for name, value in network.state_dict().items():
+            if value.is_floating_point():
+                self.values[name].lerp_(value, 1 - decay)
+            else:
+                self.values[name].copy_(value)
 
 
 def target_matrix(sounds: SoundCache, tags: tuple[str, ...]) -> Tensor:
