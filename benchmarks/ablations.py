@@ -26,12 +26,8 @@ import torch
 from audiosearch.model.tokenizer import Vocabulary
 from audiosearch.training.calibrate import calibrate, scene_trials
 from audiosearch.training.checkpoints import Progress, load_state
-from audiosearch.training.data.batches import CaptionedScenes
 from audiosearch.training.data.dataset import Split
-from audiosearch.training.data.features import SceneFeatures, encode_scenes
-from audiosearch.training.data.material import gather_material
-from audiosearch.training.data.vocabulary import collect_words, make_vocabulary
-from audiosearch.training.figures import order_accuracy, recall, scaled
+from audiosearch.training.metrics import order_accuracy, recall, scaled
 from audiosearch.training.networks.decoder import DecoderConfig, DecoderNetwork
 from audiosearch.training.recipes.decoder import (
     PAPER_CLOTHO,
@@ -42,10 +38,13 @@ from audiosearch.training.recipes.decoder import (
 )
 from audiosearch.training.recipes.joint import Joint, load_joint
 from audiosearch.training.run import Run, load_encoder, open_sounds, split_scenes
-from audiosearch.training.scenes.captions import every_phrase, write_caption
-from audiosearch.training.scenes.scene_tags import scene_logits
-from audiosearch.training.scenes.scenes import Planner
+from audiosearch.training.scenes.batches import CaptionedScenes
+from audiosearch.training.scenes.clip_pool import gather_material
+from audiosearch.training.scenes.features import SceneFeatures, encode_scenes, scene_logits
+from audiosearch.training.scenes.planner import Planner
 from audiosearch.training.scoring import Matrix, PairScores, score_pairs
+from audiosearch.training.text.captions import every_phrase, write_caption
+from audiosearch.training.text.vocabulary import collect_words, make_vocabulary
 from audiosearch.training.text_stages import learn_words, train_joint
 
 BATCH, WARM_UP = 64, 200  # with fewer rivals in a batch the ranking term hides the words

@@ -190,8 +190,10 @@ def quantise(
     the extra [quantise].
     """
     with _needs_extra("quantise"):
-        from audiosearch.convert.quantise import quantise_bundle  # noqa: PLC0415 - imports onnx
-        from audiosearch.convert.sounds import calibration_sounds  # noqa: PLC0415 - half a second
+        from audiosearch.convert.quantise import (  # noqa: PLC0415 - imports onnx
+            calibration_sounds,
+            quantise_bundle,
+        )
     bundle = load_bundle(find_model(config, source))
     remark("listening, and comparing the result (a minute or so) ...", quiet=quiet)
     path, loss = quantise_bundle(

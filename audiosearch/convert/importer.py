@@ -19,13 +19,9 @@ from audiosearch.convert.checkpoints import (
 )
 from audiosearch.convert.target import target_folder
 from audiosearch.errors import BundleError
-from audiosearch.training.export.bundle import (
-    BundleFacts,
-    BundleNetworks,
-    ScoreSettings,
-    export_bundle,
-)
+from audiosearch.training.export.bundle import export_bundle
 from audiosearch.training.export.published_graph import check_lean_form
+from audiosearch.training.export.spec import BundleFacts, BundleNetworks, ScoreSettings
 from audiosearch.training.networks.frontend import PAPER_FRONTEND
 
 MIN_SAMPLES = 7360  # 0.23 s: below, the last stage of the encoder has no row

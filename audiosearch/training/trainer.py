@@ -11,7 +11,8 @@ import math
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
@@ -26,6 +27,8 @@ from audiosearch.training.checkpoints import Progress, Report, State, load_state
 
 Batch = TypeVar("Batch")
 Network = TypeVar("Network", bound=nn.Module)
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 REPORT_EVERY_S = 30.0
 
@@ -192,6 +195,19 @@ class Trainer(ABC, Generic[Network, Batch]):
         self.optimiser.load_state_dict(state["optimiser"])
         self.epoch, self.place = int(state["epoch"]), int(state["place"])
         self.restore(state)
+
+
+def made_ahead(items: Iterable[Item], make: Callable[[Item], Made]) -> Iterator[tuple[Item, Made]]:
+    """Every item with `make(item)`; an error of `make` is raised where its item is due."""
+    with ThreadPoolExecutor(1, "ahead") as maker:
+        before: tuple[Item, Future[Made]] | None = None
+        for item in items:
+            coming = (item, maker.submit(make, item))
+            if before is not None:
+                yield before[0], before[1].result()
+            before = coming
+        if before is not None:
+            yield before[0], before[1].result()
 
 
 def step_seed(seed: int, step: int) -> int:

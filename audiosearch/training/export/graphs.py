@@ -23,8 +23,7 @@ from audiosearch.training.export.published_graph import inference_form
 from audiosearch.training.networks.convnext import ConvNext
 from audiosearch.training.networks.decoder import CaptionDecoder, DecoderNetwork
 from audiosearch.training.networks.frontend import FrontendConfig
-from audiosearch.training.networks.tag_head import TagHead
-from audiosearch.training.scenes.scene_tags import tag_evidence
+from audiosearch.training.networks.tags import TagHead, tag_evidence
 
 OPSET = 17
 
@@ -97,14 +96,6 @@ MEMORY_FORM = GraphForm(
     outputs={"memory_keys": _MEMORY, "memory_values": _MEMORY},
 )
 TEXT_FORM = GraphForm(inputs={"tokens": ("batch", "words")}, outputs={"joint": ("batch",)})
-
-
-def round_to_half(network: nn.Module) -> None:
-    """Round every matrix of a network to float16 values, in place (they stay float32)."""
-    with torch.no_grad():
-        for parameter in network.parameters():
-            if parameter.ndim >= 2:
-                parameter.copy_(parameter.half().float())
 
 
 def write_graph(

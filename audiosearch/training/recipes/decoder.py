@@ -22,21 +22,21 @@ from torch.nn import functional
 from audiosearch.model.tokenizer import PAD, Vocabulary
 from audiosearch.training.checkpoints import State
 from audiosearch.training.data import augment
-from audiosearch.training.data.batches import (
-    Batch,
-    CaptionedScenes,
-    Rows,
-    epoch_batches,
-    make_batch,
-)
 from audiosearch.training.networks.decoder import (
     DecoderConfig,
     DecoderNetwork,
     Memory,
     caption_cross_entropy,
 )
-from audiosearch.training.ranking import log_likelihood, ranking_loss, wording_loss
-from audiosearch.training.scenes.captions import Relation, Written, write_both
+from audiosearch.training.scenes.batches import (
+    Batch,
+    CaptionedScenes,
+    Rows,
+    epoch_batches,
+    make_batch,
+)
+from audiosearch.training.scenes.ranking import log_likelihood, ranking_loss, wording_loss
+from audiosearch.training.text.captions import Relation, Written, write_both
 from audiosearch.training.trainer import Trainer, cycle_of, half_cosine
 
 

@@ -19,7 +19,6 @@ from torch.nn import functional
 
 from audiosearch.training.checkpoints import State
 from audiosearch.training.data import augment
-from audiosearch.training.data.ahead import made_ahead
 from audiosearch.training.data.dataset import SYNTHETIC_SOURCE, SoundCache, Split
 from audiosearch.training.data.labels import all_tags, tags_of
 from audiosearch.training.networks.convnext import ConvNext, ConvNextConfig, starter_config
@@ -27,7 +26,7 @@ from audiosearch.training.networks.frontend import STARTER_FRONTEND, LogMel, dec
 from audiosearch.training.synth.instruments import INSTRUMENT_WEIGHT
 from audiosearch.training.synth.instruments import SOURCE as INSTRUMENT_SOURCE
 from audiosearch.training.tagging import evaluate_tagging
-from audiosearch.training.trainer import Trainer, cycle_of, half_cosine, step_generator
+from audiosearch.training.trainer import Trainer, cycle_of, half_cosine, made_ahead, step_generator
 
 
 @dataclass(frozen=True)

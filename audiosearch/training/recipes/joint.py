@@ -29,11 +29,10 @@ from audiosearch.training.networks.meaning import (
     SentenceConfig,
     SentenceTower,
 )
-from audiosearch.training.networks.tag_head import TagHead, TagHeadConfig
-from audiosearch.training.scenes.captions import PHRASES, Description, write_caption
-from audiosearch.training.scenes.scene_tags import unsure
-from audiosearch.training.text.distil import Sentences
+from audiosearch.training.networks.tags import TagHead, TagHeadConfig, unsure
+from audiosearch.training.text.captions import PHRASES, Description, write_caption
 from audiosearch.training.text.paraphrases import PARAPHRASES, sound_meanings
+from audiosearch.training.text.sentence_model import Sentences
 from audiosearch.training.trainer import Trainer, half_cosine
 
 Floats = npt.NDArray[np.float32]

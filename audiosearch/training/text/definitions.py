@@ -15,8 +15,8 @@ import numpy as np
 
 from audiosearch.model.tokenizer import split_words
 from audiosearch.training.text.dictionary import Dictionary
-from audiosearch.training.text.distil import Floats, Teacher
-from audiosearch.training.text.stopwords import STOP_WORDS
+from audiosearch.training.text.sentence_model import Floats, Teacher
+from audiosearch.training.text.vocabulary import STOP_WORDS
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from audiosearch.training.scenes.captions import PHRASES, Phrases
-from audiosearch.training.text.distil import Floats, Teacher
+from audiosearch.training.text.captions import PHRASES, Phrases
+from audiosearch.training.text.sentence_model import Floats, Teacher
 
 
 def read_paraphrases(table: str) -> dict[str, Phrases]:

@@ -12,23 +12,17 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 from audiosearch.model.wordpiece import SPECIAL_PIECES, Pieces  # noqa: E402
-from audiosearch.training.data.vocabulary import pad_rows  # noqa: E402
 from audiosearch.training.networks.meaning import SentenceConfig, SentenceTower  # noqa: E402
+from audiosearch.training.recipes.sentences import DistilRecipe, SentenceTrainer, begin_with_words  # noqa: E402
 from audiosearch.training.text.bridges import (  # noqa: E402
     BridgeRecipe,
     build_bridges,
     read_bridges,
     write_bridges,
 )
-from audiosearch.training.text.distil import (  # noqa: E402
-    DistilRecipe,
-    SentenceTrainer,
-    begin_with_words,
-    english_pieces,
-    load_sentences,
-    teach,
-)
 from audiosearch.training.text.distil_texts import inflected, study_texts  # noqa: E402
+from audiosearch.training.text.sentence_model import english_pieces, load_sentences, teach  # noqa: E402
+from audiosearch.training.text.vocabulary import pad_rows  # noqa: E402
 
 ANIMALS = ("dog", "canine", "hound", "puppy")
 VEHICLES = ("car", "automobile", "truck", "van")

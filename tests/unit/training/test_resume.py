@@ -14,11 +14,7 @@ pytest.importorskip("onnx")
 from audiosearch.errors import AudiosearchError  # noqa: E402
 from audiosearch.model.wordpiece import SPECIAL_PIECES, Pieces  # noqa: E402
 from audiosearch.training.checkpoints import load_state, save_state  # noqa: E402
-from audiosearch.training.data.batches import CaptionedScenes  # noqa: E402
 from audiosearch.training.data.dataset import Split  # noqa: E402
-from audiosearch.training.data.features import SceneFeatures  # noqa: E402
-from audiosearch.training.data.material import gather_material  # noqa: E402
-from audiosearch.training.data.vocabulary import collect_words, make_vocabulary  # noqa: E402
 from audiosearch.training.networks.convnext import starter_config  # noqa: E402
 from audiosearch.training.networks.decoder import DecoderConfig  # noqa: E402
 from audiosearch.training.networks.meaning import SentenceConfig, SentenceTower  # noqa: E402
@@ -30,13 +26,14 @@ from audiosearch.training.recipes.joint import (  # noqa: E402
     TaggedScenes,
     load_joint,
 )
-from audiosearch.training.scenes.captions import every_phrase  # noqa: E402
-from audiosearch.training.scenes.scenes import Planner  # noqa: E402
-from audiosearch.training.text.distil import (  # noqa: E402
-    DistilRecipe,
-    Sentences,
-    SentenceTrainer,
-)
+from audiosearch.training.recipes.sentences import DistilRecipe, SentenceTrainer  # noqa: E402
+from audiosearch.training.scenes.batches import CaptionedScenes  # noqa: E402
+from audiosearch.training.scenes.clip_pool import gather_material  # noqa: E402
+from audiosearch.training.scenes.features import SceneFeatures  # noqa: E402
+from audiosearch.training.scenes.planner import Planner  # noqa: E402
+from audiosearch.training.text.captions import every_phrase  # noqa: E402
+from audiosearch.training.text.sentence_model import Sentences  # noqa: E402
+from audiosearch.training.text.vocabulary import collect_words, make_vocabulary  # noqa: E402
 from audiosearch.training.trainer import TrainingStopped  # noqa: E402
 
 

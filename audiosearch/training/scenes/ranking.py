@@ -15,7 +15,7 @@ import numpy.typing as npt
 from torch import Tensor
 from torch.nn import functional
 
-from audiosearch.training.scenes.captions import Description, Relation
+from audiosearch.training.text.captions import Description, Relation
 
 TWIN_CHANCE = 0.6
 """How often a scene with a twin is held against it, rather than against any other."""

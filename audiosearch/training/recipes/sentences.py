@@ -1,18 +1,14 @@
-"""A stage of its own: the large sentence model teaches the small one of the text tower.
+"""The stage of words: a large sentence model teaches the small one of the text tower.
 
-In: the grammar's captions, a seed, the teacher. Out: a checkpoint of a `SentenceTower` with its
-list of pieces. The student sees what the teacher makes of some 110,000 short texts and learns to
-give the same vectors; it begins with the teacher's own vectors of single words, cut to their main
-directions, so little is left to learn. It knows no sound.
+The student begins with the teacher's own vectors of single words, cut to their main directions, so
+little is left to learn of the 110,000 short texts. It hears no sound.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,19 +18,12 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from audiosearch.model.wordpiece import INSIDE, SPECIAL_PIECES, Pieces
-from audiosearch.training.checkpoints import Progress, Report, State, load_state
-from audiosearch.training.data.vocabulary import pad_rows
+from audiosearch.model.wordpiece import Pieces
+from audiosearch.training.checkpoints import State
 from audiosearch.training.networks.meaning import SentenceConfig, SentenceTower
+from audiosearch.training.text.sentence_model import Floats
+from audiosearch.training.text.vocabulary import pad_rows
 from audiosearch.training.trainer import Trainer, half_cosine
-
-Floats = npt.NDArray[np.float32]
-Teacher = Callable[[Sequence[str]], Floats]
-"""Texts to unit vectors `(n, dim)`."""
-
-BLOCK = 4096  # texts that the teacher reads between two savings
-
-_KEPT = re.compile(rf"(?:{INSIDE})?(?:[a-z]+|[0-9])|['&]")
 
 
 @dataclass(frozen=True)
@@ -50,48 +39,6 @@ class DistilRecipe:
 
 
 STARTER_DISTIL = DistilRecipe()
-
-
-@dataclass(frozen=True)
-class Sentences:
-    """The finished student."""
-
-    pieces: Pieces
-    tower: SentenceTower
-
-    @torch.no_grad()
-    def embed(self, texts: Sequence[str], *, block: int = 1024) -> Floats:
-        """Unit vectors `(n, sentence_dim)` of texts."""
-        self.tower.eval()
-        parts = [np.zeros((0, self.tower.config.sentence_dim), np.float32)]
-        for at in range(0, len(texts), block):
-            rows = pad_rows([self.pieces.encode(text) for text in texts[at : at + block]])
-            parts.append(self.tower(torch.from_numpy(rows)).numpy())
-        return np.concatenate(parts)
-
-
-def english_pieces(teacher_words: Sequence[str], more: Sequence[str]) -> Pieces:
-    """The English words and word parts of the teacher's list, and whole words that it lacks."""
-    own = [word for word in teacher_words if _KEPT.fullmatch(word)]
-    added = [word for word in more if re.fullmatch("[a-z]+", word)]
-    return Pieces(tuple(dict.fromkeys((*SPECIAL_PIECES, *own, *added))))
-
-
-def teach(texts: Sequence[str], teacher: Teacher, *, folder: Path, report: Report) -> Floats:
-    """The teacher's vectors `(n, dim)` of texts; blocks that are in `folder` are not redone."""
-    folder.mkdir(parents=True, exist_ok=True)
-    parts = []
-    for at in range(0, len(texts), BLOCK):
-        some = texts[at : at + BLOCK]
-        key = hashlib.sha256("\n".join(some).encode()).hexdigest()[:24]
-        path = folder / f"{key}.npy"
-        if not path.exists():
-            partial = path.with_suffix(".partial.npy")
-            np.save(partial, teacher(some).astype(np.float16))
-            partial.replace(path)
-            report(Progress("words", at + len(some), len(texts), "asking the teacher"))
-        parts.append(np.load(path))
-    return np.concatenate(parts).astype(np.float32)
 
 
 class SentenceTrainer(Trainer[SentenceTower, npt.NDArray[np.int64]]):
@@ -164,14 +111,6 @@ class SentenceTrainer(Trainer[SentenceTower, npt.NDArray[np.int64]]):
             "config": json.dumps(asdict(self.network.config)),
             "pieces": list(self.pieces.pieces),
         }
-
-
-def load_sentences(path: Path) -> Sentences:
-    """The finished student of a run."""
-    state = load_state(path)
-    tower = SentenceTower(SentenceConfig(**json.loads(state["config"])))
-    tower.load_state_dict(state["network"])
-    return Sentences(Pieces(tuple(state["pieces"])), tower.eval())
 
 
 @torch.no_grad()
