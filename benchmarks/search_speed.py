@@ -37,7 +37,7 @@ from audiosearch.search.query import ParsedQuery, parse_query
 from audiosearch.search.rerank import rerank
 from audiosearch.search.results import SoundQuery, TextQuery
 from audiosearch.search.snapshot import SnapshotCache, open_snapshot
-from audiosearch.server.asking import open_answering
+from audiosearch.server.query_client import open_client
 from benchmarks.child import environment, run, start
 from benchmarks.generated_library import Maker, sentences
 from tests.sounds import noise, write_audio
@@ -232,7 +232,7 @@ def _server(config: Config) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _ask(config: Config, text: str) -> None:
-    with open_answering(config) as answering:
+    with open_client(config) as answering:
         answering.find(TextQuery(text=text, min_score=0.0))
         if "by the daemon" not in answering.who:
             raise click.ClickException(answering.who)
