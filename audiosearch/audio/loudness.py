@@ -16,9 +16,10 @@ from typing import NamedTuple
 
 import av.error
 import numpy as np
-import numpy.typing as npt
 from av.audio.frame import AudioFrame
 from av.filter import Graph
+
+from audiosearch._typing import Doubles
 
 BLOCK_S = 1.0  # sound handed on at once: enough for numpy to be worth its calls
 GATE_LUFS = -70.0  # the absolute gate of BS.1770: what is below has no loudness
@@ -64,9 +65,9 @@ class LoudnessMeter:
         graph.link_nodes(source, meter, sink).configure()
         self._graph = graph
 
-    def blocks(self, frames: Iterable[AudioFrame]) -> Iterator[npt.NDArray[np.float64]]:
+    def blocks(self, frames: Iterable[AudioFrame]) -> Iterator[Doubles]:
         """The sound of `frames` as blocks (n, channels) of `BLOCK_S` and less, nothing dropped."""
-        pieces: list[npt.NDArray[np.float64]] = []
+        pieces: list[Doubles] = []
         held = 0
         for frame in frames:
             for piece in self._through(frame):
@@ -91,7 +92,7 @@ class LoudnessMeter:
         value = math.nan if text is None else float(text)
         return value if math.isfinite(value) and value > GATE_LUFS else None
 
-    def _through(self, frame: AudioFrame | None) -> Iterator[npt.NDArray[np.float64]]:
+    def _through(self, frame: AudioFrame | None) -> Iterator[Doubles]:
         self._graph.push(frame)
         self._inside += self._piece if frame is None else frame.samples
         while self._inside >= self._piece:  # asking in vain costs an exception each time

@@ -16,8 +16,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import Doubles, Samples
 from audiosearch.audio.windows import SILENCE_PEAK
 
 LOST_DB = 20.0
@@ -28,9 +28,6 @@ _STAY = 10 ** (-STAY_DB / 20)
 _EVERY = 16  # samples that are looked at for an offset
 _MEAN = -1  # in place of a channel's number
 
-Block = npt.NDArray[np.float64]  # (n, channels)
-Mono = npt.NDArray[np.float32]  # (n,)
-
 
 class Levels:
     """The peak over all channels, and how many samples are no sound (not finite: set to 0)."""
@@ -40,7 +37,7 @@ class Levels:
         self.n_bad = 0
         self.n_samples = 0
 
-    def clean(self, block: Block) -> Block:
+    def clean(self, block: Doubles) -> Doubles:
         """`block` with NaN and infinities as 0."""
         self.n_samples += block.size
         peak = max(float(block.max()), -float(block.min()))
@@ -60,12 +57,12 @@ class Mixer:
         self._fade = max(1, round(FADE_S * sample_rate))
         self._heard = _MEAN
 
-    def mono(self, block: Block, *, peak: float = math.inf) -> Mono:
+    def mono(self, block: Doubles, *, peak: float = math.inf) -> Samples:
         """`block` (n, channels), clean, as one channel; nothing in it is above `peak`."""
         channels = block.shape[1]
         if channels == 1:
             return block[:, 0].astype(np.float32)
-        mean: Block = block @ np.full(channels, 1 / channels)
+        mean: Doubles = block @ np.full(channels, 1 / channels)
         before, self._heard = self._heard, self._choice(block, mean, peak)
         if self._heard == before == _MEAN:
             return mean.astype(np.float32)
@@ -77,7 +74,7 @@ class Mixer:
             sound = np.concatenate((old * (1 - rise) + sound[:n_fade] * rise, sound[n_fade:]))
         return sound.astype(np.float32)
 
-    def _choice(self, block: Block, mean: Block, peak: float) -> int:
+    def _choice(self, block: Doubles, mean: Doubles, peak: float) -> int:
         """The channel to be heard, or the mean."""
         of_mean = _energy(mean)
         constant = _constant(mean[::_EVERY])
@@ -103,17 +100,17 @@ class Mixer:
         return _MEAN
 
 
-def _take(block: Block, mean: Block, choice: int) -> Block:
+def _take(block: Doubles, mean: Doubles, choice: int) -> Doubles:
     return mean if choice == _MEAN else block[:, choice]
 
 
-def _energy(samples: Block) -> float:
+def _energy(samples: Doubles) -> float:
     return float(np.einsum("n,n->", samples, samples))  # BLAS would wake threads for so little
 
 
-def _constant(samples: Block) -> float:
+def _constant(samples: Doubles) -> float:
     return float(samples.sum()) / len(samples)
 
 
-def _peak(samples: Block) -> float:
+def _peak(samples: Doubles) -> float:
     return max(float(samples.max()), -float(samples.min()))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import soxr
 
-QUALITY = "HQ"  # soxr: 20 bit, band to 0.91 of Nyquist, more than any encoder hears
+from audiosearch._typing import Floats
 
-Floats = npt.NDArray[np.float32]  # (n,) or (n, channels)
+QUALITY = "HQ"  # soxr: 20 bit, band to 0.91 of Nyquist, more than any encoder hears
 
 
 class Resampler:

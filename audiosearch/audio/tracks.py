@@ -11,9 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]  # (n, channels)
+from audiosearch._typing import Floats
 
 MAX_LATE_S = 12 * 3600.0  # a later start is a clock gone wrong, not an hour of silence
 BLOCK_S = 1.0

@@ -25,9 +25,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
+from audiosearch._typing import Floats
 from audiosearch.audio.sandbox.process import WorkerProcess, ending
 from audiosearch.audio.sandbox.protocol import (
     BrokenConversation,
@@ -126,7 +124,7 @@ class Worker(AbstractContextManager["Worker"]):
         self._ask(Kind.OPEN, pack_open(path, sample_rate))
         return self._unpacked(unpack_opened, self._answer(Kind.OPENED))
 
-    def blocks(self) -> Iterator[npt.NDArray[np.float32]]:
+    def blocks(self) -> Iterator[Floats]:
         """Decode the opened file: mono blocks (n,), about a second each.
 
         Leaving the iteration early gives up the file, and its process with it.

@@ -22,8 +22,8 @@ from enum import IntEnum
 from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import Floats
 from audiosearch.audio.types import AudioFacts, Fingerprint
 from audiosearch.errors import DecodeCode, DecodeError
 
@@ -178,7 +178,7 @@ def unpack_broken(payload: bytes) -> str:
     return str(json.loads(payload)["reason"])
 
 
-def unpack_block(payload: bytes) -> npt.NDArray[np.float32]:
+def unpack_block(payload: bytes) -> Floats:
     """Samples (n,); read-only, since they lie in the message."""
     return np.frombuffer(payload, np.float32)
 
