@@ -33,15 +33,13 @@ from av.packet import Packet
 
 from audiosearch._typing import Doubles, Floats, Samples
 from audiosearch.audio.container import OpenedPart, packets
-from audiosearch.audio.demultiplexing import Demultiplexer
 from audiosearch.audio.extent import disagreement
 from audiosearch.audio.loudness import FrameFormat, LoudnessMeter
-from audiosearch.audio.mixing import Levels, Mixer
-from audiosearch.audio.resampling import Resampler
+from audiosearch.audio.mixing import Levels, Mixer, Resampler
 from audiosearch.audio.sound import Sound, open_sound
 from audiosearch.audio.source import Span
 from audiosearch.audio.timeline import EndTrim, lateness, without_gaps
-from audiosearch.audio.tracks import Track, side_by_side
+from audiosearch.audio.tracks import Demultiplexer, Track, side_by_side
 from audiosearch.audio.types import AudioFacts
 from audiosearch.errors import DecodeCode, DecodeError
 

@@ -25,7 +25,6 @@ from audiosearch.audio.container import check_is_sound_file
 from audiosearch.audio.decode import Decoding
 from audiosearch.audio.fingerprint import survey_of
 from audiosearch.audio.metadata import metadata_of
-from audiosearch.audio.sandbox.check import check_decoder
 from audiosearch.audio.sandbox.protocol import (
     BrokenConversation,
     Kind,
@@ -43,6 +42,12 @@ from audiosearch.errors import DecodeCode, DecodeError, DecoderBroken
 
 if sys.platform != "win32":  # which has no such limits; the main process still stops what stalls
     import resource
+import math
+import struct
+import tempfile
+from array import array
+
+from audiosearch.audio import decode, fingerprint, metadata, sound
 
 BEAT_S = 1.0
 ORPHAN_CHECK_S = 2.0
@@ -225,3 +230,45 @@ def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(ORPHAN_CHECK_S)
     os._exit(1)
+
+
+_RATE, _OTHER_RATE = 8_000, 16_000  # so that it is resampled too
+
+
+def check_decoder(reason: str) -> None:
+    """Read and decode a sound of our own as if it were a file of the library.
+
+    Raises:
+        DecoderBroken: that fails too; `reason` is what was seen first.
+    """
+    handle, name = tempfile.mkstemp(suffix=".wav")
+    path = os.fsencode(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(_known_sound())
+        with sound.open_sound(path) as opened:
+            metadata.metadata_of(path, opened.first.container, opened.first.heard[0])
+            fingerprint.survey_of(opened)
+        decoding = decode.Decoding(path, sample_rate=_OTHER_RATE)
+        n_samples = sum(len(block) for block in decoding)
+        if abs(n_samples - _OTHER_RATE / 10) > 2:
+            raise ValueError(f"{n_samples} samples of a sound of 0.1 s")
+    except MemoryError:
+        return  # says nothing of either
+    except Exception as error:
+        what = "this program, or a library that it uses, cannot decode any sound"
+        raise DecoderBroken(f"{what}: {reason}") from error
+    finally:
+        os.unlink(name)  # noqa: PTH108
+
+
+def _known_sound() -> bytes:
+    """A WAV file of 0.1 s, two channels."""
+    samples = array("h", [])
+    for number in range(_RATE // 10):
+        samples.extend([round(8000 * math.sin(number / 3)), round(8000 * math.sin(number / 5))])
+    content = samples.tobytes() if samples.itemsize == 2 else b""
+    form = struct.pack("<HHIIHH", 1, 2, _RATE, 4 * _RATE, 4, 16)
+    body = b"WAVEfmt " + struct.pack("<I", len(form)) + form
+    body += b"data" + struct.pack("<I", len(content)) + content
+    return b"RIFF" + struct.pack("<I", len(body)) + body

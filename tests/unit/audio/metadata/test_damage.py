@@ -13,14 +13,13 @@ import pytest
 
 from audiosearch.audio.metadata.aiff import read_aiff
 from audiosearch.audio.metadata.ape import read_tags_around
-from audiosearch.audio.metadata.asf import read_asf
 from audiosearch.audio.metadata.caf import read_caf
 from audiosearch.audio.metadata.fields import Fields
-from audiosearch.audio.metadata.flac import read_flac
 from audiosearch.audio.metadata.matroska import read_matroska
 from audiosearch.audio.metadata.mp4 import read_mp4
-from audiosearch.audio.metadata.ogg import read_ogg
+from audiosearch.audio.metadata.of_file import read_asf
 from audiosearch.audio.metadata.riff import read_riff
+from audiosearch.audio.metadata.vorbis import read_flac, read_ogg
 from tests.sounds import (
     ape_tag,
     bext_chunk,
