@@ -1,21 +1,7 @@
 """Decode a sound file of any format into a stream of mono float32 samples at one rate.
 
-In: a path and the sample rate wanted. Out: `Decoding`, an iterator over blocks `(n,)` that holds
-about a second of sound however long the file is, and, when it is exhausted, the `AudioFacts`.
-
-All that is heard in the file is decoded: every audio stream, side by side as more channels, and
-every part of a chained file. Channels are averaged, or the loudest is heard where they cancel
-(`audio.mixing`), then resampled with soxr. Levels are left alone: no normalisation, no dither, a
-constant offset stays. Samples of float files that are not finite become 0 and are counted.
-
-What is damaged: packets that the decoder refuses are left out and counted, as players do, since
-one flipped bit should not hide two hours of sound; a file cut short gives what is there. Where
-more than `MAX_BAD_SHARE` of the packets are refused, it is noise or the wrong decoder, and the
-file fails as DAMAGED; so does one whose samples cannot be sound. A file without one sample fails
-as NO_SAMPLES: nothing is not silence.
-
-It knows nothing of windows, tags or processes. FFmpeg can crash on hostile input: run it in
-`audiosearch.audio.sandbox.client`.
+Levels are left alone: no normalisation, no dither, a constant offset stays. FFmpeg can crash on
+hostile input: run it in `audio.sandbox.client`. It knows nothing of windows, tags or processes.
 """
 
 from __future__ import annotations
@@ -56,6 +42,17 @@ def _no_progress() -> None:
 
 class Decoding:
     """Iterates over mono blocks `(n,)` float32 of a file at `sample_rate`, once.
+
+    It holds about a second of sound however long the file is. All that is heard in the file is
+    decoded: every audio stream, side by side as more channels, and every part of a chained file.
+    Channels are mixed (see `Mixer`), then resampled with soxr.
+
+    Packets that the decoder refuses are left out and counted, as players do: one flipped bit
+    should not hide two hours of sound, and a file cut short gives what is there. Where more than
+    `MAX_BAD_SHARE` of the packets are refused it is noise or the wrong decoder, and the file
+    fails as DAMAGED; so does one whose samples cannot be sound. Samples of float files that are
+    not finite become 0 and are counted. A file without one sample fails as NO_SAMPLES: nothing
+    is not silence.
 
     `progress` is called for each packet read, also while nothing comes of it.
     """

@@ -1,12 +1,4 @@
-"""Sound levels on the way through: EBU R128 loudness and the sample peak.
-
-In: decoded frames of one sample format, rate and channel layout. Out: the same sound as blocks
-`(n, channels)` float64, while the level is measured. The loudness is FFmpeg's `ebur128` filter
-(ITU-R BS.1770 gating), which passes the sound through in pieces of 100 ms; taking the samples
-from behind the filter spares a conversion of our own. Measured cost: about a third of decoding.
-
-It knows nothing of files, mixing or resampling.
-"""
+"""Sound levels on the way through: EBU R128 loudness, by FFmpeg's filter `ebur128`."""
 
 from __future__ import annotations
 
@@ -46,7 +38,11 @@ class FrameFormat(NamedTuple):
 
 
 class LoudnessMeter:
-    """Passes frames of one format through and measures their integrated loudness."""
+    """Passes frames of one format through and measures their integrated loudness.
+
+    The filter (ITU-R BS.1770 gating) passes the sound through in pieces of 100 ms; taking the
+    samples from behind it spares a conversion of our own. It costs about a third of decoding.
+    """
 
     def __init__(self, form: FrameFormat) -> None:
         self._channels = form.channels

@@ -1,14 +1,6 @@
-"""Many channels to one: their mean, and the loudest channel where the mean loses the sound.
+"""Many channels to one, the rate wanted, and what cannot be sound kept out.
 
-In: blocks `(n, channels)` of about a second. Out: blocks `(n,)` float32. The mean is what the
-published encoders were trained with. Where channels cancel (one leg reversed, mid and side taken
-for left and right, the four of an ambisonic recording) it holds next to nothing of what is heard on
-any loudspeaker. So each block is looked at: if its mean lies `LOST_DB` or more below its loudest
-channel, or is silent by `SILENCE_PEAK` while a channel is not, that channel is heard in its place.
-A constant offset counts for nothing there. From one block to the next the choice changes within
-`FADE_S`, without a click. Blocks in order are the plain mean, to the last bit.
-
-Samples that cannot be sound are kept out here too, and counted.
+The mean is what the published encoders were trained with; in order, it stays so to the last bit.
 """
 
 from __future__ import annotations
@@ -52,7 +44,14 @@ class Levels:
 
 
 class Mixer:
-    """Mixes the blocks of one stream of sound, one after the other."""
+    """Mixes the blocks of one stream of sound, about a second each, one after the other.
+
+    Where channels cancel (one leg reversed, mid and side taken for left and right, the four of an
+    ambisonic recording) their mean holds next to nothing of what is heard on any loudspeaker. So
+    each block is looked at: if its mean lies `LOST_DB` or more below its loudest channel, or is
+    silent by `SILENCE_PEAK` while a channel is not, that channel is heard in its place. A
+    constant offset counts for nothing there. The choice changes within `FADE_S`, without a click.
+    """
 
     def __init__(self, sample_rate: int) -> None:
         self._fade = max(1, round(FADE_S * sample_rate))
@@ -121,7 +120,7 @@ QUALITY = "HQ"  # soxr: 20 bit, band to 0.91 of Nyquist, more than any encoder h
 
 
 class Resampler:
-    """Passes the sound through where the rate is right already."""
+    """soxr as a stream; passes the sound through where the rate is right already."""
 
     def __init__(self, rate_in: int, rate_out: int, *, channels: int = 1) -> None:
         self._nothing: Floats = np.empty(0 if channels == 1 else (0, channels), np.float32)

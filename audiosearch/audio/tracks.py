@@ -1,8 +1,6 @@
-"""Several streams at once: each resampled with all its channels, laid side by side in time.
+"""Several streams of one container: read at their own pace, and laid side by side in time.
 
-In: for each stream its decoded blocks and when it starts. Out: blocks `(n, channels of all)` at one
-rate. A stream that starts later or ends earlier is silent there; one that pauses by its timestamps
-(a microphone switched off) is silent meanwhile. It holds about a second of each.
+It holds about a second of each stream's sound, and a bounded number of packets.
 """
 
 from __future__ import annotations
@@ -35,7 +33,11 @@ class Track:
 
 
 def side_by_side(tracks: Sequence[Track], *, sample_rate: int) -> Iterator[Floats]:
-    """Blocks of `BLOCK_S` of all tracks, until the last one ends."""
+    """Blocks `(n, channels of all)` of `BLOCK_S`, until the last track ends.
+
+    A stream that starts later or ends earlier is silent there; one that pauses by its timestamps
+    (a microphone switched off) is silent meanwhile.
+    """
     readers = [_Reader(track) for track in tracks]
     size = round(BLOCK_S * sample_rate)
     while True:
@@ -89,7 +91,12 @@ AudioPacket: TypeAlias = "Packet[AudioStream]"
 
 
 class Demultiplexer:
-    """Gives the packets of the streams `part.heard`; `stack` closes what it opens beside."""
+    """Gives the packets of the streams `part.heard`; `stack` closes what it opens beside.
+
+    All are read in one pass; packets that a stream's reader has not asked for yet wait. Where the
+    streams do not lie side by side but one behind the other, too much would have to wait: then
+    the stream that is asked for gets a container of its own, read on from where it was.
+    """
 
     def __init__(
         self, path: bytes, part: OpenedPart, span: Span | None, *, stack: ExitStack

@@ -1,12 +1,6 @@
 """Cut a stream of samples into the windows that the model looks at.
 
-In: blocks of mono samples of any lengths. Out: a generator of `Window`. It holds one window and
-one block, however long the recording. It knows nothing of files, models or rates other than the
-one it is told.
-
-Every window of a recording has full length, but for a recording shorter than a window, which is
-one window of its own length. The end is covered too: if more than `MIN_TAIL_S` would be left
-over, one last full window ends where the sound ends.
+It knows nothing of files, models or rates other than the one it is told.
 """
 
 from __future__ import annotations
@@ -37,6 +31,11 @@ def windows(
     blocks: Iterable[Floats], *, sample_rate: int, window_s: float, hop_s: float
 ) -> Iterator[Window]:
     """Windows of `window_s` seconds each `hop_s` seconds over `blocks` of (n,) samples.
+
+    It holds one window and one block, however long the recording. Every window has full length,
+    but for a recording shorter than a window, which is one window of its own length. The end is
+    covered too: if more than `MIN_TAIL_S` would be left over, one last full window ends where the
+    sound ends.
 
     Raises:
         ValueError: the hop is longer than the window, or either is less than one sample.

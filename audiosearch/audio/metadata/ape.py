@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from audiosearch.audio.metadata import riff
-from audiosearch.audio.metadata.fields import Fields
+from audiosearch.audio.metadata.fields import MetadataFields
 from audiosearch.audio.metadata.id3 import ID3V1_BYTES, read_id3, read_id3v1, tags_before
 from audiosearch.audio.metadata.unreadable import FROM_MUTAGEN, Unreadable, reading
 
@@ -24,7 +24,7 @@ _KEYS = {
 }
 
 
-def read_tags_around(path: bytes, fields: Fields, _sample_rate: int) -> bool:
+def read_tags_around(path: bytes, fields: MetadataFields, _sample_rate: int) -> bool:
     """ID3 before the sound, APEv2 and ID3v1 after it; False: FFmpeg may know more.
 
     Raises:
@@ -46,7 +46,7 @@ def read_tags_around(path: bytes, fields: Fields, _sample_rate: int) -> bool:
     return read
 
 
-def _read_ape(file: BinaryIO, fields: Fields, *, end: int) -> None:
+def _read_ape(file: BinaryIO, fields: MetadataFields, *, end: int) -> None:
     file.seek(max(0, end - _FOOTER_BYTES))
     footer = file.read(_FOOTER_BYTES)
     if footer[:8] != _MARK:
@@ -74,7 +74,7 @@ _KEPT = (0x21, 0x22)  # what stood before the sound, and after it
 _ODD, _LARGE = 0x40, 0x80
 
 
-def read_wavpack(path: bytes, fields: Fields, sample_rate: int) -> bool:
+def read_wavpack(path: bytes, fields: MetadataFields, sample_rate: int) -> bool:
     """Tags and kept chunks; False: FFmpeg may know more.
 
     Raises:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from audiosearch.audio.metadata.aiff import read_aiff
 from audiosearch.audio.metadata.ape import read_tags_around, read_wavpack
 from audiosearch.audio.metadata.caf import read_caf
-from audiosearch.audio.metadata.fields import MAX_MARKERS, Fields
+from audiosearch.audio.metadata.fields import MAX_MARKERS, MetadataFields
 from audiosearch.audio.metadata.id3 import read_dsf
 from audiosearch.audio.metadata.matroska import read_matroska
 from audiosearch.audio.metadata.mp4 import read_mp4
@@ -47,7 +47,7 @@ _ASF_KEYS = {
 }
 
 
-def read_asf(path: bytes, fields: Fields, _sample_rate: int) -> bool:
+def read_asf(path: bytes, fields: MetadataFields, _sample_rate: int) -> bool:
     """Attributes of an ASF file; False: FFmpeg may know more.
 
     Raises:
@@ -66,7 +66,7 @@ def read_asf(path: bytes, fields: Fields, _sample_rate: int) -> bool:
     return False
 
 
-def _read_asf_attributes(file: BinaryIO, fields: Fields) -> None:
+def _read_asf_attributes(file: BinaryIO, fields: MetadataFields) -> None:
     from mutagen import MutagenError  # noqa: PLC0415
     from mutagen.asf import ASF  # noqa: PLC0415
 
@@ -79,10 +79,10 @@ def _read_asf_attributes(file: BinaryIO, fields: Fields) -> None:
 
 # A reader takes the path, what it adds to, and the sample rate; it says whether it has read all
 # there is, so that FFmpeg has nothing to add.
-Reader = Callable[[bytes, Fields, int], bool]
+Reader = Callable[[bytes, MetadataFields, int], bool]
 
 
-def _read_wave(path: bytes, fields: Fields, sample_rate: int) -> bool:
+def _read_wave(path: bytes, fields: MetadataFields, sample_rate: int) -> bool:
     """AIFF with the least byte first is given to FFmpeg as WAV."""
     return read_riff(path, fields, sample_rate) or read_aiff(path, fields, sample_rate)
 
@@ -107,13 +107,13 @@ _READERS: Mapping[str, Reader] = {
 )
 
 
-def fields_of(path: bytes, container: InputContainer, stream: AudioStream) -> Fields:
+def fields_of(path: bytes, container: InputContainer, stream: AudioStream) -> MetadataFields:
     """What the file and its name say.
 
     Raises:
         DecodeError: UNREADABLE, the disk does not give it.
     """
-    fields = Fields()
+    fields = MetadataFields()
     name = os.path.basename(path)  # noqa: PTH119  (paths are bytes here)
     for key, text in ucs_from_name(decode(name)).items():
         fields.add(key, text)
@@ -142,7 +142,7 @@ def _ffmpeg_tags(container: InputContainer, stream: AudioStream) -> Iterator[Map
     yield from (each.metadata for each in container.streams.audio if each is not stream)
 
 
-def _chapters(container: InputContainer, fields: Fields) -> None:
+def _chapters(container: InputContainer, fields: MetadataFields) -> None:
     for chapter in container.chapters()[:MAX_MARKERS]:
         unit_s = chapter["time_base"]
         if unit_s is not None:

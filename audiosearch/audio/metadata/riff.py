@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from audiosearch.audio.metadata import chunks
 from audiosearch.audio.metadata.chunks import listed
-from audiosearch.audio.metadata.fields import MAX_MARKERS, Fields
+from audiosearch.audio.metadata.fields import MAX_MARKERS, MetadataFields
 from audiosearch.audio.metadata.id3 import read_id3
 from audiosearch.audio.metadata.ixml import read_ixml
 from audiosearch.audio.metadata.text import decode, until_nul
@@ -31,7 +31,7 @@ _W64_FORM = bytes.fromhex("726966662e91cf11a5d628db04c10000")
 _W64_SUMMARY = bytes.fromhex("bc945f925a52d21186dc00c04f8edb8a")
 
 Chunk = tuple[bytes, bytes]  # name in lower case, content
-_READERS: dict[bytes, Callable[[bytes, Fields], None]] = {
+_READERS: dict[bytes, Callable[[bytes, MetadataFields], None]] = {
     b"bext": chunks.read_bext,
     b"cart": chunks.read_cart,
     b"disp": chunks.read_disp,
@@ -45,7 +45,7 @@ _READERS: dict[bytes, Callable[[bytes, Fields], None]] = {
 _WANTED = frozenset((*_READERS, b"ixml", b"cue ", b"list", b"info"))
 
 
-def read_riff(path: bytes, fields: Fields, sample_rate: int) -> bool:
+def read_riff(path: bytes, fields: MetadataFields, sample_rate: int) -> bool:
     """All that the chunks of a WAV file say; False: it is no such file.
 
     Raises:
@@ -63,7 +63,7 @@ def read_riff(path: bytes, fields: Fields, sample_rate: int) -> bool:
     return True
 
 
-def read_chunks(found: Iterator[Chunk], fields: Fields, *, sample_rate: int) -> None:
+def read_chunks(found: Iterator[Chunk], fields: MetadataFields, *, sample_rate: int) -> None:
     """What RIFF's chunks say, wherever they are kept."""
     cues = Cues()
     for name, content in found:
@@ -202,7 +202,7 @@ class Cues:
         if text.strip() and len(self._words) < _MAX_POINTS:
             self._words.setdefault(number, {})[text.strip()] = None
 
-    def tell(self, fields: Fields, *, sample_rate: int) -> None:
+    def tell(self, fields: MetadataFields, *, sample_rate: int) -> None:
         """Those with words, in the order of time: "12.500 s dog", "20.100-21.000 s door"."""
         timed = sorted(
             (self._frames[number], number) for number in self._words if number in self._frames

@@ -1,14 +1,4 @@
-"""What a file name says when it follows the Universal Category System of sound libraries.
-
-The form (https://universalcategorysystem.com) is
-
-    CatID[-UserCategory]_FXName_CreatorID_SourceID[_UserData].wav
-    DOORWood-Int_Creaky Old Door_ABC_LIB1_Take 3.wav
-
-A name that begins with a CatID of the list need not be complete. CatIDs outside the list (newer
-ones, a studio's own) are known by their shape, in complete names only; words of capitals alone
-(RAIN, TEST), which any name may begin with, likewise.
-"""
+"""The Universal Category System of sound libraries: file names, and what CatIDs stand for."""
 
 from __future__ import annotations
 
@@ -22,7 +12,17 @@ _NEEDED_PARTS = 4  # user data is the fifth and may hold further underscores
 
 
 def ucs_from_name(name: str) -> dict[str, str]:
-    """The parts of a UCS file name, keyed `ucs.category_id`, `ucs.fx_name` ...; {} for others."""
+    """The parts of a UCS file name, keyed `ucs.category_id`, `ucs.fx_name` ...; {} for others.
+
+    The form (https://universalcategorysystem.com) is
+
+        CatID[-UserCategory]_FXName_CreatorID_SourceID[_UserData].wav
+        DOORWood-Int_Creaky Old Door_ABC_LIB1_Take 3.wav
+
+    A name that begins with a CatID of the list need not be complete. CatIDs outside the list
+    (newer ones, a studio's own) are known by their shape, in complete names only; words of
+    capitals alone (RAIN, TEST), which any name may begin with, likewise.
+    """
     stem = name.rpartition(".")[0] or name
     parts = stem.split("_", _NEEDED_PARTS)
     head = _CATEGORY.fullmatch(parts[0])

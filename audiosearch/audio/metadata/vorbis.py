@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from audiosearch.audio.metadata import aiff, riff
-from audiosearch.audio.metadata.fields import MAX_MARKERS, Fields
+from audiosearch.audio.metadata.fields import MAX_MARKERS, MetadataFields
 from audiosearch.audio.metadata.id3 import read_id3, tags_before
 from audiosearch.audio.metadata.text import decode
 from audiosearch.audio.metadata.unreadable import Unreadable, reading
@@ -30,7 +30,7 @@ _CUE_TITLE = re.compile(r'TITLE\s+(?:"([^"]*)"|(\S.*))')
 _CUE_FRAMES = 75  # a second
 
 
-def read_comments(content: bytes, fields: Fields) -> None:
+def read_comments(content: bytes, fields: MetadataFields) -> None:
     """A comment block, from the vendor's name on; what there is of one that is cut short.
 
     Raises:
@@ -59,7 +59,12 @@ def read_comments(content: bytes, fields: Fields) -> None:
 
 
 def _comment(
-    name: str, value: str, fields: Fields, *, starts: dict[str, float], names: dict[str, str]
+    name: str,
+    value: str,
+    fields: MetadataFields,
+    *,
+    starts: dict[str, float],
+    names: dict[str, str],
 ) -> None:
     chapter = _CHAPTER.fullmatch(name)
     if chapter and chapter[2]:
@@ -74,7 +79,7 @@ def _comment(
         fields.add(_KEYS.get(name, name), value)
 
 
-def read_cue_sheet(text: str, fields: Fields) -> None:
+def read_cue_sheet(text: str, fields: MetadataFields) -> None:
     """A cue sheet, as CD burners and players keep it: a title and a start for each track."""
     title = ""
     in_track = False
@@ -94,7 +99,7 @@ MAX_PACKET_BYTES = 32 << 20
 _FLAC_COMMENTS = 4
 
 
-def read_ogg(path: bytes, fields: Fields, _sample_rate: int) -> bool:
+def read_ogg(path: bytes, fields: MetadataFields, _sample_rate: int) -> bool:
     """The comments of an Ogg file; False: it is no such file, or has none.
 
     Raises:
@@ -154,7 +159,7 @@ MAX_ALL_BLOCKS_BYTES = 64 << 20
 _APPLICATION, _COMMENTS, _LAST = 2, 4, 0x80
 
 
-def read_flac(path: bytes, fields: Fields, sample_rate: int) -> bool:
+def read_flac(path: bytes, fields: MetadataFields, sample_rate: int) -> bool:
     """All that the blocks of a FLAC file say; False: it is no such file.
 
     Raises:
@@ -170,7 +175,7 @@ def read_flac(path: bytes, fields: Fields, sample_rate: int) -> bool:
     return True
 
 
-def _read_blocks(file: BinaryIO, fields: Fields, *, sample_rate: int) -> None:
+def _read_blocks(file: BinaryIO, fields: MetadataFields, *, sample_rate: int) -> None:
     foreign: list[bytes] = []
     left = MAX_ALL_BLOCKS_BYTES
     for _ in range(MAX_BLOCKS):
@@ -193,7 +198,7 @@ def _read_blocks(file: BinaryIO, fields: Fields, *, sample_rate: int) -> None:
     _read_foreign(foreign, fields, sample_rate=sample_rate)
 
 
-def _read_foreign(blocks: list[bytes], fields: Fields, *, sample_rate: int) -> None:
+def _read_foreign(blocks: list[bytes], fields: MetadataFields, *, sample_rate: int) -> None:
     of_riff = [
         chunk for each in blocks if each[:4] == b"riff" for chunk in riff.chunks_in(each[4:])
     ]
