@@ -53,7 +53,7 @@ STILL_BREAKS: dict[str, frozenset[str]] = {
             "Answer",
             "Clip",
             "Description",
-            "Heard",
+            "EncodedWindow",
             "Held",
             "HeldOut",
             "Keeper",
