@@ -20,9 +20,9 @@ from pathlib import Path
 
 import click
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from audiosearch._typing import Floats, Ints
 from audiosearch.model.tokenizer import Vocabulary
 from audiosearch.training.calibrate import calibrate, scene_trials
 from audiosearch.training.checkpoints import Progress, load_state
@@ -45,7 +45,7 @@ from audiosearch.training.run import Run, load_encoder, open_sounds, split_scene
 from audiosearch.training.scenes.captions import every_phrase, write_caption
 from audiosearch.training.scenes.scene_tags import scene_logits
 from audiosearch.training.scenes.scenes import Planner
-from audiosearch.training.scoring import Matrix, PairScores, score_pairs
+from audiosearch.training.scoring import PairScores, score_pairs
 from audiosearch.training.text_stages import learn_words, train_joint
 
 BATCH, WARM_UP = 64, 200  # with fewer rivals in a batch the ranking term hides the words
@@ -80,9 +80,9 @@ class TestScenes:
     """Scenes of two events, each beside its twin, with their captions."""
 
     features: SceneFeatures
-    logits: Matrix
+    logits: Floats
     texts: list[str]
-    twins: npt.NDArray[np.int64]
+    twins: Ints
 
 
 def variants(config: DecoderConfig, *, epochs: int) -> dict[str, Variant]:
@@ -124,9 +124,7 @@ def first_part(scenes: CaptionedScenes, part: int) -> CaptionedScenes:
     return CaptionedScenes(scenes.features.first(count), scenes.descriptions[:count], twins)
 
 
-def measure(
-    fit: Matrix, cross_entropy: Matrix, twins: npt.NDArray[np.int64], *, held_out: float | None
-) -> Figures:
+def measure(fit: Floats, cross_entropy: Floats, twins: Ints, *, held_out: float | None) -> Figures:
     """Figures of a fit `(n_scenes, n_texts)`; scaled captions are by `cross_entropy`'s range."""
     return Figures(
         recall_1=recall(fit, 1),
@@ -238,7 +236,7 @@ class Ablations:
         }
 
     def _pairs(
-        self, decoder: DecoderNetwork, features: SceneFeatures, texts: list[str], logits: Matrix
+        self, decoder: DecoderNetwork, features: SceneFeatures, texts: list[str], logits: Floats
     ) -> PairScores:
         return score_pairs(decoder, self.joint, features, texts, self.vocabulary, logits=logits)
 

@@ -24,7 +24,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from audiosearch.training.calibrate import Flags
+from audiosearch._typing import Bools, Floats, Ints
 from audiosearch.training.data.dataset import SoundCache, Split
 from audiosearch.training.data.features import SceneFeatures, encode_waveforms
 from audiosearch.training.data.material import gather_material
@@ -34,7 +34,6 @@ from audiosearch.training.recipes.train_joint import (
     STARTER_JOINT,
     JointRecipe,
     JointTrainer,
-    Rows,
     TaggedScenes,
 )
 from audiosearch.training.run import Run, load_encoder, open_sounds, split_scenes
@@ -43,7 +42,7 @@ from audiosearch.training.scenes.rendering import render
 from audiosearch.training.scenes.scene_tags import pooled_frames, read_tags, scene_logits
 from audiosearch.training.scenes.scenes import Planner
 from audiosearch.training.scenes.singles import encode_clips, queries_for
-from audiosearch.training.text.distil import Floats, Sentences, load_sentences
+from audiosearch.training.text.distil import Sentences, load_sentences
 from audiosearch.training.wording_figures import label_accuracy, mean_average_precision
 from benchmarks.ablations import tell
 
@@ -139,14 +138,14 @@ class UnfrozenTrainer(JointTrainer):
         self.layer, self.pooled, self.variant = layer, pooled, variant
         self.optimiser.add_param_group({"params": list(layer.parameters()), "weight_decay": 0.0})
 
-    def _logits(self, scenes: TaggedScenes, rows: Rows) -> Tensor:
+    def _logits(self, scenes: TaggedScenes, rows: Ints) -> Tensor:
         if scenes is not self.training:
             return super()._logits(scenes, rows)
         self.learned = read_tags(self.layer, self.pooled.whole[rows], self.pooled.parts[rows])
         return self.learned
 
     def _loss(
-        self, scenes: TaggedScenes, rows: Rows, meanings: Tensor, rng: Generator | None
+        self, scenes: TaggedScenes, rows: Ints, meanings: Tensor, rng: Generator | None
     ) -> Tensor:
         loss = super()._loss(scenes, rows, meanings, rng)
         kind = self.variant.regulariser
@@ -233,7 +232,7 @@ class Trials:
             meant = network.concepts(torch.from_numpy(self.sentences.embed(list(texts))))
             return np.asarray((heard @ meant.T).numpy())
 
-        def asked(wording: str) -> tuple[Floats, Flags]:
+        def asked(wording: str) -> tuple[Floats, Bools]:
             queries = [each for each in queries_for(clips.labels) if each.wording == wording]
             right = [[sound_of(a) == sound_of(b.label) for b in queries] for a in clips.labels]
             return cosines(clips.pooled, [query.text for query in queries]), np.array(right)

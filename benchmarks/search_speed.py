@@ -26,8 +26,8 @@ from pathlib import Path
 
 import click
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import Ints
 from audiosearch.config import Config, ModelConfig
 from audiosearch.library import Library, open_library
 from audiosearch.model.scoring import CaptionScorer
@@ -182,10 +182,10 @@ class Steps:
         self._tables = SnapshotCache(
             bundle=self._model.bundle, cache_dir=library.database.vectors_dir
         )
-        self._chosen: npt.NDArray[np.int64] = np.zeros(0, np.int64)
+        self._chosen: Ints = np.zeros(0, np.int64)
         self._words: ParsedQuery | None = None
 
-    def choose(self, text: str) -> npt.NDArray[np.int64]:
+    def choose(self, text: str) -> Ints:
         """The first step."""
         self._words = parse_query(text, scorer=self._scorer, tower=self._model.tower)
         with self._library.database.reading() as session:

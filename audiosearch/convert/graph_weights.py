@@ -7,11 +7,12 @@ changes nothing.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
+from audiosearch._typing import Floats
 
-def float_weights(model: ModelProto) -> dict[str, npt.NDArray[np.float32]]:
+
+def float_weights(model: ModelProto) -> dict[str, Floats]:
     """Float weights by name, also those that are stored as float16 and widened by a node."""
     stored = {each.name: each for each in model.graph.initializer}
     found = {

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 
+from audiosearch._typing import Floats
 from audiosearch._wording import counted
 from audiosearch.convert.half import half_precision
 from audiosearch.convert.importer import check_name
@@ -33,7 +33,6 @@ from audiosearch.model.encoder import Encoder
 from audiosearch.model.runtime.session import RuntimeOptions
 from audiosearch.model.scoring import CaptionScorer
 
-Floats = npt.NDArray[np.float32]
 LEAST_SOUNDS = 4
 RANDOM_WORDS = 24  # of each sentence that is made up, so that rare words lie within the ranges
 CPU = RuntimeOptions(device="cpu")

@@ -12,9 +12,7 @@ import tempfile
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
+from audiosearch._typing import Floats
 from audiosearch.audio.sandbox.client import Worker
 from audiosearch.audio.windows import windows
 from audiosearch.errors import DecodeError
@@ -23,7 +21,6 @@ from audiosearch.model.bundle import Bundle
 from audiosearch.store.queries.places import join
 from audiosearch.training.synth.examples import write_examples
 
-Floats = npt.NDArray[np.float32]
 MOST = 64  # windows: more move the ranges of no layer by much
 SEEDS = 3  # of the generated examples: of one alone, ranges fit its own sounds too closely
 A_FILE = 4  # windows, so that one long file does not stand for all

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import Floats, Ints
 from audiosearch.model.tokenizer import Vocabulary
 from audiosearch.search.normalise import Likeness, Normalise, ScaleTable, costs
 from audiosearch.training.checkpoints import Report
@@ -25,7 +25,7 @@ from audiosearch.training.scenes.captions import write_caption
 from audiosearch.training.scenes.rendering import render
 from audiosearch.training.scenes.scene_tags import scene_logits
 from audiosearch.training.scenes.scenes import Planner
-from audiosearch.training.scoring import Matrix, PairScores, score_pairs
+from audiosearch.training.scoring import PairScores, score_pairs
 
 CLIP_S = 5.0
 
@@ -51,7 +51,7 @@ class TrainedModel:
             logits=scene_logits(self.encoder, features),
         )
 
-    def probability(self, scores: PairScores) -> Matrix:
+    def probability(self, scores: PairScores) -> Floats:
         """The score that people see, `(n_scenes, n_texts)`, before the sigmoid: as good to rank."""
         weights = self.score
         lift = scores.lift
@@ -111,7 +111,7 @@ def label_figures(model: TrainedModel, sounds: SoundCache, *, report: Report) ->
         labels = sorted({sounds.clips[i].label for i in clips})
     length = int(CLIP_S * sounds.sample_rate)
 
-    def waveform(index: int) -> npt.NDArray[np.float32]:
+    def waveform(index: int) -> Floats:
         wave = sounds.waveform(clips[index])[:length]
         return np.pad(wave, (0, length - wave.size))
 
@@ -120,7 +120,7 @@ def label_figures(model: TrainedModel, sounds: SoundCache, *, report: Report) ->
     scores = model.pairs(features, texts)
     truth = np.array([labels.index(sounds.clips[i].label) for i in clips])
 
-    def accuracy(matrix: Matrix) -> float:
+    def accuracy(matrix: Floats) -> float:
         return float((matrix.argmax(axis=1) == truth).mean())
 
     return LabelFigures(
@@ -169,12 +169,12 @@ def scene_figures(
     )
 
 
-def scaled(cross_entropy: Matrix) -> Matrix:
+def scaled(cross_entropy: Floats) -> Floats:
     """Each caption's column brought to 0..1 by its own minimum and maximum."""
     return np.asarray(ScaleTable.of(cross_entropy).scaled(cross_entropy), dtype=np.float32)
 
 
-def mean_fit(scores: PairScores) -> Matrix:
+def mean_fit(scores: PairScores) -> Floats:
     """`(n_scenes, n_texts)`: how well captions fit as the program ranks them, scaled over these."""
     near = ScaleTable.of(scores.cosine)
     likeness = Likeness(cosines=scores.cosine, scales=near, known=scores.known)
@@ -188,13 +188,13 @@ def mean_fit(scores: PairScores) -> Matrix:
     return np.asarray(-cost, dtype=np.float32)
 
 
-def recall(fit: Matrix, at: int) -> float:
+def recall(fit: Floats, at: int) -> float:
     """Share of columns whose own row is among the `at` best; a tie counts against it."""
     own = np.diagonal(fit)
     others_at_least = (fit >= own[None, :]).sum(axis=0) - 1
     return float((others_at_least < at).mean())
 
 
-def order_accuracy(fit: Matrix, twins: npt.NDArray[np.int64]) -> float:
+def order_accuracy(fit: Floats, twins: Ints) -> float:
     """Share of captions that fit their own scene better than its twin."""
     return float((np.diagonal(fit) > fit[twins, np.arange(len(twins))]).mean())

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from audiosearch._typing import Floats
 from audiosearch.model.tokenizer import SPECIAL_TOKENS
 from audiosearch.training.checkpoints import Progress, Report, load_state
 from audiosearch.training.data.vocabulary import collect_words
@@ -21,7 +22,6 @@ from audiosearch.training.text.definitions import STARTER_DEFINITIONS, define
 from audiosearch.training.text.dictionary import Dictionary
 from audiosearch.training.text.distil import (
     STARTER_DISTIL,
-    Floats,
     distil,
     english_pieces,
     load_sentences,

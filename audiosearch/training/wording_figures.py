@@ -11,14 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from audiosearch.training.calibrate import Flags, Trials
+from audiosearch._typing import AnyFloats, Bools, Floats
+from audiosearch.training.calibrate import Trials
 from audiosearch.training.checkpoints import Report
 from audiosearch.training.data.dataset import SoundCache
 from audiosearch.training.figures import TrainedModel, mean_fit, scaled
 from audiosearch.training.scenes.singles import Query, encode_clips, queries_for, single_trials
-from audiosearch.training.scoring import Matrix
 
 AT = 10
 
@@ -102,7 +101,7 @@ def _figures(model: TrainedModel, trials: Trials, columns: list[int]) -> Wording
     )
 
 
-def mean_average_precision(fit: Matrix, right: Flags, *, at: int = AT) -> float:
+def mean_average_precision(fit: Floats, right: Bools, *, at: int = AT) -> float:
     """Mean over texts of the average precision of the `at` best sounds, `(n_sounds, n_texts)`."""
     precisions = []
     for values, own in zip(fit.T, right.T, strict=True):
@@ -113,6 +112,6 @@ def mean_average_precision(fit: Matrix, right: Flags, *, at: int = AT) -> float:
     return float(np.mean(precisions))
 
 
-def label_accuracy(fit: npt.NDArray[np.floating], right: Flags) -> float:
+def label_accuracy(fit: AnyFloats, right: Bools) -> float:
     """Share of sounds whose best text is about them."""
     return float(right[np.arange(len(right)), fit.argmax(axis=1)].mean())

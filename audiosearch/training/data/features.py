@@ -14,12 +14,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from audiosearch._typing import Halves, Ints, Samples
 from audiosearch.training.checkpoints import Progress, Report
 from audiosearch.training.data.ahead import made_ahead
-from audiosearch.training.data.material import Material, Samples
+from audiosearch.training.data.material import Material
 from audiosearch.training.networks.convnext import ConvNext
 from audiosearch.training.networks.frontend import STARTER_FRONTEND, LogMel
 from audiosearch.training.scenes.rendering import render
@@ -33,9 +33,9 @@ REPORT_EVERY = 1000
 class SceneFeatures:
     """Encoder frames of scenes, padded with zeros to the longest."""
 
-    values: npt.NDArray[np.float16]
+    values: Halves
     """`(n_scenes, T, dim)`."""
-    lengths: npt.NDArray[np.int64]
+    lengths: Ints
     """`(n_scenes,)` frames that count."""
 
     def first(self, count: int) -> SceneFeatures:
@@ -102,7 +102,7 @@ def encode_waveforms(
     """
     encoder.eval()
     log_mel = LogMel(STARTER_FRONTEND)
-    parts: dict[int, npt.NDArray[np.float16]] = {}
+    parts: dict[int, Halves] = {}
 
     def make(rows: list[int]) -> Samples:
         return np.stack([waveform(index) for index in rows])

@@ -23,16 +23,11 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
+from audiosearch._typing import Ints
 from audiosearch.model.tokenizer import PAD, Vocabulary
 from audiosearch.training.checkpoints import Progress, Report, load_state, save_state
 from audiosearch.training.data import augment
-from audiosearch.training.data.batches import (
-    Batch,
-    CaptionedScenes,
-    Rows,
-    epoch_batches,
-    make_batch,
-)
+from audiosearch.training.data.batches import Batch, CaptionedScenes, epoch_batches, make_batch
 from audiosearch.training.networks.decoder import (
     DecoderConfig,
     DecoderNetwork,
@@ -189,7 +184,7 @@ class DecoderTrainer:
             order=float(torch.cat(twins).float().mean()) if twins else math.nan,
         )
 
-    def _losses(self, rows: Rows, sounds: Rows | None, texts: Sequence[Written]) -> Tensor:
+    def _losses(self, rows: Ints, sounds: Ints | None, texts: Sequence[Written]) -> Tensor:
         """Cross-entropies `(B,)` of the captions at `rows` given other rows' sounds, or none."""
         rng = np.random.default_rng(0)
         chosen = [texts[row] for row in rows]

@@ -15,11 +15,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
+from audiosearch._typing import Doubles, Floats
 from audiosearch.training.checkpoints import (
     Progress,
     Report,
@@ -193,7 +193,7 @@ def target_matrix(sounds: SoundCache, tags: tuple[str, ...]) -> Tensor:
     return matrix
 
 
-def sampling_chances(sounds: SoundCache, *, synthetic_share: float) -> npt.NDArray[np.float64]:
+def sampling_chances(sounds: SoundCache, *, synthetic_share: float) -> Doubles:
     """How likely each clip `(n_clips,)` is drawn: rarer tags more, though not in full."""
     counts: dict[str, int] = {}
     training = set(sounds.indices(Split.TRAIN))
@@ -212,9 +212,7 @@ def sampling_chances(sounds: SoundCache, *, synthetic_share: float) -> npt.NDArr
     return np.asarray(weights / weights.sum())
 
 
-def crop(
-    waveform: npt.NDArray[np.float32], *, length: int, rng: np.random.Generator
-) -> npt.NDArray[np.float32]:
+def crop(waveform: Floats, *, length: int, rng: np.random.Generator) -> Floats:
     """A random stretch `(length,)` of a clip, at times a little faster or slower.
 
     A clip that is too short stands at a random place in silence, or is repeated with gaps.

@@ -17,11 +17,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from audiosearch._typing import Floats, Ints
 from audiosearch.model.wordpiece import Pieces
 from audiosearch.training.checkpoints import Progress, Report, load_state, save_state
 from audiosearch.training.networks.attention import HIDDEN
@@ -37,9 +37,6 @@ from audiosearch.training.scenes.captions import PHRASES, Description, write_cap
 from audiosearch.training.scenes.scene_tags import unsure
 from audiosearch.training.text.distil import Sentences
 from audiosearch.training.text.paraphrases import PARAPHRASES, sound_meanings
-
-Floats = npt.NDArray[np.float32]
-Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -200,7 +197,7 @@ class JointTrainer:
             losses.append(self._train_step(rows, meanings[rows], step, len(batches)))
         return float(np.mean(losses))
 
-    def _train_step(self, rows: Rows, meanings: Floats, step: int, steps: int) -> float:
+    def _train_step(self, rows: Ints, meanings: Floats, step: int, steps: int) -> float:
         rng = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         torch.manual_seed(self.seed * 1_000_003 + step)
         done = step / (steps * self.recipe.epochs)
@@ -218,7 +215,7 @@ class JointTrainer:
         return float(loss.detach())
 
     def _loss(
-        self, scenes: TaggedScenes, rows: Rows, meanings: Tensor, rng: torch.Generator | None
+        self, scenes: TaggedScenes, rows: Ints, meanings: Tensor, rng: torch.Generator | None
     ) -> Tensor:
         logits = self._logits(scenes, rows)
         if rng is not None:
@@ -231,7 +228,7 @@ class JointTrainer:
         same = same_sounds([scenes.descriptions[row] for row in rows])
         return info_nce(sounds, texts, self.network.log_scale.exp(), same)
 
-    def _logits(self, scenes: TaggedScenes, rows: Rows) -> Tensor:
+    def _logits(self, scenes: TaggedScenes, rows: Ints) -> Tensor:
         return torch.from_numpy(scenes.logits[rows])
 
     @torch.no_grad()

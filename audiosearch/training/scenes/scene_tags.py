@@ -9,11 +9,11 @@ nothing is learned that could be learned by heart.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
+from audiosearch._typing import Floats
 from audiosearch.training.data.features import SceneFeatures
 from audiosearch.training.networks.convnext import ConvNext
 
@@ -52,7 +52,7 @@ def unsure(rng: Generator, logits: Tensor, *, spread: float) -> Tensor:
 
 
 @torch.no_grad()
-def scene_logits(encoder: ConvNext, features: SceneFeatures) -> npt.NDArray[np.float32]:
+def scene_logits(encoder: ConvNext, features: SceneFeatures) -> Floats:
     """Logits `(n_scenes, 2 C)`, as in `tag_evidence`; no audio is opened."""
     encoder.eval()
     classes = encoder.config.classes

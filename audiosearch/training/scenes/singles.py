@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import Floats
 from audiosearch.training.calibrate import Trials
 from audiosearch.training.checkpoints import Report
 from audiosearch.training.data.dataset import SoundCache
@@ -42,7 +42,7 @@ def encode_clips(
     """Frames of the first five seconds of clips, shorter ones padded with silence."""
     length = int(CLIP_S * sounds.sample_rate)
 
-    def waveform(index: int) -> npt.NDArray[np.float32]:
+    def waveform(index: int) -> Floats:
         wave = sounds.waveform(clips[index])[:length]
         return np.pad(wave, (0, length - wave.size))
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import soxr
 
+from audiosearch._typing import Doubles, Samples
 from audiosearch.training.synth import synthesis, synthetic
-from audiosearch.training.synth.waveforms import Rng, Samples, log_uniform, to_peak
+from audiosearch.training.synth.waveforms import Rng, log_uniform, to_peak
 
 MAKERS: dict[str, Callable[[Rng, int, int], Samples]] = {
     "beeping": synthetic.beeps,
@@ -37,7 +37,7 @@ MAKERS: dict[str, Callable[[Rng, int, int], Samples]] = {
 """Label to maker; each takes (rng, number of samples, samples per second)."""
 
 
-DEMONSTRATED: dict[str, Callable[[Rng], npt.NDArray[np.float64]]] = {
+DEMONSTRATED: dict[str, Callable[[Rng], Doubles]] = {
     "beeping": synthesis.beeps,
     "bell": synthesis.bell,
     "chirping_birds": synthesis.birds,

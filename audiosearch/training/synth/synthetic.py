@@ -9,11 +9,10 @@ its own parameters and, where there is one, its method, so that no single formul
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import Doubles, Samples
 from audiosearch.training.synth.waveforms import (
     Rng,
-    Samples,
     add,
     band_noise,
     coloured_noise,
@@ -24,7 +23,7 @@ from audiosearch.training.synth.waveforms import (
 )
 
 
-def _tone(rng: Rng, hz: float, count: int, rate: int) -> npt.NDArray[np.float64]:
+def _tone(rng: Rng, hz: float, count: int, rate: int) -> Doubles:
     phase = 2 * np.pi * hz * seconds(count, rate)
     kind = rng.integers(4)
     if kind == 0:
@@ -177,7 +176,7 @@ def ticking(rng: Rng, count: int, rate: int) -> Samples:
     return to_peak(wave + 0.002 * rng.standard_normal(count), 0.8)
 
 
-def _burst(rng: Rng, length: int) -> npt.NDArray[np.float64]:
+def _burst(rng: Rng, length: int) -> Doubles:
     return np.asarray(rng.standard_normal(length))
 
 

@@ -17,16 +17,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch.nn import functional
 
+from audiosearch._typing import Floats, Ints
 from audiosearch.model.wordpiece import INSIDE, SPECIAL_PIECES, Pieces
 from audiosearch.training.checkpoints import Progress, Report, load_state, save_state
 from audiosearch.training.data.vocabulary import pad_rows
 from audiosearch.training.networks.meaning import SentenceConfig, SentenceTower
 
-Floats = npt.NDArray[np.float32]
 Teacher = Callable[[Sequence[str]], Floats]
 """Texts to unit vectors `(n, dim)`."""
 
@@ -170,14 +169,14 @@ def begin_with_words(
 
 
 @torch.no_grad()
-def _likeness(tower: SentenceTower, rows: npt.NDArray[np.int64], targets: torch.Tensor) -> float:
+def _likeness(tower: SentenceTower, rows: Ints, targets: torch.Tensor) -> float:
     if not len(rows):
         return float("nan")
     found = [tower(torch.from_numpy(some)) for some in np.array_split(rows, len(rows) // 1024 + 1)]
     return float(functional.cosine_similarity(torch.cat(found), targets).mean())
 
 
-def _trimmed(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _trimmed(rows: Ints) -> Ints:
     """Rows `(n, S)` without columns that hold PAD only."""
     used = np.flatnonzero(rows.any(axis=0))
     return rows[:, : int(used[-1]) + 1 if len(used) else 1]

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+from audiosearch._typing import Floats
 from audiosearch.training.scenes.captions import PHRASES, Phrases
-from audiosearch.training.text.distil import Floats, Teacher
+from audiosearch.training.text.distil import Teacher
 
 
 def read_paraphrases(table: str) -> dict[str, Phrases]:
