@@ -20,9 +20,9 @@ from pathlib import Path
 
 import click
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from audiosearch._typing import Floats, Ints
 from audiosearch.model.tokenizer import Vocabulary
 from audiosearch.training.calibrate import calibrate, scene_trials
 from audiosearch.training.checkpoints import Progress, load_state
@@ -42,7 +42,7 @@ from audiosearch.training.scenes.batches import CaptionedScenes
 from audiosearch.training.scenes.clip_pool import gather_material
 from audiosearch.training.scenes.features import SceneFeatures, encode_scenes, scene_logits
 from audiosearch.training.scenes.planner import Planner
-from audiosearch.training.scoring import Matrix, PairScores, score_pairs
+from audiosearch.training.scoring import PairScores, score_pairs
 from audiosearch.training.text.captions import every_phrase, write_caption
 from audiosearch.training.text.vocabulary import collect_words, make_vocabulary
 from audiosearch.training.text_stages import learn_words, train_joint
@@ -79,9 +79,9 @@ class TestScenes:
     """Scenes of two events, each beside its twin, with their captions."""
 
     features: SceneFeatures
-    logits: Matrix
+    logits: Floats
     texts: list[str]
-    twins: npt.NDArray[np.int64]
+    twins: Ints
 
 
 def variants(config: DecoderConfig, *, epochs: int) -> dict[str, Variant]:
@@ -123,9 +123,7 @@ def first_part(scenes: CaptionedScenes, part: int) -> CaptionedScenes:
     return CaptionedScenes(scenes.features.first(count), scenes.descriptions[:count], twins)
 
 
-def measure(
-    fit: Matrix, cross_entropy: Matrix, twins: npt.NDArray[np.int64], *, held_out: float | None
-) -> Figures:
+def measure(fit: Floats, cross_entropy: Floats, twins: Ints, *, held_out: float | None) -> Figures:
     """Figures of a fit `(n_scenes, n_texts)`; scaled captions are by `cross_entropy`'s range."""
     return Figures(
         recall_1=recall(fit, 1),
@@ -237,7 +235,7 @@ class Ablations:
         }
 
     def _pairs(
-        self, decoder: DecoderNetwork, features: SceneFeatures, texts: list[str], logits: Matrix
+        self, decoder: DecoderNetwork, features: SceneFeatures, texts: list[str], logits: Floats
     ) -> PairScores:
         return score_pairs(decoder, self.joint, features, texts, self.vocabulary, logits=logits)
 

@@ -23,8 +23,8 @@ from pathlib import Path
 
 import click
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import AnyFloats, Ints
 from audiosearch.config import load_config
 from audiosearch.evaluation.dataset_files import read_dataset
 from audiosearch.evaluation.datasets import Dataset
@@ -43,9 +43,6 @@ from audiosearch.library import find_model
 from audiosearch.model.runtime.session import RuntimeOptions
 from audiosearch.search.describe import TRIED
 from audiosearch.search.normalise import Normalise
-
-Costs = npt.NDArray[np.floating]
-Ints = npt.NDArray[np.int64]
 
 SIZES = (16, 64, 128, 256)
 DRAWS = 5
@@ -72,7 +69,7 @@ def samples(evidence: Evidence, size: int, *, seed: int) -> list[Ints]:
     return [generator.choice(n_windows, size, replace=False) for _ in range(DRAWS)]
 
 
-def ways(evidence: Evidence, *, seed: int) -> Iterator[tuple[str, int | None, list[Costs]]]:
+def ways(evidence: Evidence, *, seed: int) -> Iterator[tuple[str, int | None, list[AnyFloats]]]:
     """Name, size of the sample (None: none) and costs (n_windows, n_captions) of each draw."""
     raw, lift = evidence.normalised(Normalise.NONE), evidence.normalised(Normalise.LIFT)
     yield "none", None, [raw]
@@ -87,25 +84,25 @@ def ways(evidence: Evidence, *, seed: int) -> Iterator[tuple[str, int | None, li
         for how in (Normalise.MINMAX, Normalise.ZSCORE, Normalise.MEAN):
             yield str(how), size, [evidence.normalised(how, sample=each) for each in drawn]
         unlike = replace(evidence, cosine=None)
-        alone: list[Costs] = [unlike.normalised(Normalise.MEAN, sample=each) for each in drawn]
+        alone: list[AnyFloats] = [unlike.normalised(Normalise.MEAN, sample=each) for each in drawn]
         yield "mean of one", size, alone
         if evidence.cosine is not None:
             likeness = replace(evidence, cross_entropies=-evidence.cosine)
             for how in (Normalise.MINMAX, Normalise.ZSCORE):
-                both: list[Costs] = [
+                both: list[AnyFloats] = [
                     evidence.normalised(how, sample=each) + likeness.normalised(how, sample=each)
                     for each in drawn
                 ]
                 yield f"both {how}", size, both
 
 
-def shortlisted(evidence: Evidence, sample: Ints, *, n_scaled: int) -> Costs:
+def shortlisted(evidence: Evidence, sample: Ints, *, n_scaled: int) -> AnyFloats:
     """`mean` as `describe` has it: of the `TRIED` nearest captions, those that score best."""
     combined = evidence.combined()
     if combined is None or evidence.cosine is None:
         raise click.ClickException("the bundle has no joint space")
     every = evidence.normalised(Normalise.MEAN, sample=sample)
-    costs: Costs = np.full(every.shape, np.inf)
+    costs: AnyFloats = np.full(every.shape, np.inf)
     for row, (cosines, scores) in enumerate(zip(evidence.cosine, combined, strict=True)):
         tried = np.argsort(-cosines, kind="stable")[:TRIED]
         best = tried[np.argsort(scores[tried], kind="stable")[:n_scaled]]
@@ -113,7 +110,7 @@ def shortlisted(evidence: Evidence, sample: Ints, *, n_scaled: int) -> Costs:
     return costs
 
 
-def measured(way: str, size: int | None, draws: list[Costs], evidence: Evidence) -> Row:
+def measured(way: str, size: int | None, draws: list[AnyFloats], evidence: Evidence) -> Row:
     """The figures of costs (n_windows, n_captions)."""
     raw = pool_least(evidence.cross_entropies, evidence.owners)
     orders = [rank_order(pool_least(each, evidence.owners), ties=raw) for each in draws]

@@ -25,10 +25,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
-import numpy as np
-import numpy.typing as npt
 from sqlalchemy import text
 
+from audiosearch._typing import Floats
 from audiosearch.audio.sandbox.client import OpenedFile, Worker, WorkerLimits
 from audiosearch.audio.types import AudioFacts
 from audiosearch.config import IndexConfig
@@ -86,7 +85,7 @@ class WatchedWorker(AbstractContextManager["WatchedWorker"]):
         finally:
             self._took_s += time.perf_counter() - start
 
-    def blocks(self) -> Iterator[npt.NDArray[np.float32]]:
+    def blocks(self) -> Iterator[Floats]:
         """See `Worker.blocks`; only the time that is waited for the decoder counts."""
         blocks = self._worker.blocks()
         while True:

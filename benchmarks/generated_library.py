@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import Floats, Ints
 from audiosearch.config import Config
 from audiosearch.library import find_model
 from audiosearch.model.bundle import Bundle, load_bundle
@@ -27,8 +27,6 @@ from audiosearch.model.text_encoder import TextTower
 from audiosearch.store.database import open_database
 from audiosearch.store.names import indexed_words
 from audiosearch.store.sampling import sample_key
-
-Floats = npt.NDArray[np.float32]
 
 WINDOWS_A_RECORDING = 4.0  # on average; a quarter are single windows, some last ten minutes
 SILENT = 0.02  # share of windows
@@ -225,9 +223,9 @@ class Maker:
     def _windows(
         self,
         database: sqlite3.Connection,
-        ids: npt.NDArray[np.int64],
-        recordings: npt.NDArray[np.int64],
-        places: npt.NDArray[np.int64],
+        ids: Ints,
+        recordings: Ints,
+        places: Ints,
         vectors: Floats,
     ) -> None:
         bundle, n = self.bundle, len(ids)
@@ -275,7 +273,7 @@ class Maker:
             ),
         )
 
-    def _listen(self, database: sqlite3.Connection, ids: npt.NDArray[np.int64]) -> None:
+    def _listen(self, database: sqlite3.Connection, ids: Ints) -> None:
         database.executemany(
             "INSERT INTO window_frames VALUES (?, ?, ?)",
             ((each, *self._frame()) for each in ids.tolist()),

@@ -24,7 +24,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from audiosearch.training.calibrate import Flags
+from audiosearch._typing import Bools, Floats, Ints
 from audiosearch.training.data.dataset import SoundCache, Split
 from audiosearch.training.metrics import recall
 from audiosearch.training.networks.convnext import ConvNext
@@ -38,7 +38,6 @@ from audiosearch.training.recipes.joint import (
     STARTER_JOINT,
     JointRecipe,
     JointTrainer,
-    Rows,
     TaggedScenes,
 )
 from audiosearch.training.run import Run, load_encoder, open_sounds, split_scenes
@@ -52,7 +51,7 @@ from audiosearch.training.scenes.features import (
 from audiosearch.training.scenes.planner import Planner
 from audiosearch.training.scenes.rendering import render
 from audiosearch.training.text.captions import Description, sound_of, write_caption
-from audiosearch.training.text.sentence_model import Floats, Sentences, load_sentences
+from audiosearch.training.text.sentence_model import Sentences, load_sentences
 from benchmarks.ablations import tell
 
 Regulariser = Literal["MAE", "MSLE"]
@@ -147,14 +146,14 @@ class UnfrozenTrainer(JointTrainer):
         self.layer, self.pooled, self.variant = layer, pooled, variant
         self.optimiser.add_param_group({"params": list(layer.parameters()), "weight_decay": 0.0})
 
-    def _logits(self, scenes: TaggedScenes, rows: Rows) -> Tensor:
+    def _logits(self, scenes: TaggedScenes, rows: Ints) -> Tensor:
         if scenes is not self.training:
             return super()._logits(scenes, rows)
         self.learned = read_tags(self.layer, self.pooled.whole[rows], self.pooled.parts[rows])
         return self.learned
 
     def _loss(
-        self, scenes: TaggedScenes, rows: Rows, meanings: Tensor, rng: Generator | None
+        self, scenes: TaggedScenes, rows: Ints, meanings: Tensor, rng: Generator | None
     ) -> Tensor:
         loss = super()._loss(scenes, rows, meanings, rng)
         kind = self.variant.regulariser
@@ -241,7 +240,7 @@ class Trials:
             meant = network.concepts(torch.from_numpy(self.sentences.embed(list(texts))))
             return np.asarray((heard @ meant.T).numpy())
 
-        def asked(wording: str) -> tuple[Floats, Flags]:
+        def asked(wording: str) -> tuple[Floats, Bools]:
             queries = [each for each in queries_for(clips.labels) if each.wording == wording]
             right = [[sound_of(a) == sound_of(b.label) for b in queries] for a in clips.labels]
             return cosines(clips.pooled, [query.text for query in queries]), np.array(right)

@@ -11,14 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import Samples
 from audiosearch.errors import DatasetError
 from audiosearch.evaluation.datasets import Clip
 from audiosearch.evaluation.scenes.render import SAMPLE_RATE, levelled, loudest_stretch
 from audiosearch.search.results import Hit
-
-Samples = npt.NDArray[np.float32]
 
 LONGEST_S = 5.0  # of an event
 APART_S = 12.0  # least quiet between two events, so that no window holds both

@@ -21,19 +21,18 @@ from pathlib import Path
 
 import click
 import numpy as np
-import numpy.typing as npt
 
 from audiosearch._resources import bundled_models_path
+from audiosearch._typing import AnyArray, Floats
 from audiosearch.model.bundle import Bundle, load_bundle
 from audiosearch.model.captioner import Captioner
 from audiosearch.model.decoder import Decoder
 from audiosearch.model.encoder import Encoder
-from audiosearch.model.runtime.device_array import Array, Held
+from audiosearch.model.runtime.device_array import Held
 from audiosearch.model.runtime.providers import card_name, free_card_memory
 from audiosearch.model.runtime.session import GraphSession, OutOfMemory, RuntimeOptions
 from benchmarks.card_parity import FLOAT32, HALF, Tolerance, Way, compare, made_up_sounds
 
-Floats = npt.NDArray[np.float32]
 CARD, CPU = RuntimeOptions(device="cuda"), RuntimeOptions(device="cpu")
 BATCHES = (1, 4, 16, 64, 256)
 
@@ -149,7 +148,7 @@ def encoder_seconds(session: GraphSession, sounds: Floats, *, rounds: int) -> tu
     return whole, inside
 
 
-def held(session: GraphSession, *arrays: Array) -> list[Held]:
+def held(session: GraphSession, *arrays: AnyArray) -> list[Held]:
     """The arrays on the session's device."""
     import onnxruntime  # noqa: PLC0415 - as in `runtime`
 

@@ -20,9 +20,9 @@ from pathlib import Path
 
 import click
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from audiosearch._typing import Floats, Ints
 from audiosearch.convert.importer import import_published
 from audiosearch.convert.quantise import calibration_sounds, quantise_bundle
 from audiosearch.model.beam import beam_search
@@ -41,7 +41,6 @@ from audiosearch.training.networks.frontend import PAPER_FRONTEND, LogMel
 from benchmarks.side_by_side import Row, measure
 from tests.published_checkpoints import hub_words, write_hub_folder
 
-Floats = npt.NDArray[np.float32]
 WORDS = 4370
 CAPTION = tuple(range(10, 22))  # 12 words and the end: 13 targets
 SOUNDS = 100
@@ -223,9 +222,9 @@ class _PlainSteps:
     def __init__(self, captioner: DecoderNetwork, frames: Floats) -> None:
         self._captioner = captioner
         self._frames = torch.from_numpy(frames)[None]
-        self._words: npt.NDArray[np.int64] | None = None
+        self._words: Ints | None = None
 
-    def __call__(self, tokens: npt.NDArray[np.int64], parents: npt.NDArray[np.int64]) -> Floats:
+    def __call__(self, tokens: Ints, parents: Ints) -> Floats:
         words = tokens[:, None]
         if self._words is not None:
             words = np.concatenate([self._words[parents], words], axis=1)

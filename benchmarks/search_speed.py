@@ -26,8 +26,8 @@ from pathlib import Path
 
 import click
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import Ints
 from audiosearch.config import Config, ModelConfig
 from audiosearch.library import Library, open_library
 from audiosearch.model.scoring import CaptionScorer
@@ -37,7 +37,7 @@ from audiosearch.search.query import ParsedQuery, parse_query
 from audiosearch.search.rerank import rerank
 from audiosearch.search.results import SoundQuery, TextQuery
 from audiosearch.search.snapshot import SnapshotCache, open_snapshot
-from audiosearch.server.asking import open_answering
+from audiosearch.server.query_client import open_client
 from benchmarks.child import environment, run, start
 from benchmarks.generated_library import Maker, sentences
 from tests.sounds import noise, write_audio
@@ -182,10 +182,10 @@ class Steps:
         self._tables = SnapshotCache(
             bundle=self._model.bundle, cache_dir=library.database.vectors_dir
         )
-        self._chosen: npt.NDArray[np.int64] = np.zeros(0, np.int64)
+        self._chosen: Ints = np.zeros(0, np.int64)
         self._words: ParsedQuery | None = None
 
-    def choose(self, text: str) -> npt.NDArray[np.int64]:
+    def choose(self, text: str) -> Ints:
         """The first step."""
         self._words = parse_query(text, scorer=self._scorer, tower=self._model.tower)
         with self._library.database.reading() as session:
@@ -232,7 +232,7 @@ def _server(config: Config) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _ask(config: Config, text: str) -> None:
-    with open_answering(config) as answering:
+    with open_client(config) as answering:
         answering.find(TextQuery(text=text, min_score=0.0))
         if "by the daemon" not in answering.who:
             raise click.ClickException(answering.who)

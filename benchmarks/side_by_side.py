@@ -11,11 +11,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
-Floats = npt.NDArray[np.float32]
+from audiosearch._typing import Floats
+
 PEAK_SIZE = 1536
 REST_S = 0.2  # before each run, since torch's threads keep on spinning for a while
 

@@ -21,7 +21,9 @@ from audiosearch.audio.sandbox import child as worker_main  # noqa: E402
 
 
 def poison(name: bytes) -> None:
-    """Do what `name` says; nothing for other names."""
+    """Do what `name` says; nothing for other names, such as that of the sound tried as a check."""
+    if name.startswith(b"tmp"):  # by chance it may hold any of these words
+        return
     if b"segfault" in name:
         os.kill(os.getpid(), signal.SIGSEGV)
     if b"hang" in name:

@@ -20,7 +20,7 @@ from audiosearch.store.database import Database
 from audiosearch.store.queries import files, roots
 from audiosearch.store.queries.places import Root, RootPath
 from audiosearch.store.schema import SoundFile
-from audiosearch.watch.state import Activity, RootState, WatchMode, WatchState
+from audiosearch.watch.state import RootState, WatchActivity, WatchMode, WatchState
 from audiosearch.watch.watcher import Watcher
 from tests.indexing_fakes import FakeBundle, FakeModels, WaveReader
 
@@ -28,7 +28,7 @@ SETTLE_S = 0.15
 PATIENCE_S = 60.0
 
 
-class FakeKeeper:
+class FakeIndexer:
     """A library that indexes with the fake model, in this process."""
 
     def __init__(self, database: Database, stop: threading.Event) -> None:
@@ -48,7 +48,7 @@ class FakeKeeper:
         with self.database.reading() as session:
             return roots.list_roots(session)
 
-    def occasion(self) -> int:
+    def rescan_token(self) -> int:
         return self.nudge
 
     def is_known(self, place: RootPath) -> bool:
@@ -84,7 +84,7 @@ class Daemon(AbstractContextManager["Daemon"]):
 
     def __init__(self, database: Database, *folders: Path, **settings: object) -> None:
         self.stop = threading.Event()
-        self.keeper = FakeKeeper(database, self.stop)
+        self.indexer = FakeIndexer(database, self.stop)
         self.states: list[WatchState] = []
         self.error: BaseException | None = None
         self._database = database
@@ -92,9 +92,9 @@ class Daemon(AbstractContextManager["Daemon"]):
             roots.add_roots(session, [os.fsencode(folder) for folder in folders])
         values = {"settle_s": SETTLE_S, "scan_every_s": 3600.0, **settings}
         self.watcher = Watcher(
-            self.keeper,
+            self.indexer,
             watch=WatchConfig(**values),  # type: ignore[arg-type]
-            index=self.keeper.config,
+            index=self.indexer.config,
             stop=self.stop,
             tell=self.states.append,
         )
@@ -120,7 +120,7 @@ class Daemon(AbstractContextManager["Daemon"]):
     @property
     def n_encoded(self) -> int:
         """Windows encoded so far."""
-        return self.keeper.models.encoder.n_windows
+        return self.indexer.models.encoder.n_windows
 
     def files(self) -> dict[str, str]:
         """State by path, of all files that the library knows."""
@@ -153,4 +153,4 @@ class Daemon(AbstractContextManager["Daemon"]):
     def is_idle(self) -> bool:
         """Whether it has nothing in hand, and nothing waits to rest."""
         last = self.states[-1] if self.states else None
-        return last is not None and last.activity is Activity.IDLE and last.n_settling == 0
+        return last is not None and last.activity is WatchActivity.IDLE and last.n_settling == 0

@@ -12,16 +12,14 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import Floats
 from audiosearch.api.results import LibraryWindow, SearchHit
 from audiosearch.audio.clip import ClipRange
 from audiosearch.audio.sandbox.client import Worker, WorkerLimits
 from audiosearch.config import IndexConfig
 from audiosearch.errors import QueryError
 from audiosearch.library.clips import stretch
-
-Floats = npt.NDArray[np.float32]
 
 PathArgument: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 Clip: TypeAlias = PathArgument | SearchHit | LibraryWindow

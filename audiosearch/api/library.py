@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import Floats, Ids
 from audiosearch.api.clips import (
     Clip,
     PathArgument,
@@ -36,9 +36,6 @@ from audiosearch.search.filters import Filters
 from audiosearch.search.results import Description, LabelFit
 from audiosearch.store.database import open_database
 from audiosearch.store.vector_cache import VectorKind
-
-Floats = npt.NDArray[np.float32]
-Ids = npt.NDArray[np.int64]
 
 
 class SoundLibrary:

@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from audiosearch._typing import Floats
 from audiosearch.api.clips import Clip, clip_range, texts_of
 from audiosearch.api.turns import Turns
 from audiosearch.audio.clip import ClipRange
@@ -30,8 +31,6 @@ from audiosearch.model.loaded import LoadedModel
 from audiosearch.model.runtime.session import RuntimeOptions
 from audiosearch.model.scoring import CaptionScorer
 from audiosearch.search.results import EncodedWindow
-
-Floats = npt.NDArray[np.float32]
 
 
 class SoundModel:

@@ -1,15 +1,7 @@
-"""Opening a sound file: which containers are read, how FFmpeg is held to the one file it is given.
+"""Opening a sound file with PyAV: which containers are read, and how FFmpeg is held to one file.
 
-In: a path as bytes. Out: an open PyAV container with its audio streams, or a `DecodeError` that
-says in one word what is wrong. PyAV is used because its wheels carry FFmpeg: nothing has to
-be installed beside Python, and one library reads everything from WAV to the sound of a video.
-
-FFmpeg also knows "formats" that are lists of other files or addresses (HLS, DASH, concat, image
-sequences, SDP). A playlist named `song.mp3` would make it open whatever the list says. So
-demuxers are allowed by name and only the `file` protocol is open. Demuxers that recognise a file
-by its extension alone (raw G.722, raw PCM) are left out: any garbage is "sound" to them.
-
-It does not decode, and knows nothing of rates, windows or tags.
+PyAV, because its wheels carry FFmpeg: nothing is to be installed beside Python, and one library
+reads everything from WAV to the sound of a video. It does not decode.
 """
 
 from __future__ import annotations
@@ -32,6 +24,10 @@ from audiosearch.audio.source import BUFFER_BYTES, Span, SpanFile
 from audiosearch.errors import DecodeCode, DecodeError
 
 # Demuxers by FFmpeg's names: each reads one file and has a signature to recognise it by.
+# FFmpeg also knows "formats" that are lists of other files or addresses (HLS, DASH, concat, image
+# sequences, SDP): a playlist named `song.mp3` would make it open whatever the list says. So they
+# are allowed by name, and only the `file` protocol is open (`_OPTIONS`). Those that recognise a
+# file by its extension alone (raw G.722, raw PCM) are left out: any garbage is "sound" to them.
 DEMUXERS = (
     "3dostr,4xm,aa,aac,aax,ac3,ac4,ace,acm,act,adp,ads,adx,aea,aiff,aix,amr,apac,ape,apm,aptx,"
     "asf,ast,au,avi,avr,bfstm,binka,bonk,brstm,caf,dsf,dss,dts,dtshd,dv,ea,eac3,epaf,flac,flv,"

@@ -1,21 +1,7 @@
 """Decode a sound file of any format into a stream of mono float32 samples at one rate.
 
-In: a path and the sample rate wanted. Out: `Decoding`, an iterator over blocks `(n,)` that holds
-about a second of sound however long the file is, and, when it is exhausted, the `AudioFacts`.
-
-All that is heard in the file is decoded: every audio stream, side by side as more channels, and
-every part of a chained file. Channels are averaged, or the loudest is heard where they cancel
-(`audio.mixing`), then resampled with soxr. Levels are left alone: no normalisation, no dither, a
-constant offset stays. Samples of float files that are not finite become 0 and are counted.
-
-What is damaged: packets that the decoder refuses are left out and counted, as players do, since
-one flipped bit should not hide two hours of sound; a file cut short gives what is there. Where
-more than `MAX_BAD_SHARE` of the packets are refused, it is noise or the wrong decoder, and the
-file fails as DAMAGED; so does one whose samples cannot be sound. A file without one sample fails
-as NO_SAMPLES: nothing is not silence.
-
-It knows nothing of windows, tags or processes. FFmpeg can crash on hostile input: run it in
-`audiosearch.audio.sandbox.client`.
+Levels are left alone: no normalisation, no dither, a constant offset stays. FFmpeg can crash on
+hostile input: run it in `audio.sandbox.client`. It knows nothing of windows, tags or processes.
 """
 
 from __future__ import annotations
@@ -27,21 +13,19 @@ from itertools import groupby
 
 import av.error
 import numpy as np
-import numpy.typing as npt
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.packet import Packet
 
+from audiosearch._typing import Doubles, Floats, Samples
 from audiosearch.audio.container import OpenedPart, packets
-from audiosearch.audio.demultiplexing import Demultiplexer
 from audiosearch.audio.extent import disagreement
 from audiosearch.audio.loudness import FrameFormat, LoudnessMeter
-from audiosearch.audio.mixing import Block, Levels, Mixer
-from audiosearch.audio.resampling import Resampler
+from audiosearch.audio.mixing import Levels, Mixer, Resampler
 from audiosearch.audio.sound import Sound, open_sound
 from audiosearch.audio.source import Span
 from audiosearch.audio.timeline import EndTrim, lateness, without_gaps
-from audiosearch.audio.tracks import Track, side_by_side
+from audiosearch.audio.tracks import Demultiplexer, Track, side_by_side
 from audiosearch.audio.types import AudioFacts
 from audiosearch.errors import DecodeCode, DecodeError
 
@@ -51,8 +35,6 @@ MAX_BAD_SHARE = 0.1  # refused packets in all packets; one refused packet is alw
 MAX_BAD_SAMPLES_SHARE = 0.5  # one channel of two may hold nothing but NaN
 MAX_PEAK_DB = 60.0  # no recording comes near; integers taken for floats, and noise, go beyond
 
-Mono = npt.NDArray[np.float32]  # (n,)
-
 
 def _no_progress() -> None:
     """Nobody wants to know."""
@@ -60,6 +42,17 @@ def _no_progress() -> None:
 
 class Decoding:
     """Iterates over mono blocks `(n,)` float32 of a file at `sample_rate`, once.
+
+    It holds about a second of sound however long the file is. All that is heard in the file is
+    decoded: every audio stream, side by side as more channels, and every part of a chained file.
+    Channels are mixed (see `Mixer`), then resampled with soxr.
+
+    Packets that the decoder refuses are left out and counted, as players do: one flipped bit
+    should not hide two hours of sound, and a file cut short gives what is there. Where more than
+    `MAX_BAD_SHARE` of the packets are refused it is noise or the wrong decoder, and the file
+    fails as DAMAGED; so does one whose samples cannot be sound. Samples of float files that are
+    not finite become 0 and are counted. A file without one sample fails as NO_SAMPLES: nothing
+    is not silence.
 
     `progress` is called for each packet read, also while nothing comes of it.
     """
@@ -87,7 +80,7 @@ class Decoding:
             raise RuntimeError("facts are known when all blocks have been taken")
         return self._facts
 
-    def __iter__(self) -> Iterator[Mono]:
+    def __iter__(self) -> Iterator[Samples]:
         """Decode.
 
         Raises:
@@ -112,7 +105,7 @@ class Decoding:
                 f"no filter for it: {error.strerror}", DecodeCode.UNSUPPORTED
             ) from error
 
-    def _alone(self, sound: Sound, part: OpenedPart) -> Iterator[Mono]:
+    def _alone(self, sound: Sound, part: OpenedPart) -> Iterator[Samples]:
         """A part with one stream, which is mixed at its own rate."""
         stream = part.heard[0]
         frames = self._frames(stream, packets(self.path, part.container, stream))
@@ -129,7 +122,7 @@ class Decoding:
             if len(rest):
                 yield rest
 
-    def _together(self, part: OpenedPart, span: Span | None) -> Iterator[Mono]:
+    def _together(self, part: OpenedPart, span: Span | None) -> Iterator[Samples]:
         """A part with several streams, which are mixed at the rate wanted."""
         mixer = Mixer(self.sample_rate)
         with ExitStack() as stack:
@@ -148,7 +141,7 @@ class Decoding:
 
     def _track(
         self, part: OpenedPart, stream: AudioStream, source: Iterable[Packet[AudioStream]]
-    ) -> Iterator[npt.NDArray[np.float32]]:
+    ) -> Iterator[Floats]:
         """A stream as blocks (n, channels) at the rate wanted."""
         channels = stream.codec_context.layout.nb_channels
         frames = without_gaps(self._frames(stream, source))
@@ -191,7 +184,7 @@ class Decoding:
 
     def _blocks(
         self, run: FrameFormat, frames: Iterable[AudioFrame], stream: AudioStream
-    ) -> Iterator[Block]:
+    ) -> Iterator[Doubles]:
         """One run of frames of the same format as clean blocks (n, channels), measured."""
         self._first = self._first or run
         meter = LoudnessMeter(run)
@@ -284,7 +277,7 @@ def _is_sound(packet: Packet[AudioStream], stream: AudioStream) -> bool:
     return head != b"Speex   " and (head[0] == 0xFF or stream.codec_context.name != "flac")
 
 
-def _first_form(block: Block, channels: int) -> npt.NDArray[np.float32]:
+def _first_form(block: Doubles, channels: int) -> Floats:
     """`block` with as many channels as its stream began with, in the resampler's form."""
     if block.shape[1] != channels:
         block = np.repeat(block.mean(axis=1, keepdims=True), channels, axis=1)
@@ -292,5 +285,5 @@ def _first_form(block: Block, channels: int) -> npt.NDArray[np.float32]:
     return narrow[:, 0] if channels == 1 else narrow
 
 
-def _columns(samples: npt.NDArray[np.float32], channels: int) -> npt.NDArray[np.float32]:
+def _columns(samples: Floats, channels: int) -> Floats:
     return samples.reshape(-1, channels)

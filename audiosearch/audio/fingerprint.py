@@ -1,14 +1,7 @@
 """Identity of a sound: a hash of its compressed audio, which tags, names and places do not touch.
 
-In: a path. Out: a `Survey`: the `Fingerprint`, and a remark where header and file disagree on how
-much sound there is. Nothing is decoded, so it costs one read of the file. Hashed are the codec,
-sample rate and channels, then the bytes of the audio stream's packets, one after the other: never
-container headers, tags, Vorbis comments or pictures, and never where one packet ends and the next
-begins. Tags appended behind raw streams (ID3v1, APEv2), which some demuxers hand out as if they
-were sound, are cut off. A file with several audio streams, or of several parts, is the hash of
-their hashes, each made as if it were alone.
-
-Two encodings of the same music are two sounds here; likeness is a matter for embeddings.
+Nothing is decoded, so it costs one read of the file. Two encodings of the same music are two
+sounds here; likeness is a matter for embeddings.
 """
 
 from __future__ import annotations
@@ -70,6 +63,12 @@ def fingerprint(path: bytes, *, progress: Callable[[], None] = _no_progress) -> 
 def survey_of(sound: Sound, *, progress: Callable[[], None] = _no_progress) -> Survey:
     """Read a file just opened through; all its packets are used up.
 
+    Hashed are codec, sample rate and channels, then the bytes of the audio stream's packets, one
+    after the other: never container headers, tags or pictures, and never where one packet ends
+    and the next begins. Tags appended behind raw streams (ID3v1, APEv2), which some demuxers hand
+    out as if they were sound, are cut off. A file with several audio streams, or of several
+    parts, is the hash of their hashes, each made as if it were alone.
+
     Raises:
         DecodeError: it cannot be read.
     """
@@ -106,7 +105,7 @@ def survey_of(sound: Sound, *, progress: Callable[[], None] = _no_progress) -> S
 
 
 @dataclass
-class _Reading:
+class _StreamReading:
     """One stream as its packets come: the hash so far, and times in units of its time base."""
 
     stream: AudioStream
@@ -143,12 +142,12 @@ class _Reading:
         return float(self.last_end * self.stream.time_base)
 
 
-def _read(path: bytes, part: OpenedPart, *, progress: Callable[[], None]) -> list[_Reading]:
+def _read(path: bytes, part: OpenedPart, *, progress: Callable[[], None]) -> list[_StreamReading]:
     """All packets of a part's audio streams, hashed and counted."""
     kind = part.container.format.name.partition(",")[0]
     end = _end_of_sound(path) if kind in _RAW_CONTAINERS else None
     readings = {
-        stream.index: _Reading(stream, _fresh_digest(part, stream)) for stream in part.streams
+        stream.index: _StreamReading(stream, _fresh_digest(part, stream)) for stream in part.streams
     }
     for packet in packets(path, part.container, *part.streams):
         progress()
@@ -194,7 +193,7 @@ def _hash_of_bytes(path: bytes, span: Span, *, progress: Callable[[], None]) -> 
     return digest.digest()
 
 
-def _disagreement(sound: Sound, part: OpenedPart, readings: list[_Reading]) -> str | None:
+def _disagreement(sound: Sound, part: OpenedPart, readings: list[_StreamReading]) -> str | None:
     """What header and file do not agree on."""
     extent = sound.extent
     if extent.declared_s is not None and extent.present_s is not None:

@@ -1,12 +1,4 @@
-"""Sound levels on the way through: EBU R128 loudness and the sample peak.
-
-In: decoded frames of one sample format, rate and channel layout. Out: the same sound as blocks
-`(n, channels)` float64, while the level is measured. The loudness is FFmpeg's `ebur128` filter
-(ITU-R BS.1770 gating), which passes the sound through in pieces of 100 ms; taking the samples
-from behind the filter spares a conversion of our own. Measured cost: about a third of decoding.
-
-It knows nothing of files, mixing or resampling.
-"""
+"""Sound levels on the way through: EBU R128 loudness, by FFmpeg's filter `ebur128`."""
 
 from __future__ import annotations
 
@@ -16,9 +8,10 @@ from typing import NamedTuple
 
 import av.error
 import numpy as np
-import numpy.typing as npt
 from av.audio.frame import AudioFrame
 from av.filter import Graph
+
+from audiosearch._typing import Doubles
 
 BLOCK_S = 1.0  # sound handed on at once: enough for numpy to be worth its calls
 GATE_LUFS = -70.0  # the absolute gate of BS.1770: what is below has no loudness
@@ -45,7 +38,11 @@ class FrameFormat(NamedTuple):
 
 
 class LoudnessMeter:
-    """Passes frames of one format through and measures their integrated loudness."""
+    """Passes frames of one format through and measures their integrated loudness.
+
+    The filter (ITU-R BS.1770 gating) passes the sound through in pieces of 100 ms; taking the
+    samples from behind it spares a conversion of our own. It costs about a third of decoding.
+    """
 
     def __init__(self, form: FrameFormat) -> None:
         self._channels = form.channels
@@ -64,9 +61,9 @@ class LoudnessMeter:
         graph.link_nodes(source, meter, sink).configure()
         self._graph = graph
 
-    def blocks(self, frames: Iterable[AudioFrame]) -> Iterator[npt.NDArray[np.float64]]:
+    def blocks(self, frames: Iterable[AudioFrame]) -> Iterator[Doubles]:
         """The sound of `frames` as blocks (n, channels) of `BLOCK_S` and less, nothing dropped."""
-        pieces: list[npt.NDArray[np.float64]] = []
+        pieces: list[Doubles] = []
         held = 0
         for frame in frames:
             for piece in self._through(frame):
@@ -91,7 +88,7 @@ class LoudnessMeter:
         value = math.nan if text is None else float(text)
         return value if math.isfinite(value) and value > GATE_LUFS else None
 
-    def _through(self, frame: AudioFrame | None) -> Iterator[npt.NDArray[np.float64]]:
+    def _through(self, frame: AudioFrame | None) -> Iterator[Doubles]:
         self._graph.push(frame)
         self._inside += self._piece if frame is None else frame.samples
         while self._inside >= self._piece:  # asking in vain costs an exception each time

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 
+from audiosearch._typing import Doubles
 from audiosearch.audio.container import OpenedPart
-from audiosearch.audio.mixing import Block
 from audiosearch.audio.tracks import MAX_LATE_S
 
 # More than that at the end is no padding: then the container is wrong, and all of it is heard.
@@ -37,13 +37,13 @@ class EndTrim:
             return cls(float(stream.duration * stream.time_base))
         return cls(None)
 
-    def cut(self, blocks: Iterable[Block], *, rate: int) -> Iterator[Block]:
+    def cut(self, blocks: Iterable[Doubles], *, rate: int) -> Iterator[Doubles]:
         """`blocks` (n, channels) of one run without what is padding."""
         if self._left_s is None:
             yield from blocks
             return
         left, n_beyond = round(self._left_s * rate), 0
-        beyond: list[Block] = []
+        beyond: list[Doubles] = []
         for block in blocks:
             if n_beyond > MAX_PADDING:
                 yield block

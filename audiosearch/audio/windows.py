@@ -1,12 +1,6 @@
 """Cut a stream of samples into the windows that the model looks at.
 
-In: blocks of mono samples of any lengths. Out: a generator of `Window`. It holds one window and
-one block, however long the recording. It knows nothing of files, models or rates other than the
-one it is told.
-
-Every window of a recording has full length, but for a recording shorter than a window, which is
-one window of its own length. The end is covered too: if more than `MIN_TAIL_S` would be left
-over, one last full window ends where the sound ends.
+It knows nothing of files, models or rates other than the one it is told.
 """
 
 from __future__ import annotations
@@ -15,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
+
+from audiosearch._typing import Floats
 
 MIN_TAIL_S = 0.25  # a shorter rest after the last whole window says nothing new
 SILENCE_PEAK = 1e-4  # -80 dBFS: below the dither and hiss of any recording of something
@@ -28,14 +23,19 @@ class Window:
     position: int  # 0, 1, 2 ... in the order of time
     start_s: float
     end_s: float
-    samples: npt.NDArray[np.float32]  # (n,) mono
+    samples: Floats  # (n,) mono
     silent: bool  # nothing above SILENCE_PEAK
 
 
 def windows(
-    blocks: Iterable[npt.NDArray[np.float32]], *, sample_rate: int, window_s: float, hop_s: float
+    blocks: Iterable[Floats], *, sample_rate: int, window_s: float, hop_s: float
 ) -> Iterator[Window]:
     """Windows of `window_s` seconds each `hop_s` seconds over `blocks` of (n,) samples.
+
+    It holds one window and one block, however long the recording. Every window has full length,
+    but for a recording shorter than a window, which is one window of its own length. The end is
+    covered too: if more than `MIN_TAIL_S` would be left over, one last full window ends where the
+    sound ends.
 
     Raises:
         ValueError: the hop is longer than the window, or either is less than one sample.
@@ -44,7 +44,7 @@ def windows(
     if not 1 <= hop <= size:
         raise ValueError(f"hop of {hop} samples does not fit a window of {size}")
     tail = round(MIN_TAIL_S * sample_rate)
-    kept: npt.NDArray[np.float32] = np.empty(0, np.float32)  # the last samples heard
+    kept: Floats = np.empty(0, np.float32)  # the last samples heard
     kept_start = 0  # where `kept` begins, in samples from the start of the recording
     position, covered = 0, 0
     for block in blocks:
@@ -66,7 +66,7 @@ def windows(
 
 
 def _window(
-    kept: npt.NDArray[np.float32],
+    kept: Floats,
     kept_start: int,
     position: int,
     start: int,

@@ -20,7 +20,7 @@ from audiosearch.cli.output import clock, path_fields, shown_path
 from audiosearch.config import Config
 from audiosearch.search.results import Description
 from audiosearch.search.timeline import fold_runs
-from audiosearch.server.asking import open_answering
+from audiosearch.server.query_client import open_client
 
 NORMALISE = click.Choice(["mean", "minmax", "lift", "zscore", "none"])
 
@@ -70,7 +70,7 @@ def describe(
     folded = not as_json if fold is None else fold
     done = take_up(output)
     sounds = expand(clips, config=config.index)
-    with open_answering(config) as answering:
+    with open_client(config) as answering:
 
         def work(clip: str) -> None:
             path, found = answering.describe(

@@ -24,7 +24,7 @@ from audiosearch.config import Config
 from audiosearch.errors import display_text
 from audiosearch.search.filters import Filters
 from audiosearch.search.results import FindResult, Hit, TextQuery
-from audiosearch.server.asking import open_answering
+from audiosearch.server.query_client import open_client
 
 EXIT_NOTHING = 1
 
@@ -57,7 +57,7 @@ def find(
     Order counts: "a dog barks after a man speaks" is not "a man speaks after a dog barks".
     """
     started = time.perf_counter()
-    with open_answering(config) as answering:
+    with open_client(config) as answering:
         answer = answering.find(
             TextQuery(
                 text=" ".join(text),
@@ -103,7 +103,7 @@ def similar(
 
     The file need not be in the library.
     """
-    with open_answering(config) as answering:
+    with open_client(config) as answering:
         result = answering.similar(
             clip, filters=filters, limit=limit, min_similarity=min_score
         ).result

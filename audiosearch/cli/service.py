@@ -22,7 +22,7 @@ from audiosearch.cli.service_unit import (
 from audiosearch.cli.status_watch import watch_row
 from audiosearch.config import Config, default_config_path
 from audiosearch.errors import AudiosearchError, FeatureUnavailable
-from audiosearch.watch.daemon import running_daemon
+from audiosearch.watch.indexer import running_daemon
 
 EXIT_NOTHING = 1
 _MAC = sys.platform == "darwin"

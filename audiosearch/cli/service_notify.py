@@ -12,8 +12,8 @@ import os
 import socket
 from collections.abc import Mapping
 
-from audiosearch.watch.progress import progress_line
-from audiosearch.watch.state import Activity, WatchState
+from audiosearch.watch.state import WatchActivity, WatchState
+from audiosearch.watch.status import progress_line
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +35,9 @@ class Notifier:
     def status(self, state: WatchState) -> None:
         """What it does now, for `systemctl status`."""
         text = state.activity if state.progress is None else progress_line(state.progress)
-        if state.activity is Activity.WAITING and state.note:
+        if state.activity is WatchActivity.WAITING and state.note:
             text = f"waiting: {state.note}"
-        if state.activity is Activity.STOPPING and self._said != text:
+        if state.activity is WatchActivity.STOPPING and self._said != text:
             self._send("STOPPING=1")
         if text != self._said:
             self._said = text

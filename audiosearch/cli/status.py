@@ -13,7 +13,7 @@ from audiosearch.cli.status_watch import watch_lines, watch_row
 from audiosearch.config import Config
 from audiosearch.library import Status, open_library
 from audiosearch.store.queries.failed import RemarkedFile
-from audiosearch.watch.daemon import running_daemon
+from audiosearch.watch.indexer import running_daemon
 from audiosearch.watch.state import nudge
 
 _REMEDIES = {

@@ -21,8 +21,8 @@ from audiosearch.errors import AudiosearchError
 from audiosearch.library import open_library
 from audiosearch.server.server import AnswerServer
 from audiosearch.store.lock import IndexerLock
-from audiosearch.watch.daemon import LibraryKeeper
-from audiosearch.watch.state import Activity, WatchState, write_state
+from audiosearch.watch.indexer import WatchIndexer
+from audiosearch.watch.state import WatchActivity, WatchState, write_state
 from audiosearch.watch.watcher import Watcher
 
 EXIT_INTERRUPTED = 130
@@ -98,7 +98,7 @@ class _Work(threading.Thread):
         """Keep the library until told to stop; what goes wrong is left in `error`."""
         try:
             with open_library(self._config) as library:
-                keeper = LibraryKeeper(
+                keeper = WatchIndexer(
                     self._config,
                     library.database,
                     stop=self._told_to_stop,
@@ -115,7 +115,7 @@ class _Work(threading.Thread):
             self.error = error
 
     def _tell(self, state: WatchState) -> None:
-        if state.activity is not Activity.STARTING:
+        if state.activity is not WatchActivity.STARTING:
             self._notifier.ready()
         self._notifier.status(state)
         try:

@@ -18,10 +18,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from audiosearch._typing import Floats
 from audiosearch.errors import AudiosearchError
 from audiosearch.training.export.onnx_files import HALF_FROM, float_weights
 
@@ -166,7 +166,7 @@ class _Half:
         return result
 
 
-def _constants(model: ModelProto) -> dict[str, npt.NDArray[np.float32]]:
+def _constants(model: ModelProto) -> dict[str, Floats]:
     """Float constants by name: weights and constant nodes."""
     found = float_weights(model)
     for node in model.graph.node:
@@ -210,5 +210,5 @@ def _reads(node: NodeProto) -> list[str]:
     return [*node.input, *(name for graph in inner for each in graph.node for name in _reads(each))]
 
 
-def _fits(values: npt.NDArray[np.float32]) -> bool:
+def _fits(values: Floats) -> bool:
     return bool(np.abs(values).max(initial=0.0) <= GREATEST)

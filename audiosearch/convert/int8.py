@@ -22,15 +22,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from audiosearch._typing import Floats
 from audiosearch.convert.ranges import Feed, Range, fitted_ranges
 from audiosearch.errors import AudiosearchError
 from audiosearch.training.export.onnx_files import float_weights
 
-Floats = npt.NDArray[np.float32]
 LINEAR = ("MatMul", "Gemm")
 ONE = "int8.one"
 

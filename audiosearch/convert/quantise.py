@@ -21,9 +21,9 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 
+from audiosearch._typing import Floats
 from audiosearch._wording import counted
 from audiosearch.audio.sandbox.client import Worker
 from audiosearch.audio.windows import windows
@@ -42,7 +42,6 @@ from audiosearch.model.scoring import CaptionScorer
 from audiosearch.store.queries.places import join
 from audiosearch.training.synth.examples import write_examples
 
-Floats = npt.NDArray[np.float32]
 LEAST_SOUNDS = 4
 MOST = 64  # windows: more move the ranges of no layer by much
 SEEDS = 3  # of the generated examples: of one alone, ranges fit its own sounds too closely

@@ -12,17 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnxruntime
 from onnx import ModelProto, helper
 
+from audiosearch._typing import AnyArray, Floats
 from audiosearch.errors import AudiosearchError
 
-Floats = npt.NDArray[np.float32]
-Feed = Mapping[str, npt.NDArray[Any]]  # what each input of a graph is given
+Feed = Mapping[str, AnyArray]  # what each input of a graph is given
 ROWS = 64  # of each example that shares are tried on
 SHARES = (1.0, 0.9, 0.8)  # of the way to the least and greatest value; real sounds need that much
 

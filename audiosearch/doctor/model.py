@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import Floats
 from audiosearch.config import Config
 from audiosearch.doctor.findings import Finding, error, warning
 from audiosearch.library.model_selection import find_model
@@ -92,7 +92,7 @@ def _model(config: Config) -> LoadedModel:
     return LoadedModel(_bundle(config), options=options)
 
 
-def _tone(rate: int) -> npt.NDArray[np.float32]:
+def _tone(rate: int) -> Floats:
     """(n,) samples of a tone at half the full level."""
     time_s = np.arange(round(_TONE_S * rate)) / rate
     return (0.5 * np.sin(2 * np.pi * _TONE_HZ * time_s)).astype(np.float32)
@@ -106,7 +106,7 @@ def _write_tone(path: Path) -> None:
         out.writeframes((_tone(_RATE) * 32767).astype("<i2").tobytes())
 
 
-def _is_tone(samples: npt.NDArray[np.float32], *, rate: int) -> bool:
+def _is_tone(samples: Floats, *, rate: int) -> bool:
     """Whether (n,) samples are the tone: of its length, nearly all of it at its frequency."""
     if abs(len(samples) - _TONE_S * rate) > 0.01 * rate:
         return False

@@ -11,19 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import AnyFloats, Bools, Ints
 from audiosearch.evaluation.pooling import first_windows, pool_least
 from audiosearch.evaluation.ranking import (
-    Bools,
     RetrievalFigures,
     figures_of_hits,
     hits_in_order,
     rank_order,
 )
-
-Floats = npt.NDArray[np.floating]
-Ints = npt.NDArray[np.int64]
 
 TOP = 10
 
@@ -48,7 +44,7 @@ class Shortlisted:
 
 
 def shortlisted(
-    costs: Floats, *, owners: Ints, relevant: Bools, candidates: Sequence[Ints]
+    costs: AnyFloats, *, owners: Ints, relevant: Bools, candidates: Sequence[Ints]
 ) -> Shortlisted:
     """What the candidates of each query are worth.
 
@@ -83,7 +79,7 @@ def pool_any(values: Bools, owners: Ints) -> Bools:
     return pooled
 
 
-def order_of_listed(costs: Floats, *, listed: Bools, relevant: Bools) -> Ints:
+def order_of_listed(costs: AnyFloats, *, listed: Bools, relevant: Bools) -> Ints:
     """Orders (n_queries, n_items) in which what is not `listed` comes after all that is.
 
     Of what is not listed the right items come last of all, so that no luck of place counts.

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
+
+from audiosearch._typing import Bools, Ints
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,17 +53,15 @@ class Dataset:
         return tuple(caption for clip in self.clips for caption in clip.captions)
 
     @property
-    def caption_owners(self) -> npt.NDArray[np.int64]:
+    def caption_owners(self) -> Ints:
         """(n_captions,) the clip of each caption."""
         counts = [len(clip.captions) for clip in self.clips]
         return np.repeat(np.arange(len(counts), dtype=np.int64), counts)
 
     @property
-    def relevant(self) -> npt.NDArray[np.bool_]:
+    def relevant(self) -> Bools:
         """(n_clips, n_captions): whether this caption was written for this clip."""
-        relevant: npt.NDArray[np.bool_] = (
-            np.arange(len(self.clips))[:, None] == self.caption_owners[None, :]
-        )
+        relevant: Bools = np.arange(len(self.clips))[:, None] == self.caption_owners[None, :]
         return relevant
 
     @property

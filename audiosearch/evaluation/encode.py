@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import AnyArray, Floats, Halves, Ints
 from audiosearch._wording import counted
 from audiosearch.audio.sandbox.client import Worker
 from audiosearch.audio.windows import windows
@@ -24,10 +24,6 @@ from audiosearch.evaluation.progress import Progress
 from audiosearch.evaluation.subject import Subject
 from audiosearch.evaluation.work_folder import WorkFolder, save_arrays
 from audiosearch.model.encoder import Encoded
-
-Floats = npt.NDArray[np.float32]
-Halves = npt.NDArray[np.float16]
-Ints = npt.NDArray[np.int64]
 
 HOP = 0.5  # of a window: the library's default
 CHUNK = 16  # clips encoded and saved together
@@ -152,7 +148,7 @@ def _stack(encoded: Sequence[Encoded], name: str) -> Floats:
 
 
 def _joined(files: Sequence[Path], *, key: str) -> EncodedDataset:
-    arrays: dict[str, list[npt.NDArray[np.generic]]] = {name: [] for name in _ARRAYS}
+    arrays: dict[str, list[AnyArray]] = {name: [] for name in _ARRAYS}
     frames: list[Halves] = []
     for file in files:
         with np.load(file, allow_pickle=False) as saved:

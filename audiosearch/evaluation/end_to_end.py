@@ -18,9 +18,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from sqlalchemy import select
 
+from audiosearch._typing import Ints
 from audiosearch.config import Config
 from audiosearch.errors import DatasetError
 from audiosearch.evaluation.datasets import Clip
@@ -37,8 +37,6 @@ from audiosearch.search.results import TextQuery
 from audiosearch.search.snapshot import SnapshotCache, open_snapshot
 from audiosearch.store.queries.search import window_places
 from audiosearch.store.schema import CaptionSource, SoundFile
-
-Ints = npt.NDArray[np.int64]
 
 NEVER_FOLD = 2.0  # above any cosine: near-duplicates are different answers here
 

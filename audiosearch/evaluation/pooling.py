@@ -7,13 +7,11 @@ together, in the order of the sounds.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
-Values = npt.NDArray[np.floating]
+from audiosearch._typing import AnyFloats, Ints, Positions
 
 
-def first_windows(owners: Ints) -> npt.NDArray[np.intp]:
+def first_windows(owners: Ints) -> Positions:
     """The place of each sound's first window; `owners` (n_windows,) is 0, 0, 1, 2, 2 ...
 
     Raises:
@@ -25,11 +23,11 @@ def first_windows(owners: Ints) -> npt.NDArray[np.intp]:
     return np.flatnonzero(steps)
 
 
-def pool_least(values: Values, owners: Ints) -> Values:
+def pool_least(values: AnyFloats, owners: Ints) -> AnyFloats:
     """The least value of each sound's windows, for costs."""
     return np.minimum.reduceat(values, first_windows(owners), axis=0)
 
 
-def pool_greatest(values: Values, owners: Ints) -> Values:
+def pool_greatest(values: AnyFloats, owners: Ints) -> AnyFloats:
     """The greatest value of each sound's windows, for likeness."""
     return np.maximum.reduceat(values, first_windows(owners), axis=0)

@@ -19,11 +19,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Costs = npt.NDArray[np.floating]
-Bools = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
+from audiosearch._typing import AnyFloats, Bools, Ints
 
 MAP_DEPTH = 10  # mAP@10
 
@@ -41,7 +38,7 @@ class RetrievalFigures:
     median_rank: float
 
 
-def rank_order(costs: Costs, *, ties: Costs | None = None) -> Ints:
+def rank_order(costs: AnyFloats, *, ties: AnyFloats | None = None) -> Ints:
     """The items of each query, best first: (n_queries, n_items) of places.
 
     Raises:
@@ -106,6 +103,8 @@ def figures_of_hits(hits: Bools) -> RetrievalFigures:
     )
 
 
-def figures(costs: Costs, relevant: Bools, *, ties: Costs | None = None) -> RetrievalFigures:
+def figures(
+    costs: AnyFloats, relevant: Bools, *, ties: AnyFloats | None = None
+) -> RetrievalFigures:
     """All figures of costs (n_queries, n_items) with `relevant` of the same shape."""
     return figures_of_hits(hits_in_order(rank_order(costs, ties=ties), relevant))

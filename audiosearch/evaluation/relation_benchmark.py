@@ -14,16 +14,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import AnyFloats
 from audiosearch.evaluation.datasets import Dataset
 from audiosearch.evaluation.encode import EncodedDataset
 from audiosearch.evaluation.evidence import Trial, need_captions
 from audiosearch.evaluation.tables import Cell, Outcome, Table
 from audiosearch.evaluation.temporal import Perturbation, Perturbed, connectives, perturb
 from audiosearch.evaluation.work_folder import save_arrays
-
-Floats = npt.NDArray[np.floating]
 
 CHUNK = 32  # clips scored between two savings
 _COLUMNS = ("test", "score", "eligible", "accuracy", "accuracy_all_choices")
@@ -155,7 +153,7 @@ def _losses(
         clips = range(start, min(start + CHUNK, len(texts)))
         file = folder / f"{start:06d}.npz"
         if not file.is_file():
-            parts: list[Floats] = [np.zeros(0, np.float32)]
+            parts: list[AnyFloats] = [np.zeros(0, np.float32)]
             for clip in clips:
                 ids = [scorer.encode(caption) for caption in texts[clip]]
                 if ids:

@@ -21,8 +21,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import AnyFloats, Bools, Doubles, Ints
 from audiosearch.evaluation.pooling import pool_least
 from audiosearch.evaluation.ranking import (
     RetrievalFigures,
@@ -35,11 +35,6 @@ from audiosearch.evaluation.ranking import (
 from audiosearch.evaluation.tables import Cell, Figure, HistogramFigure, Line, LineFigure, Table
 from audiosearch.model.calibration import Score
 from audiosearch.search.normalise import Likeness, Normalise, ScaleTable, costs
-
-Floats = npt.NDArray[np.floating]
-Doubles = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 CURVE_DEPTH = 50
 BINS = 60
@@ -71,9 +66,9 @@ class Evidence:
         known: (n_captions,) share of content words that the decoder knows; all of them if None.
     """
 
-    cross_entropies: Floats
-    without_sound: Floats
-    cosine: Floats | None
+    cross_entropies: AnyFloats
+    without_sound: AnyFloats
+    cosine: AnyFloats | None
     owners: Ints
     relevant: Bools
     weights: Score
@@ -84,7 +79,7 @@ class Evidence:
         """(n_windows, n_captions) nats a word that the sound adds."""
         return self.without_sound.astype(np.float64) - self.cross_entropies
 
-    def combined(self) -> Floats | None:
+    def combined(self) -> AnyFloats | None:
         """(n_windows, n_captions) costs of the bundle's own score; None without a joint space."""
         if self.cosine is None:
             return None
@@ -148,14 +143,14 @@ class Ranking:
 
 
 def ranking(
-    direction: str, score: str, costs: Floats, relevant: Bools, *, ties: Floats | None = None
+    direction: str, score: str, costs: AnyFloats, relevant: Bools, *, ties: AnyFloats | None = None
 ) -> Ranking:
     """The ranking of costs (n_queries, n_items)."""
     order = rank_order(costs, ties=ties)
     return Ranking(direction, score, order, hits_in_order(order, relevant))
 
 
-def text_to_audio_costs(evidence: Evidence) -> Iterator[tuple[str, Floats]]:
+def text_to_audio_costs(evidence: Evidence) -> Iterator[tuple[str, AnyFloats]]:
     """Names of scores with their costs (n_captions, n_sounds)."""
     yield "ce", pool_least(evidence.cross_entropies, evidence.owners).T
     combined = evidence.combined()
@@ -164,7 +159,7 @@ def text_to_audio_costs(evidence: Evidence) -> Iterator[tuple[str, Floats]]:
         yield "combined", pool_least(combined, evidence.owners).T
 
 
-def audio_to_text_costs(evidence: Evidence) -> Iterator[tuple[str, Floats]]:
+def audio_to_text_costs(evidence: Evidence) -> Iterator[tuple[str, AnyFloats]]:
     """Names of scores with their costs (n_sounds, n_captions)."""
     for name, how in _NORMALISED:
         yield name, pool_least(evidence.normalised(how), evidence.owners)
@@ -223,7 +218,7 @@ def loss_figures(evidence: Evidence) -> list[Figure]:
     ]
 
 
-def histogram(title: str, x_label: str, values: Floats, own: Bools) -> HistogramFigure:
+def histogram(title: str, x_label: str, values: AnyFloats, own: Bools) -> HistogramFigure:
     """Shares of `values` in common bins, of pairs that are `own` and of all others."""
     edges = np.histogram_bin_edges(values, bins=BINS)
     series = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from audiosearch._typing import Bools
 from audiosearch._wording import counted
 from audiosearch.config import Config
 from audiosearch.evaluation.candidate_recall import Shortlisted, order_of_answers, shortlisted
@@ -15,7 +16,7 @@ from audiosearch.evaluation.datasets import Dataset
 from audiosearch.evaluation.encode import EncodedDataset
 from audiosearch.evaluation.end_to_end import trial_library
 from audiosearch.evaluation.evidence import Trial, need_captions
-from audiosearch.evaluation.ranking import Bools, hits_in_order
+from audiosearch.evaluation.ranking import hits_in_order
 from audiosearch.evaluation.retrieval import (
     Evidence,
     Ranking,

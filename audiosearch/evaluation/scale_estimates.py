@@ -11,14 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import AnyFloats, Bools, Ints
 from audiosearch.evaluation.pooling import pool_least
-from audiosearch.evaluation.ranking import Bools, best_ranks, hits_in_order, rank_order, recall_at
+from audiosearch.evaluation.ranking import best_ranks, hits_in_order, rank_order, recall_at
 from audiosearch.search.normalise import ScaleTable
-
-Floats = npt.NDArray[np.floating]
-Ints = npt.NDArray[np.int64]
 
 SAMPLE_SIZES = (16, 64, 256, 1024)
 DRAWS = 5
@@ -35,7 +32,7 @@ class ScaleEstimate:
 
 
 def estimates(
-    cross_entropies: Floats,
+    cross_entropies: AnyFloats,
     *,
     owners: Ints,
     relevant: Bools,
@@ -68,7 +65,7 @@ def estimates(
     return results
 
 
-def recall_1(cross_entropies: Floats, owners: Ints, relevant: Bools, *, sample: Ints) -> float:
+def recall_1(cross_entropies: AnyFloats, owners: Ints, relevant: Bools, *, sample: Ints) -> float:
     """Audio-to-text R@1 when captions are scaled by the windows of `sample` alone."""
     scaled = ScaleTable.of(cross_entropies[sample]).scaled(cross_entropies)
     order = rank_order(pool_least(scaled, owners), ties=pool_least(cross_entropies, owners))

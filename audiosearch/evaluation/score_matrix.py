@@ -14,15 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import Floats
 from audiosearch.evaluation.encode import EncodedDataset
 from audiosearch.evaluation.progress import Progress
 from audiosearch.evaluation.work_folder import WorkFolder, save_arrays
 from audiosearch.model.memory import Memory
 from audiosearch.model.scoring import CaptionScorer, TokenIds
-
-Floats = npt.NDArray[np.float32]
 
 PAIRS = 4096  # scored between two savings: some seconds of work
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import AnyFloats, Bools, Ints
 from audiosearch.evaluation.datasets import Dataset
 from audiosearch.evaluation.encode import EncodedDataset
 from audiosearch.evaluation.evidence import Trial, need_labels
@@ -21,12 +21,8 @@ from audiosearch.evaluation.retrieval import Ranking, rankings
 from audiosearch.evaluation.scenes.grammar import wording
 from audiosearch.evaluation.tables import Cell, GridFigure, Outcome, Table
 
-Floats = npt.NDArray[np.floating]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
-
-def average_precision(scores: Floats, positive: Bools) -> float:
+def average_precision(scores: AnyFloats, positive: Bools) -> float:
     """Mean, over the positive items, of the precision at the rank of each; higher scores first.
 
     Of equal scores the earlier item comes first.

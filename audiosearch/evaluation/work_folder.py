@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import AnyArray
 from audiosearch.errors import AudiosearchError
 
 
@@ -40,9 +40,7 @@ class WorkFolder:
         return folder
 
 
-def save_arrays(
-    path: Path, names: Iterable[str], arrays: Iterable[npt.NDArray[np.generic]]
-) -> None:
+def save_arrays(path: Path, names: Iterable[str], arrays: Iterable[AnyArray]) -> None:
     """Write arrays so that the file is either whole or not there."""
     unfinished = path.with_suffix(".part")
     with unfinished.open("wb") as out:

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from audiosearch._timing import Stopwatch
+from audiosearch._typing import Floats
 from audiosearch.audio.windows import Window, windows
 from audiosearch.errors import DecodeCode, DecodeError
 from audiosearch.indexing.items import (
@@ -29,13 +30,7 @@ from audiosearch.indexing.items import (
     ReaderFailed,
     Started,
 )
-from audiosearch.indexing.types import (
-    Floats,
-    IndexingBundle,
-    OpenedSound,
-    OpenReader,
-    SoundReader,
-)
+from audiosearch.indexing.types import IndexingBundle, OpenedSound, OpenReader, SoundReader
 from audiosearch.store.database import Database
 from audiosearch.store.queries import encodings
 from audiosearch.store.queries.pending import PendingFile

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from audiosearch._typing import Floats
 from audiosearch.indexing.encode import EncodedWindow
-from audiosearch.indexing.types import Floats, Sentence
+from audiosearch.indexing.types import Sentence
 from audiosearch.store.queries import captions, windows
 from audiosearch.store.queries.pending import PendingFile
 from audiosearch.store.schema import CaptionSource

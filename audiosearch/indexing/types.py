@@ -11,12 +11,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from audiosearch._typing import Floats
 from audiosearch.indexing.passed_over import NOTHING, PassedOver
-
-Floats = NDArray[np.float32]
 
 
 class AudioIdentity(Protocol):

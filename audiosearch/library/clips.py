@@ -11,16 +11,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-import numpy as np
-import numpy.typing as npt
-
+from audiosearch._typing import Floats
 from audiosearch.audio.sandbox.client import Worker, WorkerLimits
 from audiosearch.audio.windows import Window, windows
 from audiosearch.config import IndexConfig
 from audiosearch.errors import QueryError
 from audiosearch.model.encoder import Encoded, Encoder
-
-Floats = npt.NDArray[np.float32]
 
 _BATCH = 16  # windows encoded together, so that answers about a long file come as it is read
 

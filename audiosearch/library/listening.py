@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import Floats
 from audiosearch.audio.clip import ClipRange, absolute
 from audiosearch.config import IndexConfig
 from audiosearch.errors import QueryError
@@ -24,8 +24,6 @@ from audiosearch.store.queries.heard import StoredWindow, find_file, stored_wind
 
 if TYPE_CHECKING:
     from audiosearch.library.clips import HeardWindow
-
-Floats = npt.NDArray[np.float32]
 
 
 def hear(

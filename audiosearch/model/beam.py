@@ -24,11 +24,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+from audiosearch._typing import Bools, Floats, Ints, Positions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,7 +207,7 @@ def _take(
     return taken
 
 
-def top_first(values: Floats, k: int) -> npt.NDArray[np.intp]:
+def top_first(values: Floats, k: int) -> Positions:
     """Places of the k >= 1 greatest of `values` (n,) above minus infinity, greatest first.
 
     Of equal values the earlier place comes first.

@@ -15,11 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
-Doubles = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
+from audiosearch._typing import Bools, Doubles, Floats
 
 TEXT_MATCH = 0.8  # where a bundle does not say how much words in names and texts count
 USUAL_WORDS = 6  # a text of five words and its end has a trust of 1
@@ -66,7 +63,7 @@ class Score:
         scores: Doubles = 0.5 * (1.0 + np.tanh(0.5 * evidence))
         return scores
 
-    def with_texts(self, scores: Doubles, *, matched: Flags, is_known: Flags) -> Doubles:
+    def with_texts(self, scores: Doubles, *, matched: Bools, is_known: Bools) -> Doubles:
         """Scores (n,) of sounds and the texts that belong to them, together.
 
         What is heard and what is written are two pieces of evidence, either of which may do:
@@ -96,7 +93,7 @@ class Score:
         return supported
 
 
-def _share(matched: Flags) -> Doubles:
+def _share(matched: Bools) -> Doubles:
     """The share of words (n,) that are matched, of (n, n_words); 0 without words."""
     shares: Doubles = matched.sum(axis=1) / max(1, matched.shape[1])
     return shares

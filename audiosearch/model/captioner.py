@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from audiosearch._typing import HalfOrFloats
 from audiosearch.errors import BundleError
 from audiosearch.model.beam import BeamOptions, Hypothesis, beam_search
 from audiosearch.model.decoder import Decoder
-from audiosearch.model.memory import AnyFloats
 from audiosearch.model.runtime.parallel import even_blocks, spread
 from audiosearch.model.scoring import CaptionScorer, TokenIds
 
@@ -44,7 +44,7 @@ class Captioner:
         self.options = options or decoder.bundle.beam
         self.scorer = CaptionScorer(decoder)
 
-    def captions(self, frames: Sequence[AnyFloats]) -> list[CaptionOut]:
+    def captions(self, frames: Sequence[HalfOrFloats]) -> list[CaptionOut]:
         """The sentence of each sound, given as its frames (T_i, D), in that order.
 
         Raises:
@@ -55,7 +55,7 @@ class Captioner:
         blocks = even_blocks(frames, most=most, workers=workers)
         return [each for block in spread(self._block, blocks, workers=workers) for each in block]
 
-    def _block(self, frames: Sequence[AnyFloats]) -> list[CaptionOut]:
+    def _block(self, frames: Sequence[HalfOrFloats]) -> list[CaptionOut]:
         bundle = self.decoder.bundle
         memory = self.decoder.memory(frames)
         try:

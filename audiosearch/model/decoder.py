@@ -16,11 +16,11 @@ import threading
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import Floats, HalfOrFloats, Ints
 from audiosearch.errors import BundleError
 from audiosearch.model.bundle import Bundle
-from audiosearch.model.memory import AnyFloats, Gather, Memory
+from audiosearch.model.memory import Gather, Memory
 from audiosearch.model.runtime.device_array import Held
 from audiosearch.model.runtime.parallel import even_blocks, in_worker, spread
 from audiosearch.model.runtime.session import (
@@ -32,8 +32,6 @@ from audiosearch.model.runtime.session import (
     empty,
 )
 
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
 Caches = tuple[Floats | Held, Floats | Held]  # keys and values (B, L, H, P, d) of the words before
 
 LARGE = 12_000_000  # bytes of a graph
@@ -75,7 +73,7 @@ class Decoder:
                 )
             return self._sessions[name, shared]
 
-    def memory(self, frames: Sequence[AnyFloats]) -> Memory:
+    def memory(self, frames: Sequence[HalfOrFloats]) -> Memory:
         """The memory of sounds given as their frames, (T_i, D) each, in that order.
 
         Shorter ones are padded; the decoder never attends to the padding.
@@ -112,7 +110,7 @@ class Decoder:
         return Memory(keys, values, lengths)
 
     def _held_memory(
-        self, session: GraphSession, frames: Sequence[AnyFloats], lengths: Ints
+        self, session: GraphSession, frames: Sequence[HalfOrFloats], lengths: Ints
     ) -> Memory:
         """The memory of all sounds by one run, held where it was made."""
         padded = self._padded(frames, int(lengths.max()))
@@ -120,7 +118,7 @@ class Decoder:
         _, [keys, values] = session.run_holding([], names, {"frames": padded})
         return Memory(keys, values, lengths, frames)
 
-    def _padded(self, frames: Sequence[AnyFloats], longest: int) -> Floats:
+    def _padded(self, frames: Sequence[HalfOrFloats], longest: int) -> Floats:
         padded = empty((len(frames), longest, self.bundle.frame_dim))
         for row, given in zip(padded, frames, strict=True):
             row[: len(given)] = given

@@ -16,16 +16,14 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import Floats
 from audiosearch.errors import BundleError
 from audiosearch.model.bundle import Bundle
 from audiosearch.model.runtime.batching import Room
 from audiosearch.model.runtime.parallel import spread
 from audiosearch.model.runtime.providers import free_card_memory
 from audiosearch.model.runtime.session import Device, GraphSession, OutOfMemory, RuntimeOptions
-
-Floats = npt.NDArray[np.float32]
 
 LARGE = 20_000_000  # bytes of a graph that is worth loading once more for lone windows
 

@@ -13,15 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import Floats, HalfOrFloats, Ints
 from audiosearch.model.bundle import BundleFile
 from audiosearch.model.runtime.device_array import Held
 from audiosearch.model.runtime.session import GraphSession, RuntimeOptions
-
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
-AnyFloats = npt.NDArray[np.float16] | npt.NDArray[np.float32]
 
 ROWS_GRAPH = Path(__file__).with_name("rows.onnx")
 
@@ -40,7 +36,7 @@ class Memory:
     keys: Floats | Held
     values: Floats | Held
     lengths: Ints
-    frames: Sequence[AnyFloats] = ()
+    frames: Sequence[HalfOrFloats] = ()
     rows: Ints | None = None
 
     def __len__(self) -> int:

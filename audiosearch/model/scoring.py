@@ -15,15 +15,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import Floats
 from audiosearch.errors import BundleError
 from audiosearch.model.decoder import Decoder
 from audiosearch.model.memory import Memory
 from audiosearch.model.runtime.parallel import even_blocks, spread
 
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
 TokenIds = tuple[int, ...]  # a caption's words, without start and end
 
 # (caption, sound) pairs a run: their log-probabilities (pairs, words, vocabulary) should stay in

@@ -8,16 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import Floats
 from audiosearch.errors import BundleError, FeatureUnavailable
 from audiosearch.model import wordpiece as pieces
 from audiosearch.model.bundle import Bundle
 from audiosearch.model.runtime.session import GraphSession, RuntimeOptions
 from audiosearch.model.tokenizer import Vocabulary
 from audiosearch.model.wordpiece import Pieces
-
-Floats = npt.NDArray[np.float32]
 
 BATCH = 64
 

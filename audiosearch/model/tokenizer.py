@@ -17,8 +17,8 @@ from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import Bools
 from audiosearch.model.english import split_english
 
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
@@ -108,7 +108,7 @@ class Vocabulary:
         return {word: i for i, word in enumerate(self.words) if i not in self.special}
 
     @cached_property
-    def repeatable_mask(self) -> npt.NDArray[np.bool_]:
+    def repeatable_mask(self) -> Bools:
         """(V,) True where a token may stand twice in a sentence."""
         mask = np.zeros(len(self.words), dtype=np.bool_)
         mask[sorted(self.repeatable)] = True

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from sqlalchemy.orm import Session
 
+from audiosearch._typing import Doubles, Floats
 from audiosearch.errors import StoreError
 from audiosearch.model.encoder import Encoded
 from audiosearch.model.memory import Memory
@@ -38,8 +38,6 @@ from audiosearch.store.vectors import unit_rows
 
 log = logging.getLogger(__name__)
 
-Floats = npt.NDArray[np.float32]
-Doubles = npt.NDArray[np.float64]
 
 # Captions whose own scales are looked up for a window: those that score best without. On held-out
 # scenes R@1 is the same as with the scales of all (`benchmarks.caption_ranking`).

@@ -12,9 +12,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 from sqlalchemy.orm import Session
 
+from audiosearch._typing import Floats, Ids
 from audiosearch.search.query import ParsedQuery
 from audiosearch.search.snapshot import LibrarySnapshot
 from audiosearch.store.queries import fulltext
@@ -24,8 +24,6 @@ from audiosearch.store.queries.search import window_places, windows_given, windo
 from audiosearch.store.vector_cache import VectorKind
 from audiosearch.store.vectors import VectorTable
 
-Floats = npt.NDArray[np.float32]
-Ids = npt.NDArray[np.int64]
 Ranking = Sequence[int]  # window ids, best first
 
 # Cormack, Clarke and Buettcher 2009, "Reciprocal rank fusion outperforms Condorcet": 60 keeps the

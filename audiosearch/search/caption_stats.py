@@ -17,10 +17,10 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 from sqlalchemy.orm import Session
 
 from audiosearch._failpoints import failpoint
+from audiosearch._typing import Bools, Floats, Ids
 from audiosearch.errors import StoreError
 from audiosearch.model.scoring import CaptionScorer
 from audiosearch.search.normalise import Scale, ScaleTable
@@ -40,9 +40,6 @@ from audiosearch.store.vectors import unit_rows
 
 log = logging.getLogger(__name__)
 
-Floats = npt.NDArray[np.float32]
-Ids = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 BLOCK = 64  # windows whose keys and values are in memory together
 KEPT = 4096  # windows; of larger samples only the statistics are kept, not each window's loss

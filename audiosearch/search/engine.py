@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 from sqlalchemy.orm import Session
 
 from audiosearch._timing import Stopwatch
+from audiosearch._typing import Doubles, Ids
 from audiosearch.config import SearchConfig
 from audiosearch.model.bundle import Bundle
 from audiosearch.model.captioner import Captioner
@@ -54,15 +54,13 @@ from audiosearch.store.sqlite import commit_token
 from audiosearch.store.vector_cache import VectorKind
 from audiosearch.store.vectors import unit_rows
 
-Ids = npt.NDArray[np.int64]
-
 
 @dataclass(frozen=True)
 class SoundScores:
     """What the model says of windows, in their order."""
 
     judged: RerankScores | None  # None where the decoder knows none of the words
-    scores: npt.NDArray[np.float64]  # (n,) in 0..1, greater is better
+    scores: Doubles  # (n,) in 0..1, greater is better
 
 
 class SearchEngine:

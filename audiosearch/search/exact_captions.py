@@ -12,16 +12,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import Ids
 from audiosearch.search.hits import ScoredWindow
 from audiosearch.search.snapshot import LibrarySnapshot
 from audiosearch.store.names import words_of
 from audiosearch.store.queries import fulltext
 from audiosearch.store.queries.scope import among
 from audiosearch.store.queries.search import windows_given
-
-Ids = npt.NDArray[np.int64]
 
 _PASSED_OVER = frozenset({"a", "an", "the", "is", "are", "was", "were", "be", "being", "there"})
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
-import numpy.typing as npt
 from sqlalchemy.orm import Session
 
+from audiosearch._typing import Floats
 from audiosearch.search.query import ParsedQuery
 from audiosearch.search.results import FieldMatch, Hit
 from audiosearch.search.written import Written
@@ -25,8 +25,6 @@ from audiosearch.store.queries.search import (
 )
 from audiosearch.store.queries.word_matches import GivenStretch, given_caption, matched_fields
 from audiosearch.store.vectors import unit_rows
-
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)

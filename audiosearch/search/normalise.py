@@ -17,10 +17,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-import numpy.typing as npt
 
-Values = npt.NDArray[np.floating]
-Doubles = npt.NDArray[np.float64]
+from audiosearch._typing import AnyFloats, Doubles, Ints
 
 # Spans below are rounding: two batches of the decoder differ by as much for the same pair.
 FLAT = 1e-5
@@ -55,7 +53,7 @@ class Scale:
     deviation: float  # with divisor n
 
     @classmethod
-    def of(cls, losses: Values) -> Scale:
+    def of(cls, losses: AnyFloats) -> Scale:
         """The statistics of cross-entropies (n,).
 
         Raises:
@@ -75,14 +73,14 @@ class Scale:
 class ScaleTable:
     """The scales of several captions; arrays are (n_captions,)."""
 
-    n: npt.NDArray[np.int64]
+    n: Ints
     minimum: Doubles
     maximum: Doubles
     mean: Doubles
     deviation: Doubles  # with divisor n
 
     @classmethod
-    def of(cls, losses: Values) -> ScaleTable:
+    def of(cls, losses: AnyFloats) -> ScaleTable:
         """The statistics of cross-entropies (n, n_captions), caption by caption.
 
         Raises:
@@ -119,15 +117,15 @@ class ScaleTable:
             deviation=float(self.deviation[caption]),
         )
 
-    def scaled(self, cross_entropies: Values) -> Doubles:
+    def scaled(self, cross_entropies: AnyFloats) -> Doubles:
         """Places (..., n_captions) between each caption's least (0) and greatest (1)."""
         return _divided(cross_entropies - self.minimum, self.maximum - self.minimum)
 
-    def standard(self, cross_entropies: Values) -> Doubles:
+    def standard(self, cross_entropies: AnyFloats) -> Doubles:
         """Deviations (..., n_captions) above each caption's mean."""
         return _divided(cross_entropies - self.mean, self.deviation)
 
-    def place(self, values: Values) -> Doubles:
+    def place(self, values: AnyFloats) -> Doubles:
         """Places (..., n_captions) between least and greatest, and a little of the deviation."""
         return self.scaled(values) + DEVIATIONS * self.standard(values)
 
@@ -148,16 +146,16 @@ class Likeness:
         known: (n_captions,) share of each caption's content words that the decoder knows.
     """
 
-    cosines: Values
+    cosines: AnyFloats
     scales: ScaleTable | None
-    known: Values
+    known: AnyFloats
 
 
 def costs(
     how: Normalise,
     *,
-    cross_entropies: Values,
-    lifts: Values,
+    cross_entropies: AnyFloats,
+    lifts: AnyFloats,
     scales: ScaleTable | None,
     likeness: Likeness | None,
 ) -> Doubles:
@@ -190,6 +188,6 @@ def costs(
     return (scales.place(trusted) - likeness.scales.place(likeness.cosines)) / 2
 
 
-def ranked(cost: Doubles, *, cross_entropies: Values, ids: npt.NDArray[np.int64]) -> list[int]:
+def ranked(cost: Doubles, *, cross_entropies: AnyFloats, ids: Ints) -> list[int]:
     """Places of captions, best first: by cost, ties by cross-entropy, then by id."""
     return [int(each) for each in np.lexsort((ids, cross_entropies, cost))]

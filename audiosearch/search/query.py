@@ -10,17 +10,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
+from audiosearch._typing import Floats
 from audiosearch.errors import QueryError
 from audiosearch.model.scoring import CaptionScorer, TokenIds
 from audiosearch.model.text_encoder import TextTower
 from audiosearch.model.tokenizer import split_words
 from audiosearch.store.names import TypedWord, normal_form, typed_words
 from audiosearch.store.queries.fulltext import STOP_WORDS, telling_words
-
-Floats = npt.NDArray[np.float32]
 
 _RUN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _POSSESSIVE = re.compile(r"['’]s\b")

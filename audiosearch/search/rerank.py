@@ -10,14 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from sqlalchemy.orm import Session
 
+from audiosearch._typing import Floats, Ids
 from audiosearch.model.scoring import CaptionScorer, TokenIds
 from audiosearch.store.queries.search import window_frames
-
-Floats = npt.NDArray[np.float32]
-Ids = npt.NDArray[np.int64]
 
 BLOCK = 64  # windows whose keys and values are in memory together
 

@@ -14,12 +14,8 @@ from typing import TYPE_CHECKING
 from audiosearch.search.filters import Filters
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
+    from audiosearch._typing import Floats
     from audiosearch.model.encoder import Encoded
-
-    Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)

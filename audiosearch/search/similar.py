@@ -7,17 +7,14 @@ that may answer is compared.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import Floats, Ids
 from audiosearch.errors import QueryError
 from audiosearch.search.hits import ScoredWindow, best_window_per_recording
 from audiosearch.search.snapshot import LibrarySnapshot
 from audiosearch.store.queries.search import WindowSpan, window_places
 from audiosearch.store.vector_cache import VectorKind
 from audiosearch.store.vectors import VectorTable, top_positions
-
-Floats = npt.NDArray[np.float32]
-Ids = npt.NDArray[np.int64]
 
 _QUERIES = 16  # windows of the clip compared together: bounds memory over large libraries
 _FIRST = 256  # windows looked at for their recordings at first; more if these are too few

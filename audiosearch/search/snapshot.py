@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 from sqlalchemy.orm import Session
 
+from audiosearch._typing import Ids
 from audiosearch.model.bundle import Bundle
 from audiosearch.search.filters import Filters
 from audiosearch.search.scope import find_scope
@@ -23,8 +22,6 @@ from audiosearch.store.queries.search import count_windows
 from audiosearch.store.sqlite import commit_token
 from audiosearch.store.vector_cache import VectorKind, load_vectors
 from audiosearch.store.vectors import VectorTable
-
-Ids = npt.NDArray[np.int64]
 
 
 class SnapshotCache:

@@ -11,15 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from sqlalchemy.orm import Session
 
+from audiosearch._typing import Bools
 from audiosearch.search.query import ParsedQuery
 from audiosearch.store.queries.scope import Scope, ScopedFile, files_within
 from audiosearch.store.queries.search import WindowSpan
 from audiosearch.store.queries.word_matches import words_in_files, words_in_given_captions
-
-Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class Written:
         files: by recording, the file whose texts hold most of the words; only those with any.
     """
 
-    matched: Flags
+    matched: Bools
     files: Mapping[int, ScopedFile]
 
 

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from sqlalchemy.orm import Session
 
 from audiosearch.errors import QueryError
@@ -24,9 +23,6 @@ from audiosearch.search.normalise import Normalise, Scale, costs
 from audiosearch.search.results import EncodedWindow, LabelFit
 from audiosearch.store.queries.search import StoredText
 from audiosearch.store.schema import CaptionSource
-
-Floats = npt.NDArray[np.float32]
-Doubles = npt.NDArray[np.float64]
 
 TEMPLATES = ("{}", "the sound of {}", "{} is heard")
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from audiosearch import __version__
 from audiosearch.server.address import NoAnswer, connect, is_proved, prove, read_address
+from audiosearch.server.connection import Connection, WireBroken
 from audiosearch.server.messages import (
     PROTOCOL,
     DescribeEnd,
@@ -30,7 +31,6 @@ from audiosearch.server.messages import (
     Wait,
     Welcome,
 )
-from audiosearch.server.wire import Wire, WireBroken
 
 HELLO_S: Final = 3.0  # to connect, and to be greeted
 SILENCE_S: Final = 20.0  # a server at work sends a sign of life far more often
@@ -44,7 +44,7 @@ class Refused(Exception):
 class Server:
     """A connection to a process that answers; made by `reach`."""
 
-    def __init__(self, wire: Wire, pid: int) -> None:
+    def __init__(self, wire: Connection, pid: int) -> None:
         self._wire = wire
         self.pid = pid
 
@@ -56,7 +56,7 @@ class Server:
             NoAnswer: there is none, or it is of another version.
         """
         address = read_address(data_dir)
-        wire = Wire(connect(address, timeout_s=HELLO_S))
+        wire = Connection(connect(address, timeout_s=HELLO_S))
         challenge = os.urandom(16).hex()
         try:
             wire.send(

@@ -27,10 +27,10 @@ from audiosearch.server.address import (
     withdraw,
 )
 from audiosearch.server.client import Server
-from audiosearch.server.desk import Desk
-from audiosearch.server.keeper import Keeper
-from audiosearch.server.session import Activity, House, Session
-from audiosearch.server.wire import Wire, WireBroken
+from audiosearch.server.connection import Connection, WireBroken
+from audiosearch.server.executor import SingleThreadExecutor
+from audiosearch.server.library_cache import LibraryCache
+from audiosearch.server.session import QuestionActivity, ServerContext, Session
 
 log = logging.getLogger(__name__)
 
@@ -53,10 +53,10 @@ class AnswerServer:
         self._config = config
         self._unix = unix
         self._unload_s = config.watch.unload_minutes * 60
-        self._keeper = Keeper(config)
-        self._activity = Activity()
+        self._keeper = LibraryCache(config)
+        self._activity = QuestionActivity()
         self._stopping = threading.Event()
-        self._clients: set[Wire] = set()
+        self._clients: set[Connection] = set()
         self._clients_lock = threading.Lock()
         self._address: Address | None = None
         self._running: _Running | None = None
@@ -75,10 +75,10 @@ class AnswerServer:
             announce(data_dir, self._address)
         except OSError as error:
             raise StoreError(error.strerror or str(error), path=data_dir) from error
-        house = House(
+        house = ServerContext(
             data_dir=data_dir,
             token=self._address.token,
-            desk=Desk("answers"),
+            desk=SingleThreadExecutor("answers"),
             keeper=self._keeper,
             activity=self._activity,
             stopping=self._stopping,
@@ -148,7 +148,7 @@ class AnswerServer:
             remedy="wait until it has finished, or stop it",
         )
 
-    def _listen(self, listener: socket.socket, woken: socket.socket, house: House) -> None:
+    def _listen(self, listener: socket.socket, woken: socket.socket, house: ServerContext) -> None:
         """The thread at the door: lets clients in, and sees that the model is given back."""
         with selectors.DefaultSelector() as selector:
             selector.register(listener, selectors.EVENT_READ)
@@ -175,14 +175,14 @@ class AnswerServer:
             self._keeper.unload()
             log.info("no question for a while: the memory of the model is given back")
 
-    def _let_in(self, listener: socket.socket, house: House) -> None:
+    def _let_in(self, listener: socket.socket, house: ServerContext) -> None:
         try:
             connection, _ = listener.accept()
         except OSError as error:  # it hung up at once, or this process has too many files open
             log.warning("a question could not be taken: %s", error)
             self._stopping.wait(0.1)
             return
-        wire = Wire(connection)
+        wire = Connection(connection)
         with self._clients_lock:
             crowded = len(self._clients) >= MOST_CLIENTS
             if not crowded:
@@ -194,7 +194,7 @@ class AnswerServer:
             target=self._attend, args=(wire, house), name="answers-client", daemon=True
         ).start()
 
-    def _attend(self, wire: Wire, house: House) -> None:
+    def _attend(self, wire: Connection, house: ServerContext) -> None:
         """The thread of one client."""
         try:
             Session(wire, house).run()
@@ -210,7 +210,7 @@ class AnswerServer:
 class _Running:
     """The parts of a started server."""
 
-    house: House
+    house: ServerContext
     listener: socket.socket
     wake: socket.socket
     woken: socket.socket

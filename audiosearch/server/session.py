@@ -20,8 +20,9 @@ from typing import Final, TypeVar
 from audiosearch import __version__
 from audiosearch.errors import AudiosearchError
 from audiosearch.server.address import is_proved, prove
-from audiosearch.server.desk import Desk
-from audiosearch.server.keeper import Answer, Describing, Keeper
+from audiosearch.server.connection import Connection, WireBroken
+from audiosearch.server.executor import SingleThreadExecutor
+from audiosearch.server.library_cache import Answer, Describing, LibraryCache
 from audiosearch.server.messages import (
     PROTOCOL,
     DescribeEnd,
@@ -38,7 +39,6 @@ from audiosearch.server.messages import (
     Wait,
     Welcome,
 )
-from audiosearch.server.wire import Wire, WireBroken
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ SEND_S: Final = 120.0  # for a command whose reader takes its time, such as a pa
 BEAT_S: Final = 2.0  # a sign of life while a question is worked on
 
 
-class Activity:
+class QuestionActivity:
     """How much is being asked; shared by all threads of a server."""
 
     def __init__(self) -> None:
@@ -86,21 +86,21 @@ class Activity:
 
 
 @dataclass(frozen=True, kw_only=True)
-class House:
+class ServerContext:
     """What the sessions of a server share."""
 
     data_dir: Path
     token: str
-    desk: Desk
-    keeper: Keeper
-    activity: Activity
+    desk: SingleThreadExecutor
+    keeper: LibraryCache
+    activity: QuestionActivity
     stopping: threading.Event
 
 
 class Session:
     """One client; `run` returns when it leaves."""
 
-    def __init__(self, wire: Wire, house: House) -> None:
+    def __init__(self, wire: Connection, house: ServerContext) -> None:
         self._wire = wire
         self._house = house
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from audiosearch._typing import Floats
 
 
 def to_blob(array: Floats) -> bytes:

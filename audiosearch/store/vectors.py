@@ -10,11 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from audiosearch.store.blobs import Floats
-
-Ids = NDArray[np.int64]
+from audiosearch._typing import Floats, Ids, Positions
 
 
 @dataclass(frozen=True)
@@ -81,7 +78,7 @@ def unit_rows(vectors: Floats) -> Floats:
     return np.divide(vectors, np.where(lengths > 0, lengths, 1), dtype=np.float32)
 
 
-def top_positions(values: Floats, k: int) -> NDArray[np.intp]:
+def top_positions(values: Floats, k: int) -> Positions:
     """Positions of the `k` greatest values, greatest first, equals by position."""
     k = min(k, len(values))
     if k <= 0:

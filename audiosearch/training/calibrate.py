@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import Bools, Doubles, Ints
 from audiosearch.errors import AudiosearchError
 from audiosearch.training.export.spec import ScoreSettings
 from audiosearch.training.scoring import PairScores
@@ -26,9 +26,6 @@ from audiosearch.training.text_weight import (
     fit_text_weight,
 )
 
-Flags = npt.NDArray[np.bool_]
-Doubles = npt.NDArray[np.float64]
-
 POWERS = (0.0, 1.0, 2.0, 3.0)  # of the number of words, that are tried
 HARDEST = 5  # wrong sounds of each text that the fit looks at: what is to be refused is the best
 
@@ -38,12 +35,12 @@ class Trials:
     """Texts against a library of sounds, and which answers would be right."""
 
     scores: PairScores
-    right: Flags
+    right: Bools
     """`(n_sounds, n_texts)` True where the text is about the sound."""
-    wrong: Flags
+    wrong: Bools
     """`(n_sounds, n_texts)` True where text and sound have nothing in common."""
 
-    def of_texts(self, columns: npt.NDArray[np.int64]) -> Trials:
+    def of_texts(self, columns: Ints) -> Trials:
         """The trial with some of the texts only."""
         scores = self.scores
         some = PairScores(
@@ -104,7 +101,7 @@ class Calibration:
         )
 
 
-def unrelated(descriptions: list[Description]) -> Flags:
+def unrelated(descriptions: list[Description]) -> Bools:
     """`(n, n)` True where two scenes have no sound in common."""
     sounds = [set(_all_sounds(what)) for what in descriptions]
     return np.array([[not (one & other) for other in sounds] for one in sounds])
@@ -234,7 +231,7 @@ def balanced_error(present: Doubles, absent: Doubles) -> float:
     return float(np.maximum(refused, answered).min())
 
 
-def mean_reciprocal_rank(fit: Doubles, right: Flags) -> float:
+def mean_reciprocal_rank(fit: Doubles, right: Bools) -> float:
     """Of the best right sound of each text, `(n_sounds, n_texts)`; ties count against it."""
     has = right.any(axis=0)
     best = np.where(right, fit, -np.inf).max(axis=0)

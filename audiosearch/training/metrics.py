@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import Floats, Ints
 from audiosearch.model.tokenizer import Vocabulary
 from audiosearch.search.normalise import Likeness, Normalise, ScaleTable, costs
 from audiosearch.training.checkpoints import Report
@@ -28,7 +28,7 @@ from audiosearch.training.scenes.features import (
 )
 from audiosearch.training.scenes.planner import Planner
 from audiosearch.training.scenes.rendering import render
-from audiosearch.training.scoring import Matrix, PairScores, score_pairs
+from audiosearch.training.scoring import PairScores, score_pairs
 from audiosearch.training.text.captions import write_caption
 
 
@@ -53,7 +53,7 @@ class TrainedModel:
             logits=scene_logits(self.encoder, features),
         )
 
-    def probability(self, scores: PairScores) -> Matrix:
+    def probability(self, scores: PairScores) -> Floats:
         """The score that people see, `(n_scenes, n_texts)`, before the sigmoid: as good to rank."""
         weights = self.score
         lift = scores.lift
@@ -116,7 +116,7 @@ def label_figures(model: TrainedModel, sounds: SoundCache, *, report: Report) ->
     scores = model.pairs(features, texts)
     truth = np.array([labels.index(sounds.clips[i].label) for i in clips])
 
-    def accuracy(matrix: Matrix) -> float:
+    def accuracy(matrix: Floats) -> float:
         return float((matrix.argmax(axis=1) == truth).mean())
 
     return LabelFigures(
@@ -165,12 +165,12 @@ def scene_figures(
     )
 
 
-def scaled(cross_entropy: Matrix) -> Matrix:
+def scaled(cross_entropy: Floats) -> Floats:
     """Each caption's column brought to 0..1 by its own minimum and maximum."""
     return np.asarray(ScaleTable.of(cross_entropy).scaled(cross_entropy), dtype=np.float32)
 
 
-def mean_fit(scores: PairScores) -> Matrix:
+def mean_fit(scores: PairScores) -> Floats:
     """`(n_scenes, n_texts)`: how well captions fit as the program ranks them, scaled over these."""
     near = ScaleTable.of(scores.cosine)
     likeness = Likeness(cosines=scores.cosine, scales=near, known=scores.known)
@@ -184,13 +184,13 @@ def mean_fit(scores: PairScores) -> Matrix:
     return np.asarray(-cost, dtype=np.float32)
 
 
-def recall(fit: Matrix, at: int) -> float:
+def recall(fit: Floats, at: int) -> float:
     """Share of columns whose own row is among the `at` best; a tie counts against it."""
     own = np.diagonal(fit)
     others_at_least = (fit >= own[None, :]).sum(axis=0) - 1
     return float((others_at_least < at).mean())
 
 
-def order_accuracy(fit: Matrix, twins: npt.NDArray[np.int64]) -> float:
+def order_accuracy(fit: Floats, twins: Ints) -> float:
     """Share of captions that fit their own scene better than its twin."""
     return float((np.diagonal(fit) > fit[twins, np.arange(len(twins))]).mean())

@@ -11,15 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from audiosearch.training.calibrate import Flags, Trials
+from audiosearch._typing import AnyFloats, Bools, Floats
+from audiosearch.training.calibrate import Trials
 from audiosearch.training.checkpoints import Report
 from audiosearch.training.data.dataset import SoundCache
 from audiosearch.training.data.labels import tags_of
 from audiosearch.training.metrics import TrainedModel, mean_fit, scaled
 from audiosearch.training.scenes.features import encode_clips
-from audiosearch.training.scoring import Matrix, PairScores
+from audiosearch.training.scoring import PairScores
 from audiosearch.training.text.captions import PHRASES, sound_of
 from audiosearch.training.text.esc50 import read_phrasings
 
@@ -155,7 +155,7 @@ def _figures(model: TrainedModel, trials: Trials, columns: list[int]) -> Wording
     )
 
 
-def mean_average_precision(fit: Matrix, right: Flags, *, at: int = AT) -> float:
+def mean_average_precision(fit: Floats, right: Bools, *, at: int = AT) -> float:
     """Mean over texts of the average precision of the `at` best sounds, `(n_sounds, n_texts)`."""
     precisions = []
     for values, own in zip(fit.T, right.T, strict=True):
@@ -166,6 +166,6 @@ def mean_average_precision(fit: Matrix, right: Flags, *, at: int = AT) -> float:
     return float(np.mean(precisions))
 
 
-def label_accuracy(fit: npt.NDArray[np.floating], right: Flags) -> float:
+def label_accuracy(fit: AnyFloats, right: Bools) -> float:
     """Share of sounds whose best text is about them."""
     return float(right[np.arange(len(right)), fit.argmax(axis=1)].mean())

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from audiosearch._typing import Floats
 from audiosearch.model.calibration import USUAL_WORDS
 from audiosearch.model.tokenizer import EOS, PAD, Vocabulary
 from audiosearch.training.networks.decoder import DecoderNetwork, Memory, caption_cross_entropy
@@ -19,30 +19,28 @@ from audiosearch.training.recipes.joint import Joint
 from audiosearch.training.scenes.features import SceneFeatures
 from audiosearch.training.text.vocabulary import encode_captions
 
-Matrix = npt.NDArray[np.float32]
-
 
 @dataclass(frozen=True)
 class PairScores:
     """All scenes against all texts."""
 
-    cross_entropy: Matrix
+    cross_entropy: Floats
     """`(n_scenes, n_texts)` nats a word, lower is better."""
-    silent: Matrix
+    silent: Floats
     """`(n_texts,)` cross-entropy without any sound."""
-    cosine: Matrix
+    cosine: Floats
     """`(n_scenes, n_texts)`."""
-    words: Matrix
+    words: Floats
     """`(n_texts,)` words of each text, its end among them."""
-    known: Matrix
+    known: Floats
     """`(n_texts,)` share of its content words that the decoder knows."""
 
     @property
-    def lift(self) -> Matrix:
+    def lift(self) -> Floats:
         """`(n_scenes, n_texts)`: what the sound adds, in nats a word."""
         return np.asarray(self.silent[None, :] - self.cross_entropy, dtype=np.float32)
 
-    def trusted_lift(self, words_power: float) -> Matrix:
+    def trusted_lift(self, words_power: float) -> Floats:
         """`(n_scenes, n_texts)`: the lift as it counts in the score (`model.calibration`)."""
         trust = self.known * (self.words / USUAL_WORDS) ** words_power
         return np.asarray(self.lift * trust, dtype=np.float32)
@@ -56,7 +54,7 @@ def score_pairs(
     texts: list[str],
     vocabulary: Vocabulary,
     *,
-    logits: Matrix,
+    logits: Floats,
     block: int = 64,
 ) -> PairScores:
     """Score every text for every scene, whose tags have these logits `(n_scenes, C)`."""
@@ -87,7 +85,7 @@ def score_pairs(
 
 def _against_texts(
     decoder: DecoderNetwork, memory: Memory, inputs: torch.Tensor, targets: torch.Tensor
-) -> Matrix:
+) -> Floats:
     """Cross-entropies `(n_sounds, n_texts)`, one text at a time against all sounds."""
     count = memory.keys.shape[0]
     past = decoder.decoder.empty_past(count)

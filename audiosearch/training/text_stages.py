@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from audiosearch._typing import Floats
 from audiosearch.model.tokenizer import SPECIAL_TOKENS
 from audiosearch.training.checkpoints import Progress, Report, load_state
 from audiosearch.training.recipes.joint import STARTER_JOINT, JointTrainer, TaggedScenes
@@ -26,7 +27,7 @@ from audiosearch.training.text.distil_texts import (
     study_texts,
 )
 from audiosearch.training.text.paraphrases import every_paraphrase, sound_meanings
-from audiosearch.training.text.sentence_model import Floats, english_pieces, load_sentences, teach
+from audiosearch.training.text.sentence_model import english_pieces, load_sentences, teach
 from audiosearch.training.text.teacher import open_teacher, teacher_folder, teacher_words
 from audiosearch.training.text.vocabulary import STOP_WORDS, collect_words
 

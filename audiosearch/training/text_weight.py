@@ -13,10 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Doubles = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
+from audiosearch._typing import Bools, Doubles
 
 MISNAMED_FIRST = 0.1  # most of the cases in which a misnamed sound may come before a right one
 
@@ -27,9 +25,9 @@ class HeardTrial:
 
     scores: Doubles
     """`(n_sounds, n_texts)` in 0..1."""
-    right: Flags
+    right: Bools
     """`(n_sounds, n_texts)` True where the text is about the sound."""
-    wrong: Flags
+    wrong: Bools
     """`(n_sounds, n_texts)` True where text and sound have nothing in common."""
 
 

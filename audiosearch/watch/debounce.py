@@ -1,7 +1,7 @@
 """Paths that something happened to, until they rest.
 
 In: paths with what was seen of each, and the time. Out: paths that may be looked at, because
-nothing has happened to them for `settle_s` seconds (longer for those that are known to grow) and
+nothing has happened to them for `settle_s` seconds (longer for those that `Growing` knows) and
 they look as they did at the beginning of that time. So a file that is being copied in waits for its
 last block, a burst of events on one path becomes one look, and of a temporary file that was renamed
 in the end only the last name remains.
@@ -14,9 +14,9 @@ Pure: it holds no clock and looks at no disk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class Facts(NamedTuple):
@@ -29,7 +29,7 @@ class Facts(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Rested:
+class Settled:
     """Paths that may be looked at, in ascending order."""
 
     there: tuple[bytes, ...] = ()
@@ -43,7 +43,7 @@ class _Waiting:
     rest_s: float  # how long it must not change
 
 
-class Settling:
+class Debouncer:
     """The paths of one root that have not come to rest; times are seconds of any steady clock."""
 
     def __init__(self, settle_s: float) -> None:
@@ -53,7 +53,7 @@ class Settling:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def touch(
+    def on_event(
         self, path: bytes, *, facts: Facts | None, now: float, rest_s: float | None = None
     ) -> None:
         """Something happened to a path, which looks like `facts` now.
@@ -70,7 +70,7 @@ class Settling:
         for path in paths:
             self._waiting.pop(path, None)
 
-    def rested(self, *, now: float, look: Callable[[bytes], Facts | None]) -> Rested:
+    def rested(self, *, now: float, look: Callable[[bytes], Facts | None]) -> Settled:
         """The paths that have come to rest, which are forgotten here.
 
         Args:
@@ -93,7 +93,60 @@ class Settling:
             gone = []
         self.forget(there)
         self.forget(gone)
-        return Rested(there=tuple(sorted(there)), gone=tuple(sorted(gone)))
+        return Settled(there=tuple(sorted(there)), gone=tuple(sorted(gone)))
 
     def _fresh(self, waiting: _Waiting, now: float) -> bool:
         return now - waiting.since < waiting.rest_s
+
+
+LONGEST_S: Final = 300.0  # that a file is made to wait, unless the settings ask for more
+_FORGET_S: Final = 2 * LONGEST_S  # without anything happening to it; then it is as any other
+
+
+@dataclass
+class _Heard:
+    wait_s: float  # before it may be heard again
+    at: float  # when it was heard, or last seen to be written to
+
+
+class Growing:
+    """Files that may still grow, such as a recorder's; times are seconds of any steady clock.
+
+    How long one must rest before it is heard again doubles with every hearing that came too early,
+    so a file that is written to for hours is heard a few times, and once more when it is done.
+    """
+
+    def __init__(self, settle_s: float) -> None:
+        self._settle_s = settle_s
+        self._longest_s = max(LONGEST_S, settle_s)
+        self._heard: dict[bytes, _Heard] = {}  # those that nothing has happened to longest first
+
+    def heard(self, paths: Iterable[bytes], *, now: float) -> None:
+        """These files have been read: if they change soon, that was too early."""
+        self._forget(now)
+        for path in paths:
+            before = self._heard.pop(path, None)
+            waited_s = self._settle_s if before is None else before.wait_s
+            self._heard[path] = _Heard(min(2 * waited_s, self._longest_s), now)
+
+    def touched(self, path: bytes, *, now: float) -> float:
+        """Something happened to a path; for how many seconds it has to rest from now on."""
+        self._forget(now)
+        heard = self._heard.pop(path, None)
+        if heard is None:
+            return self._settle_s
+        heard.at = now
+        self._heard[path] = heard
+        return heard.wait_s
+
+    def waits(self, *, now: float) -> Mapping[bytes, float]:
+        """For how many seconds files have to rest, by path, where that is longer than usual."""
+        self._forget(now)
+        return {path: heard.wait_s for path, heard in self._heard.items()}
+
+    def _forget(self, now: float) -> None:
+        while self._heard:
+            path, heard = next(iter(self._heard.items()))
+            if now - heard.at < max(_FORGET_S, 2 * heard.wait_s):
+                return
+            del self._heard[path]

@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 import threading
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,6 +37,9 @@ from watchdog.events import (
 )
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver, ObservedWatch
+
+from audiosearch.store.queries.places import SEPARATOR, path_inside
+from audiosearch.watch.debounce import Facts
 
 MANY: Final = 5000  # paths waiting to be gathered; where there are more, a scan is cheaper
 
@@ -170,3 +175,25 @@ class FolderWatch:
             self._observer.join()
             self._observer = None
         self._watches.clear()
+
+
+def stat_path(path: bytes) -> Facts | None:
+    """What a path looks like now; None where nothing is there, or nothing that can be read."""
+    try:
+        facts = os.lstat(path)
+    except OSError:
+        return None
+    if stat.S_ISDIR(facts.st_mode):
+        return Facts(is_folder=True, size=0, mtime_ns=0, ctime_ns=0)  # its contents tell for it
+    return Facts(
+        is_folder=False, size=facts.st_size, mtime_ns=facts.st_mtime_ns, ctime_ns=facts.st_ctime_ns
+    )
+
+
+def outermost(paths: Iterable[bytes]) -> list[bytes]:
+    """The paths that do not lie in another one of them, in ascending order."""
+    kept: list[bytes] = []
+    for path in sorted(paths, key=lambda each: each.split(SEPARATOR)):
+        if not kept or path_inside(path, kept[-1]) is None:
+            kept.append(path)
+    return kept

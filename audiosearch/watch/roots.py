@@ -21,10 +21,10 @@ from audiosearch.errors import display_path
 from audiosearch.indexing.walk import is_absent_or_empty
 from audiosearch.store.queries.places import Root, path_inside
 from audiosearch.watch.coverage import coverage, folders_below, watched_inodes
-from audiosearch.watch.debounce import Settling
+from audiosearch.watch.debounce import Debouncer
 from audiosearch.watch.events import FolderWatch
 from audiosearch.watch.mounts import read_mounts, reason_to_poll
-from audiosearch.watch.state import Held, RootState, WatchMode
+from audiosearch.watch.state import GuardedFiles, RootState, WatchMode
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class WatchedRoot:
     """A root and what is known of it; times are those of a steady clock but for `scanned_at`."""
 
     root: Root
-    settling: Settling
+    settling: Debouncer
     mode: WatchMode = WatchMode.OFFLINE
     why: str | None = None
     identity: tuple[int, int] | None = None  # device and inode of its folder, as it is watched
@@ -48,7 +48,7 @@ class WatchedRoot:
     scan_due: float = 0.0
     scan_took_s: float = 0.0
     scanned_at: float | None = None  # Unix time
-    held: Held | None = None
+    held: GuardedFiles | None = None
 
     def state(self) -> RootState:
         """What a person is told of it."""
@@ -92,7 +92,7 @@ class WatchedRoots:
             log.info("%s: forgotten", display_path(root.path))
         for root in roots:
             if root not in self._roots:
-                self._roots[root] = WatchedRoot(root, Settling(self._watch.settle_s))
+                self._roots[root] = WatchedRoot(root, Debouncer(self._watch.settle_s))
             self._check(self._roots[root], now=now)
 
     def _check(self, each: WatchedRoot, *, now: float) -> None:

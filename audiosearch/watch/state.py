@@ -29,7 +29,7 @@ class WatchMode(StrEnum):
     OFFLINE = "offline"  # it is not there, or empty: waited for
 
 
-class Activity(StrEnum):
+class WatchActivity(StrEnum):
     """What the daemon is doing."""
 
     STARTING = "starting"
@@ -40,7 +40,7 @@ class Activity(StrEnum):
 
 
 @dataclass(frozen=True)
-class Held:
+class GuardedFiles:
     """So much is gone at once that a person must say that it is meant."""
 
     n_lost: int
@@ -57,7 +57,7 @@ class RootState:
     n_folders: int | None = None
     n_watched: int | None = None  # of the folders; None where the system does not tell
     scanned_at: float | None = None  # Unix time of the last full look
-    held: Held | None = None
+    held: GuardedFiles | None = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class WatchState:
 
     pid: int
     since: float
-    activity: Activity
+    activity: WatchActivity
     note: str | None = None  # why it waits, or what went wrong last
     scanned_at: float | None = None  # the last full scan's end
     next_scan_at: float | None = None
@@ -108,7 +108,7 @@ def read_state(data_dir: Path) -> WatchState | None:
         roots = tuple(_root(each) for each in row.pop("roots"))
         progress = row.pop("progress")
         return WatchState(
-            **{**row, "activity": Activity(row["activity"])},
+            **{**row, "activity": WatchActivity(row["activity"])},
             roots=roots,
             progress=None if progress is None else PassProgress(**progress),
         )
@@ -146,5 +146,5 @@ def _root(row: Mapping[str, Any]) -> RootState:
             "path": base64.b64decode(fields["path"]),
             "mode": WatchMode(fields["mode"]),
         },
-        held=None if held is None else Held(**held),
+        held=None if held is None else GuardedFiles(**held),
     )

@@ -5,8 +5,9 @@ come to rest; all roots are looked at whole at the start, every hour, and whenev
 been lost or a root has come back. Whatever went by unnoticed is made good by the next full look,
 so the library always comes to what a fresh scan would say.
 
-In: `Keeper`, which indexes and tells the roots. Out: a library in step; `WatchState` for people.
-One thread, which `stop` ends. It knows neither models nor sockets nor signals, and prints nothing.
+In: `WatchIndexer`, which indexes and tells the roots. Out: a library in step; `WatchState` for
+people. One thread, which `stop` ends. It knows neither models nor sockets nor signals, and prints
+nothing.
 """
 
 from __future__ import annotations
@@ -30,14 +31,12 @@ from audiosearch.indexing.sync import ScanRules
 from audiosearch.indexing.types import IndexReport
 from audiosearch.indexing.walk import is_relevant
 from audiosearch.store.queries.places import Root, RootPath, path_inside
-from audiosearch.watch.debounce import Rested
-from audiosearch.watch.events import FolderWatch, Inbox
-from audiosearch.watch.growing import Growing
-from audiosearch.watch.indexer import Keeper
-from audiosearch.watch.look import look, outermost
+from audiosearch.watch.debounce import Growing, Settled
+from audiosearch.watch.events import FolderWatch, Inbox, outermost, stat_path
+from audiosearch.watch.indexer import WatchIndexer
 from audiosearch.watch.roots import WatchedRoot, WatchedRoots
-from audiosearch.watch.state import Activity, Held, WatchMode, WatchState
-from audiosearch.watch.status import Telling
+from audiosearch.watch.state import GuardedFiles, WatchActivity, WatchMode, WatchState
+from audiosearch.watch.status import StatusPublisher
 
 log = logging.getLogger(__name__)
 
@@ -54,14 +53,14 @@ class Watcher:
 
     def __init__(
         self,
-        keeper: Keeper,
+        indexer: WatchIndexer,
         *,
         watch: WatchConfig,
         index: IndexConfig,
         stop: threading.Event,
         tell: Callable[[WatchState], None],
     ) -> None:
-        self._keeper = keeper
+        self._indexer = indexer
         self._watch = watch
         self._exclusions = Exclusions(index.exclude)
         self._stop = stop
@@ -69,12 +68,12 @@ class Watcher:
         self._inbox = Inbox()
         self._folders = FolderWatch(self._inbox)
         self._roots = WatchedRoots(self._folders, watch=watch, index=index)
-        self._telling = Telling(tell, roots=self._roots)
+        self._telling = StatusPublisher(tell, roots=self._roots)
         self._look_at = 0.0
         self._scan_ended_at = -_LOST_PAUSE_S
         self._retry_at = 0.0
         self._n_failures = 0
-        self._occasion = keeper.occasion()
+        self._occasion = indexer.rescan_token()
         self._changed_at: float | None = None  # when a pass last changed something
 
     def run(self) -> None:
@@ -96,24 +95,24 @@ class Watcher:
                     self._wait(error, now=time.monotonic())
                 self._telling.now()
                 self._stop.wait(tick_s)
-            self._telling.activity(Activity.STOPPING)
+            self._telling.activity(WatchActivity.STOPPING)
             log.info("stopped")
 
     def _turn(self, now: float) -> None:
         """One look at all that may have to be done."""
         if now >= self._look_at:
-            self._roots.update(self._keeper.roots(), now=now)
+            self._roots.update(self._indexer.roots(), now=now)
             self._look_at = now + _LOOK_EVERY_S
             self._heed_occasion(now)
         self._gather(now)
         if now < self._retry_at:
             return
         if not self._scan_due(now) and not self._look_at_rested(now):
-            self._telling.activity(Activity.IDLE)
+            self._telling.activity(WatchActivity.IDLE)
             self._tidy(now)
 
     def _heed_occasion(self, now: float) -> None:
-        occasion = self._keeper.occasion()
+        occasion = self._indexer.rescan_token()
         if occasion != self._occasion:
             self._occasion = occasion
             self._scan_all(now)
@@ -136,10 +135,10 @@ class Watcher:
     def _touch(self, path: bytes, *, now: float) -> None:
         each = self._roots.holding(path)
         if each is not None and is_relevant(path, root=each.root.path, exclusions=self._exclusions):
-            facts = look(path)
+            facts = stat_path(path)
             is_file = facts is not None and not facts.is_folder
             rest_s = self._growing.touched(path, now=now) if is_file else None
-            each.settling.touch(path, facts=facts, now=now, rest_s=rest_s)
+            each.settling.on_event(path, facts=facts, now=now, rest_s=rest_s)
 
     # -- full looks ----------------------------------------------------------------------------
 
@@ -178,7 +177,7 @@ class Watcher:
         places: list[RootPath] = []
         touched: list[WatchedRoot] = []
         for each in self._roots.all:
-            rested = each.settling.rested(now=now, look=look)
+            rested = each.settling.rested(now=now, look=stat_path)
             mine = self._places(each, rested)
             if len(mine) > _MANY_PATHS:
                 each.scan_due = now
@@ -192,17 +191,17 @@ class Watcher:
             _set_held(each, report, otherwise=each.held)
         return True
 
-    def _places(self, each: WatchedRoot, rested: Rested) -> list[RootPath]:
+    def _places(self, each: WatchedRoot, rested: Settled) -> list[RootPath]:
         """Where to look for what has come to rest in a root."""
         there = outermost(rested.there)
-        folders = [path for path in there if (facts := look(path)) and facts.is_folder]
+        folders = [path for path in there if (facts := stat_path(path)) and facts.is_folder]
         if folders and each.mode is WatchMode.NATIVE:
             self._roots.cover(each, below=folders)
         places = [_place(each.root, path) for path in there]
         if len(rested.gone) > _MANY_PATHS:  # told one by one they are as good as a folder
             return places + [_place(each.root, path) for path in rested.gone]
         gone = (_place(each.root, path) for path in outermost(rested.gone))
-        return places + [place for place in gone if self._keeper.is_known(place)]
+        return places + [place for place in gone if self._indexer.is_known(place)]
 
     # -- passes --------------------------------------------------------------------------------
 
@@ -210,14 +209,14 @@ class Watcher:
         self, roots: Sequence[WatchedRoot], places: Sequence[RootPath], *, observed: bool
     ) -> IndexReport:
         """One pass; what it could not take in is seen to later."""
-        self._telling.activity(Activity.SCANNING)
+        self._telling.activity(WatchActivity.SCANNING)
         rules = ScanRules(
             observed=observed,
             rest_s=self._watch.settle_s,
             longer_s=self._growing.waits(now=time.monotonic()),
         )
         try:
-            report = self._keeper.index(places, rules=rules, progress=self._telling.progress)
+            report = self._indexer.index(places, rules=rules, progress=self._telling.progress)
         except AudiosearchError:
             for each in roots:
                 each.scan_due = time.monotonic()  # what was to be looked at is not known any more
@@ -247,12 +246,12 @@ class Watcher:
         if self._telling.note != str(error):
             log.warning("%s; tried again in %.0f s", error, pause_s)
         self._telling.note = str(error)
-        self._telling.activity(Activity.WAITING)
+        self._telling.activity(WatchActivity.WAITING)
 
     def _tidy(self, now: float) -> None:
         if self._changed_at is not None and now - self._changed_at >= _QUIET_S:
             self._changed_at = None
-            self._keeper.tidy()
+            self._indexer.tidy()
 
 
 def _did_something(report: IndexReport) -> bool:
@@ -263,9 +262,11 @@ def _place(root: Root, path: bytes) -> RootPath:
     return RootPath(root=root, relative=path_inside(path, root.path) or b"")
 
 
-def _set_held(each: WatchedRoot, report: IndexReport, *, otherwise: Held | None) -> None:
+def _set_held(each: WatchedRoot, report: IndexReport, *, otherwise: GuardedFiles | None) -> None:
     """Note whether too much of a root is gone, and say so once."""
-    found = [Held(one.n_lost, one.n_known) for one in report.held if one.path == each.root.path]
+    found = [
+        GuardedFiles(one.n_lost, one.n_known) for one in report.held if one.path == each.root.path
+    ]
     before, each.held = each.held, found[0] if found else otherwise
     if each.held is not None and each.held != before:
         path = display_path(each.root.path)

@@ -25,7 +25,7 @@ from audiosearch.watch import status as watch_telling
 from audiosearch.watch import watcher as watch
 from audiosearch.watch.coverage import watched_inodes
 from audiosearch.watch.events import MANY, Gathered, Inbox
-from audiosearch.watch.state import Activity, Held, WatchMode
+from audiosearch.watch.state import GuardedFiles, WatchActivity, WatchMode
 from tests.indexing_fakes import (
     EMBEDDING,
     FRAME_DIM,
@@ -83,11 +83,11 @@ def test_what_is_there_is_taken_in_and_what_is_new(daemon: Daemon, sounds: Path)
     assert daemon.root().mode is WatchMode.NATIVE
     write_wav(sounds / "d.wav", seconds=1, seed=7)
     daemon.until_files(a="indexed", b="indexed", in__c="indexed", d="indexed")
-    first, *others = (rules.observed for rules in daemon.keeper.passes)
+    first, *others = (rules.observed for rules in daemon.indexer.passes)
     assert not first  # the whole folder; afterwards what events tell
     assert others
     assert all(others)
-    assert daemon.keeper.n_tidied >= 1
+    assert daemon.indexer.n_tidied >= 1
 
 
 def test_renaming_and_moving_encode_nothing(daemon: Daemon, sounds: Path) -> None:
@@ -165,7 +165,7 @@ def test_a_file_that_is_written_to_during_a_full_look_is_waited_for(
 ) -> None:
     with Daemon(database, sounds, settle_s=0.6) as daemon:  # all of them are new on the disk
         daemon.until_files(a="indexed", b="indexed", in__c="indexed")
-        assert daemon.keeper.reports[0].n_unsettled == 3
+        assert daemon.indexer.reports[0].n_unsettled == 3
         assert daemon.n_encoded == 9
 
 
@@ -181,10 +181,10 @@ def test_a_recorder_is_heard_less_and_less_often(
 
     def grow(seconds: int) -> float:
         """Write more; how long it takes until the daemon has heard it."""
-        n_heard = sum(report.n_encoded for report in daemon.keeper.reports)
+        n_heard = sum(report.n_encoded for report in daemon.indexer.reports)
         write_samples(file, samples[: seconds * RATE])
         written = time.monotonic()
-        daemon.until(lambda: sum(each.n_encoded for each in daemon.keeper.reports) > n_heard)
+        daemon.until(lambda: sum(each.n_encoded for each in daemon.indexer.reports) > n_heard)
         return time.monotonic() - written
 
     write_samples(file, samples[:RATE])
@@ -204,9 +204,9 @@ def test_recycle_bins_are_not_heard_of(daemon: Daemon, sounds: Path) -> None:
     write_wav(sounds / "in" / "@Recycle" / "y.wav", seed=23)
     write_wav(sounds / "d.wav", seed=24)  # told after all of these
     daemon.until_files(a="missing", b="indexed", in__c="indexed", d="indexed")
-    daemon.keeper.nudge += 1  # a full look finds nothing more
-    n_passes = len(daemon.keeper.passes)
-    daemon.until(lambda: len(daemon.keeper.reports) > n_passes)
+    daemon.indexer.nudge += 1  # a full look finds nothing more
+    n_passes = len(daemon.indexer.passes)
+    daemon.until(lambda: len(daemon.indexer.reports) > n_passes)
     daemon.until_files(a="missing", b="indexed", in__c="indexed", d="indexed")
 
 
@@ -221,12 +221,12 @@ def test_deleting_marks_as_missing(daemon: Daemon, sounds: Path) -> None:
 def test_a_great_loss_is_held_until_it_is_confirmed(daemon: Daemon, sounds: Path) -> None:
     (sounds / "a.wav").unlink()
     shutil.rmtree(sounds / "in")
-    daemon.until(lambda: daemon.root().held == Held(n_lost=2, n_known=3))
+    daemon.until(lambda: daemon.root().held == GuardedFiles(n_lost=2, n_known=3))
     assert set(daemon.files().values()) == {"indexed"}
     write_wav(sounds / "a.wav", seconds=2, seed=0)
     daemon.until(daemon.is_idle)
     (sounds / "in").mkdir()
-    daemon.keeper.nudge += 1  # as `roots confirm` does
+    daemon.indexer.nudge += 1  # as `roots confirm` does
     daemon.until_files(a="indexed", b="indexed", in__c="missing")
     assert daemon.root().held is None
 
@@ -249,9 +249,9 @@ def test_a_root_that_goes_away_is_offline_and_comes_back(
     sounds.rename(tmp_path / "away")
     daemon.until(lambda: daemon.root().mode is WatchMode.OFFLINE)
     sounds.mkdir()  # an empty mount point
-    daemon.keeper.nudge += 1
-    n_looks = daemon.keeper.n_looks
-    daemon.until(lambda: daemon.keeper.n_looks >= n_looks + 3)  # two of them are over
+    daemon.indexer.nudge += 1
+    n_looks = daemon.indexer.n_looks
+    daemon.until(lambda: daemon.indexer.n_looks >= n_looks + 3)  # two of them are over
     assert daemon.root().mode is WatchMode.OFFLINE
     assert set(daemon.files().values()) == {"indexed"}
     sounds.rmdir()
@@ -377,18 +377,20 @@ def test_roots_may_come_and_go(daemon: Daemon, database: Database, tmp_path: Pat
 
 def test_trouble_that_may_pass_is_waited_out(database: Database, sounds: Path) -> None:
     daemon = Daemon(database, sounds)
-    daemon.keeper.trouble = StorageFull("no space left", path=sounds)
+    daemon.indexer.trouble = StorageFull("no space left", path=sounds)
     with daemon:
-        daemon.until(lambda: any(state.activity is Activity.WAITING for state in daemon.states))
+        daemon.until(
+            lambda: any(state.activity is WatchActivity.WAITING for state in daemon.states)
+        )
         assert "no space left" in (daemon.states[-1].note or "")
-        daemon.keeper.trouble = None
+        daemon.indexer.trouble = None
         daemon.until_files(a="indexed", b="indexed", in__c="indexed")
         assert daemon.states[-1].note is None
 
 
 def test_a_damaged_library_ends_it(database: Database, sounds: Path) -> None:
     daemon = Daemon(database, sounds)
-    daemon.keeper.trouble = LibraryCorrupt("damaged", path=sounds)
+    daemon.indexer.trouble = LibraryCorrupt("damaged", path=sounds)
     with pytest.raises(LibraryCorrupt), daemon:
         daemon.until(lambda: False)
 
@@ -397,11 +399,11 @@ def test_it_can_be_stopped_in_the_middle(database: Database, tmp_path: Path) -> 
     write_wav(tmp_path / "s" / "long.wav", seconds=60, seed=1)
     daemon = Daemon(database, tmp_path / "s")
     first = threading.Event()
-    daemon.keeper.models.encoder.on_batch = first.set
+    daemon.indexer.models.encoder.on_batch = first.set
     with daemon:
         daemon.until(first.is_set)
-    assert daemon.keeper.reports[-1].interrupted
-    assert daemon.states[-1].activity is Activity.STOPPING
+    assert daemon.indexer.reports[-1].interrupted
+    assert daemon.states[-1].activity is WatchActivity.STOPPING
     n_stored = daemon.n_encoded
     with Daemon(database) as again:
         again.until(lambda: again.files() == {"long.wav": "indexed"})

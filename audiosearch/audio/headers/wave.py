@@ -1,10 +1,4 @@
-"""WAV, RF64, BW64 and Wave64: how much sound, and samples narrower than their containers.
-
-FFmpeg takes the number of valid bits for the width of a sample. Where a sample has more bytes than
-its valid bits need (24 bits in 4 bytes), it reads noise, or takes it for the floats that Cool Edit
-once wrote under the mark of integers. The width in bytes (`nBlockAlign`) is what libsndfile goes
-by, and so does this: the field is put right before FFmpeg sees it.
-"""
+"""WAV, RF64, BW64 and Wave64: how much sound, and samples narrower than their containers."""
 
 from __future__ import annotations
 
@@ -189,7 +183,7 @@ def _size_patch(
 
 
 def _width_patches(file: BinaryIO, form: _Format, data: SoundChunk) -> list[tuple[int, bytes]]:
-    """Fields to be changed so that the width in bytes counts, if that is not so already."""
+    """MetadataFields to be changed so that the width in bytes counts, if that is not so already."""
     if form.codec not in (_PCM, _FLOAT):
         return []
     width = _true_width(file, form, data)
@@ -200,6 +194,10 @@ def _width_patches(file: BinaryIO, form: _Format, data: SoundChunk) -> list[tupl
     return [(form.at + field, whole) for field in fields]
 
 
+# FFmpeg takes the number of valid bits for the width of a sample. Where a sample has more bytes
+# than its valid bits need (24 bits in 4 bytes), it reads noise, or takes it for the floats that
+# Cool Edit once wrote under the mark of integers. The width in bytes (`nBlockAlign`) is what
+# libsndfile goes by, and so does this: the field is put right before FFmpeg sees it.
 def _true_width(file: BinaryIO, form: _Format, data: SoundChunk) -> int | None:
     """Bytes of a sample where FFmpeg, which goes by the valid bits, takes another number of them.
 

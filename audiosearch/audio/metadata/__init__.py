@@ -1,9 +1,7 @@
 """Texts embedded in a sound file and in its name: all values of each field, by key.
 
-Keys are `title`, `artist`, `genre`, `keywords`, `comment`, `description` ..., `bwf.*`, `ixml.*`,
-`xmp.*`, `guano.*`, `wamd.*`, `axml.*`, `cart.*`, `ucs.*`, and `markers` ("12.500 s dog",
-"12.500-15.000 s dog"). Values are cleaned and bounded: they come from strangers and go to full
-text and to terminals. The package loads no decoder until a file is read: `tags` is for everyone.
+Values are cleaned and bounded: they come from strangers and go to full text and to terminals. The
+package loads no decoder until a file is read: `tags` is for everyone.
 """
 
 from __future__ import annotations
@@ -19,6 +17,10 @@ __all__ = ["metadata_of", "read_metadata"]
 
 def read_metadata(path: bytes) -> dict[str, tuple[str, ...]]:
     """All texts of the file at `path` and of its name.
+
+    Keys are `title`, `artist`, `genre`, `keywords`, `comment`, `description` ..., `bwf.*`,
+    `ixml.*`, `xmp.*`, `guano.*`, `wamd.*`, `axml.*`, `cart.*`, `ucs.*`, and `markers` ("12.500 s
+    dog", "12.500-15.000 s dog").
 
     Raises:
         DecodeError: the file cannot be opened as sound.

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable, Iterator
 
 from audiosearch.audio.metadata.chunks import listed, read_bext
-from audiosearch.audio.metadata.fields import MAX_MARKERS, Fields
+from audiosearch.audio.metadata.fields import MAX_MARKERS, MetadataFields
 from audiosearch.audio.metadata.id3 import read_id3
 from audiosearch.audio.metadata.ixml import read_ixml
 from audiosearch.audio.metadata.text import decode, until_nul
@@ -22,7 +22,7 @@ _TEXTS = {b"NAME": "title", b"AUTH": "artist", b"(c) ": "copyright", b"ANNO": "c
 _WANTED = frozenset((*_TEXTS, b"MARK", b"COMT", b"ID3 ", b"id3 ", b"APPL", b"iXML", b"bext"))
 
 
-def read_aiff(path: bytes, fields: Fields, sample_rate: int) -> bool:
+def read_aiff(path: bytes, fields: MetadataFields, sample_rate: int) -> bool:
     """All that the chunks of an AIFF file say; False: it is no such file.
 
     Raises:
@@ -57,7 +57,9 @@ def chunks_in(content: bytes) -> Iterator[tuple[bytes, bytes]]:
     yield from (each for each in listed(content, big=True) if each[0] in _WANTED)
 
 
-def read_chunks(found: list[tuple[bytes, bytes]], fields: Fields, *, sample_rate: int) -> None:
+def read_chunks(
+    found: list[tuple[bytes, bytes]], fields: MetadataFields, *, sample_rate: int
+) -> None:
     """What AIFF's chunks say, wherever they are kept."""
     markers: dict[int, tuple[int, str]] = {}
     comments: dict[int, list[str]] = {}  # by the marker's number, 0 for the file's own
@@ -81,12 +83,12 @@ def read_chunks(found: list[tuple[bytes, bytes]], fields: Fields, *, sample_rate
         fields.add("comment", text)
 
 
-def _read_application(content: bytes, fields: Fields) -> None:
+def _read_application(content: bytes, fields: MetadataFields) -> None:
     if content[:4] == b"XMP ":
         read_xmp(content[4:], fields)
 
 
-_FOREIGN: dict[bytes, Callable[[bytes, Fields], None]] = {
+_FOREIGN: dict[bytes, Callable[[bytes, MetadataFields], None]] = {
     b"APPL": _read_application,
     b"ID3 ": read_id3,
     b"bext": read_bext,

@@ -10,7 +10,7 @@ import os
 import struct
 from typing import BinaryIO
 
-from audiosearch.audio.metadata.fields import MAX_MARKERS, Fields
+from audiosearch.audio.metadata.fields import MAX_MARKERS, MetadataFields
 from audiosearch.audio.metadata.text import decode, until_nul
 
 MAX_CHUNK_BYTES = 16 << 20
@@ -19,7 +19,7 @@ _WANTED = (b"mark", b"regn", b"strg", b"info")
 _MARKER = struct.Struct(">4sdI8sI")  # kind, frame, number, SMPTE time, channel
 
 
-def read_caf(path: bytes, fields: Fields, sample_rate: int) -> bool:
+def read_caf(path: bytes, fields: MetadataFields, sample_rate: int) -> bool:
     """Texts and markers of a CAF file; False: FFmpeg may know more.
 
     Raises:
@@ -55,7 +55,7 @@ def _chunks(file: BinaryIO) -> dict[bytes, bytes]:
     return found
 
 
-def _info(content: bytes, fields: Fields) -> None:
+def _info(content: bytes, fields: MetadataFields) -> None:
     texts = content[4:].split(b"\0")
     for name, value in zip(texts[0:10_000:2], texts[1:10_000:2], strict=False):
         key = decode(name).lower()
@@ -74,14 +74,18 @@ def _strings(content: bytes) -> dict[int, str]:
     return found
 
 
-def _markers(content: bytes, names: dict[int, str], fields: Fields, *, sample_rate: int) -> None:
+def _markers(
+    content: bytes, names: dict[int, str], fields: MetadataFields, *, sample_rate: int
+) -> None:
     for place in range(8, len(content) - _MARKER.size + 1, _MARKER.size)[:MAX_MARKERS]:
         _, frame, number, _, _ = _MARKER.unpack_from(content, place)
         if math.isfinite(frame) and 0 <= frame < 2**53:
             fields.add_marker(frame / sample_rate, names.get(number, ""))
 
 
-def _regions(content: bytes, names: dict[int, str], fields: Fields, *, sample_rate: int) -> None:
+def _regions(
+    content: bytes, names: dict[int, str], fields: MetadataFields, *, sample_rate: int
+) -> None:
     place = 8
     for _ in range(MAX_MARKERS):
         if place + 12 > len(content):

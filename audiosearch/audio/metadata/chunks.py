@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from audiosearch.audio.metadata.fields import Fields
+from audiosearch.audio.metadata.fields import MetadataFields
 from audiosearch.audio.metadata.tags import is_tag_key
 from audiosearch.audio.metadata.text import decode, fixed, until_nul
 from audiosearch.audio.metadata.xml import parse
@@ -90,7 +90,7 @@ _AXML = frozenset(
 _ADM_NAMES = frozenset(("audioProgrammeName", "audioContentName", "audioObjectName"))
 
 
-def read_bext(content: bytes, fields: Fields) -> None:
+def read_bext(content: bytes, fields: MetadataFields) -> None:
     """Broadcast Wave. The standard says ASCII; people write UTF-8 and Windows' letters."""
     for key, start, size in _BEXT:
         fields.add(key, fixed(content[start : start + size]))
@@ -105,13 +105,13 @@ def read_bext(content: bytes, fields: Fields) -> None:
     fields.add("bwf.coding_history", decode(until_nul(content[_BEXT_HISTORY:])))
 
 
-def read_cart(content: bytes, fields: Fields) -> None:
+def read_cart(content: bytes, fields: MetadataFields) -> None:
     """What radio stations' automation writes."""
     for key, start, size in _CART:
         fields.add(key, fixed(content[start : start + size]))
 
 
-def read_info(content: bytes, fields: Fields) -> None:
+def read_info(content: bytes, fields: MetadataFields) -> None:
     """A list of type INFO, after that type."""
     for name, text in listed(content):
         key = _INFO.get(name) or f"info.{name.decode('latin-1')}"
@@ -119,20 +119,20 @@ def read_info(content: bytes, fields: Fields) -> None:
         fields.add(key, "\n".join(decode(part) for part in parts if part))
 
 
-def read_summary(content: bytes, fields: Fields) -> None:
+def read_summary(content: bytes, fields: MetadataFields) -> None:
     """Wave64's summary list: INFO's names, texts of UTF-16."""
     for name, text in listed(content[4:], padded=False):
         key = _INFO.get(name) or f"info.{name.decode('latin-1')}"
         fields.add(key, text.decode("utf-16-le", "replace").rstrip("\0"))
 
 
-def read_disp(content: bytes, fields: Fields) -> None:
+def read_disp(content: bytes, fields: MetadataFields) -> None:
     """DISP: a title to be shown, where its type says text."""
     if content[:4] == b"\x01\0\0\0":  # CF_TEXT
         fields.add("title", decode(until_nul(content[4:])))
 
 
-def read_guano(content: bytes, fields: Fields) -> None:
+def read_guano(content: bytes, fields: MetadataFields) -> None:
     """GUANO (https://guano-md.org): lines of `Namespace|Key: value`.
 
     (The guano package gives up a whole chunk for one line without a colon.)
@@ -144,7 +144,7 @@ def read_guano(content: bytes, fields: Fields) -> None:
             fields.add(key, value.replace("\\n", "\n"))
 
 
-def read_wamd(content: bytes, fields: Fields) -> None:
+def read_wamd(content: bytes, fields: MetadataFields) -> None:
     """Wildlife Acoustics' recorders: numbered fields."""
     place = 0
     while place + 6 <= len(content):
@@ -155,7 +155,7 @@ def read_wamd(content: bytes, fields: Fields) -> None:
         place += size
 
 
-def read_axml(content: bytes, fields: Fields) -> None:
+def read_axml(content: bytes, fields: MetadataFields) -> None:
     """EBU core and the audio definition model: titles, descriptions, names of programmes.
 
     Raises:

@@ -52,7 +52,7 @@ class _Seen:
 
 
 @dataclass
-class Fields:
+class MetadataFields:
     """Collects values by key; adding never fails."""
 
     _found: dict[str, dict[str, None]] = field(default_factory=dict)

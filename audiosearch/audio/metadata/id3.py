@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from audiosearch.audio.metadata.fields import Fields
+from audiosearch.audio.metadata.fields import MetadataFields
 from audiosearch.audio.metadata.id3_frames import declared_size, worth_reading
 from audiosearch.audio.metadata.text import decode
 from audiosearch.audio.metadata.unreadable import FROM_MUTAGEN, Unreadable, reading
@@ -88,7 +88,7 @@ def tags_before(file: BinaryIO) -> Iterator[bytes]:
         file.seek(start + 10 + size)
 
 
-def read_dsf(path: bytes, fields: Fields, _sample_rate: int) -> bool:
+def read_dsf(path: bytes, fields: MetadataFields, _sample_rate: int) -> bool:
     """The tag that a DSF file's head points at.
 
     Raises:
@@ -108,7 +108,7 @@ def read_dsf(path: bytes, fields: Fields, _sample_rate: int) -> bool:
     return read
 
 
-def read_id3(content: bytes, fields: Fields) -> None:
+def read_id3(content: bytes, fields: MetadataFields) -> None:
     """A whole ID3v2 tag.
 
     Raises:
@@ -122,7 +122,7 @@ def read_id3(content: bytes, fields: Fields) -> None:
         _read_frames(tag, fields)
 
 
-def read_id3v1(content: bytes, fields: Fields) -> None:
+def read_id3v1(content: bytes, fields: MetadataFields) -> None:
     """The 128 bytes at the end of MP3 files; what an ID3v2 tag says in full is left out."""
     if content[:3] != b"TAG":
         return
@@ -135,7 +135,7 @@ def read_id3v1(content: bytes, fields: Fields) -> None:
             fields.add(key, text)
 
 
-def _read_frames(tag: ID3, fields: Fields) -> None:
+def _read_frames(tag: ID3, fields: MetadataFields) -> None:
     for frame in tag.values():
         kind = frame.FrameID
         if kind in _SPECIAL:
@@ -145,33 +145,33 @@ def _read_frames(tag: ID3, fields: Fields) -> None:
                 fields.add(_KEYS.get(kind, kind), _text(str(text), frame.encoding))
 
 
-def _chapter(frame: Any, fields: Fields) -> None:
+def _chapter(frame: Any, fields: MetadataFields) -> None:
     title = frame.sub_frames.get("TIT2")
     words = _text(title.text[0], title.encoding) if title is not None and title.text else ""
     fields.add_marker(frame.start_time / 1000, words, end_s=frame.end_time / 1000)
 
 
-def _private(frame: Any, fields: Fields) -> None:
+def _private(frame: Any, fields: MetadataFields) -> None:
     if frame.owner == "XMP":
         with reading("XMP"):
             read_xmp(frame.data, fields)
 
 
-def _lyrics(frame: Any, fields: Fields) -> None:
+def _lyrics(frame: Any, fields: MetadataFields) -> None:
     fields.add("lyrics", _text(frame.text, frame.encoding))
 
 
-def _people(frame: Any, fields: Fields) -> None:
+def _people(frame: Any, fields: MetadataFields) -> None:
     for role, person in frame.people:
         fields.add("credits", _text(f"{role}: {person}", frame.encoding))
 
 
-def _genres(frame: Any, fields: Fields) -> None:
+def _genres(frame: Any, fields: MetadataFields) -> None:
     for genre in frame.genres:
         fields.add("genre", _text(genre, frame.encoding))
 
 
-def _described(frame: Any, fields: Fields) -> None:
+def _described(frame: Any, fields: MetadataFields) -> None:
     """A comment, in any language, or a text under a name of one's own."""
     name = _text(frame.desc, frame.encoding).strip()
     is_comment = frame.FrameID == "COMM" and name.lower() in _COMMENTS
@@ -179,7 +179,7 @@ def _described(frame: Any, fields: Fields) -> None:
         fields.add("comment" if is_comment else name or "text", _text(text, frame.encoding))
 
 
-_SPECIAL: Mapping[str, Callable[[Any, Fields], None]] = {
+_SPECIAL: Mapping[str, Callable[[Any, MetadataFields], None]] = {
     "CHAP": _chapter,
     "COMM": _described,
     "IPLS": _people,

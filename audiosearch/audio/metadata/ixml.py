@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from audiosearch.audio.metadata.fields import Fields
+from audiosearch.audio.metadata.fields import MetadataFields
 from audiosearch.audio.metadata.xml import Element, parse
 
 # Parts that describe samples or sync, not what is heard.
@@ -18,7 +18,7 @@ _BEXT = {
 _MAX_DEPTH = 5
 
 
-def read_ixml(content: bytes, fields: Fields, *, sample_rate: int) -> None:
+def read_ixml(content: bytes, fields: MetadataFields, *, sample_rate: int) -> None:
     """All of an iXML chunk.
 
     Raises:
@@ -45,7 +45,7 @@ def read_ixml(content: bytes, fields: Fields, *, sample_rate: int) -> None:
             _leaves(element, f"ixml.{element.name}", fields, depth=1)
 
 
-def _leaves(element: Element, key: str, fields: Fields, *, depth: int) -> None:
+def _leaves(element: Element, key: str, fields: MetadataFields, *, depth: int) -> None:
     """Texts below an element, where ASWG, USER and LOCATION keep theirs, by their path."""
     if element.text.strip():
         fields.add(key, element.text)
@@ -54,14 +54,14 @@ def _leaves(element: Element, key: str, fields: Fields, *, depth: int) -> None:
             _leaves(child, f"{key}.{child.name}", fields, depth=depth + 1)
 
 
-def _tracks(tracks: Element, fields: Fields) -> None:
+def _tracks(tracks: Element, fields: MetadataFields) -> None:
     for track in tracks.children:
         if track.name.upper() == "TRACK":
             fields.add("ixml.tracks", track.child_text("NAME"))
             fields.add("ixml.track_functions", track.child_text("FUNCTION"))
 
 
-def _attributes(steinberg: Element, fields: Fields) -> None:
+def _attributes(steinberg: Element, fields: MetadataFields) -> None:
     """Nuendo's and Cubase's attributes: pairs of a name and a value, beside plain elements."""
     for element in steinberg.walk():
         if element.name.upper() == "ATTR":
@@ -72,7 +72,7 @@ def _attributes(steinberg: Element, fields: Fields) -> None:
             fields.add(f"ixml.steinberg.{element.name}", element.text)
 
 
-def _sync_points(points: Element, fields: Fields, *, sample_rate: int) -> None:
+def _sync_points(points: Element, fields: MetadataFields, *, sample_rate: int) -> None:
     for point in points.children:
         words = point.child_text("SYNC_POINT_COMMENT")
         low, high = (

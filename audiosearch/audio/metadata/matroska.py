@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from audiosearch.audio.metadata.fields import Fields
+from audiosearch.audio.metadata.fields import MetadataFields
 from audiosearch.audio.metadata.text import decode, until_nul
 
 MAX_ELEMENTS = 50_000  # passed over or read; a cluster is one
@@ -23,7 +23,7 @@ _KEYS = {"keyword": "keywords", "lead_performer": "performer", "part_number": "t
 _MAX_DEPTH = 8
 
 
-def read_matroska(path: bytes, fields: Fields, _sample_rate: int) -> bool:
+def read_matroska(path: bytes, fields: MetadataFields, _sample_rate: int) -> bool:
     """Titles and tags of a Matroska file; False: FFmpeg may know more.
 
     Raises:
@@ -38,7 +38,7 @@ def read_matroska(path: bytes, fields: Fields, _sample_rate: int) -> bool:
 
 
 class _Walk:
-    def __init__(self, file: BinaryIO, fields: Fields) -> None:
+    def __init__(self, file: BinaryIO, fields: MetadataFields) -> None:
         self._file = file
         self._fields = fields
         self._left = MAX_ELEMENTS

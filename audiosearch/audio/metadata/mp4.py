@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from audiosearch.audio.metadata.fields import Fields
+from audiosearch.audio.metadata.fields import MetadataFields
 from audiosearch.audio.metadata.text import decode, until_nul
 from audiosearch.audio.metadata.unreadable import FROM_MUTAGEN, reading
 from audiosearch.audio.metadata.xmp import read_xmp
@@ -55,7 +55,7 @@ _OF_3GPP = {
 _MAX_TEXT_BYTES = 1 << 16
 
 
-def read_mp4(path: bytes, fields: Fields, _sample_rate: int) -> bool:
+def read_mp4(path: bytes, fields: MetadataFields, _sample_rate: int) -> bool:
     """Tags of an MP4 file; False: FFmpeg may know more.
 
     Raises:
@@ -79,7 +79,7 @@ def read_mp4(path: bytes, fields: Fields, _sample_rate: int) -> bool:
     return False
 
 
-def _has_tags(file: BinaryIO, start: int, stop: int, fields: Fields) -> bool:
+def _has_tags(file: BinaryIO, start: int, stop: int, fields: MetadataFields) -> bool:
     """Whether `moov` has iTunes' tags, of a size to be read; reads XMP beside them."""
     found = False
     for name, inner, end in _boxes(file, start, stop):
@@ -98,7 +98,7 @@ def _has_tags(file: BinaryIO, start: int, stop: int, fields: Fields) -> bool:
     return found
 
 
-def _read_3gpp(kind: bytes, content: bytes, fields: Fields) -> None:
+def _read_3gpp(kind: bytes, content: bytes, fields: MetadataFields) -> None:
     """A text after its version (4 bytes) and language (2); keywords are counted, with sizes."""
     if kind != b"kywd":
         text = content[6:]
@@ -132,7 +132,7 @@ def _boxes(file: BinaryIO, start: int, stop: int) -> Iterator[tuple[bytes, int, 
         start += size
 
 
-def _read_tags(file: BinaryIO, fields: Fields) -> None:
+def _read_tags(file: BinaryIO, fields: MetadataFields) -> None:
     from mutagen import MutagenError  # noqa: PLC0415
     from mutagen.mp4 import MP4  # noqa: PLC0415
 

@@ -11,32 +11,78 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from audiosearch.audio.metadata.aiff import read_aiff
-from audiosearch.audio.metadata.ape import read_tags_around
-from audiosearch.audio.metadata.asf import read_asf
+from audiosearch.audio.metadata.ape import read_tags_around, read_wavpack
 from audiosearch.audio.metadata.caf import read_caf
-from audiosearch.audio.metadata.fields import MAX_MARKERS, Fields
-from audiosearch.audio.metadata.flac import read_flac
+from audiosearch.audio.metadata.fields import MAX_MARKERS, MetadataFields
 from audiosearch.audio.metadata.id3 import read_dsf
 from audiosearch.audio.metadata.matroska import read_matroska
 from audiosearch.audio.metadata.mp4 import read_mp4
-from audiosearch.audio.metadata.ogg import read_ogg
 from audiosearch.audio.metadata.riff import read_riff
 from audiosearch.audio.metadata.text import decode, mended
 from audiosearch.audio.metadata.ucs import ucs_from_name
 from audiosearch.audio.metadata.unreadable import reading
-from audiosearch.audio.metadata.wavpack import read_wavpack
+from audiosearch.audio.metadata.vorbis import read_flac, read_ogg
 from audiosearch.errors import DecodeCode, DecodeError
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
+from typing import BinaryIO
+
+from audiosearch.audio.metadata.text import key_of
+from audiosearch.audio.metadata.unreadable import FROM_MUTAGEN, Unreadable
+
+MAX_ASF_HEAD_BYTES = 64 << 20  # of pictures, all but a little
+_ASF_HEAD = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_ASF_KEYS = {
+    "albumartist": "album_artist",
+    "albumtitle": "album",
+    "author": "artist",
+    "description": "comment",
+    "mood": "mood",
+    "partofset": "disc",
+    "text": "comment",
+    "tracknumber": "track",
+    "year": "date",
+}
+
+
+def read_asf(path: bytes, fields: MetadataFields, _sample_rate: int) -> bool:
+    """Attributes of an ASF file; False: FFmpeg may know more.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with open(path, "rb") as file:  # noqa: PTH123  (paths are bytes here)
+        head = file.read(24)
+        if head[:16] != _ASF_HEAD:
+            return False
+        with reading("ASF's attributes"):
+            size = int.from_bytes(head[16:], "little")
+            if size > MAX_ASF_HEAD_BYTES:
+                raise Unreadable(f"a header of {size} bytes")
+            file.seek(0)
+            _read_asf_attributes(file, fields)
+    return False
+
+
+def _read_asf_attributes(file: BinaryIO, fields: MetadataFields) -> None:
+    from mutagen import MutagenError  # noqa: PLC0415
+    from mutagen.asf import ASF  # noqa: PLC0415
+
+    with reading("ASF", MutagenError, *FROM_MUTAGEN, passed_on=True):
+        for name, value in ASF(file).tags or ():
+            key = name.rpartition("/")[2].lower()
+            if isinstance(value.value, str):
+                fields.add(_ASF_KEYS.get(key, key_of(key)), value.value)
+
 
 # A reader takes the path, what it adds to, and the sample rate; it says whether it has read all
 # there is, so that FFmpeg has nothing to add.
-Reader = Callable[[bytes, Fields, int], bool]
+Reader = Callable[[bytes, MetadataFields, int], bool]
 
 
-def _read_wave(path: bytes, fields: Fields, sample_rate: int) -> bool:
+def _read_wave(path: bytes, fields: MetadataFields, sample_rate: int) -> bool:
     """AIFF with the least byte first is given to FFmpeg as WAV."""
     return read_riff(path, fields, sample_rate) or read_aiff(path, fields, sample_rate)
 
@@ -61,13 +107,13 @@ _READERS: Mapping[str, Reader] = {
 )
 
 
-def fields_of(path: bytes, container: InputContainer, stream: AudioStream) -> Fields:
+def fields_of(path: bytes, container: InputContainer, stream: AudioStream) -> MetadataFields:
     """What the file and its name say.
 
     Raises:
         DecodeError: UNREADABLE, the disk does not give it.
     """
-    fields = Fields()
+    fields = MetadataFields()
     name = os.path.basename(path)  # noqa: PTH119  (paths are bytes here)
     for key, text in ucs_from_name(decode(name)).items():
         fields.add(key, text)
@@ -96,7 +142,7 @@ def _ffmpeg_tags(container: InputContainer, stream: AudioStream) -> Iterator[Map
     yield from (each.metadata for each in container.streams.audio if each is not stream)
 
 
-def _chapters(container: InputContainer, fields: Fields) -> None:
+def _chapters(container: InputContainer, fields: MetadataFields) -> None:
     for chapter in container.chapters()[:MAX_MARKERS]:
         unit_s = chapter["time_base"]
         if unit_s is not None:

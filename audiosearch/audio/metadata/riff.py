@@ -7,14 +7,17 @@ its reader; one that cannot be read costs itself alone.
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from audiosearch.audio.metadata import chunks
-from audiosearch.audio.metadata.cues import Cues
-from audiosearch.audio.metadata.fields import Fields
+from audiosearch.audio.metadata.chunks import listed
+from audiosearch.audio.metadata.fields import MAX_MARKERS, MetadataFields
 from audiosearch.audio.metadata.id3 import read_id3
 from audiosearch.audio.metadata.ixml import read_ixml
+from audiosearch.audio.metadata.text import decode, until_nul
 from audiosearch.audio.metadata.unreadable import reading
 from audiosearch.audio.metadata.xmp import read_xmp
 
@@ -28,7 +31,7 @@ _W64_FORM = bytes.fromhex("726966662e91cf11a5d628db04c10000")
 _W64_SUMMARY = bytes.fromhex("bc945f925a52d21186dc00c04f8edb8a")
 
 Chunk = tuple[bytes, bytes]  # name in lower case, content
-_READERS: dict[bytes, Callable[[bytes, Fields], None]] = {
+_READERS: dict[bytes, Callable[[bytes, MetadataFields], None]] = {
     b"bext": chunks.read_bext,
     b"cart": chunks.read_cart,
     b"disp": chunks.read_disp,
@@ -42,7 +45,7 @@ _READERS: dict[bytes, Callable[[bytes, Fields], None]] = {
 _WANTED = frozenset((*_READERS, b"ixml", b"cue ", b"list", b"info"))
 
 
-def read_riff(path: bytes, fields: Fields, sample_rate: int) -> bool:
+def read_riff(path: bytes, fields: MetadataFields, sample_rate: int) -> bool:
     """All that the chunks of a WAV file say; False: it is no such file.
 
     Raises:
@@ -60,7 +63,7 @@ def read_riff(path: bytes, fields: Fields, sample_rate: int) -> bool:
     return True
 
 
-def read_chunks(found: Iterator[Chunk], fields: Fields, *, sample_rate: int) -> None:
+def read_chunks(found: Iterator[Chunk], fields: MetadataFields, *, sample_rate: int) -> None:
     """What RIFF's chunks say, wherever they are kept."""
     cues = Cues()
     for name, content in found:
@@ -153,3 +156,64 @@ def _wave64_chunks(file: BinaryIO) -> Iterator[Chunk]:
 
 def _wave64_name(guid: bytes) -> bytes:
     return b"summ" if guid == _W64_SUMMARY else guid[:4].lower()
+
+
+_POINT = struct.Struct("<II4sIII")
+_MAX_POINTS = 100_000
+
+
+@dataclass
+class Cues:
+    """What a file's cue and adtl chunks say, gathered until all are read."""
+
+    _frames: dict[int, int] = field(default_factory=dict)  # by the point's number
+    _words: dict[int, dict[str, None]] = field(default_factory=dict)
+    _lengths: dict[int, int] = field(default_factory=dict)
+
+    def read_points(self, content: bytes) -> None:
+        """A `cue ` chunk."""
+        places = range(4, len(content) - _POINT.size + 1, _POINT.size)
+        for place in places[:_MAX_POINTS]:
+            number, position, _, _, _, offset = _POINT.unpack_from(content, place)
+            self._frames.setdefault(number, offset or position)
+
+    def read_list(self, content: bytes) -> None:
+        """A list of type adtl, after that type."""
+        for name, sub in listed(content):
+            if len(sub) < 4 or name not in (b"labl", b"note", b"ltxt"):
+                continue
+            (number,) = struct.unpack_from("<I", sub)
+            if name == b"ltxt":
+                self._read_region(number, sub)
+            else:
+                self._say(number, decode(until_nul(sub[4:])))
+
+    def _read_region(self, number: int, sub: bytes) -> None:
+        """ltxt: length, purpose, country, language, dialect, code page, text."""
+        if len(sub) < 8:
+            return
+        (length,) = struct.unpack_from("<I", sub, 4)
+        if length:
+            self._lengths.setdefault(number, length)
+        page = int.from_bytes(sub[18:20], "little")
+        self._say(number, decode(until_nul(sub[20:]), otherwise=f"cp{page or 1252}"))
+
+    def _say(self, number: int, text: str) -> None:
+        if text.strip() and len(self._words) < _MAX_POINTS:
+            self._words.setdefault(number, {})[text.strip()] = None
+
+    def tell(self, fields: MetadataFields, *, sample_rate: int) -> None:
+        """Those with words, in the order of time: "12.500 s dog", "20.100-21.000 s door"."""
+        timed = sorted(
+            (self._frames[number], number) for number in self._words if number in self._frames
+        )
+        for frame, number in timed[:MAX_MARKERS]:
+            words = ", ".join(self._words[number])
+            length = self._lengths.get(number)
+            if sample_rate:
+                end_s = (frame + length) / sample_rate if length else None
+                fields.add_marker(frame / sample_rate, words, end_s=end_s)
+            else:
+                fields.add("markers", words)
+        for number in [each for each in self._words if each not in self._frames][:MAX_MARKERS]:
+            fields.add("markers", ", ".join(self._words[number]))

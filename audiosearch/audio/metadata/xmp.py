@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from audiosearch.audio.metadata.fields import Fields
+from audiosearch.audio.metadata.fields import MetadataFields
 from audiosearch.audio.metadata.text import key_of
 from audiosearch.audio.metadata.xml import Element, parse
 
@@ -31,7 +31,7 @@ _TECHNICAL = frozenset(
 _COUNT = re.compile(r"(\d{1,18})(?:f(\d{1,9})(?:s(\d{1,9}))?)?")
 
 
-def read_xmp(content: bytes, fields: Fields) -> None:
+def read_xmp(content: bytes, fields: MetadataFields) -> None:
     """All of an XMP packet; what other chunks have said already is left out.
 
     Raises:
@@ -49,7 +49,7 @@ def read_xmp(content: bytes, fields: Fields) -> None:
                 _property(child.namespace, child.name, list(_values(child)), fields)
 
 
-def _property(namespace: str, name: str, values: list[str], fields: Fields) -> None:
+def _property(namespace: str, name: str, values: list[str], fields: MetadataFields) -> None:
     prefix = _WANTED.get(namespace)
     key = key_of(f"{prefix}{name}", camel=True)
     if prefix is None or key in _TECHNICAL:
@@ -70,7 +70,7 @@ def _values(element: Element) -> Iterator[str]:
                 yield item.text
 
 
-def _markers(tracks: Element, fields: Fields) -> None:
+def _markers(tracks: Element, fields: MetadataFields) -> None:
     """Markers of all tracks: counts of frames, with their rate beside them or for the track."""
     for track in tracks.walk():
         rate = _rate(_field(track, "frameRate"))

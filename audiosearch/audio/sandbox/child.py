@@ -1,21 +1,21 @@
 """The decoding process: reads files for the main process and dies in its place.
 
-In: requests on standard input. Out: answers on standard output (see `worker_protocol`). Sound
-files come from anywhere and FFmpeg is a million lines of C: what crashes, hangs or eats memory
-here costs one file. Where the system has limits (POSIX), they hold the process down: memory, CPU
-time without progress, no core dumps. It ends by itself when the main process is gone.
-
-It knows nothing of the library, the model, or which files matter.
+FFmpeg is a million lines of C, and files come from anywhere: what crashes, hangs or eats memory
+here costs one file. It ends by itself when the main process is gone.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import signal
+import struct
 import sys
+import tempfile
 import threading
 import time
+from array import array
 from collections.abc import Sequence
 from typing import BinaryIO
 
@@ -25,10 +25,9 @@ from audiosearch.audio.container import check_is_sound_file
 from audiosearch.audio.decode import Decoding
 from audiosearch.audio.fingerprint import survey_of
 from audiosearch.audio.metadata import metadata_of
-from audiosearch.audio.sandbox.check import check_decoder
 from audiosearch.audio.sandbox.protocol import (
     BrokenConversation,
-    Kind,
+    MessageKind,
     OpenedFile,
     pack_broken,
     pack_error,
@@ -60,7 +59,7 @@ def main(arguments: Sequence[str]) -> None:
     _limit_memory(options.memory_bytes)
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     pulse = _Pulse(answers, stall_s=options.stall_s)
-    send(answers, Kind.READY)
+    send(answers, MessageKind.READY)
     try:
         serve(requests, answers, pulse)
     except (BrokenConversation, BrokenPipeError):
@@ -73,26 +72,26 @@ def serve(requests: BinaryIO, answers: BinaryIO, pulse: _Pulse) -> None:
     Raises:
         BrokenConversation, BrokenPipeError: the main process is gone.
     """
-    opened: _Reading | None = None
+    opened: _FileReading | None = None
     while True:
         request = receive(requests)
         pulse.renew()
         try:
-            if request.kind is Kind.OPEN:
+            if request.kind is MessageKind.OPEN:
                 path, sample_rate = unpack_open(request.payload)
-                opened = _Reading(path, sample_rate)
-                send(answers, Kind.OPENED, pack_opened(opened.open(pulse)))
-            elif request.kind is Kind.DECODE and opened is not None:
+                opened = _FileReading(path, sample_rate)
+                send(answers, MessageKind.OPENED, pack_opened(opened.open(pulse)))
+            elif request.kind is MessageKind.DECODE and opened is not None:
                 opened.decode(answers, pulse)
             else:
                 raise BrokenConversation(f"{request.kind.name} was not to be asked now")
         except DecodeError as error:
-            send(answers, Kind.ERROR, pack_error(error))
+            send(answers, MessageKind.ERROR, pack_error(error))
         except DecoderBroken as error:
-            send(answers, Kind.BROKEN, pack_broken(error.reason))
+            send(answers, MessageKind.BROKEN, pack_broken(error.reason))
 
 
-class _Reading:
+class _FileReading:
     """One file from opening to its last sample, watched for changes under way."""
 
     def __init__(self, path: bytes, sample_rate: int) -> None:
@@ -126,14 +125,14 @@ class _Reading:
         decoding = Decoding(self._path, sample_rate=self._sample_rate, progress=pulse)
         try:
             for block in decoding:
-                send(answers, Kind.BLOCK, block.tobytes())
+                send(answers, MessageKind.BLOCK, block.tobytes())
                 pulse.renew()
         except BrokenPipeError:
             raise
         except Exception as error:
             raise self._reason(error) from error
         self._check_unchanged()
-        send(answers, Kind.FACTS, pack_facts(decoding.facts))
+        send(answers, MessageKind.FACTS, pack_facts(decoding.facts))
 
     def _reason(self, error: Exception) -> DecodeError:
         """Why this file failed; that it changed meanwhile explains any other failure.
@@ -179,7 +178,7 @@ class _Pulse:
 
     def __call__(self) -> None:
         if time.monotonic() >= self._next_s:
-            send(self._answers, Kind.BEAT)
+            send(self._answers, MessageKind.BEAT)
             self.renew()
 
     def renew(self) -> None:
@@ -225,3 +224,50 @@ def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(ORPHAN_CHECK_S)
     os._exit(1)
+
+
+_RATE, _OTHER_RATE = 8_000, 16_000  # so that it is resampled too
+
+
+def check_decoder(reason: str) -> None:
+    """Read and decode a sound of our own as if it were a file of the library.
+
+    Python errors in decoding (`TypeError`, `ImportError` ...) are no refusals of FFmpeg. They come
+    from a library of another version than this program was made for, and then of every file; or,
+    rarely, from one strange file. Files must not be blamed for the first, nor a whole library
+    stopped for the second.
+
+    Raises:
+        DecoderBroken: that fails too; `reason` is what was seen first.
+    """
+    handle, name = tempfile.mkstemp(suffix=".wav")
+    path = os.fsencode(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(_known_sound())
+        with open_sound(path) as opened:
+            metadata_of(path, opened.first.container, opened.first.heard[0])
+            survey_of(opened)
+        decoding = Decoding(path, sample_rate=_OTHER_RATE)
+        n_samples = sum(len(block) for block in decoding)
+        if abs(n_samples - _OTHER_RATE / 10) > 2:
+            raise ValueError(f"{n_samples} samples of a sound of 0.1 s")
+    except MemoryError:
+        return  # says nothing of either
+    except Exception as error:
+        what = "this program, or a library that it uses, cannot decode any sound"
+        raise DecoderBroken(f"{what}: {reason}") from error
+    finally:
+        os.unlink(name)  # noqa: PTH108
+
+
+def _known_sound() -> bytes:
+    """A WAV file of 0.1 s, two channels."""
+    samples = array("h", [])
+    for number in range(_RATE // 10):
+        samples.extend([round(8000 * math.sin(number / 3)), round(8000 * math.sin(number / 5))])
+    content = samples.tobytes() if samples.itemsize == 2 else b""
+    form = struct.pack("<HHIIHH", 1, 2, _RATE, 4 * _RATE, 4, 16)
+    body = b"WAVEfmt " + struct.pack("<I", len(form)) + form
+    body += b"data" + struct.pack("<I", len(content)) + content
+    return b"RIFF" + struct.pack("<I", len(body)) + body

@@ -1,17 +1,7 @@
 """Decoding in a child process, seen from the main process.
 
-In: paths. Out: for each, an `OpenedFile` and blocks of mono samples, or a `DecodeError`. A decoder
-that crashes, hangs or eats memory fails its own file; the next file gets a fresh process.
-
-    with Worker(limits) as worker:
-        opened = worker.open(path, sample_rate=32_000)
-        for block in worker.blocks():       # or worker.skip(), when the sound is known already
-            ...
-        facts = worker.facts()
-
 The pipe is the brake: a worker waits when the main process does not take its blocks, and time is
-counted against it only while the main process waits for it. It knows nothing of windows, the
-model or the library.
+counted against it only while the main process waits for it.
 """
 
 from __future__ import annotations
@@ -25,14 +15,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
+from audiosearch._typing import Floats
 from audiosearch.audio.sandbox.process import WorkerProcess, ending
 from audiosearch.audio.sandbox.protocol import (
     BrokenConversation,
-    Kind,
     Message,
+    MessageKind,
     OpenedFile,
     pack_open,
     send,
@@ -93,6 +81,13 @@ def worker_command(limits: WorkerLimits) -> list[str]:
 class Worker(AbstractContextManager["Worker"]):
     """One decoding process and its successors; used by one thread, `close` by any.
 
+        with Worker(limits) as worker:
+            opened = worker.open(path, sample_rate=32_000)
+            for block in worker.blocks():       # or worker.skip(), when the sound is known already
+                ...
+            facts = worker.facts()
+
+    A decoder that crashes, hangs or eats memory fails its own file; the next gets a new process.
     `command` replaces `worker_command(limits)` in tests of what a broken decoder does.
     """
 
@@ -123,10 +118,10 @@ class Worker(AbstractContextManager["Worker"]):
         if not self._blocks_done:
             self._drop_child()
         self._path, self._facts, self._blocks_done = path, None, True
-        self._ask(Kind.OPEN, pack_open(path, sample_rate))
-        return self._unpacked(unpack_opened, self._answer(Kind.OPENED))
+        self._ask(MessageKind.OPEN, pack_open(path, sample_rate))
+        return self._unpacked(unpack_opened, self._answer(MessageKind.OPENED))
 
-    def blocks(self) -> Iterator[npt.NDArray[np.float32]]:
+    def blocks(self) -> Iterator[Floats]:
         """Decode the opened file: mono blocks (n,), about a second each.
 
         Leaving the iteration early gives up the file, and its process with it.
@@ -136,10 +131,10 @@ class Worker(AbstractContextManager["Worker"]):
             WorkerClosed: `close` was called, here or from another thread.
         """
         self._facts, self._blocks_done = None, False
-        self._ask(Kind.DECODE)
+        self._ask(MessageKind.DECODE)
         while True:
-            message = self._answer(Kind.BLOCK, Kind.FACTS)
-            if message.kind is Kind.FACTS:
+            message = self._answer(MessageKind.BLOCK, MessageKind.FACTS)
+            if message.kind is MessageKind.FACTS:
                 self._blocks_done = True
                 self._facts = self._unpacked(unpack_facts, message)
                 return
@@ -172,7 +167,7 @@ class Worker(AbstractContextManager["Worker"]):
     ) -> None:
         self.close()
 
-    def _ask(self, kind: Kind, payload: bytes = b"") -> None:
+    def _ask(self, kind: MessageKind, payload: bytes = b"") -> None:
         """Send a request to a living, ready process."""
         for _ in range(2):  # one that died between two files is replaced, the file not blamed
             child = self._living()
@@ -181,7 +176,7 @@ class Worker(AbstractContextManager["Worker"]):
                 send(child.requests, kind, payload)
             except (OSError, ValueError):  # its pipe is broken, or closed by another thread
                 self._drop_child()
-                if kind is Kind.DECODE:
+                if kind is MessageKind.DECODE:
                     break  # a new process would not know which file
             except AudiosearchError:
                 self._check_not_closed()
@@ -205,7 +200,7 @@ class Worker(AbstractContextManager["Worker"]):
         if self._closed:
             raise WorkerClosed
 
-    def _answer(self, *wanted: Kind) -> Message:
+    def _answer(self, *wanted: MessageKind) -> Message:
         """The next message but beats.
 
         Raises:
@@ -215,20 +210,20 @@ class Worker(AbstractContextManager["Worker"]):
         child = self._living()
         try:
             message = child.next_message(self._limits.stall_s)
-            while message.kind is Kind.BEAT:
+            while message.kind is MessageKind.BEAT:
                 message = child.next_message(self._limits.stall_s)
         except (BrokenConversation, OSError, ValueError):
             self._drop_child()
             self._blocks_done = True
             self._check_not_closed()
             raise self._cause_of_death(child) from None
-        if message.kind is Kind.ERROR:
+        if message.kind is MessageKind.ERROR:
             self._blocks_done = True
             error = self._unpacked(unpack_error, message)
             if error.code is DecodeCode.MEMORY:
                 self._drop_child()  # what is left of its memory is in pieces
             raise self._error(error.reason, error.code)
-        if message.kind is Kind.BROKEN:
+        if message.kind is MessageKind.BROKEN:
             self._blocks_done = True
             raise DecoderBroken(self._unpacked(unpack_broken, message))
         if message.kind not in wanted:

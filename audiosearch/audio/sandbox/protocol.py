@@ -1,14 +1,7 @@
 """What a decoding process and the main process say to each other, and how it is put into bytes.
 
-A message is one byte of kind, four of length (big-endian), then that many bytes: UTF-8 JSON, or
-raw little float32 samples for BLOCK. No pickles: a decoder that hostile input has taken over must
-not be able to run anything in the main process.
-
-    main    OPEN {path, sample_rate}          DECODE
-    worker  READY, then  OPENED {...}         BLOCK* FACTS {...}
-            in place of any of them: ERROR {...} for a file that cannot be read, BROKEN {reason}
-            where it is the program that is at fault
-            BEAT between messages while a file is slow but moving
+No pickles: a decoder that hostile input has taken over must not be able to run anything in the
+main process.
 """
 
 from __future__ import annotations
@@ -22,8 +15,8 @@ from enum import IntEnum
 from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import Floats
 from audiosearch.audio.types import AudioFacts, Fingerprint
 from audiosearch.errors import DecodeCode, DecodeError
 
@@ -31,8 +24,17 @@ MAX_MESSAGE_BYTES = 64 << 20  # far above any message: a larger length is a brok
 _HEADER = struct.Struct(">BI")
 
 
-class Kind(IntEnum):
-    """Kinds of messages."""
+class MessageKind(IntEnum):
+    """Kinds of messages: one byte, before four of length (big-endian) and that many bytes.
+
+    These are UTF-8 JSON, or raw little-endian float32 samples for BLOCK.
+
+        main    OPEN {path, sample_rate}          DECODE
+        worker  READY, then  OPENED {...}         BLOCK* FACTS {...}
+                in place of any of them: ERROR {...} for a file that cannot be read, BROKEN {reason}
+                where it is the program that is at fault
+                BEAT between messages while a file is slow but moving
+    """
 
     OPEN = 1
     DECODE = 2
@@ -53,7 +55,7 @@ class BrokenConversation(Exception):
 class Message:
     """One message, whole."""
 
-    kind: Kind
+    kind: MessageKind
     payload: bytes = b""
 
 
@@ -70,7 +72,7 @@ class OpenedFile:
     expected_s: float | None = None  # what its headers tell of, which may well be wrong
 
 
-def send(stream: BinaryIO, kind: Kind, payload: bytes | memoryview = b"") -> None:
+def send(stream: BinaryIO, kind: MessageKind, payload: bytes | memoryview = b"") -> None:
     """Write one message.
 
     Raises:
@@ -97,7 +99,7 @@ def receive(stream: BinaryIO) -> Message:
     if len(payload) < length:
         raise BrokenConversation("end of stream inside a message")
     try:
-        return Message(Kind(kind), payload)
+        return Message(MessageKind(kind), payload)
     except ValueError:
         raise BrokenConversation(f"unknown kind of message {kind}") from None
 
@@ -178,7 +180,7 @@ def unpack_broken(payload: bytes) -> str:
     return str(json.loads(payload)["reason"])
 
 
-def unpack_block(payload: bytes) -> npt.NDArray[np.float32]:
+def unpack_block(payload: bytes) -> Floats:
     """Samples (n,); read-only, since they lie in the message."""
     return np.frombuffer(payload, np.float32)
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import AnyFloats, Ints
 from audiosearch._wording import counted
 from audiosearch.config import Config
 from audiosearch.evaluation.datasets import Dataset
@@ -34,9 +34,6 @@ from audiosearch.evaluation.scenes.grammar import Kind
 from audiosearch.evaluation.scenes.plan import Scene, SceneSettings, plan_scenes
 from audiosearch.evaluation.scenes.render import write_scenes
 from audiosearch.evaluation.tables import Cell, Outcome, Table
-
-Floats = npt.NDArray[np.floating]
-Ints = npt.NDArray[np.int64]
 
 ORDERED = (Kind.ORDERED, Kind.THREE)
 
@@ -73,7 +70,7 @@ def by_kind_table(found: Sequence[Ranking], scenes: Sequence[Scene]) -> Table:
 
 
 def order_right(
-    text_to_audio: Floats, audio_to_text: Floats, scenes: Sequence[Scene]
+    text_to_audio: AnyFloats, audio_to_text: AnyFloats, scenes: Sequence[Scene]
 ) -> list[tuple[Kind, bool, bool]]:
     """For each caption of each ordered scene, whether either direction gets the order right.
 

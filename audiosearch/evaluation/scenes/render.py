@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import AnyFloats, Doubles, Samples
 from audiosearch._wording import counted
 from audiosearch.audio.sandbox.client import Worker
 from audiosearch.errors import AudiosearchError, DatasetError, DecodeError
@@ -24,8 +24,6 @@ from audiosearch.evaluation.datasets import Clip, Dataset
 from audiosearch.evaluation.progress import Progress
 from audiosearch.evaluation.scenes.grammar import Kind
 from audiosearch.evaluation.scenes.plan import Scene
-
-Samples = npt.NDArray[np.float32]
 
 SAMPLE_RATE = 16_000
 LIST = "scenes.csv"
@@ -108,21 +106,19 @@ def compose(scene: Scene, sounds: Sequence[Samples], *, sample_rate: int) -> Sam
 
 def _after_one_another(
     pieces: Sequence[Samples],
-    gaps_s: npt.NDArray[np.float64],
+    gaps_s: Doubles,
     *,
     turned: bool,
     sample_rate: int,
-) -> npt.NDArray[np.float64]:
-    parts: list[npt.NDArray[np.floating]] = []
+) -> Doubles:
+    parts: list[AnyFloats] = []
     for piece, gap_s in zip(pieces, gaps_s, strict=True):
         parts += [piece, np.zeros(round(gap_s * sample_rate))]
     parts = parts[:-1]
     return np.concatenate(parts[::-1] if turned else parts).astype(np.float64)
 
 
-def _over_one_another(
-    pieces: Sequence[Samples], generator: np.random.Generator
-) -> npt.NDArray[np.float64]:
+def _over_one_another(pieces: Sequence[Samples], generator: np.random.Generator) -> Doubles:
     """The shorter sounds somewhere within the longest."""
     mixed = np.zeros(max(map(len, pieces)))
     for piece in pieces:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from audiosearch._typing import AnyArray
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Held:
         """Its sizes."""
         return tuple(self.value.shape())
 
-    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> AnyArray:
         return np.asarray(self.value.numpy(), dtype=dtype)
 
 
@@ -41,10 +41,10 @@ def bound_run(
     session: Any,
     names: Sequence[str],
     held: Sequence[str],
-    feed: Mapping[str, Array | Held],
+    feed: Mapping[str, AnyArray | Held],
     *,
     device: str,
-) -> tuple[list[Array], list[Held]]:
+) -> tuple[list[AnyArray], list[Held]]:
     """The outputs `names` as arrays, and the outputs `held` where they are.
 
     Args:
@@ -68,5 +68,5 @@ def bound_run(
     session.run_with_iobinding(binding)
     binding.synchronize_outputs()
     outputs = binding.get_outputs()
-    fetched: list[Array] = [output.numpy() for output in outputs[: len(names)]]
+    fetched: list[AnyArray] = [output.numpy() for output in outputs[: len(names)]]
     return fetched, [Held(output, device) for output in outputs[len(names) :]]

@@ -18,11 +18,11 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import AnyArray, Floats
 from audiosearch.errors import BundleError
 from audiosearch.model.bundle import BundleFile
-from audiosearch.model.runtime.device_array import Array, Held, bound_run
+from audiosearch.model.runtime.device_array import Held, bound_run
 from audiosearch.model.runtime.parallel import MOST
 from audiosearch.model.runtime.providers import (
     CPU,
@@ -154,7 +154,7 @@ class GraphSession:
             enable_fallback=0,  # its own way back to the CPU prints to stdout, where results go
         )
 
-    def run(self, names: Sequence[str], feed: Mapping[str, Array]) -> list[Array]:
+    def run(self, names: Sequence[str], feed: Mapping[str, AnyArray]) -> list[AnyArray]:
         """The outputs `names` for the inputs `feed`.
 
         Raises:
@@ -162,7 +162,7 @@ class GraphSession:
             BundleError: the graph does not take these inputs.
         """
         try:
-            outputs: list[Array] = self._session.run(list(names), dict(feed))
+            outputs: list[AnyArray] = self._session.run(list(names), dict(feed))
         except Exception as error:
             if not _is_runtime_error(error):
                 raise
@@ -170,8 +170,8 @@ class GraphSession:
         return outputs
 
     def run_holding(
-        self, names: Sequence[str], held: Sequence[str], feed: Mapping[str, Array | Held]
-    ) -> tuple[list[Array], list[Array] | list[Held]]:
+        self, names: Sequence[str], held: Sequence[str], feed: Mapping[str, AnyArray | Held]
+    ) -> tuple[list[AnyArray], list[AnyArray] | list[Held]]:
         """The outputs `names` as arrays, and the outputs `held` where the graph runs.
 
         Inputs may be held too. A session that does not hold gives arrays for `held`.
@@ -182,7 +182,7 @@ class GraphSession:
             BundleError: the graph does not take these inputs.
         """
         device = self.device.name
-        arrays: dict[str, Array] = {}
+        arrays: dict[str, AnyArray] = {}
         for name, given in feed.items():
             if not isinstance(given, Held):
                 arrays[name] = given
@@ -204,7 +204,7 @@ class GraphSession:
             return OutOfMemory(_first_line(error))
         return _unfit(self._graph, error)
 
-    def run_anywhere(self, names: Sequence[str], feed: Mapping[str, Array]) -> list[Array]:
+    def run_anywhere(self, names: Sequence[str], feed: Mapping[str, AnyArray]) -> list[AnyArray]:
         """As `run`, on the CPU from now on if the graphics card has no room.
 
         Raises:
@@ -268,6 +268,6 @@ def _say(note: str | None) -> None:
         log.warning("%s", note)
 
 
-def empty(shape: Sequence[int]) -> npt.NDArray[np.float32]:
+def empty(shape: Sequence[int]) -> Floats:
     """A float32 array without content, such as the caches before the first step."""
     return np.zeros(tuple(shape), dtype=np.float32)

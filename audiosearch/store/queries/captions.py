@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from sqlalchemy import ColumnElement, bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from audiosearch.store.blobs import Floats, to_blob
+from audiosearch._typing import Floats
+from audiosearch.store.blobs import to_blob
 from audiosearch.store.queries import fulltext, state
 from audiosearch.store.queries.chunks import chunks, n_rows
 from audiosearch.store.schema import (

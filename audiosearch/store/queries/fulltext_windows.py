@@ -16,14 +16,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
+from audiosearch._typing import Ids
 from audiosearch.store.queries.chunks import chunks
 from audiosearch.store.queries.scope import among
-
-Ids = NDArray[np.int64]
 
 FEW: Final = 10_000  # windows that may answer; of so many the texts are looked up
 _PART: Final = 256  # rows read at a time

@@ -8,11 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from audiosearch.store.blobs import Floats
+from audiosearch._typing import Floats, Halves
 from audiosearch.store.queries.roots import find_place
 from audiosearch.store.schema import (
     Encoding,
@@ -45,7 +44,7 @@ class StoredWindow:
     start_s: float
     end_s: float
     silent: bool
-    frames: NDArray[np.float16]  # (T, D)
+    frames: Halves  # (T, D)
     embedding: Floats  # (E,)
     joint: Floats | None  # (J,)
 

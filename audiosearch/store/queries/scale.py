@@ -10,18 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
-from audiosearch.store.blobs import Floats
+from audiosearch._typing import Floats, Ids
 from audiosearch.store.queries.captions import ensure_captions
 from audiosearch.store.queries.chunks import chunks
 from audiosearch.store.queries.search import StoredText
 from audiosearch.store.sampling import signature
 from audiosearch.store.schema import Caption, CaptionScale, CaptionSource, WindowSampleKey
-
-Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

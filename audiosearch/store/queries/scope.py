@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Select, and_, false, func, literal, or_, select
 from sqlalchemy.orm import Session
 
+from audiosearch._typing import Ids
 from audiosearch.store.names import normal_form
 from audiosearch.store.queries.chunks import chunks
 from audiosearch.store.queries.file_names import FileName, is_named
@@ -29,8 +29,6 @@ from audiosearch.store.schema import (
     Tag,
     WindowRow,
 )
-
-Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from audiosearch.store.blobs import Floats, stack_blobs
+from audiosearch._typing import Floats, Halves
+from audiosearch.store.blobs import stack_blobs
 from audiosearch.store.queries.chunks import chunks
 from audiosearch.store.schema import (
     Caption,
@@ -25,8 +25,6 @@ from audiosearch.store.schema import (
     WindowFrames,
     WindowRow,
 )
-
-Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -74,9 +72,7 @@ def window_places(session: Session, window_ids: Sequence[int]) -> dict[int, Wind
     return found
 
 
-def window_frames(
-    session: Session, window_ids: Sequence[int], *, dim: int
-) -> list[NDArray[np.float16]]:
+def window_frames(session: Session, window_ids: Sequence[int], *, dim: int) -> list[Halves]:
     """The stored frames (T, D) of windows, in the order asked for.
 
     Raises:

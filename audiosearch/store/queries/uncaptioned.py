@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, delete, exists, func, insert, select
 from sqlalchemy.orm import Session
 
+from audiosearch._typing import Halves
 from audiosearch.store.schema import LibraryState, WindowCaption, WindowFrames, WindowRow
 
 
@@ -22,7 +22,7 @@ class StoredFrames:
     """The decoder's memory of a stored window: (T, D) float16."""
 
     window_id: int
-    frames: NDArray[np.float16]
+    frames: Halves
 
 
 def note_uncaptioned(session: Session, window_ids: Sequence[int], *, bundle_id: int) -> None:

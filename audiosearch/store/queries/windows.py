@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
-from audiosearch.store.blobs import Floats, to_blob
+from audiosearch._typing import Floats
+from audiosearch.store.blobs import to_blob
 from audiosearch.store.queries import state
 from audiosearch.store.queries.chunks import chunks
 from audiosearch.store.sampling import sample_key

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
+from audiosearch._typing import Floats, Ints
 from audiosearch.errors import AudiosearchError
 from audiosearch.training.synth.made_sounds import MAKERS, make_sound
 
@@ -149,9 +150,9 @@ def _held_out_split(group: str, rule: SplitRule) -> Split:
     return Split.VALIDATION if third else Split.TEST
 
 
-def decode_mono(path: Path, *, sample_rate: int) -> npt.NDArray[np.float32]:
+def decode_mono(path: Path, *, sample_rate: int) -> Floats:
     """A whole sound file as mono float32 `(N,)` at the given rate, channels averaged."""
-    parts: list[npt.NDArray[np.float32]] = []
+    parts: list[Floats] = []
     with av.open(str(path)) as container:
         stream = container.streams.audio[0]
         rate = stream.rate
@@ -170,12 +171,12 @@ class SoundCache:
     """Every clip's samples, one after the other in an int16 memory map."""
 
     clips: tuple[Clip, ...]
-    offsets: npt.NDArray[np.int64]
+    offsets: Ints
     """`(n_clips + 1,)`: clip i is `samples[offsets[i]:offsets[i + 1]]`."""
     samples: npt.NDArray[np.int16]
     sample_rate: int
 
-    def waveform(self, index: int) -> npt.NDArray[np.float32]:
+    def waveform(self, index: int) -> Floats:
         """Samples `(N,)` of one clip in [-1, 1]."""
         part = self.samples[self.offsets[index] : self.offsets[index + 1]]
         return part.astype(np.float32) / 32768.0

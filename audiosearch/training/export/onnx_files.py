@@ -8,9 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 from onnx import ModelProto, TensorProto, helper, numpy_helper
+
+from audiosearch._typing import Floats
 
 HALF_FROM = 1024  # smaller tensors are not worth a conversion
 
@@ -50,7 +51,7 @@ def _strip_names(model: onnx.ModelProto) -> None:
         del node.metadata_props[:]
 
 
-def float_weights(model: ModelProto) -> dict[str, npt.NDArray[np.float32]]:
+def float_weights(model: ModelProto) -> dict[str, Floats]:
     """Float weights by name, also those that are stored as float16 and widened by a node."""
     stored = {each.name: each for each in model.graph.initializer}
     found = {

@@ -8,21 +8,18 @@ one by one with caches.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnxruntime
 import torch
 
+from audiosearch._typing import AnyArray
 from audiosearch.errors import AudiosearchError
 from audiosearch.training.export.graphs import EncoderGraph
 from audiosearch.training.export.spec import BundleFacts, BundleNetworks
 from audiosearch.training.networks.decoder import DecoderNetwork
 
 TOLERANCE = 1e-4
-
-Array = npt.NDArray[Any]
 
 
 def check_parity(networks: BundleNetworks, facts: BundleFacts, *, folder: Path) -> None:
@@ -56,13 +53,13 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
     )
 
 
-def _check_encoder(networks: BundleNetworks, facts: BundleFacts, folder: Path) -> Array:
+def _check_encoder(networks: BundleNetworks, facts: BundleFacts, folder: Path) -> AnyArray:
     graph = EncoderGraph(networks.frontend, networks.encoder, networks.decoder, networks.head)
     graph.eval()
     session = open_session(folder / "encoder.onnx")
     names = [item.name for item in session.get_outputs()]
     rate = networks.frontend.sample_rate
-    frames: Array = np.zeros(0, np.float32)
+    frames: AnyArray = np.zeros(0, np.float32)
     rng = np.random.default_rng(0)
     for count in (facts.min_samples, int(1.37 * rate), int(facts.window_s * rate)):
         noise = rng.standard_normal((2, max(count, facts.min_samples))) * [[0.1], [0.01]]
@@ -76,7 +73,7 @@ def _check_encoder(networks: BundleNetworks, facts: BundleFacts, folder: Path) -
     return frames
 
 
-def check_decoder_parity(network: DecoderNetwork, frames: Array, *, folder: Path) -> None:
+def check_decoder_parity(network: DecoderNetwork, frames: AnyArray, *, folder: Path) -> None:
     """Compare the decoder graphs with torch: all words at once, and one by one.
 
     Args:
@@ -107,7 +104,9 @@ def check_decoder_parity(network: DecoderNetwork, frames: Array, *, folder: Path
         (batch, config.layers, config.heads, 0, config.dim // config.heads), np.float32
     )
 
-    def run(words: Array, past: tuple[Array, Array]) -> tuple[Array, Array, Array]:
+    def run(
+        words: AnyArray, past: tuple[AnyArray, AnyArray]
+    ) -> tuple[AnyArray, AnyArray, AnyArray]:
         outputs = session.run(
             ["log_probs", "present_keys", "present_values"],
             {
@@ -130,7 +129,7 @@ def check_decoder_parity(network: DecoderNetwork, frames: Array, *, folder: Path
         _compare(step[:, 0], expected[:, place], what=f"log_probs, word {place} alone", path=folder)
 
 
-def _compare(found: Array, expected: Array, *, what: str, path: Path) -> None:
+def _compare(found: AnyArray, expected: AnyArray, *, what: str, path: Path) -> None:
     if found.shape != expected.shape:
         raise AudiosearchError(
             f"export failed: {what} has shape {found.shape}, torch gives {expected.shape}",

@@ -19,6 +19,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
+from audiosearch._typing import Ints
 from audiosearch.model.tokenizer import PAD, Vocabulary
 from audiosearch.training.checkpoints import State
 from audiosearch.training.data import augment
@@ -31,7 +32,6 @@ from audiosearch.training.networks.decoder import (
 from audiosearch.training.scenes.batches import (
     Batch,
     CaptionedScenes,
-    Rows,
     epoch_batches,
     make_batch,
 )
@@ -298,7 +298,7 @@ class DecoderTrainer(Trainer[DecoderNetwork, Batch]):
             order=float(torch.cat(twins).float().mean()) if twins else math.nan,
         )
 
-    def _losses(self, rows: Rows, sounds: Rows | None, texts: Sequence[Written]) -> Tensor:
+    def _losses(self, rows: Ints, sounds: Ints | None, texts: Sequence[Written]) -> Tensor:
         """Cross-entropies `(B,)` of the captions at `rows` given other rows' sounds, or none."""
         rng = np.random.default_rng(0)
         chosen = [texts[row] for row in rows]

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
+from audiosearch._typing import Doubles, Floats
 from audiosearch.training.checkpoints import State
 from audiosearch.training.data import augment
 from audiosearch.training.data.dataset import SYNTHETIC_SOURCE, SoundCache, Split
@@ -240,7 +240,7 @@ def target_matrix(sounds: SoundCache, tags: tuple[str, ...]) -> Tensor:
     return matrix
 
 
-def sampling_chances(sounds: SoundCache, *, synthetic_share: float) -> npt.NDArray[np.float64]:
+def sampling_chances(sounds: SoundCache, *, synthetic_share: float) -> Doubles:
     """How likely each clip `(n_clips,)` is drawn: rarer tags more, though not in full."""
     counts: dict[str, int] = {}
     training = set(sounds.indices(Split.TRAIN))
@@ -259,9 +259,7 @@ def sampling_chances(sounds: SoundCache, *, synthetic_share: float) -> npt.NDArr
     return np.asarray(weights / weights.sum())
 
 
-def crop(
-    waveform: npt.NDArray[np.float32], *, length: int, rng: np.random.Generator
-) -> npt.NDArray[np.float32]:
+def crop(waveform: Floats, *, length: int, rng: np.random.Generator) -> Floats:
     """A random stretch `(length,)` of a clip, at times a little faster or slower.
 
     A clip that is too short stands at a random place in silence, or is repeated with gaps.

@@ -14,11 +14,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
+from audiosearch._typing import Floats, Ints
 from audiosearch.model.wordpiece import Pieces
 from audiosearch.training.checkpoints import State, load_state
 from audiosearch.training.networks.attention import HIDDEN
@@ -34,9 +34,6 @@ from audiosearch.training.text.captions import PHRASES, Description, write_capti
 from audiosearch.training.text.paraphrases import PARAPHRASES, sound_meanings
 from audiosearch.training.text.sentence_model import Sentences
 from audiosearch.training.trainer import Trainer, half_cosine
-
-Floats = npt.NDArray[np.float32]
-Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -118,7 +115,7 @@ def info_nce(sounds: Tensor, texts: Tensor, scale: Tensor, same: Tensor) -> Tens
     return cross_entropy(logits, own) + cross_entropy(logits.T, own)
 
 
-class JointTrainer(Trainer[JointSpace, tuple[Rows, Floats]]):
+class JointTrainer(Trainer[JointSpace, tuple[Ints, Floats]]):
     """A batch is numbers of scenes `(B,)` with what their captions mean `(B, sentence_dim)`."""
 
     stage = "joint"
@@ -164,14 +161,14 @@ class JointTrainer(Trainer[JointSpace, tuple[Rows, Floats]]):
             clip_norm=1.0,
         )
 
-    def batches(self, epoch: int, *, first: int) -> Iterator[tuple[Rows, Floats]]:
+    def batches(self, epoch: int, *, first: int) -> Iterator[tuple[Ints, Floats]]:
         """All scenes once, each with its next caption."""
         meanings = self.meanings[:, epoch % self.recipe.captions]
         numbers = np.random.default_rng([self.seed, epoch, 0x701])
         for rows in self._rows(numbers.permutation(len(meanings)))[first:]:
             yield rows, meanings[rows]
 
-    def _rows(self, order: Rows) -> list[Rows]:
+    def _rows(self, order: Ints) -> list[Ints]:
         size = self.recipe.batch
         batches = [order[at : at + size] for at in range(0, len(order), size)]
         return [rows for rows in batches if len(rows) > 1]  # one alone has no negatives
@@ -181,7 +178,7 @@ class JointTrainer(Trainer[JointSpace, tuple[Rows, Floats]]):
         rate = self.recipe.learning_rate * half_cosine(step / self.steps)
         return rate * min(1.0, (step + 1) / self.recipe.warm_up)
 
-    def loss(self, batch: tuple[Rows, Floats], rng: Generator) -> Tensor:
+    def loss(self, batch: tuple[Ints, Floats], rng: Generator) -> Tensor:
         """InfoNCE of a batch, with noise on meanings and tags."""
         rows, meanings = batch
         return self._loss(self.training, rows, torch.from_numpy(meanings), rng)
@@ -204,7 +201,7 @@ class JointTrainer(Trainer[JointSpace, tuple[Rows, Floats]]):
         return self.sentences.embed(texts).reshape(len(what), count, -1)
 
     def _loss(
-        self, scenes: TaggedScenes, rows: Rows, meanings: Tensor, rng: Generator | None
+        self, scenes: TaggedScenes, rows: Ints, meanings: Tensor, rng: Generator | None
     ) -> Tensor:
         logits = self._logits(scenes, rows)
         if rng is not None:
@@ -217,7 +214,7 @@ class JointTrainer(Trainer[JointSpace, tuple[Rows, Floats]]):
         same = same_sounds([scenes.descriptions[row] for row in rows])
         return info_nce(sounds, texts, self.network.log_scale.exp(), same)
 
-    def _logits(self, scenes: TaggedScenes, rows: Rows) -> Tensor:
+    def _logits(self, scenes: TaggedScenes, rows: Ints) -> Tensor:
         return torch.from_numpy(scenes.logits[rows])
 
     @torch.no_grad()

@@ -13,15 +13,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
+from audiosearch._typing import Floats, Ints
 from audiosearch.model.wordpiece import Pieces
 from audiosearch.training.checkpoints import State
 from audiosearch.training.networks.meaning import SentenceConfig, SentenceTower
-from audiosearch.training.text.sentence_model import Floats
 from audiosearch.training.text.vocabulary import pad_rows
 from audiosearch.training.trainer import Trainer, half_cosine
 
@@ -41,7 +40,7 @@ class DistilRecipe:
 STARTER_DISTIL = DistilRecipe()
 
 
-class SentenceTrainer(Trainer[SentenceTower, npt.NDArray[np.int64]]):
+class SentenceTrainer(Trainer[SentenceTower, Ints]):
     """A student that gives texts the teacher's vectors; a batch is numbers of texts `(B,)`."""
 
     stage = "words"
@@ -81,7 +80,7 @@ class SentenceTrainer(Trainer[SentenceTower, npt.NDArray[np.int64]]):
     def _rng(seed: int) -> np.random.Generator:
         return np.random.default_rng([seed, 0xD15])
 
-    def batches(self, epoch: int, *, first: int) -> Iterator[npt.NDArray[np.int64]]:
+    def batches(self, epoch: int, *, first: int) -> Iterator[Ints]:
         """All texts once that are not held out."""
         rng = self._rng(self.seed)
         rng.random(len(self.rows))  # who is held out
@@ -93,7 +92,7 @@ class SentenceTrainer(Trainer[SentenceTower, npt.NDArray[np.int64]]):
         """Half a cosine over all epochs."""
         return self.recipe.learning_rate * half_cosine(step / self.steps)
 
-    def loss(self, batch: npt.NDArray[np.int64], rng: Generator) -> Tensor:
+    def loss(self, batch: Ints, rng: Generator) -> Tensor:
         """How far the cosine with the teacher is from 1, on average."""
         found = self.network(torch.from_numpy(_trimmed(self.rows[batch])))
         loss: Tensor = (1 - (found * self.targets[batch]).sum(dim=1)).mean()
@@ -137,14 +136,14 @@ def begin_with_words(
 
 
 @torch.no_grad()
-def _likeness(tower: SentenceTower, rows: npt.NDArray[np.int64], targets: Tensor) -> float:
+def _likeness(tower: SentenceTower, rows: Ints, targets: Tensor) -> float:
     if not len(rows):
         return float("nan")
     found = [tower(torch.from_numpy(some)) for some in np.array_split(rows, len(rows) // 1024 + 1)]
     return float(functional.cosine_similarity(torch.cat(found), targets).mean())
 
 
-def _trimmed(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _trimmed(rows: Ints) -> Ints:
     """Rows `(n, S)` without columns that hold PAD only."""
     used = np.flatnonzero(rows.any(axis=0))
     return rows[:, : int(used[-1]) + 1 if len(used) else 1]

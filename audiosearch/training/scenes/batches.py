@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from audiosearch._typing import Ints
 from audiosearch.model.tokenizer import EOS, PAD, UNK, Vocabulary
 from audiosearch.training.scenes.features import SceneFeatures
 from audiosearch.training.scenes.ranking import choose_rivals, told_apart
@@ -23,7 +23,6 @@ from audiosearch.training.text.captions import Description, Written, write_both
 from audiosearch.training.text.patterns import says_at_once
 from audiosearch.training.text.vocabulary import encode_captions, forget_words
 
-Rows = npt.NDArray[np.int64]
 LONGEST_CAPTION = 60
 
 
@@ -81,12 +80,12 @@ def epoch_batches(
 
 def shuffled_rows(
     rng: np.random.Generator,
-    words: Rows,
+    words: Ints,
     twins: tuple[int | None, ...],
     *,
     batch: int,
     pool: int,
-) -> list[Rows]:
+) -> list[Ints]:
     """Every row once, in batches of at most `batch` rows; twins stand in one batch."""
     units = [
         (index,) if twin is None else (index, twin)
@@ -95,7 +94,7 @@ def shuffled_rows(
     ]
     length = np.array([max(words[row] for row in unit) for unit in units])
     order = rng.permutation(len(units))
-    groups: list[Rows] = []
+    groups: list[Ints] = []
     for part in np.array_split(order, max(1, round(len(words) / (batch * pool)))):
         # A little noise, or each batch would hold one length only.
         by_length = part[np.argsort(length[part] + rng.uniform(0, 2, len(part)), kind="stable")]
@@ -111,7 +110,7 @@ def shuffled_rows(
 
 def make_batch(
     scenes: CaptionedScenes,
-    rows: Rows,
+    rows: Ints,
     texts: Sequence[Written],
     vocabulary: Vocabulary,
     rng: np.random.Generator,

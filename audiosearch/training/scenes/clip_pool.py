@@ -9,14 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import Samples
 from audiosearch.training.data.dataset import SoundCache, Split
 from audiosearch.training.synth.instruments import INSTRUMENT_WEIGHT
 from audiosearch.training.synth.instruments import SOURCE as INSTRUMENT_SOURCE
 from audiosearch.training.text.captions import PHRASES, sound_of
-
-Samples = npt.NDArray[np.float32]
 
 # Sounds that can last under others without being an event of their own.
 BACKGROUND_SOUNDS = frozenset(

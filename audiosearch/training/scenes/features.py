@@ -14,15 +14,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from audiosearch._typing import Floats, Halves, Ints, Samples
 from audiosearch.training.checkpoints import Progress, Report
 from audiosearch.training.data.dataset import SoundCache
 from audiosearch.training.networks.convnext import ConvNext
 from audiosearch.training.networks.frontend import STARTER_FRONTEND, LogMel
 from audiosearch.training.networks.tags import tag_evidence
-from audiosearch.training.scenes.clip_pool import Material, Samples
+from audiosearch.training.scenes.clip_pool import Material
 from audiosearch.training.scenes.planner import Scene
 from audiosearch.training.scenes.rendering import render
 from audiosearch.training.trainer import made_ahead
@@ -37,9 +37,9 @@ TAG_BLOCK = 256  # scenes whose tags are read at a time
 class SceneFeatures:
     """Encoder frames of scenes, padded with zeros to the longest."""
 
-    values: npt.NDArray[np.float16]
+    values: Halves
     """`(n_scenes, T, dim)`."""
-    lengths: npt.NDArray[np.int64]
+    lengths: Ints
     """`(n_scenes,)` frames that count."""
 
     def first(self, count: int) -> SceneFeatures:
@@ -106,7 +106,7 @@ def encode_waveforms(
     """
     encoder.eval()
     log_mel = LogMel(STARTER_FRONTEND)
-    parts: dict[int, npt.NDArray[np.float16]] = {}
+    parts: dict[int, Halves] = {}
 
     def make(rows: list[int]) -> Samples:
         return np.stack([waveform(index) for index in rows])
@@ -151,7 +151,7 @@ def _groups_of_one_length(counts: list[int]) -> list[list[int]]:
 
 
 @torch.no_grad()
-def scene_logits(encoder: ConvNext, features: SceneFeatures) -> npt.NDArray[np.float32]:
+def scene_logits(encoder: ConvNext, features: SceneFeatures) -> Floats:
     """Logits `(n_scenes, 2 C)`, as in `tag_evidence`; no audio is opened."""
     encoder.eval()
     classes = encoder.config.classes

@@ -11,10 +11,10 @@ a caption should be likelier for its scene than one with another order in time.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from torch import Tensor
 from torch.nn import functional
 
+from audiosearch._typing import Ints
 from audiosearch.training.text.captions import Description, Relation
 
 TWIN_CHANCE = 0.6
@@ -53,10 +53,10 @@ def told_apart(caption: Description, other: Description, *, at_once: bool = Fals
 
 def choose_rivals(
     rng: np.random.Generator,
-    rows: npt.NDArray[np.int64],
+    rows: Ints,
     descriptions: tuple[Description, ...],
     twins: tuple[int | None, ...],
-) -> npt.NDArray[np.int64]:
+) -> Ints:
     """For each row of a batch the position `(B,)` of the row that its caption is held against.
 
     The scene's twin, if it is in the batch, by `TWIN_CHANCE`; else, by `ALIKE_CHANCE`, one that

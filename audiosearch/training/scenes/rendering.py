@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from audiosearch.training.scenes.clip_pool import Material, Samples
+from audiosearch._typing import Samples
+from audiosearch.training.scenes.clip_pool import Material
 from audiosearch.training.scenes.planner import Placed, Scene
 
 EVENT_DB = -25.0  # level that every stretch is brought to before its own gain

@@ -19,10 +19,10 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 
+from audiosearch._typing import Doubles
 from audiosearch.training.synth.synthesis import (
     RATE,
     Generator,
-    Sound,
     add,
     beeps,
     bell,
@@ -56,35 +56,35 @@ def write_examples(folder: Path, *, seed: int = 0) -> list[Path]:
     return sorted(paths)
 
 
-def _joined(*parts: Sound, pause_s: float = 0.4) -> Sound:
+def _joined(*parts: Doubles, pause_s: float = 0.4) -> Doubles:
     pause = np.zeros(round(pause_s * RATE))
-    pieces: list[Sound] = []
+    pieces: list[Doubles] = []
     for part in parts:
         pieces += [part / np.abs(part).max(), pause]
     return np.concatenate(pieces[:-1])
 
 
-def _knocks_then_bell(rng: Generator) -> Sound:
+def _knocks_then_bell(rng: Generator) -> Doubles:
     return _joined(knocks(rng, 5), bell(rng, 4.5))
 
 
-def _bell_then_knocks(rng: Generator) -> Sound:
+def _bell_then_knocks(rng: Generator) -> Doubles:
     return _joined(bell(rng, 4.5), knocks(rng, 5))
 
 
-def _siren_in_rain(rng: Generator) -> Sound:
+def _siren_in_rain(rng: Generator) -> Doubles:
     scene = 0.5 * rain(rng, 10)
     passing = np.hanning(round(8 * RATE))
     add(scene, siren(rng, 8) * passing, 1.0, level=0.5)
     return scene
 
 
-def _engine_then_birds(rng: Generator) -> Sound:
+def _engine_then_birds(rng: Generator) -> Doubles:
     fading = engine(rng, 5) * np.linspace(1, 0, round(5 * RATE)) ** 0.5
     return _joined(fading, birds(rng, 5))
 
 
-EXAMPLES: Mapping[str, Callable[[Generator], Sound]] = MappingProxyType(
+EXAMPLES: Mapping[str, Callable[[Generator], Doubles]] = MappingProxyType(
     {
         "rain.wav": rain,
         "wind.flac": wind,
@@ -112,7 +112,7 @@ _OPUS_RATE = 48_000
 _PIECE = 4_800
 
 
-def _write(path: Path, sound: Sound) -> None:
+def _write(path: Path, sound: Doubles) -> None:
     codec = _CODECS[path.suffix]
     rate = _OPUS_RATE if codec == "libopus" else RATE
     with av.open("file:" + str(path), "w") as output:
@@ -126,7 +126,7 @@ def _write(path: Path, sound: Sound) -> None:
         output.mux(stream.encode(None))
 
 
-def _frames(sound: Sound) -> Iterator[AudioFrame | None]:
+def _frames(sound: Doubles) -> Iterator[AudioFrame | None]:
     """The sound in pieces as FFmpeg takes them, and None, which empties a converter."""
     for start in range(0, len(sound), _PIECE):
         piece = np.ascontiguousarray(sound[None, start : start + _PIECE])

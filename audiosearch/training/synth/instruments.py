@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import Floats
 from audiosearch.errors import AudiosearchError
 from audiosearch.training.synth.midi import (
     DRUM_CHANNEL,
@@ -192,7 +192,7 @@ def _render(
     folder: Path,
     *,
     echo: bool,
-) -> npt.NDArray[np.float32]:
+) -> Floats:
     """Mono samples `(N,)` at `RENDER_RATE` of phrases `EVERY_S` apart."""
     score, target = folder / "phrases.mid", folder / "phrases.wav"
     score.write_bytes(midi_file(phrases, every_s=EVERY_S))
@@ -210,9 +210,7 @@ def _render(
     return np.asarray(raw.reshape(-1, channels).mean(axis=1) / 32768, dtype=np.float32)
 
 
-def _cut(
-    rng: np.random.Generator, sound: npt.NDArray[np.float32], index: int
-) -> npt.NDArray[np.float32]:
+def _cut(rng: np.random.Generator, sound: Floats, index: int) -> Floats:
     """Clip `index`, without the silence around it, at a random level; empty if it is silent."""
     begin = int(index * EVERY_S * RENDER_RATE)
     clip = sound[begin : begin + int((EVERY_S - 0.05) * RENDER_RATE)]
@@ -224,7 +222,7 @@ def _cut(
     return np.asarray(clip * (10 ** (rng.uniform(-14, -1) / 20) / peak), dtype=np.float32)
 
 
-def _write_clip(path: Path, samples: npt.NDArray[np.float32]) -> None:
+def _write_clip(path: Path, samples: Floats) -> None:
     with wave.open(str(path), "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(2)

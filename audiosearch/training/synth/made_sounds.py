@@ -11,16 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import soxr
 
+from audiosearch._typing import Doubles, Samples
 from audiosearch.training.synth import synthesis
 
-Samples = npt.NDArray[np.float32]
 Rng = np.random.Generator
 
 
-def seconds(count: int, rate: int) -> npt.NDArray[np.float64]:
+def seconds(count: int, rate: int) -> Doubles:
     """The time `(count,)` of each sample."""
     return np.arange(count, dtype=np.float64) / rate
 
@@ -30,7 +29,7 @@ def log_uniform(rng: Rng, low: float, high: float) -> float:
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
-def coloured_noise(rng: Rng, *, count: int, slope_db: float) -> npt.NDArray[np.float64]:
+def coloured_noise(rng: Rng, *, count: int, slope_db: float) -> Doubles:
     """Noise `(count,)` of unit RMS whose power falls `slope_db` an octave (0 white, 3 pink)."""
     spectrum = np.fft.rfft(rng.standard_normal(count))
     bins = np.maximum(np.arange(spectrum.size), 1)
@@ -38,9 +37,7 @@ def coloured_noise(rng: Rng, *, count: int, slope_db: float) -> npt.NDArray[np.f
     return np.asarray(shaped / (np.sqrt(np.mean(shaped**2)) + 1e-12))
 
 
-def band_noise(
-    rng: Rng, *, count: int, rate: int, low_hz: float, high_hz: float
-) -> npt.NDArray[np.float64]:
+def band_noise(rng: Rng, *, count: int, rate: int, low_hz: float, high_hz: float) -> Doubles:
     """Noise `(count,)` of unit RMS between two frequencies, with soft edges."""
     spectrum = np.fft.rfft(rng.standard_normal(count))
     hz = np.fft.rfftfreq(count, 1 / rate)
@@ -49,26 +46,26 @@ def band_noise(
     return np.asarray(shaped / (np.sqrt(np.mean(shaped**2)) + 1e-12))
 
 
-def slow_wave(rng: Rng, *, count: int, rate: int, hz: float) -> npt.NDArray[np.float64]:
+def slow_wave(rng: Rng, *, count: int, rate: int, hz: float) -> Doubles:
     """A smooth random curve `(count,)` in about [0, 1] that turns `hz` times a second."""
     points = max(4, int(count / rate * hz) + 3)
     knots = rng.uniform(0, 1, points)
     return np.interp(np.linspace(0, points - 1, count), np.arange(points), knots)
 
 
-def to_peak(wave: npt.NDArray[np.float64], peak: float) -> Samples:
+def to_peak(wave: Doubles, peak: float) -> Samples:
     """The sound scaled to this peak."""
     return np.asarray(wave * (peak / (np.max(np.abs(wave)) + 1e-9)), dtype=np.float32)
 
 
-def add(target: npt.NDArray[np.float64], sound: npt.NDArray[np.float64], at: int) -> None:
+def add(target: Doubles, sound: Doubles, at: int) -> None:
     """Add a sound to the target from a sample on; what would stand behind its end is cut."""
     end = min(target.size, at + sound.size)
     if at < end:
         target[at:end] += sound[: end - at]
 
 
-def _tone(rng: Rng, hz: float, count: int, rate: int) -> npt.NDArray[np.float64]:
+def _tone(rng: Rng, hz: float, count: int, rate: int) -> Doubles:
     phase = 2 * np.pi * hz * seconds(count, rate)
     kind = rng.integers(4)
     if kind == 0:
@@ -221,7 +218,7 @@ def ticking(rng: Rng, count: int, rate: int) -> Samples:
     return to_peak(wave + 0.002 * rng.standard_normal(count), 0.8)
 
 
-def _burst(rng: Rng, length: int) -> npt.NDArray[np.float64]:
+def _burst(rng: Rng, length: int) -> Doubles:
     return np.asarray(rng.standard_normal(length))
 
 
@@ -379,7 +376,7 @@ MAKERS: dict[str, Callable[[Rng, int, int], Samples]] = {
 """Label to maker; each takes (rng, number of samples, samples per second)."""
 
 
-DEMONSTRATED: dict[str, Callable[[Rng], npt.NDArray[np.float64]]] = {
+DEMONSTRATED: dict[str, Callable[[Rng], Doubles]] = {
     "beeping": synthesis.beeps,
     "bell": synthesis.bell,
     "chirping_birds": synthesis.birds,

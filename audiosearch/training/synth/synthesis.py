@@ -8,22 +8,22 @@ bands, pulses that ring out), not by recordings. It knows nothing of files.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
+
+from audiosearch._typing import Doubles
 
 RATE = 32_000
 
-Sound = npt.NDArray[np.float64]  # (n,) mono at RATE
 Generator = np.random.Generator
 
 
 # --- building blocks
 
 
-def _seconds(duration_s: float) -> Sound:
+def _seconds(duration_s: float) -> Doubles:
     return np.arange(round(duration_s * RATE)) / RATE
 
 
-def _band(sound: Sound, low_hz: float, high_hz: float) -> Sound:
+def _band(sound: Doubles, low_hz: float, high_hz: float) -> Doubles:
     """`sound` between two frequencies, with soft edges."""
     spectrum = np.fft.rfft(sound)
     hz = np.fft.rfftfreq(len(sound), 1 / RATE)
@@ -32,35 +32,35 @@ def _band(sound: Sound, low_hz: float, high_hz: float) -> Sound:
     return np.asarray(np.fft.irfft(spectrum * rise * fall, len(sound)))
 
 
-def _noise(rng: Generator, duration_s: float, low_hz: float, high_hz: float) -> Sound:
+def _noise(rng: Generator, duration_s: float, low_hz: float, high_hz: float) -> Doubles:
     """Noise in a band, of effective value 1."""
     sound = _band(rng.standard_normal(round(duration_s * RATE)), low_hz, high_hz)
     return np.asarray(sound / np.sqrt(np.mean(sound**2)))
 
 
-def _decay(duration_s: float, half_life_s: float) -> Sound:
-    envelope: Sound = 0.5 ** (_seconds(duration_s) / half_life_s)
+def _decay(duration_s: float, half_life_s: float) -> Doubles:
+    envelope: Doubles = 0.5 ** (_seconds(duration_s) / half_life_s)
     return envelope
 
 
-def _gliding(hz: Sound) -> Sound:
+def _gliding(hz: Doubles) -> Doubles:
     """A sine that follows a frequency given for each sample."""
-    sound: Sound = np.sin(2 * np.pi * np.cumsum(hz) / RATE)
+    sound: Doubles = np.sin(2 * np.pi * np.cumsum(hz) / RATE)
     return sound
 
 
-def _slow(rng: Generator, duration_s: float, points_per_s: float) -> Sound:
+def _slow(rng: Generator, duration_s: float, points_per_s: float) -> Doubles:
     """A smooth random curve in 0..1."""
     n_points = max(4, round(duration_s * points_per_s) + 1)
     points = rng.uniform(0, 1, n_points)
     place = np.linspace(0, n_points - 1, round(duration_s * RATE))
     step = np.minimum(place.astype(int), n_points - 2)
     share = (1 - np.cos(np.pi * (place - step))) / 2
-    curve: Sound = points[step] * (1 - share) + points[step + 1] * share
+    curve: Doubles = points[step] * (1 - share) + points[step + 1] * share
     return curve
 
 
-def add(sound: Sound, part: Sound, start_s: float, level: float = 1.0) -> None:
+def add(sound: Doubles, part: Doubles, start_s: float, level: float = 1.0) -> None:
     """Add `part` into `sound` from `start_s` on; what reaches beyond its end is dropped."""
     start = round(start_s * RATE)
     room = sound[start : start + len(part)]
@@ -70,7 +70,7 @@ def add(sound: Sound, part: Sound, start_s: float, level: float = 1.0) -> None:
 # --- single sounds
 
 
-def rain(rng: Generator, duration_s: float = 10.0) -> Sound:
+def rain(rng: Generator, duration_s: float = 10.0) -> Doubles:
     """A hiss of far drops, and a few hundred near ones."""
     sound = 0.2 * _noise(rng, duration_s, 800, 12_000)
     for _ in range(round(60 * duration_s)):
@@ -79,7 +79,7 @@ def rain(rng: Generator, duration_s: float = 10.0) -> Sound:
     return sound
 
 
-def wind(rng: Generator, duration_s: float = 10.0) -> Sound:
+def wind(rng: Generator, duration_s: float = 10.0) -> Doubles:
     """Gusts: low noise that swells, with a whistle that rises as it does."""
     gust = _slow(rng, duration_s, 0.7)
     body = _noise(rng, duration_s, 80, 500) * (0.1 + gust**2)
@@ -87,7 +87,7 @@ def wind(rng: Generator, duration_s: float = 10.0) -> Sound:
     return body + air
 
 
-def siren(rng: Generator, duration_s: float = 9.0) -> Sound:
+def siren(rng: Generator, duration_s: float = 9.0) -> Doubles:
     """Two tones by turns, as on a European ambulance."""
     low = (_seconds(duration_s) % 1.2) < 0.6
     base = np.where(low, 435.0, 580.0)
@@ -95,7 +95,7 @@ def siren(rng: Generator, duration_s: float = 9.0) -> Sound:
     return np.asarray(harmonics) * (1 + 0.02 * _noise(rng, duration_s, 1, 20))
 
 
-def clock(rng: Generator, duration_s: float = 10.0) -> Sound:
+def clock(rng: Generator, duration_s: float = 10.0) -> Doubles:
     """Tick, tock, twice a second."""
     sound = 0.0005 * rng.standard_normal(round(duration_s * RATE))
     for number, start_s in enumerate(np.arange(0.2, duration_s, 0.5)):
@@ -106,7 +106,7 @@ def clock(rng: Generator, duration_s: float = 10.0) -> Sound:
     return sound
 
 
-def bell(rng: Generator, duration_s: float = 6.0) -> Sound:
+def bell(rng: Generator, duration_s: float = 6.0) -> Doubles:
     """A church bell: partials that are no harmonics, the high ones dying first."""
     time_s = _seconds(duration_s)
     sound = np.zeros(len(time_s))
@@ -122,7 +122,7 @@ def bell(rng: Generator, duration_s: float = 6.0) -> Sound:
     return sound
 
 
-def knocks(rng: Generator, count: int = 13) -> Sound:
+def knocks(rng: Generator, count: int = 13) -> Doubles:
     """Knuckles on a wooden door."""
     sound = np.zeros(round((0.3 + 0.35 * count + 0.3) * RATE))
     for number in range(count):
@@ -137,7 +137,7 @@ def knocks(rng: Generator, count: int = 13) -> Sound:
     return sound
 
 
-def engine(rng: Generator, duration_s: float = 9.0) -> Sound:
+def engine(rng: Generator, duration_s: float = 9.0) -> Doubles:
     """A motor that idles: firing pulses with many harmonics, a little uneven."""
     hz = 42 + 6 * _slow(rng, duration_s, 1.5)
     phase = 2 * np.pi * np.cumsum(hz) / RATE
@@ -148,7 +148,7 @@ def engine(rng: Generator, duration_s: float = 9.0) -> Sound:
     return sound + 0.8 * puffs
 
 
-def beeps(rng: Generator, duration_s: float = 8.0) -> Sound:
+def beeps(rng: Generator, duration_s: float = 8.0) -> Doubles:
     """The short beeps of a machine that wants something."""
     sound = 0.0003 * rng.standard_normal(round(duration_s * RATE))
     edge = np.minimum(1, np.minimum(_seconds(0.15), _seconds(0.15)[::-1]) / 0.005)
@@ -157,12 +157,12 @@ def beeps(rng: Generator, duration_s: float = 8.0) -> Sound:
     return sound
 
 
-def hiss(rng: Generator, duration_s: float = 7.0) -> Sound:
+def hiss(rng: Generator, duration_s: float = 7.0) -> Doubles:
     """White noise, as of a radio without a station."""
     return rng.standard_normal(round(duration_s * RATE))
 
 
-def heartbeat(rng: Generator, duration_s: float = 9.0) -> Sound:
+def heartbeat(rng: Generator, duration_s: float = 9.0) -> Doubles:
     """Lub-dub, seventy a minute."""
     sound = 0.002 * _noise(rng, duration_s, 20, 200)
     for start_s in np.arange(0.2, duration_s, 60 / 70):
@@ -172,7 +172,7 @@ def heartbeat(rng: Generator, duration_s: float = 9.0) -> Sound:
     return sound
 
 
-def birds(rng: Generator, duration_s: float = 9.0) -> Sound:
+def birds(rng: Generator, duration_s: float = 9.0) -> Doubles:
     """Two small birds: phrases of quick glides, now near, now far."""
     sound = 0.003 * _noise(rng, duration_s, 200, 4_000)
     start_s = 0.2
@@ -187,7 +187,7 @@ def birds(rng: Generator, duration_s: float = 9.0) -> Sound:
     return sound
 
 
-def phone(rng: Generator, duration_s: float = 9.0) -> Sound:
+def phone(rng: Generator, duration_s: float = 9.0) -> Doubles:
     """An old telephone: two bells struck by turns, one second on, two off."""
     sound = 0.0005 * rng.standard_normal(round(duration_s * RATE))
     for ring_s in np.arange(0.3, duration_s - 1, 3.0):

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from audiosearch._typing import Floats
 from audiosearch.model.tokenizer import split_words
 from audiosearch.training.text.dictionary import Dictionary
-from audiosearch.training.text.sentence_model import Floats, Teacher
+from audiosearch.training.text.sentence_model import Teacher
 from audiosearch.training.text.vocabulary import STOP_WORDS
 
 

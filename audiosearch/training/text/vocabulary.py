@@ -10,11 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
-import numpy.typing as npt
 
+from audiosearch._typing import Ints
 from audiosearch.model.tokenizer import BOS, EOS, PAD, SPECIAL_TOKENS, UNK, Vocabulary, split_words
-
-Ids = npt.NDArray[np.int64]
 
 STOP_WORDS: frozenset[str] = frozenset(
     """
@@ -53,7 +51,7 @@ def make_vocabulary(
     return Vocabulary(words=tuple(words), repeatable=repeatable, bridges=bridges)
 
 
-def pad_rows(rows: Sequence[Sequence[int]]) -> Ids:
+def pad_rows(rows: Sequence[Sequence[int]]) -> Ints:
     """Rows of ids as one array `(n, longest)`, PAD after the end."""
     width = max((len(row) for row in rows), default=0)
     out = np.full((len(rows), max(1, width)), PAD, np.int64)
@@ -62,14 +60,14 @@ def pad_rows(rows: Sequence[Sequence[int]]) -> Ids:
     return out
 
 
-def encode_captions(vocabulary: Vocabulary, texts: Sequence[str], *, limit: int) -> Ids:
+def encode_captions(vocabulary: Vocabulary, texts: Sequence[str], *, limit: int) -> Ints:
     """Ids `(n, S)` of captions between BOS and EOS; words beyond `limit` are cut off."""
     return pad_rows([(BOS, *vocabulary.encode(text)[:limit], EOS) for text in texts])
 
 
 def forget_words(
-    rng: np.random.Generator, ids: Ids, *, chance: float, function_words: frozenset[int]
-) -> Ids:
+    rng: np.random.Generator, ids: Ints, *, chance: float, function_words: frozenset[int]
+) -> Ints:
     """Some content words replaced by UNK, so that an unknown word in a query means little."""
     plain = np.isin(ids, [PAD, BOS, EOS, *function_words], invert=True)
     hidden = plain & (rng.random(ids.shape) < chance)

@@ -351,11 +351,11 @@ def test_nonsense_from_a_worker_fails_the_file(answer: str) -> None:
     script = f"""
 import sys
 sys.path[:] = {sys.path!r}
-from audiosearch.audio.sandbox.protocol import Kind, receive, send
-send(sys.stdout.buffer, Kind.READY)
+from audiosearch.audio.sandbox.protocol import MessageKind, receive, send
+send(sys.stdout.buffer, MessageKind.READY)
 while True:
     receive(sys.stdin.buffer)
-    send(sys.stdout.buffer, Kind.{answer}, b'[1, 2, "x"]')
+    send(sys.stdout.buffer, MessageKind.{answer}, b'[1, 2, "x"]')
 """
     with Worker(command=[sys.executable, "-c", script]) as worker:
         with pytest.raises(DecodeError, match="nonsense") as caught:

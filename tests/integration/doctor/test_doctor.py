@@ -19,9 +19,9 @@ from audiosearch.store.database import open_database
 from audiosearch.store.lock import IndexerLock
 from audiosearch.store.queries import roots
 from audiosearch.watch.state import (
-    Activity,
-    Held,
+    GuardedFiles,
     RootState,
+    WatchActivity,
     WatchMode,
     WatchState,
     write_state,
@@ -100,12 +100,12 @@ def test_a_daemon_is_told_with_what_it_waits_for(config: Config) -> None:
     with IndexerLock(config.data_dir):
         [other] = doctor_watch.daemon(config)
         assert "indexing now" in other.detail
-        held = RootState(b"/sounds", WatchMode.NATIVE, held=Held(n_lost=9, n_known=10))
+        held = RootState(b"/sounds", WatchMode.NATIVE, held=GuardedFiles(n_lost=9, n_known=10))
         share = RootState(b"/share", WatchMode.POLLING, why="a network file system (nfs4)")
         state = WatchState(
             pid=IndexerLock(config.data_dir).pid() or 0,
             since=0.0,
-            activity=Activity.IDLE,
+            activity=WatchActivity.IDLE,
             next_scan_at=1.0,
             roots=(held, share),
         )

@@ -17,7 +17,7 @@ from audiosearch.errors import AudiosearchError, DecodeError
 from audiosearch.library import open_library
 from audiosearch.search.filters import Filters
 from audiosearch.search.results import Description, FindResult, TextQuery
-from audiosearch.server.asking import open_answering
+from audiosearch.server.query_client import open_client
 from audiosearch.server.server import AnswerServer
 from tests.integration.server.conftest import add_sound, with_limit
 from tests.search_library import Models
@@ -35,7 +35,7 @@ QUERIES = (
 
 
 def _told(config: Config, query: TextQuery) -> FindResult:
-    with open_answering(config) as answering:
+    with open_client(config) as answering:
         answer = answering.find(query)
         assert answering.who == f"answered by the daemon (process {os.getpid()})"
         assert answer.device == "cpu"
@@ -60,7 +60,7 @@ def test_find_is_the_same(config: Config, server: AnswerServer, query: TextQuery
 
 def test_similar_is_the_same(config: Config, server: AnswerServer, clip: Path) -> None:
     for given, limit in ((str(clip), None), (f"{clip}@1-2.5", 2)):
-        with open_answering(config) as answering:
+        with open_client(config) as answering:
             told = answering.similar(given, filters=ANY, limit=limit).result
             assert "by the daemon" in answering.who
         with open_library(config) as library:
@@ -69,7 +69,7 @@ def test_similar_is_the_same(config: Config, server: AnswerServer, clip: Path) -
 
 
 def _described(config: Config, clip: Path | str) -> tuple[bytes, list[Description], str]:
-    with open_answering(config) as answering:
+    with open_client(config) as answering:
         path, rows = answering.describe(str(clip), limit=3, normalise=None, explain=True)
         return path, list(rows), answering.who
 
@@ -180,7 +180,7 @@ def test_errors_are_told_in_the_users_own_terms(
         return str(raised.value)
 
     def find(config: Config, query: TextQuery) -> None:
-        with open_answering(config) as answering:
+        with open_client(config) as answering:
             answering.find(query)
 
     assert reasons(lambda config: find(config, TextQuery(text=" ..."))) == (
@@ -200,7 +200,7 @@ def test_a_clip_that_the_server_does_not_see_is_heard_here(
     config: Config, server: AnswerServer, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As a service with a /tmp of its own would: nothing there, or another file of that name.
-    monkeypatch.setattr("audiosearch.server.keeper.see", lambda _: None)
+    monkeypatch.setattr("audiosearch.server.library_cache.see", lambda _: None)
     _, rows, who = _described(config, clip)
     assert rows
     assert "does not see this file" in who
@@ -210,7 +210,7 @@ def test_a_server_that_dies_in_the_middle_leaves_nothing_out(config: Config, cli
     server = AnswerServer(config)
     server.start()
     whole = _described(config, clip)[1]
-    with open_answering(config) as answering:
+    with open_client(config) as answering:
         _, rows = answering.describe(str(clip), limit=3, normalise=None, explain=True)
         got = [next(rows)]
         server.stop(timeout_s=0.0)
@@ -223,7 +223,7 @@ def test_a_server_that_dies_in_the_middle_leaves_nothing_out(config: Config, cli
 def test_a_command_that_leaves_in_the_middle_holds_nothing_up(
     config: Config, server: AnswerServer, clip: Path
 ) -> None:
-    with open_answering(config) as answering:
+    with open_client(config) as answering:
         _, rows = answering.describe(str(clip), limit=3, normalise=None, explain=True)
         first = next(rows)
         rows.close()  # type: ignore[attr-defined]  # a generator
@@ -240,8 +240,8 @@ def test_a_mistake_of_ours_is_survived(
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("audiosearch.server.keeper.Keeper.find", fail)
-    with open_answering(config) as answering:
+    monkeypatch.setattr("audiosearch.server.library_cache.LibraryCache.find", fail)
+    with open_client(config) as answering:
         answer = answering.find(QUERIES[0])
         assert answering.who.startswith("answered without the daemon: the daemon failed")
     assert replace(answer.result, timings={}) == _own(config, QUERIES[0])

@@ -28,11 +28,11 @@ from audiosearch.server.address import (
     connect,
     read_address,
 )
-from audiosearch.server.asking import open_answering
 from audiosearch.server.client import Server
+from audiosearch.server.connection import Connection, WireBroken
 from audiosearch.server.messages import PROTOCOL, Hello, Proof, Refusal, Wait, Welcome
+from audiosearch.server.query_client import open_client
 from audiosearch.server.server import AnswerServer
-from audiosearch.server.wire import Wire, WireBroken
 
 QUERY = TextQuery(text="a dog barks", min_score=0.0)
 
@@ -40,13 +40,13 @@ unix_only = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="no Unix s
 
 
 def _who(config: Config) -> str:
-    with open_answering(config) as answering:
+    with open_client(config) as answering:
         assert answering.find(QUERY).result.hits
         return answering.who
 
 
-def _wire(config: Config) -> Wire:
-    return Wire(connect(read_address(config.data_dir), timeout_s=5))
+def _wire(config: Config) -> Connection:
+    return Connection(connect(read_address(config.data_dir), timeout_s=5))
 
 
 def _hello(config: Config, **changes: object) -> Hello:
@@ -176,7 +176,7 @@ def test_too_many_at_once_answer_by_themselves(
     config: Config, server: AnswerServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("audiosearch.server.server.MOST_CLIENTS", 1)
-    with open_answering(config) as first:
+    with open_client(config) as first:
         assert first.find(QUERY).result.hits
         assert "without the daemon" in _who(config)
         assert "by the daemon" in first.who
@@ -196,13 +196,13 @@ def test_a_busy_one_is_not_waited_for(
     monkeypatch.setattr(session, "BEAT_S", 0.05)
     monkeypatch.setattr("audiosearch.server.client.TURN_S", 0.1)
     release = threading.Event()
-    answered = session.Keeper.find
+    answered = session.LibraryCache.find
 
-    def slow(keeper: session.Keeper, question: session.FindQuestion) -> session.Answer:
+    def slow(keeper: session.LibraryCache, question: session.FindQuestion) -> session.Answer:
         release.wait(60)
         return answered(keeper, question)
 
-    monkeypatch.setattr(session.Keeper, "find", slow)
+    monkeypatch.setattr(session.LibraryCache, "find", slow)
     told: list[str] = []
     first = threading.Thread(target=lambda: told.append(_who(config)))
     first.start()

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audiosearch.audio import container, demultiplexing
+from audiosearch.audio import container, tracks
 from audiosearch.audio.decode import AudioFacts, Decoding
 from audiosearch.audio.fingerprint import fingerprint, survey_of
 from audiosearch.audio.headers.ogg import ogg_extent
@@ -147,7 +147,7 @@ def test_streams_one_behind_the_other_are_read_apart(
     )
     together, _ = decode(path)
     for limit in (0, 20_000):
-        monkeypatch.setattr(demultiplexing, "MAX_WAITING_BYTES", limit)
+        monkeypatch.setattr(tracks, "MAX_WAITING_BYTES", limit)
         apart, _ = decode(path)
         assert np.array_equal(together, apart)
 

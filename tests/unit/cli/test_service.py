@@ -20,7 +20,7 @@ from audiosearch.cli.service_unit import (
     systemd_path,
     systemd_unit,
 )
-from audiosearch.watch.state import Activity, PassProgress, WatchState
+from audiosearch.watch.state import PassProgress, WatchActivity, WatchState
 
 SETTINGS = ServiceSettings(
     program=(sys.executable, "-m", "audiosearch", "watch", "--config", "/a b/$x 50%.toml"),
@@ -99,14 +99,14 @@ def test_systemd_is_told_once_that_it_is_ready_and_what_it_does(tmp_path: Path, 
         manager.bind(bound)
         manager.settimeout(10)
         notifier = Notifier({"NOTIFY_SOCKET": address})
-        idle = WatchState(pid=1, since=0.0, activity=Activity.IDLE)
+        idle = WatchState(pid=1, since=0.0, activity=WatchActivity.IDLE)
         busy = WatchState(
             pid=1,
             since=0.0,
-            activity=Activity.SCANNING,
+            activity=WatchActivity.SCANNING,
             progress=PassProgress(1, 4, 0, 3600.0, 9.0, 30.0),
         )
-        stopping = WatchState(pid=1, since=0.0, activity=Activity.STOPPING)
+        stopping = WatchState(pid=1, since=0.0, activity=WatchActivity.STOPPING)
         for state in (idle, idle, busy, stopping):
             notifier.ready()
             notifier.status(state)

@@ -8,15 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosearch.model.beam import (
-    BeamOptions,
-    Bools,
-    Floats,
-    Hypothesis,
-    Ints,
-    beam_search,
-    top_first,
-)
+from audiosearch._typing import Bools, Floats, Ints
+from audiosearch.model.beam import BeamOptions, Hypothesis, beam_search, top_first
 
 BOS, EOS = 1, 2
 Logits = Callable[[int, tuple[int, ...]], np.ndarray]  # clip, prefix with start -> (V,)

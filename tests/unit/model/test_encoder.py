@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from audiosearch._typing import AnyArray
 from audiosearch.errors import BundleError
 from audiosearch.model.bundle import Bundle, load_bundle
 from audiosearch.model.encoder import Encoded, Encoder
 from audiosearch.model.runtime.batching import Room
 from audiosearch.model.runtime.session import (
-    Array,
     Device,
     GraphSession,
     OutOfMemory,
@@ -82,7 +82,7 @@ class Cramped:
         self.device = Device("CUDAExecutionProvider" if name == "cuda" else "CPUExecutionProvider")
         self.sizes: list[int] = []
 
-    def run(self, names: Sequence[str], feed: Mapping[str, Array]) -> list[Array]:
+    def run(self, names: Sequence[str], feed: Mapping[str, AnyArray]) -> list[AnyArray]:
         self.sizes.append(len(feed["waveform"]))
         if self.sizes[-1] > self.room:
             raise OutOfMemory("out of memory")

@@ -10,29 +10,29 @@ from collections.abc import Iterator
 import pytest
 
 from audiosearch.server.codec import to_json
+from audiosearch.server.connection import MOST_BYTES, Connection, WireBroken
 from audiosearch.server.messages import Hello, Refusal, Wait
-from audiosearch.server.wire import MOST_BYTES, Wire, WireBroken
 
 HELLO = Hello(protocol=1, version="1", library="/ü", challenge="c")
 
 
 @pytest.fixture
-def ends() -> Iterator[tuple[socket.socket, Wire]]:
+def ends() -> Iterator[tuple[socket.socket, Connection]]:
     """A bare end, and a wire on the other."""
     one, other = socket.socketpair()
-    wire = Wire(other)
+    wire = Connection(other)
     yield one, wire
     wire.hang_up()
     one.close()
 
 
-def test_a_message_arrives(ends: tuple[socket.socket, Wire]) -> None:
+def test_a_message_arrives(ends: tuple[socket.socket, Connection]) -> None:
     bare, wire = ends
-    Wire(bare).send(HELLO, timeout_s=5)
+    Connection(bare).send(HELLO, timeout_s=5)
     assert wire.receive(Hello, Wait, timeout_s=5) == HELLO
 
 
-def test_a_message_in_many_parts_arrives(ends: tuple[socket.socket, Wire]) -> None:
+def test_a_message_in_many_parts_arrives(ends: tuple[socket.socket, Connection]) -> None:
     bare, wire = ends
     content = to_json(HELLO)
 
@@ -46,11 +46,11 @@ def test_a_message_in_many_parts_arrives(ends: tuple[socket.socket, Wire]) -> No
     thread.join()
 
 
-def test_messages_one_after_the_other(ends: tuple[socket.socket, Wire]) -> None:
+def test_messages_one_after_the_other(ends: tuple[socket.socket, Connection]) -> None:
     bare, wire = ends
     waits = [Wait(begun=bool(i % 2), after_s=float(i)) for i in range(20)]
     for each in waits:
-        Wire(bare).send(each, timeout_s=5)
+        Connection(bare).send(each, timeout_s=5)
     assert [wire.receive(Wait, timeout_s=5) for _ in waits] == waits
 
 
@@ -64,7 +64,7 @@ def test_messages_one_after_the_other(ends: tuple[socket.socket, Wire]) -> None:
     ],
 )
 def test_another_language_is_noticed(
-    ends: tuple[socket.socket, Wire], content: bytes, why: str
+    ends: tuple[socket.socket, Connection], content: bytes, why: str
 ) -> None:
     bare, wire = ends
     bare.sendall(content)
@@ -72,7 +72,7 @@ def test_another_language_is_noticed(
         wire.receive(Hello, timeout_s=5)
 
 
-def test_half_a_message_is_none(ends: tuple[socket.socket, Wire]) -> None:
+def test_half_a_message_is_none(ends: tuple[socket.socket, Connection]) -> None:
     bare, wire = ends
     bare.sendall(struct.pack(">I", 100) + b"half")
     bare.shutdown(socket.SHUT_WR)
@@ -80,14 +80,14 @@ def test_half_a_message_is_none(ends: tuple[socket.socket, Wire]) -> None:
         wire.receive(Hello, timeout_s=5)
 
 
-def test_silence_is_noticed(ends: tuple[socket.socket, Wire]) -> None:
+def test_silence_is_noticed(ends: tuple[socket.socket, Connection]) -> None:
     bare, wire = ends
     bare.sendall(b"\0\0")
     with pytest.raises(WireBroken, match="no word in time"):
         wire.receive(Hello, timeout_s=0.05)
 
 
-def test_a_peer_that_takes_nothing_is_given_up(ends: tuple[socket.socket, Wire]) -> None:
+def test_a_peer_that_takes_nothing_is_given_up(ends: tuple[socket.socket, Connection]) -> None:
     _, wire = ends
 
     def fill() -> None:
@@ -98,7 +98,7 @@ def test_a_peer_that_takes_nothing_is_given_up(ends: tuple[socket.socket, Wire])
         fill()
 
 
-def test_nothing_too_long_is_sent(ends: tuple[socket.socket, Wire]) -> None:
+def test_nothing_too_long_is_sent(ends: tuple[socket.socket, Connection]) -> None:
     _, wire = ends
     with pytest.raises(WireBroken, match="too long"):
         wire.send(Refusal(reason="x" * MOST_BYTES), timeout_s=5)

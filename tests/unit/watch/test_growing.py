@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from audiosearch.watch.growing import LONGEST_S, Growing
+from audiosearch.watch.debounce import LONGEST_S, Growing
 
 FILE = b"/sounds/take.wav"
 

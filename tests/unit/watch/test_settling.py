@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosearch.watch.debounce import Facts, Rested, Settling
+from audiosearch.watch.debounce import Debouncer, Facts, Settled
 
 FOLDER = Facts(is_folder=True, size=0, mtime_ns=0, ctime_ns=0)
 
@@ -20,79 +20,79 @@ class Disk(dict[bytes, Facts]):
 
 
 def test_a_path_rests_when_nothing_has_happened_for_a_while():
-    disk, settling = Disk({b"/a": file(1)}), Settling(2.0)
-    settling.touch(b"/a", facts=file(1), now=10.0)
-    assert settling.rested(now=11.9, look=disk.look) == Rested()
-    assert settling.rested(now=12.0, look=disk.look) == Rested(there=(b"/a",))
+    disk, settling = Disk({b"/a": file(1)}), Debouncer(2.0)
+    settling.on_event(b"/a", facts=file(1), now=10.0)
+    assert settling.rested(now=11.9, look=disk.look) == Settled()
+    assert settling.rested(now=12.0, look=disk.look) == Settled(there=(b"/a",))
     assert len(settling) == 0
 
 
 def test_every_event_begins_the_wait_anew():
-    disk, settling = Disk({b"/a": file(1)}), Settling(2.0)
+    disk, settling = Disk({b"/a": file(1)}), Debouncer(2.0)
     for now in (10.0, 11.0, 12.0, 13.0):
-        settling.touch(b"/a", facts=file(1), now=now)
-        assert settling.rested(now=now + 0.5, look=disk.look) == Rested()
+        settling.on_event(b"/a", facts=file(1), now=now)
+        assert settling.rested(now=now + 0.5, look=disk.look) == Settled()
     assert settling.rested(now=15.0, look=disk.look).there == (b"/a",)
 
 
 def test_a_file_that_grows_without_a_word_is_waited_for():
-    disk, settling = Disk({b"/a": file(1)}), Settling(2.0)
-    settling.touch(b"/a", facts=file(1), now=0.0)
+    disk, settling = Disk({b"/a": file(1)}), Debouncer(2.0)
+    settling.on_event(b"/a", facts=file(1), now=0.0)
     for now, size in ((2.0, 2), (4.0, 3), (6.0, 4)):
         disk[b"/a"] = file(size)
-        assert settling.rested(now=now, look=disk.look) == Rested()
-    assert settling.rested(now=7.9, look=disk.look) == Rested()
+        assert settling.rested(now=now, look=disk.look) == Settled()
+    assert settling.rested(now=7.9, look=disk.look) == Settled()
     assert settling.rested(now=8.0, look=disk.look).there == (b"/a",)
 
 
 def test_a_file_that_is_known_to_grow_rests_longer():
-    disk, settling = Disk({b"/a": file(1), b"/b": file(1)}), Settling(2.0)
-    settling.touch(b"/a", facts=file(1), now=0.0, rest_s=8.0)
-    settling.touch(b"/b", facts=file(1), now=0.0)
-    assert settling.rested(now=2.0, look=disk.look) == Rested(there=(b"/b",))
+    disk, settling = Disk({b"/a": file(1), b"/b": file(1)}), Debouncer(2.0)
+    settling.on_event(b"/a", facts=file(1), now=0.0, rest_s=8.0)
+    settling.on_event(b"/b", facts=file(1), now=0.0)
+    assert settling.rested(now=2.0, look=disk.look) == Settled(there=(b"/b",))
     disk[b"/a"] = file(2)
-    assert settling.rested(now=8.0, look=disk.look) == Rested()  # it has grown without a word
-    assert settling.rested(now=15.9, look=disk.look) == Rested()
-    assert settling.rested(now=16.0, look=disk.look) == Rested(there=(b"/a",))
+    assert settling.rested(now=8.0, look=disk.look) == Settled()  # it has grown without a word
+    assert settling.rested(now=15.9, look=disk.look) == Settled()
+    assert settling.rested(now=16.0, look=disk.look) == Settled(there=(b"/a",))
 
 
 def test_what_vanished_is_told_all_at_once():
-    disk, settling = Disk({b"/new": file(1)}), Settling(2.0)
-    settling.touch(b"/a", facts=None, now=0.0)
-    settling.touch(b"/new", facts=file(1), now=0.0)
-    settling.touch(b"/b", facts=None, now=1.0)
+    disk, settling = Disk({b"/new": file(1)}), Debouncer(2.0)
+    settling.on_event(b"/a", facts=None, now=0.0)
+    settling.on_event(b"/new", facts=file(1), now=0.0)
+    settling.on_event(b"/b", facts=None, now=1.0)
     first = settling.rested(now=2.0, look=disk.look)
-    assert first == Rested(there=(b"/new",))  # more was vanishing a second ago
-    assert settling.rested(now=3.0, look=disk.look) == Rested(gone=(b"/a", b"/b"))
+    assert first == Settled(there=(b"/new",))  # more was vanishing a second ago
+    assert settling.rested(now=3.0, look=disk.look) == Settled(gone=(b"/a", b"/b"))
 
 
 def test_a_path_that_vanishes_while_it_waits_begins_anew():
-    disk, settling = Disk({b"/a": file(1)}), Settling(2.0)
-    settling.touch(b"/a", facts=file(1), now=0.0)
+    disk, settling = Disk({b"/a": file(1)}), Debouncer(2.0)
+    settling.on_event(b"/a", facts=file(1), now=0.0)
     del disk[b"/a"]
-    assert settling.rested(now=2.0, look=disk.look) == Rested()
-    assert settling.rested(now=4.0, look=disk.look) == Rested(gone=(b"/a",))
+    assert settling.rested(now=2.0, look=disk.look) == Settled()
+    assert settling.rested(now=4.0, look=disk.look) == Settled(gone=(b"/a",))
 
 
 def test_a_temporary_name_leaves_nothing_but_its_last_one():
-    disk, settling = Disk(), Settling(1.0)
-    settling.touch(b"/.a.part", facts=file(5), now=0.0)
-    settling.touch(b"/.a.part", facts=None, now=0.2)  # os.replace
-    settling.touch(b"/a", facts=file(5), now=0.2)
+    disk, settling = Disk(), Debouncer(1.0)
+    settling.on_event(b"/.a.part", facts=file(5), now=0.0)
+    settling.on_event(b"/.a.part", facts=None, now=0.2)  # os.replace
+    settling.on_event(b"/a", facts=file(5), now=0.2)
     disk[b"/a"] = file(5)
-    assert settling.rested(now=1.2, look=disk.look) == Rested(there=(b"/a",), gone=(b"/.a.part",))
+    assert settling.rested(now=1.2, look=disk.look) == Settled(there=(b"/a",), gone=(b"/.a.part",))
 
 
 def test_folders_rest_by_their_own_events_only():
-    disk, settling = Disk({b"/f": FOLDER}), Settling(1.0)
-    settling.touch(b"/f", facts=FOLDER, now=0.0)
+    disk, settling = Disk({b"/f": FOLDER}), Debouncer(1.0)
+    settling.on_event(b"/f", facts=FOLDER, now=0.0)
     assert settling.rested(now=1.0, look=disk.look).there == (b"/f",)
 
 
 def test_forgetting():
-    settling = Settling(1.0)
+    settling = Debouncer(1.0)
     for path in (b"/a", b"/b", b"/c"):
-        settling.touch(path, facts=None, now=0.0)
+        settling.on_event(path, facts=None, now=0.0)
     settling.forget([b"/a", b"/x"])
     assert len(settling) == 2
     settling.forget()
@@ -112,10 +112,10 @@ def test_forgetting():
 )
 def test_whatever_happens_every_touched_path_comes_out_as_it_is_at_last(steps):
     """A path whose last change was told is told at least once after it, and as it is."""
-    disk, settling = Disk(), Settling(1.0)
+    disk, settling = Disk(), Debouncer(1.0)
     now, told = 0.0, set()
 
-    def hear(rested: Rested) -> None:
+    def hear(rested: Settled) -> None:
         told.update(rested.there, rested.gone)
         assert all(path in disk for path in rested.there)
         assert not any(path in disk for path in rested.gone)
@@ -129,7 +129,7 @@ def test_whatever_happens_every_touched_path_comes_out_as_it_is_at_last(steps):
             disk[path] = file(size)
         if is_told:
             told.discard(path)
-            settling.touch(path, facts=disk.look(path), now=now)
+            settling.on_event(path, facts=disk.look(path), now=now)
     touched = {path for _, path, _, is_told in steps if is_told}
     for _ in range(4):
         now += 1.0

@@ -9,13 +9,12 @@ import pytest
 from audiosearch.indexing.meter import Meter, time_left_s
 from audiosearch.indexing.passed_over import Exclusions
 from audiosearch.indexing.walk import is_relevant
-from audiosearch.watch.look import look, outermost
-from audiosearch.watch.progress import WatchProgress, progress_line
+from audiosearch.watch.events import outermost, stat_path
 from audiosearch.watch.state import (
-    Activity,
-    Held,
+    GuardedFiles,
     PassProgress,
     RootState,
+    WatchActivity,
     WatchMode,
     WatchState,
     nudge,
@@ -23,18 +22,21 @@ from audiosearch.watch.state import (
     read_state,
     write_state,
 )
+from audiosearch.watch.status import WatchProgress, progress_line
 
 STATE = WatchState(
     pid=12,
     since=1000.5,
-    activity=Activity.SCANNING,
+    activity=WatchActivity.SCANNING,
     note="a disk is full",
     scanned_at=1001.0,
     next_scan_at=None,
     n_settling=3,
     progress=PassProgress(1, 2, 0, 3.5, 4.0, None),
     roots=(
-        RootState(b"/s/od\xff", WatchMode.NATIVE, n_folders=3, n_watched=3, held=Held(5, 6)),
+        RootState(
+            b"/s/od\xff", WatchMode.NATIVE, n_folders=3, n_watched=3, held=GuardedFiles(5, 6)
+        ),
         RootState(b"/net", WatchMode.POLLING, why="a network file system (nfs)", scanned_at=2.0),
     ),
 )
@@ -43,8 +45,8 @@ STATE = WatchState(
 def test_a_state_comes_back_as_it_was(tmp_path: Path):
     write_state(tmp_path, STATE)
     assert read_state(tmp_path) == STATE
-    write_state(tmp_path, WatchState(pid=1, since=0.0, activity=Activity.IDLE))
-    assert read_state(tmp_path) == WatchState(pid=1, since=0.0, activity=Activity.IDLE)
+    write_state(tmp_path, WatchState(pid=1, since=0.0, activity=WatchActivity.IDLE))
+    assert read_state(tmp_path) == WatchState(pid=1, since=0.0, activity=WatchActivity.IDLE)
     assert [each.name for each in tmp_path.iterdir()] == ["watch.json"]
 
 
@@ -123,10 +125,10 @@ def test_what_indexing_passes_over_does_not_matter(tmp_path: Path):
     assert not does(b".git/a.wav")
     assert not does(b"link.wav")
     assert not is_relevant(root + b"2/a.wav", root=root, exclusions=exclusions)
-    facts = look(root + b"/a.wav")
+    facts = stat_path(root + b"/a.wav")
     assert facts is not None
     assert (facts.is_folder, facts.size) == (False, 2)
-    folder = look(root + b"/folder")
+    folder = stat_path(root + b"/folder")
     assert folder is not None
     assert folder.is_folder
-    assert look(root + b"/gone") is None
+    assert stat_path(root + b"/gone") is None

@@ -13,14 +13,13 @@ import pytest
 
 from audiosearch.audio.metadata.aiff import read_aiff
 from audiosearch.audio.metadata.ape import read_tags_around
-from audiosearch.audio.metadata.asf import read_asf
 from audiosearch.audio.metadata.caf import read_caf
-from audiosearch.audio.metadata.fields import Fields
-from audiosearch.audio.metadata.flac import read_flac
+from audiosearch.audio.metadata.fields import MetadataFields
 from audiosearch.audio.metadata.matroska import read_matroska
 from audiosearch.audio.metadata.mp4 import read_mp4
-from audiosearch.audio.metadata.ogg import read_ogg
+from audiosearch.audio.metadata.of_file import read_asf
 from audiosearch.audio.metadata.riff import read_riff
+from audiosearch.audio.metadata.vorbis import read_flac, read_ogg
 from tests.sounds import (
     ape_tag,
     bext_chunk,
@@ -82,7 +81,7 @@ def tagged(suffix: str, folder: Path) -> bytes:
     return plain
 
 
-READERS: dict[str, Callable[[bytes, Fields, int], bool]] = {
+READERS: dict[str, Callable[[bytes, MetadataFields, int], bool]] = {
     ".aiff": read_aiff,
     ".caf": read_caf,
     ".flac": read_flac,
@@ -110,7 +109,7 @@ def test_readers_take_anything(tmp_path: Path, suffix: str) -> None:
         if dice.random() < 0.2:
             del content[dice.randrange(len(content)) :]
         path.write_bytes(content)
-        fields = Fields()
+        fields = MetadataFields()
         READERS[suffix](os.fsencode(path), fields, 16_000)  # raises nothing
         for values in fields.bounded().values():
             assert values
@@ -120,7 +119,7 @@ def test_readers_take_anything(tmp_path: Path, suffix: str) -> None:
 def test_what_cannot_be_read_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(wav_bytes(SOUND, after=chunk(b"iXML", b"nothing") + WORDS[2]))
-    fields = Fields()
+    fields = MetadataFields()
     with caplog.at_level(logging.INFO):
         read_riff(os.fsencode(path), fields, 16_000)
     assert fields.bounded()["title"] == ("title",)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiosearch.audio.metadata import read_metadata
-from audiosearch.audio.metadata.fields import Fields
+from audiosearch.audio.metadata.fields import MetadataFields
 from audiosearch.audio.metadata.ixml import read_ixml
 from audiosearch.audio.metadata.tags import tags_of
 from audiosearch.audio.metadata.unreadable import Unreadable
@@ -19,7 +19,7 @@ from tests.sounds import bext_chunk, chunk, tone, wav_bytes
 
 
 def fields_of(content: str | bytes) -> dict[str, tuple[str, ...]]:
-    fields = Fields()
+    fields = MetadataFields()
     raw = content if isinstance(content, bytes) else content.encode()
     read_ixml(raw, fields, sample_rate=1000)
     return fields.bounded()

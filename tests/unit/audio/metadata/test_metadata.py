@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from audiosearch.audio.metadata import read_metadata
-from audiosearch.audio.metadata.fields import MAX_ENTRIES, Fields
+from audiosearch.audio.metadata.fields import MAX_ENTRIES, MetadataFields
 from audiosearch.audio.metadata.riff import MAX_CHUNK_BYTES, read_riff
 from audiosearch.audio.metadata.text import MAX_VALUE_CHARACTERS
 from tests.sounds import (
@@ -144,7 +144,7 @@ def test_other_files_have_no_riff(tmp_path: Path) -> None:
     for content in (b"", b"RIFF", b"RIFF\0\0\0\0AVI ", np.random.default_rng(0).bytes(999)):
         path = tmp_path / "other.wav"
         path.write_bytes(content)
-        fields = Fields()
+        fields = MetadataFields()
         assert not read_riff(os.fsencode(path), fields, 48_000)
         assert fields.bounded() == {}
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosearch.audio.metadata.fields import MAX_CHARACTERS, MAX_ENTRIES, Fields
+from audiosearch.audio.metadata.fields import MAX_CHARACTERS, MAX_ENTRIES, MetadataFields
 from audiosearch.audio.metadata.tags import is_tag_key, tags_of
 
 
@@ -62,7 +62,7 @@ def test_no_decoder_is_loaded_for_them() -> None:
 
 @given(st.lists(st.tuples(st.text(max_size=20), st.text(max_size=50)), max_size=200))
 def test_whatever_is_added_comes_out_clean_and_bounded(pairs: list[tuple[str, str]]) -> None:
-    fields = Fields()
+    fields = MetadataFields()
     for key, text in pairs:
         fields.add(key, text)
         fields.add_unless_known(key, text)
@@ -77,7 +77,7 @@ def test_whatever_is_added_comes_out_clean_and_bounded(pairs: list[tuple[str, st
 
 
 def test_all_values_together_are_bounded() -> None:
-    fields = Fields()
+    fields = MetadataFields()
     for number in range(5000):
         fields.add(f"key{number % 50}", f"{number} " + "x" * 4000)
     fields.add("title", "Möwen")

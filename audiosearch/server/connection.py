@@ -23,7 +23,7 @@ class WireBroken(Exception):
     """The other side cannot be talked to any more; says why."""
 
 
-class Wire:
+class Connection:
     """One connection, used by one thread at a time."""
 
     def __init__(self, connection: socket.socket) -> None:

@@ -39,14 +39,14 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class ClientAnswer:
     """An answer with hits, and what the model ran on (cpu or cuda)."""
 
     result: FindResult
     device: str
 
 
-class Answering:
+class QueryClient:
     """Who answers the questions of one command; made by `open_answering`."""
 
     def __init__(self, config: Config) -> None:
@@ -75,7 +75,7 @@ class Answering:
             return f"answered without the daemon: {self._reason}"
         return f"{self._n_told} answered {daemon}, {self._n_own} without it: {self._reason}"
 
-    def find(self, query: TextQuery) -> Answer:
+    def find(self, query: TextQuery) -> ClientAnswer:
         """Sounds for words; raises as `Library.find` does."""
         question = FindQuestion(
             settings=self._settings,
@@ -85,7 +85,7 @@ class Answering:
         if found is not None:
             return found
         library = self._own()
-        return Answer(result=library.engine.find(query), device=library.decoder.device.name)
+        return ClientAnswer(result=library.engine.find(query), device=library.decoder.device.name)
 
     def similar(
         self,
@@ -94,7 +94,7 @@ class Answering:
         filters: Filters,
         limit: int | None = None,
         min_similarity: float | None = None,
-    ) -> Answer:
+    ) -> ClientAnswer:
         """Sounds for a sound; raises as `Library.similar` does."""
         part = parse_clip(clip)
         seen = see(part.path)
@@ -113,7 +113,7 @@ class Answering:
                 return found
         library = self._own()
         result = library.similar(part, filters=filters, limit=limit, min_similarity=min_similarity)
-        return Answer(result=result, device=library.decoder.device.name)
+        return ClientAnswer(result=result, device=library.decoder.device.name)
 
     def describe(
         self, clip: str, *, limit: int, normalise: str | None, explain: bool
@@ -168,7 +168,7 @@ class Answering:
             self._let_go()
             raise
 
-    def _found(self, question: FindQuestion | SimilarQuestion) -> Answer | None:
+    def _found(self, question: FindQuestion | SimilarQuestion) -> ClientAnswer | None:
         """The server's answer; None where it does not tell."""
         if self._server is None:
             return None
@@ -182,7 +182,7 @@ class Answering:
             self._let_go()
             return None
         self._count_told(end.remarks)
-        return Answer(result=replace(end.result, hits=hits), device=end.device)
+        return ClientAnswer(result=replace(end.result, hits=hits), device=end.device)
 
     def _count_told(self, remarks: tuple[str, ...]) -> None:
         self._n_told += 1
@@ -207,9 +207,9 @@ class Answering:
 
 
 @contextmanager
-def open_answering(config: Config) -> Iterator[Answering]:
+def open_client(config: Config) -> Iterator[QueryClient]:
     """Who answers questions to the library of `config`: a process that is there, or this one."""
-    answering = Answering(config)
+    answering = QueryClient(config)
     try:
         yield answering
     finally:

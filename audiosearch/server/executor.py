@@ -17,7 +17,7 @@ T = TypeVar("T")
 _Job = tuple[Callable[[], Any], "Future[Any]"]
 
 
-class Desk:
+class SingleThreadExecutor:
     """Runs jobs; `close` runs a last one and ends the thread."""
 
     def __init__(self, name: str) -> None:

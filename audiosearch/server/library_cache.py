@@ -79,7 +79,7 @@ class Describing:
         _close_if_unused(self._held)
 
 
-class Keeper:
+class LibraryCache:
     """Answers from memory; see the head of this file."""
 
     def __init__(self, config: Config) -> None:
