@@ -19,7 +19,7 @@ State = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Progress:
+class StageProgress:
     """One report of a running stage."""
 
     stage: str
@@ -28,7 +28,7 @@ class Progress:
     text: str
 
 
-Report = Callable[[Progress], None]
+Report = Callable[[StageProgress], None]
 
 
 def save_state(state: State, path: Path) -> None:
