@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy.orm import Session
 
 from audiosearch._failpoints import failpoint
+from audiosearch._typing import Floats
 from audiosearch.audio.metadata.tags import tags_of
 from audiosearch.errors import DecodeCode
 from audiosearch.indexing.encode import EncodedWindow
@@ -29,7 +30,7 @@ from audiosearch.indexing.items import (
 )
 from audiosearch.indexing.reader import InFlightHashes
 from audiosearch.indexing.storing import store_captions, store_windows
-from audiosearch.indexing.types import Floats, OpenedSound
+from audiosearch.indexing.types import OpenedSound
 from audiosearch.store.database import Database
 from audiosearch.store.queries import (
     encodings,
