@@ -37,7 +37,7 @@ from audiosearch.config import Config, load_config
 from audiosearch.library import Library, open_library
 from audiosearch.library.collection import NewCaption, add
 from audiosearch.library.listening import hear
-from audiosearch.model.loaded import LoadedModel
+from audiosearch.model.loaded import Model
 from audiosearch.search.audio_to_text import caption_candidates
 from audiosearch.search.describe import TRIED
 from audiosearch.search.filters import Filters
@@ -88,7 +88,7 @@ def fill(
     config: Config,
     folder: Path,
     n_captions: int,
-    model: LoadedModel,
+    model: Model,
     *,
     clock: Callable[[], float],
 ) -> float:

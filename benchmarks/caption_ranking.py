@@ -28,18 +28,18 @@ from audiosearch._typing import AnyFloats, Ints
 from audiosearch.config import load_config
 from audiosearch.evaluation.dataset_files import read_dataset
 from audiosearch.evaluation.datasets import Dataset
-from audiosearch.evaluation.evidence import Trial
 from audiosearch.evaluation.pooling import pool_least
-from audiosearch.evaluation.progress import NoProgress
+from audiosearch.evaluation.progress import NoStageProgress
 from audiosearch.evaluation.ranking import figures_of_hits, hits_in_order, rank_order
-from audiosearch.evaluation.retrieval import Evidence
+from audiosearch.evaluation.retrieval import ScoreMatrices
 from audiosearch.evaluation.retrieval_benchmark import gather
+from audiosearch.evaluation.run import EvaluationRun
 from audiosearch.evaluation.scenes.plan import SceneSettings, plan_scenes
 from audiosearch.evaluation.scenes.render import write_scenes
 from audiosearch.evaluation.splits import only_held_out
-from audiosearch.evaluation.subject import Subject
 from audiosearch.evaluation.work_folder import WorkFolder
 from audiosearch.library import find_model
+from audiosearch.model.loaded import Model
 from audiosearch.model.runtime.session import RuntimeOptions
 from audiosearch.search.describe import TRIED
 from audiosearch.search.normalise import Normalise
@@ -60,7 +60,7 @@ class Row:
     distinct: float
 
 
-def samples(evidence: Evidence, size: int, *, seed: int) -> list[Ints]:
+def samples(evidence: ScoreMatrices, size: int, *, seed: int) -> list[Ints]:
     """`DRAWS` samples of `size` windows; one where that is all of them."""
     n_windows = len(evidence.cross_entropies)
     if size >= n_windows:
@@ -69,7 +69,9 @@ def samples(evidence: Evidence, size: int, *, seed: int) -> list[Ints]:
     return [generator.choice(n_windows, size, replace=False) for _ in range(DRAWS)]
 
 
-def ways(evidence: Evidence, *, seed: int) -> Iterator[tuple[str, int | None, list[AnyFloats]]]:
+def ways(
+    evidence: ScoreMatrices, *, seed: int
+) -> Iterator[tuple[str, int | None, list[AnyFloats]]]:
     """Name, size of the sample (None: none) and costs (n_windows, n_captions) of each draw."""
     raw, lift = evidence.normalised(Normalise.NONE), evidence.normalised(Normalise.LIFT)
     yield "none", None, [raw]
@@ -96,7 +98,7 @@ def ways(evidence: Evidence, *, seed: int) -> Iterator[tuple[str, int | None, li
                 yield f"both {how}", size, both
 
 
-def shortlisted(evidence: Evidence, sample: Ints, *, n_scaled: int) -> AnyFloats:
+def shortlisted(evidence: ScoreMatrices, sample: Ints, *, n_scaled: int) -> AnyFloats:
     """`mean` as `describe` has it: of the `TRIED` nearest captions, those that score best."""
     combined = evidence.combined()
     if combined is None or evidence.cosine is None:
@@ -110,7 +112,7 @@ def shortlisted(evidence: Evidence, sample: Ints, *, n_scaled: int) -> AnyFloats
     return costs
 
 
-def measured(way: str, size: int | None, draws: list[AnyFloats], evidence: Evidence) -> Row:
+def measured(way: str, size: int | None, draws: list[AnyFloats], evidence: ScoreMatrices) -> Row:
     """The figures of costs (n_windows, n_captions)."""
     raw = pool_least(evidence.cross_entropies, evidence.owners)
     orders = [rank_order(pool_least(each, evidence.owners), ties=raw) for each in draws]
@@ -177,18 +179,18 @@ def main(
     names = tuple(name for name in folds.split(",") if name)
     dataset = only_held_out(read_dataset(manifest, folds=names), bundle=path)
     settings = SceneSettings(seed=seed, ordered=ordered, together=together, three=three)
-    both: list[Evidence] = []
+    both: list[ScoreMatrices] = []
     with tempfile.TemporaryDirectory() as place:
         folder = WorkFolder(work or Path(place))
-        trial = Trial(Subject.open(path, options=RuntimeOptions()), folder, NoProgress())
+        run = EvaluationRun(Model.open(path, options=RuntimeOptions()), folder, NoStageProgress())
         for number, half in enumerate(halves(dataset, seed=seed), start=1):
             composed = write_scenes(
                 plan_scenes(half.clips, settings),
                 half.clips,
                 folder=folder.part("scenes", repr(settings), *(c.name for c in half.clips)),
-                progress=NoProgress(),
+                progress=NoStageProgress(),
             )
-            heard, evidence = gather(composed, trial)
+            heard, evidence = gather(composed, run)
             both.append(evidence)
             print(
                 f"half {number}: {len(composed.clips)} scenes of {len(half.clips)} clips in "
@@ -196,7 +198,7 @@ def main(
                 f"{len(composed.captions)} captions"
             )
     first, second = both
-    name = trial.subject.bundle
+    name = run.model.bundle
     print(f"model: {name.name} {name.version} ({name.fingerprint[:12]})")
     show(
         "Captions for a sound, all captions compete",

@@ -35,7 +35,7 @@ from audiosearch.indexing.pipeline import index
 from audiosearch.indexing.types import IndexReport, Models, NoProgress
 from audiosearch.model.bundle import load_bundle
 from audiosearch.model.captioner import Captioner
-from audiosearch.model.loaded import LoadedModel
+from audiosearch.model.loaded import Model
 from audiosearch.model.runtime.session import RuntimeOptions
 from audiosearch.store.database import Database, open_database
 from audiosearch.store.integrity.verify import verify
@@ -145,7 +145,7 @@ class Fuzz:
         self._seed = seed
         self._seeds: list[Seed] = seeds(place / "seeds")
         options = RuntimeOptions(device="cpu", threads=1)
-        self._model = LoadedModel(load_bundle(bundle), options=options)
+        self._model = Model(load_bundle(bundle), options=options)
 
     def batch(self, first: int, n_files: int) -> None:
         """Make, index and check files `first` to `first + n_files - 1`."""
@@ -211,7 +211,7 @@ class Fuzz:
         self.tally.amiss += amiss
 
 
-def _parts(model: LoadedModel) -> Models:
+def _parts(model: Model) -> Models:
     assert model.tower is not None
     return Models(
         encoder=model.encoder,

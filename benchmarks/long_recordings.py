@@ -30,8 +30,8 @@ import numpy as np
 
 from audiosearch.config import load_config
 from audiosearch.evaluation.dataset_files import read_dataset
-from audiosearch.evaluation.datasets import Clip
-from audiosearch.evaluation.progress import NoProgress
+from audiosearch.evaluation.datasets import DatasetClip
+from audiosearch.evaluation.progress import NoStageProgress
 from audiosearch.evaluation.scenes.grammar import WORDINGS, wording
 from audiosearch.evaluation.scenes.render import SAMPLE_RATE, decode_clips, write_wav
 from audiosearch.evaluation.splits import only_held_out
@@ -61,7 +61,7 @@ def report(title: str, answers: Sequence[Answer]) -> None:
 
 
 def make(
-    clips: Sequence[Clip], folder: Path, *, recordings: int, events: int, seed: int
+    clips: Sequence[DatasetClip], folder: Path, *, recordings: int, events: int, seed: int
 ) -> dict[str, tuple[Placed, ...]]:
     """Write the recordings into `folder`; file name to events. Made ones are read, not remade."""
     listing = folder / "events.json"
@@ -73,7 +73,7 @@ def make(
             for _ in range(recordings)
         ]
         needed = {event.clip for each in plans for event in each}
-        sounds = decode_clips(needed, clips, NoProgress())
+        sounds = decode_clips(needed, clips, NoStageProgress())
         made = {}
         for number, each in enumerate(plans):
             name = f"recording-{number:02d}.wav"

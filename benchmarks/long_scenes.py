@@ -14,7 +14,7 @@ import numpy as np
 
 from audiosearch._typing import Samples
 from audiosearch.errors import DatasetError
-from audiosearch.evaluation.datasets import Clip
+from audiosearch.evaluation.datasets import DatasetClip
 from audiosearch.evaluation.scenes.render import SAMPLE_RATE, levelled, loudest_stretch
 from audiosearch.search.results import Hit
 
@@ -78,7 +78,7 @@ def kind(label: str) -> str:
 
 
 def plan(
-    clips: Sequence[Clip], *, events: int, generator: np.random.Generator, length_s: float
+    clips: Sequence[DatasetClip], *, events: int, generator: np.random.Generator, length_s: float
 ) -> tuple[Event, ...]:
     """Events of one recording, each of another kind of sound, in order of time.
 

@@ -28,7 +28,7 @@ from audiosearch.model.bundle import Bundle, load_bundle
 from audiosearch.model.captioner import Captioner
 from audiosearch.model.decoder import Decoder
 from audiosearch.model.encoder import Encoder
-from audiosearch.model.runtime.device_array import Held
+from audiosearch.model.runtime.device_array import DeviceArray
 from audiosearch.model.runtime.providers import card_name, free_card_memory
 from audiosearch.model.runtime.session import GraphSession, OutOfMemory, RuntimeOptions
 from benchmarks.card_parity import FLOAT32, HALF, Tolerance, Way, compare, made_up_sounds
@@ -148,13 +148,14 @@ def encoder_seconds(session: GraphSession, sounds: Floats, *, rounds: int) -> tu
     return whole, inside
 
 
-def held(session: GraphSession, *arrays: AnyArray) -> list[Held]:
+def held(session: GraphSession, *arrays: AnyArray) -> list[DeviceArray]:
     """The arrays on the session's device."""
     import onnxruntime  # noqa: PLC0415 - as in `runtime`
 
     name = session.device.name
     return [
-        Held(onnxruntime.OrtValue.ortvalue_from_numpy(array, name, 0), name) for array in arrays
+        DeviceArray(onnxruntime.OrtValue.ortvalue_from_numpy(array, name, 0), name)
+        for array in arrays
     ]
 
 

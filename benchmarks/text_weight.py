@@ -22,42 +22,42 @@ import numpy as np
 from audiosearch.evaluation.dataset_files import read_dataset
 from audiosearch.evaluation.datasets import Dataset
 from audiosearch.evaluation.encode import EncodedDataset
-from audiosearch.evaluation.evidence import Trial
 from audiosearch.evaluation.pooling import pool_greatest
-from audiosearch.evaluation.progress import NoProgress
+from audiosearch.evaluation.progress import NoStageProgress
+from audiosearch.evaluation.run import EvaluationRun
 from audiosearch.evaluation.scenes.grammar import wording
 from audiosearch.evaluation.splits import only_held_out
-from audiosearch.evaluation.subject import Subject
 from audiosearch.evaluation.work_folder import WorkFolder
 from audiosearch.model.bundle import MANIFEST
+from audiosearch.model.loaded import Model
 from audiosearch.model.runtime.session import RuntimeOptions
 from audiosearch.training.stages import CALIBRATION_FILE
 from audiosearch.training.text.esc50 import read_phrasings
 from audiosearch.training.text_weight import FittedTextWeight, TextWeightTrial, fit_text_weight
 
 
-def heard_trials(dataset: Dataset, trial: Trial) -> list[TextWeightTrial]:
+def heard_trials(dataset: Dataset, run: EvaluationRun) -> list[TextWeightTrial]:
     """Every label asked for in usual words, and those that have them in other words."""
-    heard = trial.hear(dataset)
+    heard = run.encode(dataset)
     phrasings = read_phrasings()
     usual = {
         label: phrasings[label].usual if label in phrasings else wording(label).thing
         for label in dataset.labels
     }
     other = {label: phrasings[label].other for label in dataset.labels if label in phrasings}
-    return [_heard_trial(dataset, trial, heard, asked) for asked in (usual, other) if asked]
+    return [_heard_trial(dataset, run, heard, asked) for asked in (usual, other) if asked]
 
 
 def _heard_trial(
-    dataset: Dataset, trial: Trial, heard: EncodedDataset, asked: Mapping[str, str]
+    dataset: Dataset, run: EvaluationRun, heard: EncodedDataset, asked: Mapping[str, str]
 ) -> TextWeightTrial:
     labels = list(asked)
     right = np.array([[clip.label == label for label in labels] for clip in dataset.clips])
-    evidence = trial.evidence(list(asked.values()), heard, relevant=right)
+    evidence = run.score_matrices(list(asked.values()), heard, relevant=right)
     scores = evidence.weights(
         lift=(evidence.without_sound[None, :] - evidence.cross_entropies).astype(np.float32),
         cosine=evidence.cosine,
-        trust=1.0 if evidence.trust is None else evidence.trust,
+        lift_weight=1.0 if evidence.lift_weights is None else evidence.lift_weights,
     )
     return TextWeightTrial(pool_greatest(scores, heard.owners).astype(np.float64), right, ~right)
 
@@ -89,12 +89,12 @@ def main(manifest: Path, bundle: Path, held_out: bool, work: Path | None, kept: 
     dataset = read_dataset(manifest)
     if held_out:
         dataset = only_held_out(dataset, bundle=bundle)
-    subject = Subject.open(bundle, options=RuntimeOptions())
+    model = Model.open(bundle, options=RuntimeOptions())
     with tempfile.TemporaryDirectory() as folder:
-        trial = Trial(subject, WorkFolder(work or Path(folder)), NoProgress())
-        trials = heard_trials(dataset, trial)
-    fitted = fit_text_weight(trials, min_score=subject.bundle.score.min_score)
-    print(f"{len(dataset.clips)} clips, {[trial.right.shape[1] for trial in trials]} queries")
+        run = EvaluationRun(model, WorkFolder(work or Path(folder)), NoStageProgress())
+        trials = heard_trials(dataset, run)
+    fitted = fit_text_weight(trials, min_score=model.bundle.score.min_score)
+    print(f"{len(dataset.clips)} clips, {[run.right.shape[1] for run in trials]} queries")
     print(f"text_match {fitted.text_match}\n")
     print("| weight | misnamed first | named first |\n|---|---|---|")
     for one in fitted.curve[49::5]:

@@ -25,7 +25,7 @@ from audiosearch.audio.sound import open_sound
 from audiosearch.audio.types import AudioFacts
 from audiosearch.audio.windows import windows
 from audiosearch.model.bundle import load_bundle
-from audiosearch.model.loaded import LoadedModel
+from audiosearch.model.loaded import Model
 from audiosearch.model.runtime.session import RuntimeOptions
 from audiosearch.store.database import open_database
 from tests.sounds import info_chunk, noise, tones, wav_bytes
@@ -66,10 +66,10 @@ CONTENTS = _contents()
 
 
 @cache
-def model() -> LoadedModel:
+def model() -> Model:
     """The toy model, once a process."""
     bundle = load_bundle(Path(os.environ[BUNDLE]))
-    return LoadedModel(bundle, options=RuntimeOptions(device="cpu", threads=1))
+    return Model(bundle, options=RuntimeOptions(device="cpu", threads=1))
 
 
 @cache

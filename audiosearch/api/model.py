@@ -27,7 +27,7 @@ from audiosearch.library.model_selection import find_model
 from audiosearch.model.bundle import load_bundle
 from audiosearch.model.captioner import Captioner
 from audiosearch.model.encoder import Encoded
-from audiosearch.model.loaded import LoadedModel
+from audiosearch.model.loaded import Model
 from audiosearch.model.runtime.session import RuntimeOptions
 from audiosearch.model.scoring import CaptionScorer
 from audiosearch.search.results import EncodedWindow
@@ -39,7 +39,7 @@ class SoundModel:
     Several threads may use it: their calls take turns. Other processes must load their own.
     """
 
-    def __init__(self, model: LoadedModel, *, config: IndexConfig, turns: Turns) -> None:
+    def __init__(self, model: Model, *, config: IndexConfig, turns: Turns) -> None:
         self._turns = turns
         self._model = model
         self._config = config
@@ -275,4 +275,4 @@ def load_model(
     )
     bundle = load_bundle(find_model(config, config.model.bundle)).for_task(config.model.task)
     options = RuntimeOptions(device=config.model.device, threads=config.model.threads)
-    return SoundModel(LoadedModel(bundle, options=options), config=config.index, turns=Turns())
+    return SoundModel(Model(bundle, options=options), config=config.index, turns=Turns())

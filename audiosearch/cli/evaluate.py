@@ -20,7 +20,6 @@ from audiosearch.cli.output import remark
 from audiosearch.evaluation.captioning import evaluate_captions
 from audiosearch.evaluation.dataset_files import read_dataset
 from audiosearch.evaluation.datasets import Dataset
-from audiosearch.evaluation.evidence import Trial
 from audiosearch.evaluation.relation_benchmark import evaluate_relations
 from audiosearch.evaluation.report import write_report
 from audiosearch.evaluation.retrieval_benchmark import (
@@ -28,17 +27,18 @@ from audiosearch.evaluation.retrieval_benchmark import (
     evaluate_scale,
     evaluate_shortlist,
 )
+from audiosearch.evaluation.run import EvaluationRun
 from audiosearch.evaluation.scenes.benchmark import evaluate_scenes
 from audiosearch.evaluation.scenes.plan import SceneSettings
 from audiosearch.evaluation.splits import held_out, only_held_out, refuse_trained
-from audiosearch.evaluation.subject import Subject
 from audiosearch.evaluation.tables import Outcome, averaged
 from audiosearch.evaluation.tagging import evaluate_tags
 from audiosearch.evaluation.work_folder import WorkFolder
 from audiosearch.library import find_model
+from audiosearch.model.loaded import Model
 from audiosearch.model.runtime.session import RuntimeOptions
 
-Benchmark = Callable[[Dataset, Trial], Outcome]
+Benchmark = Callable[[Dataset, EvaluationRun], Outcome]
 
 
 @click.group(cls=CommandGroup)
@@ -66,7 +66,7 @@ def retrieval(options: EvaluationOptions, no_engine: bool) -> None:
     by `find` and `describe` themselves.
     """
     engine = None if no_engine else options.config
-    _run(options, lambda data, trial: evaluate_retrieval(data, trial, engine=engine))
+    _run(options, lambda data, run: evaluate_retrieval(data, run, engine=engine))
 
 
 @evaluate.command()
@@ -74,14 +74,14 @@ def retrieval(options: EvaluationOptions, no_engine: bool) -> None:
 def shortlist(options: EvaluationOptions) -> None:
     """What do 50, 100, 200 or 500 candidates lose against listening to every window?"""
     options = replace(options, whole=False)  # the library cuts windows
-    _run(options, lambda data, trial: evaluate_shortlist(data, trial, config=options.config))
+    _run(options, lambda data, run: evaluate_shortlist(data, run, config=options.config))
 
 
 @evaluate.command()
 @evaluation_options
 def scale(options: EvaluationOptions) -> None:
     """How many sounds does it take to know a caption's range of cross-entropy?"""
-    _run(options, lambda data, trial: evaluate_scale(data, trial, seed=options.seed))
+    _run(options, lambda data, run: evaluate_scale(data, run, seed=options.seed))
 
 
 @evaluate.command()
@@ -97,9 +97,7 @@ def relations(options: EvaluationOptions, skip_idioms: bool) -> None:
     """
     _run(
         options,
-        lambda data, trial: evaluate_relations(
-            data, trial, seed=options.seed, skip_idioms=skip_idioms
-        ),
+        lambda data, run: evaluate_relations(data, run, seed=options.seed, skip_idioms=skip_idioms),
     )
 
 
@@ -119,7 +117,7 @@ def captions(options: EvaluationOptions) -> None:
 @evaluation_options
 def tags(options: EvaluationOptions, template: str | None) -> None:
     """How well are labelled sounds named: by the model's tags, and by labels put into words?"""
-    _run(options, lambda data, trial: evaluate_tags(data, trial, template=template))
+    _run(options, lambda data, run: evaluate_tags(data, run, template=template))
 
 
 @evaluate.command()
@@ -154,8 +152,8 @@ def scenes(
     )
     engine = None if no_engine else options.config
 
-    def benchmark(data: Dataset, trial: Trial) -> Outcome:
-        return evaluate_scenes(data, trial, settings=settings, folder=folder, engine=engine)
+    def benchmark(data: Dataset, run: EvaluationRun) -> Outcome:
+        return evaluate_scenes(data, run, settings=settings, folder=folder, engine=engine)
 
     _run(options, benchmark)
 
@@ -189,15 +187,15 @@ def _one_model(
         device=options.config.model.device, threads=options.config.model.threads
     )
     path = find_model(options.config, name)
-    subject = Subject.open(path, options=runtime, whole=options.whole)
+    model = Model.open(path, options=runtime)
     found = held_out(dataset.clips, bundle=path)
     if not options.allow_trained:
         refuse_trained(found)
-    remark(f"{subject.bundle.name}: {found.remark}", quiet=options.quiet and not found.trained)
+    remark(f"{model.bundle.name}: {found.remark}", quiet=options.quiet and not found.trained)
     with EvaluationProgress(quiet=options.quiet) as progress:
-        trial = Trial(subject, WorkFolder(options.work), progress)
+        run = EvaluationRun(model, WorkFolder(options.work), progress, whole=options.whole)
         try:
-            outcome = benchmark(dataset, trial)
+            outcome = benchmark(dataset, run)
         except KeyboardInterrupt:
             remark("what is done is kept; the same command goes on from here", quiet=options.quiet)
             raise

@@ -20,7 +20,7 @@ from audiosearch.config import Config
 from audiosearch.doctor.findings import Finding, error, warning
 from audiosearch.library.model_selection import find_model
 from audiosearch.model.bundle import Bundle, load_bundle
-from audiosearch.model.loaded import LoadedModel
+from audiosearch.model.loaded import Model
 from audiosearch.model.runtime.session import RuntimeOptions
 
 _TONE_HZ: Final = 440.0
@@ -87,9 +87,9 @@ def _bundle(config: Config) -> Bundle:
     return found.for_task(config.model.task)
 
 
-def _model(config: Config) -> LoadedModel:
+def _model(config: Config) -> Model:
     options = RuntimeOptions(device=config.model.device, threads=config.model.threads)
-    return LoadedModel(_bundle(config), options=options)
+    return Model(_bundle(config), options=options)
 
 
 def _tone(rate: int) -> Floats:

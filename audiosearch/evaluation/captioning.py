@@ -18,30 +18,30 @@ import numpy as np
 from audiosearch.evaluation.caption_metrics import Measured, measure, word_use
 from audiosearch.evaluation.datasets import Dataset
 from audiosearch.evaluation.encode import EncodedDataset
-from audiosearch.evaluation.evidence import Trial, need_captions
+from audiosearch.evaluation.run import EvaluationRun, need_captions
 from audiosearch.evaluation.tables import Outcome, Table
 
 CHUNK = 64  # windows captioned between two savings
 
 
-def evaluate_captions(dataset: Dataset, trial: Trial) -> Outcome:
+def evaluate_captions(dataset: Dataset, run: EvaluationRun) -> Outcome:
     """Caption metrics, as far as their packages are installed, and word use.
 
     Raises:
         DatasetError: there are no captions, or clips cannot be decoded.
     """
     need_captions(dataset)
-    heard = trial.hear(dataset)
-    sentences = said(heard, trial)
+    heard = run.encode(dataset)
+    sentences = generated_captions(heard, run)
     references = [clip.captions for clip in dataset.clips]
-    trial.progress.start("comparing", total=1)
+    run.progress.start("comparing", total=1)
     measured = measure(sentences, references)
-    trial.progress.advance(1)
+    run.progress.advance(1)
     missing = tuple(f"{one.name}: {one.why_not}" for one in measured if one.value is None)
     return Outcome(
         name="captions",
         title=f"Captions of {dataset.name}",
-        facts=trial.facts(dataset, heard),
+        facts=run.facts(dataset, heard),
         tables=(
             metric_table(measured),
             word_table(sentences, dataset.captions),
@@ -76,10 +76,10 @@ def example_table(dataset: Dataset, sentences: Sequence[str], *, n: int = 20) ->
     return Table("examples", "Examples", ("clip", "model", "reference"), rows)
 
 
-def said(heard: EncodedDataset, trial: Trial) -> list[str]:
+def generated_captions(heard: EncodedDataset, run: EvaluationRun) -> list[str]:
     """The model's sentence for each clip."""
-    folder = trial.work.part("captions", heard.key)
-    trial.progress.start("captioning", total=len(heard.frames))
+    folder = run.work.part("captions", heard.key)
+    run.progress.start("captioning", total=len(heard.frames))
     texts: list[str] = []
     surety: list[float] = []
     for start in range(0, len(heard.frames), CHUNK):
@@ -87,12 +87,12 @@ def said(heard: EncodedDataset, trial: Trial) -> list[str]:
         frames = heard.frames[start : start + CHUNK]
         rows = _read(file) if file.is_file() else None
         if rows is None:
-            found = trial.subject.captioner.captions(frames)
+            found = run.model.captioner.captions(frames)
             rows = [(one.text, one.mean_log_prob) for one in found]
             _write(file, rows)
         texts += [text for text, _ in rows]
         surety += [value for _, value in rows]
-        trial.progress.advance(len(frames))
+        run.progress.advance(len(frames))
     chosen = []
     for clip in range(heard.n_clips):
         windows = np.flatnonzero(heard.owners == clip)

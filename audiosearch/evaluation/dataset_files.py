@@ -24,7 +24,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from audiosearch.errors import DatasetError
-from audiosearch.evaluation.datasets import Clip, Dataset
+from audiosearch.evaluation.datasets import Dataset, DatasetClip
 from audiosearch.model.tokenizer import normalise
 
 _SHOWN = 10  # problems named in one message
@@ -41,7 +41,7 @@ class Layout(StrEnum):
 
 
 @dataclass(frozen=True)
-class Row:
+class DatasetRow:
     """A row of the file and the line that it ends on."""
 
     line: int
@@ -53,23 +53,25 @@ class Row:
 
 
 @dataclass
-class _Reading:
+class _DatasetReading:
     """A data set in the making: its rows, and what is wrong with them."""
 
     file: Path
     audio: Path
     skip_missing: bool
-    rows: list[Row]
+    rows: list[DatasetRow]
     columns: Sequence[str]
     problems: list[str] = field(default_factory=list)
     n_missing: int = 0
 
-    def wrong(self, rows: Row | Sequence[Row], reason: str) -> None:
+    def wrong(self, rows: DatasetRow | Sequence[DatasetRow], reason: str) -> None:
         """Note what is wrong with these rows."""
-        lines = ", ".join(str(row.line) for row in ([rows] if isinstance(rows, Row) else rows))
+        lines = ", ".join(
+            str(row.line) for row in ([rows] if isinstance(rows, DatasetRow) else rows)
+        )
         self.problems.append(f"row{'s' if ',' in lines else ''} {lines}: {reason}")
 
-    def missing(self, row: Row, reason: str) -> None:
+    def missing(self, row: DatasetRow, reason: str) -> None:
         """Note that the file of this row is not there, unless the user knows."""
         if self.skip_missing:
             self.n_missing += 1
@@ -104,17 +106,17 @@ def read_dataset(
     folder = audio or file.parent
     if not folder.is_dir():
         raise DatasetError("no such folder of sounds", path=folder)
-    reading = _Reading(file, folder, skip_missing, rows, columns)
+    reading = _DatasetReading(file, folder, skip_missing, rows, columns)
     clips = _READERS[layout](reading)
     _check(reading, clips)
     return Dataset(name=file.stem, clips=tuple(clips), n_missing=reading.n_missing)
 
 
-def _read_rows(file: Path) -> tuple[list[str], list[Row]]:
+def _read_rows(file: Path) -> tuple[list[str], list[DatasetRow]]:
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.DictReader(lines)
-            rows = [Row(reader.line_num, values) for values in reader]
+            rows = [DatasetRow(reader.line_num, values) for values in reader]
             return list(reader.fieldnames or ()), rows
     except OSError as error:
         raise DatasetError(f"cannot be read: {error.strerror}", path=file) from error
@@ -141,8 +143,8 @@ def _guess(columns: Sequence[str], *, file: Path) -> Layout:
 
 
 def _of_folds(
-    rows: list[Row], columns: Sequence[str], folds: Sequence[str], *, file: Path
-) -> list[Row]:
+    rows: list[DatasetRow], columns: Sequence[str], folds: Sequence[str], *, file: Path
+) -> list[DatasetRow]:
     if "fold" not in columns:
         raise DatasetError("has no column fold to choose by", path=file)
     kept = [row for row in rows if row.text("fold") in folds]
@@ -156,15 +158,15 @@ def _caption_columns(columns: Iterable[str]) -> list[str]:
     return [name for name in columns if name.startswith("caption")]
 
 
-def _clotho(reading: _Reading) -> list[Clip]:
+def _clotho(reading: _DatasetReading) -> list[DatasetClip]:
     return _one_row_a_clip(reading, "file_name", _caption_columns(reading.columns))
 
 
-def _plain(reading: _Reading) -> list[Clip]:
+def _plain(reading: _DatasetReading) -> list[DatasetClip]:
     captions = _caption_columns(reading.columns)
     if len(captions) > 1:
         return _one_row_a_clip(reading, "path", captions)
-    by_name: dict[str, list[Row]] = defaultdict(list)
+    by_name: dict[str, list[DatasetRow]] = defaultdict(list)
     for row in reading.rows:
         by_name[row.text("path")].append(row)
     for rows in by_name.values():
@@ -178,9 +180,9 @@ def _plain(reading: _Reading) -> list[Clip]:
     ]
 
 
-def _refuse_repeats(reading: _Reading, rows: Sequence[Row], column: str) -> None:
+def _refuse_repeats(reading: _DatasetReading, rows: Sequence[DatasetRow], column: str) -> None:
     """Rows that give one clip the same caption twice."""
-    same: dict[str, list[Row]] = defaultdict(list)
+    same: dict[str, list[DatasetRow]] = defaultdict(list)
     for row in rows:
         same[row.text(column)].append(row)
     for repeats in same.values():
@@ -188,7 +190,7 @@ def _refuse_repeats(reading: _Reading, rows: Sequence[Row], column: str) -> None
             reading.wrong(repeats, f"the same clip and caption: {rows[0].text('path')!r}")
 
 
-def _manifest(reading: _Reading) -> list[Clip]:
+def _manifest(reading: _DatasetReading) -> list[DatasetClip]:
     clips = _one_row_a_clip(reading, "path", [])
     for row in reading.rows:
         if not row.text("label"):
@@ -196,8 +198,10 @@ def _manifest(reading: _Reading) -> list[Clip]:
     return clips
 
 
-def _one_row_a_clip(reading: _Reading, column: str, captions: Sequence[str]) -> list[Clip]:
-    by_name: dict[str, list[Row]] = defaultdict(list)
+def _one_row_a_clip(
+    reading: _DatasetReading, column: str, captions: Sequence[str]
+) -> list[DatasetClip]:
+    by_name: dict[str, list[DatasetRow]] = defaultdict(list)
     clips = []
     for row in reading.rows:
         name = row.text(column)
@@ -212,8 +216,8 @@ def _one_row_a_clip(reading: _Reading, column: str, captions: Sequence[str]) -> 
     return clips
 
 
-def _clip(row: Row, name: str, path: Path, captions: tuple[str, ...]) -> Clip:
-    return Clip(
+def _clip(row: DatasetRow, name: str, path: Path, captions: tuple[str, ...]) -> DatasetClip:
+    return DatasetClip(
         name=name,
         path=path,
         captions=captions,
@@ -223,7 +227,7 @@ def _clip(row: Row, name: str, path: Path, captions: tuple[str, ...]) -> Clip:
     )
 
 
-def _file_of(reading: _Reading, row: Row, name: str) -> Path | None:
+def _file_of(reading: _DatasetReading, row: DatasetRow, name: str) -> Path | None:
     if not name:
         reading.wrong(row, "names no sound")
         return None
@@ -234,14 +238,14 @@ def _file_of(reading: _Reading, row: Row, name: str) -> Path | None:
     return path
 
 
-def _audiocaps(reading: _Reading) -> list[Clip]:
+def _audiocaps(reading: _DatasetReading) -> list[DatasetClip]:
     present = {
         path.stem: path
         for path in sorted(reading.audio.iterdir())
         if path.suffix.lower() in _SUFFIXES
     }
-    by_clip: dict[str, list[Row]] = defaultdict(list)
-    by_id: dict[str, list[Row]] = defaultdict(list)
+    by_clip: dict[str, list[DatasetRow]] = defaultdict(list)
+    by_id: dict[str, list[DatasetRow]] = defaultdict(list)
     for row in reading.rows:
         by_clip[f"{row.text('youtube_id')}_{row.text('start_time')}"].append(row)
         by_id[row.text("audiocap_id")].append(row)
@@ -261,7 +265,7 @@ def _audiocaps(reading: _Reading) -> list[Clip]:
     return clips
 
 
-def _audiocaps_names(rows: Sequence[Row]) -> list[str]:
+def _audiocaps_names(rows: Sequence[DatasetRow]) -> list[str]:
     """Names, without suffix, under which the clip of these rows may be stored."""
     video, start = rows[0].text("youtube_id"), rows[0].text("start_time")
     names = [f"{video}_{start}", f"Y{video}_{start}", video, f"Y{video}"]
@@ -270,7 +274,7 @@ def _audiocaps_names(rows: Sequence[Row]) -> list[str]:
     return names + [row.text("audiocap_id") for row in rows if row.text("audiocap_id")]
 
 
-def _check(reading: _Reading, clips: Sequence[Clip]) -> None:
+def _check(reading: _DatasetReading, clips: Sequence[DatasetClip]) -> None:
     """Raise what is wrong, and refuse a data set that is left with nothing."""
     captioned = any(clip.captions for clip in clips)
     for clip in clips:
@@ -292,7 +296,7 @@ def _check(reading: _Reading, clips: Sequence[Clip]) -> None:
         raise DatasetError("lists no sound that is there", path=reading.file)
 
 
-_READERS: Mapping[Layout, Callable[[_Reading], list[Clip]]] = {
+_READERS: Mapping[Layout, Callable[[_DatasetReading], list[DatasetClip]]] = {
     Layout.CLOTHO: _clotho,
     Layout.AUDIOCAPS: _audiocaps,
     Layout.PLAIN: _plain,

@@ -15,7 +15,7 @@ from audiosearch._typing import Bools, Ints
 
 
 @dataclass(frozen=True, kw_only=True)
-class Clip:
+class DatasetClip:
     """A sound file and what is said of it.
 
     Attributes:
@@ -44,7 +44,7 @@ class Dataset:
     """
 
     name: str
-    clips: tuple[Clip, ...]
+    clips: tuple[DatasetClip, ...]
     n_missing: int = 0
 
     @property

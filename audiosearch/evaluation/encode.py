@@ -2,7 +2,7 @@
 
 In go clips and a model, out comes what the encoder says of each window of each clip. Clips are
 decoded in a child process and cut as the library cuts recordings, half-overlapping windows of the
-bundle's length; or, for `Subject.whole`, left in one piece, as the published figures were made.
+bundle's length; or, for `whole`, left in one piece, as the published figures were made.
 Frames are kept as float16, as the library stores them.
 """
 
@@ -19,11 +19,11 @@ from audiosearch._wording import counted
 from audiosearch.audio.sandbox.client import Worker
 from audiosearch.audio.windows import windows
 from audiosearch.errors import DatasetError, DecodeError
-from audiosearch.evaluation.datasets import Clip
-from audiosearch.evaluation.progress import Progress
-from audiosearch.evaluation.subject import Subject
+from audiosearch.evaluation.datasets import DatasetClip
+from audiosearch.evaluation.progress import StageProgress
 from audiosearch.evaluation.work_folder import WorkFolder, save_arrays
 from audiosearch.model.encoder import Encoded
+from audiosearch.model.loaded import Model
 
 HOP = 0.5  # of a window: the library's default
 CHUNK = 16  # clips encoded and saved together
@@ -58,16 +58,23 @@ class EncodedDataset:
         return int(self.owners[-1]) + 1
 
 
-def hear(
-    clips: Sequence[Clip], *, subject: Subject, work: WorkFolder, progress: Progress
+def encode(
+    clips: Sequence[DatasetClip],
+    *,
+    model: Model,
+    work: WorkFolder,
+    progress: StageProgress,
+    whole: bool = False,
 ) -> EncodedDataset:
-    """Hear every clip; those that an earlier run has heard are read from `work`.
+    """Encode every clip, in windows or, if `whole`, each in one piece.
+
+    What an earlier run has encoded is read from `work`.
 
     Raises:
         DatasetError: clips that cannot be decoded; the message names them.
     """
-    cut = "whole" if subject.whole else f"windows {HOP}"
-    keys = [subject.bundle.fingerprint, cut, *(_identity(clip) for clip in clips)]
+    cut = "whole" if whole else f"windows {HOP}"
+    keys = [model.bundle.fingerprint, cut, *(_identity(clip) for clip in clips)]
     folder = work.part("heard", *keys)
     chunks = [clips[start : start + CHUNK] for start in range(0, len(clips), CHUNK)]
     files = [folder / f"{number:06d}.npz" for number in range(len(chunks))]
@@ -77,7 +84,7 @@ def hear(
     with Worker() as worker:
         for number, (chunk, file) in enumerate(zip(chunks, files, strict=True)):
             if not file.is_file():
-                _hear_chunk(chunk, file, number * CHUNK, worker, subject, failures)
+                _hear_chunk(chunk, file, number * CHUNK, worker, model, failures, whole=whole)
                 progress.advance(len(chunk))
     if failures:
         shown = "; ".join(str(failure) for failure in failures[:10])
@@ -85,18 +92,20 @@ def hear(
     return _joined(files, key=folder.name)
 
 
-def _identity(clip: Clip) -> str:
+def _identity(clip: DatasetClip) -> str:
     facts = clip.path.stat()
     return f"{clip.path.absolute()} {facts.st_size} {facts.st_mtime_ns}"
 
 
 def _hear_chunk(
-    chunk: Sequence[Clip],
+    chunk: Sequence[DatasetClip],
     file: Path,
     first: int,
     worker: Worker,
-    subject: Subject,
+    model: Model,
     failures: list[DecodeError],
+    *,
+    whole: bool,
 ) -> None:
     """Decode and encode `chunk`, whose clips are numbered from `first`, into `file`."""
     pieces: list[Floats] = []
@@ -105,7 +114,7 @@ def _hear_chunk(
     n_failed = len(failures)
     for place, clip in enumerate(chunk):
         try:
-            for start_s, samples in _cut(clip, worker, subject):
+            for start_s, samples in _cut(clip, worker, model, whole=whole):
                 pieces.append(samples)
                 owners.append(first + place)
                 starts_s.append(start_s)
@@ -113,7 +122,7 @@ def _hear_chunk(
             failures.append(error)
     if len(failures) > n_failed:
         return  # not saved: the run ends with an error, and the next one tries again
-    encoded = subject.encoder.encode_many(pieces)
+    encoded = model.encoder.encode_many(pieces)
     save_arrays(
         file,
         _ARRAYS,
@@ -129,12 +138,14 @@ def _hear_chunk(
     )
 
 
-def _cut(clip: Clip, worker: Worker, subject: Subject) -> list[tuple[float, Floats]]:
+def _cut(
+    clip: DatasetClip, worker: Worker, model: Model, *, whole: bool
+) -> list[tuple[float, Floats]]:
     """The pieces of a clip that the encoder hears, with their starts in seconds."""
-    rate, window_s = subject.bundle.sample_rate, subject.bundle.window_s
+    rate, window_s = model.bundle.sample_rate, model.bundle.window_s
     worker.open(bytes(clip.path), sample_rate=rate)
     blocks = worker.blocks()
-    if subject.whole:
+    if whole:
         return [(0.0, np.concatenate(list(blocks)))]
     cut = windows(blocks, sample_rate=rate, window_s=window_s, hop_s=HOP * window_s)
     return [(window.start_s, window.samples) for window in cut]

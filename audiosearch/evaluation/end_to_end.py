@@ -23,13 +23,13 @@ from sqlalchemy import select
 from audiosearch._typing import Ints
 from audiosearch.config import Config
 from audiosearch.errors import DatasetError
-from audiosearch.evaluation.datasets import Clip
+from audiosearch.evaluation.datasets import DatasetClip
 from audiosearch.evaluation.encode import HOP, EncodedDataset
-from audiosearch.evaluation.progress import Progress
-from audiosearch.evaluation.subject import Subject
+from audiosearch.evaluation.progress import StageProgress
 from audiosearch.evaluation.work_folder import WorkFolder
 from audiosearch.library import Library, open_library
 from audiosearch.library.collection import NewCaption, add
+from audiosearch.model.loaded import Model
 from audiosearch.search.candidates import candidates
 from audiosearch.search.filters import Filters
 from audiosearch.search.query import parse_query
@@ -42,7 +42,7 @@ NEVER_FOLD = 2.0  # above any cosine: near-duplicates are different answers here
 
 
 @dataclass(frozen=True)
-class TrialLibrary:
+class EvaluationLibrary:
     """An open library of clips.
 
     Attributes:
@@ -51,7 +51,7 @@ class TrialLibrary:
     """
 
     library: Library
-    subject: Subject
+    model: Model
     clips_of: Mapping[int, tuple[int, ...]]
     paths: Sequence[Path]
 
@@ -71,7 +71,7 @@ class TrialLibrary:
         return list(dict.fromkeys(fit.text for fit in fits))
 
     def shortlists(
-        self, texts: Sequence[str], *, limit: int, heard: EncodedDataset, progress: Progress
+        self, texts: Sequence[str], *, limit: int, heard: EncodedDataset, progress: StageProgress
     ) -> list[Ints]:
         """For each text the windows, as rows of `heard`, that the candidate step would rerank."""
         rows = {
@@ -79,15 +79,15 @@ class TrialLibrary:
             for row, (clip, start_s) in enumerate(zip(heard.owners, heard.starts_s, strict=True))
         }
         tables = SnapshotCache(
-            bundle=self.subject.bundle, cache_dir=self.library.database.vectors_dir
+            bundle=self.model.bundle, cache_dir=self.library.database.vectors_dir
         )
         lists: list[Ints] = []
         with self.library.database.reading() as session:
-            view = open_snapshot(session, Filters(), bundle=self.subject.bundle, tables=tables)
+            view = open_snapshot(session, Filters(), bundle=self.model.bundle, tables=tables)
             if view is None:
                 raise DatasetError("no clip could be indexed")
             for text in texts:
-                words = parse_query(text, scorer=self.subject.scorer, tower=self.subject.tower)
+                words = parse_query(text, scorer=self.model.scorer, tower=self.model.tower)
                 ids = candidates(view, words, limit=limit)
                 places = window_places(session, ids.tolist())
                 chosen = [
@@ -102,19 +102,19 @@ class TrialLibrary:
 
 @contextmanager
 def trial_library(
-    clips: Sequence[Clip],
+    clips: Sequence[DatasetClip],
     *,
-    subject: Subject,
+    model: Model,
     config: Config,
     work: WorkFolder,
-    progress: Progress,
+    progress: StageProgress,
     captions: Sequence[str] | None = None,
-) -> Iterator[TrialLibrary]:
+) -> Iterator[EvaluationLibrary]:
     """The library of `clips`, indexed as far as it was not by an earlier run.
 
     Args:
         clips: what it holds.
-        subject: the model that hears them.
+        model: the model that hears them.
         config: the user's settings.
         work: where it lies.
         progress: who watches.
@@ -126,9 +126,9 @@ def trial_library(
     """
     keys = [f"{clip.path.absolute()} {clip.path.stat().st_mtime_ns}" for clip in clips]
     given = [] if captions is None else ["captions", *captions]
-    folder = work.part("library", subject.bundle.fingerprint, *keys, *given)
+    folder = work.part("library", model.bundle.fingerprint, *keys, *given)
     paths = _link(clips, folder / "sounds")
-    settings = _settings(config, subject, folder, captioned=captions is None)
+    settings = _settings(config, model, folder, captioned=captions is None)
     with open_library(settings, writable=True) as library:
         progress.start("indexing", total=len(clips))
         report = library.index([folder / "sounds"], progress=_Indexing(progress))
@@ -140,14 +140,14 @@ def trial_library(
                 library.database,
                 [NewCaption(text) for text in captions],
                 source=CaptionSource.IMPORT,
-                bundle=subject.bundle,
-                tower=subject.tower,
+                bundle=model.bundle,
+                tower=model.tower,
             )
     with open_library(settings) as library:
-        yield TrialLibrary(library, subject, clips_of, paths)
+        yield EvaluationLibrary(library, model, clips_of, paths)
 
 
-def _link(clips: Sequence[Clip], folder: Path) -> list[Path]:
+def _link(clips: Sequence[DatasetClip], folder: Path) -> list[Path]:
     """Links to the clips under neutral names, in their order."""
     folder.mkdir(exist_ok=True)
     paths = []
@@ -163,11 +163,11 @@ def _link(clips: Sequence[Clip], folder: Path) -> list[Path]:
     return paths
 
 
-def _settings(config: Config, subject: Subject, folder: Path, *, captioned: bool) -> Config:
+def _settings(config: Config, model: Model, folder: Path, *, captioned: bool) -> Config:
     return replace(
         config,
         data_dir=folder / "data",
-        model=replace(config.model, bundle=str(subject.bundle.path.absolute())),
+        model=replace(config.model, bundle=str(model.bundle.path.absolute())),
         index=replace(config.index, hop=HOP, captions=captioned, follow_symlinks=True, exclude=()),
         search=replace(
             config.search, exhaustive_below=0, min_score=0.0, fold_similarity=NEVER_FOLD
@@ -176,7 +176,7 @@ def _settings(config: Config, subject: Subject, folder: Path, *, captioned: bool
 
 
 def _clips_of(
-    library: Library, paths: Sequence[Path], clips: Sequence[Clip]
+    library: Library, paths: Sequence[Path], clips: Sequence[DatasetClip]
 ) -> dict[int, tuple[int, ...]]:
     """Recording id -> clips; every clip must have one."""
     places = {os.fsencode(path.name): place for place, path in enumerate(paths)}
@@ -194,7 +194,7 @@ def _clips_of(
 class _Indexing:
     """The pipeline's progress, passed on."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: StageProgress) -> None:
         self._progress = progress
         self._n = 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 
-class Progress(Protocol):
+class StageProgress(Protocol):
     """Called by every stage that may take long; the display is the command's business."""
 
     def start(self, stage: str, *, total: int, done: int = 0) -> None:
@@ -17,7 +17,7 @@ class Progress(Protocol):
         ...
 
 
-class NoProgress:
+class NoStageProgress:
     """Nobody watches."""
 
     def start(self, stage: str, *, total: int, done: int = 0) -> None:

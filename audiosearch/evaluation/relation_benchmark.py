@@ -18,7 +18,7 @@ import numpy as np
 from audiosearch._typing import AnyFloats
 from audiosearch.evaluation.datasets import Dataset
 from audiosearch.evaluation.encode import EncodedDataset
-from audiosearch.evaluation.evidence import Trial, need_captions
+from audiosearch.evaluation.run import EvaluationRun, need_captions
 from audiosearch.evaluation.tables import Cell, Outcome, Table
 from audiosearch.evaluation.temporal import Perturbation, Perturbed, connectives, perturb
 from audiosearch.evaluation.work_folder import save_arrays
@@ -37,7 +37,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Answer:
+class CaseAnswer:
     """Of a case, whether each altered caption costs more than the true one; one was drawn."""
 
     case: Case
@@ -58,7 +58,7 @@ def cases_of(dataset: Dataset, *, skip_idioms: bool) -> list[Case]:
 
 def answers(
     cases: Sequence[Case], costs: Sequence[Mapping[str, float]], *, seed: int
-) -> list[Answer]:
+) -> list[CaseAnswer]:
     """What costs, given for each clip by caption, say of each case."""
     generator = np.random.default_rng(seed)
     found = []
@@ -66,37 +66,39 @@ def answers(
         cost = costs[case.clip]
         true = cost[case.perturbed.caption]
         right = tuple(true < cost[altered] for altered in case.perturbed.altered)
-        found.append(Answer(case, right, int(generator.integers(len(right)))))
+        found.append(CaseAnswer(case, right, int(generator.integers(len(right)))))
     return found
 
 
-def evaluate_relations(dataset: Dataset, trial: Trial, *, seed: int, skip_idioms: bool) -> Outcome:
+def evaluate_relations(
+    dataset: Dataset, run: EvaluationRun, *, seed: int, skip_idioms: bool
+) -> Outcome:
     """All six tests, and their results by word.
 
     Raises:
         DatasetError: there are no captions, or clips cannot be decoded.
     """
     need_captions(dataset)
-    heard = trial.hear(dataset)
+    heard = run.encode(dataset)
     cases = cases_of(dataset, skip_idioms=skip_idioms)
     texts: list[dict[str, None]] = [{} for _ in dataset.clips]
     for case in cases:
         texts[case.clip] |= dict.fromkeys((case.perturbed.caption, *case.perturbed.altered))
-    by_score = {"ce": _losses(texts, heard, trial)}
-    unlikeness = _unlikeness(texts, heard, trial)
+    by_score = {"ce": _losses(texts, heard, run)}
+    unlikeness = _unlikeness(texts, heard, run)
     if unlikeness is not None:
         by_score["joint"] = unlikeness
     found = {score: answers(cases, costs, seed=seed) for score, costs in by_score.items()}
     return Outcome(
         name="relations",
         title=f"Relations in time on {dataset.name}",
-        facts=trial.facts(dataset, heard),
+        facts=run.facts(dataset, heard),
         tables=(summary_table(found), word_table(found)),
-        remarks=_remarks(trial),
+        remarks=_remarks(run),
     )
 
 
-def summary_table(found: Mapping[str, Sequence[Answer]]) -> Table:
+def summary_table(found: Mapping[str, Sequence[CaseAnswer]]) -> Table:
     """Accuracy by test."""
     rows = [
         (str(test), score, *_accuracies([a for a in mine if a.case.test is test]))
@@ -106,7 +108,7 @@ def summary_table(found: Mapping[str, Sequence[Answer]]) -> Table:
     return Table("relations", "True caption before its altered form", _COLUMNS, tuple(rows))
 
 
-def word_table(found: Mapping[str, Sequence[Answer]]) -> Table:
+def word_table(found: Mapping[str, Sequence[CaseAnswer]]) -> Table:
     """Accuracy by test and connective."""
     rows = []
     for test in Perturbation:
@@ -119,7 +121,7 @@ def word_table(found: Mapping[str, Sequence[Answer]]) -> Table:
     return Table("relations_by_word", "The same by word", columns, tuple(rows))
 
 
-def _accuracies(chosen: Sequence[Answer]) -> tuple[Cell, Cell, Cell]:
+def _accuracies(chosen: Sequence[CaseAnswer]) -> tuple[Cell, Cell, Cell]:
     """How many, accuracy of the drawn choices, mean accuracy over all choices."""
     if not chosen:
         return 0, None, None
@@ -128,8 +130,8 @@ def _accuracies(chosen: Sequence[Answer]) -> tuple[Cell, Cell, Cell]:
     return len(chosen), drawn, every
 
 
-def _remarks(trial: Trial) -> tuple[str, ...]:
-    vocabulary = trial.subject.bundle.vocabulary
+def _remarks(run: EvaluationRun) -> tuple[str, ...]:
+    vocabulary = run.model.bundle.vocabulary
     words = sorted({word for test in Perturbation for word in connectives(test)})
     unknown = [word for word in words if vocabulary.unknown_words(word)]
     if not unknown:
@@ -138,16 +140,16 @@ def _remarks(trial: Trial) -> tuple[str, ...]:
 
 
 def _losses(
-    texts: Sequence[Mapping[str, None]], heard: EncodedDataset, trial: Trial
+    texts: Sequence[Mapping[str, None]], heard: EncodedDataset, run: EvaluationRun
 ) -> list[dict[str, float]]:
     """For each clip its captions' cross-entropies, by its best window."""
-    scorer = trial.subject.scorer
+    scorer = run.model.scorer
     windows: dict[int, list[int]] = defaultdict(list)
     for row, clip in enumerate(heard.owners.tolist()):
         windows[clip].append(row)
     keys = ["\1".join(captions) for captions in texts]
-    folder = trial.work.part("relations", heard.key, *keys)
-    trial.progress.start("scoring clips", total=len(texts))
+    folder = run.work.part("relations", heard.key, *keys)
+    run.progress.start("scoring clips", total=len(texts))
     found: list[dict[str, float]] = []
     for start in range(0, len(texts), CHUNK):
         clips = range(start, min(start + CHUNK, len(texts)))
@@ -163,19 +165,19 @@ def _losses(
         with np.load(file, allow_pickle=False) as saved:
             losses = iter(saved["losses"].tolist())
         found += [{caption: next(losses) for caption in texts[clip]} for clip in clips]
-        trial.progress.advance(len(clips))
+        run.progress.advance(len(clips))
     return found
 
 
 def _unlikeness(
-    texts: Sequence[Mapping[str, None]], heard: EncodedDataset, trial: Trial
+    texts: Sequence[Mapping[str, None]], heard: EncodedDataset, run: EvaluationRun
 ) -> list[dict[str, float]] | None:
     """For each clip its captions' negated cosines, by its best window; None without the space."""
-    if trial.subject.tower is None:
+    if run.model.tower is None:
         return None
     every = sorted({caption for captions in texts for caption in captions})
     place = {caption: row for row, caption in enumerate(every)}
-    vectors = trial.subject.tower.embed(every)
+    vectors = run.model.tower.embed(every)
     found = []
     for clip, captions in enumerate(texts):
         rows = vectors[[place[caption] for caption in captions]]

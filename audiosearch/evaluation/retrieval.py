@@ -33,7 +33,7 @@ from audiosearch.evaluation.ranking import (
     recall_curve,
 )
 from audiosearch.evaluation.tables import Cell, Figure, HistogramFigure, Line, LineFigure, Table
-from audiosearch.model.calibration import Score
+from audiosearch.model.calibration import ScoreCalibration
 from audiosearch.search.normalise import Likeness, Normalise, ScaleTable, costs
 
 CURVE_DEPTH = 50
@@ -52,7 +52,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Evidence:
+class ScoreMatrices:
     """All that a ranking of captions and sounds can go by.
 
     Attributes:
@@ -71,8 +71,8 @@ class Evidence:
     cosine: AnyFloats | None
     owners: Ints
     relevant: Bools
-    weights: Score
-    trust: Doubles | None = None
+    weights: ScoreCalibration
+    lift_weights: Doubles | None = None
     known: Doubles | None = None
 
     def lifts(self) -> Doubles:
@@ -83,7 +83,7 @@ class Evidence:
         """(n_windows, n_captions) costs of the bundle's own score; None without a joint space."""
         if self.cosine is None:
             return None
-        lifts = self.lifts() if self.trust is None else self.lifts() * self.trust
+        lifts = self.lifts() if self.lift_weights is None else self.lifts() * self.lift_weights
         return -(self.weights.lift * lifts + self.weights.joint * self.cosine)
 
     def normalised(self, how: Normalise, *, sample: Ints | None = None) -> Doubles:
@@ -150,7 +150,7 @@ def ranking(
     return Ranking(direction, score, order, hits_in_order(order, relevant))
 
 
-def text_to_audio_costs(evidence: Evidence) -> Iterator[tuple[str, AnyFloats]]:
+def text_to_audio_costs(evidence: ScoreMatrices) -> Iterator[tuple[str, AnyFloats]]:
     """Names of scores with their costs (n_captions, n_sounds)."""
     yield "ce", pool_least(evidence.cross_entropies, evidence.owners).T
     combined = evidence.combined()
@@ -159,7 +159,7 @@ def text_to_audio_costs(evidence: Evidence) -> Iterator[tuple[str, AnyFloats]]:
         yield "combined", pool_least(combined, evidence.owners).T
 
 
-def audio_to_text_costs(evidence: Evidence) -> Iterator[tuple[str, AnyFloats]]:
+def audio_to_text_costs(evidence: ScoreMatrices) -> Iterator[tuple[str, AnyFloats]]:
     """Names of scores with their costs (n_sounds, n_captions)."""
     for name, how in _NORMALISED:
         yield name, pool_least(evidence.normalised(how), evidence.owners)
@@ -169,7 +169,7 @@ def audio_to_text_costs(evidence: Evidence) -> Iterator[tuple[str, AnyFloats]]:
         yield "combined", pool_least(combined, evidence.owners)
 
 
-def rankings(evidence: Evidence) -> list[Ranking]:
+def rankings(evidence: ScoreMatrices) -> list[Ranking]:
     """All scores in both directions; captions tied by a scaled loss are parted by the raw one."""
     raw = pool_least(evidence.cross_entropies, evidence.owners)
     found = [
@@ -203,7 +203,7 @@ def recall_figures(found: list[Ranking]) -> list[Figure]:
     return figures
 
 
-def loss_figures(evidence: Evidence) -> list[Figure]:
+def loss_figures(evidence: ScoreMatrices) -> list[Figure]:
     """Losses of pairs that belong together and of others, before and after min-max scaling."""
     raw = pool_least(evidence.cross_entropies, evidence.owners)
     scaled = pool_least(evidence.normalised(Normalise.MINMAX), evidence.owners)

@@ -15,16 +15,16 @@ from audiosearch.evaluation.candidate_recall import Shortlisted, order_of_answer
 from audiosearch.evaluation.datasets import Dataset
 from audiosearch.evaluation.encode import EncodedDataset
 from audiosearch.evaluation.end_to_end import trial_library
-from audiosearch.evaluation.evidence import Trial, need_captions
 from audiosearch.evaluation.ranking import hits_in_order
 from audiosearch.evaluation.retrieval import (
-    Evidence,
     Ranking,
+    ScoreMatrices,
     loss_figures,
     rankings,
     recall_figures,
     retrieval_table,
 )
+from audiosearch.evaluation.run import EvaluationRun, need_captions
 from audiosearch.evaluation.scale_estimates import SAMPLE_SIZES, estimates
 from audiosearch.evaluation.tables import Cell, Line, LineFigure, Outcome, Table
 from audiosearch.model.tokenizer import normalise
@@ -33,81 +33,81 @@ from audiosearch.search.audio_to_text import SCALED
 SHORTLISTS = (50, 100, 200, 500)
 
 
-def evaluate_retrieval(dataset: Dataset, trial: Trial, *, engine: Config | None) -> Outcome:
+def evaluate_retrieval(dataset: Dataset, run: EvaluationRun, *, engine: Config | None) -> Outcome:
     """Text-to-audio and audio-to-text by every score.
 
     Args:
         dataset: clips with captions.
-        trial: the model.
+        run: the model.
         engine: settings of the two-step search; None leaves it out.
 
     Raises:
         DatasetError: there are no captions, or clips cannot be decoded.
     """
-    heard, evidence = gather(dataset, trial)
+    heard, evidence = gather(dataset, run)
     found = rankings(evidence)
     if engine is not None:
-        found += engine_rankings(dataset, evidence, trial, engine)
+        found += engine_rankings(dataset, evidence, run, engine)
     return Outcome(
         name="retrieval",
         title=f"Retrieval on {dataset.name}",
-        facts=trial.facts(dataset, heard),
+        facts=run.facts(dataset, heard),
         tables=(retrieval_table(found),),
         figures=(*recall_figures(found), *loss_figures(evidence)),
     )
 
 
-def gather(dataset: Dataset, trial: Trial) -> tuple[EncodedDataset, Evidence]:
+def gather(dataset: Dataset, run: EvaluationRun) -> tuple[EncodedDataset, ScoreMatrices]:
     """What the model hears, and the evidence for every pair of clip and caption.
 
     Raises:
         DatasetError: there are no captions, or clips cannot be decoded.
     """
     need_captions(dataset)
-    heard = trial.hear(dataset)
-    return heard, trial.evidence(dataset.captions, heard, relevant=dataset.relevant)
+    heard = run.encode(dataset)
+    return heard, run.score_matrices(dataset.captions, heard, relevant=dataset.relevant)
 
 
 def engine_rankings(
-    dataset: Dataset, evidence: Evidence, trial: Trial, config: Config
+    dataset: Dataset, evidence: ScoreMatrices, run: EvaluationRun, config: Config
 ) -> list[Ranking]:
     """What the program itself answers: `find` the captions, and `describe` the sounds.
 
     Audio-to-text has a row where there is a joint space: without one, captions are candidates only
     if the model has said them of a sound that is alike.
     """
-    found = [found_by_text(dataset, evidence.relevant.T, trial, config)]
+    found = [found_by_text(dataset, evidence.relevant.T, run, config)]
     if evidence.cosine is not None:
-        found.append(described(dataset, evidence.relevant, trial, config))
+        found.append(described(dataset, evidence.relevant, run, config))
     return found
 
 
-def found_by_text(dataset: Dataset, relevant: Bools, trial: Trial, config: Config) -> Ranking:
+def found_by_text(dataset: Dataset, relevant: Bools, run: EvaluationRun, config: Config) -> Ranking:
     """Search itself over a library of the clips: candidates, then the decoder.
 
     Args:
         dataset: clips and captions.
         relevant: (n_captions, n_clips).
-        trial: the model.
+        run: the model.
         config: the user's settings.
     """
     with trial_library(
         dataset.clips,
-        subject=trial.subject,
+        model=run.model,
         config=config,
-        work=trial.work,
-        progress=trial.progress,
+        work=run.work,
+        progress=run.progress,
     ) as library:
-        trial.progress.start("searching", total=len(dataset.captions))
+        run.progress.start("searching", total=len(dataset.captions))
         answers = []
         for caption in dataset.captions:
             answers.append(library.found(caption, limit=len(dataset.clips)))
-            trial.progress.advance(1)
+            run.progress.advance(1)
     order = order_of_answers(answers, relevant)
     return Ranking("text-to-audio", "engine", order, hits_in_order(order, relevant))
 
 
-def described(dataset: Dataset, relevant: Bools, trial: Trial, config: Config) -> Ranking:
+def described(dataset: Dataset, relevant: Bools, run: EvaluationRun, config: Config) -> Ranking:
     """`describe` itself over a library of the clips and the captions, as it is configured.
 
     The first `SCALED` captions of each clip are ranked; of what follows, the right ones come last.
@@ -115,7 +115,7 @@ def described(dataset: Dataset, relevant: Bools, trial: Trial, config: Config) -
     Args:
         dataset: clips and captions.
         relevant: (n_clips, n_captions).
-        trial: the model.
+        run: the model.
         config: the user's settings.
     """
     columns: dict[str, list[int]] = defaultdict(list)
@@ -123,44 +123,44 @@ def described(dataset: Dataset, relevant: Bools, trial: Trial, config: Config) -
         columns[normalise(caption)].append(column)
     with trial_library(
         dataset.clips,
-        subject=trial.subject,
+        model=run.model,
         config=config,
-        work=trial.work,
-        progress=trial.progress,
+        work=run.work,
+        progress=run.progress,
         captions=dataset.captions,
     ) as library:
-        trial.progress.start("describing", total=len(dataset.clips))
+        run.progress.start("describing", total=len(dataset.clips))
         answers = []
         for clip in range(len(dataset.clips)):
             texts = library.described(clip, limit=SCALED)
             answers.append([column for text in texts for column in columns[text]])
-            trial.progress.advance(1)
+            run.progress.advance(1)
     order = order_of_answers(answers, relevant)
     return Ranking("audio-to-text", "engine", order, hits_in_order(order, relevant))
 
 
-def evaluate_shortlist(dataset: Dataset, trial: Trial, *, config: Config) -> Outcome:
+def evaluate_shortlist(dataset: Dataset, run: EvaluationRun, *, config: Config) -> Outcome:
     """What candidates of several sizes lose against listening to every window.
 
     Raises:
         DatasetError: there are no captions, or clips cannot be decoded.
     """
-    heard, evidence = gather(dataset, trial)
+    heard, evidence = gather(dataset, run)
     scores = {"ce": evidence.cross_entropies}
     combined = evidence.combined()
     if combined is not None:
         scores["combined"] = combined
     with trial_library(
         dataset.clips,
-        subject=trial.subject,
+        model=run.model,
         config=config,
-        work=trial.work,
-        progress=trial.progress,
+        work=run.work,
+        progress=run.progress,
     ) as library:
         n_queries = len(dataset.captions)
-        trial.progress.start("listing candidates", total=len(SHORTLISTS) * n_queries)
+        run.progress.start("listing candidates", total=len(SHORTLISTS) * n_queries)
         lists = {
-            k: library.shortlists(dataset.captions, limit=k, heard=heard, progress=trial.progress)
+            k: library.shortlists(dataset.captions, limit=k, heard=heard, progress=run.progress)
             for k in SHORTLISTS
         }
     found = {
@@ -180,7 +180,7 @@ def evaluate_shortlist(dataset: Dataset, trial: Trial, *, config: Config) -> Out
     return Outcome(
         name="shortlist",
         title=f"Candidates on {dataset.name}",
-        facts=trial.facts(dataset, heard),
+        facts=run.facts(dataset, heard),
         tables=(Table("shortlist", "Candidates against all windows", _SHORTLIST_COLUMNS, rows),),
         figures=(_shortlist_figure(found),),
         remarks=tuple(remarks),
@@ -218,13 +218,13 @@ def _shortlist_figure(found: dict[tuple[str, int], Shortlisted]) -> LineFigure:
     )
 
 
-def evaluate_scale(dataset: Dataset, trial: Trial, *, seed: int) -> Outcome:
+def evaluate_scale(dataset: Dataset, run: EvaluationRun, *, seed: int) -> Outcome:
     """Audio-to-text R@1 when captions are scaled by samples of windows.
 
     Raises:
         DatasetError: there are no captions, or clips cannot be decoded.
     """
-    heard, evidence = gather(dataset, trial)
+    heard, evidence = gather(dataset, run)
     n_windows = len(heard.frames)
     found = estimates(
         evidence.cross_entropies, owners=evidence.owners, relevant=evidence.relevant, seed=seed
@@ -247,7 +247,7 @@ def evaluate_scale(dataset: Dataset, trial: Trial, *, seed: int) -> Outcome:
     return Outcome(
         name="scale",
         title=f"Scales from samples on {dataset.name}",
-        facts=trial.facts(dataset, heard),
+        facts=run.facts(dataset, heard),
         tables=(
             Table(
                 "scale",

@@ -17,7 +17,7 @@ import numpy as np
 
 from audiosearch._typing import Floats
 from audiosearch.evaluation.encode import EncodedDataset
-from audiosearch.evaluation.progress import Progress
+from audiosearch.evaluation.progress import StageProgress
 from audiosearch.evaluation.work_folder import WorkFolder, save_arrays
 from audiosearch.model.memory import Memory
 from audiosearch.model.scoring import CaptionScorer, TokenIds
@@ -44,7 +44,7 @@ def loss_table(
     *,
     scorer: CaptionScorer,
     work: WorkFolder,
-    progress: Progress,
+    progress: StageProgress,
 ) -> LossTable:
     """The losses of all `captions` with all windows, begun or finished in `work`."""
     ids = [scorer.encode(caption) for caption in captions]
@@ -62,7 +62,7 @@ def _fill(
     heard: EncodedDataset,
     *,
     scorer: CaptionScorer,
-    progress: Progress,
+    progress: StageProgress,
 ) -> Floats:
     """The table (n_windows, n_distinct); blocks of rows that are on disk are not computed again."""
     n_windows, n_captions = len(heard.frames), len(captions)
@@ -79,7 +79,7 @@ def _fill(
 
 
 def _block(
-    captions: Sequence[TokenIds], memory: Memory, scorer: CaptionScorer, progress: Progress
+    captions: Sequence[TokenIds], memory: Memory, scorer: CaptionScorer, progress: StageProgress
 ) -> Floats:
     """(n_windows, n_captions) losses of the windows of `memory`."""
     parts = []

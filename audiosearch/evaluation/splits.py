@@ -17,14 +17,14 @@ from pathlib import Path
 
 from audiosearch._wording import counted
 from audiosearch.errors import DatasetError
-from audiosearch.evaluation.datasets import Clip, Dataset
+from audiosearch.evaluation.datasets import Dataset, DatasetClip
 
 TRAINED_ON = "clips.csv"
 TUNED = ("tuned", "validation")
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class SplitFacts:
     """What is known of the groups of a benchmark.
 
     Attributes:
@@ -56,7 +56,7 @@ class HeldOut:
         return f"none of the {counted(self.n_groups, 'group')} was trained on{heard}"
 
 
-def held_out(clips: Iterable[Clip], *, bundle: Path) -> HeldOut:
+def held_out(clips: Iterable[DatasetClip], *, bundle: Path) -> SplitFacts:
     """What the bundle in folder `bundle` says of the groups of `clips`.
 
     Raises:
@@ -65,8 +65,8 @@ def held_out(clips: Iterable[Clip], *, bundle: Path) -> HeldOut:
     groups = {clip.group for clip in clips} - {""}
     listed = _listed(bundle)
     if listed is None:
-        return HeldOut(listed=False, n_groups=len(groups))
-    return HeldOut(
+        return SplitFacts(listed=False, n_groups=len(groups))
+    return SplitFacts(
         listed=True,
         n_groups=len(groups),
         trained=tuple(sorted(groups & listed.get("train", set()))),
@@ -112,7 +112,7 @@ def _listed(bundle: Path) -> dict[str, set[str]] | None:
     return dict(splits)
 
 
-def refuse_trained(found: HeldOut) -> None:
+def refuse_trained(found: SplitFacts) -> None:
     """Refuse to test a model on what it was trained on.
 
     Raises:

@@ -15,9 +15,9 @@ import numpy as np
 from audiosearch._typing import AnyFloats, Bools, Ints
 from audiosearch.evaluation.datasets import Dataset
 from audiosearch.evaluation.encode import EncodedDataset
-from audiosearch.evaluation.evidence import Trial, need_labels
 from audiosearch.evaluation.pooling import pool_greatest
 from audiosearch.evaluation.retrieval import Ranking, rankings
+from audiosearch.evaluation.run import EvaluationRun, need_labels
 from audiosearch.evaluation.scenes.grammar import wording
 from audiosearch.evaluation.tables import Cell, GridFigure, Outcome, Table
 
@@ -32,12 +32,12 @@ def average_precision(scores: AnyFloats, positive: Bools) -> float:
     return float(precision[hits].mean())
 
 
-def evaluate_tags(dataset: Dataset, trial: Trial, *, template: str | None) -> Outcome:
+def evaluate_tags(dataset: Dataset, run: EvaluationRun, *, template: str | None) -> Outcome:
     """Tag output and zero-shot labels.
 
     Args:
         dataset: clips with labels.
-        trial: the model.
+        run: the model.
         template: a sentence with {} for a label's name; None puts labels into words as the scenes
             benchmark does.
 
@@ -45,20 +45,20 @@ def evaluate_tags(dataset: Dataset, trial: Trial, *, template: str | None) -> Ou
         DatasetError: clips have no label, or cannot be decoded.
     """
     need_labels(dataset)
-    heard = trial.hear(dataset)
+    heard = run.encode(dataset)
     labels = dataset.labels
     truth = np.array([labels.index(clip.label) for clip in dataset.clips], dtype=np.int64)
     sentences = tuple(in_words(label, template) for label in labels)
     relevant: Bools = truth[:, None] == np.arange(len(labels))[None, :]
-    evidence = trial.evidence(sentences, heard, relevant=relevant)
+    evidence = run.score_matrices(sentences, heard, relevant=relevant)
     found = rankings(evidence)
-    tag_table, tag_figures, remarks = _tag_output(labels, truth, heard, trial)
+    tag_table, tag_figures, remarks = _tag_output(labels, truth, heard, run)
     named = [one for one in found if one.direction == "audio-to-text"]
     best = max(named, key=lambda one: one.figures.recall_1)
     return Outcome(
         name="tags",
         title=f"Tags on {dataset.name}",
-        facts=(*trial.facts(dataset, heard), ("labels", str(len(labels)))),
+        facts=(*run.facts(dataset, heard), ("labels", str(len(labels)))),
         tables=(tag_table, zero_shot_table(found)),
         figures=(
             *tag_figures,
@@ -98,10 +98,10 @@ def zero_shot_table(found: Sequence[Ranking]) -> Table:
 
 
 def _tag_output(
-    labels: Sequence[str], truth: Ints, heard: EncodedDataset, trial: Trial
+    labels: Sequence[str], truth: Ints, heard: EncodedDataset, run: EvaluationRun
 ) -> tuple[Table, list[GridFigure], tuple[str, ...]]:
     """Table, confusion and remarks of the encoder's tags."""
-    names = [_plain(tag) for tag in trial.subject.bundle.tags]
+    names = [_plain(tag) for tag in run.model.bundle.tags]
     columns = ("clips", "labels", "map", "accuracy", "accuracy_all_tags")
     covered = [place for place, label in enumerate(labels) if _plain(label) in names]
     left_out = [label for label in labels if _plain(label) not in names]

@@ -14,7 +14,7 @@ from audiosearch.library.listening import embeddings, hear
 from audiosearch.library.model_selection import ModelChoice
 from audiosearch.model.bundle import Bundle
 from audiosearch.model.decoder import Decoder
-from audiosearch.model.loaded import LoadedModel
+from audiosearch.model.loaded import Model
 from audiosearch.search.engine import SearchEngine
 from audiosearch.search.filters import Filters
 from audiosearch.search.normalise import Normalise
@@ -40,12 +40,12 @@ class Answers:
         self._engines: dict[str, SearchEngine] = {}  # by fingerprint
 
     @property
-    def chosen(self) -> LoadedModel:
+    def chosen(self) -> Model:
         """The model that the settings name; see `ModelChoice.chosen`."""
         return self._models.chosen
 
     @property
-    def answering(self) -> LoadedModel:
+    def answering(self) -> Model:
         """The model that queries are answered with; see `ModelChoice.answering`."""
         return self._models.answering
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from audiosearch.audio.clip import ClipRange, absolute, parse_clip
 from audiosearch.errors import QueryError
 from audiosearch.library.collection import Added, NewCaption, add, read_captions
-from audiosearch.model.loaded import LoadedModel
+from audiosearch.model.loaded import Model
 from audiosearch.model.tokenizer import normalise
 from audiosearch.store.database import Database
 from audiosearch.store.queries import captions
@@ -52,7 +52,7 @@ def list_captions(
 
 
 def add_caption(
-    database: Database, model: LoadedModel, text: str, *, clip: str | ClipRange | None
+    database: Database, model: Model, text: str, *, clip: str | ClipRange | None
 ) -> Added:
     """Write down a caption; see `Library.add_caption`."""
     part = None
@@ -70,13 +70,13 @@ def add_caption(
     return added
 
 
-def import_captions(database: Database, model: LoadedModel, file: Path) -> Added:
+def import_captions(database: Database, model: Model, file: Path) -> Added:
     """Write down the captions of a file; see `Library.import_captions`."""
     return _add(database, model, read_captions(file), CaptionSource.IMPORT)
 
 
 def _add(
-    database: Database, model: LoadedModel, new: Iterable[NewCaption], source: CaptionSource
+    database: Database, model: Model, new: Iterable[NewCaption], source: CaptionSource
 ) -> Added:
     return add(database, new, source=source, bundle=model.bundle, tower=model.tower)
 

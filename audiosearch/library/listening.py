@@ -16,7 +16,7 @@ from audiosearch.audio.clip import ClipRange, absolute
 from audiosearch.config import IndexConfig
 from audiosearch.errors import QueryError
 from audiosearch.model.encoder import Encoded
-from audiosearch.model.loaded import LoadedModel
+from audiosearch.model.loaded import Model
 from audiosearch.search.results import EncodedWindow
 from audiosearch.store.database import Database
 from audiosearch.store.queries.encodings import find_bundle_id
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def hear(
-    part: ClipRange, *, database: Database, model: LoadedModel, config: IndexConfig
+    part: ClipRange, *, database: Database, model: Model, config: IndexConfig
 ) -> Iterator[EncodedWindow]:
     """The windows of a part of a file: out of the library, or else decoded.
 
@@ -43,7 +43,7 @@ def hear(
         yield EncodedWindow(start_s=window.start_s, end_s=window.end_s, encoded=window.encoded)
 
 
-def embeddings(part: ClipRange, *, model: LoadedModel, config: IndexConfig) -> Floats:
+def embeddings(part: ClipRange, *, model: Model, config: IndexConfig) -> Floats:
     """What to compare a part of a file by: (n, E), a row for each window that is not silent.
 
     Raises:
@@ -60,7 +60,7 @@ def embeddings(part: ClipRange, *, model: LoadedModel, config: IndexConfig) -> F
     return np.stack(heard)
 
 
-def _listen(part: ClipRange, *, model: LoadedModel, config: IndexConfig) -> Iterator[HeardWindow]:
+def _listen(part: ClipRange, *, model: Model, config: IndexConfig) -> Iterator[HeardWindow]:
     from audiosearch.library.clips import listen  # noqa: PLC0415 - what is stored needs no decoding
 
     return listen(
@@ -69,7 +69,7 @@ def _listen(part: ClipRange, *, model: LoadedModel, config: IndexConfig) -> Iter
 
 
 def _stored(
-    part: ClipRange, *, database: Database, model: LoadedModel, config: IndexConfig
+    part: ClipRange, *, database: Database, model: Model, config: IndexConfig
 ) -> list[EncodedWindow] | None:
     """What the library has heard of a whole file that has not changed since; None if nothing.
 

@@ -14,7 +14,7 @@ from audiosearch._resources import bundled_models_path
 from audiosearch.config import Config
 from audiosearch.errors import BundleError
 from audiosearch.model.bundle import MANIFEST, Bundle, find_bundle, list_bundles, load_bundle
-from audiosearch.model.loaded import LoadedModel
+from audiosearch.model.loaded import Model
 from audiosearch.model.registry import known_bundles, remember_bundle
 from audiosearch.model.runtime.session import RuntimeOptions
 from audiosearch.store.database import Database
@@ -33,12 +33,12 @@ class ModelChoice:
         self._config = config
         self._database = database
         self._options = RuntimeOptions(device=config.model.device, threads=config.model.threads)
-        self._others: dict[str, LoadedModel | None] = {}  # by fingerprint
+        self._others: dict[str, Model | None] = {}  # by fingerprint
         self._ahead: tuple[tuple[int, int, int], list[BundleAhead]] | None = None
         self.notice: str | None = None  # why the answering model is not the chosen one
 
     @cached_property
-    def chosen(self) -> LoadedModel:
+    def chosen(self) -> Model:
         """The model that the settings name, checked: it hears new sounds.
 
         Raises:
@@ -46,10 +46,10 @@ class ModelChoice:
             FeatureUnavailable: it has no such task as the settings name.
         """
         bundle = load_bundle(find_model(self._config, self._config.model.bundle))
-        return LoadedModel(bundle.for_task(self._config.model.task), options=self._options)
+        return Model(bundle.for_task(self._config.model.task), options=self._options)
 
     @property
-    def answering(self) -> LoadedModel:
+    def answering(self) -> Model:
         """The model that queries are answered with.
 
         That is the chosen one, once it has heard what any other has; until then the other one,
@@ -81,7 +81,7 @@ class ModelChoice:
             log.warning("%s", notice)
         self.notice = notice
 
-    def _installed(self, other: BundleAhead) -> LoadedModel | None:
+    def _installed(self, other: BundleAhead) -> Model | None:
         """A model that is ahead of the chosen one; None where it is no longer there."""
         for path in _by_name_first(self._config, other.name):
             try:
@@ -89,7 +89,7 @@ class ModelChoice:
             except BundleError:
                 continue
             if bundle.fingerprint == other.fingerprint:
-                return LoadedModel(bundle, options=self._options)
+                return Model(bundle, options=self._options)
         return None
 
 

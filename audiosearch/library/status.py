@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from audiosearch.model.loaded import LoadedModel
+from audiosearch.model.loaded import Model
 from audiosearch.store.database import Database, database_size
 from audiosearch.store.queries.status import LibraryStatus, library_status
 
@@ -23,7 +23,7 @@ class Status:
     note: str | None  # why that is not what was asked for
 
 
-def status(database: Database, model: LoadedModel) -> Status:
+def status(database: Database, model: Model) -> Status:
     """How a library stands, whose new sounds `model` hears."""
     with database.reading() as session:
         counts = library_status(session)

@@ -23,8 +23,8 @@ from audiosearch.model.bundle_files import (
     listed_files,
 )
 from audiosearch.model.bundle_texts import read_pieces, read_vocabulary
-from audiosearch.model.calibration import TEXT_MATCH, Score
-from audiosearch.model.manifest import REMEDY, Fields, read_json, text_list
+from audiosearch.model.calibration import TEXT_MATCH, ScoreCalibration
+from audiosearch.model.manifest import REMEDY, ManifestReader, read_json, text_list
 from audiosearch.model.tokenizer import Vocabulary
 from audiosearch.model.wordpiece import Pieces
 
@@ -88,7 +88,7 @@ class Bundle:
     start_token: int
     pieces: Pieces | None
     beam: BeamOptions
-    score: Score
+    score: ScoreCalibration
     tags: tuple[str, ...]
     graphs: Mapping[str, BundleFile]
     fingerprint: str
@@ -161,14 +161,14 @@ def listed_fingerprint(path: Path) -> str:
     return fingerprint(listed_files(_read_manifest(path)))
 
 
-def _read_manifest(path: Path) -> Fields:
+def _read_manifest(path: Path) -> ManifestReader:
     file = path / MANIFEST
     try:
         content = file.read_bytes()
     except OSError as error:
         reason = f"no model bundle: {MANIFEST} cannot be read ({error.strerror})"
         raise BundleError(reason, path=path, remedy="audiosearch models list") from error
-    manifest = Fields.parse(content, path=file)
+    manifest = ManifestReader.parse(content, path=file)
     if manifest.integer("format", least=-(2**31)) != FORMAT:
         reason = (
             f"bundle format {manifest.values['format']} is unknown; this program reads {FORMAT}"
@@ -178,13 +178,13 @@ def _read_manifest(path: Path) -> Fields:
     return manifest
 
 
-def _graphs(manifest: Fields, files: Mapping[str, BundleFile]) -> dict[str, BundleFile]:
+def _graphs(manifest: ManifestReader, files: Mapping[str, BundleFile]) -> dict[str, BundleFile]:
     table = manifest.table("graphs")
     needed = [name for name in GRAPHS if name != "text" or manifest.integer("joint_dim") > 0]
     return {name: _reference(table, name, files) for name in needed}
 
 
-def _reference(table: Fields, key: str, files: Mapping[str, BundleFile]) -> BundleFile:
+def _reference(table: ManifestReader, key: str, files: Mapping[str, BundleFile]) -> BundleFile:
     name = table.text(key)
     if name not in files:
         raise table.wrong(key, "one of the listed files")
@@ -195,7 +195,7 @@ def _name_of(file: BundleFile, files: Mapping[str, BundleFile]) -> str:
     return next(name for name, listed in files.items() if listed is file)
 
 
-def _decoder_shape(table: Fields) -> DecoderShape:
+def _decoder_shape(table: ManifestReader) -> DecoderShape:
     heads = table.integer("heads", least=1)
     dim = table.integer("dim", least=1)
     if dim % heads:
@@ -208,7 +208,7 @@ def _decoder_shape(table: Fields) -> DecoderShape:
     )
 
 
-def _beam(table: Fields, *, max_positions: int) -> BeamOptions:
+def _beam(table: ManifestReader, *, max_positions: int) -> BeamOptions:
     return BeamOptions(
         width=table.integer("width", least=1, most=1000),
         min_tokens=table.integer("min_tokens"),
@@ -217,8 +217,8 @@ def _beam(table: Fields, *, max_positions: int) -> BeamOptions:
     )
 
 
-def _score(table: Fields) -> Score:
-    return Score(
+def _score(table: ManifestReader) -> ScoreCalibration:
+    return ScoreCalibration(
         lift=table.number("lift"),
         joint=table.number("joint"),
         bias=table.number("bias"),
@@ -232,7 +232,7 @@ def _score(table: Fields) -> Score:
     )
 
 
-def _tags(manifest: Fields, contents: Mapping[str, bytes]) -> tuple[str, ...]:
+def _tags(manifest: ManifestReader, contents: Mapping[str, bytes]) -> tuple[str, ...]:
     name = manifest.optional_text("tags")
     if name is None:
         return ()

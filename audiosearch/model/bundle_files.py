@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from audiosearch.errors import BundleError
 from audiosearch.model import onnx_check
-from audiosearch.model.manifest import REMEDY, Fields
+from audiosearch.model.manifest import REMEDY, ManifestReader
 
 MANIFEST = "bundle.json"
 _SUFFIXES = frozenset({".onnx", ".json", ".txt", ".md"})  # data only: nothing that runs
@@ -45,7 +45,7 @@ class BundleFile:
         return content
 
 
-def listed_files(manifest: Fields) -> dict[str, BundleFile]:
+def listed_files(manifest: ManifestReader) -> dict[str, BundleFile]:
     """The files that the manifest lists, by name, in the order of their names.
 
     Raises:
@@ -56,7 +56,7 @@ def listed_files(manifest: Fields) -> dict[str, BundleFile]:
     return {name: _listed_file(folder, name, entry) for name, entry in entries}
 
 
-def _listed_file(folder: Path, name: str, entry: Fields) -> BundleFile:
+def _listed_file(folder: Path, name: str, entry: ManifestReader) -> BundleFile:
     """The file that the manifest lists as `name`, once it is known to stand in the folder."""
 
     def refused(reason: str) -> BundleError:

@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from audiosearch.errors import BundleError
-from audiosearch.model.manifest import REMEDY, Fields
+from audiosearch.model.manifest import REMEDY, ManifestReader
 from audiosearch.model.tokenizer import Splitting, Vocabulary
 from audiosearch.model.wordpiece import Pieces
 
 
-def read_vocabulary(manifest: Fields, contents: Mapping[str, bytes]) -> tuple[Vocabulary, int]:
+def read_vocabulary(
+    manifest: ManifestReader, contents: Mapping[str, bytes]
+) -> tuple[Vocabulary, int]:
     """The vocabulary, and the token that starts a caption.
 
     Raises:
@@ -31,7 +33,7 @@ def read_vocabulary(manifest: Fields, contents: Mapping[str, bytes]) -> tuple[Vo
             repeatable=frozenset(file.integers("repeatable")),
             tasks=MappingProxyType({task: tasks.integer(task) for task in tasks.values}),
             splitting=splitting,
-            bridges=MappingProxyType(_bridges(manifest, contents)),
+            oov_map=MappingProxyType(_bridges(manifest, contents)),
             **{name: table.integer(name) for name in ("pad", "bos", "eos", "unk")},
         )
     except ValueError as error:
@@ -42,7 +44,7 @@ def read_vocabulary(manifest: Fields, contents: Mapping[str, bytes]) -> tuple[Vo
     return vocabulary, vocabulary.bos if task is None else vocabulary.tasks[task]
 
 
-def read_pieces(manifest: Fields, contents: Mapping[str, bytes]) -> Pieces | None:
+def read_pieces(manifest: ManifestReader, contents: Mapping[str, bytes]) -> Pieces | None:
     """What the text tower reads; None if it reads the words of the vocabulary.
 
     Raises:
@@ -59,7 +61,7 @@ def read_pieces(manifest: Fields, contents: Mapping[str, bytes]) -> Pieces | Non
         raise BundleError(str(error), path=file.path, remedy=REMEDY) from error
 
 
-def _bridges(manifest: Fields, contents: Mapping[str, bytes]) -> dict[str, str]:
+def _bridges(manifest: ManifestReader, contents: Mapping[str, bytes]) -> dict[str, str]:
     """Words that the decoder never learned -> the word of its own that is read in their place."""
     if not manifest.has("bridges"):
         return {}
@@ -67,9 +69,9 @@ def _bridges(manifest: Fields, contents: Mapping[str, bytes]) -> dict[str, str]:
     return {word: own for own in file.values for word in file.texts(own)}
 
 
-def _listed(table: Fields, key: str, contents: Mapping[str, bytes]) -> Fields:
+def _listed(table: ManifestReader, key: str, contents: Mapping[str, bytes]) -> ManifestReader:
     """The JSON object in the file that `key` names."""
     name = table.text(key)
     if name not in contents:
         raise table.wrong(key, "one of the listed files")
-    return Fields.parse(contents[name], path=table.path.parent / name)
+    return ManifestReader.parse(contents[name], path=table.path.parent / name)

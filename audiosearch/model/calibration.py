@@ -19,11 +19,11 @@ import numpy as np
 from audiosearch._typing import Bools, Doubles, Floats
 
 TEXT_MATCH = 0.8  # where a bundle does not say how much words in names and texts count
-USUAL_WORDS = 6  # a text of five words and its end has a trust of 1
+USUAL_WORDS = 6  # a text of five words and its end has a weight of 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Score:
+class ScoreCalibration:
     """Weights of the calibration; greater scores are better, all lie in 0..1."""
 
     lift: float
@@ -33,7 +33,7 @@ class Score:
     words_power: float | None = None  # of the number of words; None: all lifts count the same
     text_match: float = TEXT_MATCH  # of a sound whose texts hold all words, whatever is heard
 
-    def trust(self, *, n_words: int, known: float) -> float:
+    def lift_weight(self, *, n_words: int, known: float) -> float:
         """How much the lift of a text counts.
 
         Args:
@@ -45,18 +45,18 @@ class Score:
         return float(known * (n_words / USUAL_WORDS) ** self.words_power)
 
     def __call__(
-        self, *, lift: Floats, cosine: Floats | None, trust: float | Doubles = 1.0
+        self, *, lift: Floats, cosine: Floats | None, lift_weight: float | Doubles = 1.0
     ) -> Doubles:
         """Scores (n,) of lifts (n,) and cosines (n,), or of lifts alone without a joint space.
 
         Args:
             lift: in nats a word.
             cosine: likeness in the joint space.
-            trust: how much each lift counts, or all of them; see `trust`.
+            lift_weight: how much each lift counts, or all of them; see `lift_weight`.
 
         Doubles, so that the best scores, close to 1, keep their order.
         """
-        evidence = self.lift * (trust * lift.astype(np.float64)) + self.bias
+        evidence = self.lift * (lift_weight * lift.astype(np.float64)) + self.bias
         if cosine is not None:
             evidence = evidence + self.joint * cosine
         # Written with tanh, the sigmoid overflows for no value.

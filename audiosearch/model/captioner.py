@@ -12,7 +12,7 @@ from audiosearch._typing import HalfOrFloats
 from audiosearch.errors import BundleError
 from audiosearch.model.beam import BeamOptions, Hypothesis, beam_search
 from audiosearch.model.decoder import Decoder
-from audiosearch.model.runtime.parallel import even_blocks, spread
+from audiosearch.model.runtime.parallel import even_blocks, parallel_map
 from audiosearch.model.scoring import CaptionScorer, TokenIds
 
 BATCH = 16  # sounds searched together: with three hypotheses each, 48 rows a step
@@ -53,7 +53,9 @@ class Captioner:
         workers = self.decoder.workers
         most = BATCH_CARD if self.decoder.device.name == "cuda" else BATCH
         blocks = even_blocks(frames, most=most, workers=workers)
-        return [each for block in spread(self._block, blocks, workers=workers) for each in block]
+        return [
+            each for block in parallel_map(self._block, blocks, workers=workers) for each in block
+        ]
 
     def _block(self, frames: Sequence[HalfOrFloats]) -> list[CaptionOut]:
         bundle = self.decoder.bundle

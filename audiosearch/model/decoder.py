@@ -21,8 +21,8 @@ from audiosearch._typing import Floats, HalfOrFloats, Ints
 from audiosearch.errors import BundleError
 from audiosearch.model.bundle import Bundle
 from audiosearch.model.memory import Gather, Memory
-from audiosearch.model.runtime.device_array import Held
-from audiosearch.model.runtime.parallel import even_blocks, in_worker, spread
+from audiosearch.model.runtime.device_array import DeviceArray
+from audiosearch.model.runtime.parallel import even_blocks, in_worker, parallel_map
 from audiosearch.model.runtime.session import (
     Device,
     GraphSession,
@@ -32,7 +32,9 @@ from audiosearch.model.runtime.session import (
     empty,
 )
 
-Caches = tuple[Floats | Held, Floats | Held]  # keys and values (B, L, H, P, d) of the words before
+Caches = tuple[
+    Floats | DeviceArray, Floats | DeviceArray
+]  # keys and values (B, L, H, P, d) of the words before
 
 LARGE = 12_000_000  # bytes of a graph
 MEMORY_BLOCK = 32  # sounds a run
@@ -106,7 +108,7 @@ class Decoder:
 
         workers = session.workers
         blocks = even_blocks(range(len(frames)), most=MEMORY_BLOCK, workers=workers)
-        spread(remember, blocks, workers=workers)
+        parallel_map(remember, blocks, workers=workers)
         return Memory(keys, values, lengths)
 
     def _held_memory(
@@ -154,9 +156,9 @@ class Decoder:
         """
         return self._session("decoder", shared=in_worker() or self.device.name == "cuda")
 
-    def _taken(self, values: Floats | Held, rows: Ints) -> Floats | Held:
+    def _taken(self, values: Floats | DeviceArray, rows: Ints) -> Floats | DeviceArray:
         """`values[rows]`, where they are."""
-        if not isinstance(values, Held):
+        if not isinstance(values, DeviceArray):
             return values[rows]
         with self._loading:
             if self._gather is None:

@@ -20,8 +20,8 @@ import numpy as np
 from audiosearch._typing import Floats
 from audiosearch.errors import BundleError
 from audiosearch.model.bundle import Bundle
-from audiosearch.model.runtime.batching import Room
-from audiosearch.model.runtime.parallel import spread
+from audiosearch.model.runtime.batching import BatchSizer
+from audiosearch.model.runtime.parallel import parallel_map
 from audiosearch.model.runtime.providers import free_card_memory
 from audiosearch.model.runtime.session import Device, GraphSession, OutOfMemory, RuntimeOptions
 
@@ -55,7 +55,7 @@ class Encoder:
         self._outputs = ["frames", "embedding"]
         self._outputs += ["joint"] if bundle.joint_dim else []
         self._outputs += ["tags"] if bundle.tags else []
-        self._room = Room(free_card_memory)
+        self._room = BatchSizer(free_card_memory)
 
     @property
     def device(self) -> Device:
@@ -97,7 +97,7 @@ class Encoder:
         session = self._loaded(shared=len(rows) > 1)
         if session.device.name == "cuda":
             return self._on_card(session, rows)
-        return spread(lambda row: self._alone(session, row), rows, workers=session.workers)
+        return parallel_map(lambda row: self._alone(session, row), rows, workers=session.workers)
 
     def _padded(self, sound: Floats) -> Floats:
         missing = max(0, self.bundle.min_samples - len(sound))

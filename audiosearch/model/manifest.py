@@ -19,7 +19,7 @@ REMEDY = "get this bundle again from where it came from"
 
 
 @dataclass(frozen=True)
-class Fields:
+class ManifestReader:
     """A JSON object being read; `where` is its place in the document, for messages."""
 
     values: dict[str, Any]
@@ -27,7 +27,7 @@ class Fields:
     where: str = ""
 
     @classmethod
-    def parse(cls, content: bytes, *, path: Path) -> Fields:
+    def parse(cls, content: bytes, *, path: Path) -> ManifestReader:
         """The object that a JSON document holds.
 
         Raises:
@@ -102,14 +102,14 @@ class Fields:
             raise self.wrong(key, "a list of whole numbers")
         return tuple(value)
 
-    def table(self, key: str) -> Fields:
+    def table(self, key: str) -> ManifestReader:
         """An object inside this one."""
         value = self.values.get(key)
         if not isinstance(value, dict):
             raise self.wrong(key, "an object")
-        return Fields(value, self.path, f"{self.where}{key}.")
+        return ManifestReader(value, self.path, f"{self.where}{key}.")
 
-    def tables(self) -> Iterator[tuple[str, Fields]]:
+    def tables(self) -> Iterator[tuple[str, ManifestReader]]:
         """All entries of this object, each of which must be an object."""
         for key in self.values:
             yield key, self.table(key)

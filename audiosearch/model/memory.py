@@ -16,7 +16,7 @@ import numpy as np
 
 from audiosearch._typing import Floats, HalfOrFloats, Ints
 from audiosearch.model.bundle import BundleFile
-from audiosearch.model.runtime.device_array import Held
+from audiosearch.model.runtime.device_array import DeviceArray
 from audiosearch.model.runtime.session import GraphSession, RuntimeOptions
 
 ROWS_GRAPH = Path(__file__).with_name("rows.onnx")
@@ -33,8 +33,8 @@ class Memory:
     they are gathered when a graph needs them (`Gather`).
     """
 
-    keys: Floats | Held
-    values: Floats | Held
+    keys: Floats | DeviceArray
+    values: Floats | DeviceArray
     lengths: Ints
     frames: Sequence[HalfOrFloats] = ()
     rows: Ints | None = None
@@ -48,7 +48,7 @@ class Memory:
         Arrays become no longer than these rows need; held ones keep their padding.
         """
         lengths = self.lengths[rows]
-        if isinstance(self.keys, Held) or isinstance(self.values, Held):
+        if isinstance(self.keys, DeviceArray) or isinstance(self.values, DeviceArray):
             frames = [self.frames[row] for row in rows.tolist()]
             meant = rows if self.rows is None else self.rows[rows]
             return Memory(self.keys, self.values, lengths, frames, meant)
@@ -70,7 +70,7 @@ class Gather:
         graph = BundleFile(path=ROWS_GRAPH, sha256=sha256, size=len(content))
         self.session = GraphSession(graph, options=options)
 
-    def take(self, values: Held, rows: Ints) -> Floats | Held:
+    def take(self, values: DeviceArray, rows: Ints) -> Floats | DeviceArray:
         """`values[rows]`; the very same if that changes nothing.
 
         Raises:

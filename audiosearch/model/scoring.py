@@ -20,7 +20,7 @@ from audiosearch._typing import Floats
 from audiosearch.errors import BundleError
 from audiosearch.model.decoder import Decoder
 from audiosearch.model.memory import Memory
-from audiosearch.model.runtime.parallel import even_blocks, spread
+from audiosearch.model.runtime.parallel import even_blocks, parallel_map
 
 TokenIds = tuple[int, ...]  # a caption's words, without start and end
 
@@ -52,10 +52,10 @@ class CaptionScorer:
         """The share of a caption's content words that the decoder knows, 0..1."""
         return self.decoder.bundle.vocabulary.known_share(caption)
 
-    def trust(self, caption: TokenIds) -> float:
+    def lift_weight(self, caption: TokenIds) -> float:
         """How much the lift of a caption counts in the score of this bundle."""
         score = self.decoder.bundle.score
-        return score.trust(n_words=len(caption) + 1, known=self.known(caption))
+        return score.lift_weight(n_words=len(caption) + 1, known=self.known(caption))
 
     def word_log_probs(
         self, captions: Sequence[TokenIds], memory: Memory, *, sounds: Sequence[int] | None = None
@@ -82,7 +82,7 @@ class CaptionScorer:
         workers = self.decoder.workers
         most = self._block or (BLOCK_CARD if self.decoder.device.name == "cuda" else BLOCK)
         blocks = even_blocks(order, most=most, workers=workers)
-        scored = spread(
+        scored = parallel_map(
             lambda block: self._teacher_forced(
                 [captions[pair] for pair in block], memory.take(rows[block])
             ),

@@ -81,7 +81,7 @@ class Vocabulary:
     unk: int = UNK
     tasks: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     splitting: Splitting = Splitting.SPACES
-    bridges: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    oov_map: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
         named = {self.pad, self.bos, self.eos, self.unk}
@@ -91,7 +91,7 @@ class Vocabulary:
             raise ValueError("an id lies outside the vocabulary")
         if len(set(self.words)) != len(self.words):
             raise ValueError("a word stands twice in the vocabulary")
-        if not set(self.bridges.values()) <= set(self._ids):
+        if not set(self.oov_map.values()) <= set(self._ids):
             raise ValueError("a bridge leads to a word that is not in the vocabulary")
 
     def __len__(self) -> int:
@@ -123,7 +123,7 @@ class Vocabulary:
 
         A word with a bridge has the id of the word that it leads to.
         """
-        read_as = self.bridges.get
+        read_as = self.oov_map.get
         words = (word if word in self._ids else read_as(word, word) for word in self.split(text))
         return tuple(self._ids.get(word, self.unk) for word in words)
 
@@ -134,12 +134,12 @@ class Vocabulary:
 
     def unknown_words(self, text: str) -> tuple[str, ...]:
         """The words of `text` that the decoder cannot read, each once, in order."""
-        known = self._ids.keys() | self.bridges.keys()
+        known = self._ids.keys() | self.oov_map.keys()
         return tuple(dict.fromkeys(word for word in self.split(text) if word not in known))
 
     def bridged_words(self, text: str) -> Mapping[str, str]:
         """The words of `text` that are read as others -> those others, in order."""
-        pairs = {word: self.bridges.get(word) for word in self.split(text) if word not in self._ids}
+        pairs = {word: self.oov_map.get(word) for word in self.split(text) if word not in self._ids}
         return {word: read_as for word, read_as in pairs.items() if read_as is not None}
 
     def decode(self, ids: Iterable[int]) -> str:

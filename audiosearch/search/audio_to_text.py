@@ -77,8 +77,8 @@ def score_captions(
     if tower is not None and joint is not None:
         vectors = unit_rows(tower.embed(texts))
         cosines = vectors @ unit_rows(joint[None])[0]
-    trust = np.array([scorer.trust(ids) for ids in tokens])
-    scores = scorer.decoder.bundle.score(lift=lifts, cosine=cosines, trust=trust)
+    lift_weight = np.array([scorer.lift_weight(ids) for ids in tokens])
+    scores = scorer.decoder.bundle.score(lift=lifts, cosine=cosines, lift_weight=lift_weight)
     known = np.array([scorer.known(ids) for ids in tokens])
     return CaptionScores(cross_entropies, lifts, scores, known, cosines, vectors)
 

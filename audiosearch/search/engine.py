@@ -297,8 +297,10 @@ class SearchEngine:
             table = view.vectors(VectorKind.JOINT)
             cosines = table.matrix[table.rows_of(window_ids)] @ unit_rows(words.vector[None])[0]
         lifts = np.zeros(len(window_ids), np.float32) if judged is None else judged.lifts
-        trust = self._scorer.trust(words.tokens)
-        return SoundScores(judged, self._bundle.score(lift=lifts, cosine=cosines, trust=trust))
+        lift_weight = self._scorer.lift_weight(words.tokens)
+        return SoundScores(
+            judged, self._bundle.score(lift=lifts, cosine=cosines, lift_weight=lift_weight)
+        )
 
     def _rank(
         self,

@@ -107,4 +107,4 @@ def _caption_words(bundle: Bundle) -> dict[str, int]:
 def _other_words(bundle: Bundle) -> dict[str, int]:
     """Words that mean something to the model, though no caption of it holds them."""
     whole = () if bundle.pieces is None else bundle.pieces.whole_words
-    return dict.fromkeys(whole, 1) | dict.fromkeys(bundle.vocabulary.bridges, 2)
+    return dict.fromkeys(whole, 1) | dict.fromkeys(bundle.vocabulary.oov_map, 2)

@@ -141,7 +141,7 @@ def export(run: Run, *, bundle: Path, report: Report) -> Path:
         score=score,
         beam=BeamSettings(forbid_unknown=True),
         pieces=model.joint.pieces,
-        bridges=model.vocabulary.bridges,
+        bridges=model.vocabulary.oov_map,
     )
     networks = BundleNetworks(
         frontend=STARTER_FRONTEND,

@@ -17,11 +17,10 @@ from audiosearch._typing import AnyFloats, Ints
 from audiosearch._wording import counted
 from audiosearch.config import Config
 from audiosearch.evaluation.datasets import Dataset
-from audiosearch.evaluation.evidence import Trial, need_labels
 from audiosearch.evaluation.ranking import figures_of_hits
 from audiosearch.evaluation.retrieval import (
-    Evidence,
     Ranking,
+    ScoreMatrices,
     audio_to_text_costs,
     loss_figures,
     rankings,
@@ -30,26 +29,27 @@ from audiosearch.evaluation.retrieval import (
     text_to_audio_costs,
 )
 from audiosearch.evaluation.retrieval_benchmark import engine_rankings, gather
-from audiosearch.evaluation.scenes.grammar import Kind
-from audiosearch.evaluation.scenes.plan import Scene, SceneSettings, plan_scenes
+from audiosearch.evaluation.run import EvaluationRun, need_labels
+from audiosearch.evaluation.scenes.grammar import SceneKind
+from audiosearch.evaluation.scenes.plan import PlannedScene, SceneSettings, plan_scenes
 from audiosearch.evaluation.scenes.render import write_scenes
 from audiosearch.evaluation.tables import Cell, Outcome, Table
 
-ORDERED = (Kind.ORDERED, Kind.THREE)
+ORDERED = (SceneKind.ORDERED, SceneKind.THREE)
 
 
-def caption_places(scenes: Sequence[Scene]) -> list[Ints]:
+def caption_places(scenes: Sequence[PlannedScene]) -> list[Ints]:
     """Where each scene's captions stand among all captions."""
     ends = np.cumsum([len(scene.captions) for scene in scenes])
     return np.split(np.arange(ends[-1], dtype=np.int64), ends[:-1])
 
 
-def by_kind_table(found: Sequence[Ranking], scenes: Sequence[Scene]) -> Table:
+def by_kind_table(found: Sequence[Ranking], scenes: Sequence[PlannedScene]) -> Table:
     """Figures of each ranking over the queries of one kind of scene; all items compete."""
     places = caption_places(scenes)
     rows: list[tuple[Cell, ...]] = []
     for one in found:
-        for kind in Kind:
+        for kind in SceneKind:
             mine = [i for i, scene in enumerate(scenes) if scene.kind is kind]
             if not mine:
                 continue
@@ -70,8 +70,8 @@ def by_kind_table(found: Sequence[Ranking], scenes: Sequence[Scene]) -> Table:
 
 
 def order_right(
-    text_to_audio: AnyFloats, audio_to_text: AnyFloats, scenes: Sequence[Scene]
-) -> list[tuple[Kind, bool, bool]]:
+    text_to_audio: AnyFloats, audio_to_text: AnyFloats, scenes: Sequence[PlannedScene]
+) -> list[tuple[SceneKind, bool, bool]]:
     """For each caption of each ordered scene, whether either direction gets the order right.
 
     Args:
@@ -91,7 +91,9 @@ def order_right(
     return answers
 
 
-def order_table(evidence: Evidence, scenes: Sequence[Scene], engine: Sequence[Ranking]) -> Table:
+def order_table(
+    evidence: ScoreMatrices, scenes: Sequence[PlannedScene], engine: Sequence[Ranking]
+) -> Table:
     """Order accuracy by score and kind of scene; `engine` are the rankings of search, if any."""
     to_audio = dict(text_to_audio_costs(evidence))
     to_text = dict(audio_to_text_costs(evidence))
@@ -116,7 +118,7 @@ def order_table(evidence: Evidence, scenes: Sequence[Scene], engine: Sequence[Ra
 
 def evaluate_scenes(
     dataset: Dataset,
-    trial: Trial,
+    run: EvaluationRun,
     *,
     settings: SceneSettings,
     folder: Path | None,
@@ -126,7 +128,7 @@ def evaluate_scenes(
 
     Args:
         dataset: labelled clips, none of which the model was trained on.
-        trial: the model.
+        run: the model.
         settings: which scenes.
         folder: where the scenes are written; None keeps them with the half-done work.
         engine: settings of the two-step search; None leaves it out.
@@ -138,17 +140,17 @@ def evaluate_scenes(
     need_labels(dataset)
     scenes = plan_scenes(dataset.clips, settings)
     if folder is None:
-        folder = trial.work.part("scenes", repr(settings), *(str(c.path) for c in dataset.clips))
-    composed = write_scenes(scenes, dataset.clips, folder=folder, progress=trial.progress)
-    heard, evidence = gather(composed, trial)
-    searched = [] if engine is None else engine_rankings(composed, evidence, trial, engine)
+        folder = run.work.part("scenes", repr(settings), *(str(c.path) for c in dataset.clips))
+    composed = write_scenes(scenes, dataset.clips, folder=folder, progress=run.progress)
+    heard, evidence = gather(composed, run)
+    searched = [] if engine is None else engine_rankings(composed, evidence, run, engine)
     found = [*rankings(evidence), *searched]
-    kinds = ", ".join(f"{sum(s.kind is kind for s in scenes)} {kind}" for kind in Kind)
+    kinds = ", ".join(f"{sum(s.kind is kind for s in scenes)} {kind}" for kind in SceneKind)
     return Outcome(
         name="scenes",
         title=f"Scenes composed from {dataset.name}",
         facts=(
-            *trial.facts(composed, heard),
+            *run.facts(composed, heard),
             ("scenes", kinds),
             (
                 "composed from",
@@ -163,13 +165,13 @@ def evaluate_scenes(
             order_table(evidence, scenes, searched),
         ),
         figures=(*recall_figures(found), *loss_figures(evidence)),
-        remarks=_unknown_words(composed, trial),
+        remarks=_unknown_words(composed, run),
     )
 
 
-def _unknown_words(composed: Dataset, trial: Trial) -> tuple[str, ...]:
+def _unknown_words(composed: Dataset, run: EvaluationRun) -> tuple[str, ...]:
     """The words of the sentences that the model never learned: its problem, but worth knowing."""
-    vocabulary = trial.subject.bundle.vocabulary
+    vocabulary = run.model.bundle.vocabulary
     unknown = {w for caption in composed.captions for w in vocabulary.unknown_words(caption)}
     if not unknown:
         return ()

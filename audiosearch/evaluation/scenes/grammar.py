@@ -16,7 +16,7 @@ from enum import StrEnum
 import numpy as np
 
 
-class Kind(StrEnum):
+class SceneKind(StrEnum):
     """How the sounds of a scene stand in time."""
 
     ONE = "one"
@@ -102,23 +102,23 @@ woman_speaking = a woman speaks | a woman speaking
 yawning = someone yawns | someone yawning
 """
 
-_PATTERNS: Mapping[Kind, tuple[str, ...]] = {
-    Kind.ONE: ("{a}", "{na}", "the sound of {na}"),
-    Kind.ORDERED: (
+_PATTERNS: Mapping[SceneKind, tuple[str, ...]] = {
+    SceneKind.ONE: ("{a}", "{na}", "the sound of {na}"),
+    SceneKind.ORDERED: (
         "{a} and then {b}",
         "{a} before {b}",
         "{b} after {a}",
         "first {a}, then {b}",
         "{na} followed by {nb}",
     ),
-    Kind.TOGETHER: (
+    SceneKind.TOGETHER: (
         "{a} while {b}",
         "{a} as {b}",
         "{na} and {nb} at the same time",
         "{na} together with {nb}",
         "{a} and at the same time {b}",
     ),
-    Kind.THREE: (
+    SceneKind.THREE: (
         "{a}, then {b}, and finally {c}",
         "{na} followed by {nb} and then {nc}",
         "first {a}, then {b}, then {c}",
@@ -144,7 +144,7 @@ def wording(label: str) -> Wording:
     return WORDINGS.get("_".join(name.split())) or Wording(f"{name} is heard", name)
 
 
-def patterns(kind: Kind) -> tuple[str, ...]:
+def patterns(kind: SceneKind) -> tuple[str, ...]:
     """The sentence patterns of a kind: {a} {b} {c} in order of time, {na} ... as things."""
     return _PATTERNS[kind]
 
@@ -158,7 +158,7 @@ def sentence(pattern: str, labels: Sequence[str]) -> str:
     return pattern.format(**parts)
 
 
-def draw_patterns(kind: Kind, n: int, generator: np.random.Generator) -> tuple[str, ...]:
+def draw_patterns(kind: SceneKind, n: int, generator: np.random.Generator) -> tuple[str, ...]:
     """`n` different patterns of a kind; all where there are no more."""
     known = patterns(kind)
     chosen = generator.choice(len(known), min(n, len(known)), replace=False)

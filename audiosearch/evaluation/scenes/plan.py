@@ -16,8 +16,8 @@ from itertools import combinations
 import numpy as np
 
 from audiosearch.errors import DatasetError
-from audiosearch.evaluation.datasets import Clip
-from audiosearch.evaluation.scenes.grammar import Kind, draw_patterns, sentence
+from audiosearch.evaluation.datasets import DatasetClip
+from audiosearch.evaluation.scenes.grammar import SceneKind, draw_patterns, sentence
 
 _MANY = 200_000  # combinations of labels listed in full; of more, a drawn part
 
@@ -41,7 +41,7 @@ class SceneSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scene:
+class PlannedScene:
     """One scene to be made.
 
     Attributes:
@@ -51,7 +51,7 @@ class Scene:
         twin: place of the scene with the reversed order; None without an order.
     """
 
-    kind: Kind
+    kind: SceneKind
     clips: tuple[int, ...]
     labels: tuple[str, ...]
     captions: tuple[str, ...]
@@ -64,7 +64,7 @@ class Scene:
         return len(self.clips)
 
 
-def plan_scenes(clips: Sequence[Clip], settings: SceneSettings) -> tuple[Scene, ...]:
+def plan_scenes(clips: Sequence[DatasetClip], settings: SceneSettings) -> tuple[PlannedScene, ...]:
     """The scenes of `clips`: one of each label alone, then those that `settings` ask for.
 
     Where the labels give fewer combinations than asked for, all of them are made.
@@ -84,12 +84,12 @@ def plan_scenes(clips: Sequence[Clip], settings: SceneSettings) -> tuple[Scene, 
     n_ordered = round(len(pairs) * settings.ordered / max(1, settings.ordered + settings.together))
     triples = _combinations(labels, 3, settings.three, generator)
     wanted = [
-        *((Kind.ONE, (label,)) for label in labels),
-        *((Kind.ORDERED, pair) for pair in pairs[:n_ordered]),
-        *((Kind.TOGETHER, pair) for pair in pairs[n_ordered:]),
-        *((Kind.THREE, triple) for triple in triples),
+        *((SceneKind.ONE, (label,)) for label in labels),
+        *((SceneKind.ORDERED, pair) for pair in pairs[:n_ordered]),
+        *((SceneKind.TOGETHER, pair) for pair in pairs[n_ordered:]),
+        *((SceneKind.THREE, triple) for triple in triples),
     ]
-    scenes: list[Scene] = []
+    scenes: list[PlannedScene] = []
     for kind, chosen in wanted:
         scenes += _scene_and_twin(kind, chosen, by_label, settings, generator, first=len(scenes))
     return tuple(scenes)
@@ -113,20 +113,20 @@ def _combinations(
 
 
 def _scene_and_twin(
-    kind: Kind,
+    kind: SceneKind,
     labels: tuple[str, ...],
     by_label: Mapping[str, Sequence[int]],
     settings: SceneSettings,
     generator: np.random.Generator,
     *,
     first: int,
-) -> list[Scene]:
+) -> list[PlannedScene]:
     """A scene, numbered `first`, and its twin where it has an order."""
     places = tuple(int(generator.choice(by_label[label])) for label in labels)
     chosen = draw_patterns(kind, settings.captions, generator)
     seed = int(generator.integers(2**32))
-    ordered = kind in (Kind.ORDERED, Kind.THREE)
-    scene = Scene(
+    ordered = kind in (SceneKind.ORDERED, SceneKind.THREE)
+    scene = PlannedScene(
         kind=kind,
         clips=places,
         labels=labels,
@@ -136,7 +136,7 @@ def _scene_and_twin(
     )
     if not ordered:
         return [scene]
-    twin = Scene(
+    twin = PlannedScene(
         kind=kind,
         clips=places[::-1],
         labels=labels[::-1],

@@ -20,18 +20,18 @@ from audiosearch._typing import AnyFloats, Doubles, Samples
 from audiosearch._wording import counted
 from audiosearch.audio.sandbox.client import Worker
 from audiosearch.errors import AudiosearchError, DatasetError, DecodeError
-from audiosearch.evaluation.datasets import Clip, Dataset
-from audiosearch.evaluation.progress import Progress
-from audiosearch.evaluation.scenes.grammar import Kind
-from audiosearch.evaluation.scenes.plan import Scene
+from audiosearch.evaluation.datasets import Dataset, DatasetClip
+from audiosearch.evaluation.progress import StageProgress
+from audiosearch.evaluation.scenes.grammar import SceneKind
+from audiosearch.evaluation.scenes.plan import PlannedScene
 
 SAMPLE_RATE = 16_000
 LIST = "scenes.csv"
-LONGEST_S: Mapping[Kind, float] = {  # of one sound, so that a scene is at most ten seconds
-    Kind.ONE: 5.0,
-    Kind.ORDERED: 4.0,
-    Kind.TOGETHER: 6.0,
-    Kind.THREE: 2.6,
+LONGEST_S: Mapping[SceneKind, float] = {  # of one sound, so that a scene is at most ten seconds
+    SceneKind.ONE: 5.0,
+    SceneKind.ORDERED: 4.0,
+    SceneKind.TOGETHER: 6.0,
+    SceneKind.THREE: 2.6,
 }
 GAP_S = (0.1, 0.8)
 MARGIN_S = 0.2  # before the first and after the last sound
@@ -76,7 +76,7 @@ def levelled(piece: Samples, *, level_db: float, sample_rate: int) -> Samples:
     return scaled
 
 
-def compose(scene: Scene, sounds: Sequence[Samples], *, sample_rate: int) -> Samples:
+def compose(scene: PlannedScene, sounds: Sequence[Samples], *, sample_rate: int) -> Samples:
     """The sound (n,) of a scene out of its clips' samples, in the order of `scene.clips`."""
     # Twins draw the same numbers: the draw follows the clips' places, not their order in time.
     turned = scene.clips != min(scene.clips, scene.clips[::-1])
@@ -92,7 +92,7 @@ def compose(scene: Scene, sounds: Sequence[Samples], *, sample_rate: int) -> Sam
         )
         for each, db in zip(ordered, spread, strict=True)
     ]
-    if scene.kind is Kind.TOGETHER:
+    if scene.kind is SceneKind.TOGETHER:
         mixed = _over_one_another(pieces, generator)
     else:
         mixed = _after_one_another(pieces, gaps, turned=turned, sample_rate=sample_rate)
@@ -128,7 +128,11 @@ def _over_one_another(pieces: Sequence[Samples], generator: np.random.Generator)
 
 
 def write_scenes(
-    scenes: Sequence[Scene], clips: Sequence[Clip], *, folder: Path, progress: Progress
+    scenes: Sequence[PlannedScene],
+    clips: Sequence[DatasetClip],
+    *,
+    folder: Path,
+    progress: StageProgress,
 ) -> Dataset:
     """Make all scenes in `folder` and return them as a data set; those that are there stay.
 
@@ -157,7 +161,7 @@ def write_scenes(
     return Dataset(
         name="scenes",
         clips=tuple(
-            Clip(
+            DatasetClip(
                 name=path.name,
                 path=path,
                 captions=scene.captions,
@@ -169,7 +173,9 @@ def write_scenes(
     )
 
 
-def decode_clips(places: set[int], clips: Sequence[Clip], progress: Progress) -> dict[int, Samples]:
+def decode_clips(
+    places: set[int], clips: Sequence[DatasetClip], progress: StageProgress
+) -> dict[int, Samples]:
     """The samples of the clips at `places`, at `SAMPLE_RATE`.
 
     Raises:
@@ -196,7 +202,7 @@ def decode_clips(places: set[int], clips: Sequence[Clip], progress: Progress) ->
     return sounds
 
 
-def _beginning(worker: Worker, clip: Clip) -> Samples:
+def _beginning(worker: Worker, clip: DatasetClip) -> Samples:
     """The first `HEARD_S` seconds of a clip; of the rest no memory is kept."""
     worker.open(bytes(clip.path), sample_rate=SAMPLE_RATE)
     kept: list[Samples] = []
@@ -237,7 +243,9 @@ def _claim(folder: Path, listing: str) -> None:
         raise DatasetError("holds other scenes", path=folder, remedy="choose an empty folder")
 
 
-def _listing(scenes: Sequence[Scene], clips: Sequence[Clip], paths: Sequence[Path]) -> str:
+def _listing(
+    scenes: Sequence[PlannedScene], clips: Sequence[DatasetClip], paths: Sequence[Path]
+) -> str:
     """The list of the scenes: a data set in the plain layout, with what each was made of."""
     n_captions = max(len(scene.captions) for scene in scenes)
     columns = ["path", *(f"caption_{i + 1}" for i in range(n_captions))]

@@ -47,7 +47,7 @@ def rows_that_fit(need: Need, *, n_samples: int, most: int = MOST) -> int:
     return max(1, min(most, int(SHARE * need.before / each)))
 
 
-class Room:
+class BatchSizer:
     """How many rows a run may have on one card, over the life of a session.
 
     Args:

@@ -22,7 +22,7 @@ from audiosearch._typing import AnyArray
 
 
 @dataclass(frozen=True)
-class Held:
+class DeviceArray:
     """An array on a device; `numpy.asarray` gives a copy of it."""
 
     value: Any  # the runtime's own
@@ -41,10 +41,10 @@ def bound_run(
     session: Any,
     names: Sequence[str],
     held: Sequence[str],
-    feed: Mapping[str, AnyArray | Held],
+    feed: Mapping[str, AnyArray | DeviceArray],
     *,
     device: str,
-) -> tuple[list[AnyArray], list[Held]]:
+) -> tuple[list[AnyArray], list[DeviceArray]]:
     """The outputs `names` as arrays, and the outputs `held` where they are.
 
     Args:
@@ -56,7 +56,7 @@ def bound_run(
     """
     binding = session.io_binding()
     for name, given in feed.items():
-        if isinstance(given, Held):
+        if isinstance(given, DeviceArray):
             binding.bind_ortvalue_input(name, given.value)
         else:
             binding.bind_cpu_input(name, np.ascontiguousarray(given))
@@ -69,4 +69,4 @@ def bound_run(
     binding.synchronize_outputs()
     outputs = binding.get_outputs()
     fetched: list[AnyArray] = [output.numpy() for output in outputs[: len(names)]]
-    return fetched, [Held(output, device) for output in outputs[len(names) :]]
+    return fetched, [DeviceArray(output, device) for output in outputs[len(names) :]]

@@ -22,7 +22,9 @@ MOST = 8  # runs at once: each needs memory for its own intermediate values
 _thread = threading.local()
 
 
-def spread(work: Callable[[Item], Result], items: Sequence[Item], *, workers: int) -> list[Result]:
+def parallel_map(
+    work: Callable[[Item], Result], items: Sequence[Item], *, workers: int
+) -> list[Result]:
     """`work(item)` for each of `items`, by as many threads as `workers`.
 
     Work that is itself part of such a run does its own items one after another.

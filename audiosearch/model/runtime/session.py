@@ -22,7 +22,7 @@ import numpy as np
 from audiosearch._typing import AnyArray, Floats
 from audiosearch.errors import BundleError
 from audiosearch.model.bundle import BundleFile
-from audiosearch.model.runtime.device_array import Held, bound_run
+from audiosearch.model.runtime.device_array import DeviceArray, bound_run
 from audiosearch.model.runtime.parallel import MOST
 from audiosearch.model.runtime.providers import (
     CPU,
@@ -170,8 +170,8 @@ class GraphSession:
         return outputs
 
     def run_holding(
-        self, names: Sequence[str], held: Sequence[str], feed: Mapping[str, AnyArray | Held]
-    ) -> tuple[list[AnyArray], list[AnyArray] | list[Held]]:
+        self, names: Sequence[str], held: Sequence[str], feed: Mapping[str, AnyArray | DeviceArray]
+    ) -> tuple[list[AnyArray], list[AnyArray] | list[DeviceArray]]:
         """The outputs `names` as arrays, and the outputs `held` where the graph runs.
 
         Inputs may be held too. A session that does not hold gives arrays for `held`.
@@ -184,7 +184,7 @@ class GraphSession:
         device = self.device.name
         arrays: dict[str, AnyArray] = {}
         for name, given in feed.items():
-            if not isinstance(given, Held):
+            if not isinstance(given, DeviceArray):
                 arrays[name] = given
             elif given.device != device or not self.holds:
                 raise Lost(f"{name} is held on a device that is no longer used")

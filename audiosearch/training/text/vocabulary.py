@@ -48,7 +48,7 @@ def make_vocabulary(
 ) -> Vocabulary:
     """The vocabulary of these words; English stop words may be repeated within a caption."""
     repeatable = frozenset(i for i, word in enumerate(words) if word in STOP_WORDS)
-    return Vocabulary(words=tuple(words), repeatable=repeatable, bridges=bridges)
+    return Vocabulary(words=tuple(words), repeatable=repeatable, oov_map=bridges)
 
 
 def pad_rows(rows: Sequence[Sequence[int]]) -> Ints:

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from audiosearch.evaluation.datasets import Clip, Dataset
-from audiosearch.evaluation.subject import Subject
+from audiosearch.evaluation.datasets import Dataset, DatasetClip
 from audiosearch.evaluation.work_folder import WorkFolder
+from audiosearch.model.loaded import Model
 from audiosearch.model.runtime.session import RuntimeOptions
 from tests.sounds import noise, tones, write_audio
 
 
 @pytest.fixture(scope="session")
-def subject(toy_bundle: Path) -> Subject:
-    return Subject.open(toy_bundle, options=RuntimeOptions(device="cpu", threads=1))
+def model(toy_bundle: Path) -> Model:
+    return Model.open(toy_bundle, options=RuntimeOptions(device="cpu", threads=1))
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +35,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
         "long.wav": ("a man speaks and then a woman speaks", "a door after a car"),
     }
     clips = tuple(
-        Clip(
+        DatasetClip(
             name=name,
             path=write_audio(folder / name, samples),
             captions=captions[name],

@@ -10,62 +10,65 @@ import pytest
 
 from audiosearch.errors import DatasetError
 from audiosearch.evaluation import score_matrix as matrix
-from audiosearch.evaluation.datasets import Clip, Dataset
-from audiosearch.evaluation.encode import hear
-from audiosearch.evaluation.progress import NoProgress
+from audiosearch.evaluation.datasets import Dataset, DatasetClip
+from audiosearch.evaluation.encode import encode
+from audiosearch.evaluation.progress import NoStageProgress
 from audiosearch.evaluation.score_matrix import loss_table
-from audiosearch.evaluation.subject import Subject
 from audiosearch.evaluation.work_folder import WorkFolder
+from audiosearch.model.loaded import Model
 
 
-def test_clips_are_heard_in_windows(dataset: Dataset, subject: Subject, work: WorkFolder):
-    heard = hear(dataset.clips, subject=subject, work=work, progress=NoProgress())
+def test_clips_are_heard_in_windows(dataset: Dataset, model: Model, work: WorkFolder):
+    heard = encode(dataset.clips, model=model, work=work, progress=NoStageProgress())
     assert heard.owners.tolist() == [0, 1, 2, 3, 3]  # 15 s: windows at 0 and 5 s
     assert heard.starts_s.tolist() == [0, 0, 0, 0, 5]
     assert heard.n_clips == 4
     assert len(heard.frames) == 5
-    assert heard.joint.shape == (5, subject.bundle.joint_dim)
-    assert heard.tags.shape == (5, len(subject.bundle.tags))
+    assert heard.joint.shape == (5, model.bundle.joint_dim)
+    assert heard.tags.shape == (5, len(model.bundle.tags))
 
 
-def test_clips_are_heard_whole(dataset: Dataset, subject: Subject, work: WorkFolder):
-    subject = Subject(subject.bundle, options=subject.options, whole=True)
+def test_clips_are_heard_whole(dataset: Dataset, model: Model, work: WorkFolder):
     # The toy decoder has places for 40 frames; only clips that fit can be heard whole.
-    heard = hear(dataset.clips[:3], subject=subject, work=work, progress=NoProgress())
+    heard = encode(
+        dataset.clips[:3], model=model, work=work, progress=NoStageProgress(), whole=True
+    )
     assert heard.owners.tolist() == [0, 1, 2]
 
 
 def test_what_was_heard_is_not_decoded_again(
-    dataset: Dataset, subject: Subject, work: WorkFolder, watch
+    dataset: Dataset, model: Model, work: WorkFolder, watch
 ):
     first, second = watch(), watch()
-    one = hear(dataset.clips, subject=subject, work=work, progress=first)
-    two = hear(dataset.clips, subject=subject, work=work, progress=second)
+    one = encode(dataset.clips, model=model, work=work, progress=first)
+    two = encode(dataset.clips, model=model, work=work, progress=second)
     assert (first.stages, second.stages) == ([("listening", 4, 0)], [("listening", 4, 4)])
     assert (first.n, second.n) == (4, 0)
     assert all(np.array_equal(a, b) for a, b in zip(one.frames, two.frames, strict=True))
     assert np.array_equal(one.embedding, two.embedding)
-    other = hear(dataset.clips[:2], subject=subject, work=work, progress=NoProgress())
+    other = encode(dataset.clips[:2], model=model, work=work, progress=NoStageProgress())
     assert other.key != one.key
 
 
 def test_clips_that_cannot_be_decoded_are_named(
-    dataset: Dataset, subject: Subject, work: WorkFolder, tmp_path: Path
+    dataset: Dataset, model: Model, work: WorkFolder, tmp_path: Path
 ):
     broken = tmp_path / "broken.wav"
     broken.write_bytes(b"no sound at all" * 100)
-    clips = [*dataset.clips, Clip(name="broken.wav", path=broken)]
+    clips = [*dataset.clips, DatasetClip(name="broken.wav", path=broken)]
     with pytest.raises(DatasetError, match=r"1 clip cannot be decoded: .*broken\.wav"):
-        hear(clips, subject=subject, work=work, progress=NoProgress())
+        encode(clips, model=model, work=work, progress=NoStageProgress())
 
 
 def test_the_table_equals_scoring_pair_by_pair(
-    dataset: Dataset, subject: Subject, work: WorkFolder, monkeypatch: pytest.MonkeyPatch
+    dataset: Dataset, model: Model, work: WorkFolder, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(matrix, "PAIRS", 5)  # several blocks, and captions in parts
-    heard = hear(dataset.clips, subject=subject, work=work, progress=NoProgress())
-    scorer = subject.scorer
-    table = loss_table(dataset.captions, heard, scorer=scorer, work=work, progress=NoProgress())
+    heard = encode(dataset.clips, model=model, work=work, progress=NoStageProgress())
+    scorer = model.scorer
+    table = loss_table(
+        dataset.captions, heard, scorer=scorer, work=work, progress=NoStageProgress()
+    )
     assert table.cross_entropies.shape == (5, 8)
     for row, frames in enumerate(heard.frames):
         memory = scorer.decoder.memory([frames])
@@ -78,38 +81,38 @@ def test_the_table_equals_scoring_pair_by_pair(
 
 def test_a_stopped_table_goes_on_where_it_was(
     dataset: Dataset,
-    subject: Subject,
+    model: Model,
     work: WorkFolder,
     tmp_path: Path,
     watch,
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setattr(matrix, "PAIRS", 7)  # one window a block: 7 different captions
-    heard = hear(dataset.clips, subject=subject, work=work, progress=NoProgress())
-    settings = {"captions": dataset.captions, "heard": heard, "scorer": subject.scorer}
+    heard = encode(dataset.clips, model=model, work=work, progress=NoStageProgress())
+    settings = {"captions": dataset.captions, "heard": heard, "scorer": model.scorer}
     with pytest.raises(KeyboardInterrupt):
         loss_table(**settings, work=work, progress=watch(stop_after=20))
     again = watch()
     resumed = loss_table(**settings, work=work, progress=again)
     assert again.stages == [("scoring pairs", 35, 14)]
     assert again.n == 21
-    fresh = loss_table(**settings, work=WorkFolder(tmp_path / "other"), progress=NoProgress())
+    fresh = loss_table(**settings, work=WorkFolder(tmp_path / "other"), progress=NoStageProgress())
     assert np.array_equal(resumed.cross_entropies, fresh.cross_entropies)
 
 
 def test_other_captions_or_another_model_are_other_work(
-    dataset: Dataset, subject: Subject, work: WorkFolder, watch
+    dataset: Dataset, model: Model, work: WorkFolder, watch
 ):
-    heard = hear(dataset.clips, subject=subject, work=work, progress=NoProgress())
+    heard = encode(dataset.clips, model=model, work=work, progress=NoStageProgress())
     for captions in (("a dog",), ("a bell",)):
         seen = watch()
-        loss_table(captions, heard, scorer=subject.scorer, work=work, progress=seen)
+        loss_table(captions, heard, scorer=model.scorer, work=work, progress=seen)
         assert seen.stages == [("scoring pairs", 5, 0)]
-    renamed = replace(subject.bundle, fingerprint="another")
+    renamed = replace(model.bundle, fingerprint="another")
     seen = watch()
-    hear(
+    encode(
         dataset.clips,
-        subject=Subject(renamed, options=subject.options),
+        model=Model(renamed, options=model.options),
         work=work,
         progress=seen,
     )

@@ -11,15 +11,15 @@ import pytest
 
 from audiosearch.config import Config
 from audiosearch.errors import DatasetError
-from audiosearch.evaluation.datasets import Clip, Dataset
-from audiosearch.evaluation.encode import hear
+from audiosearch.evaluation.datasets import Dataset, DatasetClip
+from audiosearch.evaluation.encode import encode
 from audiosearch.evaluation.end_to_end import trial_library
-from audiosearch.evaluation.evidence import Trial
-from audiosearch.evaluation.progress import NoProgress
+from audiosearch.evaluation.progress import NoStageProgress
 from audiosearch.evaluation.ranking import rank_order
 from audiosearch.evaluation.retrieval_benchmark import described, engine_rankings, gather
-from audiosearch.evaluation.subject import Subject
+from audiosearch.evaluation.run import EvaluationRun
 from audiosearch.evaluation.work_folder import WorkFolder
+from audiosearch.model.loaded import Model
 from audiosearch.search.normalise import Normalise
 
 
@@ -30,19 +30,19 @@ def config(tmp_path: Path) -> Config:
 
 
 @pytest.fixture
-def clips(dataset: Dataset, tmp_path: Path) -> list[Clip]:
+def clips(dataset: Dataset, tmp_path: Path) -> list[DatasetClip]:
     """The clips of the data set, and a copy of one of them in a hidden folder."""
     folder = tmp_path / ".hidden"
     folder.mkdir()
     copy = Path(shutil.copyfile(dataset.clips[0].path, folder / "a bell rings.wav"))
-    return [*dataset.clips, Clip(name="copy", path=copy, captions=("a bell rings",))]
+    return [*dataset.clips, DatasetClip(name="copy", path=copy, captions=("a bell rings",))]
 
 
 def test_every_clip_is_an_answer_and_names_tell_nothing(
-    clips: list[Clip], subject: Subject, config: Config, work: WorkFolder
+    clips: list[DatasetClip], model: Model, config: Config, work: WorkFolder
 ):
     with trial_library(
-        clips, subject=subject, config=config, work=work, progress=NoProgress()
+        clips, model=model, config=config, work=work, progress=NoStageProgress()
     ) as library:
         found = library.found("a bell rings", limit=99)
         paths = {hit.path for hit in library.library.find("a bell", min_score=0).hits}
@@ -53,14 +53,14 @@ def test_every_clip_is_an_answer_and_names_tell_nothing(
 
 
 def test_candidates_are_rows_of_what_was_heard(
-    clips: list[Clip], subject: Subject, config: Config, work: WorkFolder
+    clips: list[DatasetClip], model: Model, config: Config, work: WorkFolder
 ):
-    heard = hear(clips, subject=subject, work=work, progress=NoProgress())
+    heard = encode(clips, model=model, work=work, progress=NoStageProgress())
     with trial_library(
-        clips, subject=subject, config=config, work=work, progress=NoProgress()
+        clips, model=model, config=config, work=work, progress=NoStageProgress()
     ) as library:
         every, two = (
-            library.shortlists(["a dog barks"], limit=k, heard=heard, progress=NoProgress())[0]
+            library.shortlists(["a dog barks"], limit=k, heard=heard, progress=NoStageProgress())[0]
             for k in (50, 2)
         )
     assert sorted(every.tolist()) == list(range(len(heard.frames)))
@@ -68,18 +68,18 @@ def test_candidates_are_rows_of_what_was_heard(
 
 
 def test_clips_that_cannot_be_indexed_are_named(
-    clips: list[Clip], subject: Subject, config: Config, work: WorkFolder, tmp_path: Path
+    clips: list[DatasetClip], model: Model, config: Config, work: WorkFolder, tmp_path: Path
 ):
     broken = tmp_path / "broken.wav"
     broken.write_bytes(b"RIFF nonsense" * 50)
     with (
         pytest.raises(DatasetError, match=r"broken\.wav"),
         trial_library(
-            [*clips, Clip(name="broken", path=broken)],
-            subject=subject,
+            [*clips, DatasetClip(name="broken", path=broken)],
+            model=model,
             config=config,
             work=work,
-            progress=NoProgress(),
+            progress=NoStageProgress(),
         ),
     ):
         pass
@@ -96,13 +96,13 @@ def known(dataset: Dataset) -> Dataset:
 
 
 def test_search_over_few_sounds_equals_its_own_score_over_all(
-    known: Dataset, subject: Subject, config: Config, work: WorkFolder
+    known: Dataset, model: Model, config: Config, work: WorkFolder
 ):
     # With every window as a candidate search ranks by the bundle's score; frames are float16 in
     # both.
-    trial = Trial(subject, work, NoProgress())
-    _, evidence = gather(known, trial)
-    to_audio, _ = engine_rankings(known, evidence, trial, config)
+    run = EvaluationRun(model, work, NoStageProgress())
+    _, evidence = gather(known, run)
+    to_audio, _ = engine_rankings(known, evidence, run, config)
     combined = evidence.combined()
     assert combined is not None
     best = np.array([combined[evidence.owners == i].min(axis=0) for i in range(4)])
@@ -111,12 +111,12 @@ def test_search_over_few_sounds_equals_its_own_score_over_all(
 
 @pytest.mark.parametrize("how", ["mean", "minmax", "none"])
 def test_describing_few_sounds_equals_ranking_all_captions(
-    known: Dataset, subject: Subject, config: Config, work: WorkFolder, how: str
+    known: Dataset, model: Model, config: Config, work: WorkFolder, how: str
 ):
     config = replace(config, search=replace(config.search, normalise=how))
-    trial = Trial(subject, work, NoProgress())
-    _, evidence = gather(known, trial)
-    answer = described(known, evidence.relevant, trial, config)
+    run = EvaluationRun(model, work, NoStageProgress())
+    _, evidence = gather(known, run)
+    answer = described(known, evidence.relevant, run, config)
     costs = evidence.normalised(Normalise(how))
     order = rank_order(costs, ties=evidence.cross_entropies)
     assert answer.order[:3].tolist() == order[:3].tolist()  # of one window each
@@ -126,14 +126,14 @@ def test_describing_few_sounds_equals_ranking_all_captions(
 
 
 def test_a_library_to_describe_with_holds_the_captions_given_and_no_others(
-    clips: list[Clip], subject: Subject, config: Config, work: WorkFolder
+    clips: list[DatasetClip], model: Model, config: Config, work: WorkFolder
 ):
     with trial_library(
         clips,
-        subject=subject,
+        model=model,
         config=config,
         work=work,
-        progress=NoProgress(),
+        progress=NoStageProgress(),
         captions=["A dog barks.", "a bell rings", "a dog barks"],
     ) as library:
         assert {each.words for each in library.library.captions()} == {

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from audiosearch.errors import DatasetError
-from audiosearch.evaluation.datasets import Clip
+from audiosearch.evaluation.datasets import DatasetClip
 from audiosearch.evaluation.scenes.render import SAMPLE_RATE
 from audiosearch.search.results import Hit
 from benchmarks.long_scenes import (
@@ -28,7 +28,7 @@ from benchmarks.long_scenes import (
 
 LABELS = ("dog", "bell", "cat", "man_speaking", "woman_speaking", "rain", "dog")
 CLIPS = [
-    Clip(name=str(place), path=Path(f"{place}.wav"), label=label)
+    DatasetClip(name=str(place), path=Path(f"{place}.wav"), label=label)
     for place, label in enumerate(LABELS)
 ]
 RECORDINGS = {

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from audiosearch.errors import DatasetError
-from audiosearch.evaluation.datasets import Clip, Dataset
+from audiosearch.evaluation.datasets import Dataset, DatasetClip
 from audiosearch.evaluation.splits import held_out, only_held_out, refuse_trained
 
 LIST = "path,group,split\nx.ogg,g1,train\ny.ogg,g2,tuned\nz.ogg,g3,test\nw.ogg,g5,validation\n"
 
 
-def clips(*groups: str) -> list[Clip]:
-    return [Clip(name=f"{i}", path=Path(f"{i}.wav"), group=g) for i, g in enumerate(groups)]
+def clips(*groups: str) -> list[DatasetClip]:
+    return [DatasetClip(name=f"{i}", path=Path(f"{i}.wav"), group=g) for i, g in enumerate(groups)]
 
 
 def test_groups_in_common_are_found_and_refused(tmp_path: Path):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from audiosearch.evaluation.datasets import Clip, Dataset
+from audiosearch.evaluation.datasets import Dataset, DatasetClip
 from audiosearch.evaluation.relation_benchmark import (
     answers,
     cases_of,
@@ -14,7 +14,9 @@ from audiosearch.evaluation.temporal import Perturbation
 
 def dataset() -> Dataset:
     captions = (("a then b", "rain"), ("b before a",))
-    clips = (Clip(name=str(i), path=Path(str(i)), captions=c) for i, c in enumerate(captions))
+    clips = (
+        DatasetClip(name=str(i), path=Path(str(i)), captions=c) for i, c in enumerate(captions)
+    )
     return Dataset(name="x", clips=tuple(clips))
 
 

@@ -5,21 +5,21 @@ import pytest
 
 from audiosearch.evaluation.retrieval import (
     CURVE_DEPTH,
-    Evidence,
+    ScoreMatrices,
     loss_figures,
     rankings,
     recall_figures,
     retrieval_table,
 )
 from audiosearch.evaluation.tables import HistogramFigure, LineFigure
-from audiosearch.model.calibration import Score
+from audiosearch.model.calibration import ScoreCalibration
 
 TABLE_3 = np.array([[1.7, 8.4, 8.1], [2.1, 7.6, 8.5], [2.0, 8.3, 6.5]])
-WEIGHTS = Score(lift=2.0, joint=5.0, bias=-3.0, min_score=0.5)
+WEIGHTS = ScoreCalibration(lift=2.0, joint=5.0, bias=-3.0, min_score=0.5)
 
 
-def evidence(cosine: np.ndarray | None = None) -> Evidence:
-    return Evidence(
+def evidence(cosine: np.ndarray | None = None) -> ScoreMatrices:
+    return ScoreMatrices(
         cross_entropies=TABLE_3,
         without_sound=np.array([2.0, 8.0, 8.0]),
         cosine=cosine,
@@ -61,7 +61,7 @@ def test_joint_and_combined():
 
 def test_a_sound_counts_by_its_best_window():
     windows = np.array([[9.0, 9.0, 9.0], *TABLE_3.tolist(), [9.0, 9.0, 9.0]])
-    given = Evidence(
+    given = ScoreMatrices(
         cross_entropies=windows,
         without_sound=np.zeros(3),
         cosine=None,

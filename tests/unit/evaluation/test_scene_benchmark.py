@@ -2,20 +2,20 @@
 
 import numpy as np
 
-from audiosearch.evaluation.retrieval import Evidence, Ranking, rankings
+from audiosearch.evaluation.retrieval import Ranking, ScoreMatrices, rankings
 from audiosearch.evaluation.scenes.benchmark import (
     by_kind_table,
     caption_places,
     order_right,
     order_table,
 )
-from audiosearch.evaluation.scenes.grammar import Kind
-from audiosearch.evaluation.scenes.plan import Scene
-from audiosearch.model.calibration import Score
+from audiosearch.evaluation.scenes.grammar import SceneKind
+from audiosearch.evaluation.scenes.plan import PlannedScene
+from audiosearch.model.calibration import ScoreCalibration
 
 
-def scene(kind: Kind, labels: str, n_captions: int, twin: int | None = None) -> Scene:
-    return Scene(
+def scene(kind: SceneKind, labels: str, n_captions: int, twin: int | None = None) -> PlannedScene:
+    return PlannedScene(
         kind=kind,
         clips=tuple(range(len(labels))),
         labels=tuple(labels),
@@ -26,9 +26,9 @@ def scene(kind: Kind, labels: str, n_captions: int, twin: int | None = None) -> 
 
 
 SCENES = [
-    scene(Kind.ONE, "a", 1),
-    scene(Kind.ORDERED, "ab", 2, twin=2),
-    scene(Kind.ORDERED, "ba", 2, twin=1),
+    scene(SceneKind.ONE, "a", 1),
+    scene(SceneKind.ORDERED, "ab", 2, twin=2),
+    scene(SceneKind.ORDERED, "ba", 2, twin=1),
 ]
 # Costs (scenes, captions): captions 0 | 1 2 | 3 4.
 COSTS = np.array(
@@ -54,13 +54,13 @@ def test_order_accuracy_by_hand():
 
 
 def test_tables():
-    evidence = Evidence(
+    evidence = ScoreMatrices(
         cross_entropies=COSTS,
         without_sound=np.full(5, 4.0),
         cosine=None,
         owners=np.arange(3),
         relevant=np.array([[1, 0, 0, 0, 0], [0, 1, 1, 0, 0], [0, 0, 0, 1, 1]], dtype=bool),
-        weights=Score(lift=1, joint=1, bias=0, min_score=0.5),
+        weights=ScoreCalibration(lift=1, joint=1, bias=0, min_score=0.5),
     )
     order = order_table(evidence, SCENES, ())
     assert order.rows[0] == ("ce", "two in order", 4, 0.5, 0.5)

@@ -8,26 +8,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiosearch.errors import DatasetError
-from audiosearch.evaluation.datasets import Clip
+from audiosearch.evaluation.datasets import DatasetClip
 from audiosearch.evaluation.scenes import render as scene_audio
 from audiosearch.evaluation.scenes.grammar import (
     WORDINGS,
-    Kind,
+    SceneKind,
     draw_patterns,
     patterns,
     sentence,
     wording,
 )
-from audiosearch.evaluation.scenes.plan import Scene, SceneSettings, plan_scenes
+from audiosearch.evaluation.scenes.plan import PlannedScene, SceneSettings, plan_scenes
 from tests.sounds import noise, tone
 
 LABELS = ("dog", "rain", "siren", "cat", "church_bells")
 RATE = 16_000
 
 
-def clips(n_each: int = 3, labels: tuple[str, ...] = LABELS) -> list[Clip]:
+def clips(n_each: int = 3, labels: tuple[str, ...] = LABELS) -> list[DatasetClip]:
     return [
-        Clip(name=f"{label}-{i}", path=Path(f"{label}-{i}.wav"), label=label, group=f"{label}{i}")
+        DatasetClip(
+            name=f"{label}-{i}", path=Path(f"{label}-{i}.wav"), label=label, group=f"{label}{i}"
+        )
         for label in labels
         for i in range(n_each)
     ]
@@ -38,12 +40,17 @@ SETTINGS = SceneSettings(seed=7, ordered=4, together=3, three=2, captions=2)
 
 def test_plans_have_every_kind_and_each_order_its_twin():
     scenes = plan_scenes(clips(), SETTINGS)
-    count = {kind: sum(scene.kind is kind for scene in scenes) for kind in Kind}
-    assert count == {Kind.ONE: 5, Kind.ORDERED: 8, Kind.TOGETHER: 3, Kind.THREE: 4}
+    count = {kind: sum(scene.kind is kind for scene in scenes) for kind in SceneKind}
+    assert count == {
+        SceneKind.ONE: 5,
+        SceneKind.ORDERED: 8,
+        SceneKind.TOGETHER: 3,
+        SceneKind.THREE: 4,
+    }
     for number, scene in enumerate(scenes):
         assert scene.n_events == len(scene.labels) == len(set(scene.labels))
         assert len(scene.captions) == len(set(scene.captions)) == 2
-        if scene.kind in (Kind.ORDERED, Kind.THREE):
+        if scene.kind in (SceneKind.ORDERED, SceneKind.THREE):
             twin = scenes[scene.twin]
             assert twin.twin == number
             assert (twin.clips, twin.labels) == (scene.clips[::-1], scene.labels[::-1])
@@ -67,16 +74,16 @@ def test_the_seed_decides():
 
 def test_few_labels_give_all_their_combinations():
     scenes = plan_scenes(clips(labels=("dog", "cat", "rain")), SceneSettings(ordered=9, together=9))
-    pairs = [scene for scene in scenes if scene.kind in (Kind.ORDERED, Kind.TOGETHER)]
+    pairs = [scene for scene in scenes if scene.kind in (SceneKind.ORDERED, SceneKind.TOGETHER)]
     assert len({frozenset(scene.labels) for scene in pairs}) == 3
-    assert sum(scene.kind is Kind.THREE for scene in scenes) == 2  # one set, with its twin
+    assert sum(scene.kind is SceneKind.THREE for scene in scenes) == 2  # one set, with its twin
     with pytest.raises(DatasetError, match="two labels"):
         plan_scenes(clips(labels=("dog",)), SETTINGS)
 
 
-@given(st.sampled_from(list(Kind)), st.permutations(LABELS), st.integers(0, 99))
-def test_every_sentence_says_its_order(kind: Kind, labels: list[str], seed: int):
-    n = {Kind.ONE: 1, Kind.ORDERED: 2, Kind.TOGETHER: 2, Kind.THREE: 3}[kind]
+@given(st.sampled_from(list(SceneKind)), st.permutations(LABELS), st.integers(0, 99))
+def test_every_sentence_says_its_order(kind: SceneKind, labels: list[str], seed: int):
+    n = {SceneKind.ONE: 1, SceneKind.ORDERED: 2, SceneKind.TOGETHER: 2, SceneKind.THREE: 3}[kind]
     for pattern in draw_patterns(kind, 9, np.random.default_rng(seed)):
         forward, backward = sentence(pattern, labels[:n]), sentence(pattern, labels[:n][::-1])
         assert (forward == backward) == (n == 1)
@@ -113,9 +120,9 @@ def test_the_loudest_stretch_leaves_silence_out():
         scene_audio.loudest_stretch(np.zeros(RATE, np.float32), longest_s=1, sample_rate=RATE)
 
 
-def scene(kind: Kind, places: tuple[int, ...], seed: int = 5) -> Scene:
+def scene(kind: SceneKind, places: tuple[int, ...], seed: int = 5) -> PlannedScene:
     labels = tuple(LABELS[i] for i in places)
-    return Scene(kind=kind, clips=places, labels=labels, captions=("x",), seed=seed)
+    return PlannedScene(kind=kind, clips=places, labels=labels, captions=("x",), seed=seed)
 
 
 def strongest(samples: np.ndarray) -> float:
@@ -126,8 +133,8 @@ def strongest(samples: np.ndarray) -> float:
 
 def test_order_is_heard_and_the_twin_is_the_other_way_round():
     sounds = [burst(500, 1.0), burst(2000, 1.5), burst(4000, 0.7)]
-    there = scene_audio.compose(scene(Kind.THREE, (0, 1, 2)), sounds, sample_rate=RATE)
-    back = scene_audio.compose(scene(Kind.THREE, (2, 1, 0)), sounds[::-1], sample_rate=RATE)
+    there = scene_audio.compose(scene(SceneKind.THREE, (0, 1, 2)), sounds, sample_rate=RATE)
+    back = scene_audio.compose(scene(SceneKind.THREE, (2, 1, 0)), sounds[::-1], sample_rate=RATE)
     assert len(there) == len(back) <= 10 * RATE
     third = RATE // 2
     assert strongest(there[third : 2 * third]) == pytest.approx(500, abs=5)
@@ -144,7 +151,7 @@ def test_order_is_heard_and_the_twin_is_the_other_way_round():
 
 def test_two_at_once_overlap():
     sounds = [burst(500, 3.0), burst(2000, 1.0)]
-    mixed = scene_audio.compose(scene(Kind.TOGETHER, (0, 1)), sounds, sample_rate=RATE)
+    mixed = scene_audio.compose(scene(SceneKind.TOGETHER, (0, 1)), sounds, sample_rate=RATE)
     assert len(mixed) / RATE == pytest.approx(3.0 + 2 * scene_audio.MARGIN_S, abs=0.05)
     assert np.abs(mixed).max() <= 0.98
 
@@ -206,13 +213,13 @@ class Counter:
 def make_clips(tmp_path: Path):
     """Writes one short WAV file a label."""
 
-    def make(labels: tuple[str, ...], silent: str = "") -> list[Clip]:
+    def make(labels: tuple[str, ...], silent: str = "") -> list[DatasetClip]:
         made = []
         for number, label in enumerate(labels):
             path = tmp_path / f"{label}-0.wav"
             samples = noise(seconds=0.4, seed=number) if label != silent else np.zeros(8000)
             scene_audio.write_wav(path, samples.astype(np.float32), sample_rate=RATE)
-            made.append(Clip(name=f"{label}-0", path=path, label=label, group=f"g{number}"))
+            made.append(DatasetClip(name=f"{label}-0", path=path, label=label, group=f"g{number}"))
         return made
 
     return make

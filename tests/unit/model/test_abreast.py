@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from audiosearch.model.runtime.parallel import even_blocks, spread
+from audiosearch.model.runtime.parallel import even_blocks, parallel_map
 
 
 def test_results_come_in_order_from_several_threads() -> None:
@@ -14,7 +14,7 @@ def test_results_come_in_order_from_several_threads() -> None:
         meet.wait()
         return item, threading.get_ident()
 
-    results = spread(work, [4, 5, 6], workers=3)
+    results = parallel_map(work, [4, 5, 6], workers=3)
     assert [item for item, _ in results] == [4, 5, 6]
     assert len({thread for _, thread in results}) == 3
 
@@ -22,15 +22,18 @@ def test_results_come_in_order_from_several_threads() -> None:
 @pytest.mark.parametrize(("n_items", "workers"), [(1, 4), (4, 1), (0, 2)])
 def test_what_cannot_be_shared_starts_no_thread(n_items: int, workers: int) -> None:
     here = threading.get_ident()
-    found = spread(lambda _: threading.get_ident(), range(n_items), workers=workers)
+    found = parallel_map(lambda _: threading.get_ident(), range(n_items), workers=workers)
     assert found == [here] * n_items
 
 
 def test_work_inside_work_starts_no_more_threads() -> None:
     def work(_: int) -> set[int]:
-        return {threading.get_ident(), *spread(lambda _: threading.get_ident(), [1, 2], workers=2)}
+        return {
+            threading.get_ident(),
+            *parallel_map(lambda _: threading.get_ident(), [1, 2], workers=2),
+        }
 
-    assert all(len(threads) == 1 for threads in spread(work, [1, 2, 3], workers=2))
+    assert all(len(threads) == 1 for threads in parallel_map(work, [1, 2, 3], workers=2))
 
 
 def test_an_error_ends_it() -> None:
@@ -38,7 +41,7 @@ def test_an_error_ends_it() -> None:
         return 1 / item
 
     with pytest.raises(ZeroDivisionError):
-        spread(work, [1, 0, 2], workers=2)
+        parallel_map(work, [1, 0, 2], workers=2)
 
 
 @pytest.mark.parametrize(

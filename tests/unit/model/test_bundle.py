@@ -415,7 +415,7 @@ def test_bridges_must_lead_to_known_words_and_pieces_must_be_a_list(
     path = Path(shutil.copytree(meaning_bundle, tmp_path / "meaning"))
     bundle = load_bundle(path)
     assert bundle.pieces is not None
-    assert bundle.vocabulary.bridges["automobile"] == "car"
+    assert bundle.vocabulary.oov_map["automobile"] == "car"
     _replace(path, "bridges.json", {"zebra": ["horse"]})
     with pytest.raises(BundleError, match="not in the vocabulary"):
         load_bundle(path)

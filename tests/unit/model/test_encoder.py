@@ -10,7 +10,7 @@ from audiosearch._typing import AnyArray
 from audiosearch.errors import BundleError
 from audiosearch.model.bundle import Bundle, load_bundle
 from audiosearch.model.encoder import Encoded, Encoder
-from audiosearch.model.runtime.batching import Room
+from audiosearch.model.runtime.batching import BatchSizer
 from audiosearch.model.runtime.session import (
     Device,
     GraphSession,
@@ -113,7 +113,7 @@ def test_batches_are_sized_to_what_the_first_one_took(bundle: Bundle, encoder: E
     rows = np.random.default_rng(3).normal(0, 0.1, (20, 6000)).astype(np.float32)
     sized, session = cramped(bundle, room=100, name="cuda")
     told = iter([1000, 1000, 1000 - 4 * 100])  # asked before deciding, before and after the run
-    sized._room = Room(lambda: next(told))
+    sized._room = BatchSizer(lambda: next(told))
     results = sized.encode(rows)
     assert session.sizes == [4, 7, 7, 2]  # 7 rows of 100 bytes are the share of 1000
     for one, other in zip(results, encoder.encode(rows), strict=True):

@@ -14,7 +14,7 @@ from audiosearch.model.captioner import Captioner
 from audiosearch.model.decoder import Decoder
 from audiosearch.model.encoder import Encoded
 from audiosearch.model.memory import ROWS_GRAPH, Gather
-from audiosearch.model.runtime.device_array import Held
+from audiosearch.model.runtime.device_array import DeviceArray
 from audiosearch.model.runtime.providers import CPU, CUDA
 from audiosearch.model.runtime.session import (
     Device,
@@ -53,13 +53,13 @@ def test_held_outputs_are_the_same_numbers_and_feed_the_next_run(
     names = ["memory_keys", "memory_values"]
     plain = session.run(names, feed)
     [keys], [values] = session.run_holding(names[:1], names[1:], feed)
-    assert isinstance(values, Held)
+    assert isinstance(values, DeviceArray)
     assert values.shape == plain[1].shape
     np.testing.assert_array_equal(keys, plain[0])
     np.testing.assert_array_equal(np.asarray(values), plain[1])
     gather = Gather(options=HOLDING)
     taken = gather.take(values, np.array([1, 1, 0]))
-    assert isinstance(taken, Held)
+    assert isinstance(taken, DeviceArray)
     np.testing.assert_array_equal(np.asarray(taken), plain[1][[1, 1, 0]])
     again = gather.take(taken, np.array([2]))
     np.testing.assert_array_equal(np.asarray(again), plain[1][:1])
@@ -119,7 +119,7 @@ def test_rows_of_rows_are_those_rows(holding: Decoder, frames: list[np.ndarray])
     assert len(twice) == 2
     np.testing.assert_array_equal(twice.lengths, [len(frames[0]), len(frames[3])])
     gathered = holding._gathered(twice)
-    assert isinstance(gathered.keys, Held)
+    assert isinstance(gathered.keys, DeviceArray)
     np.testing.assert_array_equal(np.asarray(gathered.keys), np.asarray(memory.keys)[[0, 3]])
 
 
@@ -160,7 +160,7 @@ def pretended_card(bundle: Bundle, monkeypatch: pytest.MonkeyPatch, **runs: int)
 
     def on_cpu(session, names, kept, feed, *, device):  # type: ignore[no-untyped-def]
         fetched, stay = held.bound_run(session, names, kept, feed, device="cpu")
-        return fetched, [Held(each.value, device) for each in stay]
+        return fetched, [DeviceArray(each.value, device) for each in stay]
 
     monkeypatch.setattr(bound, on_cpu)
     load = GraphSession.__init__
@@ -221,8 +221,8 @@ def test_what_a_card_held_is_made_anew_when_it_is_left(
     expected = CaptionScorer(decoder).cross_entropies(captions, decoder.memory(frames))
     failing = pretended_card(bundle, monkeypatch)
     memory, silence = failing.memory(frames), failing.null_memory()
-    assert isinstance(memory.keys, Held)
-    assert isinstance(silence.keys, Held)
+    assert isinstance(memory.keys, DeviceArray)
+    assert isinstance(silence.keys, DeviceArray)
     failing._session("decoder").use_cpu(reason="another thread had no room")
     with pytest.raises(Lost):
         failing._session("decoder").run_holding([], [], {"memory_keys": memory.keys})

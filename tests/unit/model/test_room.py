@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from audiosearch.model.runtime.batching import FIRST, MOST, Need, Room, rows_that_fit
+from audiosearch.model.runtime.batching import FIRST, MOST, BatchSizer, Need, rows_that_fit
 
 GB = 1_000_000_000
 
@@ -46,7 +46,7 @@ class Card:
 @pytest.mark.parametrize("free", [2 * GB, 5 * GB, 80 * GB])
 def test_the_first_run_is_small_and_teaches_the_rest(free: int) -> None:
     card = Card(free, row=100_000_000)
-    room = Room(card.told)
+    room = BatchSizer(card.told)
     sizes = []
     for _ in range(4):
         rows = room.rows(320_000)
@@ -59,13 +59,13 @@ def test_the_first_run_is_small_and_teaches_the_rest(free: int) -> None:
 
 
 def test_a_refusal_halves_for_good() -> None:
-    room = Room(lambda: None)
+    room = BatchSizer(lambda: None)
     assert room.rows(10) == MOST
     room.refused(MOST)
     assert room.rows(10) == MOST // 2
     room.refused(1)
     assert room.rows(10) == 1
-    measured = Room(lambda: GB)
+    measured = BatchSizer(lambda: GB)
     measured.run(lambda: None, rows=FIRST, n_samples=10)
     assert measured.rows(10) == MOST
     measured.refused(7)
@@ -73,7 +73,7 @@ def test_a_refusal_halves_for_good() -> None:
 
 
 def test_a_run_that_fails_is_not_measured() -> None:
-    room = Room(lambda: GB)
+    room = BatchSizer(lambda: GB)
     with pytest.raises(RuntimeError):
         room.run(_fail, rows=FIRST, n_samples=10)
     room.refused(FIRST)
@@ -86,7 +86,7 @@ def _fail() -> None:
 
 def test_a_driver_that_falls_silent_ends_the_measuring() -> None:
     told = iter([GB, GB, None])
-    room = Room(lambda: next(told))
+    room = BatchSizer(lambda: next(told))
     assert room.rows(10) == FIRST
     assert room.run(lambda: 1, rows=FIRST, n_samples=10) == 1
     assert room.rows(10) == MOST

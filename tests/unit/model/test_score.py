@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from audiosearch.model.calibration import Score
+from audiosearch.model.calibration import ScoreCalibration
 
-SCORE = Score(lift=2.0, joint=5.0, bias=-3.0, min_score=0.5)
+SCORE = ScoreCalibration(lift=2.0, joint=5.0, bias=-3.0, min_score=0.5)
 
 
 def test_it_is_the_sigmoid_of_the_weighted_sum() -> None:
@@ -34,19 +34,19 @@ def test_good_scores_keep_their_order() -> None:
 
 
 def test_lifts_count_for_more_in_long_texts_and_for_nothing_in_unknown_words() -> None:
-    plain = SCORE.trust(n_words=12, known=0.0)
-    weighing = Score(lift=2.0, joint=5.0, bias=-3.0, min_score=0.5, words_power=2.0)
+    plain = SCORE.lift_weight(n_words=12, known=0.0)
+    weighing = ScoreCalibration(lift=2.0, joint=5.0, bias=-3.0, min_score=0.5, words_power=2.0)
     assert plain == 1.0
-    assert weighing.trust(n_words=6, known=1.0) == 1.0
-    assert weighing.trust(n_words=12, known=0.5) == 2.0
+    assert weighing.lift_weight(n_words=6, known=1.0) == 1.0
+    assert weighing.lift_weight(n_words=12, known=0.5) == 2.0
     lifts, cosines = np.float32([1.0, 2.0]), np.float32([0.2, 0.2])
-    [one, same] = weighing(lift=lifts, cosine=cosines, trust=0.0)
+    [one, same] = weighing(lift=lifts, cosine=cosines, lift_weight=0.0)
     assert one == same
-    by_text = weighing(lift=lifts, cosine=cosines, trust=np.array([2.0, 1.0]))
+    by_text = weighing(lift=lifts, cosine=cosines, lift_weight=np.array([2.0, 1.0]))
     assert by_text[0] == pytest.approx(by_text[1])
 
 
-TEXTS = Score(lift=1.0, joint=0.0, bias=0.0, min_score=0.7, text_match=0.8)
+TEXTS = ScoreCalibration(lift=1.0, joint=0.0, bias=0.0, min_score=0.7, text_match=0.8)
 KNOWN, BOTH = np.array([True]), np.array([True, False])
 
 

@@ -10,29 +10,36 @@ import numpy as np
 from audiosearch._typing import Bools, Floats
 from audiosearch.errors import DatasetError
 from audiosearch.evaluation.datasets import Dataset
-from audiosearch.evaluation.encode import EncodedDataset, hear
-from audiosearch.evaluation.progress import Progress
-from audiosearch.evaluation.retrieval import Evidence
+from audiosearch.evaluation.encode import EncodedDataset, encode
+from audiosearch.evaluation.progress import StageProgress
+from audiosearch.evaluation.retrieval import ScoreMatrices
 from audiosearch.evaluation.score_matrix import loss_table
-from audiosearch.evaluation.subject import Subject
 from audiosearch.evaluation.work_folder import WorkFolder
+from audiosearch.model.loaded import Model
 
 
 @dataclass(frozen=True)
-class Trial:
+class EvaluationRun:
     """One model under test, where its half-done work lies, and who watches."""
 
-    subject: Subject
+    model: Model
     work: WorkFolder
-    progress: Progress
+    progress: StageProgress
+    whole: bool = False  # clips are encoded in one piece, not window by window
 
-    def hear(self, dataset: Dataset) -> EncodedDataset:
-        """What the model hears in the clips; see `hearing.hear`."""
-        return hear(dataset.clips, subject=self.subject, work=self.work, progress=self.progress)
+    def encode(self, dataset: Dataset) -> EncodedDataset:
+        """What the model hears in the clips; see `encode.encode`."""
+        return encode(
+            dataset.clips,
+            model=self.model,
+            work=self.work,
+            progress=self.progress,
+            whole=self.whole,
+        )
 
-    def evidence(
+    def score_matrices(
         self, captions: Sequence[str], heard: EncodedDataset, *, relevant: Bools
-    ) -> Evidence:
+    ) -> ScoreMatrices:
         """All that the model says of `captions` and what it heard.
 
         Args:
@@ -40,38 +47,38 @@ class Trial:
             heard: the sounds.
             relevant: (n_clips, n_captions) which belong together.
         """
-        scorer = self.subject.scorer
+        scorer = self.model.scorer
         tokens = [scorer.encode(text) for text in captions]
         table = loss_table(captions, heard, scorer=scorer, work=self.work, progress=self.progress)
-        return Evidence(
+        return ScoreMatrices(
             cross_entropies=table.cross_entropies,
             without_sound=table.without_sound,
             cosine=self.cosines(captions, heard),
             owners=heard.owners,
             relevant=relevant,
-            weights=self.subject.bundle.score,
-            trust=np.array([scorer.trust(ids) for ids in tokens]),
+            weights=self.model.bundle.score,
+            lift_weights=np.array([scorer.lift_weight(ids) for ids in tokens]),
             known=np.array([scorer.known(ids) for ids in tokens]),
         )
 
     def cosines(self, captions: Sequence[str], heard: EncodedDataset) -> Floats | None:
         """(n_windows, n_captions) likeness in the joint space; None where there is none."""
-        if self.subject.tower is None:
+        if self.model.tower is None:
             return None
-        likeness: Floats = heard.joint @ self.subject.tower.embed(captions).T
+        likeness: Floats = heard.joint @ self.model.tower.embed(captions).T
         return likeness
 
     def facts(self, dataset: Dataset, heard: EncodedDataset) -> tuple[tuple[str, str], ...]:
         """What was tested on what, for the head of a report."""
-        bundle = self.subject.bundle
+        bundle = self.model.bundle
         return (
             ("model", f"{bundle.name} {bundle.version} ({bundle.fingerprint[:12]})"),
-            ("device", self.subject.decoder.device.name),
+            ("device", self.model.decoder.device.name),
             ("data set", dataset.name),
             ("clips", str(len(dataset.clips))),
             ("clips missing", str(dataset.n_missing)),
             ("captions", str(len(dataset.captions))),
-            ("windows", f"{len(heard.frames)} ({'whole clips' if self.subject.whole else 'cut'})"),
+            ("windows", f"{len(heard.frames)} ({'whole clips' if self.whole else 'cut'})"),
         )
 
 
