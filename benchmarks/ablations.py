@@ -25,7 +25,7 @@ import torch
 from audiosearch._typing import Floats, Ints
 from audiosearch.model.tokenizer import Vocabulary
 from audiosearch.training.calibrate import calibrate, scene_trials
-from audiosearch.training.checkpoints import StageProgress, load_state
+from audiosearch.training.checkpoints import TrainingProgress, load_state
 from audiosearch.training.data.dataset import Split
 from audiosearch.training.metrics import order_accuracy, recall, scaled
 from audiosearch.training.networks.decoder import DecoderConfig, DecoderNetwork
@@ -150,7 +150,7 @@ class Ablations:
     """The scenes, the joint space and the folder that all variants share."""
 
     def __init__(
-        self, run: Run, *, test_scenes: int, report: Callable[[StageProgress], None]
+        self, run: Run, *, test_scenes: int, report: Callable[[TrainingProgress], None]
     ) -> None:
         self.run = run
         self.report = report
@@ -242,7 +242,7 @@ class Ablations:
         return score_pairs(decoder, self.joint, features, texts, self.vocabulary, logits=logits)
 
 
-def tell(progress: StageProgress) -> None:
+def tell(progress: TrainingProgress) -> None:
     """Say on stderr how far it is."""
     print(f"{progress.stage} {progress.step}/{progress.total} {progress.text}", file=sys.stderr)
 

@@ -26,7 +26,7 @@ from audiosearch.training.networks.frontend import STARTER_FRONTEND
 from audiosearch.training.scenes.batches import CaptionedScenes
 from audiosearch.training.scenes.clip_pool import ClipPool, gather_clips
 from audiosearch.training.scenes.features import SceneFeatures, encode_scenes
-from audiosearch.training.scenes.planner import PlannedScene, Planner
+from audiosearch.training.scenes.planner import Planner, SceneLayout
 from audiosearch.training.synth.instruments import render_instruments
 
 
@@ -60,7 +60,7 @@ class SplitScenes:
     """Scenes of one split with their frames."""
 
     pool: ClipPool
-    scenes: list[PlannedScene]
+    scenes: list[SceneLayout]
     features: SceneFeatures
 
     @property

@@ -20,7 +20,7 @@ from audiosearch.training.calibrate import (
     scene_trials,
     write_calibration,
 )
-from audiosearch.training.checkpoints import Report, StageProgress, load_state
+from audiosearch.training.checkpoints import Report, TrainingProgress, load_state
 from audiosearch.training.data.dataset import (
     SYNTHETIC_SOURCE,
     SoundCache,
@@ -50,7 +50,7 @@ from audiosearch.training.recipes.decoder import (
 from audiosearch.training.recipes.encoder import STARTER_ENCODER, EncoderTrainer
 from audiosearch.training.recipes.joint import load_joint
 from audiosearch.training.run import Run, load_encoder, open_sounds, scenes_of, split_scenes
-from audiosearch.training.scenes.planner import PlannedScene
+from audiosearch.training.scenes.planner import SceneLayout
 from audiosearch.training.tagging import evaluate_tagging
 from audiosearch.training.text.bridges import read_bridges
 from audiosearch.training.text.captions import PHRASES, every_phrase, sound_of, write_caption
@@ -121,7 +121,7 @@ def calibrate_score(run: Run, *, report: Report) -> Path:
     fitted = calibrate(trials)
     path = run.folder / CALIBRATION_FILE
     write_calibration(fitted, path)
-    report(StageProgress("calibrate", 1, 1, f"{fitted.text()}; wrote {path}"))
+    report(TrainingProgress("calibrate", 1, 1, f"{fitted.text()}; wrote {path}"))
     return path
 
 
@@ -153,7 +153,7 @@ def export(run: Run, *, bundle: Path, report: Report) -> Path:
     path = export_bundle(networks, facts, path=bundle)
     _write_clip_list(open_sounds(run), path / "clips.csv")
     write_calibration(calibration, path / CALIBRATION_FILE)
-    report(StageProgress("export", 1, 1, f"wrote {path}"))
+    report(TrainingProgress("export", 1, 1, f"wrote {path}"))
     return path
 
 
@@ -175,7 +175,7 @@ def evaluate(run: Run, *, report: Report) -> Path:
     }
     path = run.folder / "figures.json"
     path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    report(StageProgress("figures", 1, 1, f"{json.dumps(figures)}; wrote {path}"))
+    report(TrainingProgress("figures", 1, 1, f"{json.dumps(figures)}; wrote {path}"))
     return path
 
 
@@ -215,7 +215,7 @@ def _caption_rng(seed: int) -> np.random.Generator:
     return np.random.default_rng([seed, 0xCAF])
 
 
-def _words(scenes: list[PlannedScene], seed: int) -> tuple[str, ...]:
+def _words(scenes: list[SceneLayout], seed: int) -> tuple[str, ...]:
     """Words in order of first appearance in captions of the scenes, then the grammar's others."""
     rng = _caption_rng(seed)
     captions = [write_caption(rng, scene.description) for scene in scenes]

@@ -23,7 +23,7 @@ from torch.optim import Optimizer
 
 from audiosearch._stopping import stop_on_signals
 from audiosearch.errors import AudiosearchError
-from audiosearch.training.checkpoints import Report, StageProgress, State, load_state, save_state
+from audiosearch.training.checkpoints import Report, State, TrainingProgress, load_state, save_state
 
 Batch = TypeVar("Batch")
 Network = TypeVar("Network", bound=nn.Module)
@@ -175,7 +175,7 @@ class Trainer(ABC, Generic[Network, Batch]):
         return float(loss.detach())
 
     def _report(self, report: Report, text: str) -> None:
-        report(StageProgress(self.stage, min(self.step, self.steps), self.steps, text))
+        report(TrainingProgress(self.stage, min(self.step, self.steps), self.steps, text))
 
     def _save(self, path: Path) -> None:
         counters = {"epoch": self.epoch, "place": self.place}

@@ -17,13 +17,13 @@ import numpy as np
 import torch
 
 from audiosearch._typing import Floats, Halves, Ints, Samples
-from audiosearch.training.checkpoints import Report, StageProgress
+from audiosearch.training.checkpoints import Report, TrainingProgress
 from audiosearch.training.data.dataset import SoundCache
 from audiosearch.training.networks.convnext import ConvNext
 from audiosearch.training.networks.frontend import STARTER_FRONTEND, LogMel
 from audiosearch.training.networks.tags import tag_evidence
 from audiosearch.training.scenes.clip_pool import ClipPool
-from audiosearch.training.scenes.planner import PlannedScene
+from audiosearch.training.scenes.planner import SceneLayout
 from audiosearch.training.scenes.rendering import render
 from audiosearch.training.trainer import prefetch
 
@@ -49,7 +49,7 @@ class SceneFeatures:
 
 def encode_scenes(
     encoder: ConvNext,
-    scenes: list[PlannedScene],
+    scenes: list[SceneLayout],
     pool: ClipPool,
     *,
     varied: bool,
@@ -84,7 +84,7 @@ def encode_scenes(
     return features
 
 
-def _key(encoder: ConvNext, scenes: list[PlannedScene], varied: bool) -> str:
+def _key(encoder: ConvNext, scenes: list[SceneLayout], varied: bool) -> str:
     plan = [varied, [asdict(scene) for scene in scenes]]
     digest = hashlib.sha256(json.dumps(plan).encode())
     for value in encoder.state_dict().values():
@@ -118,7 +118,7 @@ def encode_waveforms(
         before, after = len(parts) // REPORT_EVERY, (len(parts) + len(rows)) // REPORT_EVERY
         parts |= dict(zip(rows, frames, strict=True))
         if after > before or len(parts) == len(counts):
-            report(StageProgress("features", len(parts), len(counts), "encoding scenes"))
+            report(TrainingProgress("features", len(parts), len(counts), "encoding scenes"))
     lengths = np.array([parts[i].shape[0] for i in range(len(counts))], dtype=np.int64)
     values = np.zeros((len(counts), lengths.max(), parts[0].shape[1]), np.float16)
     for index, part in parts.items():

@@ -36,7 +36,7 @@ class Placed:
 
 
 @dataclass(frozen=True)
-class PlannedScene:
+class SceneLayout:
     """A planned scene."""
 
     length: int
@@ -49,11 +49,11 @@ class PlannedScene:
     seed: int
     """Of its level, bandwidth and noise."""
 
-    def with_twin(self, twin: int) -> PlannedScene:
+    def with_twin(self, twin: int) -> SceneLayout:
         """The same scene beside its twin."""
         return replace(self, twin=twin)
 
-    def cut(self, *, before: int, after: int) -> PlannedScene:
+    def cut(self, *, before: int, after: int) -> SceneLayout:
         """The scene as a short recording: it begins and ends so many samples beside its events."""
         under = self.description.background is not None
         events = self.placed[:-1] if under else self.placed
@@ -75,9 +75,9 @@ class Planner:
         self.names = sorted(pool.clips_of)
         self.weights = np.array([pool.chances[name] for name in self.names])
 
-    def plan(self, count: int) -> list[PlannedScene]:
+    def plan(self, count: int) -> list[SceneLayout]:
         """About `count` scenes of all kinds; twins stand next to each other."""
-        kinds: list[tuple[float, Callable[[], list[PlannedScene]]]] = [
+        kinds: list[tuple[float, Callable[[], list[SceneLayout]]]] = [
             (0.28, self._single),
             (0.14, self.long_single),
             (0.12, self.pair),  # makes two
@@ -89,7 +89,7 @@ class Planner:
         ]
         makers = [maker for _, maker in kinds]
         shares = np.array([share for share, _ in kinds])
-        scenes: list[PlannedScene] = []
+        scenes: list[SceneLayout] = []
         while len(scenes) < count:
             made = makers[int(self.rng.choice(len(makers), p=shares / shares.sum()))]()
             if self.rng.random() < 0.5:
@@ -102,9 +102,9 @@ class Planner:
             scenes += made
         return scenes
 
-    def plan_pairs(self, count: int) -> list[PlannedScene]:
+    def plan_pairs(self, count: int) -> list[SceneLayout]:
         """`count` scenes of two events in a row, each beside its twin."""
-        scenes: list[PlannedScene] = []
+        scenes: list[SceneLayout] = []
         while len(scenes) < count:
             first, second = self.pair()
             at = len(scenes)
@@ -140,8 +140,8 @@ class Planner:
 
     def _scene(
         self, placed: list[Placed], description: SceneDescription, seconds: float = SCENE_S
-    ) -> PlannedScene:
-        return PlannedScene(
+    ) -> SceneLayout:
+        return SceneLayout(
             length=int(seconds * self.rate),
             placed=tuple(placed),
             description=description,
@@ -149,7 +149,7 @@ class Planner:
             seed=int(self.rng.integers(2**31)),
         )
 
-    def _cut(self, scene: PlannedScene) -> PlannedScene:
+    def _cut(self, scene: SceneLayout) -> SceneLayout:
         """A scene of several sounds without most of the silence around them.
 
         Were there none such, a window of less than ten seconds would always hold a single sound.
@@ -172,7 +172,7 @@ class Planner:
     def _gain(self) -> float:
         return float(self.rng.uniform(-6, 6))
 
-    def _single(self) -> list[PlannedScene]:
+    def _single(self) -> list[SceneLayout]:
         name = self.names[int(self.rng.choice(len(self.names), p=self.weights))]
         clips = self.pool.clips_of[name]
         clip = clips[int(self.rng.integers(len(clips)))]
@@ -185,7 +185,7 @@ class Planner:
         placed = Placed(clip=clip, start=start, count=count, at=at, gain_db=self._gain())
         return [self._scene([placed], SceneDescription(Relation.SINGLE, (name,)), seconds)]
 
-    def long_single(self) -> list[PlannedScene]:
+    def long_single(self) -> list[SceneLayout]:
         """One sound for most of a whole window, repeated where its clip is too short for that.
 
         Most windows that people have are like this; without them ten seconds would always mean
@@ -224,7 +224,7 @@ class Planner:
             layouts.append(layout)
         return layouts
 
-    def pair(self) -> list[PlannedScene]:
+    def pair(self) -> list[SceneLayout]:
         """Two events in a row, and the same two the other way round."""
         clips = self._draw(2)
         layouts = self._sequence(clips, high_s=4.5)
@@ -234,12 +234,12 @@ class Planner:
             for layout, order in zip(layouts, (names, names[::-1]), strict=True)
         ]
 
-    def _triple(self) -> list[PlannedScene]:
+    def _triple(self) -> list[SceneLayout]:
         clips = self._draw(3)
         (layout,) = self._sequence(clips, high_s=2.9)
         return [self._scene(layout, SceneDescription(Relation.SEQUENCE, self._names(clips)))]
 
-    def _together(self) -> list[PlannedScene]:
+    def _together(self) -> list[SceneLayout]:
         """Two events at once, and the same two in a row."""
         clips = self._draw(2)
         placed = self._side_by_side(clips) if self.rng.random() < 0.5 else self._within(clips)
@@ -279,7 +279,7 @@ class Planner:
         gain_db = float(self.rng.uniform(-17, -8))
         return Placed(clip, start, int(SCENE_S * self.rate), 0, gain_db)
 
-    def _over_background(self) -> list[PlannedScene]:
+    def _over_background(self) -> list[SceneLayout]:
         back, front = self._draw(2, BACKGROUND_SOUNDS)
         (layout,) = self._sequence([front], high_s=5.0)
         what = SceneDescription(
@@ -287,7 +287,7 @@ class Planner:
         )
         return [self._scene([*layout, self._background(back)], what)]
 
-    def _pair_over_background(self) -> list[PlannedScene]:
+    def _pair_over_background(self) -> list[SceneLayout]:
         back, *fronts = self._draw(3, BACKGROUND_SOUNDS)
         under = self._background(back)
         layouts = self._sequence(fronts, high_s=4.5)
@@ -297,7 +297,7 @@ class Planner:
             for layout, order in zip(layouts, (names, names[::-1]), strict=True)
         ]
 
-    def _repeated(self) -> list[PlannedScene]:
+    def _repeated(self) -> list[SceneLayout]:
         """One short event, two to four times."""
         names = [name for name in self.names if name in COUNTABLE_SOUNDS]
         short = [

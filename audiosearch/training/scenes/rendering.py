@@ -10,12 +10,12 @@ import numpy as np
 
 from audiosearch._typing import Samples
 from audiosearch.training.scenes.clip_pool import ClipPool
-from audiosearch.training.scenes.planner import Placed, PlannedScene
+from audiosearch.training.scenes.planner import Placed, SceneLayout
 
 EVENT_DB = -25.0  # level that every stretch is brought to before its own gain
 
 
-def render(scene: PlannedScene, pool: ClipPool, *, varied: bool = False) -> Samples:
+def render(scene: SceneLayout, pool: ClipPool, *, varied: bool = False) -> Samples:
     """The samples `(length,)` of a scene.
 
     `varied` changes speed, colour and room of its clips: the encoder knows the clips that it was

@@ -20,7 +20,7 @@ import torch
 
 from audiosearch._typing import Floats
 from audiosearch.model.wordpiece import INSIDE, SPECIAL_PIECES, Pieces
-from audiosearch.training.checkpoints import Report, StageProgress, load_state
+from audiosearch.training.checkpoints import Report, TrainingProgress, load_state
 from audiosearch.training.networks.meaning import SentenceConfig, SentenceTower
 from audiosearch.training.text.vocabulary import pad_rows
 
@@ -69,7 +69,7 @@ def teach(texts: Sequence[str], teacher: Teacher, *, folder: Path, report: Repor
             partial = path.with_suffix(".partial.npy")
             np.save(partial, teacher(some).astype(np.float16))
             partial.replace(path)
-            report(StageProgress("words", at + len(some), len(texts), "asking the teacher"))
+            report(TrainingProgress("words", at + len(some), len(texts), "asking the teacher"))
         parts.append(np.load(path))
     return np.concatenate(parts).astype(np.float32)
 
