@@ -21,7 +21,7 @@ from audiosearch.model.tokenizer import Vocabulary
 from audiosearch.training.export.spec import BeamSettings
 from audiosearch.training.networks.convnext import TINY, ConvNext
 from audiosearch.training.networks.decoder import DecoderConfig, DecoderNetwork
-from audiosearch.training.networks.weights import load_tensors, read_weights
+from audiosearch.training.networks.weights import read_weights, tensors_of
 from audiosearch.training.text.vocabulary import make_vocabulary
 
 MAX_POSITIONS = 256  # of the 5000 that checkpoints list; captions have some twenty words
@@ -85,7 +85,7 @@ def load_cnext_trans(path: Path) -> DecoderNetwork:
         BundleError: the file cannot be read safely, or its parameters do not fit.
     """
     state, settings = _lightning_parts(read_weights(path), path=path)
-    return _decoder_network(load_tensors(state), settings, path=path)
+    return _decoder_network(tensors_of(state), settings, path=path)
 
 
 def load_convnext(path: Path) -> ConvNext:
@@ -95,7 +95,7 @@ def load_convnext(path: Path) -> ConvNext:
         BundleError: the file cannot be read safely, or its parameters do not fit.
     """
     content = read_weights(path)
-    return _encoder(load_tensors(content.get("model", content)), path=path).network
+    return _encoder(tensors_of(content.get("model", content)), path=path).network
 
 
 def _read_file(path: Path) -> list[Part]:
@@ -105,12 +105,12 @@ def _read_file(path: Path) -> list[Part]:
     if "state_dict" in content:
         state, settings = _lightning_parts(content, path=path)
         tokenizer = published_words.lightning_tokenizer(state, path=path)
-        return [_decoder(load_tensors(state), settings, tokenizer, path=path)]
+        return [_decoder(tensors_of(state), settings, tokenizer, path=path)]
     if "network" in content and "words" in content:
         return [_own_decoder(content, path=path)]
     inner = content.get("model", content)
     if isinstance(inner, dict) and "head_audioset.weight" in inner:
-        return [_encoder(load_tensors(inner), path=path)]
+        return [_encoder(tensors_of(inner), path=path)]
     names = ", ".join(str(name) for name in list(content)[:4]) or "nothing"
     raise BundleError(f"holds no encoder and no captioner known here, but {names}", path=path)
 
@@ -123,9 +123,9 @@ def _hub(content: dict[str, Any], *, path: Path) -> list[Part]:
     except (OSError, ValueError) as error:
         raise BundleError(f"cannot be read: {error}", path=config_path) from error
     tokenizer = published_words.hub_tokenizer(content, config, path=path)
-    state = load_tensors(content, under=_HUB_DECODER)
+    state = tensors_of(content, under=_HUB_DECODER)
     return [
-        _encoder(load_tensors(content, under=_HUB_ENCODER), path=path),
+        _encoder(tensors_of(content, under=_HUB_ENCODER), path=path),
         _decoder(state, config, tokenizer, path=path),
     ]
 
@@ -152,7 +152,7 @@ def _own_decoder(checkpoint: dict[str, Any], *, path: Path) -> PublishedDecoder:
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"is no decoder of our training: {error}", path=path) from error
     network = DecoderNetwork(config)
-    _load(network, load_tensors(checkpoint["network"]), path)
+    _load(network, tensors_of(checkpoint["network"]), path)
     return PublishedDecoder(network.eval(), vocabulary, None, BeamSettings())
 
 

@@ -16,8 +16,7 @@ from torch import Tensor
 
 from audiosearch.errors import BundleError
 from audiosearch.model.tokenizer import SPECIAL_TOKENS, Splitting, Vocabulary
-from audiosearch.training.networks.plain_pickle import NotPlain, RefusedGlobal, load_plain
-from audiosearch.training.networks.weights import StoredTensor
+from audiosearch.training.networks.weights import read_plain_pickle
 from audiosearch.training.text.vocabulary import STOP_WORDS
 
 _STATE = "tokenizers.0._extra_state"
@@ -57,16 +56,14 @@ def hub_tokenizer(
         BundleError: there is none, one of another kind, or one that is no plain data.
     """
     packed = content.get(_HUB_STATE)
-    if not isinstance(packed, StoredTensor):
+    if not isinstance(packed, Tensor):
         if config.get("tokenizer_state") is None:
             raise BundleError("the folder holds no tokenizer: its words are unknown", path=path)
         return _tokenizer(config["tokenizer_state"], path=path)
     try:
-        unpacked = load_plain(packed.load().numpy().tobytes())
-    except RefusedGlobal as error:
-        raise BundleError(f"refused: its tokenizer wants {error}", path=path) from error
-    except NotPlain as error:
-        raise BundleError(f"its tokenizer cannot be read safely: {error}", path=path) from error
+        unpacked = read_plain_pickle(packed.numpy().tobytes())
+    except BundleError as error:
+        raise BundleError(f"its tokenizer: {error.reason}", path=path) from error
     if not isinstance(unpacked, dict) or f"model.{_STATE}" not in unpacked:
         raise BundleError("its tokenizer state is of an unknown kind", path=path)
     return _tokenizer(unpacked[f"model.{_STATE}"], path=path)

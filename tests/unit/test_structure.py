@@ -41,11 +41,7 @@ STILL_BREAKS: dict[str, frozenset[str]] = {
             "audiosearch.store.queries.unheard",
         )
     ),
-    "a class name exists once": frozenset(
-        (
-            "EncodedWindow",
-        )
-    ),
+    "a class name exists once": frozenset(("EncodedWindow",)),
     "no public name is a bare function word": frozenset(
         (
             "audiosearch.api.results.held",
@@ -130,8 +126,6 @@ STILL_BREAKS: dict[str, frozenset[str]] = {
             "audiosearch.training.networks.decoder",
             "audiosearch.training.networks.frontend",
             "audiosearch.training.networks.meaning",
-            "audiosearch.training.networks.plain_pickle",
-            "audiosearch.training.networks.weights",
             "audiosearch.training.scenes.batches",
             "audiosearch.training.scenes.planner",
             "audiosearch.training.scenes.ranking",

@@ -1,104 +1,73 @@
-"""Files of weights, read without running anything in them: PyTorch's zip form and safetensors.
+"""Files of weights of others, read without running anything in them.
 
-In: a path, recognised by its content. Out: what the file holds as plain containers, its tensors
-as places in the file (`StoredTensor`) that are read when asked for. It does not know what the
-tensors mean. Formats: https://github.com/huggingface/safetensors#format and
-https://docs.pytorch.org/docs/stable/notes/serialization.html.
+torch's restricted unpickler reads PyTorch's files: it calls what rebuilds tensors and nothing else.
+NumPy's scalars and arrays, which training checkpoints hold beside their weights, become `Skipped`.
 """
 
 from __future__ import annotations
 
-import json
-import math
-import struct
-import zipfile
-from dataclasses import dataclass
+import io
+import pickle
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
+from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
 from audiosearch.errors import BundleError
-from audiosearch.training.networks.plain_pickle import (
-    NotPlain,
-    PickledTensor,
-    RefusedGlobal,
-    load_plain,
-)
 
 _ZIP_MAGIC = b"PK\x03\x04"
-_LOCAL_HEADER = struct.Struct("<26xHH")  # of a zip entry: lengths of its name and extra field
-_MAX_HEADER = 100_000_000  # bytes; a safetensors header is JSON, of a few kilobytes
-
-_SAFETENSORS_TYPES = {
-    "F64": torch.float64,
-    "F32": torch.float32,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "I64": torch.int64,
-    "I32": torch.int32,
-    "I16": torch.int16,
-    "I8": torch.int8,
-    "U8": torch.uint8,
-    "BOOL": torch.bool,
-}
-
 _OLD_FORM = "save it again with a current PyTorch, or as safetensors"
+_REFUSED = "and nothing in a file of weights is run; only tensors and plain containers are read"
 
 
-@dataclass(frozen=True)
-class StoredTensor:
-    """A tensor that lies in a file: `n_elements` of a storage from byte `begin` on."""
+class Skipped:
+    """In place of something harmless that is not needed; keeps nothing."""
 
-    path: Path
-    begin: int
-    n_elements: int
-    dtype: torch.dtype
-    shape: tuple[int, ...]
-    stride: tuple[int, ...]
-    offset: int = 0  # of its first element in the storage
+    def __init__(self, *arguments: object) -> None:
+        """Take anything."""
 
-    def load(self) -> Tensor:
-        """The tensor itself.
+    def __setstate__(self, state: object) -> None:
+        """Take anything."""
 
-        Raises:
-            BundleError: it reaches beyond its storage, or the file has become shorter.
-        """
-        if 0 in self.shape:
-            return torch.zeros(self.shape, dtype=self.dtype)
-        steps = [(n - 1) * step for n, step in zip(self.shape, self.stride, strict=True)]
-        least = min(self.offset, *self.shape, *self.stride, 0)
-        if least < 0 or self.offset + sum(steps) >= self.n_elements:
-            raise BundleError("holds a tensor that reaches beyond its storage", path=self.path)
-        n_bytes = self.n_elements * self.dtype.itemsize
-        with self.path.open("rb") as file:
-            file.seek(self.begin)
-            content = bytearray(file.read(n_bytes))
-        if len(content) != n_bytes:
-            raise BundleError("is cut short", path=self.path)
-        flat = torch.frombuffer(content, dtype=self.dtype)
-        return flat.as_strided(self.shape, self.stride, self.offset).clone()
+
+_STAND_INS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
+    *(
+        (Skipped, f"{module}.{name}")
+        for module in ("numpy.core.multiarray", "numpy._core.multiarray")
+        for name in ("scalar", "_reconstruct")
+    ),
+    (Skipped, "numpy.dtype"),
+    (Skipped, "numpy.ndarray"),
+]
 
 
 def read_weights(path: Path) -> dict[str, Any]:
-    """What a file of weights holds; its leaves are `StoredTensor`s and plain values.
+    """What a file of weights holds: tensors, and plain values beside them.
 
     Raises:
-        BundleError: the file cannot be read, is of neither form, or holds anything but tensors,
-            numbers, texts and containers of these.
+        BundleError: the file cannot be read, is neither safetensors nor PyTorch's zip form, or
+            holds anything but tensors, numbers, texts and containers of these.
     """
     try:
         with path.open("rb") as file:
             start = file.read(9)
         if start.startswith(_ZIP_MAGIC):
-            content: object = _read_zip(path)
+            content: object = _read_pytorch(path)
         elif len(start) == 9 and start[8:] == b"{":
-            content = _read_safetensors(path)
+            content = load_file(path)
         else:
             raise BundleError(
                 "is neither safetensors nor PyTorch's zip form", path=path, remedy=_OLD_FORM
             )
+    except SafetensorError as error:
+        raise BundleError(f"is no sound safetensors file: {error}", path=path) from error
     except OSError as error:
         raise BundleError(f"cannot be read: {error.strerror or error}", path=path) from error
     if not isinstance(content, dict):
@@ -106,87 +75,55 @@ def read_weights(path: Path) -> dict[str, Any]:
     return content
 
 
-def load_tensors(table: dict[Any, Any], *, under: str = "") -> dict[str, Tensor]:
+def tensors_of(table: dict[Any, Any], *, under: str = "") -> dict[str, Tensor]:
     """The tensors of a dictionary whose names begin with `under`, named by what follows it."""
     return {
-        name.removeprefix(under): value.load()
+        name.removeprefix(under): value
         for name, value in table.items()
-        if isinstance(name, str) and name.startswith(under) and isinstance(value, StoredTensor)
+        if isinstance(name, str) and name.startswith(under) and isinstance(value, Tensor)
     }
 
 
-def _read_safetensors(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        if length > min(_MAX_HEADER, path.stat().st_size - 8):
-            raise BundleError("is no safetensors file: its header is too long", path=path)
-        header = file.read(length)
+def read_plain_pickle(content: bytes) -> object:
+    """What a pickle of containers, numbers and texts holds.
+
+    Raises:
+        BundleError: it names anything that would have to be imported, or is no pickle.
+    """
     try:
-        table = json.loads(header)
-        table.pop("__metadata__", None)
-        return {
-            name: _safetensor(path, entry, first_byte=8 + length) for name, entry in table.items()
-        }
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BundleError(f"is no sound safetensors file: {error}", path=path) from error
+        result: object = _PlainUnpickler(io.BytesIO(content)).load()
+    except (BundleError, MemoryError):
+        raise
+    except Exception as error:  # bytes that are no pickle fail in every way
+        raise BundleError(f"cannot be read safely: {type(error).__name__}: {error}") from error
+    return result
 
 
-def _safetensor(path: Path, entry: Any, *, first_byte: int) -> StoredTensor:
-    dtype = _SAFETENSORS_TYPES[entry["dtype"]]
-    shape = tuple(int(n) for n in entry["shape"])
-    begin, end = entry["data_offsets"]
-    count = math.prod(shape)
-    if begin < 0 or end - begin != count * dtype.itemsize:
-        raise ValueError(f"a tensor of {shape} in {end - begin} bytes")
-    stride = tuple(math.prod(shape[place + 1 :]) for place in range(len(shape)))
-    return StoredTensor(path, first_byte + begin, count, dtype, shape, stride)
+class _PlainUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str, /) -> Any:
+        """Nothing is imported."""
+        if (module, name) == ("collections", "OrderedDict"):
+            return OrderedDict
+        raise BundleError(f"refused: it wants {module}.{name}, {_REFUSED}")
 
 
-def _read_zip(path: Path) -> object:
+def _read_pytorch(path: Path) -> object:
     try:
-        with zipfile.ZipFile(path) as archive:
-            entries = {info.filename: info for info in archive.infolist()}
-            pickles = [name for name in entries if name.endswith("/data.pkl")]
-            if len(pickles) != 1:
-                raise BundleError("is a zip, but no PyTorch file", path=path, remedy=_OLD_FORM)
-            prefix = pickles[0].removesuffix("data.pkl")
-            if (order := entries.get(f"{prefix}byteorder")) and archive.read(order) != b"little":
-                raise BundleError("was written on a big-endian machine", path=path)
-            pickled = archive.read(pickles[0])
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise BundleError(f"is a damaged zip: {error}", path=path) from error
-
-    def stored(tensor: PickledTensor) -> StoredTensor:
-        storage = tensor.storage
-        entry = entries.get(f"{prefix}data/{storage.key}")
-        n_bytes = storage.n_elements * storage.dtype.itemsize
-        if entry is None or entry.compress_type != zipfile.ZIP_STORED or entry.file_size < n_bytes:
-            raise BundleError(f"lacks the data of tensor {storage.key!r}", path=path)
-        return StoredTensor(
-            path,
-            _first_byte(path, entry),
-            storage.n_elements,
-            storage.dtype,
-            tensor.shape,
-            tensor.stride,
-            tensor.offset,
-        )
-
-    try:
-        return load_plain(pickled, stored=stored)
-    except RefusedGlobal as error:
+        # Mapped: what is not asked for, such as an optimiser's state, is not read.
+        with warnings.catch_warnings(), safe_globals(_STAND_INS):
+            warnings.simplefilter("ignore")  # of pickle protocols above 2: they are refused or read
+            unsafe = get_unsafe_globals_in_checkpoint(path)
+            if unsafe:
+                raise BundleError(
+                    f"refused: it wants {', '.join(sorted(unsafe))}, {_REFUSED}",
+                    path=path,
+                    remedy="take the safetensors form, where there is one",
+                )
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except (BundleError, MemoryError, OSError):
+        raise
+    except Exception as error:  # damaged zips and pickles fail in every way
+        first = str(error).partition("\n")[0]
         raise BundleError(
-            f"refused: it wants {error}, and nothing in a file of weights is run; only tensors"
-            " and plain containers are read",
-            path=path,
-            remedy="take the safetensors form, where there is one",
+            f"cannot be read safely: {first or type(error).__name__}", path=path, remedy=_OLD_FORM
         ) from error
-    except NotPlain as error:
-        raise BundleError(f"cannot be read safely: {error}", path=path) from error
-
-
-def _first_byte(path: Path, entry: zipfile.ZipInfo) -> int:
-    with path.open("rb") as file:
-        file.seek(entry.header_offset)
-        name, extra = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
-    return int(entry.header_offset + _LOCAL_HEADER.size + name + extra)

