@@ -26,26 +26,25 @@ from audiosearch._typing import Floats, Ints
 from audiosearch.model.tokenizer import Vocabulary
 from audiosearch.training.calibrate import calibrate, scene_trials
 from audiosearch.training.checkpoints import Progress, load_state
-from audiosearch.training.data.batches import CaptionedScenes
 from audiosearch.training.data.dataset import Split
-from audiosearch.training.data.features import SceneFeatures, encode_scenes
-from audiosearch.training.data.material import gather_material
-from audiosearch.training.data.vocabulary import collect_words, make_vocabulary
-from audiosearch.training.figures import order_accuracy, recall, scaled
+from audiosearch.training.metrics import order_accuracy, recall, scaled
 from audiosearch.training.networks.decoder import DecoderConfig, DecoderNetwork
-from audiosearch.training.recipes.decoder_recipe import (
+from audiosearch.training.recipes.decoder import (
     PAPER_CLOTHO,
     STARTER_DECODER,
     DecoderRecipe,
+    DecoderTrainer,
     starter_decoder_config,
 )
-from audiosearch.training.recipes.train_decoder import DecoderTrainer
-from audiosearch.training.recipes.train_joint import Joint, load_joint
+from audiosearch.training.recipes.joint import Joint, load_joint
 from audiosearch.training.run import Run, load_encoder, open_sounds, split_scenes
-from audiosearch.training.scenes.captions import every_phrase, write_caption
-from audiosearch.training.scenes.scene_tags import scene_logits
-from audiosearch.training.scenes.scenes import Planner
+from audiosearch.training.scenes.batches import CaptionedScenes
+from audiosearch.training.scenes.clip_pool import gather_material
+from audiosearch.training.scenes.features import SceneFeatures, encode_scenes, scene_logits
+from audiosearch.training.scenes.planner import Planner
 from audiosearch.training.scoring import PairScores, score_pairs
+from audiosearch.training.text.captions import every_phrase, write_caption
+from audiosearch.training.text.vocabulary import collect_words, make_vocabulary
 from audiosearch.training.text_stages import learn_words, train_joint
 
 BATCH, WARM_UP = 64, 200  # with fewer rivals in a batch the ranking term hides the words
@@ -203,7 +202,7 @@ class Ablations:
         return {row: Figures(**each) for row, each in json.loads(kept.read_text()).items()}
 
     def _measured(self, name: str, trainer: DecoderTrainer) -> dict[str, Figures]:
-        held_out = trainer.validate().with_sound
+        held_out = trainer.held_out().with_sound
         decoder = trainer.network.eval()
         test = self.test
         pairs = self._pairs(decoder, test.features, test.texts, test.logits)

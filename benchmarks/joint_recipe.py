@@ -26,24 +26,32 @@ from torch.nn import functional
 
 from audiosearch._typing import Bools, Floats, Ints
 from audiosearch.training.data.dataset import SoundCache, Split
-from audiosearch.training.data.features import SceneFeatures, encode_waveforms
-from audiosearch.training.data.material import gather_material
-from audiosearch.training.figures import recall
+from audiosearch.training.metrics import recall
 from audiosearch.training.networks.convnext import ConvNext
-from audiosearch.training.recipes.train_joint import (
+from audiosearch.training.networks.tags import pooled_frames, read_tags
+from audiosearch.training.paraphrase_metrics import (
+    label_accuracy,
+    mean_average_precision,
+    queries_for,
+)
+from audiosearch.training.recipes.joint import (
     STARTER_JOINT,
     JointRecipe,
     JointTrainer,
     TaggedScenes,
 )
 from audiosearch.training.run import Run, load_encoder, open_sounds, split_scenes
-from audiosearch.training.scenes.captions import Description, sound_of, write_caption
+from audiosearch.training.scenes.clip_pool import gather_material
+from audiosearch.training.scenes.features import (
+    SceneFeatures,
+    encode_clips,
+    encode_waveforms,
+    scene_logits,
+)
+from audiosearch.training.scenes.planner import Planner
 from audiosearch.training.scenes.rendering import render
-from audiosearch.training.scenes.scene_tags import pooled_frames, read_tags, scene_logits
-from audiosearch.training.scenes.scenes import Planner
-from audiosearch.training.scenes.singles import encode_clips, queries_for
-from audiosearch.training.text.distil import Sentences, load_sentences
-from audiosearch.training.wording_figures import label_accuracy, mean_average_precision
+from audiosearch.training.text.captions import Description, sound_of, write_caption
+from audiosearch.training.text.sentence_model import Sentences, load_sentences
 from benchmarks.ablations import tell
 
 Regulariser = Literal["MAE", "MSLE"]

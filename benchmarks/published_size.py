@@ -24,8 +24,7 @@ import torch
 
 from audiosearch._typing import Floats, Ints
 from audiosearch.convert.importer import import_published
-from audiosearch.convert.quantise import quantise_bundle
-from audiosearch.convert.sounds import calibration_sounds
+from audiosearch.convert.quantise import calibration_sounds, quantise_bundle
 from audiosearch.model.beam import beam_search
 from audiosearch.model.bundle import Bundle, load_bundle
 from audiosearch.model.decoder import Decoder

@@ -8,11 +8,11 @@ from typing import Final
 
 import click
 
+from audiosearch._stopping import stop_on_signals
 from audiosearch._wording import counted
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import duration, print_json, remark, shown_path
 from audiosearch.cli.progress import IndexProgress
-from audiosearch.cli.stopping import stop_on_signals
 from audiosearch.config import Config
 from audiosearch.indexing.passed_over import PassedOver
 from audiosearch.indexing.types import IndexReport

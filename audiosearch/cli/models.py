@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from types import ModuleType
 
 import click
 
@@ -142,9 +142,10 @@ def import_(
     PATHS are a CoNeTTE folder (weights and config.json), or a ConvNeXt checkpoint together with a
     captioner's. Nothing in a checkpoint is run. Needs the extra [train].
     """
-    importer = _conversion("importer")
+    with _needs_extra("train"):
+        from audiosearch.convert.importer import import_published  # noqa: PLC0415 - imports torch
     remark("exporting, and comparing the result with torch (a minute or so) ...", quiet=quiet)
-    path = importer.import_published(
+    path = import_published(
         paths, name=name, folder=config.models_dir, licence=licence, replace=force
     )
     bundle = load_bundle(path)
@@ -186,16 +187,20 @@ def quantise(
     Large encoders and decoders run faster so: in 8 bits on processors that multiply these, in half
     precision on graphics cards. Texts stay as they are in the space shared with sounds. Half of
     the sounds give the ranges of numbers, which 8 bits need; the other half tells the loss. Needs
-    the extra [train].
+    the extra [quantise].
     """
-    quantiser, calibration = _conversion("quantise"), _conversion("sounds")
+    with _needs_extra("quantise"):
+        from audiosearch.convert.quantise import (  # noqa: PLC0415 - imports onnx
+            calibration_sounds,
+            quantise_bundle,
+        )
     bundle = load_bundle(find_model(config, source))
     remark("listening, and comparing the result (a minute or so) ...", quiet=quiet)
-    path, loss = quantiser.quantise_bundle(
+    path, loss = quantise_bundle(
         bundle,
         name=name,
         folder=config.models_dir,
-        sounds=calibration.calibration_sounds(bundle, folder=sounds),
+        sounds=calibration_sounds(bundle, folder=sounds),
         form=form,
         replace=force,
     )
@@ -232,21 +237,28 @@ def pull(
     on. The encoders `convnext-471`, `convnext-465-70k` and `convnext-465-75k` are fetched as
     files, for `models import` together with a captioner's checkpoint. Needs the extra [train].
     """
-    puller = _conversion("pull")
-    wanted = puller.SOURCES.get(source)
+    with _needs_extra("train"):
+        from audiosearch.convert.pull import (  # noqa: PLC0415 - imports torch and the hub's client
+            SOURCES,
+            FileSource,
+            Places,
+            fetch_file,
+            pull_hub,
+        )
+    wanted = SOURCES.get(source)
     if wanted is None:
-        known = ", ".join(puller.SOURCES)
+        known = ", ".join(SOURCES)
         raise BundleError(f"no source is named {source!r}; there are: {known}")
     downloads = config.data_dir / "downloads"
-    if isinstance(wanted, puller.FileSource):
-        file = puller.fetch_file(wanted, folder=downloads)
+    if isinstance(wanted, FileSource):
+        file = fetch_file(wanted, folder=downloads)
         click.echo(str(file))
         remark(f"audiosearch models import {file} CAPTIONER --name NAME", quiet=quiet)
         return
-    path, pin = puller.pull_hub(
+    path, pin = pull_hub(
         wanted,
         name=name or source,
-        places=puller.Places(models=config.models_dir, downloads=downloads),
+        places=Places(models=config.models_dir, downloads=downloads),
         revision=revision,
         offline=offline,
         replace=force,
@@ -256,19 +268,16 @@ def pull(
     remark(f"audiosearch models use {path.name} switches to it", quiet=quiet)
 
 
-def _conversion(name: str) -> ModuleType:
-    """A module of `convert`; imported by name, so that nothing else needs the extra [train]."""
+@contextmanager
+def _needs_extra(extra: str) -> Iterator[None]:
+    """Imports of what only some install: what is missing is told with the extra that has it."""
     try:
-        return importlib.import_module(f"audiosearch.convert.{name}")
+        yield
     except ImportError as error:
-        if (error.name or "").partition(".")[0] not in (
-            "torch",
-            "torchaudio",
-            "onnx",
-            "huggingface_hub",
-        ):
+        missing = (error.name or "").partition(".")[0]
+        if missing not in ("torch", "torchaudio", "onnx", "huggingface_hub"):
             raise
         raise FeatureUnavailable(
-            f"this needs the extra [train]: {error.name} is not installed",
-            remedy="pip install 'audiosearch[train]'",
+            f"this needs the extra [{extra}]: {missing} is not installed",
+            remedy=f"pip install 'audiosearch[{extra}]'",
         ) from error

@@ -67,8 +67,8 @@ def _print(violation: Violation, *, as_json: bool, repaired: bool | None) -> Non
 
 def _repair(library: Library, *, quiet: bool) -> Sequence[Violation]:
     """Repair, hear again what was dropped, and check once more; what is still amiss."""
+    from audiosearch._stopping import stop_on_signals  # noqa: PLC0415
     from audiosearch.cli.progress import IndexProgress  # noqa: PLC0415 - loads bars and tables
-    from audiosearch.cli.stopping import stop_on_signals  # noqa: PLC0415
 
     done = library.repair()
     if done.n_rows:

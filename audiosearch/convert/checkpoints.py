@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from audiosearch.convert import vocabulary as published_words
 from audiosearch.errors import BundleError
 from audiosearch.model.tokenizer import Vocabulary
-from audiosearch.training.data.vocabulary import make_vocabulary
-from audiosearch.training.export.bundle import BeamSettings
+from audiosearch.training.export.spec import BeamSettings
 from audiosearch.training.networks.convnext import TINY, ConvNext
 from audiosearch.training.networks.decoder import DecoderConfig, DecoderNetwork
 from audiosearch.training.networks.weights import load_tensors, read_weights
+from audiosearch.training.text.vocabulary import make_vocabulary
 
 MAX_POSITIONS = 256  # of the 5000 that checkpoints list; captions have some twenty words
 

@@ -22,9 +22,8 @@ import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from audiosearch._typing import Floats
-from audiosearch.convert.graph_weights import float_weights
 from audiosearch.errors import AudiosearchError
-from audiosearch.training.export.graphs import HALF_FROM
+from audiosearch.training.export.onnx_files import HALF_FROM, float_weights
 
 PRODUCTS = frozenset({"MatMul", "Gemm", "Conv"})
 # What stays in float16 where all that it computes with is: movers, and functions of one number.

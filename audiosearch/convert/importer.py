@@ -7,7 +7,6 @@ models have none. Nothing is written unless ONNX Runtime gives torch's numbers o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,15 +17,11 @@ from audiosearch.convert.checkpoints import (
     PublishedEncoder,
     read_published,
 )
+from audiosearch.convert.target import target_folder
 from audiosearch.errors import BundleError
-from audiosearch.model.bundle import MANIFEST
-from audiosearch.training.export.bundle import (
-    BundleFacts,
-    BundleNetworks,
-    ScoreSettings,
-    export_bundle,
-)
+from audiosearch.training.export.bundle import export_bundle
 from audiosearch.training.export.published_graph import check_lean_form
+from audiosearch.training.export.spec import BundleFacts, BundleNetworks, ScoreSettings
 from audiosearch.training.networks.frontend import PAPER_FRONTEND
 
 MIN_SAMPLES = 7360  # 0.23 s: below, the last stage of the encoder has no row
@@ -40,8 +35,6 @@ AUDIOSET_TAGS = tuple(
     Path(__file__).with_name("audioset_tags.txt").read_text(encoding="utf-8").splitlines()
 )
 """Display names of AudioSet's 527 classes, in the order of its `class_labels_indices.csv`."""
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def import_published(
@@ -67,7 +60,7 @@ def import_published(
         BundleError: a file cannot be read safely, or is not what is needed; the name is taken.
         AudiosearchError: the exported graphs do not give torch's numbers.
     """
-    target = check_name(name, folder=folder, replace=replace)
+    target = target_folder(name, folder=folder, replace=replace)
     encoder, decoder = _one_of_each(paths)
     network, vocabulary = decoder.network, decoder.vocabulary
     if network.config.feature_dim != encoder.network.config.dims[-1]:
@@ -102,20 +95,6 @@ def import_published(
             return export_bundle(networks, facts, path=target)
         except OSError as error:
             raise BundleError(f"cannot be written: {error.strerror}", path=target) from error
-
-
-def check_name(name: str, *, folder: Path, replace: bool) -> Path:
-    """The folder of a new bundle in `folder`.
-
-    Raises:
-        BundleError: the name is unfit, or taken and not to be replaced.
-    """
-    target = folder / name
-    if not _NAME.fullmatch(name):
-        raise BundleError(f"{name!r} is no name for a bundle", remedy="use letters, digits, . _ -")
-    if (target / MANIFEST).exists() and not replace:
-        raise BundleError("is there already", path=target, remedy="--force writes over it")
-    return target
 
 
 def _one_of_each(paths: Sequence[Path]) -> tuple[PublishedEncoder, PublishedDecoder]:

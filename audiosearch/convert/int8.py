@@ -26,9 +26,9 @@ import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from audiosearch._typing import Floats
-from audiosearch.convert.graph_weights import float_weights
 from audiosearch.convert.ranges import Feed, Range, fitted_ranges
 from audiosearch.errors import AudiosearchError
+from audiosearch.training.export.onnx_files import float_weights
 
 LINEAR = ("MatMul", "Gemm")
 ONE = "int8.one"

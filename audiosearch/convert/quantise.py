@@ -9,11 +9,15 @@ evaluate` tells.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -21,19 +25,27 @@ import onnx
 
 from audiosearch._typing import Floats
 from audiosearch._wording import counted
+from audiosearch.audio.sandbox.client import Worker
+from audiosearch.audio.windows import windows
 from audiosearch.convert.half import half_precision
-from audiosearch.convert.importer import check_name
 from audiosearch.convert.int8 import quantised
 from audiosearch.convert.ranges import Feed
-from audiosearch.errors import AudiosearchError, BundleError
+from audiosearch.convert.target import target_folder
+from audiosearch.errors import AudiosearchError, BundleError, DecodeError
+from audiosearch.indexing.walk import Problem, walk
 from audiosearch.model.bundle import MANIFEST, Bundle, load_bundle
 from audiosearch.model.captioner import Captioner
 from audiosearch.model.decoder import Decoder
 from audiosearch.model.encoder import Encoder
 from audiosearch.model.runtime.session import RuntimeOptions
 from audiosearch.model.scoring import CaptionScorer
+from audiosearch.store.queries.places import join
+from audiosearch.training.synth.examples import write_examples
 
 LEAST_SOUNDS = 4
+MOST = 64  # windows: more move the ranges of no layer by much
+SEEDS = 3  # of the generated examples: of one alone, ranges fit its own sounds too closely
+A_FILE = 4  # windows, so that one long file does not stand for all
 RANDOM_WORDS = 24  # of each sentence that is made up, so that rare words lie within the ranges
 CPU = RuntimeOptions(device="cpu")
 INT8, FP16 = "int8", "fp16"
@@ -83,7 +95,7 @@ def quantise_bundle(
         BundleError: the name is taken or unfit, or the folder cannot be written to.
         AudiosearchError: there are too few sounds, or nothing in a graph to quantise.
     """
-    target = check_name(name, folder=folder, replace=replace)
+    target = target_folder(name, folder=folder, replace=replace)
     if len(sounds) < LEAST_SOUNDS:
         raise AudiosearchError(
             f"{counted(len(sounds), 'sound')}: too few to quantise with",
@@ -222,3 +234,45 @@ def _cosines(one: Floats, other: Floats) -> Floats:
     product = (one * other).sum(axis=1)
     lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
     return np.where(lengths > 0, product / np.maximum(lengths, 1e-12), 1.0).astype(np.float32)
+
+
+def calibration_sounds(bundle: Bundle, *, folder: Path | None) -> list[Floats]:
+    """Windows (n,) that are not silent, of the files below `folder`, or of generated sounds."""
+    if folder is not None:
+        return _windows(_files(folder), bundle)
+    with tempfile.TemporaryDirectory() as place:
+        made = [
+            os.fsencode(path)
+            for seed in range(SEEDS)
+            for path in write_examples(Path(place, str(seed)), seed=seed)
+        ]
+        return _windows(made, bundle)
+
+
+def _files(folder: Path) -> list[bytes]:
+    root = os.fsencode(folder.absolute())
+    found = walk(root, on_problem=_left_out)
+    paths = sorted(join(root, each.path) for each in found)
+    return paths[:: max(1, len(paths) // MOST)]
+
+
+def _left_out(problem: Problem) -> None:
+    """A folder that cannot be read gives no sounds, which is no reason to stop."""
+
+
+def _windows(paths: list[bytes], bundle: Bundle) -> list[Floats]:
+    heard: list[Floats] = []
+    with Worker() as worker:  # the files may be anything
+        for path in paths:
+            with contextlib.suppress(DecodeError):
+                worker.open(path, sample_rate=bundle.sample_rate)
+                cut = windows(
+                    worker.blocks(),
+                    sample_rate=bundle.sample_rate,
+                    window_s=bundle.window_s,
+                    hop_s=bundle.window_s,
+                )
+                heard += islice((each.samples for each in cut if not each.silent), A_FILE)
+            if len(heard) >= MOST:
+                break
+    return heard[:MOST]

@@ -18,7 +18,7 @@ from audiosearch.errors import BundleError
 from audiosearch.model.tokenizer import SPECIAL_TOKENS, Splitting, Vocabulary
 from audiosearch.training.networks.plain_pickle import NotPlain, RefusedGlobal, load_plain
 from audiosearch.training.networks.weights import StoredTensor
-from audiosearch.training.text.stopwords import STOP_WORDS
+from audiosearch.training.text.vocabulary import STOP_WORDS
 
 _STATE = "tokenizers.0._extra_state"
 _HUB_STATE = "_extra_state_"  # a pickle of {"model.tokenizers.0._extra_state": state}

@@ -18,7 +18,9 @@ from audiosearch.errors import AudiosearchError
 from audiosearch.training import stages, text_stages
 from audiosearch.training.checkpoints import Progress
 from audiosearch.training.run import Run
+from audiosearch.training.trainer import TrainingStopped
 
+EXIT_INTERRUPTED = 130
 STAGES = (
     "encoder",
     "decoder",
@@ -106,6 +108,9 @@ def main(
             if not resume:
                 _forget(out, name)
             click.echo(f"{name}: {_stage(name, run, bundle or out / 'bundle')}")
+    except TrainingStopped as stopped:
+        click.echo(str(stopped), err=True)
+        sys.exit(EXIT_INTERRUPTED)
     except AudiosearchError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(2)

@@ -17,9 +17,9 @@ import numpy as np
 
 from audiosearch._typing import Bools, Doubles, Ints
 from audiosearch.errors import AudiosearchError
-from audiosearch.training.export.bundle import ScoreSettings
-from audiosearch.training.scenes.captions import Description
+from audiosearch.training.export.spec import ScoreSettings
 from audiosearch.training.scoring import PairScores
+from audiosearch.training.text.captions import Description
 from audiosearch.training.text_weight import (
     HeardTrial,
     TextWeightFigures,

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from audiosearch.errors import AudiosearchError
 
@@ -55,24 +54,3 @@ def load_state(path: Path) -> State:
     except Exception as error:
         raise AudiosearchError(f"not a checkpoint of tensors: {error}", path=path) from error
     return state
-
-
-class WeightAverage:
-    """An exponential moving average of a network's floating-point state."""
-
-    def __init__(self, network: nn.Module, *, decay: float) -> None:
-        self.decay = decay
-        self.values: dict[str, Tensor] = {
-            name: value.detach().clone() for name, value in network.state_dict().items()
-        }
-
-    @torch.no_grad()
-    def update(self, network: nn.Module, *, step: int) -> None:
-        """Take in the network after optimiser step number `step` (from 0)."""
-        # The first steps count less history, or the random start would linger.
-        decay = min(self.decay, (1 + step) / (10 + step))
-        for name, value in network.state_dict().items():
-            if value.is_floating_point():
-                self.values[name].lerp_(value, 1 - decay)
-            else:
-                self.values[name].copy_(value)

@@ -13,7 +13,6 @@ from pathlib import Path
 import torch
 
 from audiosearch.training.checkpoints import Report, load_state
-from audiosearch.training.data.batches import CaptionedScenes
 from audiosearch.training.data.dataset import (
     SoundCache,
     Split,
@@ -22,12 +21,12 @@ from audiosearch.training.data.dataset import (
     read_manifest,
     synthetic_clips,
 )
-from audiosearch.training.data.features import SceneFeatures, encode_scenes
-from audiosearch.training.data.material import Material, gather_material
 from audiosearch.training.networks.convnext import ConvNext, starter_config
 from audiosearch.training.networks.frontend import STARTER_FRONTEND
-from audiosearch.training.scenes.scene_plan import Scene
-from audiosearch.training.scenes.scenes import Planner
+from audiosearch.training.scenes.batches import CaptionedScenes
+from audiosearch.training.scenes.clip_pool import Material, gather_material
+from audiosearch.training.scenes.features import SceneFeatures, encode_scenes
+from audiosearch.training.scenes.planner import Planner, Scene
 from audiosearch.training.synth.instruments import render_instruments
 
 

@@ -14,10 +14,10 @@ import torch
 from audiosearch._typing import Floats
 from audiosearch.model.calibration import USUAL_WORDS
 from audiosearch.model.tokenizer import EOS, PAD, Vocabulary
-from audiosearch.training.data.features import SceneFeatures
-from audiosearch.training.data.vocabulary import encode_captions
 from audiosearch.training.networks.decoder import DecoderNetwork, Memory, caption_cross_entropy
-from audiosearch.training.recipes.train_joint import Joint
+from audiosearch.training.recipes.joint import Joint
+from audiosearch.training.scenes.features import SceneFeatures
+from audiosearch.training.text.vocabulary import encode_captions
 
 
 @dataclass(frozen=True)

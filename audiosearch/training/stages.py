@@ -26,29 +26,31 @@ from audiosearch.training.data.dataset import (
     SoundCache,
     Split,
 )
-from audiosearch.training.data.vocabulary import collect_words, make_vocabulary
-from audiosearch.training.export.bundle import (
+from audiosearch.training.export.bundle import export_bundle
+from audiosearch.training.export.spec import (
     BeamSettings,
     BundleFacts,
     BundleNetworks,
     ScoreSettings,
-    export_bundle,
 )
-from audiosearch.training.figures import TrainedModel, label_figures, scene_figures
+from audiosearch.training.metrics import TrainedModel, label_figures, scene_figures
 from audiosearch.training.networks.convnext import starter_config
 from audiosearch.training.networks.decoder import DecoderConfig, DecoderNetwork
 from audiosearch.training.networks.frontend import STARTER_FRONTEND
-from audiosearch.training.recipes.decoder_recipe import STARTER_DECODER, starter_decoder_config
-from audiosearch.training.recipes.encoder_recipe import STARTER_ENCODER
-from audiosearch.training.recipes.train_decoder import DecoderTrainer
-from audiosearch.training.recipes.train_encoder import EncoderTrainer
-from audiosearch.training.recipes.train_joint import load_joint
+from audiosearch.training.paraphrase_metrics import by_wording, hear_singles, wording_figures
+from audiosearch.training.recipes.decoder import (
+    STARTER_DECODER,
+    DecoderTrainer,
+    starter_decoder_config,
+)
+from audiosearch.training.recipes.encoder import STARTER_ENCODER, EncoderTrainer
+from audiosearch.training.recipes.joint import load_joint
 from audiosearch.training.run import Run, load_encoder, open_sounds, scenes_of, split_scenes
-from audiosearch.training.scenes.captions import PHRASES, every_phrase, sound_of, write_caption
-from audiosearch.training.scenes.scene_plan import Scene
+from audiosearch.training.scenes.planner import Scene
 from audiosearch.training.tagging import evaluate_tagging
 from audiosearch.training.text.bridges import read_bridges
-from audiosearch.training.wording_figures import by_wording, hear_singles, wording_figures
+from audiosearch.training.text.captions import PHRASES, every_phrase, sound_of, write_caption
+from audiosearch.training.text.vocabulary import collect_words, make_vocabulary
 
 LICENCE = "MIT for the weights; recordings used for training: see README.md and clips.csv"
 DESCRIPTION = (

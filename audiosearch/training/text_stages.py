@@ -12,21 +12,14 @@ from pathlib import Path
 from audiosearch._typing import Floats
 from audiosearch.model.tokenizer import SPECIAL_TOKENS
 from audiosearch.training.checkpoints import Progress, Report, load_state
-from audiosearch.training.data.vocabulary import collect_words
-from audiosearch.training.recipes.train_joint import STARTER_JOINT, JointTrainer, TaggedScenes
+from audiosearch.training.recipes.joint import STARTER_JOINT, JointTrainer, TaggedScenes
+from audiosearch.training.recipes.sentences import STARTER_DISTIL, SentenceTrainer
 from audiosearch.training.run import Run, load_encoder, split_scenes
-from audiosearch.training.scenes.captions import every_phrase
-from audiosearch.training.scenes.scene_tags import scene_logits
+from audiosearch.training.scenes.features import scene_logits
 from audiosearch.training.text.bridges import STARTER_BRIDGES, build_bridges, write_bridges
+from audiosearch.training.text.captions import every_phrase
 from audiosearch.training.text.definitions import STARTER_DEFINITIONS, define
 from audiosearch.training.text.dictionary import Dictionary
-from audiosearch.training.text.distil import (
-    STARTER_DISTIL,
-    distil,
-    english_pieces,
-    load_sentences,
-    teach,
-)
 from audiosearch.training.text.distil_texts import (
     EVERYDAY_WORDS,
     made_captions,
@@ -34,8 +27,9 @@ from audiosearch.training.text.distil_texts import (
     study_texts,
 )
 from audiosearch.training.text.paraphrases import every_paraphrase, sound_meanings
-from audiosearch.training.text.stopwords import STOP_WORDS
+from audiosearch.training.text.sentence_model import english_pieces, load_sentences, teach
 from audiosearch.training.text.teacher import open_teacher, teacher_folder, teacher_words
+from audiosearch.training.text.vocabulary import STOP_WORDS, collect_words
 
 
 def learn_words(run: Run, *, report: Report) -> Path:
@@ -78,15 +72,15 @@ def learn_words(run: Run, *, report: Report) -> Path:
         texts += [*rare, *company]
     texts = list(dict.fromkeys(texts))
     vectors = teacher(texts)
-    return distil(
+    trainer = SentenceTrainer(
         texts,
         vectors if definitions is None else definitions.explained(texts, vectors),
         pieces,
         recipe=STARTER_DISTIL,
         seed=run.seed,
-        path=finished,
-        report=report,
+        folder=run.folder,
     )
+    return trainer.run(report=report)
 
 
 def train_joint(run: Run, *, report: Report) -> Path:

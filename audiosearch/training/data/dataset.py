@@ -140,7 +140,7 @@ def _synthetic_clip(label: str, number: int, rule: SplitRule) -> Clip:
         group=group,
         fold="",
         licence="MIT (made by this package)",
-        attribution="audiosearch.training.synth.synthetic",
+        attribution="audiosearch.training.synth.made_sounds",
         split=_held_out_split(group, rule) if held else Split.TRAIN,
     )
 

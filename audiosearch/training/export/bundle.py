@@ -7,108 +7,25 @@ to float16 first, so what is compared is what is shipped; those of others are ke
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import torch
 
-from audiosearch.model.tokenizer import Splitting
-from audiosearch.model.wordpiece import Pieces
-from audiosearch.training.data.vocabulary import make_vocabulary
 from audiosearch.training.export import graphs
 from audiosearch.training.export.decoder_graph import decoder_model
+from audiosearch.training.export.onnx_files import save_graph
 from audiosearch.training.export.parity import check_parity
-from audiosearch.training.networks.convnext import ConvNext
+from audiosearch.training.export.spec import BundleFacts, BundleNetworks
 from audiosearch.training.networks.decoder import DecoderNetwork
-from audiosearch.training.networks.frontend import FrontendConfig
-from audiosearch.training.networks.meaning import MeaningTower
-from audiosearch.training.networks.tag_head import TagHead
+from audiosearch.training.text.vocabulary import make_vocabulary
 
 FORMAT = 1
 PIECES_FILE, BRIDGES_FILE = "pieces.json", "bridges.json"
-
-
-@dataclass(frozen=True)
-class BeamSettings:
-    """How captions are searched; the published defaults."""
-
-    width: int = 3
-    min_tokens: int = 3
-    max_tokens: int = 20
-    forbid_unknown: bool = False
-
-
-@dataclass(frozen=True)
-class ScoreSettings:
-    """Weights of the score, see `model.calibration.Score`."""
-
-    lift: float
-    joint: float
-    bias: float
-    min_score: float
-    words_power: float | None = None
-    text_match: float = 0.85
-
-
-@dataclass(frozen=True)
-class BundleNetworks:
-    """Everything that was trained."""
-
-    frontend: FrontendConfig
-    encoder: ConvNext
-    decoder: DecoderNetwork
-    head: TagHead | None
-    tower: MeaningTower | None
-
-    def rounded(self) -> BundleNetworks:
-        """A copy as it is shipped, in evaluation mode.
-
-        Every matrix is rounded to float16 values, the vectors of pieces to 8 bits.
-        """
-        twin = copy.deepcopy(self)
-        for network in (twin.encoder, twin.decoder, twin.head, twin.tower):
-            if network is not None:
-                graphs.round_to_half(network)
-                network.eval()
-        if twin.tower is not None:
-            twin.tower.sentence.embedding.quantise()
-        return twin
-
-
-@dataclass(frozen=True)
-class BundleFacts:
-    """What `bundle.json` says beside the sizes."""
-
-    name: str
-    version: str
-    licence: str
-    description: str
-    words: tuple[str, ...]
-    """The vocabulary, special tokens first."""
-    tags: tuple[str, ...]
-    """Names of the encoder's tags; none where they are not known."""
-    score: ScoreSettings
-    window_s: float = 10.0
-    min_samples: int = 5120
-    beam: BeamSettings = BeamSettings()
-    repeatable: frozenset[int] | None = None
-    """Words that a caption may hold twice; those of the stop list where None."""
-    splitting: Splitting = Splitting.SPACES
-    pieces: Pieces | None = None
-    """What the text tower reads; the words of the vocabulary where None."""
-    bridges: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    """Words outside the vocabulary, and the word of it that is read in their place."""
-    tasks: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
-    default_task: str | None = None
-    exact: bool = False
-    """Keep the weights as they are, in place of rounding them to float16."""
 
 
 def export_bundle(networks: BundleNetworks, facts: BundleFacts, *, path: Path) -> Path:
@@ -172,7 +89,7 @@ def write_decoder_graphs(network: DecoderNetwork, *, folder: Path) -> None:
         form=graphs.MEMORY_FORM,
         path=folder / "memory.onnx",
     )
-    graphs.save_graph(decoder_model(decoder), path=folder / "decoder.onnx")
+    save_graph(decoder_model(decoder), path=folder / "decoder.onnx")
 
 
 def _write_texts(facts: BundleFacts, folder: Path) -> None:

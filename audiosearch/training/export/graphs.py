@@ -13,22 +13,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import onnx
 import torch
-from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 
+from audiosearch.training.export.onnx_files import save_graph
 from audiosearch.training.export.published_graph import inference_form
 from audiosearch.training.networks.convnext import ConvNext
 from audiosearch.training.networks.decoder import CaptionDecoder, DecoderNetwork
 from audiosearch.training.networks.frontend import FrontendConfig
-from audiosearch.training.networks.tag_head import TagHead
-from audiosearch.training.scenes.scene_tags import tag_evidence
+from audiosearch.training.networks.tags import TagHead, tag_evidence
 
 OPSET = 17
-HALF_FROM = 1024  # smaller tensors are not worth a conversion
 
 
 class EncoderGraph(nn.Module):
@@ -101,14 +98,6 @@ MEMORY_FORM = GraphForm(
 TEXT_FORM = GraphForm(inputs={"tokens": ("batch", "words")}, outputs={"joint": ("batch",)})
 
 
-def round_to_half(network: nn.Module) -> None:
-    """Round every matrix of a network to float16 values, in place (they stay float32)."""
-    with torch.no_grad():
-        for parameter in network.parameters():
-            if parameter.ndim >= 2:
-                parameter.copy_(parameter.half().float())
-
-
 def write_graph(
     network: nn.Module, example: Sequence[Tensor], *, form: GraphForm, path: Path
 ) -> None:
@@ -133,38 +122,3 @@ def write_graph(
             dynamo=False,
         )
     save_graph(onnx.load(path), path=path)
-
-
-def save_graph(model: onnx.ModelProto, *, path: Path) -> None:
-    """Check a model and write it to a file, matrices as float16 where that loses nothing."""
-    _store_as_half(model)
-    del model.graph.value_info[:]
-    _strip_names(model)
-    onnx.checker.check_model(model)
-    onnx.save(model, path)
-
-
-def _store_as_half(model: onnx.ModelProto) -> None:
-    """Store big float32 weights as float16 and a Cast, where every value survives that."""
-    casts = []
-    for weight in model.graph.initializer:
-        if weight.data_type != TensorProto.FLOAT:
-            continue
-        values = numpy_helper.to_array(weight)
-        with np.errstate(over="ignore"):
-            half = values.astype(np.float16)
-        if values.size < HALF_FROM or not np.array_equal(half.astype(np.float32), values):
-            continue
-        name = weight.name
-        weight.CopyFrom(numpy_helper.from_array(half, f"{name}.half"))
-        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
-    nodes = [*casts, *model.graph.node]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-
-
-def _strip_names(model: onnx.ModelProto) -> None:
-    """Drop what only tells where in our source a node came from."""
-    for node in model.graph.node:
-        node.doc_string = ""
-        del node.metadata_props[:]

@@ -8,7 +8,6 @@ one by one with caches.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import onnxruntime
@@ -17,10 +16,8 @@ import torch
 from audiosearch._typing import AnyArray
 from audiosearch.errors import AudiosearchError
 from audiosearch.training.export.graphs import EncoderGraph
+from audiosearch.training.export.spec import BundleFacts, BundleNetworks
 from audiosearch.training.networks.decoder import DecoderNetwork
-
-if TYPE_CHECKING:
-    from audiosearch.training.export.bundle import BundleFacts, BundleNetworks
 
 TOLERANCE = 1e-4
 

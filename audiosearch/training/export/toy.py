@@ -12,12 +12,8 @@ import torch
 
 from audiosearch.model.tokenizer import SPECIAL_TOKENS
 from audiosearch.model.wordpiece import SPECIAL_PIECES, Pieces
-from audiosearch.training.export.bundle import (
-    BundleFacts,
-    BundleNetworks,
-    ScoreSettings,
-    export_bundle,
-)
+from audiosearch.training.export.bundle import export_bundle
+from audiosearch.training.export.spec import BundleFacts, BundleNetworks, ScoreSettings
 from audiosearch.training.networks.convnext import ConvNext, ConvNextConfig
 from audiosearch.training.networks.decoder import DecoderConfig, DecoderNetwork
 from audiosearch.training.networks.frontend import FrontendConfig
@@ -28,7 +24,7 @@ from audiosearch.training.networks.meaning import (
     SentenceConfig,
     SentenceTower,
 )
-from audiosearch.training.networks.tag_head import TagHead, TagHeadConfig
+from audiosearch.training.networks.tags import TagHead, TagHeadConfig
 
 TOY_WORDS = (
     *("a", "the", "is", "and", "then", "while", "as", "in", "of", "followed", "by", "before"),

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from audiosearch._typing import Samples
-from audiosearch.training.data.material import Material
-from audiosearch.training.scenes.scene_plan import Placed, Scene
+from audiosearch.training.scenes.clip_pool import Material
+from audiosearch.training.scenes.planner import Placed, Scene
 
 EVENT_DB = -25.0  # level that every stretch is brought to before its own gain
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from audiosearch.training.text.distil import Sentences
-from audiosearch.training.text.stopwords import STOP_WORDS
+from audiosearch.training.text.sentence_model import Sentences
+from audiosearch.training.text.vocabulary import STOP_WORDS
 
 
 @dataclass(frozen=True)

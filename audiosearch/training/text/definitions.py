@@ -16,8 +16,8 @@ import numpy as np
 from audiosearch._typing import Floats
 from audiosearch.model.tokenizer import split_words
 from audiosearch.training.text.dictionary import Dictionary
-from audiosearch.training.text.distil import Teacher
-from audiosearch.training.text.stopwords import STOP_WORDS
+from audiosearch.training.text.sentence_model import Teacher
+from audiosearch.training.text.vocabulary import STOP_WORDS
 
 
 @dataclass(frozen=True)

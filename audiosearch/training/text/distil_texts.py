@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from audiosearch.training.scenes.captions import PHRASES, Description, Relation, write_caption
+from audiosearch.training.text.captions import PHRASES, Description, Relation, write_caption
 
 # Words of everyday things that sound, one family a line. Many are too rare for the teacher's own
 # list of whole words, and a word that is learned whole is learned better than one in parts.

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from audiosearch._typing import Floats
-from audiosearch.training.scenes.captions import PHRASES, Phrases
-from audiosearch.training.text.distil import Teacher
+from audiosearch.training.text.captions import PHRASES, Phrases
+from audiosearch.training.text.sentence_model import Teacher
 
 
 def read_paraphrases(table: str) -> dict[str, Phrases]:

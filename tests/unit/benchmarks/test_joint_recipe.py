@@ -11,9 +11,9 @@ pytest.importorskip("torch")
 
 import torch
 
-from audiosearch.training.data.features import SceneFeatures
 from audiosearch.training.networks.convnext import ConvNext, starter_config
-from audiosearch.training.scenes.scene_tags import read_tags, scene_logits
+from audiosearch.training.networks.tags import read_tags
+from audiosearch.training.scenes.features import SceneFeatures, scene_logits
 from benchmarks.joint_recipe import moved, pooled, tag_layer, variants
 
 

@@ -8,15 +8,15 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from audiosearch.model.tokenizer import EOS, PAD, UNK  # noqa: E402
-from audiosearch.training.data.batches import (  # noqa: E402
+from audiosearch.training.scenes.batches import (  # noqa: E402
     CaptionedScenes,
     epoch_batches,
     make_batch,
     shuffled_rows,
 )
-from audiosearch.training.data.features import SceneFeatures  # noqa: E402
-from audiosearch.training.data.vocabulary import collect_words, make_vocabulary  # noqa: E402
-from audiosearch.training.scenes.captions import Description, Relation, Written, every_phrase  # noqa: E402
+from audiosearch.training.scenes.features import SceneFeatures  # noqa: E402
+from audiosearch.training.text.captions import Description, Relation, Written, every_phrase  # noqa: E402
+from audiosearch.training.text.vocabulary import collect_words, make_vocabulary  # noqa: E402
 
 TWINS = tuple(i ^ 1 if i < 40 else None for i in range(100))
 

@@ -22,9 +22,9 @@ from audiosearch.training.calibrate import (
     unrelated,
     write_calibration,
 )
-from audiosearch.training.figures import order_accuracy, recall, scaled
-from audiosearch.training.scenes.captions import Description, Relation
+from audiosearch.training.metrics import order_accuracy, recall, scaled
 from audiosearch.training.scoring import PairScores
+from audiosearch.training.text.captions import Description, Relation
 
 
 def test_logistic_regression_finds_the_weights_that_made_the_data():

@@ -9,16 +9,16 @@ import pytest
 
 from audiosearch.model.tokenizer import normalise
 from audiosearch.training.data.labels import TAGS_OF_LABEL
-from audiosearch.training.scenes import captions
-from audiosearch.training.scenes.captions import (
+from audiosearch.training.synth.made_sounds import MAKERS
+from audiosearch.training.text import captions
+from audiosearch.training.text.captions import (
     PHRASES,
     Description,
     Relation,
     write_caption,
 )
-from audiosearch.training.scenes.sentences import says_at_once
-from audiosearch.training.scenes.sound_phrases import SOUND_OF_LABEL
-from audiosearch.training.synth.made_sounds import MAKERS
+from audiosearch.training.text.patterns import says_at_once
+from audiosearch.training.text.sound_phrases import SOUND_OF_LABEL
 
 PHRASE_OWNER = {phrase: sound for sound, p in PHRASES.items() for phrase in (*p.clauses, *p.nouns)}
 OWNERS: dict[str, set[str]] = {}

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from audiosearch.training.recipes.decoder_recipe import PAPER_CLOTHO, STARTER_DECODER
+from audiosearch.training.recipes.decoder import PAPER_CLOTHO, STARTER_DECODER
 
 
 def test_mixing_ends_and_wrong_captions_begin():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 
 import numpy as np
 import pytest
@@ -11,20 +12,17 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 from audiosearch.model.wordpiece import SPECIAL_PIECES, Pieces  # noqa: E402
+from audiosearch.training.networks.meaning import SentenceConfig, SentenceTower  # noqa: E402
+from audiosearch.training.recipes.sentences import DistilRecipe, SentenceTrainer, begin_with_words  # noqa: E402
 from audiosearch.training.text.bridges import (  # noqa: E402
     BridgeRecipe,
     build_bridges,
     read_bridges,
     write_bridges,
 )
-from audiosearch.training.text.distil import (  # noqa: E402
-    DistilRecipe,
-    distil,
-    english_pieces,
-    load_sentences,
-    teach,
-)
 from audiosearch.training.text.distil_texts import inflected, study_texts  # noqa: E402
+from audiosearch.training.text.sentence_model import english_pieces, load_sentences, teach  # noqa: E402
+from audiosearch.training.text.vocabulary import pad_rows  # noqa: E402
 
 ANIMALS = ("dog", "canine", "hound", "puppy")
 VEHICLES = ("car", "automobile", "truck", "van")
@@ -59,15 +57,15 @@ def sentences(tmp_path_factory):
     rng = np.random.default_rng(0)
     pairs = [" ".join(rng.choice(WORDS, size=2, replace=False)) for _ in range(300)]
     texts = list(dict.fromkeys((*WORDS, *pairs)))
-    path = distil(
+    trainer = SentenceTrainer(
         texts,
         _teacher(texts),
         Pieces(SPECIAL_PIECES + WORDS),
         recipe=DistilRecipe(epochs=40, batch=32, dim=12, held_out=0.1),
         seed=1,
-        path=tmp_path_factory.mktemp("words") / "words.pt",
-        report=_quiet,
+        folder=tmp_path_factory.mktemp("words"),
     )
+    path = trainer.run(report=_quiet)
     return load_sentences(path)
 
 
@@ -76,6 +74,39 @@ def test_the_student_gives_the_vectors_of_the_teacher(sentences):
     found = sentences.embed(texts)
     assert (found * _teacher(texts)).sum(axis=1).min() > 0.9
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1.0, atol=1e-5)
+
+
+def test_the_student_has_the_weights_of_a_plain_loop(tmp_path):
+    texts = [*WORDS, *(f"{one} {other}" for one in ANIMALS for other in VEHICLES)]
+    vectors, pieces = _teacher(texts), Pieces(SPECIAL_PIECES + WORDS)
+    recipe = DistilRecipe(epochs=3, batch=8, dim=6, held_out=0.1)
+    path = SentenceTrainer(texts, vectors, pieces, recipe=recipe, seed=5, folder=tmp_path).run(
+        report=_quiet
+    )
+
+    torch.manual_seed(5)
+    rng = np.random.default_rng([5, 0xD15])
+    learnt = np.flatnonzero(rng.random(len(texts)) >= recipe.held_out)
+    tower = SentenceTower(SentenceConfig(pieces=len(pieces), sentence_dim=DIM, dim=recipe.dim))
+    begin_with_words(tower, texts, vectors, pieces)
+    optimiser = torch.optim.Adam(tower.parameters())
+    steps = math.ceil(len(learnt) / recipe.batch)
+    for step in range(recipe.epochs * steps):
+        if step % steps == 0:
+            batches = np.array_split(rng.permutation(learnt), steps)
+        done = step / (recipe.epochs * steps)
+        optimiser.param_groups[0]["lr"] = (
+            recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+        )
+        rows = batches[step % steps]
+        tokens = pad_rows([pieces.encode(texts[row]) for row in rows])
+        found = tower(torch.from_numpy(tokens))
+        optimiser.zero_grad()
+        (1 - (found * torch.from_numpy(vectors)[rows]).sum(dim=1)).mean().backward()
+        optimiser.step()
+    taught = load_sentences(path).tower.state_dict()
+    for name, weight in tower.state_dict().items():
+        assert torch.equal(weight, taught[name]), name
 
 
 def test_bridges_lead_to_the_nearest_known_word_or_nowhere(sentences, tmp_path):

@@ -15,8 +15,9 @@ from audiosearch.model.bundle import load_bundle  # noqa: E402
 from audiosearch.model.tokenizer import SPECIAL_TOKENS  # noqa: E402
 from audiosearch.training.export import bundle as export  # noqa: E402
 from audiosearch.training.export import graphs, parity  # noqa: E402
+from audiosearch.training.export.spec import round_to_half  # noqa: E402
 from audiosearch.training.export.toy import TOY_WORDS, write_toy_bundle  # noqa: E402
-from audiosearch.training.networks.tag_head import TagHead, TagHeadConfig  # noqa: E402
+from audiosearch.training.networks.tags import TagHead, TagHeadConfig  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,7 @@ def test_rows_of_a_batch_do_not_hear_each_other(toy):
 def test_big_weights_are_stored_as_half_and_lose_nothing(tmp_path):
     torch.manual_seed(0)
     network = torch.nn.Linear(64, 64)
-    graphs.round_to_half(network)
+    round_to_half(network)
     form = graphs.GraphForm(inputs={"x": ("batch",)}, outputs={"y": ("batch",)})
     graphs.write_graph(network, [torch.randn(2, 64)], form=form, path=tmp_path / "linear.onnx")
     stored = onnx.load(tmp_path / "linear.onnx").graph.initializer

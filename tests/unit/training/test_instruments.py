@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from audiosearch.errors import AudiosearchError
-from audiosearch.training.scenes.captions import PHRASES
 from audiosearch.training.synth import instruments
 from audiosearch.training.synth.instruments import (
     COLUMNS,
@@ -20,6 +19,7 @@ from audiosearch.training.synth.instruments import (
     render_instruments,
 )
 from audiosearch.training.synth.midi import Note, beats, drum_pattern, melody, midi_file
+from audiosearch.training.text.captions import PHRASES
 
 
 def _events(data: bytes) -> list[tuple[int, bytes]]:

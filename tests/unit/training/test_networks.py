@@ -28,8 +28,7 @@ from audiosearch.training.networks.meaning import (  # noqa: E402
     SentenceConfig,
     SentenceTower,
 )
-from audiosearch.training.networks.tag_head import TagHead, TagHeadConfig  # noqa: E402
-from audiosearch.training.scenes.scene_tags import tag_evidence, unsure  # noqa: E402
+from audiosearch.training.networks.tags import TagHead, TagHeadConfig, tag_evidence, unsure  # noqa: E402  # noqa: E402
 
 SMALL = DecoderConfig(
     vocabulary=30, feature_dim=12, dim=16, heads=2, layers=2, feedforward=24, dropout=0.0

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from audiosearch.training.scenes.captions import (
+from audiosearch.training.text.captions import (
     PHRASES,
     Description,
     Relation,
@@ -21,7 +21,7 @@ from audiosearch.training.text.paraphrases import (
     every_paraphrase,
     read_paraphrases,
 )
-from audiosearch.training.text.stopwords import STOP_WORDS
+from audiosearch.training.text.vocabulary import STOP_WORDS
 
 
 def test_every_sound_is_paraphrased_and_nothing_else():

@@ -11,9 +11,8 @@ torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
 from audiosearch.convert.int8 import linear_layers, quantised  # noqa: E402
-from audiosearch.convert.quantise import quantise_bundle  # noqa: E402
+from audiosearch.convert.quantise import calibration_sounds, quantise_bundle  # noqa: E402
 from audiosearch.convert.ranges import Range  # noqa: E402
-from audiosearch.convert.sounds import calibration_sounds  # noqa: E402
 from audiosearch.errors import AudiosearchError, BundleError  # noqa: E402
 from audiosearch.model import onnx_check  # noqa: E402
 from audiosearch.model.bundle import load_bundle  # noqa: E402

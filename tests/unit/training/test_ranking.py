@@ -9,14 +9,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from audiosearch.training.ranking import (  # noqa: E402
+from audiosearch.training.scenes.ranking import (  # noqa: E402
     choose_rivals,
     log_likelihood,
     ranking_loss,
     told_apart,
     wording_loss,
 )
-from audiosearch.training.scenes.captions import Description, Relation  # noqa: E402
+from audiosearch.training.text.captions import Description, Relation  # noqa: E402
 
 DOG_BELL = Description(Relation.SEQUENCE, ("dog", "bell"))
 BELL_DOG = Description(Relation.SEQUENCE, ("bell", "dog"))

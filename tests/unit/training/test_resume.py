@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -13,30 +14,30 @@ pytest.importorskip("onnx")
 from audiosearch.errors import AudiosearchError  # noqa: E402
 from audiosearch.model.wordpiece import SPECIAL_PIECES, Pieces  # noqa: E402
 from audiosearch.training.checkpoints import load_state, save_state  # noqa: E402
-from audiosearch.training.data.batches import CaptionedScenes  # noqa: E402
 from audiosearch.training.data.dataset import Split  # noqa: E402
-from audiosearch.training.data.features import SceneFeatures  # noqa: E402
-from audiosearch.training.data.material import gather_material  # noqa: E402
-from audiosearch.training.data.vocabulary import collect_words, make_vocabulary  # noqa: E402
 from audiosearch.training.networks.convnext import starter_config  # noqa: E402
 from audiosearch.training.networks.decoder import DecoderConfig  # noqa: E402
 from audiosearch.training.networks.meaning import SentenceConfig, SentenceTower  # noqa: E402
-from audiosearch.training.recipes.decoder_recipe import STARTER_DECODER  # noqa: E402
-from audiosearch.training.recipes.encoder_recipe import EncoderRecipe  # noqa: E402
-from audiosearch.training.recipes.train_decoder import DecoderTrainer  # noqa: E402
-from audiosearch.training.recipes.train_encoder import EncoderTrainer  # noqa: E402
-from audiosearch.training.recipes.train_joint import (  # noqa: E402
+from audiosearch.training.recipes.decoder import STARTER_DECODER, DecoderTrainer  # noqa: E402
+from audiosearch.training.recipes.encoder import EncoderRecipe, EncoderTrainer  # noqa: E402
+from audiosearch.training.recipes.joint import (  # noqa: E402
     JointRecipe,
     JointTrainer,
     TaggedScenes,
     load_joint,
 )
-from audiosearch.training.scenes.captions import every_phrase  # noqa: E402
-from audiosearch.training.scenes.scenes import Planner  # noqa: E402
-from audiosearch.training.text.distil import Sentences  # noqa: E402
+from audiosearch.training.recipes.sentences import DistilRecipe, SentenceTrainer  # noqa: E402
+from audiosearch.training.scenes.batches import CaptionedScenes  # noqa: E402
+from audiosearch.training.scenes.clip_pool import gather_material  # noqa: E402
+from audiosearch.training.scenes.features import SceneFeatures  # noqa: E402
+from audiosearch.training.scenes.planner import Planner  # noqa: E402
+from audiosearch.training.text.captions import every_phrase  # noqa: E402
+from audiosearch.training.text.sentence_model import Sentences  # noqa: E402
+from audiosearch.training.text.vocabulary import collect_words, make_vocabulary  # noqa: E402
+from audiosearch.training.trainer import TrainingStopped  # noqa: E402
 
 
-class Interrupted(Exception):
+class Died(Exception):
     pass
 
 
@@ -44,19 +45,34 @@ def _quiet(progress):
     del progress
 
 
-def _interrupt_after(trainer, steps):
-    """Let a trainer fail in its next training step after `steps` of them."""
-    real, done = trainer._train_step, []
+def _stop_by_signal():
+    signal.raise_signal(signal.SIGTERM)
 
-    def step(*args):
+
+def _die():
+    raise Died
+
+
+STOPS = pytest.mark.parametrize(
+    ("stop", "error"), [(_stop_by_signal, TrainingStopped), (_die, Died)]
+)
+"""A stop that saves where it is, and an end that leaves the last epoch's checkpoint."""
+
+
+def _break_off(trainer, *, steps, stop, error):
+    """Let a training end after some steps."""
+    real, done = trainer.after_step, []
+
+    def after_step(step):
+        real(step)
+        done.append(step)
         if len(done) == steps:
-            raise Interrupted
-        done.append(1)
-        return real(*args)
+            stop()
 
-    trainer._train_step = step
-    with pytest.raises(Interrupted):
+    trainer.after_step = after_step
+    with pytest.raises(error):
         trainer.run(report=_quiet)
+    assert len(done) == steps
 
 
 def _same(one, other):
@@ -69,7 +85,8 @@ def _tiny(classes):
     return replace(starter_config(classes), depths=(1, 1, 1, 1), dims=(4, 4, 4, 8))
 
 
-def test_the_encoder_resumes_to_the_same_weights(made_sounds, tmp_path):
+@STOPS
+def test_the_encoder_resumes_to_the_same_weights(made_sounds, tmp_path, stop, error):
     recipe = EncoderRecipe(
         steps=5, batch=4, crop_s=1.0, warm_up=2, save_every=2, evaluate_every=100
     )
@@ -80,7 +97,7 @@ def test_the_encoder_resumes_to_the_same_weights(made_sounds, tmp_path):
         )
 
     whole = load_state(trainer("whole").run(report=_quiet))
-    _interrupt_after(trainer("broken"), 3)  # the checkpoint is of step 2
+    _break_off(trainer("broken"), steps=3, stop=stop, error=error)  # in the middle of an epoch
     resumed = load_state(trainer("broken").run(report=_quiet))
     _same(whole["network"], resumed["network"])
     assert whole["tags"] == resumed["tags"]
@@ -103,7 +120,8 @@ def vocabulary():
     return make_vocabulary(collect_words(every_phrase()))
 
 
-def test_the_decoder_resumes_to_the_same_weights(captioned, vocabulary, tmp_path):
+@STOPS
+def test_the_decoder_resumes_to_the_same_weights(captioned, vocabulary, tmp_path, stop, error):
     scenes, _ = captioned
     config = DecoderConfig(
         vocabulary=len(vocabulary),
@@ -129,12 +147,13 @@ def test_the_decoder_resumes_to_the_same_weights(captioned, vocabulary, tmp_path
         )
 
     whole = load_state(trainer("whole").run(report=_quiet))
-    _interrupt_after(trainer("broken"), 4)  # in the middle of the second epoch
+    _break_off(trainer("broken"), steps=4, stop=stop, error=error)
     resumed = load_state(trainer("broken").run(report=_quiet))
     _same(whole["network"], resumed["network"])
 
 
-def test_the_joint_space_resumes_to_the_same_weights(captioned, vocabulary, tmp_path):
+@STOPS
+def test_the_joint_space_resumes_to_the_same_weights(captioned, vocabulary, tmp_path, stop, error):
     scenes, _ = captioned
     logits = np.random.default_rng(1).standard_normal((len(scenes.descriptions), 6))
     tagged = TaggedScenes(scenes.descriptions, logits.astype(np.float32))
@@ -153,7 +172,7 @@ def test_the_joint_space_resumes_to_the_same_weights(captioned, vocabulary, tmp_
         )
 
     whole = load_state(trainer("whole").run(report=_quiet))
-    _interrupt_after(trainer("broken"), 4)
+    _break_off(trainer("broken"), steps=4, stop=stop, error=error)
     resumed = load_state(trainer("broken").run(report=_quiet))
     _same(whole["network"], resumed["network"])
     joint = load_joint(tmp_path / "whole" / "joint.pt")
@@ -162,8 +181,58 @@ def test_the_joint_space_resumes_to_the_same_weights(captioned, vocabulary, tmp_
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
 
 
+@STOPS
+def test_the_sentence_model_resumes_to_the_same_weights(tmp_path, stop, error):
+    words = ("dog", "canine", "car", "rain", "bell")
+    texts = [*words, *(f"{one} {other}" for one in words for other in words)]
+    vectors = np.random.default_rng(0).standard_normal((len(texts), 12)).astype(np.float32)
+
+    def trainer(name):
+        return SentenceTrainer(
+            texts,
+            vectors / np.linalg.norm(vectors, axis=1, keepdims=True),
+            Pieces(SPECIAL_PIECES + words),
+            recipe=DistilRecipe(epochs=3, batch=8, dim=6, held_out=0.1),
+            seed=4,
+            folder=tmp_path / name,
+        )
+
+    whole = load_state(trainer("whole").run(report=_quiet))
+    _break_off(trainer("broken"), steps=6, stop=stop, error=error)
+    resumed = load_state(trainer("broken").run(report=_quiet))
+    _same(whole["network"], resumed["network"])
+
+
+def test_a_stop_tells_how_far_it_came_and_a_step_that_was_done_is_not_done_again(
+    made_sounds, tmp_path
+):
+    recipe = EncoderRecipe(steps=5, batch=2, crop_s=0.5, warm_up=2, save_every=4)
+    trainer = EncoderTrainer(made_sounds, recipe=recipe, seed=1, folder=tmp_path, size=_tiny)
+    before = signal.getsignal(signal.SIGTERM)
+    _break_off(trainer, steps=3, stop=_stop_by_signal, error=TrainingStopped)
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert not (tmp_path / "encoder.pt").exists()
+
+    again = EncoderTrainer(made_sounds, recipe=recipe, seed=1, folder=tmp_path, size=_tiny)
+    steps, reports = [], []
+    again.after_step = steps.append
+    again.run(report=reports.append)
+    assert steps == [3, 4]
+    assert [(each.step, each.total) for each in reports] == [(4, 5), (5, 5), (5, 5)]
+    assert "held-out" in reports[1].text  # and not before: it is asked every 500 steps
+
+
+def test_a_checkpoint_of_an_older_version_is_refused(made_sounds, tmp_path):
+    save_state({"network": {}, "optimiser": {}, "step": 2}, tmp_path / "encoder.partial.pt")
+    trainer = EncoderTrainer(
+        made_sounds, recipe=EncoderRecipe(steps=5), seed=1, folder=tmp_path, size=_tiny
+    )
+    with pytest.raises(AudiosearchError, match="older version"):
+        trainer.run(report=_quiet)
+
+
 def test_a_checkpoint_holds_nothing_that_runs(tmp_path):
-    torch.save({"danger": Interrupted()}, tmp_path / "bad.pt")
+    torch.save({"danger": Died()}, tmp_path / "bad.pt")
     with pytest.raises(AudiosearchError, match="not a checkpoint of tensors"):
         load_state(tmp_path / "bad.pt")
     with pytest.raises(AudiosearchError, match="no such checkpoint"):

@@ -11,10 +11,10 @@ import itertools
 
 from audiosearch.training.data.dataset import Split
 from audiosearch.training.data.labels import tags_of
-from audiosearch.training.data.material import Material, gather_material, loud_stretch
-from audiosearch.training.scenes.captions import Relation
+from audiosearch.training.scenes.clip_pool import Material, gather_material, loud_stretch
+from audiosearch.training.scenes.planner import Planner
 from audiosearch.training.scenes.rendering import low_pass, render
-from audiosearch.training.scenes.scenes import Planner
+from audiosearch.training.text.captions import Relation
 
 RATE = 16_000
 

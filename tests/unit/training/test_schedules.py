@@ -10,12 +10,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from audiosearch.training.networks.frontend import STARTER_FRONTEND, LogMel  # noqa: E402
-from audiosearch.training.recipes.decoder_recipe import (  # noqa: E402
+from audiosearch.training.recipes.decoder import (  # noqa: E402
     PAPER_CLOTHO,
     STARTER_DECODER,
     decoder_learning_rate,
 )
-from audiosearch.training.recipes.encoder_recipe import (  # noqa: E402
+from audiosearch.training.recipes.encoder import (  # noqa: E402
     EncoderRecipe,
     encoder_learning_rate,
 )

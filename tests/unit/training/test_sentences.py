@@ -7,8 +7,8 @@ import re
 import numpy as np
 import pytest
 
-from audiosearch.training.scenes.captions import Description, Relation, write_both
-from audiosearch.training.scenes.sentences import (
+from audiosearch.training.text.captions import Description, Relation, write_both
+from audiosearch.training.text.patterns import (
     SEQUENCES,
     SHORT_SEQUENCES,
     THEN,

@@ -8,13 +8,14 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from audiosearch.training.scenes.singles import queries_for, single_trials
-from audiosearch.training.scoring import PairScores
-from audiosearch.training.text.esc50 import read_phrasings
-from audiosearch.training.wording_figures import (
+from audiosearch.training.paraphrase_metrics import (
     label_accuracy,
     mean_average_precision,
+    queries_for,
+    single_trials,
 )
+from audiosearch.training.scoring import PairScores
+from audiosearch.training.text.esc50 import read_phrasings
 
 
 def test_every_class_is_phrased_in_usual_and_in_other_words():

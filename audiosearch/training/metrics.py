@@ -15,19 +15,21 @@ from audiosearch.model.tokenizer import Vocabulary
 from audiosearch.search.normalise import Likeness, Normalise, ScaleTable, costs
 from audiosearch.training.checkpoints import Report
 from audiosearch.training.data.dataset import SoundCache, Split
-from audiosearch.training.data.features import SceneFeatures, encode_waveforms
-from audiosearch.training.data.material import gather_material
-from audiosearch.training.export.bundle import ScoreSettings
+from audiosearch.training.export.spec import ScoreSettings
 from audiosearch.training.networks.convnext import ConvNext
 from audiosearch.training.networks.decoder import DecoderNetwork
-from audiosearch.training.recipes.train_joint import Joint
-from audiosearch.training.scenes.captions import write_caption
+from audiosearch.training.recipes.joint import Joint
+from audiosearch.training.scenes.clip_pool import gather_material
+from audiosearch.training.scenes.features import (
+    SceneFeatures,
+    encode_clips,
+    encode_waveforms,
+    scene_logits,
+)
+from audiosearch.training.scenes.planner import Planner
 from audiosearch.training.scenes.rendering import render
-from audiosearch.training.scenes.scene_tags import scene_logits
-from audiosearch.training.scenes.scenes import Planner
 from audiosearch.training.scoring import PairScores, score_pairs
-
-CLIP_S = 5.0
+from audiosearch.training.text.captions import write_caption
 
 
 @dataclass(frozen=True)
@@ -109,13 +111,7 @@ def label_figures(model: TrainedModel, sounds: SoundCache, *, report: Report) ->
     labels = sorted({clip.label for clip in sounds.clips if clip.fold})
     if not sounds.clips[clips[0]].fold:
         labels = sorted({sounds.clips[i].label for i in clips})
-    length = int(CLIP_S * sounds.sample_rate)
-
-    def waveform(index: int) -> Floats:
-        wave = sounds.waveform(clips[index])[:length]
-        return np.pad(wave, (0, length - wave.size))
-
-    features = encode_waveforms(model.encoder, [length] * len(clips), waveform, report=report)
+    features = encode_clips(model.encoder, sounds, clips, report=report)
     texts = [label.replace("_", " ") for label in labels]
     scores = model.pairs(features, texts)
     truth = np.array([labels.index(sounds.clips[i].label) for i in clips])

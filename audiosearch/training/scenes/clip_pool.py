@@ -12,9 +12,9 @@ import numpy as np
 
 from audiosearch._typing import Samples
 from audiosearch.training.data.dataset import SoundCache, Split
-from audiosearch.training.scenes.captions import PHRASES, sound_of
 from audiosearch.training.synth.instruments import INSTRUMENT_WEIGHT
 from audiosearch.training.synth.instruments import SOURCE as INSTRUMENT_SOURCE
+from audiosearch.training.text.captions import PHRASES, sound_of
 
 # Sounds that can last under others without being an event of their own.
 BACKGROUND_SOUNDS = frozenset(

@@ -9,24 +9,28 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from audiosearch._typing import Halves, Ints, Samples
+from audiosearch._typing import Floats, Halves, Ints, Samples
 from audiosearch.training.checkpoints import Progress, Report
-from audiosearch.training.data.ahead import made_ahead
-from audiosearch.training.data.material import Material
+from audiosearch.training.data.dataset import SoundCache
 from audiosearch.training.networks.convnext import ConvNext
 from audiosearch.training.networks.frontend import STARTER_FRONTEND, LogMel
+from audiosearch.training.networks.tags import tag_evidence
+from audiosearch.training.scenes.clip_pool import Material
+from audiosearch.training.scenes.planner import Scene
 from audiosearch.training.scenes.rendering import render
-from audiosearch.training.scenes.scene_plan import Scene
+from audiosearch.training.trainer import made_ahead
 
 BATCH = 32
 REPORT_EVERY = 1000
+CLIP_S = 5.0
+TAG_BLOCK = 256  # scenes whose tags are read at a time
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,19 @@ def encode_waveforms(
     return SceneFeatures(values=values, lengths=lengths)
 
 
+def encode_clips(
+    encoder: ConvNext, sounds: SoundCache, clips: Sequence[int], *, report: Report
+) -> SceneFeatures:
+    """Frames of the first five seconds of clips, shorter ones padded with silence."""
+    length = int(CLIP_S * sounds.sample_rate)
+
+    def waveform(index: int) -> Samples:
+        wave = sounds.waveform(clips[index])[:length]
+        return np.pad(wave, (0, length - wave.size))
+
+    return encode_waveforms(encoder, [length] * len(clips), waveform, report=report)
+
+
 def _groups_of_one_length(counts: list[int]) -> list[list[int]]:
     """Rows in batches: sounds of one length go together, since padding would be heard."""
     order = sorted(range(len(counts)), key=lambda index: counts[index])
@@ -131,3 +148,18 @@ def _groups_of_one_length(counts: list[int]) -> list[list[int]]:
         for rows in [list(same)]
         for at in range(0, len(rows), BATCH)
     ]
+
+
+@torch.no_grad()
+def scene_logits(encoder: ConvNext, features: SceneFeatures) -> Floats:
+    """Logits `(n_scenes, 2 C)`, as in `tag_evidence`; no audio is opened."""
+    encoder.eval()
+    classes = encoder.config.classes
+    found = np.zeros((len(features.values), 2 * classes), np.float32)
+    # A running program never pads, so rows of one length go together.
+    for length in sorted(set(features.lengths.tolist())):
+        rows = np.flatnonzero(features.lengths == length)
+        for some in np.array_split(rows, len(rows) // TAG_BLOCK + 1):
+            frames = torch.from_numpy(features.values[some, :length].astype(np.float32))
+            found[some] = tag_evidence(encoder, frames).numpy()
+    return found

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from audiosearch.training.scenes.sentences import (
+from audiosearch.training.text.patterns import (
     BACKGROUNDS,
     COUNTS,
     OPENINGS,
@@ -33,8 +33,8 @@ from audiosearch.training.scenes.sentences import (
     joined,
     reordered,
 )
-from audiosearch.training.scenes.sound_phrases import SOUND_OF_LABEL, TABLE
-from audiosearch.training.text.stopwords import STOP_WORDS
+from audiosearch.training.text.sound_phrases import SOUND_OF_LABEL, TABLE
+from audiosearch.training.text.vocabulary import STOP_WORDS
 
 
 class Relation(StrEnum):

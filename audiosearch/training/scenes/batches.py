@@ -17,11 +17,11 @@ from torch import Tensor
 
 from audiosearch._typing import Ints
 from audiosearch.model.tokenizer import EOS, PAD, UNK, Vocabulary
-from audiosearch.training.data.features import SceneFeatures
-from audiosearch.training.data.vocabulary import encode_captions, forget_words
-from audiosearch.training.ranking import choose_rivals, told_apart
-from audiosearch.training.scenes.captions import Description, Written, write_both
-from audiosearch.training.scenes.sentences import says_at_once
+from audiosearch.training.scenes.features import SceneFeatures
+from audiosearch.training.scenes.ranking import choose_rivals, told_apart
+from audiosearch.training.text.captions import Description, Written, write_both
+from audiosearch.training.text.patterns import says_at_once
+from audiosearch.training.text.vocabulary import encode_captions, forget_words
 
 LONGEST_CAPTION = 60
 

@@ -1,21 +1,17 @@
 """The second stage: teach the decoder to caption the frozen encoder's frames.
 
-In: cached frames and the descriptions of their scenes; a fresh caption is written for each scene
-in each epoch. Out: a checkpoint. Augmentation is that of Labbé et al. 2023
-(https://arxiv.org/abs/2308.15090) as far as the recipe says: mixup of features and word embeddings,
-label smoothing, frame SpecAugment. Two things are not the paper's: at times the sound is taken
-away, so that cross-entropy without sound is meaningful; and ranking terms (`ranking`) ask that each
-caption be likelier for its own scene than for another, its twin in time above all, and likelier for
-it than one that tells another order in the same words.
+Augmentation is that of Labbé et al. 2023 (https://arxiv.org/abs/2308.15090). Two things are not:
+at times the sound is taken away, so that cross-entropy without sound is meaningful, and ranking
+terms (`ranking`) ask that a caption be likelier for its own scene than for one in another order.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
-import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,22 +21,153 @@ from torch.nn import functional
 
 from audiosearch._typing import Ints
 from audiosearch.model.tokenizer import PAD, Vocabulary
-from audiosearch.training.checkpoints import Progress, Report, load_state, save_state
+from audiosearch.training.checkpoints import State
 from audiosearch.training.data import augment
-from audiosearch.training.data.batches import Batch, CaptionedScenes, epoch_batches, make_batch
 from audiosearch.training.networks.decoder import (
     DecoderConfig,
     DecoderNetwork,
     Memory,
     caption_cross_entropy,
 )
-from audiosearch.training.ranking import log_likelihood, ranking_loss, wording_loss
-from audiosearch.training.recipes.decoder_recipe import (
-    DecoderRecipe,
-    decoder_learning_rate,
-    decoder_optimiser,
+from audiosearch.training.scenes.batches import (
+    Batch,
+    CaptionedScenes,
+    epoch_batches,
+    make_batch,
 )
-from audiosearch.training.scenes.captions import Relation, Written, write_both
+from audiosearch.training.scenes.ranking import log_likelihood, ranking_loss, wording_loss
+from audiosearch.training.text.captions import Relation, Written, write_both
+from audiosearch.training.trainer import Trainer, cycle_of, half_cosine
+
+
+@dataclass(frozen=True)
+class DecoderRecipe:
+    """How the decoder is trained."""
+
+    epochs: int
+    batch: int
+    learning_rate: float
+    weight_decay: float
+    label_smoothing: float
+    clip_norm: float
+    mixup_alpha: float = 0.4
+    mixup_epochs: int | None = None
+    """After how many epochs mixing ends, so that the last ones see clean sentences; None: never."""
+    stripes: augment.Stripes = augment.PAPER_DECODER_STRIPES
+    ranking_weight: float = 0.0
+    """How much the ranking term counts beside cross-entropy; 0 as published: not at all."""
+    wording_weight: float = 0.0
+    """How much it counts that the right order is likelier than a wrong one; 0 as published."""
+    wording_epochs: int = 0
+    """In how many of the last epochs it does: before sentences are known it only hinders them."""
+    pool: int = 1
+    """How many batches are sorted by length together, so that little of a batch is padding."""
+    silent_chance: float = 0.0
+    """How often the sound is replaced by the one zero frame that stands for none."""
+    unknown_chance: float = 0.0
+    """How often a content word is replaced by UNK."""
+    fused: bool = False
+    """Whether the optimiser uses its fused kernels: faster, the same up to rounding."""
+    rate_by_epoch: bool = True
+    """Whether the learning rate changes between epochs only, as published."""
+    restarts: tuple[int, ...] = ()
+    """Epochs at which the learning rate starts anew (https://arxiv.org/abs/1608.03983)."""
+    warm_up: int = 0
+    half_precision: bool = False
+
+    def at(self, epoch: int) -> DecoderRecipe:
+        """The recipe without what has ended, or has not begun, in this epoch (from 0)."""
+        mixing = self.mixup_epochs is None or epoch < self.mixup_epochs
+        wording = epoch >= self.epochs - self.wording_epochs
+        return replace(
+            self,
+            mixup_alpha=self.mixup_alpha if mixing else 0.0,
+            wording_weight=self.wording_weight if wording else 0.0,
+        )
+
+
+PAPER_CLOTHO = DecoderRecipe(
+    epochs=400,
+    batch=512,
+    learning_rate=5e-4,
+    weight_decay=2.0,
+    label_smoothing=0.2,
+    clip_norm=1.0,
+)
+PAPER_AUDIOCAPS = DecoderRecipe(
+    epochs=100,
+    batch=512,
+    learning_rate=5e-4,
+    weight_decay=2.0,
+    label_smoothing=0.1,
+    clip_norm=10.0,
+)
+STARTER_DECODER = DecoderRecipe(
+    epochs=30,
+    batch=64,
+    learning_rate=1e-3,
+    weight_decay=0.05,
+    label_smoothing=0.05,
+    clip_norm=1.0,
+    mixup_alpha=0.0,
+    stripes=augment.STARTER_DECODER_STRIPES,
+    ranking_weight=1.0,
+    wording_weight=0.3,
+    wording_epochs=20,
+    pool=16,
+    silent_chance=0.1,
+    unknown_chance=0.02,
+    fused=True,
+    rate_by_epoch=False,
+    restarts=(15,),
+    warm_up=200,
+    half_precision=True,
+)
+
+
+def starter_decoder_config(*, vocabulary: int, feature_dim: int) -> DecoderConfig:
+    """The bundled model's decoder: the paper's, with fewer layers and frame positions."""
+    return DecoderConfig(
+        vocabulary=vocabulary,
+        feature_dim=feature_dim,
+        dim=256,
+        heads=4,
+        layers=4,
+        feedforward=768,
+        dropout=0.0,
+        projection_dropout=0.2,
+        max_positions=64,
+        frame_positions=64,
+    )
+
+
+def decoder_optimiser(network: DecoderNetwork, recipe: DecoderRecipe) -> torch.optim.AdamW:
+    """AdamW; decay on matrices only (embeddings and attention included), as published."""
+    named = list(network.named_parameters())
+    decayed = [p for name, p in named if p.ndim >= 2 and not name.endswith("bias")]
+    plain = [p for name, p in named if p.ndim < 2 or name.endswith("bias")]
+    return torch.optim.AdamW(
+        [
+            {"params": decayed, "weight_decay": recipe.weight_decay},
+            {"params": plain, "weight_decay": 0.0},
+        ],
+        lr=recipe.learning_rate,
+        betas=(0.9, 0.999),
+        eps=1e-8,
+        fused=recipe.fused,
+    )
+
+
+def decoder_learning_rate(step: int, recipe: DecoderRecipe, *, steps_per_epoch: int) -> float:
+    """Half a cosine over all epochs, stepwise or smooth, after a linear warm-up.
+
+    The same from each restart on.
+    """
+    first, end = cycle_of(step / steps_per_epoch, recipe.restarts, recipe.epochs)
+    since = step - first * steps_per_epoch
+    epoch = since // steps_per_epoch if recipe.rate_by_epoch else since / steps_per_epoch
+    rate = recipe.learning_rate * half_cosine(epoch / (end - first))
+    return rate * min(1.0, (since + 1) / recipe.warm_up) if recipe.warm_up else rate
 
 
 @dataclass(frozen=True)
@@ -55,8 +182,10 @@ class HeldOut:
     """Share of captions of scenes with a reversed twin that fit their own scene better."""
 
 
-class DecoderTrainer:
-    """Network, optimiser and data of one run; `run` goes from the last checkpoint to the end."""
+class DecoderTrainer(Trainer[DecoderNetwork, Batch]):
+    """A fresh caption is written for each scene in each epoch."""
+
+    stage = "decoder"
 
     def __init__(
         self,
@@ -74,62 +203,35 @@ class DecoderTrainer:
         self.validation = validation
         self.vocabulary = vocabulary
         self.recipe = recipe
-        self.seed = seed
-        self.folder = folder
-        self.network = DecoderNetwork(config)
-        self.optimiser = decoder_optimiser(self.network, recipe)
-        self.epoch = 0
-        self.steps_per_epoch = math.ceil(len(scenes.descriptions) / recipe.batch)
+        network = DecoderNetwork(config)
+        super().__init__(
+            network,
+            decoder_optimiser(network, recipe),
+            seed=seed,
+            folder=folder,
+            epochs=recipe.epochs,
+            steps_per_epoch=math.ceil(len(scenes.descriptions) / recipe.batch),
+            clip_norm=recipe.clip_norm,
+        )
 
-    def run(self, *, report: Report) -> Path:
-        """Train to the end and return the path of the finished decoder."""
-        unfinished, finished = self.folder / "decoder.partial.pt", self.folder / "decoder.pt"
-        if unfinished.exists():
-            self._restore(unfinished)
-        while self.epoch < self.recipe.epochs:
-            started = time.monotonic()
-            loss = self._train_epoch()
-            self.epoch += 1
-            self._save(unfinished)
-            held_out = self.validate()
-            seconds = time.monotonic() - started
-            self._report(
-                report,
-                f"loss {loss:.4f}; held-out CE {held_out.with_sound:.4f}, "
-                f"without sound {held_out.without:.4f}, order {held_out.order:.3f}; "
-                f"{seconds:.0f} s",
-            )
-        state = {
-            "network": self.network.state_dict(),
-            "config": json.dumps(asdict(self.network.config)),
-            "words": list(self.vocabulary.words),
-        }
-        save_state(state, finished)
-        self._report(report, f"wrote {finished}")
-        return finished
-
-    def _train_epoch(self) -> float:
-        numbers = np.random.default_rng([self.seed, self.epoch, 0xDEC0DE])
-        batches = epoch_batches(
+    def batches(self, epoch: int, *, first: int) -> Iterator[Batch]:
+        """All scenes once, with captions of this epoch."""
+        every = epoch_batches(
             self.scenes,
             self.vocabulary,
-            numbers,
+            np.random.default_rng([self.seed, epoch, 0xDEC0DE]),
             batch=self.recipe.batch,
             pool=self.recipe.pool,
             unknown_chance=self.recipe.unknown_chance,
         )
-        first = self.epoch * self.steps_per_epoch
-        losses = [self._train_step(batch, first + at) for at, batch in enumerate(batches)]
-        return float(np.mean(losses))
+        return itertools.islice(every, first, None)
 
-    def _train_step(self, batch: Batch, step: int) -> float:
-        rng = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        torch.manual_seed(self.seed * 1_000_003 + step)  # dropout draws from the global one
-        for group in self.optimiser.param_groups:
-            group["lr"] = decoder_learning_rate(
-                step, self.recipe, steps_per_epoch=self.steps_per_epoch
-            )
-        self.network.train()
+    def learning_rate(self, step: int) -> float:
+        """See `decoder_learning_rate`."""
+        return decoder_learning_rate(step, self.recipe, steps_per_epoch=self.steps_per_epoch)
+
+    def loss(self, batch: Batch, rng: Generator) -> Tensor:
+        """Smoothed cross-entropy, with what the recipe has of ranking terms."""
         recipe = self.recipe.at(self.epoch)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.half_precision):
             said = mixed_logits(self.network, batch, recipe, rng)
@@ -150,14 +252,26 @@ class DecoderTrainer:
                 ~said.silent[batch.wrong_rows],
                 ignored=PAD,
             )
-        self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip_norm)
-        self.optimiser.step()
-        return float(loss.detach())
+        return loss
+
+    def validate(self) -> str:
+        """Cross-entropies of held-out captions, and how many tell a scene from its twin."""
+        found = self.held_out()
+        return (
+            f"held-out CE {found.with_sound:.4f}, without sound {found.without:.4f},"
+            f" order {found.order:.3f}"
+        )
+
+    def finished(self) -> State:
+        """The decoder, its sizes and its words."""
+        return {
+            "network": self.network.state_dict(),
+            "config": json.dumps(asdict(self.network.config)),
+            "words": list(self.vocabulary.words),
+        }
 
     @torch.no_grad()
-    def validate(self) -> HeldOut:
+    def held_out(self) -> HeldOut:
         """Mean cross-entropy of fixed held-out captions, with the sound and without any."""
         self.network.eval()
         numbers = np.random.default_rng([self.seed, 0x7A1])
@@ -197,24 +311,6 @@ class DecoderTrainer:
             frames = self.network.project(torch.from_numpy(values))
             lengths = torch.from_numpy(self.validation.features.lengths[sounds])
         return caption_cross_entropy(self.network(frames, lengths, batch.inputs), batch.targets)
-
-    def _report(self, report: Report, text: str) -> None:
-        report(Progress(stage="decoder", step=self.epoch, total=self.recipe.epochs, text=text))
-
-    def _save(self, path: Path) -> None:
-        state = {
-            "network": self.network.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "recipe": json.dumps(asdict(self.recipe)),
-            "epoch": self.epoch,
-        }
-        save_state(state, path)
-
-    def _restore(self, path: Path) -> None:
-        state = load_state(path)
-        self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.epoch = int(state["epoch"])
 
 
 @dataclass(frozen=True)

@@ -1,29 +1,26 @@
 """The third stage: one space for sounds and texts, on the frozen encoder and the taught sentences.
 
-In: tags and descriptions of scenes, a finished sentence model. Out: a checkpoint of an audio head
-and a text tower. The loss is InfoNCE both ways, summed, as in CLAP; scenes of the same sounds are
-no negatives of each other, whatever their order, since the text tower hears none. Some captions
-name sounds in other words than the grammar's (`paraphrases`). The sentence model stays as it is and
-noise is added to what it gives: so words that no caption held go where their neighbours go. Tags
-may be given noise too: the encoder is surer of the scenes learned from than it will be of others.
+InfoNCE both ways, summed, as in CLAP; scenes of the same sounds are no negatives of each other,
+whatever their order, since the text tower hears none. The sentence model stays as it is and noise
+is added to what it gives: so words that no caption held go where their neighbours go.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from audiosearch._typing import Floats, Ints
 from audiosearch.model.wordpiece import Pieces
-from audiosearch.training.checkpoints import Progress, Report, load_state, save_state
+from audiosearch.training.checkpoints import State, load_state
 from audiosearch.training.networks.attention import HIDDEN
 from audiosearch.training.networks.meaning import (
     ConceptConfig,
@@ -32,11 +29,11 @@ from audiosearch.training.networks.meaning import (
     SentenceConfig,
     SentenceTower,
 )
-from audiosearch.training.networks.tag_head import TagHead, TagHeadConfig
-from audiosearch.training.scenes.captions import PHRASES, Description, write_caption
-from audiosearch.training.scenes.scene_tags import unsure
-from audiosearch.training.text.distil import Sentences
+from audiosearch.training.networks.tags import TagHead, TagHeadConfig, unsure
+from audiosearch.training.text.captions import PHRASES, Description, write_caption
 from audiosearch.training.text.paraphrases import PARAPHRASES, sound_meanings
+from audiosearch.training.text.sentence_model import Sentences
+from audiosearch.training.trainer import Trainer, half_cosine
 
 
 @dataclass(frozen=True)
@@ -118,8 +115,10 @@ def info_nce(sounds: Tensor, texts: Tensor, scale: Tensor, same: Tensor) -> Tens
     return cross_entropy(logits, own) + cross_entropy(logits.T, own)
 
 
-class JointTrainer:
-    """Networks, optimiser and data of one run; `run` goes from the last checkpoint to the end."""
+class JointTrainer(Trainer[JointSpace, tuple[Ints, Floats]]):
+    """A batch is numbers of scenes `(B,)` with what their captions mean `(B, sentence_dim)`."""
+
+    stage = "joint"
 
     def __init__(
         self,
@@ -136,42 +135,58 @@ class JointTrainer:
         self.validation = validation
         self.sentences = sentences
         self.recipe = recipe
-        self.seed = seed
-        self.folder = folder
         prototypes = sound_meanings(sentences.embed)
-        self.network = JointSpace(
+        network = JointSpace(
             TagHeadConfig(tags=training.logits.shape[1]),
             ConceptConfig(concepts=len(prototypes), sentence_dim=prototypes.shape[1]),
             scale=recipe.first_scale,
         )
-        self.network.concepts.keys.data.copy_(torch.from_numpy(prototypes))
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        network.concepts.keys.data.copy_(torch.from_numpy(prototypes))
+        optimiser = torch.optim.AdamW(
+            network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
         )
-        self.epoch = 0
+        rng = np.random.default_rng([seed, 0x701])
+        self.meanings = self._meanings(
+            training, rng, recipe.captions, other_words=recipe.other_words
+        )
+        fixed = np.random.default_rng([seed, 0x7A2])
+        self.held_out = self._meanings(validation, fixed, 1, other_words=0.0)[:, 0]
+        super().__init__(
+            network,
+            optimiser,
+            seed=seed,
+            folder=folder,
+            epochs=recipe.epochs,
+            steps_per_epoch=len(self._rows(np.arange(len(self.meanings)))),
+            clip_norm=1.0,
+        )
 
-    def run(self, *, report: Report) -> Path:
-        """Train to the end and return the path of the finished towers."""
-        unfinished, finished = self.folder / "joint.partial.pt", self.folder / "joint.pt"
-        if unfinished.exists():
-            self._restore(unfinished)
-        rng = np.random.default_rng([self.seed, 0x701])
-        meanings = self._meanings(
-            self.training, rng, self.recipe.captions, other_words=self.recipe.other_words
-        )
-        fixed = np.random.default_rng([self.seed, 0x7A2])
-        held_out = self._meanings(self.validation, fixed, 1, other_words=0.0)
-        while self.epoch < self.recipe.epochs:
-            started = time.monotonic()
-            loss = self._train_epoch(meanings[:, self.epoch % self.recipe.captions])
-            self.epoch += 1
-            self._save(unfinished)
-            seconds = time.monotonic() - started
-            text = f"loss {loss:.4f}; held-out loss {self.validate(held_out[:, 0]):.4f}"
-            self._report(report, f"{text}; {seconds:.0f} s")
-        save_joint(self.network, self.sentences, finished)
-        self._report(report, f"wrote {finished}")
-        return finished
+    def batches(self, epoch: int, *, first: int) -> Iterator[tuple[Ints, Floats]]:
+        """All scenes once, each with its next caption."""
+        meanings = self.meanings[:, epoch % self.recipe.captions]
+        numbers = np.random.default_rng([self.seed, epoch, 0x701])
+        for rows in self._rows(numbers.permutation(len(meanings)))[first:]:
+            yield rows, meanings[rows]
+
+    def _rows(self, order: Ints) -> list[Ints]:
+        size = self.recipe.batch
+        batches = [order[at : at + size] for at in range(0, len(order), size)]
+        return [rows for rows in batches if len(rows) > 1]  # one alone has no negatives
+
+    def learning_rate(self, step: int) -> float:
+        """Half a cosine over all epochs, after a linear warm-up."""
+        rate = self.recipe.learning_rate * half_cosine(step / self.steps)
+        return rate * min(1.0, (step + 1) / self.recipe.warm_up)
+
+    def loss(self, batch: tuple[Ints, Floats], rng: Generator) -> Tensor:
+        """InfoNCE of a batch, with noise on meanings and tags."""
+        rows, meanings = batch
+        return self._loss(self.training, rows, torch.from_numpy(meanings), rng)
+
+    @torch.no_grad()
+    def after_step(self, step: int) -> None:
+        """Keep the scale of cosines in bounds."""
+        self.network.log_scale.clamp_(max=math.log(self.recipe.largest_scale))
 
     def _meanings(
         self, scenes: TaggedScenes, rng: np.random.Generator, count: int, *, other_words: float
@@ -185,37 +200,8 @@ class JointTrainer:
                 texts.append(write_caption(rng, each, wording=wording))
         return self.sentences.embed(texts).reshape(len(what), count, -1)
 
-    def _train_epoch(self, meanings: Floats) -> float:
-        numbers = np.random.default_rng([self.seed, self.epoch, 0x701])
-        order = numbers.permutation(len(meanings))
-        size = self.recipe.batch
-        batches = [order[at : at + size] for at in range(0, len(order), size)]
-        batches = [rows for rows in batches if len(rows) > 1]  # one alone has no negatives
-        losses = []
-        for number, rows in enumerate(batches):
-            step = self.epoch * len(batches) + number
-            losses.append(self._train_step(rows, meanings[rows], step, len(batches)))
-        return float(np.mean(losses))
-
-    def _train_step(self, rows: Ints, meanings: Floats, step: int, steps: int) -> float:
-        rng = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        torch.manual_seed(self.seed * 1_000_003 + step)
-        done = step / (steps * self.recipe.epochs)
-        rate = self.recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate * min(1.0, (step + 1) / self.recipe.warm_up)
-        self.network.train()
-        loss = self._loss(self.training, rows, torch.from_numpy(meanings), rng)
-        self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self.optimiser.step()
-        with torch.no_grad():
-            self.network.log_scale.clamp_(max=math.log(self.recipe.largest_scale))
-        return float(loss.detach())
-
     def _loss(
-        self, scenes: TaggedScenes, rows: Ints, meanings: Tensor, rng: torch.Generator | None
+        self, scenes: TaggedScenes, rows: Ints, meanings: Tensor, rng: Generator | None
     ) -> Tensor:
         logits = self._logits(scenes, rows)
         if rng is not None:
@@ -232,32 +218,27 @@ class JointTrainer:
         return torch.from_numpy(scenes.logits[rows])
 
     @torch.no_grad()
-    def validate(self, meanings: Floats) -> float:
+    def validate(self) -> str:
         """The loss on fixed held-out captions."""
         self.network.eval()
-        size = self.recipe.batch
+        meanings, size = self.held_out, self.recipe.batch
         losses = [
             float(self._loss(self.validation, rows, torch.from_numpy(meanings[rows]), None))
             for rows in np.array_split(np.arange(len(meanings)), len(meanings) // size + 1)
         ]
-        return float(np.mean(losses))
+        return f"held-out loss {np.mean(losses):.4f}"
 
-    def _report(self, report: Report, text: str) -> None:
-        report(Progress(stage="joint", step=self.epoch, total=self.recipe.epochs, text=text))
-
-    def _save(self, path: Path) -> None:
-        state = {
-            "network": self.network.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "epoch": self.epoch,
+    def finished(self) -> State:
+        """Both towers, whole."""
+        network, sentences = self.network, self.sentences
+        return {
+            "network": network.state_dict(),
+            "head": json.dumps(asdict(network.head.config)),
+            "concepts": json.dumps(asdict(network.concepts.config)),
+            "sentences": sentences.tower.state_dict(),
+            "sentence": json.dumps(asdict(sentences.tower.config)),
+            "pieces": list(sentences.pieces.pieces),
         }
-        save_state(state, path)
-
-    def _restore(self, path: Path) -> None:
-        state = load_state(path)
-        self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.epoch = int(state["epoch"])
 
 
 def same_sounds(descriptions: list[Description]) -> Tensor:
@@ -266,19 +247,6 @@ def same_sounds(descriptions: list[Description]) -> Tensor:
     numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
     ids = torch.tensor([numbers[key] for key in keys])
     return ids.unsqueeze(0) == ids.unsqueeze(1)
-
-
-def save_joint(network: JointSpace, sentences: Sentences, path: Path) -> None:
-    """Write both towers, whole."""
-    state = {
-        "network": network.state_dict(),
-        "head": json.dumps(asdict(network.head.config)),
-        "concepts": json.dumps(asdict(network.concepts.config)),
-        "sentences": sentences.tower.state_dict(),
-        "sentence": json.dumps(asdict(sentences.tower.config)),
-        "pieces": list(sentences.pieces.pieces),
-    }
-    save_state(state, path)
 
 
 def load_joint(path: Path) -> Joint:

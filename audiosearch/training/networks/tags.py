@@ -1,24 +1,21 @@
-"""Tags of whole sounds and of their parts, from the encoder's frames.
+"""The encoder's tags of a sound and its parts, and what they say in the space shared with text.
 
-In: an encoder and frames `(B, T, feature_dim)`. Out: logits `(B, 2 C)`: of each tag for the whole,
-as the encoder itself gives them, then for the three-second part where it is likeliest. A short
-event in a long window is heard in its part. It is the same head on other stretches of frames, so
-nothing is learned that could be learned by heart.
+The head reads tags alone: one that also attended to frames fitted the training recordings better
+and found held-out ones worse, since the encoder knows the recordings it was trained on too well for
+another network to learn from its frames what is worth hearing.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
+
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from audiosearch._typing import Floats
-from audiosearch.training.data.features import SceneFeatures
 from audiosearch.training.networks.convnext import ConvNext
 
 PART_FRAMES = 10  # of a third of a second each; parts overlap by half
-BLOCK = 256  # scenes at a time
 
 
 def tag_evidence(encoder: ConvNext, frames: Tensor) -> Tensor:
@@ -51,16 +48,28 @@ def unsure(rng: Generator, logits: Tensor, *, spread: float) -> Tensor:
     return logits + torch.cat([off, off], dim=1)
 
 
-@torch.no_grad()
-def scene_logits(encoder: ConvNext, features: SceneFeatures) -> Floats:
-    """Logits `(n_scenes, 2 C)`, as in `tag_evidence`; no audio is opened."""
-    encoder.eval()
-    classes = encoder.config.classes
-    found = np.zeros((len(features.values), 2 * classes), np.float32)
-    # A running program never pads, so rows of one length go together.
-    for length in sorted(set(features.lengths.tolist())):
-        rows = np.flatnonzero(features.lengths == length)
-        for some in np.array_split(rows, len(rows) // BLOCK + 1):
-            frames = torch.from_numpy(features.values[some, :length].astype(np.float32))
-            found[some] = tag_evidence(encoder, frames).numpy()
-    return found
+@dataclass(frozen=True)
+class TagHeadConfig:
+    """Everything that shapes the head."""
+
+    tags: int
+    joint_dim: int = 128
+    first_power: float = 0.5
+
+
+class TagHead(nn.Module):
+    """The places of the tags, weighted by their probabilities."""
+
+    def __init__(self, config: TagHeadConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.places = nn.Linear(config.tags, config.joint_dim)
+        self.power = nn.Parameter(torch.tensor(config.first_power))
+        """Probabilities to this power: below 1, what is heard faintly counts for more."""
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """Unit vectors `(B, J)`."""
+        # As softplus: exported, a log-sigmoid becomes the log of ONNX Runtime's sigmoid, which is
+        # too coarse for the faintest tags.
+        probable = torch.exp(-functional.softplus(-logits) * self.power)
+        return functional.normalize(self.places(probable), dim=1)

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from audiosearch._typing import Ints
-from audiosearch.training.scenes.captions import Description, Relation
+from audiosearch.training.text.captions import Description, Relation
 
 TWIN_CHANCE = 0.6
 """How often a scene with a twin is held against it, rather than against any other."""

@@ -1,0 +1,82 @@
+"""A stage of its own: the large sentence model teaches the small one of the text tower.
+
+In: the grammar's captions, a seed, the teacher. Out: a checkpoint of a `SentenceTower` with its
+list of pieces. The student sees what the teacher makes of some 110,000 short texts and learns to
+give the same vectors; it begins with the teacher's own vectors of single words, cut to their main
+directions, so little is left to learn. It knows no sound.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from audiosearch._typing import Floats
+from audiosearch.model.wordpiece import INSIDE, SPECIAL_PIECES, Pieces
+from audiosearch.training.checkpoints import Progress, Report, load_state
+from audiosearch.training.networks.meaning import SentenceConfig, SentenceTower
+from audiosearch.training.text.vocabulary import pad_rows
+
+Teacher = Callable[[Sequence[str]], Floats]
+"""Texts to unit vectors `(n, dim)`."""
+
+BLOCK = 4096  # texts that the teacher reads between two savings
+
+_KEPT = re.compile(rf"(?:{INSIDE})?(?:[a-z]+|[0-9])|['&]")
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """The finished student."""
+
+    pieces: Pieces
+    tower: SentenceTower
+
+    @torch.no_grad()
+    def embed(self, texts: Sequence[str], *, block: int = 1024) -> Floats:
+        """Unit vectors `(n, sentence_dim)` of texts."""
+        self.tower.eval()
+        parts = [np.zeros((0, self.tower.config.sentence_dim), np.float32)]
+        for at in range(0, len(texts), block):
+            rows = pad_rows([self.pieces.encode(text) for text in texts[at : at + block]])
+            parts.append(self.tower(torch.from_numpy(rows)).numpy())
+        return np.concatenate(parts)
+
+
+def english_pieces(teacher_words: Sequence[str], more: Sequence[str]) -> Pieces:
+    """The English words and word parts of the teacher's list, and whole words that it lacks."""
+    own = [word for word in teacher_words if _KEPT.fullmatch(word)]
+    added = [word for word in more if re.fullmatch("[a-z]+", word)]
+    return Pieces(tuple(dict.fromkeys((*SPECIAL_PIECES, *own, *added))))
+
+
+def teach(texts: Sequence[str], teacher: Teacher, *, folder: Path, report: Report) -> Floats:
+    """The teacher's vectors `(n, dim)` of texts; blocks that are in `folder` are not redone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = []
+    for at in range(0, len(texts), BLOCK):
+        some = texts[at : at + BLOCK]
+        key = hashlib.sha256("\n".join(some).encode()).hexdigest()[:24]
+        path = folder / f"{key}.npy"
+        if not path.exists():
+            partial = path.with_suffix(".partial.npy")
+            np.save(partial, teacher(some).astype(np.float16))
+            partial.replace(path)
+            report(Progress("words", at + len(some), len(texts), "asking the teacher"))
+        parts.append(np.load(path))
+    return np.concatenate(parts).astype(np.float32)
+
+
+def load_sentences(path: Path) -> Sentences:
+    """The finished student of a run."""
+    state = load_state(path)
+    tower = SentenceTower(SentenceConfig(**json.loads(state["config"])))
+    tower.load_state_dict(state["network"])
+    return Sentences(Pieces(tuple(state["pieces"])), tower.eval())
