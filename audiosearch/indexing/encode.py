@@ -9,11 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from audiosearch._failpoints import failpoint
 from audiosearch._timing import Stopwatch
 from audiosearch.indexing.items import DecodedWindow
-from audiosearch.indexing.types import EncodedSound, Models, Sentence
+from audiosearch.indexing.types import Models
+
+if TYPE_CHECKING:
+    from audiosearch.model.captioner import CaptionOut
+    from audiosearch.model.encoder import Encoded
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,8 +26,8 @@ class EncodedWindow:
     """A window with its vectors; `sentence` is None where nothing is said of it."""
 
     heard: DecodedWindow
-    sound: EncodedSound
-    sentence: Sentence | None
+    sound: Encoded
+    sentence: CaptionOut | None
 
 
 def encode_batch(
@@ -42,9 +47,9 @@ def encode_batch(
 
 
 def _caption(
-    heard: Sequence[DecodedWindow], sounds: Sequence[EncodedSound], models: Models
-) -> list[Sentence | None]:
-    said: list[Sentence | None] = [None] * len(heard)
+    heard: Sequence[DecodedWindow], sounds: Sequence[Encoded], models: Models
+) -> list[CaptionOut | None]:
+    said: list[CaptionOut | None] = [None] * len(heard)
     audible = [position for position, each in enumerate(heard) if not each.window.silent]
     if models.captioner is None or not audible:
         return said

@@ -7,10 +7,14 @@ Each file gives `Known` or `Twin` (nothing to decode), or `Started`, `Heard` ...
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from audiosearch.audio.windows import Window
-from audiosearch.indexing.types import DecodedFacts, OpenedSound
 from audiosearch.store.queries.pending import PendingFile
+
+if TYPE_CHECKING:
+    from audiosearch.audio.sandbox.protocol import OpenedFile
+    from audiosearch.audio.types import AudioFacts
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,7 @@ class AlreadyEncoded:
     """A file whose sound this bundle has encoded already."""
 
     file: PendingFile
-    opened: OpenedSound
+    opened: OpenedFile
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class InFlightDuplicate:
     """A file whose sound another file of this run is being decoded for."""
 
     file: PendingFile
-    opened: OpenedSound
+    opened: OpenedFile
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Started:
     """A file whose windows follow; `resumed`: those stored earlier are kept and left out."""
 
     file: PendingFile
-    opened: OpenedSound
+    opened: OpenedFile
     resumed: bool
 
 
@@ -52,7 +56,7 @@ class Finished:
 
     file: PendingFile
     n_windows: int
-    facts: DecodedFacts
+    facts: AudioFacts
 
 
 @dataclass(frozen=True)

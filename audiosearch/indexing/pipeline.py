@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from audiosearch._timing import Stopwatch
 from audiosearch._wording import counted
@@ -30,7 +31,6 @@ from audiosearch.indexing.reader import InFlightHashes, Readers, ReadingPlan
 from audiosearch.indexing.reporting import make_report
 from audiosearch.indexing.sync import MissingMarked, PlaceScan, ScanRules, mark_missing, reconcile
 from audiosearch.indexing.types import (
-    IndexingBundle,
     IndexReport,
     Models,
     NoProgress,
@@ -43,6 +43,9 @@ from audiosearch.store.queries import encodings, pending
 from audiosearch.store.queries.pending import PendingFile
 from audiosearch.store.queries.places import RootPath, join
 
+if TYPE_CHECKING:
+    from audiosearch.model.bundle import Bundle
+
 _PAGE = 1000  # pending files read from the database at a time
 _MANY_ITEMS = 512  # a batch with few windows is written all the same when it has so many items
 _SETTLE_S = 1.0  # pause before another look at files that changed while they were read
@@ -52,7 +55,7 @@ def index(
     database: Database,
     *,
     places: Sequence[RootPath],
-    bundle: IndexingBundle,
+    bundle: Bundle,
     load_models: Callable[[], Models],
     config: IndexConfig,
     progress: Progress | None = None,
@@ -111,7 +114,7 @@ class _Run:
         self,
         database: Database,
         *,
-        bundle: IndexingBundle,
+        bundle: Bundle,
         load_models: Callable[[], Models],
         config: IndexConfig,
         progress: Progress,

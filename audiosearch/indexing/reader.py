@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from audiosearch._timing import Stopwatch
 from audiosearch._typing import Floats
@@ -30,11 +31,15 @@ from audiosearch.indexing.items import (
     ReaderFailed,
     Started,
 )
-from audiosearch.indexing.types import IndexingBundle, OpenedSound, OpenReader, SoundReader
+from audiosearch.indexing.types import OpenReader, SoundReader
 from audiosearch.store.database import Database
 from audiosearch.store.queries import encodings
 from audiosearch.store.queries.pending import PendingFile
 from audiosearch.store.queries.places import join
+
+if TYPE_CHECKING:
+    from audiosearch.audio.sandbox.protocol import OpenedFile
+    from audiosearch.model.bundle import Bundle
 
 _PATIENCE_S = 0.2  # between looks at whether to stop
 
@@ -74,7 +79,7 @@ class ReadingPlan:
     """What readers need to know."""
 
     database: Database
-    bundle: IndexingBundle
+    bundle: Bundle
     bundle_id: int
     hop_s: float
     claims: InFlightHashes
@@ -235,7 +240,7 @@ class Readers:
         return progress.n_stored
 
     def _decode(
-        self, reader: SoundReader, file: PendingFile, opened: OpenedSound, n_stored: int
+        self, reader: SoundReader, file: PendingFile, opened: OpenedFile, n_stored: int
     ) -> None:
         """The windows that are not stored yet, then what the file turned out to be."""
         self._put(Started(file, opened, resumed=n_stored > 0))

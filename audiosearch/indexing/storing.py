@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
 from audiosearch._typing import Floats
 from audiosearch.indexing.encode import EncodedWindow
-from audiosearch.indexing.types import Sentence
 from audiosearch.store.queries import captions, windows
 from audiosearch.store.queries.pending import PendingFile
 from audiosearch.store.schema import CaptionSource
+
+if TYPE_CHECKING:
+    from audiosearch.model.captioner import CaptionOut
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ def _new_window(encoded: EncodedWindow, recording_id: int) -> windows.NewWindow:
 
 def store_captions(
     session: Session,
-    said: Mapping[int, Sentence],
+    said: Mapping[int, CaptionOut],
     *,
     bundle_id: int,
     embed_texts: Callable[[], Callable[[Sequence[str]], Floats] | None],

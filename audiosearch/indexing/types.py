@@ -1,7 +1,7 @@
 """What indexing asks of its surroundings, and what it gives back.
 
-Decoding, the model and the display come in as these protocols, so that the pipeline is tested with
-small fakes and knows neither FFmpeg nor ONNX. The real ones fit as they are.
+Decoding, the model and the display come in as protocols, so that the pipeline is tested with
+small fakes and loads neither FFmpeg nor ONNX. The real ones fit as they are.
 """
 
 from __future__ import annotations
@@ -9,72 +9,28 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from audiosearch._typing import Floats
 from audiosearch.indexing.passed_over import NOTHING, PassedOver
 
-
-class AudioIdentity(Protocol):
-    """What demuxing tells of a sound (`audio.fingerprint.Fingerprint`)."""
-
-    @property
-    def audio_hash(self) -> bytes: ...  # noqa: D102
-    @property
-    def codec(self) -> str: ...  # noqa: D102
-    @property
-    def container(self) -> str: ...  # noqa: D102
-    @property
-    def sample_rate(self) -> int: ...  # noqa: D102
-    @property
-    def channels(self) -> int: ...  # noqa: D102
-    @property
-    def bit_depth(self) -> int | None: ...  # noqa: D102
-
-
-class OpenedSound(Protocol):
-    """A file read through once, undecoded (`audio.sandbox.client.OpenedFile`)."""
-
-    @property
-    def fingerprint(self) -> AudioIdentity: ...  # noqa: D102
-    @property
-    def metadata(self) -> Mapping[str, Sequence[str]]: ...  # noqa: D102
-    @property
-    def remark(self) -> str | None: ...  # noqa: D102
-    @property
-    def size(self) -> int: ...  # noqa: D102
-    @property
-    def mtime_ns(self) -> int: ...  # noqa: D102
-    @property
-    def ctime_ns(self) -> int: ...  # noqa: D102
-    @property
-    def expected_s(self) -> float | None:
-        """Seconds of sound that its headers tell of, which may well be wrong; None: nothing."""
-
-
-class DecodedFacts(Protocol):
-    """What decoding all of a file tells (`audio.decode.AudioFacts`)."""
-
-    @property
-    def duration_s(self) -> float: ...  # noqa: D102
-    @property
-    def peak_db(self) -> float | None: ...  # noqa: D102
-    @property
-    def loudness_lufs(self) -> float | None: ...  # noqa: D102
-    @property
-    def remark(self) -> str | None: ...  # noqa: D102
+if TYPE_CHECKING:
+    from audiosearch.audio.sandbox.protocol import OpenedFile
+    from audiosearch.audio.types import AudioFacts
+    from audiosearch.model.captioner import CaptionOut
+    from audiosearch.model.encoder import Encoded
 
 
 class SoundReader(Protocol):
     """Opens and decodes one file after another (`audio.sandbox.client.Worker`)."""
 
-    def open(self, path: bytes, *, sample_rate: int) -> OpenedSound:
+    def open(self, path: bytes, *, sample_rate: int) -> OpenedFile:
         """Read a file through; raises DecodeError."""
 
     def blocks(self) -> Iterator[Floats]:
         """Decode it: mono blocks (n,); raises DecodeError."""
 
-    def facts(self) -> DecodedFacts:
+    def facts(self) -> AudioFacts:
         """What it turned out to be, once all blocks are taken."""
 
     def skip(self) -> None:
@@ -87,45 +43,17 @@ class SoundReader(Protocol):
 OpenReader = Callable[[], AbstractContextManager[SoundReader]]
 
 
-class EncodedSound(Protocol):
-    """What the encoder says of a window (`model.encoder.Encoded`)."""
-
-    @property
-    def frames(self) -> Floats:
-        """(T, D)."""
-
-    @property
-    def embedding(self) -> Floats:
-        """(E,)."""
-
-    @property
-    def joint(self) -> Floats | None:
-        """(J,), None without a joint space."""
-
-
 class WindowEncoder(Protocol):
     """Samples to vectors (`model.encoder.Encoder`)."""
 
-    def encode_many(self, waveforms: Sequence[Floats]) -> Sequence[EncodedSound]:
+    def encode_many(self, waveforms: Sequence[Floats]) -> Sequence[Encoded]:
         """Encode windows (n_i,), each as if it were alone."""
-
-
-class Sentence(Protocol):
-    """What the captioner says of a window (`model.captioner.CaptionOut`)."""
-
-    @property
-    def text(self) -> str:
-        """Normalised; empty for nothing to say."""
-
-    @property
-    def cross_entropy(self) -> float | None:
-        """Of the text given the sound, in nats a word; None where it was not computed."""
 
 
 class WindowCaptioner(Protocol):
     """Frames to sentences."""
 
-    def captions(self, frames: Sequence[Floats]) -> Sequence[Sentence]:
+    def captions(self, frames: Sequence[Floats]) -> Sequence[CaptionOut]:
         """A sentence for each window's frames (T_i, D)."""
 
 
@@ -136,21 +64,6 @@ class Models:
     encoder: WindowEncoder
     captioner: WindowCaptioner | None  # None: no captions wanted
     embed_texts: Callable[[Sequence[str]], Floats] | None  # (n, J); None: no joint space
-
-
-class IndexingBundle(Protocol):
-    """What indexing needs to know of a bundle (`model.bundle.Bundle`)."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def version(self) -> str: ...  # noqa: D102
-    @property
-    def fingerprint(self) -> str: ...  # noqa: D102
-    @property
-    def sample_rate(self) -> int: ...  # noqa: D102
-    @property
-    def window_s(self) -> float: ...  # noqa: D102
 
 
 class Progress(Protocol):

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from audiosearch._failpoints import failpoint
 from audiosearch._typing import Floats
 from audiosearch.audio.metadata.tags import tags_of
+from audiosearch.audio.sandbox.protocol import OpenedFile
 from audiosearch.errors import DecodeCode
 from audiosearch.indexing.encode import EncodedWindow
 from audiosearch.indexing.items import (
@@ -30,7 +31,6 @@ from audiosearch.indexing.items import (
 )
 from audiosearch.indexing.reader import InFlightHashes
 from audiosearch.indexing.storing import store_captions, store_windows
-from audiosearch.indexing.types import OpenedSound
 from audiosearch.store.database import Database
 from audiosearch.store.queries import (
     encodings,
@@ -82,7 +82,7 @@ class _UnderWay:
     """A file some windows of which are stored."""
 
     recording_id: int
-    opened: OpenedSound
+    opened: OpenedFile
     heard_until_s: float = 0.0
 
     @property
@@ -338,7 +338,7 @@ def _texts(item: Started | AlreadyEncoded | InFlightDuplicate) -> file_texts.Fil
     return file_texts.FileTexts(item.file.file_id, metadata, tags_of(metadata))
 
 
-def _new_recording(opened: OpenedSound) -> recordings.NewRecording:
+def _new_recording(opened: OpenedFile) -> recordings.NewRecording:
     sound = opened.fingerprint
     return recordings.NewRecording(
         audio_hash=sound.audio_hash,
@@ -355,7 +355,7 @@ def _joined(*remarks: str | None) -> str | None:
 
 
 def _read_file(
-    file: PendingFile, opened: OpenedSound, recording_id: int, remark: str | None
+    file: PendingFile, opened: OpenedFile, recording_id: int, remark: str | None
 ) -> ReadFile:
     return ReadFile(
         file_id=file.file_id,
