@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from audiosearch.cli.explained import coloured, word_rows
 from audiosearch.cli.many_files import (
     Row,
     each_sound,
@@ -16,7 +15,7 @@ from audiosearch.cli.many_files import (
     write_rows,
 )
 from audiosearch.cli.options import json_option, library_options
-from audiosearch.cli.output import clock, path_fields, shown_path
+from audiosearch.cli.output import clock, coloured, path_fields, shown_path, word_rows
 from audiosearch.config import Config
 from audiosearch.search.results import Description
 from audiosearch.search.timeline import fold_runs
