@@ -25,7 +25,7 @@ import torch
 from audiosearch._typing import Floats, Ints
 from audiosearch.model.tokenizer import Vocabulary
 from audiosearch.training.calibrate import calibrate, scene_trials
-from audiosearch.training.checkpoints import Progress, load_state
+from audiosearch.training.checkpoints import TrainingProgress, load_state
 from audiosearch.training.data.dataset import Split
 from audiosearch.training.metrics import order_accuracy, recall, scaled
 from audiosearch.training.networks.decoder import DecoderConfig, DecoderNetwork
@@ -39,7 +39,7 @@ from audiosearch.training.recipes.decoder import (
 from audiosearch.training.recipes.joint import Joint, load_joint
 from audiosearch.training.run import Run, load_encoder, open_sounds, split_scenes
 from audiosearch.training.scenes.batches import CaptionedScenes
-from audiosearch.training.scenes.clip_pool import gather_material
+from audiosearch.training.scenes.clip_pool import gather_clips
 from audiosearch.training.scenes.features import SceneFeatures, encode_scenes, scene_logits
 from audiosearch.training.scenes.planner import Planner
 from audiosearch.training.scoring import PairScores, score_pairs
@@ -149,19 +149,21 @@ def table(found: Mapping[str, Figures]) -> str:
 class Ablations:
     """The scenes, the joint space and the folder that all variants share."""
 
-    def __init__(self, run: Run, *, test_scenes: int, report: Callable[[Progress], None]) -> None:
+    def __init__(
+        self, run: Run, *, test_scenes: int, report: Callable[[TrainingProgress], None]
+    ) -> None:
         self.run = run
         self.report = report
         training, validation = split_scenes(run, report=report)
         self.training, self.validation = training.captioned, validation.captioned
         self.vocabulary: Vocabulary = make_vocabulary(collect_words(every_phrase()))
         encoder = load_encoder(run)
-        material = gather_material(open_sounds(run), split=Split.TEST)
-        scenes = Planner(material, seed=run.seed).plan_pairs(test_scenes)
+        pool = gather_clips(open_sounds(run), split=Split.TEST)
+        scenes = Planner(pool, seed=run.seed).plan_pairs(test_scenes)
         features = encode_scenes(
             encoder,
             scenes,
-            material,
+            pool,
             varied=False,
             path=run.folder / "features-test-pairs.npz",
             report=report,
@@ -240,7 +242,7 @@ class Ablations:
         return score_pairs(decoder, self.joint, features, texts, self.vocabulary, logits=logits)
 
 
-def tell(progress: Progress) -> None:
+def tell(progress: TrainingProgress) -> None:
     """Say on stderr how far it is."""
     print(f"{progress.stage} {progress.step}/{progress.total} {progress.text}", file=sys.stderr)
 

@@ -32,7 +32,7 @@ from audiosearch.training.networks.tags import pooled_frames, read_tags
 from audiosearch.training.paraphrase_metrics import (
     label_accuracy,
     mean_average_precision,
-    queries_for,
+    single_event_queries,
 )
 from audiosearch.training.recipes.joint import (
     STARTER_JOINT,
@@ -41,7 +41,7 @@ from audiosearch.training.recipes.joint import (
     TaggedScenes,
 )
 from audiosearch.training.run import Run, load_encoder, open_sounds, split_scenes
-from audiosearch.training.scenes.clip_pool import gather_material
+from audiosearch.training.scenes.clip_pool import gather_clips
 from audiosearch.training.scenes.features import (
     SceneFeatures,
     encode_clips,
@@ -50,8 +50,8 @@ from audiosearch.training.scenes.features import (
 )
 from audiosearch.training.scenes.planner import Planner
 from audiosearch.training.scenes.rendering import render
-from audiosearch.training.text.captions import Description, sound_of, write_caption
-from audiosearch.training.text.sentence_model import Sentences, load_sentences
+from audiosearch.training.text.captions import SceneDescription, sound_of, write_caption
+from audiosearch.training.text.sentence_model import SentenceEmbedder, load_sentences
 from benchmarks.ablations import tell
 
 Regulariser = Literal["MAE", "MSLE"]
@@ -184,7 +184,7 @@ class Trials:
     def __init__(self, run: Run) -> None:
         self.encoder = load_encoder(run)
         self.seed = run.seed
-        self.sentences: Sentences = load_sentences(run.folder / "words.pt")
+        self.sentences: SentenceEmbedder = load_sentences(run.folder / "words.pt")
         training, validation = split_scenes(run, report=tell)
         self.training, self.validation = (
             TaggedScenes(split.captioned.descriptions, scene_logits(self.encoder, split.features))
@@ -196,13 +196,13 @@ class Trials:
             "validation": self._clips(sounds, Split.VALIDATION),
             "test": self._clips(sounds, Split.TEST),
         }
-        material = gather_material(sounds, split=Split.TEST)
-        scenes = Planner(material, seed=run.seed).plan_pairs(run.test_scenes)
-        self.scenes: list[Description] = [scene.description for scene in scenes]
+        pool = gather_clips(sounds, split=Split.TEST)
+        scenes = Planner(pool, seed=run.seed).plan_pairs(run.test_scenes)
+        self.scenes: list[SceneDescription] = [scene.description for scene in scenes]
         features = encode_waveforms(
             self.encoder,
             [scene.length for scene in scenes],
-            lambda index: render(scenes[index], material),
+            lambda index: render(scenes[index], pool),
             report=tell,
         )
         self.pooled_scenes = pooled(features)
@@ -241,7 +241,9 @@ class Trials:
             return np.asarray((heard @ meant.T).numpy())
 
         def asked(wording: str) -> tuple[Floats, Bools]:
-            queries = [each for each in queries_for(clips.labels) if each.wording == wording]
+            queries = [
+                each for each in single_event_queries(clips.labels) if each.wording == wording
+            ]
             right = [[sound_of(a) == sound_of(b.label) for b in queries] for a in clips.labels]
             return cosines(clips.pooled, [query.text for query in queries]), np.array(right)
 

@@ -33,10 +33,10 @@ from audiosearch.model.loaded import Model
 from audiosearch.model.runtime.session import RuntimeOptions
 from audiosearch.training.stages import CALIBRATION_FILE
 from audiosearch.training.text.esc50 import read_phrasings
-from audiosearch.training.text_weight import FittedTextWeight, HeardTrial, fit_text_weight
+from audiosearch.training.text_weight import FittedTextWeight, TextWeightTrial, fit_text_weight
 
 
-def heard_trials(dataset: Dataset, run: EvaluationRun) -> list[HeardTrial]:
+def heard_trials(dataset: Dataset, run: EvaluationRun) -> list[TextWeightTrial]:
     """Every label asked for in usual words, and those that have them in other words."""
     heard = run.encode(dataset)
     phrasings = read_phrasings()
@@ -50,7 +50,7 @@ def heard_trials(dataset: Dataset, run: EvaluationRun) -> list[HeardTrial]:
 
 def _heard_trial(
     dataset: Dataset, run: EvaluationRun, heard: EncodedDataset, asked: Mapping[str, str]
-) -> HeardTrial:
+) -> TextWeightTrial:
     labels = list(asked)
     right = np.array([[clip.label == label for label in labels] for clip in dataset.clips])
     evidence = run.score_matrices(list(asked.values()), heard, relevant=right)
@@ -59,7 +59,7 @@ def _heard_trial(
         cosine=evidence.cosine,
         lift_weight=1.0 if evidence.lift_weights is None else evidence.lift_weights,
     )
-    return HeardTrial(pool_greatest(scores, heard.owners).astype(np.float64), right, ~right)
+    return TextWeightTrial(pool_greatest(scores, heard.owners).astype(np.float64), right, ~right)
 
 
 def write(bundle: Path, fitted: FittedTextWeight) -> None:

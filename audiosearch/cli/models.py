@@ -241,7 +241,7 @@ def pull(
         from audiosearch.convert.pull import (  # noqa: PLC0415 - imports torch and the hub's client
             SOURCES,
             FileSource,
-            Places,
+            PullFolders,
             fetch_file,
             pull_hub,
         )
@@ -258,7 +258,7 @@ def pull(
     path, pin = pull_hub(
         wanted,
         name=name or source,
-        places=Places(models=config.models_dir, downloads=downloads),
+        places=PullFolders(models=config.models_dir, downloads=downloads),
         revision=revision,
         offline=offline,
         replace=force,

@@ -159,7 +159,7 @@ def _own_decoder(checkpoint: dict[str, Any], *, path: Path) -> PublishedDecoder:
 def _decoder(
     state: dict[str, Tensor],
     settings: dict[str, Any],
-    tokenizer: published_words.Tokenizer,
+    tokenizer: published_words.PublishedTokenizer,
     *,
     path: Path,
 ) -> PublishedDecoder:

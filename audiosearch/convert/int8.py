@@ -31,15 +31,15 @@ from audiosearch.errors import AudiosearchError
 from audiosearch.training.export.onnx_files import float_weights
 
 LINEAR = ("MatMul", "Gemm")
-ONE = "int8.one"
+UNIT = "int8.one"
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A linear layer: `output` = `given` times `weight` (in, out), plus `bias` (out,) if any."""
+    """A linear layer: `output` is the input times `weight` (in, out), plus `bias` (out,) if any."""
 
     place: int
-    given: str
+    input_name: str
     weight: Floats
     bias: Floats | None
     output: str
@@ -55,7 +55,8 @@ def quantised(model: ModelProto, examples: Iterable[Feed]) -> ModelProto:
     if not layers:
         raise AudiosearchError("the model has no linear layer that could be quantised")
     readers = {
-        each.given: [one.weight for one in layers if one.given == each.given] for each in layers
+        each.input_name: [one.weight for one in layers if one.input_name == each.input_name]
+        for each in layers
     }
     ranges = fitted_ranges(model, readers, examples)
     result = ModelProto()
@@ -68,9 +69,9 @@ def quantised(model: ModelProto, examples: Iterable[Feed]) -> ModelProto:
         if layer is None:
             nodes.append(node)
         else:
-            if layer.given not in stepped:
-                nodes.append(_steps(layer.given, ranges[layer.given], result))
-                stepped.add(layer.given)
+            if layer.input_name not in stepped:
+                nodes.append(_steps(layer.input_name, ranges[layer.input_name], result))
+                stepped.add(layer.input_name)
             nodes += _in_8_bits(layer, result)
     del result.graph.node[:]
     result.graph.node.extend(nodes)
@@ -124,12 +125,12 @@ def _weights(model: ModelProto) -> dict[str, Floats]:
 def _one(model: ModelProto) -> list[NodeProto]:
     """Nodes that give 1.0 in a way that the runtime does not fold to a constant."""
     given = model.graph.input[0].name
-    nothing = numpy_helper.from_array(np.zeros(1, np.int64), f"{ONE}.nothing")
+    nothing = numpy_helper.from_array(np.zeros(1, np.int64), f"{UNIT}.nothing")
     model.graph.initializer.append(nothing)
     return [
-        helper.make_node("Shape", [given], [f"{ONE}.rows"], end=1),
-        helper.make_node("Greater", [f"{ONE}.rows", nothing.name], [f"{ONE}.true"]),
-        helper.make_node("Cast", [f"{ONE}.true"], [ONE], to=TensorProto.FLOAT),
+        helper.make_node("Shape", [given], [f"{UNIT}.rows"], end=1),
+        helper.make_node("Greater", [f"{UNIT}.rows", nothing.name], [f"{UNIT}.true"]),
+        helper.make_node("Cast", [f"{UNIT}.true"], [UNIT], to=TensorProto.FLOAT),
     ]
 
 
@@ -148,7 +149,7 @@ def _in_8_bits(layer: Layer, model: ModelProto) -> list[NodeProto]:
     """The nodes that stand for a layer; its weights are added to `model`."""
     steps = np.maximum(np.abs(layer.weight).max(axis=0), 1e-12) / 127  # one a column
     whole = np.clip(np.round(layer.weight / steps), -127, 127).astype(np.int8)
-    given, name = f"{layer.given}.int8", f"{layer.output}.int8"
+    given, name = f"{layer.input_name}.int8", f"{layer.output}.int8"
     constants = {
         "weight": whole,
         "weight_scale": steps.astype(np.float32),
@@ -167,7 +168,7 @@ def _in_8_bits(layer: Layer, model: ModelProto) -> list[NodeProto]:
     nodes = [
         node("MatMulInteger", [given, weight, f"{given}.zero", f"{weight}_zero"], f"{name}.whole"),
         node("Cast", [f"{name}.whole"], f"{name}.sum", to=TensorProto.FLOAT),
-        node("Mul", [ONE, f"{given}.scale"], f"{name}.step"),
+        node("Mul", [UNIT, f"{given}.scale"], f"{name}.step"),
         node("Mul", [f"{name}.step", f"{weight}_scale"], f"{name}.steps"),
         node("Mul", [f"{name}.sum", f"{name}.steps"], product),
     ]

@@ -75,7 +75,7 @@ class Pin:
 
 
 @dataclass(frozen=True)
-class Places:
+class PullFolders:
     """Where things go: bundles and the pins to `models`, downloads to `downloads`."""
 
     models: Path
@@ -85,7 +85,7 @@ class Places:
 def fetch_hub(
     source: HubSource,
     *,
-    places: Places,
+    places: PullFolders,
     revision: str | None = None,
     offline: bool = False,
     quiet: bool = False,
@@ -140,7 +140,7 @@ def pull_hub(
     source: HubSource,
     *,
     name: str,
-    places: Places,
+    places: PullFolders,
     revision: str | None = None,
     offline: bool = False,
     replace: bool = False,

@@ -54,7 +54,7 @@ Graphs = dict[str, bytes]  # by the name of their file
 
 
 @dataclass(frozen=True)
-class Loss:
+class QuantisationLoss:
     """What fewer bits change, over sounds that the ranges were not taken from.
 
     Attributes:
@@ -80,7 +80,7 @@ def quantise_bundle(
     sounds: Sequence[Floats],
     form: str = INT8,
     replace: bool = False,
-) -> tuple[Path, Loss]:
+) -> tuple[Path, QuantisationLoss]:
     """Write the bundle `name` into `folder`; its path, and what was lost.
 
     Args:
@@ -201,7 +201,7 @@ def _put_graphs(folder: Path, contents: Graphs, *, name: str, said: str) -> None
     (folder / MANIFEST).write_text(f"{text}\n", encoding="utf-8")
 
 
-def measure_loss(exact: Bundle, coarse: Bundle, sounds: Sequence[Floats]) -> Loss:
+def measure_loss(exact: Bundle, coarse: Bundle, sounds: Sequence[Floats]) -> QuantisationLoss:
     """How far `coarse` is from `exact` on `sounds` (n,)."""
     heard = Encoder(exact, options=CPU).encode_many(sounds)
     other = Encoder(coarse, options=CPU).encode_many(sounds)
@@ -220,7 +220,7 @@ def measure_loss(exact: Bundle, coarse: Bundle, sounds: Sequence[Floats]) -> Los
         abs(caption.cross_entropy - float(value))
         for caption, value in zip(written, again, strict=True)
     ]
-    return Loss(
+    return QuantisationLoss(
         n_sounds=len(sounds),
         least_cosine=float(cosines.min()),
         mean_cosine=float(cosines.mean()),

@@ -31,13 +31,13 @@ _SETTINGS = {
 
 
 @dataclass(frozen=True)
-class Tokenizer:
+class PublishedTokenizer:
     """The words of a published tokenizer, in the order of their ids."""
 
     words: tuple[str, ...]
 
 
-def lightning_tokenizer(state: dict[str, Any], *, path: Path) -> Tokenizer:
+def lightning_tokenizer(state: dict[str, Any], *, path: Path) -> PublishedTokenizer:
     """The tokenizer in the state of a Lightning checkpoint.
 
     Raises:
@@ -48,7 +48,9 @@ def lightning_tokenizer(state: dict[str, Any], *, path: Path) -> Tokenizer:
     return _tokenizer(state[_STATE], path=path)
 
 
-def hub_tokenizer(content: dict[str, Any], config: dict[str, Any], *, path: Path) -> Tokenizer:
+def hub_tokenizer(
+    content: dict[str, Any], config: dict[str, Any], *, path: Path
+) -> PublishedTokenizer:
     """The tokenizer of a hub folder: in its weights, or else in its configuration.
 
     Raises:
@@ -71,7 +73,7 @@ def hub_tokenizer(content: dict[str, Any], config: dict[str, Any], *, path: Path
 
 
 def vocabulary(
-    tokenizer: Tokenizer,
+    tokenizer: PublishedTokenizer,
     *,
     size: int,
     tasks: tuple[str, ...],
@@ -119,7 +121,7 @@ def vocabulary(
         raise BundleError(f"its vocabulary is unfit: {error}", path=path) from error
 
 
-def _tokenizer(state: object, *, path: Path) -> Tokenizer:
+def _tokenizer(state: object, *, path: Path) -> PublishedTokenizer:
     """The words in a tokenizer's state, once it is known how it parts text into them."""
 
     def refused(reason: str) -> BundleError:
@@ -141,4 +143,4 @@ def _tokenizer(state: object, *, path: Path) -> Tokenizer:
         raise refused(f"does not number its words from 0 ({error})") from error
     if words[:4] != SPECIAL_TOKENS:
         raise refused(f"begins with {' '.join(words[:4])}, not {' '.join(SPECIAL_TOKENS)}")
-    return Tokenizer(words)
+    return PublishedTokenizer(words)

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from audiosearch.errors import AudiosearchError
 from audiosearch.training import stages, text_stages
-from audiosearch.training.checkpoints import Progress
+from audiosearch.training.checkpoints import TrainingProgress
 from audiosearch.training.run import Run
 from audiosearch.training.trainer import TrainingStopped
 
@@ -120,7 +120,7 @@ def _stage(name: str, run: Run, bundle: Path) -> Path:
     console = Console(stderr=True)
     log = run.folder / "log.txt"
 
-    def report(progress: Progress) -> None:
+    def report(progress: TrainingProgress) -> None:
         line = f"{progress.stage} {progress.step}/{progress.total} {progress.text}"
         console.log(line, highlight=False)
         with log.open("a", encoding="utf-8") as lines:

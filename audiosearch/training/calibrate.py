@@ -19,10 +19,10 @@ from audiosearch._typing import Bools, Doubles, Ints
 from audiosearch.errors import AudiosearchError
 from audiosearch.training.export.spec import ScoreSettings
 from audiosearch.training.scoring import PairScores
-from audiosearch.training.text.captions import Description
+from audiosearch.training.text.captions import SceneDescription
 from audiosearch.training.text_weight import (
-    HeardTrial,
-    TextWeightFigures,
+    TextWeightMetrics,
+    TextWeightTrial,
     fit_text_weight,
 )
 
@@ -63,7 +63,7 @@ class ThresholdErrors:
 
 
 @dataclass(frozen=True)
-class MixFigures:
+class MixMetrics:
     """What a mix of lift and cosine is worth, by the name of the trial."""
 
     words_power: float
@@ -88,9 +88,9 @@ class Calibration:
     """How many sounds were searched for that, in all trials."""
     thresholds: tuple[ThresholdErrors, ...]
     """The curve that the least score was chosen from."""
-    mixes: tuple[MixFigures, ...]
+    mixes: tuple[MixMetrics, ...]
     """The curve that the weights of lift and cosine were chosen from."""
-    texts: tuple[TextWeightFigures, ...]
+    texts: tuple[TextWeightMetrics, ...]
     """The curve that the weight of words in names and texts was chosen from."""
 
     def text(self) -> str:
@@ -101,17 +101,17 @@ class Calibration:
         )
 
 
-def unrelated(descriptions: list[Description]) -> Bools:
+def unrelated(descriptions: list[SceneDescription]) -> Bools:
     """`(n, n)` True where two scenes have no sound in common."""
     sounds = [set(_all_sounds(what)) for what in descriptions]
     return np.array([[not (one & other) for other in sounds] for one in sounds])
 
 
-def _all_sounds(what: Description) -> tuple[str, ...]:
+def _all_sounds(what: SceneDescription) -> tuple[str, ...]:
     return what.sounds if what.background is None else (*what.sounds, what.background)
 
 
-def scene_trials(scores: PairScores, descriptions: list[Description]) -> Trials:
+def scene_trials(scores: PairScores, descriptions: list[SceneDescription]) -> Trials:
     """Scenes with a caption each; scene i and text i belong together."""
     return Trials(scores, np.eye(len(descriptions), dtype=np.bool_), unrelated(descriptions))
 
@@ -153,9 +153,9 @@ def calibrate(trials: Mapping[str, Trials]) -> Calibration:
     )
 
 
-def _heard(trial: Trials, power: float, share: float, slope: float, bias: float) -> HeardTrial:
+def _heard(trial: Trials, power: float, share: float, slope: float, bias: float) -> TextWeightTrial:
     scores = 1 / (1 + np.exp(-(slope * _mixed(trial.scores, power, share) + bias)))
-    return HeardTrial(scores, trial.right, trial.wrong)
+    return TextWeightTrial(scores, trial.right, trial.wrong)
 
 
 def _evidence(trial: Trials, power: float, share: float) -> tuple[Doubles, Doubles]:
@@ -186,7 +186,7 @@ def _probabilities(
     return one, other
 
 
-def mix_curve(trials: Mapping[str, Trials]) -> tuple[MixFigures, ...]:
+def mix_curve(trials: Mapping[str, Trials]) -> tuple[MixMetrics, ...]:
     """What every power of the number of words and share of cosine that is tried is worth."""
     lift = np.concatenate([trial.scores.lift.ravel() for trial in trials.values()]).std()
     cosine = np.concatenate([trial.scores.cosine.ravel() for trial in trials.values()]).std()
@@ -195,16 +195,16 @@ def mix_curve(trials: Mapping[str, Trials]) -> tuple[MixFigures, ...]:
     return tuple(_mix_figures(trials, power, share) for power in POWERS for share in shares)
 
 
-def _mix_figures(trials: Mapping[str, Trials], power: float, share: float) -> MixFigures:
+def _mix_figures(trials: Mapping[str, Trials], power: float, share: float) -> MixMetrics:
     ranks, errors = {}, {}
     for name, trial in trials.items():
         ranks[name] = mean_reciprocal_rank(_mixed(trial.scores, power, share), trial.right)
         present, hardest = _evidence(trial, power, share)
         errors[name] = balanced_error(present, hardest.max(axis=0))
-    return MixFigures(power, float(share), ranks, errors)
+    return MixMetrics(power, float(share), ranks, errors)
 
 
-def best_mix(mixes: Sequence[MixFigures]) -> tuple[float, float]:
+def best_mix(mixes: Sequence[MixMetrics]) -> tuple[float, float]:
     """The power of the number of words, and how much cosine to add, that rank and refuse best.
 
     A mix is as good for a trial as the mean reciprocal rank of a right sound less the share of
@@ -294,8 +294,8 @@ def read_calibration(path: Path) -> Calibration:
     nested = {
         "score": ScoreSettings(**stored["score"]),
         "thresholds": tuple(ThresholdErrors(**one) for one in stored["thresholds"]),
-        "mixes": tuple(MixFigures(**one) for one in stored["mixes"]),
-        "texts": tuple(TextWeightFigures(**one) for one in stored["texts"]),
+        "mixes": tuple(MixMetrics(**one) for one in stored["mixes"]),
+        "texts": tuple(TextWeightMetrics(**one) for one in stored["texts"]),
     }
     return Calibration(**(stored | nested))
 

@@ -19,7 +19,7 @@ State = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingProgress:
     """One report of a running stage."""
 
     stage: str
@@ -28,7 +28,7 @@ class Progress:
     text: str
 
 
-Report = Callable[[Progress], None]
+Report = Callable[[TrainingProgress], None]
 
 
 def save_state(state: State, path: Path) -> None:

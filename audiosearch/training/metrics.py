@@ -19,7 +19,7 @@ from audiosearch.training.export.spec import ScoreSettings
 from audiosearch.training.networks.convnext import ConvNext
 from audiosearch.training.networks.decoder import DecoderNetwork
 from audiosearch.training.recipes.joint import Joint
-from audiosearch.training.scenes.clip_pool import gather_material
+from audiosearch.training.scenes.clip_pool import gather_clips
 from audiosearch.training.scenes.features import (
     SceneFeatures,
     encode_clips,
@@ -64,7 +64,7 @@ class TrainedModel:
 
 
 @dataclass(frozen=True)
-class LabelFigures:
+class LabelMetrics:
     """Zero-shot labelling: share of clips whose own label ranks first."""
 
     clips: int
@@ -80,7 +80,7 @@ class LabelFigures:
 
 
 @dataclass(frozen=True)
-class SceneFigures:
+class SceneMetrics:
     """Retrieval among scenes of two events, each beside its reversed twin."""
 
     scenes: int
@@ -101,7 +101,7 @@ class SceneFigures:
     """As the program ranks them."""
 
 
-def label_figures(model: TrainedModel, sounds: SoundCache, *, report: Report) -> LabelFigures:
+def label_metrics(model: TrainedModel, sounds: SoundCache, *, report: Report) -> LabelMetrics:
     """Zero-shot labels of the held-out fold's test clips, among all labels of that data set.
 
     If no fold is held out: of all test clips, among their labels.
@@ -119,7 +119,7 @@ def label_figures(model: TrainedModel, sounds: SoundCache, *, report: Report) ->
     def accuracy(matrix: Floats) -> float:
         return float((matrix.argmax(axis=1) == truth).mean())
 
-    return LabelFigures(
+    return LabelMetrics(
         clips=len(clips),
         labels=len(labels),
         raw=accuracy(-scores.cross_entropy),
@@ -131,24 +131,24 @@ def label_figures(model: TrainedModel, sounds: SoundCache, *, report: Report) ->
     )
 
 
-def scene_figures(
+def scene_metrics(
     model: TrainedModel, sounds: SoundCache, *, count: int, seed: int, report: Report
-) -> SceneFigures:
+) -> SceneMetrics:
     """Retrieval among `count` test scenes of two events in a row, twins included."""
-    material = gather_material(sounds, split=Split.TEST)
-    scenes = Planner(material, seed=seed).plan_pairs(count)
+    pool = gather_clips(sounds, split=Split.TEST)
+    scenes = Planner(pool, seed=seed).plan_pairs(count)
     rng = np.random.default_rng([seed, 0xCA97])
     texts = [write_caption(rng, scene.description) for scene in scenes]
     features = encode_waveforms(
         model.encoder,
         [scene.length for scene in scenes],
-        lambda index: render(scenes[index], material),
+        lambda index: render(scenes[index], pool),
         report=report,
     )
     scores = model.pairs(features, texts)
     twins = np.array([scene.twin for scene in scenes])
     fit, cosine, both = -scores.cross_entropy, scores.cosine, model.probability(scores)
-    return SceneFigures(
+    return SceneMetrics(
         scenes=len(scenes),
         recall_1=recall(fit, 1),
         recall_10=recall(fit, 10),

@@ -27,7 +27,7 @@ AT = 10
 
 
 @dataclass(frozen=True)
-class Query:
+class SingleEventQuery:
     """A text about one label."""
 
     text: str
@@ -36,7 +36,7 @@ class Query:
     """`usual` or `other` words, their bare names `name` and `other name`, or `grammar`."""
 
 
-def queries_for(labels: Sequence[str]) -> list[Query]:
+def single_event_queries(labels: Sequence[str]) -> list[SingleEventQuery]:
     """All wordings of these labels; those that nobody has phrased are left out."""
     phrased = read_phrasings()
     found = []
@@ -44,20 +44,22 @@ def queries_for(labels: Sequence[str]) -> list[Query]:
         phrasing, phrases = phrased.get(label), PHRASES.get(sound_of(label))
         if phrasing is not None:
             found += [
-                Query(phrasing.usual, label, "usual"),
-                Query(phrasing.other, label, "other"),
-                Query(label.replace("_", " "), label, "name"),
-                Query(phrasing.other_name, label, "other name"),
+                SingleEventQuery(phrasing.usual, label, "usual"),
+                SingleEventQuery(phrasing.other, label, "other"),
+                SingleEventQuery(label.replace("_", " "), label, "name"),
+                SingleEventQuery(phrasing.other_name, label, "other name"),
             ]
         elif phrases is not None:
             found += [
-                Query(phrases.clauses[0], label, "grammar"),
-                Query(phrases.nouns[-1], label, "grammar"),
+                SingleEventQuery(phrases.clauses[0], label, "grammar"),
+                SingleEventQuery(phrases.nouns[-1], label, "grammar"),
             ]
     return found
 
 
-def single_trials(scores: PairScores, labels: Sequence[str], queries: Sequence[Query]) -> Trials:
+def single_event_trials(
+    scores: PairScores, labels: Sequence[str], queries: Sequence[SingleEventQuery]
+) -> Trials:
     """Clips with these labels against queries; a clip that shares a tag is neither right nor wrong.
 
     Args:
@@ -77,7 +79,7 @@ def single_trials(scores: PairScores, labels: Sequence[str], queries: Sequence[Q
 
 
 @dataclass(frozen=True)
-class WordingFigures:
+class ParaphraseMetrics:
     """One wording: queries of all labels against all clips."""
 
     queries: int
@@ -91,23 +93,25 @@ class WordingFigures:
     """Of queries in a library without any sound that they are about."""
 
 
-def hear_singles(
+def score_single_events(
     model: TrainedModel,
     sounds: SoundCache,
     clips: Sequence[int],
     *,
     names: bool,
     report: Report,
-) -> tuple[Trials, list[Query]]:
+) -> tuple[Trials, list[SingleEventQuery]]:
     """Clips against the wordings of their labels, bare names among them or not."""
     labels = [sounds.clips[index].label for index in clips]
-    queries = [query for query in queries_for(labels) if names or "name" not in query.wording]
+    queries = [
+        query for query in single_event_queries(labels) if names or "name" not in query.wording
+    ]
     features = encode_clips(model.encoder, sounds, clips, report=report)
     scores = model.pairs(features, [query.text for query in queries])
-    return single_trials(scores, labels, queries), queries
+    return single_event_trials(scores, labels, queries), queries
 
 
-def by_wording(trials: Trials, queries: Sequence[Query]) -> dict[str, Trials]:
+def by_wording(trials: Trials, queries: Sequence[SingleEventQuery]) -> dict[str, Trials]:
     """The trials of each wording by themselves, by its name, in order of appearance."""
     wordings = np.array([query.wording for query in queries])
     return {
@@ -116,11 +120,11 @@ def by_wording(trials: Trials, queries: Sequence[Query]) -> dict[str, Trials]:
     }
 
 
-def wording_figures(
+def paraphrase_metrics(
     model: TrainedModel, sounds: SoundCache, clips: Sequence[int], *, report: Report
-) -> dict[str, WordingFigures]:
+) -> dict[str, ParaphraseMetrics]:
     """The figures of every wording, by its name."""
-    trials, queries = hear_singles(model, sounds, clips, names=True, report=report)
+    trials, queries = score_single_events(model, sounds, clips, names=True, report=report)
     found = {}
     for wording in dict.fromkeys(query.wording for query in queries):
         columns = [place for place, query in enumerate(queries) if query.wording == wording]
@@ -128,7 +132,7 @@ def wording_figures(
     return found
 
 
-def _figures(model: TrainedModel, trials: Trials, columns: list[int]) -> WordingFigures:
+def _figures(model: TrainedModel, trials: Trials, columns: list[int]) -> ParaphraseMetrics:
     right, wrong = trials.right[:, columns], trials.wrong[:, columns]
     scores = trials.scores
     evidence = model.probability(scores)[:, columns]
@@ -145,7 +149,7 @@ def _figures(model: TrainedModel, trials: Trials, columns: list[int]) -> Wording
     least = model.score.min_score
     best_right = np.where(right, answers, 0.0).max(axis=0)
     best_wrong = np.where(wrong, answers, 0.0).max(axis=0)
-    return WordingFigures(
+    return ParaphraseMetrics(
         queries=len(columns),
         clips=len(right),
         map_10={name: mean_average_precision(fit, right) for name, fit in fits.items()},

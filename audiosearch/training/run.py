@@ -24,9 +24,9 @@ from audiosearch.training.data.dataset import (
 from audiosearch.training.networks.convnext import ConvNext, starter_config
 from audiosearch.training.networks.frontend import STARTER_FRONTEND
 from audiosearch.training.scenes.batches import CaptionedScenes
-from audiosearch.training.scenes.clip_pool import Material, gather_material
+from audiosearch.training.scenes.clip_pool import ClipPool, gather_clips
 from audiosearch.training.scenes.features import SceneFeatures, encode_scenes
-from audiosearch.training.scenes.planner import Planner, Scene
+from audiosearch.training.scenes.planner import Planner, SceneLayout
 from audiosearch.training.synth.instruments import render_instruments
 
 
@@ -59,8 +59,8 @@ class Run:
 class SplitScenes:
     """Scenes of one split with their frames."""
 
-    material: Material
-    scenes: list[Scene]
+    pool: ClipPool
+    scenes: list[SceneLayout]
     features: SceneFeatures
 
     @property
@@ -110,14 +110,14 @@ def split_scenes(run: Run, *, report: Report) -> tuple[SplitScenes, SplitScenes]
 
 def scenes_of(run: Run, split: Split, *, count: int, report: Report) -> SplitScenes:
     """The same scenes of one split for the same run, their frames encoded on first use."""
-    material = gather_material(open_sounds(run), split=split)
-    scenes = Planner(material, seed=run.seed).plan(count)
+    pool = gather_clips(open_sounds(run), split=split)
+    scenes = Planner(pool, seed=run.seed).plan(count)
     features = encode_scenes(
         load_encoder(run),
         scenes,
-        material,
+        pool,
         varied=split is Split.TRAIN,
         path=run.folder / f"features-{split}.npz",
         report=report,
     )
-    return SplitScenes(material, scenes, features)
+    return SplitScenes(pool, scenes, features)

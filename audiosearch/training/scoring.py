@@ -14,7 +14,11 @@ import torch
 from audiosearch._typing import Floats
 from audiosearch.model.calibration import USUAL_WORDS
 from audiosearch.model.tokenizer import EOS, PAD, Vocabulary
-from audiosearch.training.networks.decoder import DecoderNetwork, Memory, caption_cross_entropy
+from audiosearch.training.networks.decoder import (
+    DecoderMemory,
+    DecoderNetwork,
+    caption_cross_entropy,
+)
 from audiosearch.training.recipes.joint import Joint
 from audiosearch.training.scenes.features import SceneFeatures
 from audiosearch.training.text.vocabulary import encode_captions
@@ -84,7 +88,7 @@ def score_pairs(
 
 
 def _against_texts(
-    decoder: DecoderNetwork, memory: Memory, inputs: torch.Tensor, targets: torch.Tensor
+    decoder: DecoderNetwork, memory: DecoderMemory, inputs: torch.Tensor, targets: torch.Tensor
 ) -> Floats:
     """Cross-entropies `(n_sounds, n_texts)`, one text at a time against all sounds."""
     count = memory.keys.shape[0]

@@ -20,7 +20,7 @@ from audiosearch.training.calibrate import (
     scene_trials,
     write_calibration,
 )
-from audiosearch.training.checkpoints import Progress, Report, load_state
+from audiosearch.training.checkpoints import Report, TrainingProgress, load_state
 from audiosearch.training.data.dataset import (
     SYNTHETIC_SOURCE,
     SoundCache,
@@ -33,11 +33,15 @@ from audiosearch.training.export.spec import (
     BundleNetworks,
     ScoreSettings,
 )
-from audiosearch.training.metrics import TrainedModel, label_figures, scene_figures
+from audiosearch.training.metrics import TrainedModel, label_metrics, scene_metrics
 from audiosearch.training.networks.convnext import starter_config
 from audiosearch.training.networks.decoder import DecoderConfig, DecoderNetwork
 from audiosearch.training.networks.frontend import STARTER_FRONTEND
-from audiosearch.training.paraphrase_metrics import by_wording, hear_singles, wording_figures
+from audiosearch.training.paraphrase_metrics import (
+    by_wording,
+    paraphrase_metrics,
+    score_single_events,
+)
 from audiosearch.training.recipes.decoder import (
     STARTER_DECODER,
     DecoderTrainer,
@@ -46,7 +50,7 @@ from audiosearch.training.recipes.decoder import (
 from audiosearch.training.recipes.encoder import STARTER_ENCODER, EncoderTrainer
 from audiosearch.training.recipes.joint import load_joint
 from audiosearch.training.run import Run, load_encoder, open_sounds, scenes_of, split_scenes
-from audiosearch.training.scenes.planner import Scene
+from audiosearch.training.scenes.planner import SceneLayout
 from audiosearch.training.tagging import evaluate_tagging
 from audiosearch.training.text.bridges import read_bridges
 from audiosearch.training.text.captions import PHRASES, every_phrase, sound_of, write_caption
@@ -113,11 +117,11 @@ def calibrate_score(run: Run, *, report: Report) -> Path:
     clips = _phrased(sounds, Split.VALIDATION)
     clips = [index for index in clips if sounds.clips[index].fold] or clips
     if clips:
-        trials |= by_wording(*hear_singles(model, sounds, clips, names=False, report=report))
+        trials |= by_wording(*score_single_events(model, sounds, clips, names=False, report=report))
     fitted = calibrate(trials)
     path = run.folder / CALIBRATION_FILE
     write_calibration(fitted, path)
-    report(Progress("calibrate", 1, 1, f"{fitted.text()}; wrote {path}"))
+    report(TrainingProgress("calibrate", 1, 1, f"{fitted.text()}; wrote {path}"))
     return path
 
 
@@ -149,7 +153,7 @@ def export(run: Run, *, bundle: Path, report: Report) -> Path:
     path = export_bundle(networks, facts, path=bundle)
     _write_clip_list(open_sounds(run), path / "clips.csv")
     write_calibration(calibration, path / CALIBRATION_FILE)
-    report(Progress("export", 1, 1, f"wrote {path}"))
+    report(TrainingProgress("export", 1, 1, f"wrote {path}"))
     return path
 
 
@@ -160,18 +164,18 @@ def evaluate(run: Run, *, report: Report) -> Path:
     tags = tuple(load_state(run.folder / "encoder.pt")["tags"])
     clips = _phrased(sounds, Split.TEST)
     phrased = [index for index in clips if sounds.clips[index].fold] or clips
-    worded = wording_figures(model, sounds, phrased, report=report)
+    worded = paraphrase_metrics(model, sounds, phrased, report=report)
     figures = {
         "wordings": {name: asdict(one) for name, one in worded.items()},
         "tagging": asdict(evaluate_tagging(model.encoder, sounds, tags=tags)),
-        "labels": asdict(label_figures(model, sounds, report=report)),
+        "labels": asdict(label_metrics(model, sounds, report=report)),
         "scenes": asdict(
-            scene_figures(model, sounds, count=run.test_scenes, seed=run.seed, report=report)
+            scene_metrics(model, sounds, count=run.test_scenes, seed=run.seed, report=report)
         ),
     }
     path = run.folder / "figures.json"
     path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    report(Progress("figures", 1, 1, f"{json.dumps(figures)}; wrote {path}"))
+    report(TrainingProgress("figures", 1, 1, f"{json.dumps(figures)}; wrote {path}"))
     return path
 
 
@@ -211,7 +215,7 @@ def _caption_rng(seed: int) -> np.random.Generator:
     return np.random.default_rng([seed, 0xCAF])
 
 
-def _words(scenes: list[Scene], seed: int) -> tuple[str, ...]:
+def _words(scenes: list[SceneLayout], seed: int) -> tuple[str, ...]:
     """Words in order of first appearance in captions of the scenes, then the grammar's others."""
     rng = _caption_rng(seed)
     captions = [write_caption(rng, scene.description) for scene in scenes]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from audiosearch._typing import Floats
 from audiosearch.model.tokenizer import SPECIAL_TOKENS
-from audiosearch.training.checkpoints import Progress, Report, load_state
+from audiosearch.training.checkpoints import Report, TrainingProgress, load_state
 from audiosearch.training.recipes.joint import STARTER_JOINT, JointTrainer, TaggedScenes
 from audiosearch.training.recipes.sentences import STARTER_DISTIL, SentenceTrainer
 from audiosearch.training.run import Run, load_encoder, split_scenes
@@ -110,5 +110,5 @@ def bridge_words(run: Run, *, report: Report) -> Path:
     sentences = load_sentences(run.folder / "words.pt")
     bridges = build_bridges(sentences, words, every_phrase(), recipe=STARTER_BRIDGES)
     path = write_bridges(bridges, run.folder / "bridges.json")
-    report(Progress("bridges", 1, 1, f"{len(bridges)} words; wrote {path}"))
+    report(TrainingProgress("bridges", 1, 1, f"{len(bridges)} words; wrote {path}"))
     return path

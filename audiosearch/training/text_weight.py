@@ -20,7 +20,7 @@ MISNAMED_FIRST = 0.1  # most of the cases in which a misnamed sound may come bef
 
 
 @dataclass(frozen=True)
-class HeardTrial:
+class TextWeightTrial:
     """Texts against sounds, by what is heard alone."""
 
     scores: Doubles
@@ -32,7 +32,7 @@ class HeardTrial:
 
 
 @dataclass(frozen=True)
-class TextWeightFigures:
+class TextWeightMetrics:
     """What a weight would do, as shares of cases, means over trials."""
 
     weight: float
@@ -47,16 +47,16 @@ class FittedTextWeight:
     """The chosen weight, and what all two-digit ones would do."""
 
     text_match: float
-    curve: tuple[TextWeightFigures, ...]
+    curve: tuple[TextWeightMetrics, ...]
 
 
-def fit_text_weight(trials: Sequence[HeardTrial], *, min_score: float) -> FittedTextWeight:
+def fit_text_weight(trials: Sequence[TextWeightTrial], *, min_score: float) -> FittedTextWeight:
     """The largest weight that keeps misnamed sounds within `MISNAMED_FIRST`.
 
     Never less than the least score: a file whose name holds all words is shown.
     """
     curve = tuple(
-        TextWeightFigures(
+        TextWeightMetrics(
             weight=weight,
             misnamed_first=_mean([_misnamed_first(one, weight, min_score) for one in trials]),
             named_first=_mean([_named_first(one, weight) for one in trials]),
@@ -77,12 +77,12 @@ def _with_words(scores: Doubles, weight: float) -> Doubles:
     return together
 
 
-def _best_right(trial: HeardTrial) -> Doubles:
+def _best_right(trial: TextWeightTrial) -> Doubles:
     best: Doubles = np.where(trial.right, trial.scores, -np.inf).max(axis=0)
     return best
 
 
-def _misnamed_first(trial: HeardTrial, weight: float, min_score: float) -> float | None:
+def _misnamed_first(trial: TextWeightTrial, weight: float, min_score: float) -> float | None:
     """Of pairs of a wrong sound and a text whose best right sound is a good match; None: none."""
     best = _best_right(trial)
     pairs = trial.wrong & (best >= min_score)[None, :]
@@ -90,7 +90,7 @@ def _misnamed_first(trial: HeardTrial, weight: float, min_score: float) -> float
     return float(first[pairs].mean()) if pairs.any() else None
 
 
-def _named_first(trial: HeardTrial, weight: float) -> float | None:
+def _named_first(trial: TextWeightTrial, weight: float) -> float | None:
     worst = np.where(trial.wrong, trial.scores, 0.0).max(axis=0)
     first = _with_words(trial.scores, weight) > worst[None, :]
     return float(first[trial.right].mean()) if trial.right.any() else None

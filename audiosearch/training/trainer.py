@@ -23,7 +23,7 @@ from torch.optim import Optimizer
 
 from audiosearch._signals import stop_on_signals
 from audiosearch.errors import AudiosearchError
-from audiosearch.training.checkpoints import Progress, Report, State, load_state, save_state
+from audiosearch.training.checkpoints import Report, State, TrainingProgress, load_state, save_state
 
 Batch = TypeVar("Batch")
 Network = TypeVar("Network", bound=nn.Module)
@@ -176,7 +176,7 @@ class Trainer(ABC, Generic[Network, Batch]):
         return float(loss.detach())
 
     def _report(self, report: Report, text: str) -> None:
-        report(Progress(self.stage, min(self.step, self.steps), self.steps, text))
+        report(TrainingProgress(self.stage, min(self.step, self.steps), self.steps, text))
 
     def _save(self, path: Path) -> None:
         counters = {"epoch": self.epoch, "place": self.place}
@@ -198,7 +198,7 @@ class Trainer(ABC, Generic[Network, Batch]):
         self.restore(state)
 
 
-def made_ahead(items: Iterable[Item], make: Callable[[Item], Made]) -> Iterator[tuple[Item, Made]]:
+def prefetch(items: Iterable[Item], make: Callable[[Item], Made]) -> Iterator[tuple[Item, Made]]:
     """Every item with `make(item)`; an error of `make` is raised where its item is due."""
     with ThreadPoolExecutor(1, "ahead") as maker:
         before: tuple[Item, Future[Made]] | None = None

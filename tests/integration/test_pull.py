@@ -14,7 +14,7 @@ pytest.importorskip("onnx")
 hub_client = pytest.importorskip("huggingface_hub")
 
 from audiosearch.convert import pull  # noqa: E402
-from audiosearch.convert.pull import FileSource, HubSource, Places  # noqa: E402
+from audiosearch.convert.pull import FileSource, HubSource, PullFolders  # noqa: E402
 from audiosearch.errors import BundleError  # noqa: E402
 from audiosearch.model.bundle import list_bundles, load_bundle  # noqa: E402
 from audiosearch.training.export import bundle as export  # noqa: E402
@@ -44,11 +44,11 @@ def hub(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
-    return Places(models=tmp_path / "models", downloads=tmp_path / "downloads")
+def places(tmp_path: Path) -> PullFolders:
+    return PullFolders(models=tmp_path / "models", downloads=tmp_path / "downloads")
 
 
-def test_a_model_is_fetched_pinned_and_found_again_offline(hub: Hub, places: Places) -> None:
+def test_a_model_is_fetched_pinned_and_found_again_offline(hub: Hub, places: PullFolders) -> None:
     path, pin = pull.pull_hub(SOURCE, name="captioner", places=places, quiet=True)
     bundle = load_bundle(path)
     assert (bundle.licence, bundle.version) == ("mit", COMMIT[:12])
@@ -64,12 +64,12 @@ def test_a_model_is_fetched_pinned_and_found_again_offline(hub: Hub, places: Pla
     assert len(hub.requests) == asked
 
 
-def test_offline_needs_an_earlier_fetch(places: Places) -> None:
+def test_offline_needs_an_earlier_fetch(places: PullFolders) -> None:
     with pytest.raises(BundleError, match="not fetched yet"):
         pull.fetch_hub(SOURCE, places=places, offline=True, quiet=True)
 
 
-def test_a_cut_connection_is_taken_up_again(hub: Hub, places: Places) -> None:
+def test_a_cut_connection_is_taken_up_again(hub: Hub, places: PullFolders) -> None:
     hub.cut = 10_000
     folder, _ = pull.fetch_hub(SOURCE, places=places, quiet=True)
     weights = folder / "pytorch_model.bin"
@@ -79,7 +79,7 @@ def test_a_cut_connection_is_taken_up_again(hub: Hub, places: Places) -> None:
     assert len(asked) == 2
 
 
-def test_a_wrong_hash_leaves_no_model_and_no_download(hub: Hub, places: Places) -> None:
+def test_a_wrong_hash_leaves_no_model_and_no_download(hub: Hub, places: PullFolders) -> None:
     hub.lie = True
     with pytest.raises(BundleError, match="SHA-256 differs"):
         pull.pull_hub(SOURCE, name="captioner", places=places, quiet=True)
@@ -90,19 +90,19 @@ def test_a_wrong_hash_leaves_no_model_and_no_download(hub: Hub, places: Places) 
 
 
 def test_other_content_under_a_pinned_revision_is_refused(
-    hub: Hub, places: Places, tmp_path: Path
+    hub: Hub, places: PullFolders, tmp_path: Path
 ) -> None:
     _, pin = pull.fetch_hub(SOURCE, places=places, quiet=True)
     places.models.mkdir()
     pull._write_pins(places.models, {SOURCE.repo: pin})
     hub.folder = write_hub_folder(tmp_path / "changed", seed=1)
-    fresh = Places(models=places.models, downloads=tmp_path / "elsewhere")
+    fresh = PullFolders(models=places.models, downloads=tmp_path / "elsewhere")
     with pytest.raises(BundleError, match="SHA-256 differs"):
         pull.fetch_hub(SOURCE, places=fresh, quiet=True)
 
 
 def test_a_full_disk_leaves_no_model(
-    hub: Hub, places: Places, monkeypatch: pytest.MonkeyPatch
+    hub: Hub, places: PullFolders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(value: object, path: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
@@ -113,7 +113,7 @@ def test_a_full_disk_leaves_no_model(
     assert not list(places.models.glob("*"))
 
 
-def test_a_missing_repository_is_said(hub: Hub, places: Places) -> None:
+def test_a_missing_repository_is_said(hub: Hub, places: PullFolders) -> None:
     with pytest.raises(BundleError, match="cannot be fetched"):
         pull.fetch_hub(HubSource("nobody/nothing"), places=places, quiet=True)
 

@@ -36,7 +36,7 @@ class Split(StrEnum):
 
 
 @dataclass(frozen=True)
-class Clip:
+class ManifestClip:
     """One row of the manifest, or one made sound."""
 
     path: str
@@ -65,7 +65,7 @@ def _unit_hash(text: str) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def read_manifest(manifest: Path, *, rule: SplitRule) -> list[Clip]:
+def read_manifest(manifest: Path, *, rule: SplitRule) -> list[ManifestClip]:
     """All clips of a manifest with their splits.
 
     A group with any clip in the held-out fold is held out whole. A group without a fold is held
@@ -108,8 +108,8 @@ def _held_out_groups(rows: list[dict[str, str]], rule: SplitRule) -> set[str]:
     return held
 
 
-def _clip(row: dict[str, str], held: set[str], rule: SplitRule) -> Clip:
-    return Clip(
+def _clip(row: dict[str, str], held: set[str], rule: SplitRule) -> ManifestClip:
+    return ManifestClip(
         path=row["path"],
         label=row["label"],
         source=row["source"],
@@ -121,7 +121,7 @@ def _clip(row: dict[str, str], held: set[str], rule: SplitRule) -> Clip:
     )
 
 
-def synthetic_clips(*, per_label: int, rule: SplitRule) -> list[Clip]:
+def synthetic_clips(*, per_label: int, rule: SplitRule) -> list[ManifestClip]:
     """Made sounds as clips; each is its own group, so some are held out like the rest."""
     return [
         _synthetic_clip(label, number, rule)
@@ -130,10 +130,10 @@ def synthetic_clips(*, per_label: int, rule: SplitRule) -> list[Clip]:
     ]
 
 
-def _synthetic_clip(label: str, number: int, rule: SplitRule) -> Clip:
+def _synthetic_clip(label: str, number: int, rule: SplitRule) -> ManifestClip:
     group = f"synthetic-{label}-{number}"
     held = _unit_hash(f"{rule.seed}/hold-out/{group}") < rule.share
-    return Clip(
+    return ManifestClip(
         path=f"{label}#{number}",
         label=label,
         source=SYNTHETIC_SOURCE,
@@ -170,7 +170,7 @@ def decode_mono(path: Path, *, sample_rate: int) -> Floats:
 class SoundCache:
     """Every clip's samples, one after the other in an int16 memory map."""
 
-    clips: tuple[Clip, ...]
+    clips: tuple[ManifestClip, ...]
     offsets: Ints
     """`(n_clips + 1,)`: clip i is `samples[offsets[i]:offsets[i + 1]]`."""
     samples: npt.NDArray[np.int16]
@@ -186,7 +186,9 @@ class SoundCache:
         return [index for index, clip in enumerate(self.clips) if clip.split is split]
 
 
-def open_cache(clips: list[Clip], *, cache: Path, sample_rate: int, seed: int) -> SoundCache:
+def open_cache(
+    clips: list[ManifestClip], *, cache: Path, sample_rate: int, seed: int
+) -> SoundCache:
     """The decoded cache of these clips, made on first use.
 
     Args:
@@ -213,7 +215,9 @@ def open_cache(clips: list[Clip], *, cache: Path, sample_rate: int, seed: int) -
     )
 
 
-def _write_cache(clips: list[Clip], data_path: Path, sample_rate: int, seed: int) -> list[int]:
+def _write_cache(
+    clips: list[ManifestClip], data_path: Path, sample_rate: int, seed: int
+) -> list[int]:
     offsets = [0]
     with data_path.open("wb") as out:
         for clip in clips:

@@ -39,7 +39,7 @@ class DecoderConfig:
     """How many learned frame positions are added to the memory; 0 as published: none."""
 
 
-class Memory(NamedTuple):
+class DecoderMemory(NamedTuple):
     """What the decoder keeps of a sound."""
 
     keys: Tensor
@@ -121,12 +121,12 @@ class CaptionDecoder(nn.Module):
         embedded: Tensor = self.emb_layer(tokens)
         return embedded
 
-    def memory(self, frames: Tensor, lengths: Tensor) -> Memory:
+    def memory(self, frames: Tensor, lengths: Tensor) -> DecoderMemory:
         """Cross-attention keys and values of all layers, once a sound."""
         pairs = [layer.memory(frames) for layer in self.blocks()]
         keys = torch.stack([pair[0] for pair in pairs], dim=1)
         values = torch.stack([pair[1] for pair in pairs], dim=1)
-        return Memory(keys=keys, values=values, lengths=lengths)
+        return DecoderMemory(keys=keys, values=values, lengths=lengths)
 
     def empty_past(self, batch: int) -> Past:
         """No words yet."""
@@ -134,7 +134,7 @@ class CaptionDecoder(nn.Module):
         shape = (batch, config.layers, config.heads, 0, config.dim // config.heads)
         return Past(torch.zeros(shape), torch.zeros(shape))
 
-    def forward(self, embedded: Tensor, memory: Memory, past: Past) -> tuple[Tensor, Past]:
+    def forward(self, embedded: Tensor, memory: DecoderMemory, past: Past) -> tuple[Tensor, Past]:
         """Logits `(B, S, V)` of the next words, and the past grown by S words.
 
         Args:

@@ -38,7 +38,7 @@ def pooled_frames(frames: Tensor) -> tuple[Tensor, Tensor]:
     return frames.amax(dim=1) + frames.mean(dim=1), (loudest + mean).transpose(1, 2)
 
 
-def unsure(rng: Generator, logits: Tensor, *, spread: float) -> Tensor:
+def perturb_logits(rng: Generator, logits: Tensor, *, spread: float) -> Tensor:
     """Logits `(B, 2 C)` as of recordings that the encoder was not trained on.
 
     Of those that it was trained on it is far surer. Every tag is off by a random amount with this

@@ -25,8 +25,8 @@ from audiosearch.training.checkpoints import State
 from audiosearch.training.data import augment
 from audiosearch.training.networks.decoder import (
     DecoderConfig,
+    DecoderMemory,
     DecoderNetwork,
-    Memory,
     caption_cross_entropy,
 )
 from audiosearch.training.scenes.batches import (
@@ -36,7 +36,7 @@ from audiosearch.training.scenes.batches import (
     make_batch,
 )
 from audiosearch.training.scenes.ranking import log_likelihood, ranking_loss, wording_loss
-from audiosearch.training.text.captions import Relation, Written, write_both
+from audiosearch.training.text.captions import CaptionPair, Relation, write_pair
 from audiosearch.training.trainer import Trainer, cycle_of, half_cosine
 
 
@@ -171,7 +171,7 @@ def decoder_learning_rate(step: int, recipe: DecoderRecipe, *, steps_per_epoch: 
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class ValidationLoss:
     """How the decoder does on validation scenes."""
 
     with_sound: float
@@ -234,22 +234,22 @@ class DecoderTrainer(Trainer[DecoderNetwork, Batch]):
         """Smoothed cross-entropy, with what the recipe has of ranking terms."""
         recipe = self.recipe.at(self.epoch)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.half_precision):
-            said = mixed_logits(self.network, batch, recipe, rng)
-        words = log_p(said.own)
+            logits = mixed_logits(self.network, batch, recipe, rng)
+        words = log_p(logits.matched)
         loss = smoothed_cross_entropy(words, batch.targets, smoothing=recipe.label_smoothing)
-        if said.rival is not None:
+        if logits.rival is not None:
             loss = loss + recipe.ranking_weight * ranking_loss(
                 log_likelihood(words, batch.targets, ignored=PAD),
-                log_likelihood(log_p(said.rival), batch.targets, ignored=PAD),
-                batch.told_apart,
+                log_likelihood(log_p(logits.rival), batch.targets, ignored=PAD),
+                batch.contradicts,
             )
-        if said.wrong is not None:
+        if logits.wrong is not None:
             loss = loss + recipe.wording_weight * wording_loss(
                 words[batch.wrong_rows],
                 batch.targets[batch.wrong_rows],
-                log_p(said.wrong),
+                log_p(logits.wrong),
                 batch.wrong_targets,
-                ~said.silent[batch.wrong_rows],
+                ~logits.silent[batch.wrong_rows],
                 ignored=PAD,
             )
         return loss
@@ -271,11 +271,11 @@ class DecoderTrainer(Trainer[DecoderNetwork, Batch]):
         }
 
     @torch.no_grad()
-    def held_out(self) -> HeldOut:
+    def held_out(self) -> ValidationLoss:
         """Mean cross-entropy of fixed held-out captions, with the sound and without any."""
         self.network.eval()
         numbers = np.random.default_rng([self.seed, 0x7A1])
-        texts = [write_both(numbers, what) for what in self.validation.descriptions]
+        texts = [write_pair(numbers, what) for what in self.validation.descriptions]
         heard, unheard, twins = [], [], []
         relations = [what.relation for what in self.validation.descriptions]
         pairs = [
@@ -292,13 +292,13 @@ class DecoderTrainer(Trainer[DecoderNetwork, Batch]):
             rows = np.array(pairs[at : at + 256])
             others = np.array([self.validation.twins[row] for row in rows])
             twins.append(own[torch.from_numpy(rows)] < self._losses(rows, others, texts))
-        return HeldOut(
+        return ValidationLoss(
             with_sound=float(own.mean()),
             without=float(torch.cat(unheard).mean()),
             order=float(torch.cat(twins).float().mean()) if twins else math.nan,
         )
 
-    def _losses(self, rows: Ints, sounds: Ints | None, texts: Sequence[Written]) -> Tensor:
+    def _losses(self, rows: Ints, sounds: Ints | None, texts: Sequence[CaptionPair]) -> Tensor:
         """Cross-entropies `(B,)` of the captions at `rows` given other rows' sounds, or none."""
         rng = np.random.default_rng(0)
         chosen = [texts[row] for row in rows]
@@ -314,10 +314,10 @@ class DecoderTrainer(Trainer[DecoderNetwork, Batch]):
 
 
 @dataclass(frozen=True)
-class Said:
+class MixedLogits:
     """What the decoder makes of a batch."""
 
-    own: Tensor
+    matched: Tensor
     """Logits `(B, S, V)` of the captions for their own sounds."""
     rival: Tensor | None
     """`(B, S, V)` of the captions for their rivals' sounds."""
@@ -329,7 +329,7 @@ class Said:
 
 def mixed_logits(
     network: DecoderNetwork, batch: Batch, recipe: DecoderRecipe, rng: Generator
-) -> Said:
+) -> MixedLogits:
     """Logits under the recipe's augmentations, those for rivals and those of wrong captions.
 
     Features and word embeddings are mixed with the same partner and share; the audio length is
@@ -353,21 +353,21 @@ def mixed_logits(
     lengths = torch.where(silent, 1, lengths)
     memory = network.decoder.memory(frames, lengths)
     size = features.shape[0]
-    said, heard = [words], [torch.arange(size)]
+    embedded, sound_rows = [words], [torch.arange(size)]
     ranked, worded = recipe.ranking_weight > 0, recipe.wording_weight > 0
     if ranked:
-        said.append(clean)
-        heard.append(batch.rivals)
+        embedded.append(clean)
+        sound_rows.append(batch.rivals)
     if worded:
-        said.append(network.decoder.embed(batch.wrong_inputs))
-        heard.append(batch.wrong_rows)
-    rows = torch.cat(heard)
-    sounds = Memory(*(part.index_select(0, rows) for part in memory))
+        embedded.append(network.decoder.embed(batch.wrong_inputs))
+        sound_rows.append(batch.wrong_rows)
+    rows = torch.cat(sound_rows)
+    sounds = DecoderMemory(*(part.index_select(0, rows) for part in memory))
     past = network.decoder.empty_past(len(rows))
-    logits: Tensor = network.decoder(torch.cat(said), sounds, past)[0]
+    logits: Tensor = network.decoder(torch.cat(embedded), sounds, past)[0]
     first_wrong = 2 * size if ranked else size
-    return Said(
-        own=logits[:size],
+    return MixedLogits(
+        matched=logits[:size],
         rival=logits[size:first_wrong] if ranked else None,
         wrong=logits[first_wrong:] if worded else None,
         silent=silent,

@@ -26,7 +26,7 @@ from audiosearch.training.networks.frontend import STARTER_FRONTEND, LogMel, dec
 from audiosearch.training.synth.instruments import INSTRUMENT_WEIGHT
 from audiosearch.training.synth.instruments import SOURCE as INSTRUMENT_SOURCE
 from audiosearch.training.tagging import evaluate_tagging
-from audiosearch.training.trainer import Trainer, cycle_of, half_cosine, made_ahead, step_generator
+from audiosearch.training.trainer import Trainer, cycle_of, half_cosine, prefetch, step_generator
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class EncoderTrainer(Trainer[ConvNext, tuple[Tensor, Tensor]]):
         """Made by a second thread while the network learns from the one before."""
         start = epoch * self.steps_per_epoch
         steps = range(start + first, min(start + self.steps_per_epoch, self.steps))
-        return (prepared for _, prepared in made_ahead(steps, self._prepare))
+        return (prepared for _, prepared in prefetch(steps, self._prepare))
 
     def learning_rate(self, step: int) -> float:
         """See `encoder_learning_rate`."""

@@ -29,10 +29,10 @@ from audiosearch.training.networks.meaning import (
     SentenceConfig,
     SentenceTower,
 )
-from audiosearch.training.networks.tags import TagHead, TagHeadConfig, unsure
-from audiosearch.training.text.captions import PHRASES, Description, write_caption
+from audiosearch.training.networks.tags import TagHead, TagHeadConfig, perturb_logits
+from audiosearch.training.text.captions import PHRASES, SceneDescription, write_caption
 from audiosearch.training.text.paraphrases import PARAPHRASES, sound_meanings
-from audiosearch.training.text.sentence_model import Sentences
+from audiosearch.training.text.sentence_model import SentenceEmbedder
 from audiosearch.training.trainer import Trainer, half_cosine
 
 
@@ -64,7 +64,7 @@ STARTER_JOINT = JointRecipe()
 class TaggedScenes:
     """Scenes with what the encoder makes of them."""
 
-    descriptions: tuple[Description, ...]
+    descriptions: tuple[SceneDescription, ...]
     logits: Floats
     """`(n_scenes, C)` of the encoder's tags."""
 
@@ -85,7 +85,7 @@ class Joint:
     @torch.no_grad()
     def embed_texts(self, texts: list[str]) -> Floats:
         """Unit vectors `(n, J)`."""
-        meanings = Sentences(self.pieces, self.tower.sentence).embed(texts)
+        meanings = SentenceEmbedder(self.pieces, self.tower.sentence).embed(texts)
         return np.asarray(self.tower.concepts(torch.from_numpy(meanings)).numpy())
 
 
@@ -124,7 +124,7 @@ class JointTrainer(Trainer[JointSpace, tuple[Ints, Floats]]):
         self,
         training: TaggedScenes,
         validation: TaggedScenes,
-        sentences: Sentences,
+        sentences: SentenceEmbedder,
         *,
         recipe: JointRecipe,
         seed: int,
@@ -208,7 +208,7 @@ class JointTrainer(Trainer[JointSpace, tuple[Ints, Floats]]):
             length = self.recipe.noise / math.sqrt(meanings.shape[1])
             meanings = meanings + length * torch.randn(meanings.shape, generator=rng)
             meanings = functional.normalize(meanings, dim=1)
-            logits = unsure(rng, logits, spread=self.recipe.spread)
+            logits = perturb_logits(rng, logits, spread=self.recipe.spread)
         sounds = self.network.head(logits)
         texts = self.network.concepts(meanings)
         same = same_sounds([scenes.descriptions[row] for row in rows])
@@ -241,7 +241,7 @@ class JointTrainer(Trainer[JointSpace, tuple[Ints, Floats]]):
         }
 
 
-def same_sounds(descriptions: list[Description]) -> Tensor:
+def same_sounds(descriptions: list[SceneDescription]) -> Tensor:
     """`(B, B)` True where two descriptions hold the same sounds, in any order or number."""
     keys = [tuple(sorted({*what.sounds, what.background or ""})) for what in descriptions]
     numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}

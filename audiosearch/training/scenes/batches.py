@@ -18,8 +18,8 @@ from torch import Tensor
 from audiosearch._typing import Ints
 from audiosearch.model.tokenizer import EOS, PAD, UNK, Vocabulary
 from audiosearch.training.scenes.features import SceneFeatures
-from audiosearch.training.scenes.ranking import choose_rivals, told_apart
-from audiosearch.training.text.captions import Description, Written, write_both
+from audiosearch.training.scenes.ranking import choose_rivals, contradicts
+from audiosearch.training.text.captions import CaptionPair, SceneDescription, write_pair
 from audiosearch.training.text.patterns import says_at_once
 from audiosearch.training.text.vocabulary import encode_captions, forget_words
 
@@ -31,7 +31,7 @@ class CaptionedScenes:
     """What the decoder learns from, or is validated on."""
 
     features: SceneFeatures
-    descriptions: tuple[Description, ...]
+    descriptions: tuple[SceneDescription, ...]
     twins: tuple[int | None, ...]
     """For each scene the one of the same events with another relation in time, if there is one."""
 
@@ -50,7 +50,7 @@ class Batch:
     """`(B, S)` ids to EOS, then PAD."""
     rivals: Tensor
     """`(B,)`: the row of the batch whose sound each caption is held against."""
-    told_apart: Tensor
+    contradicts: Tensor
     """`(B,)` True where the caption says something that is wrong of that row."""
     wrong_rows: Tensor
     """`(W,)`: the rows that have a wrong caption beside their own."""
@@ -70,7 +70,7 @@ def epoch_batches(
     unknown_chance: float,
 ) -> Iterator[Batch]:
     """All scenes once, in random order; `pool` batches at a time are sorted by length."""
-    texts = [write_both(rng, what) for what in scenes.descriptions]
+    texts = [write_pair(rng, what) for what in scenes.descriptions]
     words = np.array([len(text.caption.split()) for text in texts])
     for rows in shuffled_rows(rng, words, scenes.twins, batch=batch, pool=pool):
         if len(rows) > 1:  # a single row has no rival and nothing to mix with
@@ -111,7 +111,7 @@ def shuffled_rows(
 def make_batch(
     scenes: CaptionedScenes,
     rows: Ints,
-    texts: Sequence[Written],
+    texts: Sequence[CaptionPair],
     vocabulary: Vocabulary,
     rng: np.random.Generator,
     *,
@@ -130,7 +130,7 @@ def make_batch(
     values = scenes.features.values[rows, : lengths.max()].astype(np.float32)
     rivals = choose_rivals(rng, rows, scenes.descriptions, scenes.twins)
     told = [
-        told_apart(
+        contradicts(
             scenes.descriptions[row],
             scenes.descriptions[rows[rival]],
             at_once=says_at_once(text.caption),
@@ -145,7 +145,7 @@ def make_batch(
         inputs=torch.from_numpy(inputs[: len(rows)]),
         targets=torch.from_numpy(targets[: len(rows)]),
         rivals=torch.from_numpy(rivals),
-        told_apart=torch.tensor(told),
+        contradicts=torch.tensor(told),
         wrong_rows=torch.tensor([row for row, _ in wrong], dtype=torch.long),
         wrong_inputs=torch.from_numpy(inputs[len(rows) :]),
         wrong_targets=torch.from_numpy(targets[len(rows) :]),

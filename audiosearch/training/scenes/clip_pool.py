@@ -83,7 +83,7 @@ COUNTABLE_SOUNDS = frozenset(
 
 
 @dataclass(frozen=True)
-class Material:
+class ClipPool:
     """The clips of one split, by sound, with where each is loud."""
 
     sounds: SoundCache
@@ -98,7 +98,7 @@ class Material:
         return last - first
 
 
-def gather_material(sounds: SoundCache, *, split: Split) -> Material:
+def gather_clips(sounds: SoundCache, *, split: Split) -> ClipPool:
     """The clips of a split that can be put into words."""
     clips_of: dict[str, list[int]] = {}
     active = {}
@@ -113,7 +113,7 @@ def gather_material(sounds: SoundCache, *, split: Split) -> Material:
         for sound, clips in clips_of.items()
     }
     total = sum(weights.values())
-    return Material(
+    return ClipPool(
         sounds=sounds,
         clips_of={sound: tuple(clips) for sound, clips in clips_of.items()},
         active=active,

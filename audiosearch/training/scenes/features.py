@@ -17,15 +17,15 @@ import numpy as np
 import torch
 
 from audiosearch._typing import Floats, Halves, Ints, Samples
-from audiosearch.training.checkpoints import Progress, Report
+from audiosearch.training.checkpoints import Report, TrainingProgress
 from audiosearch.training.data.dataset import SoundCache
 from audiosearch.training.networks.convnext import ConvNext
 from audiosearch.training.networks.frontend import STARTER_FRONTEND, LogMel
 from audiosearch.training.networks.tags import tag_evidence
-from audiosearch.training.scenes.clip_pool import Material
-from audiosearch.training.scenes.planner import Scene
+from audiosearch.training.scenes.clip_pool import ClipPool
+from audiosearch.training.scenes.planner import SceneLayout
 from audiosearch.training.scenes.rendering import render
-from audiosearch.training.trainer import made_ahead
+from audiosearch.training.trainer import prefetch
 
 BATCH = 32
 REPORT_EVERY = 1000
@@ -49,8 +49,8 @@ class SceneFeatures:
 
 def encode_scenes(
     encoder: ConvNext,
-    scenes: list[Scene],
-    material: Material,
+    scenes: list[SceneLayout],
+    pool: ClipPool,
     *,
     varied: bool,
     path: Path,
@@ -61,7 +61,7 @@ def encode_scenes(
     Args:
         encoder: Frozen; its weights are part of what "before" means.
         scenes: What to render.
-        material: The clips they are made of.
+        pool: The clips they are made of.
         varied: Whether the clips are changed in speed, colour and room, as for training.
         path: A `.npz` file.
         report: Told of progress.
@@ -74,7 +74,7 @@ def encode_scenes(
     features = encode_waveforms(
         encoder,
         [scene.length for scene in scenes],
-        lambda index: render(scenes[index], material, varied=varied),
+        lambda index: render(scenes[index], pool, varied=varied),
         report=report,
     )
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ def encode_scenes(
     return features
 
 
-def _key(encoder: ConvNext, scenes: list[Scene], varied: bool) -> str:
+def _key(encoder: ConvNext, scenes: list[SceneLayout], varied: bool) -> str:
     plan = [varied, [asdict(scene) for scene in scenes]]
     digest = hashlib.sha256(json.dumps(plan).encode())
     for value in encoder.state_dict().values():
@@ -111,14 +111,14 @@ def encode_waveforms(
     def make(rows: list[int]) -> Samples:
         return np.stack([waveform(index) for index in rows])
 
-    for rows, waves in made_ahead(_groups_of_one_length(counts), make):
+    for rows, waves in prefetch(_groups_of_one_length(counts), make):
         decibels = log_mel(torch.from_numpy(waves))
         with torch.autocast("cpu", torch.bfloat16):
             frames = encoder(decibels).frames.float().numpy().astype(np.float16)
         before, after = len(parts) // REPORT_EVERY, (len(parts) + len(rows)) // REPORT_EVERY
         parts |= dict(zip(rows, frames, strict=True))
         if after > before or len(parts) == len(counts):
-            report(Progress("features", len(parts), len(counts), "encoding scenes"))
+            report(TrainingProgress("features", len(parts), len(counts), "encoding scenes"))
     lengths = np.array([parts[i].shape[0] for i in range(len(counts))], dtype=np.int64)
     values = np.zeros((len(counts), lengths.max(), parts[0].shape[1]), np.float16)
     for index, part in parts.items():

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from audiosearch.training.data.labels import tags_of
-from audiosearch.training.scenes.clip_pool import BACKGROUND_SOUNDS, COUNTABLE_SOUNDS, Material
-from audiosearch.training.text.captions import Description, Relation, sound_of
+from audiosearch.training.scenes.clip_pool import BACKGROUND_SOUNDS, COUNTABLE_SOUNDS, ClipPool
+from audiosearch.training.text.captions import Relation, SceneDescription, sound_of
 
 SCENE_S = 10.0
 
@@ -36,24 +36,24 @@ class Placed:
 
 
 @dataclass(frozen=True)
-class Scene:
+class SceneLayout:
     """A planned scene."""
 
     length: int
     """In samples."""
     placed: tuple[Placed, ...]
     """Events in order of time, then the background if there is one."""
-    description: Description
+    description: SceneDescription
     twin: int | None
     """The index of the scene with the same two events at other times, if there is one."""
     seed: int
     """Of its level, bandwidth and noise."""
 
-    def with_twin(self, twin: int) -> Scene:
+    def with_twin(self, twin: int) -> SceneLayout:
         """The same scene beside its twin."""
         return replace(self, twin=twin)
 
-    def cut(self, *, before: int, after: int) -> Scene:
+    def cut(self, *, before: int, after: int) -> SceneLayout:
         """The scene as a short recording: it begins and ends so many samples beside its events."""
         under = self.description.background is not None
         events = self.placed[:-1] if under else self.placed
@@ -68,16 +68,16 @@ class Scene:
 class Planner:
     """Draws scenes of every kind from one split's clips."""
 
-    def __init__(self, material: Material, *, seed: int) -> None:
-        self.material = material
+    def __init__(self, pool: ClipPool, *, seed: int) -> None:
+        self.pool = pool
         self.rng = np.random.default_rng([seed, 0x5CE7E5])
-        self.rate = material.sounds.sample_rate
-        self.names = sorted(material.clips_of)
-        self.weights = np.array([material.chances[name] for name in self.names])
+        self.rate = pool.sounds.sample_rate
+        self.names = sorted(pool.clips_of)
+        self.weights = np.array([pool.chances[name] for name in self.names])
 
-    def plan(self, count: int) -> list[Scene]:
+    def plan(self, count: int) -> list[SceneLayout]:
         """About `count` scenes of all kinds; twins stand next to each other."""
-        kinds: list[tuple[float, Callable[[], list[Scene]]]] = [
+        kinds: list[tuple[float, Callable[[], list[SceneLayout]]]] = [
             (0.28, self._single),
             (0.14, self.long_single),
             (0.12, self.pair),  # makes two
@@ -89,7 +89,7 @@ class Planner:
         ]
         makers = [maker for _, maker in kinds]
         shares = np.array([share for share, _ in kinds])
-        scenes: list[Scene] = []
+        scenes: list[SceneLayout] = []
         while len(scenes) < count:
             made = makers[int(self.rng.choice(len(makers), p=shares / shares.sum()))]()
             if self.rng.random() < 0.5:
@@ -102,9 +102,9 @@ class Planner:
             scenes += made
         return scenes
 
-    def plan_pairs(self, count: int) -> list[Scene]:
+    def plan_pairs(self, count: int) -> list[SceneLayout]:
         """`count` scenes of two events in a row, each beside its twin."""
-        scenes: list[Scene] = []
+        scenes: list[SceneLayout] = []
         while len(scenes) < count:
             first, second = self.pair()
             at = len(scenes)
@@ -120,14 +120,14 @@ class Planner:
                 keep = [i for i, name in enumerate(names) if name in allowed]
                 names, weights = [names[i] for i in keep], weights[keep]
             name = names[int(self.rng.choice(len(names), p=weights / weights.sum()))]
-            clips = self.material.clips_of[name]
+            clips = self.pool.clips_of[name]
             clip = clips[int(self.rng.integers(len(clips)))]
             if name != "silence" and all(self._differ(clip, other) for other in chosen):
                 chosen.append(clip)
         return chosen
 
     def _differ(self, one: int, other: int) -> bool:
-        first, second = self.material.sounds.clips[one], self.material.sounds.clips[other]
+        first, second = self.pool.sounds.clips[one], self.pool.sounds.clips[other]
         shared = set(tags_of(first.label)) & set(tags_of(second.label))
         return (
             first.group != second.group
@@ -136,12 +136,12 @@ class Planner:
         )
 
     def _names(self, clips: list[int]) -> tuple[str, ...]:
-        return tuple(sound_of(self.material.sounds.clips[clip].label) for clip in clips)
+        return tuple(sound_of(self.pool.sounds.clips[clip].label) for clip in clips)
 
     def _scene(
-        self, placed: list[Placed], description: Description, seconds: float = SCENE_S
-    ) -> Scene:
-        return Scene(
+        self, placed: list[Placed], description: SceneDescription, seconds: float = SCENE_S
+    ) -> SceneLayout:
+        return SceneLayout(
             length=int(seconds * self.rate),
             placed=tuple(placed),
             description=description,
@@ -149,7 +149,7 @@ class Planner:
             seed=int(self.rng.integers(2**31)),
         )
 
-    def _cut(self, scene: Scene) -> Scene:
+    def _cut(self, scene: SceneLayout) -> SceneLayout:
         """A scene of several sounds without most of the silence around them.
 
         Were there none such, a window of less than ten seconds would always hold a single sound.
@@ -161,8 +161,8 @@ class Planner:
 
     def _stretch(self, clip: int, *, low_s: float, high_s: float) -> tuple[int, int]:
         """Where a stretch of the clip's loud part starts, and how long it is."""
-        first, _ = self.material.active[clip]
-        available = self.material.length(clip)
+        first, _ = self.pool.active[clip]
+        available = self.pool.length(clip)
         count = min(available, int(self.rng.uniform(low_s, high_s) * self.rate))
         # Mostly from the start of the event: a bark cut in its middle is no bark.
         slack = available - count
@@ -172,9 +172,9 @@ class Planner:
     def _gain(self) -> float:
         return float(self.rng.uniform(-6, 6))
 
-    def _single(self) -> list[Scene]:
+    def _single(self) -> list[SceneLayout]:
         name = self.names[int(self.rng.choice(len(self.names), p=self.weights))]
-        clips = self.material.clips_of[name]
+        clips = self.pool.clips_of[name]
         clip = clips[int(self.rng.integers(len(clips)))]
         seconds = float(self.rng.choice([3.0, 5.0, 5.0, 7.5, 10.0, 10.0]))
         start, count = self._stretch(clip, low_s=min(seconds, 3.0), high_s=seconds)
@@ -183,25 +183,25 @@ class Planner:
         if count < self.rate and self.rng.random() < 0.5:
             at = 0
         placed = Placed(clip=clip, start=start, count=count, at=at, gain_db=self._gain())
-        return [self._scene([placed], Description(Relation.ONE, (name,)), seconds)]
+        return [self._scene([placed], SceneDescription(Relation.SINGLE, (name,)), seconds)]
 
-    def long_single(self) -> list[Scene]:
+    def long_single(self) -> list[SceneLayout]:
         """One sound for most of a whole window, repeated where its clip is too short for that.
 
         Most windows that people have are like this; without them ten seconds would always mean
         that several things are to be said.
         """
         name = self.names[int(self.rng.choice(len(self.names), p=self.weights))]
-        clips = self.material.clips_of[name]
+        clips = self.pool.clips_of[name]
         clip = clips[int(self.rng.integers(len(clips)))]
-        first, _ = self.material.active[clip]
+        first, _ = self.pool.active[clip]
         total = int(SCENE_S * self.rate)
         count = int(self.rng.uniform(4.0, SCENE_S) * self.rate)
         if name in BACKGROUND_SOUNDS and self.rng.random() < 0.6:
             count = total
         at = int(self.rng.integers(total - count + 1))
         placed = Placed(clip=clip, start=first, count=count, at=at, gain_db=self._gain())
-        return [self._scene([placed], Description(Relation.ONE, (name,)))]
+        return [self._scene([placed], SceneDescription(Relation.SINGLE, (name,)))]
 
     def _sequence(self, clips: list[int], *, high_s: float) -> list[list[Placed]]:
         """The clips one after the other; with two clips, the other way round as well."""
@@ -224,30 +224,30 @@ class Planner:
             layouts.append(layout)
         return layouts
 
-    def pair(self) -> list[Scene]:
+    def pair(self) -> list[SceneLayout]:
         """Two events in a row, and the same two the other way round."""
         clips = self._draw(2)
         layouts = self._sequence(clips, high_s=4.5)
         names = self._names(clips)
         return [
-            self._scene(layout, Description(Relation.SEQUENCE, order))
+            self._scene(layout, SceneDescription(Relation.SEQUENCE, order))
             for layout, order in zip(layouts, (names, names[::-1]), strict=True)
         ]
 
-    def _triple(self) -> list[Scene]:
+    def _triple(self) -> list[SceneLayout]:
         clips = self._draw(3)
         (layout,) = self._sequence(clips, high_s=2.9)
-        return [self._scene(layout, Description(Relation.SEQUENCE, self._names(clips)))]
+        return [self._scene(layout, SceneDescription(Relation.SEQUENCE, self._names(clips)))]
 
-    def _together(self) -> list[Scene]:
+    def _together(self) -> list[SceneLayout]:
         """Two events at once, and the same two in a row."""
         clips = self._draw(2)
         placed = self._side_by_side(clips) if self.rng.random() < 0.5 else self._within(clips)
         names = self._names(clips)
         layout, _ = self._sequence(clips, high_s=4.5)
         return [
-            self._scene(placed, Description(Relation.TOGETHER, names)),
-            self._scene(layout, Description(Relation.SEQUENCE, names)),
+            self._scene(placed, SceneDescription(Relation.TOGETHER, names)),
+            self._scene(layout, SceneDescription(Relation.SEQUENCE, names)),
         ]
 
     def _side_by_side(self, clips: list[int]) -> list[Placed]:
@@ -275,43 +275,45 @@ class Planner:
         ]
 
     def _background(self, clip: int) -> Placed:
-        start, _ = self.material.active[clip]
+        start, _ = self.pool.active[clip]
         gain_db = float(self.rng.uniform(-17, -8))
         return Placed(clip, start, int(SCENE_S * self.rate), 0, gain_db)
 
-    def _over_background(self) -> list[Scene]:
+    def _over_background(self) -> list[SceneLayout]:
         back, front = self._draw(2, BACKGROUND_SOUNDS)
         (layout,) = self._sequence([front], high_s=5.0)
-        what = Description(Relation.ONE, self._names([front]), background=self._names([back])[0])
+        what = SceneDescription(
+            Relation.SINGLE, self._names([front]), background=self._names([back])[0]
+        )
         return [self._scene([*layout, self._background(back)], what)]
 
-    def _pair_over_background(self) -> list[Scene]:
+    def _pair_over_background(self) -> list[SceneLayout]:
         back, *fronts = self._draw(3, BACKGROUND_SOUNDS)
         under = self._background(back)
         layouts = self._sequence(fronts, high_s=4.5)
         names, back_name = self._names(fronts), self._names([back])[0]
         return [
-            self._scene([*layout, under], Description(Relation.SEQUENCE, order, back_name))
+            self._scene([*layout, under], SceneDescription(Relation.SEQUENCE, order, back_name))
             for layout, order in zip(layouts, (names, names[::-1]), strict=True)
         ]
 
-    def _repeated(self) -> list[Scene]:
+    def _repeated(self) -> list[SceneLayout]:
         """One short event, two to four times."""
         names = [name for name in self.names if name in COUNTABLE_SOUNDS]
         short = [
             clip
             for name in names
-            for clip in self.material.clips_of[name]
-            if self.material.length(clip) < 1.6 * self.rate
+            for clip in self.pool.clips_of[name]
+            if self.pool.length(clip) < 1.6 * self.rate
         ]
         if not short:
             return self._single()
         clip = short[int(self.rng.integers(len(short)))]
         times = int(self.rng.integers(2, 5))
-        first, _ = self.material.active[clip]
-        count = self.material.length(clip)
+        first, _ = self.pool.active[clip]
+        count = self.pool.length(clip)
         gain_db, at = self._gain(), int(self.rng.uniform(0, 1.0) * self.rate)
         pace = count + int(self.rng.uniform(0.35, 0.8) * self.rate)
         placed = [Placed(clip, first, count, at + i * pace, gain_db) for i in range(times)]
-        what = Description(Relation.REPEATED, self._names([clip]), count=times)
+        what = SceneDescription(Relation.REPEATED, self._names([clip]), count=times)
         return [self._scene(placed, what)]

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from audiosearch._typing import Ints
-from audiosearch.training.text.captions import Description, Relation
+from audiosearch.training.text.captions import Relation, SceneDescription
 
 TWIN_CHANCE = 0.6
 """How often a scene with a twin is held against it, rather than against any other."""
@@ -23,7 +23,7 @@ ALIKE_CHANCE = 0.5
 """How often, otherwise, it is held against one that shares a sound with it."""
 
 
-def said_of(what: Description) -> tuple[Relation, tuple[str, ...], str | None, int]:
+def meaning_of(what: SceneDescription) -> tuple[Relation, tuple[str, ...], str | None, int]:
     """What a caption says: two descriptions with the same could have the same caption."""
     sounds = what.sounds
     if what.relation is Relation.TOGETHER:
@@ -31,12 +31,14 @@ def said_of(what: Description) -> tuple[Relation, tuple[str, ...], str | None, i
     return what.relation, sounds, what.background, what.count
 
 
-def told_apart(caption: Description, other: Description, *, at_once: bool = False) -> bool:
+def contradicts(
+    caption: SceneDescription, other: SceneDescription, *, at_once: bool = False
+) -> bool:
     """Whether a caption of the first says something that is wrong of the second.
 
     `at_once`: the caption says in so many words that its sounds overlap (`says_at_once`).
     """
-    if said_of(caption) == said_of(other):
+    if meaning_of(caption) == meaning_of(other):
         return False
     named = {*caption.sounds, caption.background} - {None}
     heard = {*other.sounds, other.background} - {None}
@@ -54,7 +56,7 @@ def told_apart(caption: Description, other: Description, *, at_once: bool = Fals
 def choose_rivals(
     rng: np.random.Generator,
     rows: Ints,
-    descriptions: tuple[Description, ...],
+    descriptions: tuple[SceneDescription, ...],
     twins: tuple[int | None, ...],
 ) -> Ints:
     """For each row of a batch the position `(B,)` of the row that its caption is held against.
@@ -84,20 +86,20 @@ def log_likelihood(log_p: Tensor, targets: Tensor, *, ignored: int) -> Tensor:
     return (chosen * (targets != ignored)).sum(dim=1)
 
 
-def ranking_loss(own: Tensor, rival: Tensor, told: Tensor) -> Tensor:
-    """Mean of -log of the chance of the right scene, over the rows that are told apart.
+def ranking_loss(matched: Tensor, rival: Tensor, contradicts: Tensor) -> Tensor:
+    """Mean of -log of the chance of the right scene, over the rows that contradict their rival.
 
     Args:
-        own: Log-likelihood `(B,)` of each caption for its own scene.
+        matched: Log-likelihood `(B,)` of each caption for its own scene.
         rival: The same for the scene that it is held against.
-        told: `(B,)` True where the caption is wrong of the rival.
+        contradicts: `(B,)` True where the caption is wrong of the rival.
     """
-    losses = functional.softplus(rival - own)[told]
-    return losses.sum() / max(1, int(told.sum()))
+    losses = functional.softplus(rival - matched)[contradicts]
+    return losses.sum() / max(1, int(contradicts.sum()))
 
 
 def wording_loss(
-    own: Tensor,
+    right: Tensor,
     targets: Tensor,
     wrong: Tensor,
     wrong_targets: Tensor,
@@ -111,7 +113,7 @@ def wording_loss(
     caption must not win by being shorter.
 
     Args:
-        own: log p `(W, S, V)` of the right captions.
+        right: log p `(W, S, V)` of the right captions.
         targets: Their ids `(W, S)`.
         wrong: log p `(W, S, V)` of the wrong ones.
         wrong_targets: Their ids `(W, S)`.
@@ -119,7 +121,7 @@ def wording_loss(
         ignored: The id that fills up.
     """
     length = (targets != ignored).sum(dim=1)
-    right = log_likelihood(own, targets, ignored=ignored)
+    matched = log_likelihood(right, targets, ignored=ignored)
     other = log_likelihood(wrong, wrong_targets, ignored=ignored)
     scaled = other * length / (wrong_targets != ignored).sum(dim=1)
-    return ranking_loss(right, scaled, heard)
+    return ranking_loss(matched, scaled, heard)

@@ -9,24 +9,24 @@ from __future__ import annotations
 import numpy as np
 
 from audiosearch._typing import Samples
-from audiosearch.training.scenes.clip_pool import Material
-from audiosearch.training.scenes.planner import Placed, Scene
+from audiosearch.training.scenes.clip_pool import ClipPool
+from audiosearch.training.scenes.planner import Placed, SceneLayout
 
 EVENT_DB = -25.0  # level that every stretch is brought to before its own gain
 
 
-def render(scene: Scene, material: Material, *, varied: bool = False) -> Samples:
+def render(scene: SceneLayout, pool: ClipPool, *, varied: bool = False) -> Samples:
     """The samples `(length,)` of a scene.
 
     `varied` changes speed, colour and room of its clips: the encoder knows the clips that it was
     trained on too well, and the decoder would learn from frames that are too good.
     """
-    rate = material.sounds.sample_rate
+    rate = pool.sounds.sample_rate
     rng = np.random.default_rng(scene.seed)
     vary = np.random.default_rng([scene.seed, 0x7A41]) if varied else None
     out = np.zeros(scene.length, np.float32)
     for placed in scene.placed:
-        part = _fill_stretch(placed, material)
+        part = _fill_stretch(placed, pool)
         if vary is not None:
             part = _another_version(vary, part, rate)
         end = min(scene.length, placed.at + part.size)
@@ -42,11 +42,11 @@ def render(scene: Scene, material: Material, *, varied: bool = False) -> Samples
     return np.asarray(out / peak * 0.99 if peak > 0.99 else out, dtype=np.float32)
 
 
-def _fill_stretch(placed: Placed, material: Material) -> Samples:
+def _fill_stretch(placed: Placed, pool: ClipPool) -> Samples:
     """The stretch at its level, with soft ends; repeated where it has to last longer."""
-    rate = material.sounds.sample_rate
-    wave = material.sounds.waveform(placed.clip)
-    first, last = material.active[placed.clip]
+    rate = pool.sounds.sample_rate
+    wave = pool.sounds.waveform(placed.clip)
+    first, last = pool.active[placed.clip]
     stretch = wave[placed.start : min(last, placed.start + placed.count)]
     if stretch.size < placed.count:
         whole = wave[first:last]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from audiosearch.training.text.sentence_model import Sentences
+from audiosearch.training.text.sentence_model import SentenceEmbedder
 from audiosearch.training.text.vocabulary import STOP_WORDS
 
 
@@ -32,7 +32,11 @@ STARTER_BRIDGES = BridgeRecipe()
 
 
 def build_bridges(
-    sentences: Sentences, known: Sequence[str], phrases: Sequence[str], *, recipe: BridgeRecipe
+    sentences: SentenceEmbedder,
+    known: Sequence[str],
+    phrases: Sequence[str],
+    *,
+    recipe: BridgeRecipe,
 ) -> dict[str, str]:
     """Bridges from the whole words of the sentence model to known words, in alphabetical order.
 

@@ -40,14 +40,14 @@ from audiosearch.training.text.vocabulary import STOP_WORDS
 class Relation(StrEnum):
     """How the sounds of a scene stand to each other in time."""
 
-    ONE = "one"
+    SINGLE = "one"
     REPEATED = "repeated"  # one sound, a known number of times
     SEQUENCE = "sequence"  # one after the other
     TOGETHER = "together"  # at the same time
 
 
 @dataclass(frozen=True)
-class Description:
+class SceneDescription:
     """What a caption has to say."""
 
     relation: Relation
@@ -59,7 +59,7 @@ class Description:
     """How often the one sound comes, for `REPEATED`."""
 
 
-class Row(NamedTuple):
+class PhraseRow(NamedTuple):
     """One line of the table."""
 
     subjects: list[str]
@@ -119,7 +119,7 @@ def plural_verb(verb: str) -> str:
     return f"{first} {rest}".strip()
 
 
-def _phrases(rows: list[Row], generic: frozenset[str], name: str) -> Phrases:
+def _phrases(rows: list[PhraseRow], generic: frozenset[str], name: str) -> Phrases:
     clauses: list[str] = []
     nouns: list[str] = []
     names = [name.replace("_", " ")]
@@ -153,11 +153,11 @@ def read_table(table: str) -> dict[str, Phrases]:
 
     A subject that several sounds share ("someone", "water") is no name for any of them.
     """
-    rows: dict[str, list[Row]] = {}
+    rows: dict[str, list[PhraseRow]] = {}
     for line in table.strip().splitlines():
         name, _, rest = line.partition(" = ")
         parts = [[p.strip() for p in part.split(";") if p.strip()] for part in rest.split("|")]
-        rows.setdefault(name.strip(), []).append(Row(*parts))
+        rows.setdefault(name.strip(), []).append(PhraseRow(*parts))
     used = Counter(s for own in rows.values() for s in {s for row in own for s in row.subjects})
     generic = NO_NAMES | {subject for subject, count in used.items() if count > 1}
     return {name: _phrases(own, generic, name) for name, own in rows.items()}
@@ -174,7 +174,7 @@ def _one(rng: np.random.Generator, options: Iterable[str]) -> str:
     return choices[int(rng.integers(len(choices)))]
 
 
-def _foreground(rng: np.random.Generator, what: Description, *, short: bool) -> str:
+def _foreground(rng: np.random.Generator, what: SceneDescription, *, short: bool) -> str:
     """A pattern for all but the background."""
     if what.relation is Relation.SEQUENCE:
         pairs, triples = (SHORT_SEQUENCES, SHORT_TRIPLES) if short else (SEQUENCES, TRIPLES)
@@ -193,7 +193,7 @@ def _single(rng: np.random.Generator) -> str:
     return "{na}" if draw < 0.88 else _one(rng, OPENINGS)
 
 
-class Written(NamedTuple):
+class CaptionPair(NamedTuple):
     """A caption, and what is wrong of the same sounds in the same words, if that can be said."""
 
     caption: str
@@ -201,15 +201,15 @@ class Written(NamedTuple):
 
 
 def write_caption(
-    rng: np.random.Generator, what: Description, *, wording: Wording = PHRASES
+    rng: np.random.Generator, what: SceneDescription, *, wording: Wording = PHRASES
 ) -> str:
     """One caption that says this, in lower case and without punctuation."""
-    return write_both(rng, what, wording=wording).caption
+    return write_pair(rng, what, wording=wording).caption
 
 
-def write_both(
-    rng: np.random.Generator, what: Description, *, wording: Wording = PHRASES
-) -> Written:
+def write_pair(
+    rng: np.random.Generator, what: SceneDescription, *, wording: Wording = PHRASES
+) -> CaptionPair:
     """One caption that says this, and beside it one that tells another order in time.
 
     One that names two things with the same word ("birds chirping while crickets chirp" is well,
@@ -230,8 +230,8 @@ def repeats_a_word(caption: str) -> bool:
     return len(set(words)) < len(words)
 
 
-def _write(rng: np.random.Generator, what: Description, said: Wording) -> Written:
-    single = what.relation is Relation.ONE and what.background is None
+def _write(rng: np.random.Generator, what: SceneDescription, said: Wording) -> CaptionPair:
+    single = what.relation is Relation.SINGLE and what.background is None
     short = bool(rng.random() < (1.5 * SHORT_SHARE if single else SHORT_SHARE))
     pattern = _foreground(rng, what, short=short)
     wrong = _wrong_of(rng, pattern, what)
@@ -240,10 +240,10 @@ def _write(rng: np.random.Generator, what: Description, said: Wording) -> Writte
         around = _one(rng, SHORT_BACKGROUNDS if short else BACKGROUNDS)
         pattern = around.replace("{x}", pattern)
         wrong = wrong and around.replace("{x}", wrong)
-    return Written(pattern.format(**parts), wrong and wrong.format(**parts))
+    return CaptionPair(pattern.format(**parts), wrong and wrong.format(**parts))
 
 
-def _wrong_of(rng: np.random.Generator, pattern: str, what: Description) -> str | None:
+def _wrong_of(rng: np.random.Generator, pattern: str, what: SceneDescription) -> str | None:
     """The same slots in a pattern that says another order."""
     if what.relation is Relation.TOGETHER:
         return joined(rng, pattern, THEN)
@@ -254,7 +254,7 @@ def _wrong_of(rng: np.random.Generator, pattern: str, what: Description) -> str 
     return reordered(rng, pattern)
 
 
-def _parts(rng: np.random.Generator, what: Description, said: Wording) -> dict[str, str]:
+def _parts(rng: np.random.Generator, what: SceneDescription, said: Wording) -> dict[str, str]:
     """Phrases for every slot that a pattern for this can have."""
     sounds = what.sounds
     if what.relation is Relation.TOGETHER and rng.random() < 0.5:

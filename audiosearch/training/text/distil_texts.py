@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from audiosearch.training.text.captions import PHRASES, Description, Relation, write_caption
+from audiosearch.training.text.captions import PHRASES, Relation, SceneDescription, write_caption
 
 # Words of everyday things that sound, one family a line. Many are too rare for the teacher's own
 # list of whole words, and a word that is learned whole is learned better than one in parts.
@@ -51,14 +51,14 @@ def made_captions(*, count: int, seed: int) -> list[str]:
     """`count` captions of the grammar, about scenes that nobody made."""
     rng = np.random.default_rng([seed, 0xCA9])
     names = sorted(PHRASES)
-    relations = (Relation.ONE, Relation.ONE, Relation.SEQUENCE, Relation.TOGETHER)
+    relations = (Relation.SINGLE, Relation.SINGLE, Relation.SEQUENCE, Relation.TOGETHER)
     captions = []
     for _ in range(count):
         relation = relations[int(rng.integers(len(relations)))]
-        sounds = 1 if relation is Relation.ONE else 2
+        sounds = 1 if relation is Relation.SINGLE else 2
         chosen = [names[i] for i in rng.choice(len(names), size=sounds + 1, replace=False)]
         background = chosen[-1] if rng.random() < 0.2 else None
-        what = Description(relation, tuple(chosen[:sounds]), background)
+        what = SceneDescription(relation, tuple(chosen[:sounds]), background)
         captions.append(write_caption(rng, what))
     return captions
 

@@ -20,7 +20,7 @@ import torch
 
 from audiosearch._typing import Floats
 from audiosearch.model.wordpiece import INSIDE, SPECIAL_PIECES, Pieces
-from audiosearch.training.checkpoints import Progress, Report, load_state
+from audiosearch.training.checkpoints import Report, TrainingProgress, load_state
 from audiosearch.training.networks.meaning import SentenceConfig, SentenceTower
 from audiosearch.training.text.vocabulary import pad_rows
 
@@ -33,7 +33,7 @@ _KEPT = re.compile(rf"(?:{INSIDE})?(?:[a-z]+|[0-9])|['&]")
 
 
 @dataclass(frozen=True)
-class Sentences:
+class SentenceEmbedder:
     """The finished student."""
 
     pieces: Pieces
@@ -69,14 +69,14 @@ def teach(texts: Sequence[str], teacher: Teacher, *, folder: Path, report: Repor
             partial = path.with_suffix(".partial.npy")
             np.save(partial, teacher(some).astype(np.float16))
             partial.replace(path)
-            report(Progress("words", at + len(some), len(texts), "asking the teacher"))
+            report(TrainingProgress("words", at + len(some), len(texts), "asking the teacher"))
         parts.append(np.load(path))
     return np.concatenate(parts).astype(np.float32)
 
 
-def load_sentences(path: Path) -> Sentences:
+def load_sentences(path: Path) -> SentenceEmbedder:
     """The finished student of a run."""
     state = load_state(path)
     tower = SentenceTower(SentenceConfig(**json.loads(state["config"])))
     tower.load_state_dict(state["network"])
-    return Sentences(Pieces(tuple(state["pieces"])), tower.eval())
+    return SentenceEmbedder(Pieces(tuple(state["pieces"])), tower.eval())

@@ -12,7 +12,7 @@ pytest.importorskip("torch")
 from audiosearch.training.recipes.decoder import starter_decoder_config
 from audiosearch.training.scenes.batches import CaptionedScenes
 from audiosearch.training.scenes.features import SceneFeatures
-from audiosearch.training.text.captions import Description, Relation
+from audiosearch.training.text.captions import Relation, SceneDescription
 from benchmarks.ablations import Figures, first_part, measure, table, variants
 
 
@@ -28,7 +28,7 @@ def test_every_variant_takes_as_many_steps_and_changes_something():
 
 
 def test_a_part_of_the_scenes_forgets_twins_that_are_cut_off():
-    descriptions = tuple(Description(Relation.SEQUENCE, ("dog", "cat")) for _ in range(6))
+    descriptions = tuple(SceneDescription(Relation.SEQUENCE, ("dog", "cat")) for _ in range(6))
     features = SceneFeatures(np.zeros((6, 2, 3), np.float16), np.full(6, 2))
     whole = CaptionedScenes(features, descriptions, (1, 0, 3, 2, None, None))
     half = first_part(whole, 2)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from audiosearch.model.bundle import Bundle, load_bundle
-from audiosearch.training.data.dataset import Clip, SoundCache, Split
+from audiosearch.training.data.dataset import ManifestClip, SoundCache, Split
 
 RATE = 16_000
 LABELS = ("dog", "bell", "rain", "siren", "wind", "door_slam", "cat", "engine")
@@ -21,7 +21,7 @@ def made_sounds() -> SoundCache:
     for label in LABELS:
         for number, split in enumerate((Split.TRAIN, Split.TRAIN, Split.TEST)):
             clips.append(
-                Clip(
+                ManifestClip(
                     path=f"{label}{number}.wav",
                     label=label,
                     source="made",

@@ -15,7 +15,7 @@ from audiosearch.training.scenes.batches import (  # noqa: E402
     shuffled_rows,
 )
 from audiosearch.training.scenes.features import SceneFeatures  # noqa: E402
-from audiosearch.training.text.captions import Description, Relation, Written, every_phrase  # noqa: E402
+from audiosearch.training.text.captions import CaptionPair, Relation, SceneDescription, every_phrase  # noqa: E402
 from audiosearch.training.text.vocabulary import collect_words, make_vocabulary  # noqa: E402
 
 TWINS = tuple(i ^ 1 if i < 40 else None for i in range(100))
@@ -45,7 +45,10 @@ def test_the_order_changes_with_the_generator_only():
 @pytest.fixture(scope="module")
 def scenes():
     names = ("dog", "bell")
-    what = [Description(Relation.SEQUENCE, names), Description(Relation.SEQUENCE, names[::-1])]
+    what = [
+        SceneDescription(Relation.SEQUENCE, names),
+        SceneDescription(Relation.SEQUENCE, names[::-1]),
+    ]
     values = np.ones((8, 5, 3), np.float16)
     lengths = np.array([5, 5, 4, 4, 3, 3, 2, 2], np.int64)
     return CaptionedScenes(
@@ -61,22 +64,22 @@ def vocabulary():
 def test_unknown_is_heard_but_never_said(scenes, vocabulary):
     rng = np.random.default_rng(0)
     rows = np.arange(8)
-    texts = [Written("a dog barks then a zzz rings", None)] * 8
+    texts = [CaptionPair("a dog barks then a zzz rings", None)] * 8
     batch = make_batch(scenes, rows, texts, vocabulary, rng, unknown_chance=0.9)
     assert (batch.inputs == UNK).sum() > 10
     assert (batch.targets != UNK).all()
     barks = vocabulary.encode("barks")[0]
     assert (batch.targets[:, 2] == barks).all()
     assert (batch.targets[:, 5] == PAD).all()  # a word outside the vocabulary counts nothing
-    assert batch.told_apart.any()
+    assert batch.contradicts.any()
 
 
 def test_wrong_captions_stand_beside_those_that_have_one(scenes, vocabulary):
     rng = np.random.default_rng(0)
     texts = [
-        Written("a dog barks then a bell rings", "a bell rings then a dog barks"),
-        Written("a dog barks", None),
-        Written("a bell rings", "a bell rings while a dog is barking"),
+        CaptionPair("a dog barks then a bell rings", "a bell rings then a dog barks"),
+        CaptionPair("a dog barks", None),
+        CaptionPair("a bell rings", "a bell rings while a dog is barking"),
     ]
     batch = make_batch(scenes, np.array([0, 2, 4]), texts, vocabulary, rng, unknown_chance=0.0)
     assert batch.wrong_rows.tolist() == [0, 2]

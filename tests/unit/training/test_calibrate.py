@@ -24,7 +24,7 @@ from audiosearch.training.calibrate import (
 )
 from audiosearch.training.metrics import order_accuracy, recall, scaled
 from audiosearch.training.scoring import PairScores
-from audiosearch.training.text.captions import Description, Relation
+from audiosearch.training.text.captions import Relation, SceneDescription
 
 
 def test_logistic_regression_finds_the_weights_that_made_the_data():
@@ -81,12 +81,12 @@ def test_the_best_of_several_right_answers_counts():
 
 def _descriptions(count):
     names = ["dog", "rain", "bell", "siren", "wind"]
-    return [Description(Relation.ONE, (names[i % 5],)) for i in range(count)]
+    return [SceneDescription(Relation.SINGLE, (names[i % 5],)) for i in range(count)]
 
 
 def test_scenes_that_share_a_sound_are_related():
-    pair = Description(Relation.SEQUENCE, ("dog", "rain"))
-    over = Description(Relation.ONE, ("bell",), background="dog")
+    pair = SceneDescription(Relation.SEQUENCE, ("dog", "rain"))
+    over = SceneDescription(Relation.SINGLE, ("bell",), background="dog")
     flags = unrelated([pair, over, *_descriptions(3)])
     assert not flags[0, 1]
     assert flags[0, 4]

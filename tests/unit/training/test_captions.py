@@ -13,8 +13,8 @@ from audiosearch.training.synth.made_sounds import MAKERS
 from audiosearch.training.text import captions
 from audiosearch.training.text.captions import (
     PHRASES,
-    Description,
     Relation,
+    SceneDescription,
     write_caption,
 )
 from audiosearch.training.text.patterns import says_at_once
@@ -76,7 +76,7 @@ def test_every_known_label_can_be_put_into_words():
 def test_a_sequence_is_read_back_in_its_order(seed):
     rng = np.random.default_rng(seed)
     names = tuple(rng.choice(sorted(PHRASES), 2, replace=False))
-    caption = write_caption(rng, Description(Relation.SEQUENCE, names))
+    caption = write_caption(rng, SceneDescription(Relation.SEQUENCE, names))
     found, backward = read_back(caption)
     assert all_named(found[::-1] if backward else found, names), caption
 
@@ -85,17 +85,19 @@ def test_a_sequence_is_read_back_in_its_order(seed):
 def test_three_events_are_read_back_in_their_order(seed):
     rng = np.random.default_rng(seed)
     names = tuple(rng.choice(sorted(PHRASES), 3, replace=False))
-    assert all_named(read_back(write_caption(rng, Description(Relation.SEQUENCE, names)))[0], names)
+    assert all_named(
+        read_back(write_caption(rng, SceneDescription(Relation.SEQUENCE, names)))[0], names
+    )
 
 
 @pytest.mark.parametrize("seed", range(30))
 def test_simultaneous_sounds_and_backgrounds_are_all_named(seed):
     rng = np.random.default_rng(seed)
     a, b, c = rng.choice(sorted(PHRASES), 3, replace=False)
-    together = write_caption(rng, Description(Relation.TOGETHER, (a, b)))
+    together = write_caption(rng, SceneDescription(Relation.TOGETHER, (a, b)))
     found = read_back(together)[0]
     assert all_named(found, (a, b)) or all_named(found, (b, a)), together
-    under = write_caption(rng, Description(Relation.ONE, (a,), background=c))
+    under = write_caption(rng, SceneDescription(Relation.SINGLE, (a,), background=c))
     assert all_named(read_back(under)[0], (a, c)), under
 
 
@@ -117,7 +119,7 @@ def test_words_of_overlap_are_known(caption, expected):
 
 def test_short_names_are_among_what_is_said():
     captions_of_a_dog = {
-        write_caption(np.random.default_rng(seed), Description(Relation.ONE, ("dog",)))
+        write_caption(np.random.default_rng(seed), SceneDescription(Relation.SINGLE, ("dog",)))
         for seed in range(200)
     }
     assert {"dog", "dog barking"} <= captions_of_a_dog
@@ -126,7 +128,7 @@ def test_short_names_are_among_what_is_said():
 
 def test_two_things_are_seldom_named_with_one_word():
     rng = np.random.default_rng(0)
-    what = Description(Relation.TOGETHER, ("chirping_birds", "crickets"))
+    what = SceneDescription(Relation.TOGETHER, ("chirping_birds", "crickets"))
     said = [write_caption(rng, what) for _ in range(100)]
     assert sum(captions.repeats_a_word(text) for text in said) <= 5
     assert captions.repeats_a_word("birds chirping while crickets are chirping")
@@ -136,22 +138,22 @@ def test_two_things_are_seldom_named_with_one_word():
 def test_the_reversed_twin_says_something_else():
     names = ("dog", "bell")
     for seed in range(40):
-        one = write_caption(np.random.default_rng(seed), Description(Relation.SEQUENCE, names))
+        one = write_caption(np.random.default_rng(seed), SceneDescription(Relation.SEQUENCE, names))
         twin = write_caption(
-            np.random.default_rng(seed), Description(Relation.SEQUENCE, names[::-1])
+            np.random.default_rng(seed), SceneDescription(Relation.SEQUENCE, names[::-1])
         )
         assert one != twin
 
 
 @pytest.mark.parametrize(("count", "words"), [(2, "twice|two times"), (3, "three times")])
 def test_counts_are_said(count, words):
-    what = Description(Relation.REPEATED, ("gunshot",), count=count)
+    what = SceneDescription(Relation.REPEATED, ("gunshot",), count=count)
     for seed in range(10):
         assert re.search(words, write_caption(np.random.default_rng(seed), what))
 
 
 def test_the_same_seed_writes_the_same_caption():
-    what = Description(Relation.TOGETHER, ("rain", "speech"))
+    what = SceneDescription(Relation.TOGETHER, ("rain", "speech"))
     texts = {write_caption(np.random.default_rng(5), what) for _ in range(5)}
     assert len(texts) == 1
     assert len({write_caption(np.random.default_rng(s), what) for s in range(30)}) > 15

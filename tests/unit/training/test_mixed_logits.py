@@ -19,9 +19,9 @@ from audiosearch.training.recipes.decoder import (  # noqa: E402
 from audiosearch.training.scenes.batches import Batch, CaptionedScenes, make_batch  # noqa: E402
 from audiosearch.training.scenes.features import SceneFeatures  # noqa: E402
 from audiosearch.training.text.captions import (  # noqa: E402
-    Description,
+    CaptionPair,
     Relation,
-    Written,
+    SceneDescription,
     every_phrase,
 )
 from audiosearch.training.text.vocabulary import collect_words, make_vocabulary  # noqa: E402
@@ -35,9 +35,9 @@ RECIPE = replace(
     wording_weight=1.0,
 )
 TEXTS = (
-    Written("a dog barks then a bell rings", "a bell rings while a dog barks"),
-    Written("a dog barks", None),
-    Written("a bell rings before a dog barks", "a dog barks before a bell rings"),
+    CaptionPair("a dog barks then a bell rings", "a bell rings while a dog barks"),
+    CaptionPair("a dog barks", None),
+    CaptionPair("a bell rings before a dog barks", "a dog barks before a bell rings"),
 )
 
 
@@ -63,9 +63,9 @@ def network() -> DecoderNetwork:
 def batch() -> Batch:
     rng = np.random.default_rng(0)
     what = (
-        Description(Relation.SEQUENCE, ("dog", "bell")),
-        Description(Relation.ONE, ("dog",)),
-        Description(Relation.SEQUENCE, ("bell", "dog")),
+        SceneDescription(Relation.SEQUENCE, ("dog", "bell")),
+        SceneDescription(Relation.SINGLE, ("dog",)),
+        SceneDescription(Relation.SEQUENCE, ("bell", "dog")),
     )
     features = SceneFeatures(
         rng.normal(size=(3, 5, 6)).astype(np.float16), np.array([5, 3, 4], np.int64)
@@ -85,7 +85,7 @@ def test_captions_rivals_and_wrong_captions_meet_their_own_sounds(network, batch
     said = mixed_logits(network, batch, RECIPE, torch.Generator().manual_seed(0))
     for row in range(3):
         ids = batch.inputs[row]
-        torch.testing.assert_close(said.own[row], heard(network, batch, ids, row))
+        torch.testing.assert_close(said.matched[row], heard(network, batch, ids, row))
         rival = int(batch.rivals[row])
         assert rival != row
         torch.testing.assert_close(said.rival[row], heard(network, batch, ids, rival))
@@ -112,6 +112,6 @@ def test_what_a_recipe_leaves_out_is_not_computed(
     said = mixed_logits(network, batch, recipe, torch.Generator().manual_seed(0))
     assert (said.rival is not None) is rival
     assert (said.wrong is not None) is wrong
-    torch.testing.assert_close(said.own, both.own)
+    torch.testing.assert_close(said.matched, both.matched)
     if said.wrong is not None:
         torch.testing.assert_close(said.wrong, both.wrong)

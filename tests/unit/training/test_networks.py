@@ -28,7 +28,7 @@ from audiosearch.training.networks.meaning import (  # noqa: E402
     SentenceConfig,
     SentenceTower,
 )
-from audiosearch.training.networks.tags import TagHead, TagHeadConfig, tag_evidence, unsure  # noqa: E402  # noqa: E402
+from audiosearch.training.networks.tags import TagHead, TagHeadConfig, perturb_logits, tag_evidence  # noqa: E402  # noqa: E402
 
 SMALL = DecoderConfig(
     vocabulary=30, feature_dim=12, dim=16, heads=2, layers=2, feedforward=24, dropout=0.0
@@ -213,9 +213,9 @@ def test_tags_of_wholes_are_the_encoders_and_short_events_are_heard_in_parts():
 
 def test_a_tag_is_off_by_as_much_in_the_part_as_in_the_whole_and_each_by_itself():
     logits = torch.linspace(-9, 9, 4000 * 6).reshape(4000, 6)
-    off = unsure(torch.Generator().manual_seed(5), logits, spread=2.0) - logits
+    off = perturb_logits(torch.Generator().manual_seed(5), logits, spread=2.0) - logits
     torch.testing.assert_close(off[:, :3], off[:, 3:], atol=1e-5, rtol=0)
     assert off[:, :3].std(dim=0).sub(2.0).abs().max() < 0.1
     assert torch.corrcoef(off[:, :3].T).sub(torch.eye(3)).abs().max() < 0.1
-    again = unsure(torch.Generator().manual_seed(5), logits, spread=2.0) - logits
+    again = perturb_logits(torch.Generator().manual_seed(5), logits, spread=2.0) - logits
     assert torch.equal(off, again)

@@ -9,8 +9,8 @@ pytest.importorskip("torch")
 
 from audiosearch.training.text.captions import (
     PHRASES,
-    Description,
     Relation,
+    SceneDescription,
     every_phrase,
     write_caption,
 )
@@ -49,7 +49,7 @@ def test_the_table_is_read():
 
 
 def test_a_caption_can_be_written_in_other_words():
-    what = Description(Relation.SEQUENCE, ("dog", "bell"))
+    what = SceneDescription(Relation.SEQUENCE, ("dog", "bell"))
     wording = read_paraphrases("dog = pooch\nbell = gong")
     captions = [
         write_caption(np.random.default_rng(seed), what, wording=wording) for seed in range(20)

@@ -11,17 +11,17 @@ torch = pytest.importorskip("torch")
 
 from audiosearch.training.scenes.ranking import (  # noqa: E402
     choose_rivals,
+    contradicts,
     log_likelihood,
     ranking_loss,
-    told_apart,
     wording_loss,
 )
-from audiosearch.training.text.captions import Description, Relation  # noqa: E402
+from audiosearch.training.text.captions import Relation, SceneDescription  # noqa: E402
 
-DOG_BELL = Description(Relation.SEQUENCE, ("dog", "bell"))
-BELL_DOG = Description(Relation.SEQUENCE, ("bell", "dog"))
-DOG = Description(Relation.ONE, ("dog",))
-BOTH = Description(Relation.TOGETHER, ("dog", "bell"))
+DOG_BELL = SceneDescription(Relation.SEQUENCE, ("dog", "bell"))
+BELL_DOG = SceneDescription(Relation.SEQUENCE, ("bell", "dog"))
+DOG = SceneDescription(Relation.SINGLE, ("dog",))
+BOTH = SceneDescription(Relation.TOGETHER, ("dog", "bell"))
 
 
 @pytest.mark.parametrize(
@@ -32,16 +32,16 @@ BOTH = Description(Relation.TOGETHER, ("dog", "bell"))
         (DOG_BELL, DOG_BELL, False),
         (DOG, DOG_BELL, False),  # a dog is heard there as well
         (DOG_BELL, DOG, True),
-        (DOG_BELL, Description(Relation.SEQUENCE, ("dog", "cat", "bell")), False),
-        (DOG_BELL, Description(Relation.SEQUENCE, ("bell", "cat", "dog")), True),
+        (DOG_BELL, SceneDescription(Relation.SEQUENCE, ("dog", "cat", "bell")), False),
+        (DOG_BELL, SceneDescription(Relation.SEQUENCE, ("bell", "cat", "dog")), True),
         (BOTH, DOG_BELL, False),
-        (BOTH, Description(Relation.TOGETHER, ("bell", "dog")), False),
-        (Description(Relation.ONE, ("dog",), background="rain"), DOG, True),
-        (DOG, Description(Relation.ONE, ("bell",), background="dog"), False),
+        (BOTH, SceneDescription(Relation.TOGETHER, ("bell", "dog")), False),
+        (SceneDescription(Relation.SINGLE, ("dog",), background="rain"), DOG, True),
+        (DOG, SceneDescription(Relation.SINGLE, ("bell",), background="dog"), False),
     ],
 )
 def test_a_caption_is_wrong_of_what_lacks_or_turns_round_its_sounds(caption, other, wrong):
-    assert told_apart(caption, other) is wrong
+    assert contradicts(caption, other) is wrong
 
 
 @pytest.mark.parametrize(
@@ -50,19 +50,19 @@ def test_a_caption_is_wrong_of_what_lacks_or_turns_round_its_sounds(caption, oth
         (BOTH, DOG_BELL, True),
         (BOTH, BELL_DOG, True),
         (BOTH, BOTH, False),
-        (BOTH, Description(Relation.SEQUENCE, ("dog", "bell", "cat")), True),
-        (Description(Relation.ONE, ("dog",), background="bell"), DOG_BELL, True),
-        (Description(Relation.ONE, ("dog",), background="bell"), BOTH, False),
+        (BOTH, SceneDescription(Relation.SEQUENCE, ("dog", "bell", "cat")), True),
+        (SceneDescription(Relation.SINGLE, ("dog",), background="bell"), DOG_BELL, True),
+        (SceneDescription(Relation.SINGLE, ("dog",), background="bell"), BOTH, False),
         # The rain lasts under both of its events, the dog among them.
         (
-            Description(Relation.TOGETHER, ("dog", "rain")),
-            Description(Relation.SEQUENCE, ("dog", "bell"), background="rain"),
+            SceneDescription(Relation.TOGETHER, ("dog", "rain")),
+            SceneDescription(Relation.SEQUENCE, ("dog", "bell"), background="rain"),
             False,
         ),
     ],
 )
 def test_words_for_at_once_are_wrong_of_one_after_the_other(caption, other, wrong):
-    assert told_apart(caption, other, at_once=True) is wrong
+    assert contradicts(caption, other, at_once=True) is wrong
 
 
 def test_a_rival_is_another_row_and_often_the_twin():
@@ -82,8 +82,8 @@ def test_a_twin_outside_the_batch_is_no_rival():
 
 
 def test_a_rival_often_shares_a_sound_and_lacks_another():
-    cat = Description(Relation.ONE, ("cat",))
-    scenes = (DOG_BELL, Description(Relation.SEQUENCE, ("dog", "cat")), *([cat] * 18))
+    cat = SceneDescription(Relation.SINGLE, ("cat",))
+    scenes = (DOG_BELL, SceneDescription(Relation.SEQUENCE, ("dog", "cat")), *([cat] * 18))
     rng = np.random.default_rng(0)
     drawn = [choose_rivals(rng, np.arange(20), scenes, (None,) * 20) for _ in range(300)]
     share = np.mean([rivals[0] == 1 for rivals in drawn])

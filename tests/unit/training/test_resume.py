@@ -28,11 +28,11 @@ from audiosearch.training.recipes.joint import (  # noqa: E402
 )
 from audiosearch.training.recipes.sentences import DistilRecipe, SentenceTrainer  # noqa: E402
 from audiosearch.training.scenes.batches import CaptionedScenes  # noqa: E402
-from audiosearch.training.scenes.clip_pool import gather_material  # noqa: E402
+from audiosearch.training.scenes.clip_pool import gather_clips  # noqa: E402
 from audiosearch.training.scenes.features import SceneFeatures  # noqa: E402
 from audiosearch.training.scenes.planner import Planner  # noqa: E402
 from audiosearch.training.text.captions import every_phrase  # noqa: E402
-from audiosearch.training.text.sentence_model import Sentences  # noqa: E402
+from audiosearch.training.text.sentence_model import SentenceEmbedder  # noqa: E402
 from audiosearch.training.text.vocabulary import collect_words, make_vocabulary  # noqa: E402
 from audiosearch.training.trainer import TrainingStopped  # noqa: E402
 
@@ -106,7 +106,7 @@ def test_the_encoder_resumes_to_the_same_weights(made_sounds, tmp_path, stop, er
 @pytest.fixture(scope="module")
 def captioned(made_sounds):
     """Forty planned scenes with made-up frames, and their twins."""
-    scenes = Planner(gather_material(made_sounds, split=Split.TRAIN), seed=1).plan(40)
+    scenes = Planner(gather_clips(made_sounds, split=Split.TRAIN), seed=1).plan(40)
     rng = np.random.default_rng(0)
     values = rng.standard_normal((len(scenes), 9, 8)).astype(np.float16)
     lengths = rng.integers(3, 10, len(scenes))
@@ -165,7 +165,7 @@ def test_the_joint_space_resumes_to_the_same_weights(captioned, vocabulary, tmp_
         return JointTrainer(
             tagged,
             tagged,
-            Sentences(pieces, tower),
+            SentenceEmbedder(pieces, tower),
             recipe=JointRecipe(epochs=3, batch=16, warm_up=2),
             seed=3,
             folder=tmp_path / name,

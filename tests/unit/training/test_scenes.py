@@ -11,7 +11,7 @@ import itertools
 
 from audiosearch.training.data.dataset import Split
 from audiosearch.training.data.labels import tags_of
-from audiosearch.training.scenes.clip_pool import Material, gather_material, loud_stretch
+from audiosearch.training.scenes.clip_pool import ClipPool, gather_clips, loud_stretch
 from audiosearch.training.scenes.planner import Planner
 from audiosearch.training.scenes.rendering import low_pass, render
 from audiosearch.training.text.captions import Relation
@@ -20,13 +20,13 @@ RATE = 16_000
 
 
 @pytest.fixture(scope="module")
-def material(made_sounds) -> Material:
-    return gather_material(made_sounds, split=Split.TRAIN)
+def pool(made_sounds) -> ClipPool:
+    return gather_clips(made_sounds, split=Split.TRAIN)
 
 
 @pytest.fixture(scope="module")
-def scenes(material):
-    return Planner(material, seed=3).plan(200)
+def scenes(pool):
+    return Planner(pool, seed=3).plan(200)
 
 
 def _pitch(wave) -> float:
@@ -36,12 +36,12 @@ def _pitch(wave) -> float:
 def test_all_kinds_of_scenes_are_drawn(scenes):
     kinds = {(s.description.relation, s.description.background is not None) for s in scenes}
     assert {(relation, False) for relation in Relation} <= kinds
-    assert (Relation.ONE, True) in kinds
+    assert (Relation.SINGLE, True) in kinds
     assert (Relation.SEQUENCE, True) in kinds
 
 
-def test_only_clips_of_the_split_and_of_different_groups_and_tags_meet(material, scenes):
-    clips = material.sounds.clips
+def test_only_clips_of_the_split_and_of_different_groups_and_tags_meet(pool, scenes):
+    clips = pool.sounds.clips
     for scene in scenes:
         used = {placed.clip for placed in scene.placed}
         assert all(clips[i].split is Split.TRAIN for i in used)
@@ -118,10 +118,10 @@ def test_events_of_a_sequence_follow_each_other(scenes):
             assert events[-1].at + events[-1].count <= scene.length + RATE // 10
 
 
-def test_sounds_are_heard_where_the_plan_says(material):
-    scenes = list(Planner(material, seed=5).plan_pairs(20))
+def test_sounds_are_heard_where_the_plan_says(pool):
+    scenes = list(Planner(pool, seed=5).plan_pairs(20))
     for scene in scenes:
-        wave = render(scene, material)
+        wave = render(scene, pool)
         assert wave.shape == (scene.length,)
         for placed in scene.placed:
             part = wave[placed.at : placed.at + placed.count]
@@ -132,40 +132,42 @@ def test_sounds_are_heard_where_the_plan_says(material):
             assert np.abs(before).max() < 0.02
 
 
-def test_rendering_is_repeatable_and_never_clips(material, scenes):
+def test_rendering_is_repeatable_and_never_clips(pool, scenes):
     for scene in scenes[:40]:
-        first = render(scene, material)
-        assert np.array_equal(first, render(scene, material))
+        first = render(scene, pool)
+        assert np.array_equal(first, render(scene, pool))
         assert np.abs(first).max() <= 0.991
 
 
-def test_a_varied_scene_sounds_otherwise_but_lasts_as_long(material, scenes):
+def test_a_varied_scene_sounds_otherwise_but_lasts_as_long(pool, scenes):
     same = 0
     for scene in scenes[:20]:
-        plain, varied = render(scene, material), render(scene, material, varied=True)
+        plain, varied = render(scene, pool), render(scene, pool, varied=True)
         assert plain.shape == varied.shape
         assert np.isfinite(varied).all()
-        assert np.array_equal(varied, render(scene, material, varied=True))
+        assert np.array_equal(varied, render(scene, pool, varied=True))
         same += np.array_equal(plain, varied)
     assert same < 8
 
 
-def test_whole_windows_of_one_sound_are_among_the_scenes(material, scenes):
-    rate = material.sounds.sample_rate
-    [scene] = Planner(material, seed=5).long_single()
+def test_whole_windows_of_one_sound_are_among_the_scenes(pool, scenes):
+    rate = pool.sounds.sample_rate
+    [scene] = Planner(pool, seed=5).long_single()
     assert scene.length == 10 * rate
-    assert scene.description.relation is Relation.ONE
+    assert scene.description.relation is Relation.SINGLE
     assert scene.placed[0].count >= 4 * rate  # though no clip of these lasts longer than 2 s
-    wave = render(scene, material)
+    wave = render(scene, pool)
     heard = np.flatnonzero(np.abs(wave) > 1e-3)
     assert heard[-1] - heard[0] >= 3 * rate
-    long = [s for s in scenes if s.description.relation is Relation.ONE and s.length == 10 * rate]
+    long = [
+        s for s in scenes if s.description.relation is Relation.SINGLE and s.length == 10 * rate
+    ]
     assert any(s.description.background is None for s in long)
 
 
-def test_the_same_seed_plans_the_same_scenes(material, scenes):
-    assert Planner(material, seed=3).plan(200) == scenes
-    assert Planner(material, seed=4).plan(200) != scenes
+def test_the_same_seed_plans_the_same_scenes(pool, scenes):
+    assert Planner(pool, seed=3).plan(200) == scenes
+    assert Planner(pool, seed=4).plan(200) != scenes
 
 
 def test_repeated_events_come_as_often_as_said(scenes):

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from audiosearch.training.text_weight import HeardTrial, fit_text_weight
+from audiosearch.training.text_weight import TextWeightTrial, fit_text_weight
 
 
-def trial(right_scores, wrong_scores) -> HeardTrial:
+def trial(right_scores, wrong_scores) -> TextWeightTrial:
     """One text for each right sound; all other sounds are wrong for it."""
     n = len(right_scores)
     right = np.eye(n, dtype=bool)
     scores = np.full((n, n), wrong_scores, dtype=np.float64)
     np.fill_diagonal(scores, right_scores)
-    return HeardTrial(scores, right, ~right)
+    return TextWeightTrial(scores, right, ~right)
 
 
 def test_a_misnamed_sound_seldom_comes_before_a_right_one() -> None:

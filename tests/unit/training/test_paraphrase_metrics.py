@@ -11,8 +11,8 @@ pytest.importorskip("onnx")
 from audiosearch.training.paraphrase_metrics import (
     label_accuracy,
     mean_average_precision,
-    queries_for,
-    single_trials,
+    single_event_queries,
+    single_event_trials,
 )
 from audiosearch.training.scoring import PairScores
 from audiosearch.training.text.esc50 import read_phrasings
@@ -28,7 +28,7 @@ def test_every_class_is_phrased_in_usual_and_in_other_words():
 
 
 def test_labels_are_asked_for_in_all_wordings():
-    queries = queries_for(["dog", "door_slam", "dog", "nothing anybody knows"])
+    queries = single_event_queries(["dog", "door_slam", "dog", "nothing anybody knows"])
     assert [query.wording for query in queries if query.label == "dog"] == [
         "usual",
         "other",
@@ -41,9 +41,9 @@ def test_labels_are_asked_for_in_all_wordings():
 
 def test_sounds_that_share_a_tag_are_neither_right_nor_wrong():
     labels = ["dog_bark", "wolf_howl", "parrot_chirp", "canary"]
-    queries = queries_for(["dog", "canary"])
+    queries = single_event_queries(["dog", "canary"])
     nothing = np.zeros((4, len(queries)), np.float32)
-    trials = single_trials(
+    trials = single_event_trials(
         PairScores(nothing, nothing[0], nothing, nothing[0], nothing[0]), labels, queries
     )
     dog = [i for i, query in enumerate(queries) if query.label == "dog"]

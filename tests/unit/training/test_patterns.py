@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from audiosearch.training.text.captions import Description, Relation, write_both
+from audiosearch.training.text.captions import Relation, SceneDescription, write_pair
 from audiosearch.training.text.patterns import (
     SEQUENCES,
     SHORT_SEQUENCES,
@@ -44,7 +44,7 @@ def test_slots_keep_their_kinds_when_they_are_joined():
 def test_what_overlaps_is_wrongly_put_in_a_row(seed):
     rng = np.random.default_rng(seed)
     under = "rain" if seed % 2 else None
-    caption, wrong = write_both(rng, Description(Relation.TOGETHER, ("dog", "bell"), under))
+    caption, wrong = write_pair(rng, SceneDescription(Relation.TOGETHER, ("dog", "bell"), under))
     assert wrong is not None
     assert LATER.search(wrong)
     assert not LATER.search(caption)
@@ -54,7 +54,9 @@ def test_what_comes_in_a_row_is_wrongly_turned_round_or_put_at_once():
     names = ("dog", "bell")
     wrongs = []
     for seed in range(60):
-        written = write_both(np.random.default_rng(seed), Description(Relation.SEQUENCE, names))
+        written = write_pair(
+            np.random.default_rng(seed), SceneDescription(Relation.SEQUENCE, names)
+        )
         assert written.wrong not in (None, written.caption)
         wrongs.append(written.wrong)
     at_once = np.mean([says_at_once(text) for text in wrongs])
@@ -65,10 +67,10 @@ def test_what_comes_in_a_row_is_wrongly_turned_round_or_put_at_once():
 @pytest.mark.parametrize(
     "what",
     [
-        Description(Relation.ONE, ("dog",)),
-        Description(Relation.ONE, ("dog",), background="rain"),
-        Description(Relation.REPEATED, ("gunshot",), count=2),
+        SceneDescription(Relation.SINGLE, ("dog",)),
+        SceneDescription(Relation.SINGLE, ("dog",), background="rain"),
+        SceneDescription(Relation.REPEATED, ("gunshot",), count=2),
     ],
 )
 def test_one_sound_has_no_wrong_order(what):
-    assert write_both(np.random.default_rng(0), what).wrong is None
+    assert write_pair(np.random.default_rng(0), what).wrong is None
