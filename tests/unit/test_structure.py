@@ -33,10 +33,6 @@ STILL_BREAKS: dict[str, frozenset[str]] = {
             "audiosearch.library.vectors",
             "audiosearch.model.bundle_texts",
             "audiosearch.model.registry",
-            "audiosearch.search.exact_captions",
-            "audiosearch.search.rerank",
-            "audiosearch.search.similar",
-            "audiosearch.search.timeline",
             "audiosearch.store.queries.coverage",
             "audiosearch.store.queries.unheard",
         )
@@ -45,9 +41,7 @@ STILL_BREAKS: dict[str, frozenset[str]] = {
         (
             "Description",
             "EncodedWindow",
-            "Memory",
             "Progress",
-            "Written",
         )
     ),
     "no public name is a bare function word": frozenset(
@@ -112,12 +106,8 @@ STILL_BREAKS: dict[str, frozenset[str]] = {
             "audiosearch.model.tokenizer",
             "audiosearch.model.wordpiece",
             "audiosearch.search.audio_to_text",
-            "audiosearch.search.candidates",
             "audiosearch.search.caption_stats",
-            "audiosearch.search.engine",
-            "audiosearch.search.exact_captions",
             "audiosearch.search.normalise",
-            "audiosearch.search.spelling",
             "audiosearch.server.address",
             "audiosearch.server.messages",
             "audiosearch.store.integrity.repair",
