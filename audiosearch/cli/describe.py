@@ -17,8 +17,7 @@ from audiosearch.cli.many_files import (
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import clock, coloured, path_fields, shown_path, word_rows
 from audiosearch.config import Config
-from audiosearch.search.results import Description
-from audiosearch.search.timeline import fold_runs
+from audiosearch.search.results import Description, fold_runs
 from audiosearch.server.query_client import open_client
 
 NORMALISE = click.Choice(["mean", "minmax", "lift", "zscore", "none"])
