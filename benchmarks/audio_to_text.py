@@ -120,17 +120,17 @@ def describing(library: Library, path: Path) -> Callable[[], object]:
 def listing(library: Library, path: Path) -> Callable[[], object]:
     """Lists the captions worth trying on a sound; called once, so that tables are loaded."""
     model = library.answering
-    tables = SnapshotCache(bundle=model.bundle, cache_dir=library.database.vectors_dir)
+    cache = SnapshotCache(bundle=model.bundle, cache_dir=library.database.vectors_dir)
     [window] = hear(
         parse_clip(str(path)), database=library.database, model=model, config=library.config.index
     )
 
     def work() -> object:
         with library.database.reading() as session:
-            view = open_snapshot(session, Filters(), bundle=model.bundle, tables=tables)
-            assert view is not None
+            snapshot = open_snapshot(session, Filters(), bundle=model.bundle, cache=cache)
+            assert snapshot is not None
             assert window.encoded is not None
-            return caption_candidates(view, window.encoded, limit=TRIED)
+            return caption_candidates(snapshot, window.encoded, limit=TRIED)
 
     work()
     return work

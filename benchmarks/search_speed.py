@@ -31,7 +31,7 @@ from audiosearch._typing import Ints
 from audiosearch.config import Config, ModelConfig
 from audiosearch.library import Library, open_library
 from audiosearch.model.scoring import CaptionScorer
-from audiosearch.search.candidates import candidates
+from audiosearch.search.candidates import likely_windows
 from audiosearch.search.filters import Filters
 from audiosearch.search.query import ParsedQuery, parse_query
 from audiosearch.search.rerank import rerank
@@ -179,29 +179,29 @@ class Steps:
         self._library, self._filters = library, filters
         self._model = library.answering
         self._scorer = CaptionScorer(self._model.decoder)
-        self._tables = SnapshotCache(
+        self._cache = SnapshotCache(
             bundle=self._model.bundle, cache_dir=library.database.vectors_dir
         )
         self._chosen: Ints = np.zeros(0, np.int64)
-        self._words: ParsedQuery | None = None
+        self._query: ParsedQuery | None = None
 
     def choose(self, text: str) -> Ints:
         """The first step."""
-        self._words = parse_query(text, scorer=self._scorer, tower=self._model.tower)
+        self._query = parse_query(text, scorer=self._scorer, tower=self._model.tower)
         with self._library.database.reading() as session:
-            view = open_snapshot(
-                session, self._filters, bundle=self._model.bundle, tables=self._tables
+            snapshot = open_snapshot(
+                session, self._filters, bundle=self._model.bundle, cache=self._cache
             )
-            assert view is not None
+            assert snapshot is not None
             limit = self._library.config.search.candidates
-            self._chosen = candidates(view, self._words, limit=limit)
+            self._chosen = likely_windows(snapshot, self._query, limit=limit)
         return self._chosen
 
     def rerank(self) -> None:
         """The second step, for what the first one chose."""
-        assert self._words is not None
+        assert self._query is not None
         with self._library.database.reading() as session:
-            rerank(session, np.sort(self._chosen), tokens=self._words.tokens, scorer=self._scorer)
+            rerank(session, np.sort(self._chosen), tokens=self._query.tokens, scorer=self._scorer)
 
 
 def _ask_similar(library: Library, rounds: int) -> None:

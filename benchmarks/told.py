@@ -8,27 +8,16 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
+from contextlib import AbstractContextManager
+
+from audiosearch._signals import stop_on_signals
 
 
-@contextmanager
-def told_to_stop() -> Iterator[threading.Event]:
+def told_to_stop() -> AbstractContextManager[threading.Event]:
     """An event that is set when a signal asks for the end."""
-    stop = threading.Event()
-    heeded = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.getsignal(number) for number in heeded}
+    return stop_on_signals(on_first=_let_the_next_one_end)
 
-    def heed(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-        for number in heeded:
-            signal.signal(number, signal.SIG_DFL)
 
-    for number in heeded:
-        signal.signal(number, heed)
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _let_the_next_one_end(_number: int) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)

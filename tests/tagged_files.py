@@ -133,7 +133,7 @@ XMP = b"""<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/"
  xmlns:xmpDM="http://ns.adobe.com/xmp/1.0/DynamicMedia/" xmpDM:genre="Nature">
 <dc:title><rdf:Alt><rdf:li xml:lang="x-default">Lagune bei Ebbe</rdf:li></rdf:Alt></dc:title>
-<dc:model><rdf:Bag><rdf:li>waders</rdf:li><rdf:li>mud flat</rdf:li></rdf:Bag></dc:model>
+<dc:subject><rdf:Bag><rdf:li>waders</rdf:li><rdf:li>mud flat</rdf:li></rdf:Bag></dc:subject>
 <xmpDM:logComment>wind picks up</xmpDM:logComment>
 <xmpDM:Tracks><rdf:Bag><rdf:li rdf:parseType="Resource">
 <xmpDM:frameRate>f16000</xmpDM:frameRate><xmpDM:markers><rdf:Seq>

@@ -1,15 +1,16 @@
-"""Sounds as a program names them, and their samples.
+"""Sounds as a program names them, their samples, and one caller at a time.
 
-Unlike on the command line a name is only a name: a file called `a@3-5` is that file. Decoding takes
-place in a child process, as everywhere: a hostile file costs an error and not the caller's process.
+Unlike on the command line a name is only a name: a file called `a@3-5` is that file.
 """
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable
-from typing import TypeAlias
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import NoReturn, TypeAlias
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from audiosearch.api.results import LibraryWindow, SearchHit
 from audiosearch.audio.clip import ClipRange
 from audiosearch.audio.sandbox.client import Worker, WorkerLimits
 from audiosearch.config import IndexConfig
-from audiosearch.errors import QueryError
+from audiosearch.errors import AudiosearchError, QueryError
 from audiosearch.library.clips import stretch
 
 PathArgument: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
@@ -92,3 +93,39 @@ def texts_of(texts: Iterable[str]) -> list[str]:
     if isinstance(texts, (str, bytes)):
         raise TypeError(f"several texts are wanted: [{texts!r}], not {texts!r}")
     return list(texts)
+
+
+_REMEDY = "open it in each process, after that has begun"
+
+
+class Turns:
+    """Lets one caller at a time in, of the process that opened what is called.
+
+    Neither the engine's caches nor ONNX Runtime's and SQLite's handles may be used from a forked
+    process, and the caches not by two threads at once. Waiting costs little: one call keeps all
+    cores busy.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._pid = os.getpid()
+
+    @property
+    def foreign(self) -> bool:
+        """Whether this is a copy in a process that was forked."""
+        return os.getpid() != self._pid
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Wait until other threads have done.
+
+        Raises:
+            AudiosearchError: this is another process.
+        """
+        if self.foreign:  # whose copy of the lock may be held for ever
+            raise AudiosearchError("opened by another process", remedy=_REMEDY)
+        with self._lock:
+            yield
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"an open library or model cannot be pickled: {_REMEDY}")

@@ -20,6 +20,7 @@ from audiosearch._typing import Floats, Ids
 from audiosearch.api.clips import (
     Clip,
     PathArgument,
+    Turns,
     absolute_path,
     clip_range,
     read_samples,
@@ -27,7 +28,6 @@ from audiosearch.api.clips import (
 )
 from audiosearch.api.model import SoundModel
 from audiosearch.api.results import IndexSummary, LibraryWindow, SearchHits, as_path
-from audiosearch.api.turns import Turns
 from audiosearch.config import load_config
 from audiosearch.errors import QueryError, StoreError
 from audiosearch.library import Library

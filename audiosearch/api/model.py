@@ -16,8 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audiosearch._typing import Floats
-from audiosearch.api.clips import Clip, clip_range, texts_of
-from audiosearch.api.turns import Turns
+from audiosearch.api.clips import Clip, Turns, clip_range, texts_of
 from audiosearch.audio.clip import ClipRange
 from audiosearch.audio.windows import MIN_TAIL_S
 from audiosearch.config import IndexConfig, load_config

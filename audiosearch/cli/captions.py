@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from audiosearch._wording import counted
-from audiosearch.cli.group import CommandGroup
+from audiosearch.cli.main import CommandGroup
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import clock, one_line, path_fields, print_json, remark, shown_path
 from audiosearch.config import Config

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from audiosearch.cli.group import CommandGroup
+from audiosearch.cli.main import CommandGroup
 from audiosearch.cli.options import (
     describe_settings,
     library_options,

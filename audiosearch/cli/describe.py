@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from audiosearch.cli.explained import coloured, word_rows
 from audiosearch.cli.many_files import (
     Row,
     each_sound,
@@ -16,10 +15,9 @@ from audiosearch.cli.many_files import (
     write_rows,
 )
 from audiosearch.cli.options import json_option, library_options
-from audiosearch.cli.output import clock, path_fields, shown_path
+from audiosearch.cli.output import clock, coloured, path_fields, shown_path, word_rows
 from audiosearch.config import Config
-from audiosearch.search.results import Description
-from audiosearch.search.timeline import fold_runs
+from audiosearch.search.results import Description, fold_runs
 from audiosearch.server.query_client import open_client
 
 NORMALISE = click.Choice(["mean", "minmax", "lift", "zscore", "none"])

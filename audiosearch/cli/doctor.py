@@ -7,8 +7,8 @@ import click
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import print_json
 from audiosearch.config import Config
+from audiosearch.doctor import examine
 from audiosearch.doctor.findings import Finding, Level
-from audiosearch.doctor.report import examine
 
 _STATUS = {Level.OK: 0, Level.WARNING: 1, Level.ERROR: 2}
 _MARKS = {

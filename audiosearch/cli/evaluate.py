@@ -14,9 +14,10 @@ from pathlib import Path
 import click
 
 from audiosearch.cli.evaluate_options import EvaluationOptions, evaluation_options
-from audiosearch.cli.evaluate_output import EvaluationProgress, print_outcome
-from audiosearch.cli.group import CommandGroup
+from audiosearch.cli.evaluate_output import print_outcome
+from audiosearch.cli.main import CommandGroup
 from audiosearch.cli.output import remark
+from audiosearch.cli.progress import EvaluationProgress
 from audiosearch.evaluation.captioning import evaluate_captions
 from audiosearch.evaluation.dataset_files import read_dataset
 from audiosearch.evaluation.datasets import Dataset

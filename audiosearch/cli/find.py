@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 import click
 
 from audiosearch._wording import counted
-from audiosearch.cli.explained import coloured, word_rows
 from audiosearch.cli.options import (
     FilterOptions,
     OutputForm,
@@ -19,7 +18,16 @@ from audiosearch.cli.options import (
     limit_options,
     output_options,
 )
-from audiosearch.cli.output import clock, path_fields, print_json, print_paths, remark, shown_path
+from audiosearch.cli.output import (
+    clock,
+    coloured,
+    path_fields,
+    print_json,
+    print_paths,
+    remark,
+    shown_path,
+    word_rows,
+)
 from audiosearch.config import Config
 from audiosearch.errors import display_text
 from audiosearch.search.filters import Filters

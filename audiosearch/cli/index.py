@@ -8,11 +8,11 @@ from typing import Final
 
 import click
 
-from audiosearch._stopping import stop_on_signals
+from audiosearch._signals import stop_on_signals
 from audiosearch._wording import counted
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import duration, print_json, remark, shown_path
-from audiosearch.cli.progress import IndexProgress
+from audiosearch.cli.progress import IndexProgress, say_stopping
 from audiosearch.config import Config
 from audiosearch.indexing.passed_over import PassedOver
 from audiosearch.indexing.types import IndexReport
@@ -46,7 +46,7 @@ def index(
         IndexerLock(config.data_dir),
         open_library(config, writable=True) as library,
         IndexProgress(quiet=quiet) as progress,
-        stop_on_signals() as stop,
+        stop_on_signals(on_first=say_stopping) as stop,
     ):
         report = library.index(paths, progress=progress, stop=stop, accept_missing=accept_missing)
     if as_json:

@@ -18,11 +18,32 @@ from typing import TYPE_CHECKING
 import click
 
 from audiosearch import __version__
-from audiosearch.cli.group import CommandGroup
 from audiosearch.errors import AudiosearchError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+from audiosearch._wording import nearest
+
+
+class CommandGroup(click.Group):
+    """As click's, whose older releases suggest options only, and none commands imported on use."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that `args` begin with; see `click.Group`.
+
+        Raises:
+            UsageError: there is none of that name; says which is meant.
+        """
+        name = args[0]
+        is_option = name.startswith("-")  # click tells what is wrong with these
+        if not (is_option or ctx.resilient_parsing or self.get_command(ctx, name)):
+            meant = nearest(name, self.list_commands(ctx))
+            suggestion = "" if meant is None else f" Did you mean {meant!r}?"
+            ctx.fail(f"No such command {name!r}.{suggestion}")
+        return super().resolve_command(ctx, args)
+
 
 EXIT_NOTHING = 1
 EXIT_ERROR = 2
@@ -43,14 +64,14 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
         "watch": "watch",
         "service": "service",
         "roots": "roots",
-        "purge": "purge",
+        "purge": "verify",
         "captions": "captions",
         "models": "models",
         "config": "config",
         "verify": "verify",
         "doctor": "doctor",
         "evaluate": "evaluate",
-        "completion": "completion",
+        "completion": "main",
     }
 )
 
@@ -129,3 +150,22 @@ def _closed_pipe() -> int:
     """The reader of our output went away (`| head`): that is no error, and not ours to report."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """Print a completion script for SHELL.
+
+    \b
+      bash: audiosearch completion bash > ~/.local/share/bash-completion/completions/audiosearch
+      zsh:  audiosearch completion zsh > "${fpath[1]}/_audiosearch"
+      fish: audiosearch completion fish > ~/.config/fish/completions/audiosearch.fish
+    """
+    from click.shell_completion import get_completion_class  # noqa: PLC0415 - seldom needed
+
+    kind = get_completion_class(shell)
+    assert kind is not None  # the choice above names click's own
+    script = kind(context.find_root().command, {}, "audiosearch", "_AUDIOSEARCH_COMPLETE").source()
+    click.echo(script)

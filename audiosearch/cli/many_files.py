@@ -88,28 +88,9 @@ def _with_bar(clips: Sequence[str], *, quiet: bool) -> Iterator[str]:
     if quiet or not sys.stderr.isatty():
         yield from clips
         return
-    from rich.console import Console  # noqa: PLC0415 - slow to load, and seldom needed
-    from rich.progress import (  # noqa: PLC0415
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        SpinnerColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from audiosearch.cli.progress import with_bar  # noqa: PLC0415 - slow to load, seldom needed
 
-    with Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    ) as bar:
-        task = bar.add_task("listening", total=len(clips))
-        for clip in clips:
-            yield clip
-            bar.advance(task)
+    yield from with_bar(clips)
 
 
 def take_up(output: Path | None) -> frozenset[bytes]:

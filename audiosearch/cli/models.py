@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from audiosearch._wording import counted
-from audiosearch.cli.group import CommandGroup
+from audiosearch.cli.main import CommandGroup
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import print_json, remark, size
 from audiosearch.cli.settings_file import change_setting

@@ -11,11 +11,18 @@ import json
 import os
 import sys
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from audiosearch.errors import display_path
+
+if TYPE_CHECKING:
+    from audiosearch.search.results import Word
+
+_CLEAR = 0.5  # nats; a word e^0.5 = 1.6 times as likely, or less so, is worth a colour
+_STRONG = 1.5  # nats; 4.5 times as likely
 
 
 def print_json(row: Mapping[str, object]) -> None:
@@ -105,3 +112,37 @@ def remark(text: str, *, quiet: bool) -> None:
 
 def _rounded(value: object) -> object:
     return round(value, 6) if isinstance(value, float) else value
+
+
+def coloured(words: Sequence[Word]) -> str:
+    """The words in one line: green where the sound supports them, red where it speaks against.
+
+    Without colour nothing would be seen, so each clear word has its lift beside it.
+    """
+    return " ".join(_shown(word) for word in words)
+
+
+def _shown(word: Word) -> str:
+    text = word.text if word.read_as is None else f"{word.text}→{word.read_as}"
+    if word.lift is None:
+        return click.style(f"{text}(?)", dim=True)
+    if abs(word.lift) < _CLEAR:
+        return click.style(text, dim=True)
+    colour = "green" if word.lift > 0 else "red"
+    shown = f"{text}({word.lift:+.1f})"
+    return click.style(shown, fg=colour, bold=abs(word.lift) >= _STRONG)
+
+
+def word_rows(words: Sequence[Word]) -> list[dict[str, object]]:
+    """The words for JSON, each with its lift in nats, null for unknown words.
+
+    A word that was read as another has that other word as `read_as`.
+    """
+    return [
+        {
+            "word": word.text,
+            "lift": None if word.lift is None else round(word.lift, 4),
+            **({} if word.read_as is None else {"read_as": word.read_as}),
+        }
+        for word in words
+    ]

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from audiosearch._wording import counted
-from audiosearch.cli.group import CommandGroup
+from audiosearch.cli.main import CommandGroup
 from audiosearch.cli.options import OutputForm, library_options, output_options
 from audiosearch.cli.output import path_fields, print_json, print_paths, remark, shown_path
 from audiosearch.config import Config

@@ -1,4 +1,4 @@
-"""`audiosearch verify`: does everything in the library hold together, and can it be put right?"""
+"""`audiosearch verify` and `purge`: does the library hold together, and what of it is gone."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from audiosearch._signals import stop_on_signals
 from audiosearch._wording import counted
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import print_json, remark
@@ -17,6 +18,7 @@ from audiosearch.store.lock import IndexerLock
 
 if TYPE_CHECKING:
     from audiosearch.store.integrity.verify import Violation
+import sys
 
 EXIT_BROKEN = 1
 
@@ -67,8 +69,10 @@ def _print(violation: Violation, *, as_json: bool, repaired: bool | None) -> Non
 
 def _repair(library: Library, *, quiet: bool) -> Sequence[Violation]:
     """Repair, hear again what was dropped, and check once more; what is still amiss."""
-    from audiosearch._stopping import stop_on_signals  # noqa: PLC0415
-    from audiosearch.cli.progress import IndexProgress  # noqa: PLC0415 - loads bars and tables
+    from audiosearch.cli.progress import (  # noqa: PLC0415 - loads bars and tables
+        IndexProgress,
+        say_stopping,
+    )
 
     done = library.repair()
     if done.n_rows:
@@ -76,6 +80,49 @@ def _repair(library: Library, *, quiet: bool) -> Sequence[Violation]:
     if done.n_encodings:
         remark(f"{counted(done.n_encodings, 'recording')} to be heard again", quiet=quiet)
     if library.roots():
-        with IndexProgress(quiet=quiet) as progress, stop_on_signals() as stop:
+        with (
+            IndexProgress(quiet=quiet) as progress,
+            stop_on_signals(on_first=say_stopping) as stop,
+        ):
             library.index(progress=progress, stop=stop)
     return library.verify()
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Only tell what would be deleted.")
+@click.option("--yes", is_flag=True, help="Do not ask on a terminal.")
+@json_option
+@library_options
+def purge(dry_run: bool, yes: bool, as_json: bool, config: Config, quiet: bool) -> None:
+    """Delete from the library what is missing: names, sounds that no file holds, what was said.
+
+    With such a sound go its captions and tags, those of people too. Should the file come back, it
+    is listened to anew. No file on the disk is touched.
+    """
+    with open_library(config, writable=True) as library:
+        if not dry_run and not yes and sys.stdin.isatty():
+            asked = library.purge(dry_run=True)
+            click.confirm(
+                f"delete {counted(asked.n_files, 'missing file')} and"
+                f" {counted(asked.n_recordings, 'sound')}"
+                " from the library?",
+                abort=True,
+                err=True,
+            )
+        purged = library.purge(dry_run=dry_run)
+    if as_json:
+        print_json(
+            {
+                "files": purged.n_files,
+                "recordings": purged.n_recordings,
+                "captions": purged.n_captions,
+                "dry_run": dry_run,
+            }
+        )
+        return
+    done = "would be deleted" if dry_run else "deleted"
+    remark(
+        f"{counted(purged.n_files, 'missing file')}, {counted(purged.n_recordings, 'sound')} and"
+        f" {counted(purged.n_captions, 'caption')} {done}",
+        quiet=quiet,
+    )

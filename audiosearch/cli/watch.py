@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import logging
 import os
 import signal
+import socket
 import threading
 import time
-from collections.abc import Iterator
-from types import FrameType
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
 
 import click
 
+from audiosearch._signals import stop_on_signals
 from audiosearch.cli.options import library_options
-from audiosearch.cli.service_notify import Notifier
-from audiosearch.cli.watch_log import watch_log
 from audiosearch.config import Config
-from audiosearch.errors import AudiosearchError
+from audiosearch.errors import AudiosearchError, StorageFull, StoreError
 from audiosearch.library import open_library
 from audiosearch.server.server import AnswerServer
 from audiosearch.store.lock import IndexerLock
 from audiosearch.watch.indexer import WatchIndexer
 from audiosearch.watch.state import WatchActivity, WatchState, write_state
+from audiosearch.watch.status import progress_line
 from audiosearch.watch.watcher import Watcher
 
 EXIT_INTERRUPTED = 130
@@ -49,47 +52,36 @@ def watch(config: Config, quiet: bool) -> int:
             _ = library.bundle
             if not library.roots():
                 log.warning("no folder was ever given: audiosearch roots add FOLDER")
-        with AnswerServer(config) as server, _signals() as told_to:
-            return _run(config, server, told_to)
+        request = _StopRequest()
+        signals = stop_on_signals(on_first=request.note, on_second=_leave_at_once)
+        with AnswerServer(config) as server, signals as stop:
+            return _run(config, server, stop, request)
 
 
-class _ToldTo:
-    """What signals have asked for."""
+class _StopRequest:
+    """What the first signal asked for."""
 
-    def __init__(self) -> None:
-        self.stop = threading.Event()
-        self.status = 0
-        self.at = 0.0
+    status = 0
+    at = 0.0
 
-    def heed(self, number: int, _frame: FrameType | None) -> None:
-        """The first signal asks to stop, the second one insists."""
-        if self.stop.is_set():
-            os._exit(EXIT_INTERRUPTED)  # what is committed stays; the next start goes on from there
+    def note(self, number: int) -> None:
+        """Which signal it was, and when."""
         self.status = 0 if number == signal.SIGTERM else EXIT_INTERRUPTED
         self.at = time.monotonic()
-        self.stop.set()
 
 
-@contextlib.contextmanager
-def _signals() -> Iterator[_ToldTo]:
-    told_to = _ToldTo()
-    handled = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, told_to.heed) for number in handled}
-    try:
-        yield told_to
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _leave_at_once(_number: int) -> None:
+    os._exit(EXIT_INTERRUPTED)  # what is committed stays; the next start goes on from there
 
 
-class _Work(threading.Thread):
+class _WatchThread(threading.Thread):
     """The daemon's own thread, so that the main one always hears signals."""
 
-    def __init__(self, config: Config, server: AnswerServer, told_to: _ToldTo) -> None:
+    def __init__(self, config: Config, server: AnswerServer, stop: threading.Event) -> None:
         super().__init__(name="watch", daemon=True)
         self._config = config
         self._server = server
-        self._told_to_stop = told_to.stop
+        self._stop_asked = stop
         self._notifier = Notifier()
         self._is_silent = False
         self.error: BaseException | None = None
@@ -101,14 +93,14 @@ class _Work(threading.Thread):
                 keeper = WatchIndexer(
                     self._config,
                     library.database,
-                    stop=self._told_to_stop,
+                    stop=self._stop_asked,
                     is_quiet=lambda: self._server.idle() > _QUIET_S,
                 )
                 Watcher(
                     keeper,
                     watch=self._config.watch,
                     index=self._config.index,
-                    stop=self._told_to_stop,
+                    stop=self._stop_asked,
                     tell=self._tell,
                 ).run()
         except BaseException as error:  # noqa: BLE001  # the main thread raises it
@@ -127,27 +119,117 @@ class _Work(threading.Thread):
             self._is_silent = True
 
 
-def _run(config: Config, server: AnswerServer, told_to: _ToldTo) -> int:
+def _run(config: Config, server: AnswerServer, stop: threading.Event, request: _StopRequest) -> int:
     """Work until told to stop, then end within `DRAIN_S` seconds.
 
     Raises:
         AudiosearchError: the work cannot go on.
     """
-    work = _Work(config, server, told_to)
+    work = _WatchThread(config, server, stop)
     work.start()
-    while work.is_alive() and not told_to.stop.is_set():
+    while work.is_alive() and not stop.is_set():
         work.join(0.5)
-    if told_to.stop.is_set():
+    if stop.is_set():
         log.info("stopping; once more to stop at once")
-        deadline = told_to.at + DRAIN_S
+        deadline = request.at + DRAIN_S
         server.stop(_ANSWER_S)
         work.join(max(0.0, deadline - time.monotonic()))
         if work.is_alive():
             log.warning("the batch in hand is given up: it is done again at the next start")
             logging.shutdown()
-            os._exit(told_to.status)  # what is committed stays, as after a crash
+            os._exit(request.status)  # what is committed stays, as after a crash
     if isinstance(work.error, AudiosearchError):
         log.error("%s", work.error)
     if work.error is not None:
         raise work.error
-    return told_to.status
+    return request.status
+
+
+LOG_BYTES = 2_000_000
+OLD_LOGS = 5
+
+
+def log_file(data_dir: Path) -> Path:
+    """The newest log; older ones end in .1, .2 ..."""
+    return data_dir / "logs" / "watch.log"
+
+
+@contextmanager
+def watch_log(
+    data_dir: Path, *, quiet: bool, max_bytes: int = LOG_BYTES, n_old: int = OLD_LOGS
+) -> Iterator[None]:
+    """Write what this program logs to its file as well; with `quiet`, to stderr errors only.
+
+    The file is kept below `max_bytes`, and `n_old` older ones beside it.
+
+    Raises:
+        StorageFull: there is no room for it.
+        StoreError: it cannot be written.
+    """
+    file = log_file(data_dir)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handler = RotatingFileHandler(file, maxBytes=max_bytes, backupCount=n_old, encoding="utf-8")
+    except OSError as error:
+        kind = StorageFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else StoreError
+        raise kind(error.strerror or str(error), path=file) from error
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    root, ours = logging.getLogger(), logging.getLogger("audiosearch")
+    before = root.level, ours.level, [(each, each.level) for each in root.handlers]
+    for each in root.handlers:
+        each.setLevel(logging.ERROR if quiet else logging.INFO)
+    root.setLevel(logging.WARNING)
+    ours.setLevel(logging.INFO)
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        handler.close()
+        root.setLevel(before[0])
+        ours.setLevel(before[1])
+        for each, level in before[2]:
+            each.setLevel(level)
+
+
+class Notifier:
+    """Tells systemd that the daemon is ready, and what it does; each thing once.
+
+    That is sd_notify(3): a datagram of `KEY=value` lines to the socket that `NOTIFY_SOCKET` names
+    (https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html). Not started by
+    systemd, it does nothing.
+    """
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        self._address = environ.get("NOTIFY_SOCKET", "")
+        self._is_ready = False
+        self._last_status = ""
+
+    def ready(self) -> None:
+        """It has started, and works."""
+        if not self._is_ready:
+            self._is_ready = True
+            self._send("READY=1")
+
+    def status(self, state: WatchState) -> None:
+        """What it does now, for `systemctl status`."""
+        text = state.activity if state.progress is None else progress_line(state.progress)
+        if state.activity is WatchActivity.WAITING and state.note:
+            text = f"waiting: {state.note}"
+        if state.activity is WatchActivity.STOPPING and self._last_status != text:
+            self._send("STOPPING=1")
+        if text != self._last_status:
+            self._last_status = text
+            self._send("STATUS=" + text.replace("\n", " "))
+
+    def _send(self, message: str) -> None:
+        if not self._address or not hasattr(socket, "AF_UNIX"):
+            return
+        # A leading @ stands for the zero byte of Linux's abstract names.
+        address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as to:
+                to.connect(address)
+                to.sendall(message.encode())
+        except OSError as error:
+            log.debug("systemd cannot be told: %s", error)

@@ -30,7 +30,7 @@ from audiosearch.evaluation.work_folder import WorkFolder
 from audiosearch.library import Library, open_library
 from audiosearch.library.collection import NewCaption, add
 from audiosearch.model.loaded import Model
-from audiosearch.search.candidates import candidates
+from audiosearch.search.candidates import likely_windows
 from audiosearch.search.filters import Filters
 from audiosearch.search.query import parse_query
 from audiosearch.search.results import TextQuery
@@ -78,17 +78,15 @@ class EvaluationLibrary:
             (int(clip), round(float(start_s), 3)): row
             for row, (clip, start_s) in enumerate(zip(heard.owners, heard.starts_s, strict=True))
         }
-        tables = SnapshotCache(
-            bundle=self.model.bundle, cache_dir=self.library.database.vectors_dir
-        )
+        cache = SnapshotCache(bundle=self.model.bundle, cache_dir=self.library.database.vectors_dir)
         lists: list[Ints] = []
         with self.library.database.reading() as session:
-            view = open_snapshot(session, Filters(), bundle=self.model.bundle, tables=tables)
-            if view is None:
+            snapshot = open_snapshot(session, Filters(), bundle=self.model.bundle, cache=cache)
+            if snapshot is None:
                 raise DatasetError("no clip could be indexed")
             for text in texts:
-                words = parse_query(text, scorer=self.model.scorer, tower=self.model.tower)
-                ids = candidates(view, words, limit=limit)
+                parsed = parse_query(text, scorer=self.model.scorer, tower=self.model.tower)
+                ids = likely_windows(snapshot, parsed, limit=limit)
                 places = window_places(session, ids.tolist())
                 chosen = [
                     rows[clip, round(places[i].start_s, 3)]

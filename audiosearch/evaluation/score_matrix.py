@@ -19,7 +19,7 @@ from audiosearch._typing import Floats
 from audiosearch.evaluation.encode import EncodedDataset
 from audiosearch.evaluation.progress import StageProgress
 from audiosearch.evaluation.work_folder import WorkFolder, save_arrays
-from audiosearch.model.memory import Memory
+from audiosearch.model.memory import AudioMemory
 from audiosearch.model.scoring import CaptionScorer, TokenIds
 
 PAIRS = 4096  # scored between two savings: some seconds of work
@@ -79,7 +79,10 @@ def _fill(
 
 
 def _block(
-    captions: Sequence[TokenIds], memory: Memory, scorer: CaptionScorer, progress: StageProgress
+    captions: Sequence[TokenIds],
+    memory: AudioMemory,
+    scorer: CaptionScorer,
+    progress: StageProgress,
 ) -> Floats:
     """(n_windows, n_captions) losses of the windows of `memory`."""
     parts = []

@@ -2,7 +2,7 @@
 
 In go frames and token ids, out come log-probabilities. One graph serves both uses: all words of
 a known caption at once (teacher forcing), and one word at a time with caches (beam search).
-Cross-attention keys and values of a sound are computed once (`Memory`) and shared by every
+Cross-attention keys and values of a sound are computed once (`AudioMemory`) and shared by every
 caption tried on it. This module knows neither words nor scores.
 
 On a graphics card, memory and caches stay there from run to run; only words go to it and only
@@ -20,7 +20,7 @@ import numpy as np
 from audiosearch._typing import Floats, HalfOrFloats, Ints
 from audiosearch.errors import BundleError
 from audiosearch.model.bundle import Bundle
-from audiosearch.model.memory import Gather, Memory
+from audiosearch.model.memory import AudioMemory, Gather
 from audiosearch.model.runtime.device_array import DeviceArray
 from audiosearch.model.runtime.parallel import even_blocks, in_worker, parallel_map
 from audiosearch.model.runtime.session import (
@@ -48,7 +48,7 @@ class Decoder:
         self._options = options or RuntimeOptions()
         self._sessions: dict[tuple[str, bool], GraphSession] = {}  # by name and `shared`
         self._loading = threading.Lock()
-        self._null_memory: Memory | None = None
+        self._null_memory: AudioMemory | None = None
         self._gather: Gather | None = None
 
     @property
@@ -75,7 +75,7 @@ class Decoder:
                 )
             return self._sessions[name, shared]
 
-    def memory(self, frames: Sequence[HalfOrFloats]) -> Memory:
+    def memory(self, frames: Sequence[HalfOrFloats]) -> AudioMemory:
         """The memory of sounds given as their frames, (T_i, D) each, in that order.
 
         Shorter ones are padded; the decoder never attends to the padding.
@@ -109,16 +109,16 @@ class Decoder:
         workers = session.workers
         blocks = even_blocks(range(len(frames)), most=MEMORY_BLOCK, workers=workers)
         parallel_map(remember, blocks, workers=workers)
-        return Memory(keys, values, lengths)
+        return AudioMemory(keys, values, lengths)
 
     def _held_memory(
         self, session: GraphSession, frames: Sequence[HalfOrFloats], lengths: Ints
-    ) -> Memory:
+    ) -> AudioMemory:
         """The memory of all sounds by one run, held where it was made."""
         padded = self._padded(frames, int(lengths.max()))
         names = ["memory_keys", "memory_values"]
         _, [keys, values] = session.run_holding([], names, {"frames": padded})
-        return Memory(keys, values, lengths, frames)
+        return AudioMemory(keys, values, lengths, frames)
 
     def _padded(self, frames: Sequence[HalfOrFloats], longest: int) -> Floats:
         padded = empty((len(frames), longest, self.bundle.frame_dim))
@@ -126,13 +126,13 @@ class Decoder:
             row[: len(given)] = given
         return padded
 
-    def null_memory(self) -> Memory:
+    def null_memory(self) -> AudioMemory:
         """The memory of no sound: one frame of zeros. What a caption weighs by itself."""
         if self._null_memory is None:
             self._null_memory = self.memory([empty((1, self.bundle.frame_dim))])
         return self._null_memory
 
-    def log_probs(self, tokens: Ints, memory: Memory) -> Floats:
+    def log_probs(self, tokens: Ints, memory: AudioMemory) -> Floats:
         """Log-probabilities (B, S, V) of the token after each of `tokens` (B, S).
 
         Row i hears sound i of `memory`. Rows may end in padding: what stands behind a place
@@ -145,7 +145,7 @@ class Decoder:
             return self.log_probs(tokens, self._made_anew(memory, error))
         return log_probs
 
-    def steps(self, memory: Memory) -> Steps:
+    def steps(self, memory: AudioMemory) -> Steps:
         """A step function for beam search over the sounds of `memory`."""
         return Steps(self, memory)
 
@@ -165,12 +165,12 @@ class Decoder:
                 self._gather = Gather(options=self._options)
         return self._gather.take(values, rows)
 
-    def _gathered(self, memory: Memory) -> Memory:
+    def _gathered(self, memory: AudioMemory) -> AudioMemory:
         """`memory` with just the rows that are meant."""
         if memory.rows is None:
             return memory
         keys, values = (self._taken(each, memory.rows) for each in (memory.keys, memory.values))
-        return Memory(keys, values, memory.lengths, memory.frames)
+        return AudioMemory(keys, values, memory.lengths, memory.frames)
 
     def _leave_card(self, error: OutOfMemory) -> None:
         """Go on on the CPU with every graph.
@@ -186,7 +186,7 @@ class Decoder:
             session.use_cpu(reason=f"the graphics card gave up ({error}); using the CPU")
         self._null_memory = None
 
-    def _made_anew(self, memory: Memory, error: OutOfMemory) -> Memory:
+    def _made_anew(self, memory: AudioMemory, error: OutOfMemory) -> AudioMemory:
         """`memory` for the CPU, after the card gave up or was left.
 
         Raises:
@@ -200,7 +200,7 @@ class Decoder:
         session: GraphSession,
         tokens: Ints,
         past: Caches | None,
-        memory: Memory,
+        memory: AudioMemory,
         *,
         grown: bool,
     ) -> tuple[Floats, Caches | None]:
@@ -234,7 +234,7 @@ class Decoder:
 class Steps:
     """Next-token log-probabilities with caches that follow the beam's rows (`StepFunction`)."""
 
-    def __init__(self, decoder: Decoder, memory: Memory) -> None:
+    def __init__(self, decoder: Decoder, memory: AudioMemory) -> None:
         self._decoder = decoder
         self._session = decoder._for_steps()
         self._all = memory

@@ -1,9 +1,4 @@
-"""What the decoder attends to, and taking rows of it wherever it is.
-
-`Memory` holds cross-attention keys and values of several sounds, as arrays or, on a graphics card,
-held there. Rows of held arrays are gathered on their device, by a graph of one operator
-(`rows.onnx`) that belongs to the program and not to a bundle. Nothing here knows words.
-"""
+"""What the decoder attends to, and taking rows of it wherever it is."""
 
 from __future__ import annotations
 
@@ -23,7 +18,7 @@ ROWS_GRAPH = Path(__file__).with_name("rows.onnx")
 
 
 @dataclass(frozen=True)
-class Memory:
+class AudioMemory:
     """What the decoder attends to: cross-attention keys and values of B sounds.
 
     `keys` and `values` are (B, L, H, T, d), frames at and after `lengths` (B,) are padding.
@@ -42,7 +37,7 @@ class Memory:
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def take(self, rows: Ints) -> Memory:
+    def take(self, rows: Ints) -> AudioMemory:
         """The memory of some rows, in that order, repeats allowed.
 
         Arrays become no longer than these rows need; held ones keep their padding.
@@ -51,18 +46,21 @@ class Memory:
         if isinstance(self.keys, DeviceArray) or isinstance(self.values, DeviceArray):
             frames = [self.frames[row] for row in rows.tolist()]
             meant = rows if self.rows is None else self.rows[rows]
-            return Memory(self.keys, self.values, lengths, frames, meant)
+            return AudioMemory(self.keys, self.values, lengths, frames, meant)
         longest = int(lengths.max(initial=1))
         chosen: Ints | slice = rows
         if len(rows) and np.array_equal(rows, np.arange(rows[0], rows[0] + len(rows))):
             chosen = slice(int(rows[0]), int(rows[0]) + len(rows))  # neighbours need no copy
-        return Memory(
+        return AudioMemory(
             self.keys[:, :, :, :longest][chosen], self.values[:, :, :, :longest][chosen], lengths
         )
 
 
 class Gather:
-    """Takes rows of arrays with five axes, on the device that holds them."""
+    """Takes rows of arrays with five axes, on the device that holds them.
+
+    By a graph of one operator (`rows.onnx`) that belongs to the program and not to a bundle.
+    """
 
     def __init__(self, *, options: RuntimeOptions) -> None:
         content = ROWS_GRAPH.read_bytes()

@@ -19,7 +19,7 @@ import numpy as np
 from audiosearch._typing import Floats
 from audiosearch.errors import BundleError
 from audiosearch.model.decoder import Decoder
-from audiosearch.model.memory import Memory
+from audiosearch.model.memory import AudioMemory
 from audiosearch.model.runtime.parallel import even_blocks, parallel_map
 
 TokenIds = tuple[int, ...]  # a caption's words, without start and end
@@ -58,7 +58,11 @@ class CaptionScorer:
         return score.lift_weight(n_words=len(caption) + 1, known=self.known(caption))
 
     def word_log_probs(
-        self, captions: Sequence[TokenIds], memory: Memory, *, sounds: Sequence[int] | None = None
+        self,
+        captions: Sequence[TokenIds],
+        memory: AudioMemory,
+        *,
+        sounds: Sequence[int] | None = None,
     ) -> list[Floats]:
         """Log-probability of each word and of the end, (n_words + 1,), for pairs.
 
@@ -95,13 +99,17 @@ class CaptionScorer:
         return results
 
     def cross_entropy(
-        self, captions: Sequence[TokenIds], memory: Memory, *, sounds: Sequence[int] | None = None
+        self,
+        captions: Sequence[TokenIds],
+        memory: AudioMemory,
+        *,
+        sounds: Sequence[int] | None = None,
     ) -> Floats:
         """Cross-entropies (n,) of pairs, in nats a word; see `word_log_probs`."""
         pairs = self.word_log_probs(captions, memory, sounds=sounds)
         return np.array([-values.mean() for values in pairs], dtype=np.float32)
 
-    def cross_entropies(self, captions: Sequence[TokenIds], memory: Memory) -> Floats:
+    def cross_entropies(self, captions: Sequence[TokenIds], memory: AudioMemory) -> Floats:
         """Cross-entropies (n_captions, n_sounds) of all captions with all sounds."""
         sounds = list(range(len(memory)))
         pairs = [ids for ids in captions for _ in sounds]
@@ -120,7 +128,7 @@ class CaptionScorer:
             self._without_sound.update(zip(new, values.tolist(), strict=True))
         return np.array([self._without_sound[ids] for ids in captions], dtype=np.float32)
 
-    def _teacher_forced(self, captions: Sequence[TokenIds], memory: Memory) -> list[Floats]:
+    def _teacher_forced(self, captions: Sequence[TokenIds], memory: AudioMemory) -> list[Floats]:
         """`word_log_probs` of one block: caption i hears row i of `memory`."""
         bundle = self.decoder.bundle
         vocabulary = bundle.vocabulary

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from audiosearch._typing import Doubles, Floats
 from audiosearch.errors import StoreError
 from audiosearch.model.encoder import Encoded
-from audiosearch.model.memory import Memory
+from audiosearch.model.memory import AudioMemory
 from audiosearch.model.scoring import CaptionScorer, TokenIds
 from audiosearch.model.text_encoder import TextTower
 from audiosearch.search.caption_stats import CaptionStats
@@ -64,7 +64,7 @@ class CaptionScores:
 def score_captions(
     texts: Sequence[str],
     tokens: Sequence[TokenIds],
-    memory: Memory,
+    memory: AudioMemory,
     joint: Floats | None,
     *,
     scorer: CaptionScorer,
@@ -83,20 +83,22 @@ def score_captions(
     return CaptionScores(cross_entropies, lifts, scores, known, cosines, vectors)
 
 
-def caption_candidates(view: LibrarySnapshot, encoded: Encoded, *, limit: int) -> list[StoredText]:
+def caption_candidates(
+    snapshot: LibrarySnapshot, encoded: Encoded, *, limit: int
+) -> list[StoredText]:
     """The stored captions worth trying on a window: all if they are no more than `limit`."""
-    few = newest_captions(view.session, limit=limit + 1)
+    few = newest_captions(snapshot.session, limit=limit + 1)
     if len(few) <= limit:
         return few
     if encoded.joint is not None:
-        captions = view.vectors(VectorKind.CAPTION)
+        captions = snapshot.vectors(VectorKind.CAPTION)
         if len(captions):
             nearest, _ = captions.top_k(encoded.joint, limit)
-            return stored_texts(view.session, nearest.tolist())
+            return stored_texts(snapshot.session, nearest.tolist())
     # Without a space shared with text: what is said of the windows that sound alike.
-    table = view.vectors(VectorKind.EMBEDDING)
+    table = snapshot.vectors(VectorKind.EMBEDDING)
     alike, _ = table.top_k(encoded.embedding, 4 * limit)  # many may say the same
-    return captions_of_windows(view.session, alike.tolist())[:limit]
+    return captions_of_windows(snapshot.session, alike.tolist())[:limit]
 
 
 def embed_captions(database: Database, tower: TextTower, *, bundle_id: int) -> None:
@@ -130,10 +132,10 @@ class RankedCaption:
 def rank_captions(
     session: Session,
     captions: Sequence[StoredText],
-    weighed: CaptionScores,
+    scores: CaptionScores,
     *,
     how: Normalise,
-    scales: CaptionStats | None,
+    caption_stats: CaptionStats | None,
     bundle_id: int | None,
     limit: int,
 ) -> list[RankedCaption]:
@@ -142,57 +144,59 @@ def rank_captions(
     Args:
         session: any session.
         captions: those tried.
-        weighed: what the decoder says of them.
+        scores: what the decoder says of them.
         how: what they are ranked by. Where it needs scales, the best by score are looked at.
-        scales: the scales of captions; None where nothing is in the library.
+        caption_stats: the scales of captions; None where nothing is in the library.
         bundle_id: the bundle in the library; None where nothing is.
         limit: how many at most.
     """
     ids = np.array([each.caption_id for each in captions], dtype=np.int64)
     rows = list(range(len(captions)))
     if how.needs_scale:
-        best = np.lexsort((ids, weighed.cross_entropies, -weighed.scores))
+        best = np.lexsort((ids, scores.cross_entropies, -scores.scores))
         rows = sorted(best[: max(SCALED, limit)].tolist())
     found: list[Scale | None] = [None] * len(rows)
-    if how.needs_scale and scales is not None and bundle_id is not None:
-        found = scales.of(session, [captions[row] for row in rows], bundle_id=bundle_id)
+    if how.needs_scale and caption_stats is not None and bundle_id is not None:
+        found = caption_stats.of(session, [captions[row] for row in rows], bundle_id=bundle_id)
     likeness = None
-    if how is Normalise.MEAN and scales is not None and bundle_id is not None:
-        likeness = likeness_of(session, weighed, rows, scales=scales, bundle_id=bundle_id)
+    if how is Normalise.MEAN and caption_stats is not None and bundle_id is not None:
+        likeness = likeness_of(
+            session, scores, rows, caption_stats=caption_stats, bundle_id=bundle_id
+        )
     cost = costs(
         how,
-        cross_entropies=weighed.cross_entropies[rows],
-        lifts=weighed.lifts[rows],
+        cross_entropies=scores.cross_entropies[rows],
+        lifts=scores.lifts[rows],
         scales=table_of(found),
         likeness=likeness,
     )
-    order = ranked(cost, cross_entropies=weighed.cross_entropies[rows], ids=ids[rows])[:limit]
-    if not how.needs_scale and scales is not None and bundle_id is not None and order:
+    order = ranked(cost, cross_entropies=scores.cross_entropies[rows], ids=ids[rows])[:limit]
+    if not how.needs_scale and caption_stats is not None and bundle_id is not None and order:
         shown = [captions[rows[each]] for each in order]
-        of_shown = scales.of(session, shown, bundle_id=bundle_id)
+        of_shown = caption_stats.of(session, shown, bundle_id=bundle_id)
         for place, scale in zip(order, of_shown, strict=True):
             found[place] = scale
     return [
-        RankedCaption(rows[each], _scaled(found[each], weighed.cross_entropies[rows[each]]))
+        RankedCaption(rows[each], _scaled(found[each], scores.cross_entropies[rows[each]]))
         for each in order
     ]
 
 
 def likeness_of(
     session: Session,
-    weighed: CaptionScores,
+    scores: CaptionScores,
     rows: Sequence[int],
     *,
-    scales: CaptionStats,
+    caption_stats: CaptionStats,
     bundle_id: int,
 ) -> Likeness | None:
     """The likeness of the captions at `rows` with the window, and its scales in the library."""
-    if weighed.cosines is None or weighed.vectors is None:
+    if scores.cosines is None or scores.vectors is None:
         return None
     return Likeness(
-        cosines=weighed.cosines[list(rows)],
-        scales=scales.of_likeness(session, weighed.vectors[list(rows)], bundle_id=bundle_id),
-        known=weighed.known[list(rows)],
+        cosines=scores.cosines[list(rows)],
+        scales=caption_stats.of_likeness(session, scores.vectors[list(rows)], bundle_id=bundle_id),
+        known=scores.known[list(rows)],
     )
 
 

@@ -1,15 +1,13 @@
-"""The first step of a query: few windows that may fit, found cheaply.
+"""The first step of a query: the windows that the decoder shall judge, found without listening.
 
-In go words and their vector, out come window ids for the decoder to judge. Four rankings are
-fused by reciprocal rank: full text over captions, file names, metadata and tags, where all words
-stand and where any does; and, for words that mean something to the model, likeness to the sound
-in the joint space and to stored captions. It knows nothing of cross-entropy or scores.
+Filters are applied inside each source, so that they never leave a page of results empty.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from sqlalchemy.orm import Session
@@ -17,10 +15,16 @@ from sqlalchemy.orm import Session
 from audiosearch._typing import Floats, Ids
 from audiosearch.search.query import ParsedQuery
 from audiosearch.search.snapshot import LibrarySnapshot
+from audiosearch.store.names import words_of
 from audiosearch.store.queries import fulltext
 from audiosearch.store.queries.fulltext_windows import FEW, captions_said
 from audiosearch.store.queries.scope import among
-from audiosearch.store.queries.search import window_places, windows_given, windows_said
+from audiosearch.store.queries.search import (
+    WindowSpan,
+    window_places,
+    windows_given,
+    windows_said,
+)
 from audiosearch.store.vector_cache import VectorKind
 from audiosearch.store.vectors import VectorTable
 
@@ -33,6 +37,8 @@ _CAPTIONS = 16  # of which the windows are read together
 OVERFETCH = 4  # times as many windows from each source as are wanted, to have some choice
 # Of the candidates that one long recording may take while others wait.
 MAX_SHARE_PER_RECORDING = 0.1
+# Articles and forms of "to be", which say nothing of a sound.
+_PASSED_OVER = frozenset({"a", "an", "the", "is", "are", "was", "were", "be", "being", "there"})
 
 
 def joint_ranking(
@@ -45,14 +51,16 @@ def joint_ranking(
     return [int(each) for each in ids]
 
 
-def text_ranking(view: LibrarySnapshot, words: ParsedQuery, *, limit: int, every: bool) -> Ranking:
+def text_ranking(
+    snapshot: LibrarySnapshot, parsed: ParsedQuery, *, limit: int, every: bool
+) -> Ranking:
     """Windows whose caption, file name, metadata or tags hold words of a query, or `every` one."""
     found = fulltext.search_windows(
-        view.session,
-        words.telling,
-        bundle_id=view.bundle_id,
+        snapshot.session,
+        parsed.telling,
+        bundle_id=snapshot.bundle_id,
         limit=limit,
-        allowed=view.allowed,
+        allowed=snapshot.allowed,
         every=every,
     )
     return [window_id for window_id, _ in found]
@@ -124,29 +132,119 @@ def diversify(fused: Sequence[int], *, limit: int, recording_of: Callable[[int],
     return chosen + waiting[: limit - len(chosen)]
 
 
-def candidates(view: LibrarySnapshot, words: ParsedQuery, *, limit: int) -> Ids:
-    """The `limit` windows (n,) that most likely fit the words of a query, likeliest first."""
+def likely_windows(snapshot: LibrarySnapshot, parsed: ParsedQuery, *, limit: int) -> Ids:
+    """The `limit` windows (n,) that most likely fit the words of a query, likeliest first.
+
+    Four rankings are fused by reciprocal rank: full text over captions, file names, metadata and
+    tags, where all words stand and where any does; and, for words that mean something to the
+    model, likeness to the sound in the joint space and to stored captions.
+    """
     pool = limit * OVERFETCH
     rankings = [
-        text_ranking(view, words, limit=pool, every=True),
-        text_ranking(view, words, limit=pool, every=False),
+        text_ranking(snapshot, parsed, limit=pool, every=True),
+        text_ranking(snapshot, parsed, limit=pool, every=False),
     ]
-    if words.vector is not None and words.has_meaning:
-        table = view.vectors(VectorKind.JOINT)
-        rankings.append(joint_ranking(table, words.vector, limit=pool, allowed=view.allowed))
-        captions = view.vectors(VectorKind.CAPTION)
+    if parsed.vector is not None and parsed.has_meaning:
+        table = snapshot.vectors(VectorKind.JOINT)
+        rankings.append(joint_ranking(table, parsed.vector, limit=pool, allowed=snapshot.allowed))
+        captions = snapshot.vectors(VectorKind.CAPTION)
         rankings.append(
             caption_ranking(
-                view.session,
+                snapshot.session,
                 captions,
-                words.vector,
-                bundle_id=view.bundle_id,
+                parsed.vector,
+                bundle_id=snapshot.bundle_id,
                 limit=pool,
-                allowed=view.allowed,
+                allowed=snapshot.allowed,
             )
         )
     fused = fuse(rankings)
     if len(fused) > limit:
-        places = window_places(view.session, fused)
-        fused = diversify(fused, limit=limit, recording_of=lambda each: places[each].recording_id)
+        spans = window_places(snapshot.session, fused)
+        fused = diversify(fused, limit=limit, recording_of=lambda each: spans[each].recording_id)
     return np.array(fused, dtype=np.int64)
+
+
+def exactly_captioned(snapshot: LibrarySnapshot, query: str) -> Ids:
+    """Windows (n,) that may answer and overlap a stretch captioned with the query; ascending.
+
+    What a person said of a sound is certain, however the model hears it. Other words in common
+    count in full text, as for any caption.
+    """
+    captions = [
+        caption_id
+        for caption_id, text in fulltext.given_captions(snapshot.session, telling(query))
+        if holds(text, query)
+    ]
+    given = windows_given(snapshot.session, captions, bundle_id=snapshot.bundle_id)
+    found = np.unique(np.array([window_id for _, window_id in given], dtype=np.int64))
+    if snapshot.allowed is None:
+        return found
+    return np.array(among(found.tolist(), snapshot.allowed), dtype=np.int64)
+
+
+def holds(caption: str, query: str) -> bool:
+    """Whether the telling words of `query` stand in `caption` in their order.
+
+    So "a dog barks after a man speaks" is not found in "a man speaks after a dog barks".
+    """
+    wanted = telling(query)
+    words = iter(words_of(caption))
+    return bool(wanted) and all(word in words for word in wanted)  # `in` moves the iterator on
+
+
+def telling(text: str) -> list[str]:
+    """The words of a text that say something of a sound."""
+    return [word for word in words_of(text) if word not in _PASSED_OVER]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidates:
+    """The windows that the decoder shall judge.
+
+    Attributes:
+        window_ids: (n,) ascending, as the tables of vectors are.
+        likeliest: some or all of them, likeliest first.
+        captioned: those that a person captioned with the very words of the query; ascending.
+        spans: where each of them is.
+        exhaustive: whether these are all windows that may answer.
+    """
+
+    window_ids: Ids
+    likeliest: Ids
+    captioned: Ids
+    spans: Mapping[int, WindowSpan]
+    exhaustive: bool
+
+    @property
+    def in_order(self) -> list[WindowSpan]:
+        """Where they are, in the order of `window_ids`."""
+        return [self.spans[each] for each in self.window_ids.tolist()]
+
+
+def find_candidates(
+    snapshot: LibrarySnapshot, parsed: ParsedQuery, *, limit: int, exhaustive_below: int | None
+) -> Candidates:
+    """The candidates for a query.
+
+    Args:
+        snapshot: what may answer.
+        parsed: the query.
+        limit: most windows, those aside that a person captioned with the query.
+        exhaustive_below: fewer windows than these are all candidates; None: so is any number.
+            Where the query means nothing to the model, there is nothing to listen for.
+    """
+    every = snapshot.every_window() if parsed.has_meaning else None
+    if every is not None and (exhaustive_below is None or len(every) < exhaustive_below):
+        likeliest, exhaustive = every, True
+    else:
+        likeliest, exhaustive = likely_windows(snapshot, parsed, limit=limit), False
+    captioned = exactly_captioned(snapshot, parsed.typed)
+    window_ids = np.union1d(likeliest, captioned)
+    return Candidates(
+        window_ids=window_ids,
+        likeliest=likeliest,
+        captioned=captioned,
+        spans=window_places(snapshot.session, window_ids.tolist()),
+        exhaustive=exhaustive,
+    )

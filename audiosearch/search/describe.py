@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from audiosearch.model.bundle import Bundle
 from audiosearch.model.captioner import Captioner
 from audiosearch.model.encoder import Encoded
-from audiosearch.model.memory import Memory
+from audiosearch.model.memory import AudioMemory
 from audiosearch.model.scoring import CaptionScorer
 from audiosearch.model.text_encoder import TextTower
 from audiosearch.search.audio_to_text import (
@@ -45,12 +45,12 @@ class Describer:
         scorer: CaptionScorer,
         captioner: Captioner,
         tower: TextTower | None,
-        scales: CaptionStats,
+        caption_stats: CaptionStats,
     ) -> None:
         self._scorer = scorer
         self._captioner = captioner
         self._tower = tower
-        self._scales = scales
+        self._caption_stats = caption_stats
 
     def describe(
         self,
@@ -61,25 +61,27 @@ class Describer:
         how: Normalise,
         explained: bool,
         bundle: Bundle,
-        tables: SnapshotCache,
+        cache: SnapshotCache,
     ) -> list[Description]:
         """Captions for each window, in order; silent ones have none."""
-        view = open_snapshot(session, Filters(), bundle=bundle, tables=tables)
-        heard = [window.encoded for window in windows if window.encoded is not None]
-        own = iter(self._captioner.captions([encoded.frames for encoded in heard]))
+        snapshot = open_snapshot(session, Filters(), bundle=bundle, cache=cache)
+        encoded = [window.encoded for window in windows if window.encoded is not None]
+        sentences = iter(self._captioner.captions([each.frames for each in encoded]))
         descriptions = []
         for window in windows:
             fits: tuple[CaptionFit, ...] = ()
             if window.encoded is not None:
                 memory = self._scorer.decoder.memory([window.encoded.frames])
-                mine = next(own).text
+                sentence = next(sentences).text
                 captions = (
-                    self._candidates(session, view, window.encoded, own=mine) if limit else []
+                    self._candidates(session, snapshot, window.encoded, own=sentence)
+                    if limit
+                    else []
                 )
                 fits = (
-                    *self._own_sentence(mine, memory, window.encoded),
+                    *self._own_sentence(sentence, memory, window.encoded),
                     *self._stored(
-                        session, view, captions, window.encoded, memory, limit=limit, how=how
+                        session, snapshot, captions, window.encoded, memory, limit=limit, how=how
                     ),
                 )
                 fits = self._explained(fits, memory) if explained else fits
@@ -89,12 +91,12 @@ class Describer:
         return descriptions
 
     def _candidates(
-        self, session: Session, view: LibrarySnapshot | None, encoded: Encoded, *, own: str
+        self, session: Session, snapshot: LibrarySnapshot | None, encoded: Encoded, *, own: str
     ) -> list[StoredText]:
         captions = (
             newest_captions(session, limit=TRIED)
-            if view is None
-            else caption_candidates(view, encoded, limit=TRIED)
+            if snapshot is None
+            else caption_candidates(snapshot, encoded, limit=TRIED)
         )
         # The same sentence, if the model said it before, would be no other answer.
         return [
@@ -103,7 +105,7 @@ class Describer:
             if caption.text != own or caption.source != CaptionSource.AUTO
         ]
 
-    def _own_sentence(self, text: str, memory: Memory, encoded: Encoded) -> list[CaptionFit]:
+    def _own_sentence(self, text: str, memory: AudioMemory, encoded: Encoded) -> list[CaptionFit]:
         """The model's own sentence. It has no scale: it competes with nothing."""
         if not text:
             return []
@@ -113,10 +115,10 @@ class Describer:
     def _stored(
         self,
         session: Session,
-        view: LibrarySnapshot | None,
+        snapshot: LibrarySnapshot | None,
         captions: Sequence[StoredText],
         encoded: Encoded,
-        memory: Memory,
+        memory: AudioMemory,
         *,
         limit: int,
         how: Normalise,
@@ -124,23 +126,23 @@ class Describer:
         """The captions that fit best, ranks from 1."""
         if not captions:
             return []
-        weighed = self._score(captions, memory, encoded)
+        scores = self._score(captions, memory, encoded)
         order = rank_captions(
             session,
             captions,
-            weighed,
+            scores,
             how=how,
-            scales=self._scales,
-            bundle_id=None if view is None else view.bundle_id,
+            caption_stats=self._caption_stats,
+            bundle_id=None if snapshot is None else snapshot.bundle_id,
             limit=limit,
         )
         return [
-            _fit(captions[each.place], weighed, each.place, rank=rank, scaled=each.scaled)
+            _fit(captions[each.place], scores, each.place, rank=rank, scaled=each.scaled)
             for rank, each in enumerate(order, start=1)
         ]
 
     def _score(
-        self, captions: Sequence[StoredText], memory: Memory, encoded: Encoded
+        self, captions: Sequence[StoredText], memory: AudioMemory, encoded: Encoded
     ) -> CaptionScores:
         texts = [caption.text for caption in captions]
         tokens = [self._scorer.encode(text) for text in texts]
@@ -148,7 +150,7 @@ class Describer:
             texts, tokens, memory, encoded.joint, scorer=self._scorer, tower=self._tower
         )
 
-    def _explained(self, fits: Sequence[CaptionFit], memory: Memory) -> tuple[CaptionFit, ...]:
+    def _explained(self, fits: Sequence[CaptionFit], memory: AudioMemory) -> tuple[CaptionFit, ...]:
         words = explain(
             [fit.text for fit in fits], memory, sounds=[0] * len(fits), scorer=self._scorer
         )
@@ -156,14 +158,14 @@ class Describer:
 
 
 def _fit(
-    caption: StoredText, weighed: CaptionScores, place: int, *, rank: int, scaled: float | None
+    caption: StoredText, scores: CaptionScores, place: int, *, rank: int, scaled: float | None
 ) -> CaptionFit:
     return CaptionFit(
         rank=rank,
         text=caption.text,
-        score=float(weighed.scores[place]),
-        cross_entropy=float(weighed.cross_entropies[place]),
-        lift=float(weighed.lifts[place]),
+        score=float(scores.scores[place]),
+        cross_entropy=float(scores.cross_entropies[place]),
+        lift=float(scores.lifts[place]),
         scaled=scaled,
         source=caption.source,
     )

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
-from audiosearch.model.memory import Memory
+from audiosearch.model.memory import AudioMemory
 from audiosearch.model.scoring import CaptionScorer
 from audiosearch.search.results import Word
 
 
 def explain(
-    texts: Sequence[str], memory: Memory, *, sounds: Sequence[int], scorer: CaptionScorer
+    texts: Sequence[str], memory: AudioMemory, *, sounds: Sequence[int], scorer: CaptionScorer
 ) -> list[tuple[Word, ...]]:
     """The words of each text with their lifts, given the row of `memory` that it is heard with.
 

@@ -1,13 +1,12 @@
 """From ranked windows to what is shown: one hit a recording, near-duplicates folded.
 
-In go windows in their final order, out come hits with paths, times and captions. It decides no
-order.
+It decides no order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -15,8 +14,9 @@ from sqlalchemy.orm import Session
 
 from audiosearch._typing import Floats
 from audiosearch.search.query import ParsedQuery
+from audiosearch.search.rerank import ScoredWindow
 from audiosearch.search.results import FieldMatch, Hit
-from audiosearch.search.written import Written
+from audiosearch.search.written import TextMatches
 from audiosearch.store.queries.scope import Scope, ScopedFile, first_paths
 from audiosearch.store.queries.search import (
     WindowSpan,
@@ -25,17 +25,6 @@ from audiosearch.store.queries.search import (
 )
 from audiosearch.store.queries.word_matches import GivenStretch, given_caption, matched_fields
 from audiosearch.store.vectors import unit_rows
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScoredWindow:
-    """A window that matched, with what was computed of it."""
-
-    window_id: int
-    score: float | None = None
-    cross_entropy: float | None = None
-    lift: float | None = None
-    similarity: float | None = None
 
 
 def best_window_per_recording(
@@ -122,19 +111,20 @@ def show(
 
 
 def with_matches(
-    session: Session, hits: Sequence[Hit], words: ParsedQuery, written: Written
+    session: Session, hits: Sequence[Hit], parsed: ParsedQuery, matches: TextMatches
 ) -> tuple[Hit, ...]:
     """Hits with the texts that hold words of the query; a person's caption is shown as theirs."""
-    return tuple(_with_matches(session, hit, words, written) for hit in hits)
+    return tuple(
+        _with_fields(session, hit, parsed, matches.files.get(hit.recording_id)) for hit in hits
+    )
 
 
-def _with_matches(session: Session, hit: Hit, words: ParsedQuery, written: Written) -> Hit:
-    file = written.files.get(hit.recording_id)
+def _with_fields(session: Session, hit: Hit, parsed: ParsedQuery, file: ScopedFile | None) -> Hit:
     found = {}
     if file is not None:
-        found = matched_fields(session, words.telling, file_id=file.file_id)
+        found = matched_fields(session, parsed.telling, file_id=file.file_id)
     stretch = GivenStretch(hit.recording_id, hit.start_s, hit.end_s)
-    given = given_caption(session, words.telling, stretch)
+    given = given_caption(session, parsed.telling, stretch)
     if given is not None:
         hit = replace(hit, caption=given[0])
         found |= {"caption": given[1]}

@@ -1,14 +1,10 @@
-"""What a query by words means: to the model, and to names and texts of files.
-
-In goes what a person typed, out come tokens for the decoder, a vector in the joint space, and the
-words that have to be matched as they stand since the model never learned them.
-"""
+"""What a query by words means: to the model, and to names and texts of files."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from audiosearch._typing import Floats
 from audiosearch.errors import QueryError
@@ -27,9 +23,10 @@ _LEAST_STEM = 3  # letters that a word without its ending must have
 
 @dataclass(frozen=True, kw_only=True)
 class ParsedQuery:
-    """A query, understood.
+    """A query by words, read.
 
     Attributes:
+        typed: what a person typed, misspelt words put right.
         asked: the words as they were typed, normalised.
         text: those that the model listens for, no more than the decoder has positions for.
         tokens: their ids.
@@ -40,8 +37,10 @@ class ParsedQuery:
         vector: (J,) in the joint space; None where the bundle has none, zero where no word is
             known.
         has_known: the decoder knows at least one of the words of `text`.
+        corrected: words that nothing knows -> the nearest known ones, which are read instead.
     """
 
+    typed: str
     asked: tuple[str, ...]
     text: str
     tokens: TokenIds
@@ -51,6 +50,7 @@ class ParsedQuery:
     n_left_out: int
     vector: Floats | None
     has_known: bool
+    corrected: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def unknown(self) -> tuple[str, ...]:
@@ -90,6 +90,7 @@ def parse_query(text: str, *, scorer: CaptionScorer, tower: TextTower | None) ->
     vocabulary = scorer.decoder.bundle.vocabulary
     tokens = scorer.encode(kept)
     return ParsedQuery(
+        typed=text,
         asked=tuple(asked),
         text=kept,
         tokens=tokens,

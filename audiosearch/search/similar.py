@@ -1,16 +1,18 @@
-"""Sounds by sound: stored windows by their likeness to the windows of a clip.
+"""Sounds by sound: the recordings whose windows are most like the windows of a clip.
 
-In go embeddings, out come the best windows of the most similar recordings. Exact: every window
-that may answer is compared.
+Exact: every window that may answer is compared.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from audiosearch._timing import Stopwatch
 from audiosearch._typing import Floats, Ids
 from audiosearch.errors import QueryError
-from audiosearch.search.hits import ScoredWindow, best_window_per_recording
+from audiosearch.search.hits import best_window_per_recording, show
+from audiosearch.search.rerank import ScoredWindow
+from audiosearch.search.results import FindResult, SoundQuery
 from audiosearch.search.snapshot import LibrarySnapshot
 from audiosearch.store.queries.search import WindowSpan, window_places
 from audiosearch.store.vector_cache import VectorKind
@@ -20,13 +22,39 @@ _QUERIES = 16  # windows of the clip compared together: bounds memory over large
 _FIRST = 256  # windows looked at for their recordings at first; more if these are too few
 
 
+def find_similar(
+    snapshot: LibrarySnapshot, query: SoundQuery, *, limit: int, watch: Stopwatch
+) -> FindResult:
+    """The `limit` recordings that sound most like `query`, best first.
+
+    Raises:
+        QueryError: there is no sound to compare.
+    """
+    with watch.stage("likeness"):
+        best, spans = rank_by_sound(snapshot, query.embeddings, limit=limit)
+        least = query.min_similarity
+        good = [x for x in best if least is None or (x.similarity or 0.0) >= least]
+    with watch.stage("hits"):
+        hits = show(
+            snapshot.session, good, spans, scope=snapshot.scope, limit=limit, fold_above=None
+        )
+    return FindResult(
+        hits=hits,
+        exhaustive=True,
+        n_windows=snapshot.n_windows,
+        n_candidates=len(snapshot.every_window()),
+        n_below_min_score=len(best) - len(good),
+        timings=watch.seconds,
+    )
+
+
 def rank_by_sound(
-    view: LibrarySnapshot, embeddings: Floats, *, limit: int
+    snapshot: LibrarySnapshot, embeddings: Floats, *, limit: int
 ) -> tuple[list[ScoredWindow], dict[int, WindowSpan]]:
     """The best window of each of the `limit` most similar recordings, and where these are.
 
     Args:
-        view: what may answer.
+        snapshot: what may answer.
         embeddings: (n, E) of the clip's windows that are not silent.
         limit: most recordings.
 
@@ -35,11 +63,11 @@ def rank_by_sound(
     """
     if len(embeddings) == 0:
         raise QueryError("there is nothing to hear in this sound", remedy="choose another part")
-    ids, likeness = _likeness(view, embeddings)
+    ids, likeness = _likeness(snapshot, embeddings)
     n_seen = min(len(ids), max(_FIRST, limit))
     while True:
         order = top_positions(likeness, n_seen)
-        places = window_places(view.session, ids[order].tolist())
+        places = window_places(snapshot.session, ids[order].tolist())
         found = [
             ScoredWindow(window_id=int(ids[row]), similarity=float(likeness[row]))
             for row in order.tolist()
@@ -50,11 +78,11 @@ def rank_by_sound(
         n_seen = min(len(ids), n_seen * 4)
 
 
-def _likeness(view: LibrarySnapshot, embeddings: Floats) -> tuple[Ids, Floats]:
+def _likeness(snapshot: LibrarySnapshot, embeddings: Floats) -> tuple[Ids, Floats]:
     """Windows that may answer, and the cosine of each to the clip's window it is most like."""
-    table = view.vectors(VectorKind.EMBEDDING)
-    if view.allowed is not None:
-        rows = table.rows_of(view.allowed)
+    table = snapshot.vectors(VectorKind.EMBEDDING)
+    if snapshot.allowed is not None:
+        rows = table.rows_of(snapshot.allowed)
         table = VectorTable(ids=table.ids[rows], matrix=table.matrix[rows])
     # Rounded as the store rounds: a sound is then exactly as long and as placed as its own row.
     rounded = embeddings.astype(np.float16).astype(np.float32)

@@ -83,11 +83,11 @@ class LibrarySnapshot:
     scope: Scope
     n_windows: int
     allowed: Ids | None
-    tables: SnapshotCache
+    cache: SnapshotCache
 
     def vectors(self, kind: VectorKind) -> VectorTable:
         """Vectors of all windows of the bundle that are not silent, or captions; unfiltered."""
-        return self.tables.load(self.session, kind, bundle_id=self.bundle_id)
+        return self.cache.load(self.session, kind, bundle_id=self.bundle_id)
 
     @property
     def any_kind(self) -> VectorKind:
@@ -100,7 +100,7 @@ class LibrarySnapshot:
 
 
 def open_snapshot(
-    session: Session, filters: Filters, *, bundle: Bundle, tables: SnapshotCache
+    session: Session, filters: Filters, *, bundle: Bundle, cache: SnapshotCache
 ) -> LibrarySnapshot | None:
     """The library as a query with `filters` sees it; None where the bundle has no window in it.
 
@@ -108,7 +108,7 @@ def open_snapshot(
         QueryError: a filter has no meaning in this library.
     """
     bundle_id = find_bundle_id(session, fingerprint=bundle.fingerprint)
-    n_windows = 0 if bundle_id is None else tables.count(session, bundle_id=bundle_id)
+    n_windows = 0 if bundle_id is None else cache.count(session, bundle_id=bundle_id)
     if bundle_id is None or n_windows == 0:
         return None
     scope = find_scope(session, filters)
@@ -118,6 +118,6 @@ def open_snapshot(
         bundle_id=bundle_id,
         scope=scope,
         n_windows=n_windows,
-        allowed=tables.allowed(session, scope, bundle_id=bundle_id),
-        tables=tables,
+        allowed=cache.allowed(session, scope, bundle_id=bundle_id),
+        cache=cache,
     )

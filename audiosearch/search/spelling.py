@@ -1,9 +1,6 @@
 """What a mistyped word of a query was meant to be.
 
-In go words that neither the model knows nor any text of the library holds, out come their nearest
-words: of the model, and of the library's own texts and people's captions. Nearness is optimal
-string alignment: a letter more, less or another, and two neighbours exchanged, count one each. The
-library knows its words by their stems, so the stem of a word may be near where the word is not.
+The library knows its words by their stems, so a word's stem may be near one where the word is not.
 """
 
 from __future__ import annotations
@@ -30,11 +27,11 @@ RARE = 6  # letters; shorter words are near to too many that nobody asks a sound
 LONG = 8  # letters; from here on two slips are forgiven
 
 
-def corrections(session: Session, words: ParsedQuery, *, bundle: Bundle) -> dict[str, str]:
+def corrections(session: Session, parsed: ParsedQuery, *, bundle: Bundle) -> dict[str, str]:
     """For each word of a query that nothing knows and that has a near one, the nearest."""
     strange = [
         word.text
-        for word, is_known in zip(words.telling, words.is_known, strict=True)
+        for word, is_known in zip(parsed.telling, parsed.is_known, strict=True)
         if not is_known and _may_be_misspelt(word) and not stands_somewhere(session, word)
     ]
     if not strange:
@@ -76,6 +73,9 @@ def _may_be_misspelt(word: TypedWord) -> bool:
 
 def nearest(word: str, lexicon: Mapping[str, int]) -> str | None:
     """The word of `lexicon` that `word` most likely stands for; None where none is near enough.
+
+    Nearness is optimal string alignment: a letter more, less or another, and two neighbours
+    exchanged, count one each.
 
     Args:
         word: in normal form.

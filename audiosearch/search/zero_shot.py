@@ -56,11 +56,11 @@ class Labeller:
     """Ranks labels for sounds."""
 
     def __init__(
-        self, *, scorer: CaptionScorer, tower: TextTower | None, scales: CaptionStats
+        self, *, scorer: CaptionScorer, tower: TextTower | None, caption_stats: CaptionStats
     ) -> None:
         self._scorer = scorer
         self._tower = tower
-        self._scales = scales
+        self._caption_stats = caption_stats
 
     def label(
         self,
@@ -72,36 +72,42 @@ class Labeller:
         bundle_id: int | None,
     ) -> list[LabelFit]:
         """The labels for a sound, best first, each at its best window; none for silence."""
-        heard = [window for window in windows if window.encoded is not None]
-        if not heard:
+        audible = [window for window in windows if window.encoded is not None]
+        if not audible:
             return []
         scales = self._scales_of(session, labels, bundle_id=bundle_id)
-        weighed = [self._weigh(window, labels) for window in heard]
+        scores = [self._score(window, labels) for window in audible]
         likeness = [
-            likeness_of(session, each, range(len(labels)), scales=self._scales, bundle_id=bundle_id)
+            likeness_of(
+                session,
+                each,
+                range(len(labels)),
+                caption_stats=self._caption_stats,
+                bundle_id=bundle_id,
+            )
             if how is Normalise.MEAN and bundle_id is not None
             else None
-            for each in weighed
+            for each in scores
         ]
         cost = np.stack(
             [
                 costs(
                     how,
-                    cross_entropies=w.cross_entropies,
-                    lifts=w.lifts,
+                    cross_entropies=each.cross_entropies,
+                    lifts=each.lifts,
                     scales=table_of(scales),
                     likeness=near,
                 )
-                for w, near in zip(weighed, likeness, strict=True)
+                for each, near in zip(scores, likeness, strict=True)
             ]
         )
         best = cost.argmin(axis=0)  # the window where each label fits best
         own = np.arange(len(labels))
-        raw = np.stack([w.cross_entropies for w in weighed])[best, own]
+        raw = np.stack([each.cross_entropies for each in scores])[best, own]
         order = np.lexsort((own, raw, cost[best, own]))
         fits = []
         for rank, place in enumerate(order.tolist(), start=1):
-            window, values = heard[best[place]], weighed[best[place]]
+            window, values = audible[best[place]], scores[best[place]]
             scale = scales[place]
             loss = float(values.cross_entropies[place])
             fits.append(
@@ -126,9 +132,9 @@ class Labeller:
             [StoredText(0, text, CaptionSource.LABEL) for text in label.sentences]
             for label in labels
         ]
-        return self._scales.of_groups(session, groups, bundle_id=bundle_id)
+        return self._caption_stats.of_groups(session, groups, bundle_id=bundle_id)
 
-    def _weigh(self, window: EncodedWindow, labels: Sequence[Label]) -> CaptionScores:
+    def _score(self, window: EncodedWindow, labels: Sequence[Label]) -> CaptionScores:
         """What the decoder says of labels (n,) and a window: means over their sentences."""
         assert window.encoded is not None
         texts = [text for label in labels for text in label.sentences]

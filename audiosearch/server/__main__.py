@@ -6,9 +6,8 @@ For tests and measurements; users have `audiosearch watch`, which keeps the libr
 from __future__ import annotations
 
 import logging
-import signal
-import threading
 
+from audiosearch._signals import stop_on_signals
 from audiosearch.config import load_config
 from audiosearch.server.server import AnswerServer
 
@@ -16,10 +15,7 @@ from audiosearch.server.server import AnswerServer
 def main() -> None:
     """Serve with the settings of the environment."""
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    with AnswerServer(load_config()):
+    with stop_on_signals(on_second=lambda _: None) as stop, AnswerServer(load_config()):
         stop.wait()
 
 

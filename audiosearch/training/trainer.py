@@ -21,7 +21,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
-from audiosearch._stopping import stop_on_signals
+from audiosearch._signals import stop_on_signals
 from audiosearch.errors import AudiosearchError
 from audiosearch.training.checkpoints import Report, State, TrainingProgress, load_state, save_state
 
@@ -130,7 +130,8 @@ class Trainer(ABC, Generic[Network, Batch]):
         target = self.folder / f"{self.stage}.pt"
         if unfinished.exists():
             self._restore(unfinished)
-        with stop_on_signals() as stop:
+        asked = "stopping after this step; once more to stop at once"
+        with stop_on_signals(on_first=lambda _: self._report(report, asked)) as stop:
             while self.epoch < self.epochs:
                 self._train_epoch(unfinished, stop=stop, report=report)
         save_state(self.finished(), target)

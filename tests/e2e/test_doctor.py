@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from audiosearch.doctor.report import CHECKS
+from audiosearch.doctor import CHECKS
 from tests.e2e.command import Answer, Command
 from tests.e2e.test_bad_input import respecting_permissions
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from sqlalchemy import update
 
@@ -104,9 +105,7 @@ def test_texts_first_or_windows_first_is_the_same(
             )
 
         everything = ranked(None)
-        ids = fulltext_windows.np.array(
-            sorted({window for part in ranked(None) for window, _ in part})
-        )
+        ids = np.array(sorted({window for part in ranked(None) for window, _ in part}))
         for allowed in (ids, ids[::2], ids[:0]):
             monkeypatch.setattr(fulltext_windows, "FEW", 10_000)
             few = ranked(allowed)

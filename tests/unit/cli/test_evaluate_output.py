@@ -5,7 +5,8 @@ import json
 import click
 import pytest
 
-from audiosearch.cli.evaluate_output import EvaluationProgress, print_outcome, table_lines
+from audiosearch.cli.evaluate_output import print_outcome, table_lines
+from audiosearch.cli.progress import EvaluationProgress
 from audiosearch.evaluation.tables import Outcome, Spread, Table
 
 TABLE = Table("t", "Title", ("score", "n", "r1"), (("ce", 3, 0.5), ("minmax", 12, None)))

@@ -35,7 +35,7 @@ class Terminal:
         """The bar as it stands now: never more than a line of the terminal."""
         self._screen.seek(0)
         self._screen.truncate()
-        self.progress._bar.refresh()
+        self.progress.refresh()
         lines = ESCAPES.sub("", self._screen.getvalue()).strip("\r\n").splitlines()
         assert len(lines) == 1, lines
         line = lines[0].strip("\r")
@@ -47,7 +47,7 @@ class Terminal:
         """How much of the bar is drawn full, from 0 to 1."""
         self._screen.seek(0)
         self._screen.truncate()
-        self.progress._bar.refresh()
+        self.progress.refresh()
         drawn = self._screen.getvalue()
         full = sum(len(run) for run in re.findall(r"\x1b\[38;2;249;38;114m([━╸╺]+)", drawn))
         rest = sum(len(run) for run in re.findall(r"\x1b\[38;5;237m([━╸╺]+)", drawn))

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from audiosearch.cli.service_notify import Notifier
 from audiosearch.cli.service_unit import (
     ServiceSettings,
     launchd_agent,
@@ -20,6 +19,7 @@ from audiosearch.cli.service_unit import (
     systemd_path,
     systemd_unit,
 )
+from audiosearch.cli.watch import Notifier
 from audiosearch.watch.state import PassProgress, WatchActivity, WatchState
 
 SETTINGS = ServiceSettings(

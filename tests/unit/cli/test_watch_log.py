@@ -7,20 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from audiosearch.cli import watch_log
+from audiosearch.cli.watch import log_file, watch_log
 from audiosearch.errors import StoreError
 
 
-def test_it_is_rotated_and_the_oldest_is_dropped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(watch_log, "_MAX_BYTES", 2000)
-    monkeypatch.setattr(watch_log, "_N_OLD", 2)
+def test_it_is_rotated_and_the_oldest_is_dropped(tmp_path: Path) -> None:
     log = logging.getLogger("audiosearch.watch.watcher")
-    with watch_log.watch_log(tmp_path, quiet=True):
+    with watch_log(tmp_path, quiet=True, max_bytes=2000, n_old=2):
         for number in range(200):
             log.info("line %d of a pass", number)
-    newest = watch_log.log_file(tmp_path)
+    newest = log_file(tmp_path)
     names = [newest.name, f"{newest.name}.1", f"{newest.name}.2"]
     assert sorted(each.name for each in newest.parent.iterdir()) == names
     texts = [newest.with_name(name).read_text() for name in names]
@@ -35,11 +31,11 @@ def test_it_goes_on_where_the_last_daemon_ended_and_leaves_nothing_behind(tmp_pa
     root, ours = logging.getLogger(), logging.getLogger("audiosearch")
     before = root.level, ours.level, list(root.handlers)
     for word in ("first", "second"):
-        with watch_log.watch_log(tmp_path, quiet=False):
+        with watch_log(tmp_path, quiet=False):
             logging.getLogger("audiosearch.x").info("the %s daemon", word)
             logging.getLogger("somebody.else").info("not ours")
     assert (root.level, ours.level, list(root.handlers)) == before
-    lines = watch_log.log_file(tmp_path).read_text().splitlines()
+    lines = log_file(tmp_path).read_text().splitlines()
     assert [line.rpartition("INFO ")[2] for line in lines] == [
         "the first daemon",
         "the second daemon",
@@ -48,5 +44,5 @@ def test_it_goes_on_where_the_last_daemon_ended_and_leaves_nothing_behind(tmp_pa
 
 def test_a_log_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "logs").write_text("a file where the folder should be")
-    with pytest.raises(StoreError), watch_log.watch_log(tmp_path, quiet=False):
+    with pytest.raises(StoreError), watch_log(tmp_path, quiet=False):
         pass

@@ -2,7 +2,7 @@
 
 import pytest
 
-from audiosearch.search.exact_captions import holds
+from audiosearch.search.candidates import holds
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from audiosearch.search.hits import ScoredWindow, best_window_per_recording, deduplicate
+from audiosearch.search.hits import best_window_per_recording, deduplicate
+from audiosearch.search.rerank import ScoredWindow
 from audiosearch.store.queries.search import WindowSpan
 
 

@@ -61,7 +61,7 @@ def test_wildlife_acoustics(tmp_path: Path) -> None:
 def test_xmp_with_its_markers(tmp_path: Path) -> None:
     found = wav_with(tmp_path, chunk(b"_PMX", XMP))
     assert found["xmp.title"] == ("Lagune bei Ebbe",)
-    assert found["xmp.model"] == ("waders", "mud flat")
+    assert found["xmp.subject"] == ("waders", "mud flat")
     assert found["xmp.log_comment"] == ("wind picks up",)
     assert found["markers"] == ("0.500-0.750 s curlew, far", "0.750 s plover")
     assert set(tags_of(found)) == {"waders", "mud flat", "Nature"}

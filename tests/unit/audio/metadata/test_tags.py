@@ -16,9 +16,9 @@ from audiosearch.audio.metadata.tags import is_tag_key, tags_of
 @pytest.mark.parametrize(
     "key",
     [
-        *("genre", "keywords", "model", "category", "ixml.user.category", "ixml.aswg.catid"),
+        *("genre", "keywords", "subject", "category", "ixml.user.category", "ixml.aswg.catid"),
         *("ixml.user.subcategory", "ixml.aswg.usercategory", "ixml.user.keywords", "guano.tags"),
-        *("xmp.model", "xmp.genre", "ucs.category", "ucs.user_category", "cart.category"),
+        *("xmp.subject", "xmp.genre", "ucs.category", "ucs.user_category", "cart.category"),
     ],
 )
 def test_fields_of_tags(key: str) -> None:

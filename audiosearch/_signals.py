@@ -1,0 +1,47 @@
+"""Stop on a signal: the first SIGINT (Ctrl-C) or SIGTERM asks, the second one insists."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+def _nothing(_number: int) -> None:
+    pass
+
+
+def _interrupt(_number: int) -> None:
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def stop_on_signals(
+    *,
+    on_first: Callable[[int], None] = _nothing,
+    on_second: Callable[[int], None] = _interrupt,
+) -> Iterator[threading.Event]:
+    """An event that the first of these signals sets; for the main thread.
+
+    `on_first` is called with its number when the event is set, `on_second` with that of each
+    further one; both between two steps of the main thread. What handled the signals before does
+    so again afterwards.
+    """
+    stop = threading.Event()
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            on_second(number)
+        else:
+            stop.set()
+            on_first(number)
+
+    handled = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, handle) for number in handled}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

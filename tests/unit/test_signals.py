@@ -1,0 +1,39 @@
+"""Stopping on a signal: once asks, twice insists, and what was before comes back."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from audiosearch._signals import stop_on_signals
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_asks_and_the_second_interrupts(number: signal.Signals) -> None:
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    asked: list[int] = []
+    with stop_on_signals(on_first=asked.append) as stop:
+        assert not stop.is_set()
+        signal.raise_signal(number)
+        assert stop.is_set()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert asked == [number]
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_what_insists_may_be_answered_otherwise() -> None:
+    insisted: list[int] = []
+    with stop_on_signals(on_second=insisted.append) as stop:
+        for _ in range(3):
+            signal.raise_signal(signal.SIGTERM)
+    assert stop.is_set()
+    assert insisted == [signal.SIGTERM, signal.SIGTERM]
+
+
+def test_handlers_come_back_after_an_error_too() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(OSError, match="full"), stop_on_signals():
+        raise OSError("full")
+    assert signal.getsignal(signal.SIGINT) is before
