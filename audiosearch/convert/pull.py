@@ -19,6 +19,7 @@ from typing import Any
 from huggingface_hub import HfApi, hf_hub_download
 from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
 
+from audiosearch._files import atomic_write
 from audiosearch.convert.importer import import_published
 from audiosearch.errors import AudiosearchError, BundleError
 
@@ -201,10 +202,9 @@ def read_pins(models: Path) -> dict[str, Pin]:
 
 
 def _write_pins(models: Path, pins: dict[str, Pin]) -> None:
-    partial = models / f"{PINS}.partial"
     content = {repo: asdict(pin) for repo, pin in pins.items()}
-    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    partial.replace(models / PINS)
+    with atomic_write(models / PINS, shared=True) as file:
+        file.write(f"{json.dumps(content, indent=1)}\n".encode())
 
 
 def _announced(source: HubSource, revision: str) -> Pin:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from audiosearch._files import atomic_write
 from audiosearch.evaluation.caption_metrics import Measured, measure, word_use
 from audiosearch.evaluation.datasets import Dataset
 from audiosearch.evaluation.encode import EncodedDataset
@@ -105,6 +106,5 @@ def _read(file: Path) -> list[tuple[str, float]]:
 
 
 def _write(file: Path, rows: Sequence[tuple[str, float]]) -> None:
-    unfinished = file.with_suffix(".part")
-    unfinished.write_text(json.dumps(rows), encoding="utf-8")
-    unfinished.replace(file)
+    with atomic_write(file) as out:
+        out.write(json.dumps(rows).encode())

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from audiosearch._files import atomic_write
 from audiosearch._typing import AnyArray
 from audiosearch.errors import AudiosearchError
 
@@ -42,7 +43,5 @@ class WorkFolder:
 
 def save_arrays(path: Path, names: Iterable[str], arrays: Iterable[AnyArray]) -> None:
     """Write arrays so that the file is either whole or not there."""
-    unfinished = path.with_suffix(".part")
-    with unfinished.open("wb") as out:
+    with atomic_write(path) as out:
         np.savez(out, **dict(zip(names, arrays, strict=True)))  # type: ignore[arg-type]
-    unfinished.replace(path)

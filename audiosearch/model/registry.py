@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from audiosearch._files import atomic_write
 from audiosearch.model.bundle import MANIFEST
 
 KNOWN = "known.json"
@@ -39,7 +40,6 @@ def remember_bundle(folder: Path, *, models: Path) -> None:
     if place.parent == models.absolute() or known[:1] == [place]:
         return
     models.mkdir(parents=True, exist_ok=True)
-    partial = models / f"{KNOWN}.partial"
     content = [str(place), *(str(each) for each in known if each != place)]
-    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    partial.replace(models / KNOWN)
+    with atomic_write(models / KNOWN, shared=True) as file:
+        file.write(f"{json.dumps(content, indent=1)}\n".encode())

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from audiosearch._files import atomic_write
 from audiosearch.errors import StoreError
 from audiosearch.server.codec import MalformedMessage, from_json, to_json
 
@@ -161,12 +162,8 @@ def announce(data_dir: Path, address: Address) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    file = address_file(data_dir)
-    unfinished = file.with_name(f"{FILE}.{os.getpid()}")
-    unfinished.unlink(missing_ok=True)
-    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-        out.write(to_json(address))
-    unfinished.replace(file)
+    with atomic_write(address_file(data_dir), shared=True, mode=0o600) as file:
+        file.write(to_json(address))
 
 
 def withdraw(data_dir: Path, address: Address) -> None:

@@ -8,7 +8,6 @@ module only when there is something to do.
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from audiosearch._failpoints import failpoint
+from audiosearch._files import atomic_path
 from audiosearch.errors import StoreError
 from audiosearch.store import sqlite
 from audiosearch.store.queries import file_texts, fulltext
@@ -56,14 +56,9 @@ def _back_up(path: Path, *, before: str) -> Path | None:
         ):
             return None
     target = path.with_name(f"{path.name}.before-{before}.backup")
-    unfinished = target.with_name(f"{target.name}.unfinished")
-    try:
+    with atomic_path(target) as unfinished:
         sqlite.backup(path, unfinished)
-    except sqlite3.Error:
-        unfinished.unlink(missing_ok=True)
-        raise
-    failpoint("migrate.backup")
-    unfinished.replace(target)
+        failpoint("migrate.backup")
     return target
 
 

@@ -9,8 +9,6 @@ lock.
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from audiosearch._failpoints import failpoint
+from audiosearch._files import SUFFIX, atomic_write
 from audiosearch._typing import Floats, Ids
 from audiosearch.store.blobs import stack_blobs
 from audiosearch.store.queries import state
@@ -203,20 +202,13 @@ def _build(rows: _Rows, cache_dir: Path, *, stem: str) -> Path:
     older = _newest_sound(cache_dir, stem, now=now, removed=removed)
     kept = None if older is None or not rows.goes_on_from(older.table) else older.table
     target = cache_dir / f"{stem}-{now}.vectors"
-    handle, name = tempfile.mkstemp(dir=cache_dir, prefix=f"{stem}-", suffix=".unfinished")
-    unfinished = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(bytes(_HEADER * 8))
-            ids, dim = _write_rows(file, _chunks_from(rows, kept))
-            file.write(ids.astype("<i8").tobytes())
-            file.seek(0)
-            file.write(np.array([_MAGIC, now, removed, len(ids), dim, 0, 0, 0], "<i8").tobytes())
+    with atomic_write(target, shared=True, mode=0o600) as file:
+        file.write(bytes(_HEADER * 8))
+        ids, dim = _write_rows(file, _chunks_from(rows, kept))
+        file.write(ids.astype("<i8").tobytes())
+        file.seek(0)
+        file.write(np.array([_MAGIC, now, removed, len(ids), dim, 0, 0, 0], "<i8").tobytes())
         failpoint("vectors.replace")
-        unfinished.replace(target)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
     _sweep(cache_dir, stem, now=now)
     return target
 
@@ -255,7 +247,7 @@ def _sweep(cache_dir: Path, stem: str, *, now: int) -> None:
     """Remove what newer files replaced, and what a killed process left a day ago."""
     for path in cache_dir.glob(f"{stem}-*"):
         try:
-            if path.suffix == ".unfinished":
+            if path.suffix == SUFFIX:
                 superseded = path.stat().st_mtime < time.time() - 86_400
             else:
                 superseded = int(path.stem.rpartition("-")[2]) < now

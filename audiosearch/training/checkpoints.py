@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from audiosearch._files import atomic_write
 from audiosearch.errors import AudiosearchError
 
 State = dict[str, Any]
@@ -34,9 +35,8 @@ Report = Callable[[TrainingProgress], None]
 def save_state(state: State, path: Path) -> None:
     """Write a checkpoint; the old one stays until the new one is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(path.suffix + ".partial")
-    torch.save(state, partial)
-    partial.replace(path)
+    with atomic_write(path) as file:
+        torch.save(state, file)
 
 
 def load_state(path: Path) -> State:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from audiosearch._files import atomic_write
 from audiosearch.errors import display_path
 
 STATE_FILE = "watch.json"
@@ -95,10 +95,8 @@ def write_state(data_dir: Path, state: WatchState) -> None:
     """
     row = asdict(state)
     row["roots"] = [_root_row(root) for root in state.roots]
-    target = data_dir / STATE_FILE
-    part = target.with_suffix(".part")
-    part.write_text(json.dumps(row, indent=1), encoding="utf-8")
-    os.replace(part, target)  # noqa: PTH105  # atomic, as its documentation says
+    with atomic_write(data_dir / STATE_FILE) as file:
+        file.write(json.dumps(row, indent=1).encode())
 
 
 def read_state(data_dir: Path) -> WatchState | None:

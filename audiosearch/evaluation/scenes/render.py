@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from audiosearch._files import atomic_write
 from audiosearch._typing import AnyFloats, Doubles, Samples
 from audiosearch._wording import counted
 from audiosearch.audio.sandbox.client import Worker
@@ -217,13 +218,11 @@ def _beginning(worker: Worker, clip: DatasetClip) -> Samples:
 def write_wav(path: Path, samples: Samples, *, sample_rate: int) -> None:
     """Write (n,) samples as 16-bit mono WAV; the file is either whole or not there."""
     values = np.clip(np.rint(samples * 32767.0), -32768, 32767).astype("<i2")
-    unfinished = path.with_suffix(".part")
-    with wave.open(str(unfinished), "wb") as out:
+    with atomic_write(path) as file, wave.open(file, "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(2)
         out.setframerate(sample_rate)
         out.writeframes(values.tobytes())
-    unfinished.replace(path)
 
 
 def _claim(folder: Path, listing: str) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from audiosearch._files import atomic_write
 from audiosearch._typing import Floats, Halves, Ints, Samples
 from audiosearch.training.checkpoints import Report, TrainingProgress
 from audiosearch.training.data.dataset import SoundCache
@@ -78,9 +79,8 @@ def encode_scenes(
         report=report,
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial.npz")
-    np.savez(partial, key=np.array(key), values=features.values, lengths=features.lengths)
-    partial.replace(path)
+    with atomic_write(path) as file:
+        np.savez(file, key=np.array(key), values=features.values, lengths=features.lengths)
     return features
 
 

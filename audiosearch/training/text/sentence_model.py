@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from audiosearch._files import atomic_write
 from audiosearch._typing import Floats
 from audiosearch.model.wordpiece import INSIDE, SPECIAL_PIECES, Pieces
 from audiosearch.training.checkpoints import Report, TrainingProgress, load_state
@@ -66,9 +67,9 @@ def teach(texts: Sequence[str], teacher: Teacher, *, folder: Path, report: Repor
         key = hashlib.sha256("\n".join(some).encode()).hexdigest()[:24]
         path = folder / f"{key}.npy"
         if not path.exists():
-            partial = path.with_suffix(".partial.npy")
-            np.save(partial, teacher(some).astype(np.float16))
-            partial.replace(path)
+            vectors = teacher(some).astype(np.float16)
+            with atomic_write(path) as file:
+                np.save(file, vectors)
             report(TrainingProgress("words", at + len(some), len(texts), "asking the teacher"))
         parts.append(np.load(path))
     return np.concatenate(parts).astype(np.float32)

@@ -1,0 +1,53 @@
+"""Files that are either whole or not there: written beside their place, and renamed into it.
+
+Nothing is forced to the disk: after a power cut the old content may be back.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+SUFFIX = ".unfinished"  # of the name under which it is written; a killed process leaves it behind
+
+
+@contextmanager
+def atomic_path(target: Path, *, shared: bool = False) -> Iterator[Path]:
+    """A path beside `target` to write to; what is there at the end takes the target's place.
+
+    After an error it is removed, and the old content stays. The name is the same each time, so
+    that what a killed process left is written over; with `shared`, for files that several
+    processes or threads may write at once, each has its own.
+
+    Raises:
+        OSError: it cannot be renamed, or what was left cannot be removed.
+    """
+    own = f".{os.getpid()}-{secrets.token_hex(4)}" if shared else ""
+    unfinished = target.with_name(f"{target.name}{own}{SUFFIX}")
+    unfinished.unlink(missing_ok=True)
+    try:
+        yield unfinished
+        unfinished.replace(target)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def atomic_write(target: Path, *, shared: bool = False, mode: int = 0o666) -> Iterator[BinaryIO]:
+    """A file to write into, which takes the place of `target` at the end; see `atomic_path`.
+
+    `mode` are its permissions, less what the process's mask takes away.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with atomic_path(target, shared=shared) as unfinished:
+        # O_EXCL: nobody else's file, and no link that somebody has put there, is written to.
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        with os.fdopen(os.open(unfinished, flags, mode), "w+b") as file:
+            yield file
