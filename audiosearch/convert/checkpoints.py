@@ -1,9 +1,6 @@
-"""Published checkpoints, read into our networks by the names of their parameters.
+"""Published checkpoints, and our own, read into our networks by the names of their parameters.
 
-In: files and folders of the authors' layouts (and decoders of our own training), recognised by
-what they hold. Out: networks in evaluation mode, with the words, tasks and settings that travel
-with them. Nothing in a file is run (`weight_files`). What weights cannot tell (the number of
-heads) is taken from the configuration, never guessed.
+What weights cannot tell (the number of heads) is taken from the configuration, never guessed.
 """
 
 from __future__ import annotations

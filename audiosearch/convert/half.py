@@ -1,16 +1,7 @@
 """A graph that computes in half precision, which graphics cards multiply several times faster.
 
-In: an ONNX graph in float32. Out: the same graph, with the same inputs and outputs, in which
-products (linear layers, convolutions, attention) take and give float16. What moves or bends
-single numbers between them stays in float16; everything else is float32: sums of two computed
-things (so the stream that blocks add to), norms, softmax, means, the front-end, whose smallest
-powers float16 cannot hold, and the last product before any other logarithm, which gives the words'
-log-probabilities. It is the division that mixed-precision training uses
-(https://pytorch.org/docs/stable/amp.html#cuda-ops-that-can-autocast-to-float16), applied to a
-finished graph.
-
-`rounded` writes the graph for measuring on a CPU: the runtime computes float16 there in float32 and
-leaves out the rounding in between, unless something stands between two casts.
+Divided as mixed-precision training does it
+(https://pytorch.org/docs/stable/amp.html#cuda-ops-that-can-autocast-to-float16).
 """
 
 from __future__ import annotations
@@ -37,11 +28,17 @@ HALF = "float16"
 
 
 def half_precision(model: ModelProto, *, rounded: bool = False) -> ModelProto:
-    """`model` with its products in float16.
+    """`model` with its products in float16, its inputs and outputs as they were.
+
+    Products (linear layers, convolutions, attention) take and give float16, and what moves or bends
+    single numbers between them stays in it. Float32 are sums of two computed things (so the stream
+    that blocks add to), norms, softmax, means, the front-end, whose smallest powers float16 cannot
+    hold, and the last product before a logarithm, which gives the words' log-probabilities.
 
     Args:
         model: a float32 graph of standard operators; weights may be stored as float16.
-        rounded: for measuring on a CPU, see above.
+        rounded: for measuring on a CPU, where the runtime computes float16 in float32 and leaves
+            out the rounding in between, unless something stands between two casts.
 
     Raises:
         AudiosearchError: there is nothing to put into half precision.

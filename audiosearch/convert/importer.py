@@ -1,8 +1,6 @@
-"""Published checkpoints to a bundle: the recipe of `audiosearch models import`.
+"""Published checkpoints to a bundle: `audiosearch models import`.
 
-In: paths of files and folders, which must hold one encoder and one captioner between them. Out: a
-bundle with the weights as they are (nothing is rounded), without a joint space, since these
-models have none. Nothing is written unless ONNX Runtime gives torch's numbers on all graphs.
+The weights stay as they are; there is no joint space, since these models have none.
 """
 
 from __future__ import annotations

@@ -1,18 +1,7 @@
 """A graph with its linear layers in 8 bits, which many CPUs multiply several times faster.
 
-In: an ONNX graph and examples of what it is fed. Out: the same graph, in which each linear layer
-multiplies whole numbers: weights to 8 bits a column, its input to 8 bits by the range that leaves
-the examples the least error (`published_ranges`). Everything else stays in float32; of an encoder,
-that is the front-end, convolutions, norms, sums, and what follows the mean over frequency. Ranges
-are fixed, not taken from the batch at hand, so that a sound gives the same numbers whatever it is
-run with.
-
-Only operators of the ONNX standard are written, in the form that the runtime joins to one product
-with its scales and bias
-(https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html). It does so only
-where the scale of the input is no constant, since it folds constants first: hence the `one` that
-the scales are multiplied with, made of the input's shape. What is lost is measured by
-`published_quantise`.
+Ranges are fixed, not taken from the batch at hand, so that a sound gives the same numbers whatever
+it is run with.
 """
 
 from __future__ import annotations
@@ -47,6 +36,10 @@ class Layer:
 
 def quantised(model: ModelProto, examples: Iterable[Feed]) -> ModelProto:
     """`model` with 8-bit linear layers, their ranges taken from `examples`.
+
+    Weights have 8 bits a column, inputs 8 bits by the range that leaves the examples the least
+    error (`ranges`). All else stays in float32; of an encoder that is the front-end, convolutions,
+    norms, sums, and what follows the mean over frequency.
 
     Raises:
         AudiosearchError: there is no linear layer to quantise, or no example.
@@ -123,7 +116,12 @@ def _weights(model: ModelProto) -> dict[str, Floats]:
 
 
 def _one(model: ModelProto) -> list[NodeProto]:
-    """Nodes that give 1.0 in a way that the runtime does not fold to a constant."""
+    """Nodes that give 1.0 in a way that the runtime does not fold to a constant.
+
+    The runtime joins a layer to one product with its scales and bias only where the scale of the
+    input is no constant, since it folds constants first
+    (https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html).
+    """
     given = model.graph.input[0].name
     nothing = numpy_helper.from_array(np.zeros(1, np.int64), f"{UNIT}.nothing")
     model.graph.initializer.append(nothing)

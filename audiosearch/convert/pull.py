@@ -1,9 +1,7 @@
 """Published models fetched from where their authors put them, pinned and checked, then imported.
 
-In: the name of a source. Out: a bundle (from a hub repository that holds a whole captioner), or a
-checkpoint file (an encoder on Zenodo, to be imported with a captioner's). The first fetch writes
-down the revision and the hash of every file (`pulled.json`); later ones must give the same.
-Downloads stand apart from bundles, so that whatever breaks off leaves no half bundle behind.
+The first fetch writes down the revision and the hash of every file (`pulled.json`); later ones must
+give the same. Downloads stand apart from bundles, so that no failure leaves half a bundle.
 """
 
 from __future__ import annotations

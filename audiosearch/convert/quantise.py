@@ -1,10 +1,6 @@
 """A bundle in 8 or 16 bits beside the one it is made from: `audiosearch models quantise`.
 
-In: a bundle and sounds to take ranges from. Out: another bundle, the same but for its name, encoder
-and decoder, and figures of what that costs: on sounds, frames and embeddings next to those of the
-first bundle, and cross-entropies of the sentence that the first one writes. Half of the sounds give
-the ranges (16 bits need none), the other half the figures. Whether rankings suffer, `audiosearch
-evaluate` tells.
+Half of the sounds give the ranges of numbers (16 bits need none), the other half the loss.
 """
 
 from __future__ import annotations

@@ -1,11 +1,7 @@
 """Ranges of the inputs of linear layers, for 8 bits.
 
-In: an ONNX graph, the names of the layers' inputs with the weights that multiply them, and examples
-of what the graph is fed. Out: a range for each input. From least to greatest value, rare large
-values leave the others few steps. So both ends are drawn in, as far as the error of the layers'
-outputs on rows of the examples falls, in which what lies beyond the ends counts (ranges of least
-squared error: Nagel et al. 2021, section 3.1, https://arxiv.org/abs/2106.08295). Rounded weights
-are left out of it: they err much less than inputs, a column of weights having a step of its own.
+Ranges of least squared error (Nagel et al. 2021, section 3.1, https://arxiv.org/abs/2106.08295):
+from the least to the greatest value, rare large values would leave the others few steps.
 """
 
 from __future__ import annotations
@@ -87,6 +83,8 @@ def fitted_ranges(
 
 def best_range(whole: Range, rows: Floats, weight: Floats) -> Range:
     """The part of a range that leaves the products of `rows` and `weight` the least error.
+
+    Rounded weights are left out: they err much less than inputs, a column having its own step.
 
     Args:
         whole: from the least to the greatest value of all rows there are.

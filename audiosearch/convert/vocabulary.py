@@ -1,8 +1,6 @@
 """The words of published captioners: tokenizer states, task tokens, the repetition mask.
 
-In: what a checkpoint holds of its tokenizer (a plain dictionary, in some files pickled once more
-inside a tensor). Out: a `Vocabulary`. Only the word tokenizer of the published models is known;
-a state that asks for anything else is refused.
+Only the word tokenizer of the published models is known; any other state is refused.
 """
 
 from __future__ import annotations

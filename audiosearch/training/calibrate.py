@@ -1,9 +1,6 @@
 """From lift and cosine to one score between 0 and 1, fitted on held-out sounds.
 
-In: pair scores of held-out scenes with their captions, and of single sounds with queries in usual
-and in other words. Out: the weights of the score and a threshold below which there is no good
-match, with the curves that they were chosen from. The mix of lift and cosine is chosen for
-ranking, then made a probability by logistic regression. It knows no networks.
+The mix of the two is chosen for ranking, then made a probability by logistic regression.
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
 """How well single sounds are found in usual words and in other words for the same things.
 
-In: a trained model and clips that no stage has seen. Out: mAP@10 of free-text queries, accuracy of
-zero-shot labels, and how often absent things are answered and present ones refused, each by
-cross-entropy, by the joint space and by both.
+Clips that no stage has seen against queries for their labels, also in a library without any answer.
 """
 
 from __future__ import annotations

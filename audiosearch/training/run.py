@@ -1,8 +1,6 @@
 """One training run: its sizes, its sounds, its encoder and the scenes composed of its sounds.
 
-In: a data manifest, a folder, a seed, what is held out. Out: what the stages work on. This is the
-only place where sizes of the bundled model's run are chosen; how it is trained stands in the
-recipes.
+The only place where sizes of the bundled model's run are chosen.
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
-"""The stages of a training run, each reading what the one before has written.
+"""The stages of a training run, each reading from the run's folder what the one before has written.
 
-In: a `Run` (data, folder, seed, what is held out). Out: files in the run's folder, at last a
-bundle. Every stage can be started again where it stopped; a finished one is not repeated. What
-a run is made of stands in `run`.
+Every stage can be started again where it stopped; a finished one is not repeated.
 """
 
 from __future__ import annotations

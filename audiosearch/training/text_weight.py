@@ -1,9 +1,7 @@
 """How much words in names and texts count in the score, fitted on held-out sounds.
 
-In: scores of texts against sounds by what is heard alone, and which sounds are right. Out: the
-weight of `Score.with_texts`, and the curve that it was chosen from. Names are put to the test
-as a library has them: a right sound with the words in its name against all others without, and a
-wrong sound with the words in its name against the best right one without. It knows no networks.
+Tried as a library has them: a right sound with the words in its name against all others without,
+and a wrong sound with the words in its name against the best right one without.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Ways to change a sound, its spectrogram, its features or its words without changing the truth.
 
-In and out: tensors of the same shape and, for mixing, the shares that targets must be mixed with.
 All randomness comes from the generator given. Waveforms are `(B, N)`, mel power is `(B, F, M)`,
-features are `(B, T, D)`. It does not know the labels.
+features are `(B, T, D)`.
 """
 
 from __future__ import annotations

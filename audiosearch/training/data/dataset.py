@@ -1,8 +1,6 @@
 """The manifest of recordings, who is held out, and one decoded cache of all the sound.
 
-In: a `manifest.csv` (path, label, source, group, fold ...) beside its sound files. Out: clips with
-their split, and a memory-mapped int16 array of mono samples at the model's rate. A group (one
-original recording, or one reader) is always in one split. It knows nothing of tags or captions.
+A group (one original recording, or one reader) is always in one split.
 """
 
 from __future__ import annotations

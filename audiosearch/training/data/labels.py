@@ -1,8 +1,7 @@
 """From the names that recordings carry to the tags that the encoder learns.
 
-In: the `label` column of a manifest. Out: one or more tags. Names of the same thing share a tag
-("dog", "dog_bark"), a narrow name also gets its wider one ("puppy_bark" is a puppy and a dog).
-It does not know how people phrase them: that is `captions`.
+Names of the same thing share a tag ("dog", "dog_bark"); a narrow name also gets its wider one
+("puppy_bark" is a puppy and a dog).
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """From trained networks to a bundle folder that the program can load.
 
-In: networks, vocabulary, tags and the facts of `bundle.json`. Out: a folder of ONNX graphs and
-JSON, written only if ONNX Runtime gives torch's numbers on it (`parity`). The weights are rounded
-to float16 first, so what is compared is what is shipped; those of others are kept as they are.
+The weights are rounded to float16 first, so what is compared with torch (`parity`) is what is
+shipped; imported weights are kept as they are.
 """
 
 from __future__ import annotations

@@ -1,14 +1,8 @@
-"""The decoder as an ONNX graph, written out node by node in place of traced.
+"""The decoder as an ONNX graph, written out node by node: two thirds of the nodes of a traced one.
 
-In: a `CaptionDecoder`. Out: its graph, the same numbers in two thirds of the nodes that tracing
-gives. A step of the beam multiplies so few rows that starting a
-node costs as much as its arithmetic:
-
-- queries, keys and values of the words come from one product, and biases are part of products;
-- rows of words stay flat `(B * S, D)` between attentions, with shapes computed once a run;
-- masks are cut out of constants.
-
-It knows nothing of how weights are stored: that is `graphs`.
+A step of the beam multiplies so few rows that starting a node costs as much as its arithmetic. So
+queries, keys and values come from one product, biases are part of products, words stay flat
+`(B * S, D)` between attentions, and masks are cut out of constants.
 """
 
 from __future__ import annotations

@@ -1,9 +1,6 @@
-"""Torch modules in the exact form of a bundle's graphs, and their way into ONNX files.
+"""Torch modules in the exact form of a bundle's graphs, traced into ONNX files.
 
-In: trained networks. Out: ONNX files whose big weights are stored as float16 (widened to float32
-when loaded) wherever that loses nothing. Inputs and outputs carry the names that the reading side
-asks for; all batch, time and word axes may vary. It writes no manifest: that is `export`. The
-graph of the decoder is written by hand: `decoder_graph`.
+Inputs and outputs carry the names that `model` asks for; batch, time and word axes may vary.
 """
 
 from __future__ import annotations

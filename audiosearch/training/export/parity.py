@@ -1,8 +1,6 @@
 """Does the exported bundle compute what the trained networks compute?
 
-In: the networks in torch and a folder of graphs. Out: nothing, or an error that names the output
-and by how much it is off. Compared are several lengths and batches, words all at once, and words
-one by one with caches.
+Compared are several lengths and batches, words all at once, and words one by one with caches.
 """
 
 from __future__ import annotations

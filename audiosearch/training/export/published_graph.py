@@ -1,16 +1,6 @@
-"""The published encoder in the form that runs fastest: exported in place of the trained form.
+"""The published encoder in the form that runs fastest, exported in place of the trained form.
 
-In: a `ConvNext` with layer norms, and its front-end. Out: modules that compute the same numbers
-in fewer and cheaper operations (`check_lean_form` compares):
-
-- maps stay channels-last between blocks, so that norms, linear layers and sums need no transposes,
-  and the depthwise convolution's own reordering is the only one;
-- the two linear layers of a block are plain matrix products with a bias, the scale of the block
-  multiplied into the second;
-- the spectrum uses that cosines are even and sines odd: half the products, and none for the bins
-  that no mel band hears.
-
-It holds for evaluation only: there is no dropping of paths and no training of the scale.
+The same numbers in fewer and cheaper operations; for evaluation only. `check_lean_form` compares.
 """
 
 from __future__ import annotations
@@ -58,7 +48,10 @@ def check_lean_form(frontend: FrontendConfig, encoder: ConvNext, *, path: Path) 
 
 
 class LeanLogMel(nn.Module):
-    """As `frontend.LogMel`: decibels `(B, F, mels)` of `(B, N)` samples."""
+    """As `frontend.LogMel`: decibels `(B, F, mels)` of `(B, N)` samples.
+
+    Cosines are even and sines odd: half the products, and none for bins that no mel band hears.
+    """
 
     cosines: Tensor
     sines: Tensor
@@ -108,7 +101,11 @@ class LeanLogMel(nn.Module):
 
 
 class LeanBlock(nn.Module):
-    """As `convnext.Block` in evaluation, for channels-last maps `(B, H, W, C)`."""
+    """As `convnext.Block` in evaluation, for channels-last maps `(B, H, W, C)`.
+
+    Norms, linear layers and sums need no transposes so. The two linear layers are plain products
+    with a bias, the scale of the block multiplied into the second.
+    """
 
     def __init__(self, block: Block) -> None:
         super().__init__()

@@ -1,8 +1,7 @@
-"""Multi-head attention whose keys and values can be kept, and a transformer encoder layer of it.
+"""Multi-head attention whose keys and values can be kept.
 
-In and out: `(B, S, D)` and, per head, `(B, H, S, D / H)`. Parameter names are those of PyTorch's
-own attention, so published checkpoints load by key; it is written out because an exported decoder
-must take and give its keys and values, which the built-in one hides.
+Written out because an exported decoder must take and give its keys and values, which PyTorch's own
+hides; parameter names are those of PyTorch's, so published checkpoints load by key.
 """
 
 from __future__ import annotations

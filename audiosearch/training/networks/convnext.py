@@ -1,9 +1,7 @@
 """ConvNeXt over log-mel spectrograms: the audio encoder (https://arxiv.org/abs/2306.00830).
 
-One class for the published ConvNeXt-Tiny and for our smaller ones; a `ConvNextConfig` tells them
-apart. The names of its parameters are those of the published checkpoints, so these load by key.
-In: decibels `(B, F, mels)`. Out: frames, a clip embedding and tag logits. It does not know what
-the tags are called, nor how the decibels were made.
+One class for the published ConvNeXt-Tiny and for our smaller ones. The names of its parameters are
+those of the published checkpoints, so these load by key.
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
 """The caption decoder of Labbé et al. 2023 (https://arxiv.org/abs/2308.15090).
 
-A projection of encoder frames to a memory, and a post-norm transformer decoder over words with no
-final norm and a classifier of its own. In: encoder frames `(B, T, feature_dim)` and token ids
-`(B, S)`. Out: logits `(B, S, V)`. Its parameters are named as in the published checkpoints. It
-knows ids only, not words.
+A post-norm transformer decoder with no final norm and a classifier of its own. Its parameters are
+named as in the published checkpoints.
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
 """Waveform to log-mel decibels, in two forms that give the same numbers.
 
 Training uses the FFT; an exported graph uses one convolution with the windowed cosines and sines,
-because ONNX has no short-time transform that every runtime runs well. In: float32 mono samples.
-Out: decibels per mel band. It knows nothing of normalisation: the network's first batch norm
-does that. `PAPER_FRONTEND` is the one of Pellegrini et al. 2023 (https://arxiv.org/abs/2306.00830).
+because ONNX has no short-time transform that every runtime runs well.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
-"""Words to one vector of the space that text and sound share.
+"""Words to one vector of the space that text and sound share; it does not hear the order of words.
 
-In: ids of pieces `(B, S)`, PAD after the end. Out: unit vectors `(B, J)`. Two parts: a small
-sentence model, taught by a large one, gives words their meaning; a layer of concepts then says
-which sounds such a meaning is near to. Attention over a meaning's nearest concepts, rather than a
-linear map alone, lets a word that no caption held stand for the sound whose names it resembles. It
-does not hear the order of words: that is what the decoder is for.
+A small sentence model gives words their meaning. Attention over the concepts nearest to a meaning,
+rather than a linear map alone, lets a word that no caption held stand for the sound whose names it
+resembles.
 """
 
 from __future__ import annotations

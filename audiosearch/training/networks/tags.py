@@ -1,8 +1,7 @@
 """The encoder's tags of a sound and its parts, and what they say in the space shared with text.
 
-The head reads tags alone: one that also attended to frames fitted the training recordings better
-and found held-out ones worse, since the encoder knows the recordings it was trained on too well for
-another network to learn from its frames what is worth hearing.
+A head that also attended to frames fitted the training recordings better and found held-out ones
+worse: the encoder knows the recordings it was trained on too well for a network to learn from them.
 """
 
 from __future__ import annotations

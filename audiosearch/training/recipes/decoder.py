@@ -1,8 +1,7 @@
 """The second stage: teach the decoder to caption the frozen encoder's frames.
 
-Augmentation is that of Labbé et al. 2023 (https://arxiv.org/abs/2308.15090). Two things are not:
-at times the sound is taken away, so that cross-entropy without sound is meaningful, and ranking
-terms (`ranking`) ask that a caption be likelier for its own scene than for one in another order.
+Augmented as Labbé et al. 2023 (https://arxiv.org/abs/2308.15090). Ours are the ranking terms, and
+taking the sound away at times, so that cross-entropy without sound is meaningful.
 """
 
 from __future__ import annotations

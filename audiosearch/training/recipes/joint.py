@@ -1,8 +1,7 @@
-"""The third stage: one space for sounds and texts, on the frozen encoder and the taught sentences.
+"""The third stage: one space for sounds and texts, on the frozen encoder and sentence model.
 
-InfoNCE both ways, summed, as in CLAP; scenes of the same sounds are no negatives of each other,
-whatever their order, since the text tower hears none. The sentence model stays as it is and noise
-is added to what it gives: so words that no caption held go where their neighbours go.
+InfoNCE as in CLAP; scenes of the same sounds are no negatives of each other, since the text tower
+hears no order. Noise on meanings lets words that no caption held go where their neighbours go.
 """
 
 from __future__ import annotations

@@ -1,9 +1,6 @@
 """An epoch of captioned scenes, cut into batches for the decoder.
 
-In: cached frames, descriptions and a random generator. Out: batches of features, lengths and ids,
-with a caption each that was written for this epoch and, where it tells an order, a wrong one.
 Batches hold captions of like length, so that little of them is padding, and twins stand together.
-It knows no networks.
 """
 
 from __future__ import annotations

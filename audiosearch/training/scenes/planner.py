@@ -1,10 +1,7 @@
-"""Plans of scenes composed in time from single clips: what sounds when.
+"""Plans of scenes composed in time from single clips of one split and of different groups.
 
-In: the clips of a split and a seed. Out: plans, each with what a caption has to say about it. All
-clips of a scene come from one split and from different groups. Every scene of two events in a row
-has a twin in which the same two come the other way round, and every scene of two events at once
-has one in which they come in a row: only time tells twins apart. It knows no captions and no
-networks, and opens no sound: that is `rendering`.
+A scene of two events in a row has a twin in which they come the other way round, one of two events
+at once has one in which they come in a row: only time tells twins apart.
 """
 
 from __future__ import annotations

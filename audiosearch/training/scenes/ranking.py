@@ -1,11 +1,8 @@
-"""A ranking term beside cross-entropy: a caption should be likelier for its scene than for another.
+"""Ranking terms beside cross-entropy: a caption should be likelier for its scene than for another.
 
-In: the descriptions of a batch, and log-likelihoods of its captions. Out: which other row of the
-batch each caption is held against, and a loss. This is no part of Labbé et al. 2023, where the
-decoder is trained by cross-entropy alone; it is added because cross-entropy ranks here, and the
-order of two events is worth few nats in it. With two candidates that are equally likely at first,
-the loss is minus the log of the posterior chance of the right one. The same is asked of the words:
-a caption should be likelier for its scene than one with another order in time.
+No part of Labbé et al. 2023; added because cross-entropy ranks here, and the order of two events is
+worth few nats in it. The loss is minus the log of the posterior chance of the right candidate of
+two that are equally likely at first.
 """
 
 from __future__ import annotations

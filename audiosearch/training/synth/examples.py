@@ -1,9 +1,6 @@
 """A small folder of generated sounds to try the program on, where no recordings are at hand.
 
-In: a folder. Out: about fifteen WAV, FLAC and Ogg files of five to twelve seconds: single sounds
-under plain names, and scenes, in which two things follow each other or sound together, under
-names that say nothing, so that what is found in them was heard. Everything is synthesis with
-numpy: recognisable, not realistic. The same seed gives the same sounds.
+Scenes have names that say nothing, so that what is found in them was heard.
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
 """Instruments and drums, rendered from a General MIDI sound font with FluidSynth.
 
-In: a sound font (made for FluidR3 GM by Frank Wen, MIT, Debian package `fluid-soundfont-gm`), the
-program `fluidsynth`, and a seed. Out: a folder of clips with a manifest as recordings have one. A
-group is a program of the font, since all its clips come from the same samples. It is needed at
-training time only.
+Made for FluidR3 GM by Frank Wen (MIT, Debian's `fluid-soundfont-gm`). A group is a program of the
+font, since all its clips come from the same samples.
 """
 
 from __future__ import annotations

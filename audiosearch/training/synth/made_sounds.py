@@ -1,9 +1,7 @@
 """Sounds made by arithmetic: tones, sirens, bells, knocks, ticks, noises, silence.
 
-They teach the encoder and the captioner what recordings alone teach badly, a bare tone or a bare
-noise, and let a demonstration without recordings be described in sensible words. In: a random
-generator. Out: float32 mono samples in [-1, 1] and the label they stand for. Every maker draws
-its own parameters and, where there is one, its method, so that no single formula is the class.
+They teach what recordings alone teach badly, a bare tone or a bare noise. Every maker draws its own
+parameters and, where there is one, its method, so that no single formula is the class.
 """
 
 from __future__ import annotations

@@ -1,7 +1,5 @@
-"""Short musical phrases as Standard MIDI files (format 0), written byte by byte.
+"""Short musical phrases as Standard MIDI files (format 0), for FluidSynth to render.
 
-In: a random generator and what kind of instrument plays. Out: notes, and the bytes of a file in
-which phrases stand at even distances. It knows no sound: FluidSynth renders it.
 See https://midi.org/standard-midi-files-specification.
 """
 

@@ -1,8 +1,7 @@
 """Sounds made with numpy: what the generated examples are built of.
 
-In: a random generator and a duration. Out: mono samples (n,) at `RATE`, of no particular level.
 Synthesis by the physics that makes each recognisable (partials that are no harmonics, noise in
-bands, pulses that ring out), not by recordings. It knows nothing of files.
+bands, pulses that ring out).
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""Bridges: for words that the decoder never learned, the word of its own that means most nearly so.
+"""For words that the decoder never learned, the word of its own that means most nearly the same.
 
-In: the decoder's words and the small sentence model. Out: "canine" -> "dog" and the like, stored in
-the bundle and used wherever the decoder reads a text. A bridge only reaches a word that says what
-is heard, never a connective, and only where the two are near; other words stay unknown.
+Stored in the bundle ("canine" -> "dog"). Only words that say what is heard are targets, never a
+connective.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""Sentences about scenes: a small grammar over the phrases of `sound_phrases`.
+"""Captions of scenes: a small grammar over the phrases of `sound_phrases`.
 
-In: which sounds a scene holds and how they stand to each other in time, and a random generator.
-Out: one caption of very many. Order is always said so that turning the sentence round says the
-opposite, and simultaneity with its own connectives. It knows neither audio nor token ids.
+Order is always told so that the reversed sentence tells the reversed order, and simultaneity has
+connectives of its own.
 """
 
 from __future__ import annotations

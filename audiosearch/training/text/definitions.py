@@ -1,9 +1,7 @@
 """Rare words by their definitions: what a dictionary adds to the large sentence model.
 
-In: a dictionary, the teacher, what sounds are called. Out: vectors of words, added to what the
-teacher makes of the texts that hold them. The teacher has hardly read "klaxon", but it
-understands "a kind of loud horn". Of a word's senses those count more that are like a sound: in a
-library of sounds a rook is a bird before it is a piece of chess.
+The teacher has hardly read "klaxon", but it understands "a kind of loud horn". Senses that are like
+a sound count more: in a library of sounds a rook is a bird before it is a piece of chess.
 """
 
 from __future__ import annotations

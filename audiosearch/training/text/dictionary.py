@@ -1,9 +1,7 @@
-"""What English words mean, in the words of a dictionary: WordNet's own files.
+"""What English words mean, read from WordNet 3's own files (https://wordnet.princeton.edu).
 
-In: the folder of WordNet 3 (https://wordnet.princeton.edu, its licence asks for its copyright
-notice only; Debian's package wordnet-base puts it in /usr/share/wordnet). Out: definitions of
-words. The files' form is that of its manual page wndb(5), the base forms of words are found as
-morphy(7) does. Training only; nothing of it is shipped.
+Their form is that of the manual page wndb(5); base forms of words are found as morphy(7) does.
+Nothing of it is shipped.
 """
 
 from __future__ import annotations
@@ -57,7 +55,7 @@ class PartOfSpeech:
 
 
 class Dictionary:
-    """WordNet in memory."""
+    """WordNet in memory; its licence asks for its copyright notice only."""
 
     def __init__(self, folder: Path) -> None:
         """Read `folder`.

@@ -1,8 +1,7 @@
 """Texts that the sentence model of the text tower learns from: words, word pairs, captions.
 
-In: English words with the commonest first, the grammar's phrases and captions, a seed. Out: short
-texts as people type them. They need not be true nor good English: what is to be learned is the
-teacher's sense of likeness, and that is defined for any words.
+They need not be true nor good English: what is to be learned is which texts the teacher finds
+alike, and that is defined for any words.
 """
 
 from __future__ import annotations

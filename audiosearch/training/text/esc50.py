@@ -1,11 +1,7 @@
-"""Two ways to say each class of ESC-50: the usual words, and other words for the same thing.
+"""Two ways to ask for each class of ESC-50, to measure whether a model knows words or meanings.
 
-For measuring whether a model knows words or meanings: the usual words are those that captions of
-open data sets and the grammar of the bundled model use; the other words avoid them, as a person may
-who types what comes to mind. No caption and no paraphrase that a model learns from holds a content
-word that only these have; to the text tower they are English words among all the others, of which
-no sound is known. In the table: name of the class = usual query | query in other words | name in
-other words.
+Usual words are those of captions; the others avoid them. No text that a model learns from holds a
+content word that only the other words have.
 """
 
 from __future__ import annotations
@@ -26,6 +22,7 @@ class Phrasing:
     """A bare name in other words."""
 
 
+# class = usual query | query in other words | name in other words
 _TABLE = """
 airplane = an airplane flying overhead | aeroplane in the skies | aeroplane
 breathing = someone breathing heavily | panting respiration | respiration

@@ -1,10 +1,7 @@
-"""Other words for each sound than those that captions are written in.
+"""Other words for each sound than those that captions are written in (`paraphrases.txt`).
 
-The table stands in `paraphrases.txt`: `name = text; text; ...`, what a person may type who looks
-for that sound: things, people and places that go with it, and looser synonyms. The text tower
-learns from them which sounds they mean; captions for the decoder never hold them, since it would
-say them. The wordings that models are measured with (`esc50`) are kept out of it: no
-text here holds a content word that only the other words of those have.
+The text tower learns from them; captions for the decoder never hold them, since it would write
+them. They share no content word with the other words of `esc50`, which models are measured with.
 """
 
 from __future__ import annotations
@@ -20,7 +17,12 @@ from audiosearch.training.text.sentence_model import Teacher
 
 
 def read_paraphrases(table: str) -> dict[str, Phrases]:
-    """Sound to its paraphrases, to be used wherever a caption may have any phrase."""
+    """Sound to its paraphrases, to be used wherever a caption may have any phrase.
+
+    Args:
+        table: Lines `name = text; text; ...`: what a person may type who looks for that sound, be
+            it things, people and places that go with it, or looser synonyms.
+    """
     found = {}
     for line in table.strip().splitlines():
         name, _, rest = line.partition(" = ")

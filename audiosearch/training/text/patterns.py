@@ -1,8 +1,7 @@
 """Patterns of sentences, and the patterns that say something else about time.
 
-In: nothing, or a pattern. Out: patterns with slots for what is heard: {a} a clause of the first
-sound, {na} a noun of it, {sa} a name as people type it; {x} is what a background is under, {z} the
-background. It knows no phrases and no sounds.
+Slots: {a} a clause of the first sound, {na} a noun of it, {sa} a name as people type it; {x} is
+what a background is under, {z} the background.
 """
 
 from __future__ import annotations

