@@ -1,42 +1,33 @@
-"""One setting changed in the settings file, with everything else in it left as it is.
-
-In: a file, a key and a text. Out: the file with that line changed or added; comments, order and
-other keys stay. TOML is changed line by line, since the standard library only reads it, and the
-result is read again before it counts.
-"""
+"""The settings file, written whole or with one setting changed."""
 
 from __future__ import annotations
 
 import json
-import os
-import re
-import tempfile
 import tomllib
+from collections.abc import MutableMapping
 from pathlib import Path
 
+from audiosearch._files import atomic_write
 from audiosearch.errors import ConfigError
-
-_TABLE = re.compile(r"\s*\[+\s*([^\]]+?)\s*\]+\s*(?:#.*)?$")
 
 
 def change_setting(file: Path, *, section: str, key: str, value: str) -> None:
     """Write `key = "value"` into `[section]` of a settings file, which is made if need be.
 
     Raises:
-        ConfigError: the file cannot be read or written, is no TOML, or holds the key in a form
-            that cannot be changed line by line.
+        ConfigError: the file cannot be read or written, is no TOML, or has no such table.
     """
     try:
         text = file.read_bytes().decode() if file.exists() else ""
         changed = with_setting(text, section=section, key=key, value=value)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        _replace(file.resolve(), changed)
+        _write(file, changed)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
+        shown = json.dumps(value, ensure_ascii=False)  # a basic TOML string
         raise ConfigError(
             f"cannot be changed: {reason}",
             path=file,
-            remedy=f"write {key} = {_quoted(value)} below [{section}] yourself",
+            remedy=f"write {key} = {shown} below [{section}] yourself",
         ) from error
 
 
@@ -47,8 +38,7 @@ def write_settings(file: Path, text: str) -> None:
         ConfigError: it cannot be written.
     """
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        _replace(file.resolve(), text)
+        _write(file, text)
     except OSError as error:
         raise ConfigError(
             f"cannot be written: {error.strerror or error}",
@@ -58,55 +48,37 @@ def write_settings(file: Path, text: str) -> None:
 
 
 def with_setting(text: str, *, section: str, key: str, value: str) -> str:
-    """TOML `text` in which `section.key` is `value`.
+    """TOML `text` in which `section.key` is `value`; comments, order and other keys stay.
 
     Raises:
-        ValueError: it is no TOML, or holds the key in a form that is not one line.
+        ValueError: it is no TOML, or has no table of that name.
     """
+    import tomlkit  # noqa: PLC0415 - 22 ms, for the few commands that write settings
+
+    document = tomlkit.parse(text)
+    if section not in document:
+        if document.as_string() and not document.as_string().endswith("\n"):
+            document.add(tomlkit.nl())
+        document.add(section, tomlkit.table())
+    table = document[section]
+    if not isinstance(table, MutableMapping):
+        raise ValueError(f"{section} stands there, and is no table")
+    table[key] = value
+    changed = document.as_string()
     wanted = tomllib.loads(text)
     wanted.setdefault(section, {})[key] = value
-    changed = "".join(_lines(text.splitlines(keepends=True), section, key, value))
-    if tomllib.loads(changed) != wanted:
+    if tomllib.loads(changed) != wanted:  # nobody's settings are lost by a slip of the library
         raise ValueError(f"{section}.{key} stands there in an unusual form")
     return changed
 
 
-def _lines(lines: list[str], section: str, key: str, value: str) -> list[str]:
-    assignment = re.compile(rf"(\s*{re.escape(key)}\s*=\s*)(\"[^\"\\]*\"|'[^']*')(.*)$", re.DOTALL)
-    new = f"{key} = {_quoted(value)}\n"
-    here, heading = False, None
-    for place, line in enumerate(lines):
-        table = _TABLE.match(line)
-        if table is not None:
-            here = table.group(1) == section
-            heading = place if here else heading
-        elif here and (found := assignment.match(line)):
-            kept = f"{found.group(1)}{_quoted(value)}{found.group(3)}"
-            return [*lines[:place], kept, *lines[place + 1 :]]
-    if heading is not None:
-        return [*_ended(lines[: heading + 1]), new, *lines[heading + 1 :]]
-    gap = ["\n"] if lines else []
-    return [*_ended(lines), *gap, f"[{section}]\n", new]
-
-
-def _ended(lines: list[str]) -> list[str]:
-    """The lines, the last one ended too."""
-    return [*lines[:-1], lines[-1].rstrip("\n") + "\n"] if lines else []
-
-
-def _quoted(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False)  # a basic TOML string
-
-
-def _replace(file: Path, text: str) -> None:
-    """Write beside the file and rename, so that a full disk leaves the old one whole."""
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as partial:
-            partial.write(text)
-        if file.exists():
-            Path(name).chmod(file.stat().st_mode & 0o7777)
-        Path(name).replace(file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+def _write(file: Path, text: str) -> None:
+    """Put `text` in the place of a file, or of what it links to, with its permissions."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    target = file.resolve()
+    mode = target.stat().st_mode & 0o7777 if target.exists() else 0o600
+    with atomic_write(target, shared=True, mode=mode) as out:
+        out.write(text.encode())
+    # What the process's mask took away.
+    if target.stat().st_mode & 0o7777 != mode:
+        target.chmod(mode)
