@@ -24,7 +24,7 @@ from audiosearch.model.bundle_files import (
 )
 from audiosearch.model.bundle_texts import read_pieces, read_vocabulary
 from audiosearch.model.calibration import TEXT_MATCH, ScoreCalibration
-from audiosearch.model.manifest import REMEDY, ManifestReader, read_json, text_list
+from audiosearch.model.manifest import REMEDY, ManifestReader, is_text_list, read_json
 from audiosearch.model.tokenizer import Vocabulary
 from audiosearch.model.wordpiece import Pieces
 
@@ -239,8 +239,10 @@ def _tags(manifest: ManifestReader, contents: Mapping[str, bytes]) -> tuple[str,
     if name not in contents:
         raise manifest.wrong("tags", "one of the listed files")
     path = manifest.path.parent / name
-    wrong = BundleError("must be a list of texts", path=path, remedy=REMEDY)
-    return text_list(read_json(contents[name], path=path), error=wrong)
+    tags = read_json(contents[name], path=path)
+    if not is_text_list(tags):
+        raise BundleError("must be a list of texts", path=path, remedy=REMEDY)
+    return tuple(tags)
 
 
 def list_bundles(*, search: Sequence[Path], others: Sequence[Path] = ()) -> list[Path]:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from audiosearch.errors import BundleError
 
@@ -93,7 +93,10 @@ class ManifestReader:
 
     def texts(self, key: str) -> tuple[str, ...]:
         """A list of texts."""
-        return text_list(self.values.get(key), error=self.wrong(key, "a list of texts"))
+        value = self.values.get(key)
+        if not is_text_list(value):
+            raise self.wrong(key, "a list of texts")
+        return tuple(value)
 
     def integers(self, key: str) -> tuple[int, ...]:
         """A list of whole numbers from 0."""
@@ -128,8 +131,6 @@ def read_json(content: bytes, *, path: Path) -> object:
     return document
 
 
-def text_list(value: object, *, error: BundleError) -> tuple[str, ...]:
-    """`value` as a tuple of texts, or `error` raised."""
-    if not isinstance(value, list) or not all(isinstance(x, str) for x in value):
-        raise error
-    return tuple(value)
+def is_text_list(value: object) -> TypeGuard[list[str]]:
+    """Whether `value` is a list of texts."""
+    return isinstance(value, list) and set(map(type, value)) <= {str}
