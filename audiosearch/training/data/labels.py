@@ -7,6 +7,8 @@ Names of the same thing share a tag ("dog", "dog_bark"); a narrow name also gets
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
 
 # Only names that differ from their tag, or have more than one.
 TAGS_OF_LABEL: dict[str, tuple[str, ...]] = {
@@ -158,7 +160,23 @@ TAGS_OF_LABEL: dict[str, tuple[str, ...]] = {
 
 def tags_of(label: str) -> tuple[str, ...]:
     """The tags of a manifest label; a name without an entry is its own tag."""
-    return TAGS_OF_LABEL.get(label, (label,))
+    return TAGS_OF_LABEL.get(label) or _wider_tags().get(label, (label,))
+
+
+@cache
+def _wider_tags() -> dict[str, tuple[str, ...]]:
+    """The names in `wider_tags.txt`, whose head says how it is written."""
+    text = files(__package__).joinpath("wider_tags.txt").read_text(encoding="utf-8")
+    found = {}
+    for line in text.splitlines():
+        if line.strip() and not line.startswith("#"):
+            tags, _, names = line.partition(":")
+            for name in names.split():
+                label, plus, further = name.partition("+")
+                own = (label,) if plus else ()
+                more = tuple(filter(None, further.split("+")))
+                found[label] = tuple(dict.fromkeys((*own, *tags.split("+"), *more)))
+    return found
 
 
 def all_tags(labels: Iterable[str]) -> tuple[str, ...]:

@@ -138,11 +138,19 @@ class ConvNext(nn.Module):
 
     def forward(self, decibels: Tensor) -> EncoderOutput:
         """Encode `(B, F, mels)` decibels."""
+        return self.read(self.frames(decibels))
+
+    def frames(self, decibels: Tensor) -> Tensor:
+        """Frames `(B, T, dims[3])` of `(B, F, mels)` decibels."""
         x = self.bn0(decibels.transpose(1, 2).unsqueeze(3))  # bands as channels (B, mels, F, 1)
         x = x.permute(0, 3, 2, 1)  # (B, 1, F, mels)
         for downsample, stage in zip(self.downsample_layers, self.stages, strict=True):
             x = stage(downsample(x))
-        frames = x.mean(dim=3).transpose(1, 2)  # (B, T, C)
+        frames: Tensor = x.mean(dim=3).transpose(1, 2)
+        return frames
+
+    def read(self, frames: Tensor) -> EncoderOutput:
+        """Embedding and tags of `(B, T, dims[3])` frames."""
         embedding = self.norm(frames.amax(dim=1) + frames.mean(dim=1))
         return EncoderOutput(
             frames=frames, embedding=embedding, logits=self.head_audioset(embedding)
