@@ -21,6 +21,7 @@ from audiosearch.cli.progress import EvaluationProgress
 from audiosearch.evaluation.captioning import evaluate_captions
 from audiosearch.evaluation.dataset_files import read_dataset
 from audiosearch.evaluation.datasets import Dataset
+from audiosearch.evaluation.query_benchmark import evaluate_queries
 from audiosearch.evaluation.relation_benchmark import evaluate_relations
 from audiosearch.evaluation.report import write_report
 from audiosearch.evaluation.retrieval_benchmark import (
@@ -47,8 +48,9 @@ def evaluate() -> None:
     """Measure a model on data sets with known answers.
 
     DATA.csv lists sounds with captions (columns file_name,caption_1... as Clotho has them;
-    youtube_id,start_time,caption as AudioCaps; or path,caption...) or with labels (path,label and,
-    where known, group and fold). An evaluation that is stopped goes on when it is called again.
+    youtube_id,start_time,caption as AudioCaps; or path,caption...), with labels (path,label and,
+    where known, group and fold) or with free-text queries (path,query). An evaluation that is
+    stopped goes on when it is called again.
 
     \b
       audiosearch evaluate retrieval clotho_captions_evaluation.csv --audio evaluation --whole
@@ -68,6 +70,21 @@ def retrieval(options: EvaluationOptions, no_engine: bool) -> None:
     """
     engine = None if no_engine else options.config
     _run(options, lambda data, run: evaluate_retrieval(data, run, engine=engine))
+
+
+@evaluate.command()
+@click.option("--no-engine", is_flag=True, help="Leave out the two-step search over a library.")
+@evaluation_options
+def queries(options: EvaluationOptions, no_engine: bool) -> None:
+    """Do free-text queries find the sounds that answer them?
+
+    DATA.csv has a row for each query that a sound answers (path,query and, where there are several,
+    wording and part); a sound that answers none has one row without a query. Recall and mAP@10 by
+    every score and by `find` itself, and how many queries it would refuse, or answer wrongly, at
+    its least score.
+    """
+    engine = None if no_engine else options.config
+    _run(options, lambda data, run: evaluate_queries(data, run, engine=engine))
 
 
 @evaluate.command()

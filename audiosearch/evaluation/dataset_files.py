@@ -9,6 +9,8 @@ columns:
 - plain: `path,caption,...`; one row a clip with one or more columns named `caption...`, or, with
   one such column, one row a caption.
 - manifest: `path,label` and, where known, `group` and `fold`: a labelled folder, no captions.
+- queries: `path,query` and, where there are several, `wording` and `part`: one row for each query
+  that a sound answers; a sound that answers none has one row with an empty query.
 
 Whatever is wrong is an error that names the rows, all of them at once: nobody wants to find the
 missing files of a data set one by one. Row numbers are line numbers of the file, the header is 1.
@@ -24,7 +26,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from audiosearch.errors import DatasetError
-from audiosearch.evaluation.datasets import Dataset, DatasetClip
+from audiosearch.evaluation.datasets import Dataset, DatasetClip, LabelledQuery
 from audiosearch.model.tokenizer import normalise
 
 _SHOWN = 10  # problems named in one message
@@ -38,6 +40,7 @@ class Layout(StrEnum):
     AUDIOCAPS = "audiocaps"
     PLAIN = "csv"
     MANIFEST = "manifest"
+    QUERIES = "queries"
 
 
 @dataclass(frozen=True)
@@ -108,8 +111,9 @@ def read_dataset(
         raise DatasetError("no such folder of sounds", path=folder)
     reading = _DatasetReading(file, folder, skip_missing, rows, columns)
     clips = _READERS[layout](reading)
-    _check(reading, clips)
-    return Dataset(name=file.stem, clips=tuple(clips), n_missing=reading.n_missing)
+    queries = _queries_of(reading) if layout is Layout.QUERIES else ()
+    _check(reading, clips, layout)
+    return Dataset(name=file.stem, clips=tuple(clips), n_missing=reading.n_missing, queries=queries)
 
 
 def _read_rows(file: Path) -> tuple[list[str], list[DatasetRow]]:
@@ -132,13 +136,15 @@ def _guess(columns: Sequence[str], *, file: Path) -> Layout:
         return Layout.AUDIOCAPS
     if "path" in names and _caption_columns(columns):
         return Layout.PLAIN
+    if {"path", "query"} <= names:
+        return Layout.QUERIES
     if {"path", "label"} <= names:
         return Layout.MANIFEST
     raise DatasetError(
         f"has columns of no known layout: {', '.join(columns) or 'none'}",
         path=file,
         remedy="file_name,caption_1... | youtube_id,start_time,caption | path,caption... | "
-        "path,label,group,fold",
+        "path,label,group,fold | path,query,wording,part",
     )
 
 
@@ -166,15 +172,34 @@ def _plain(reading: _DatasetReading) -> list[DatasetClip]:
     captions = _caption_columns(reading.columns)
     if len(captions) > 1:
         return _one_row_a_clip(reading, "path", captions)
+    return _one_row_a_text(reading, captions[0])
+
+
+def _queries(reading: _DatasetReading) -> list[DatasetClip]:
+    return _one_row_a_text(reading, "query")
+
+
+def _queries_of(reading: _DatasetReading) -> tuple[LabelledQuery, ...]:
+    """Every query once, in order of appearance."""
+    found: dict[str, LabelledQuery] = {}
+    for row in reading.rows:
+        if text := row.text("query"):
+            query = LabelledQuery(text=text, wording=row.text("wording"), part=row.text("part"))
+            if found.setdefault(text, query) != query:
+                reading.wrong(row, f"the query {text!r} is of another wording or part elsewhere")
+    return tuple(found.values())
+
+
+def _one_row_a_text(reading: _DatasetReading, column: str) -> list[DatasetClip]:
     by_name: dict[str, list[DatasetRow]] = defaultdict(list)
     for row in reading.rows:
         by_name[row.text("path")].append(row)
     for rows in by_name.values():
-        _refuse_repeats(reading, rows, captions[0])
+        _refuse_repeats(reading, rows, column)
     firsts = [rows[0] for rows in by_name.values()]
     paths = {row.text("path"): _file_of(reading, row, row.text("path")) for row in firsts}
     return [
-        _clip(rows[0], name, path, tuple(filter(None, (row.text(captions[0]) for row in rows))))
+        _clip(rows[0], name, path, tuple(filter(None, (row.text(column) for row in rows))))
         for name, rows in by_name.items()
         if (path := paths[name]) is not None
     ]
@@ -274,11 +299,11 @@ def _audiocaps_names(rows: Sequence[DatasetRow]) -> list[str]:
     return names + [row.text("audiocap_id") for row in rows if row.text("audiocap_id")]
 
 
-def _check(reading: _DatasetReading, clips: Sequence[DatasetClip]) -> None:
+def _check(reading: _DatasetReading, clips: Sequence[DatasetClip], layout: Layout) -> None:
     """Raise what is wrong, and refuse a data set that is left with nothing."""
     captioned = any(clip.captions for clip in clips)
     for clip in clips:
-        if captioned and not clip.captions:
+        if captioned and not clip.captions and layout is not Layout.QUERIES:
             reading.problems.append(f"{clip.name!r} has no caption")
         reading.problems += [
             f"{clip.name!r} has a caption without a word: {caption!r}"
@@ -301,4 +326,5 @@ _READERS: Mapping[Layout, Callable[[_DatasetReading], list[DatasetClip]]] = {
     Layout.AUDIOCAPS: _audiocaps,
     Layout.PLAIN: _plain,
     Layout.MANIFEST: _manifest,
+    Layout.QUERIES: _queries,
 }

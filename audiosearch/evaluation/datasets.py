@@ -35,10 +35,26 @@ class DatasetClip:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LabelledQuery:
+    """A free-text query with the sounds that answer it marked in their `captions`.
+
+    Attributes:
+        wording: which way of saying things it belongs to; empty if there is one only.
+        part: which part of the data set; empty if there are none.
+    """
+
+    text: str
+    wording: str = ""
+    part: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dataset:
     """Clips in a fixed order.
 
     Attributes:
+        queries: free-text queries, where the data set has some: a clip answers those among its
+            captions.
         n_missing: clips that the data set lists but whose files are not there, left out because
             the user said so.
     """
@@ -46,6 +62,7 @@ class Dataset:
     name: str
     clips: tuple[DatasetClip, ...]
     n_missing: int = 0
+    queries: tuple[LabelledQuery, ...] = ()
 
     @property
     def captions(self) -> tuple[str, ...]:

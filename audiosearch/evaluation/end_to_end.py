@@ -57,9 +57,15 @@ class EvaluationLibrary:
 
     def found(self, text: str, *, limit: int) -> list[int]:
         """Places of the clips that the engine answers `text` with, best first."""
+        return [clip for clip, _ in self.scored(text, limit=limit)]
+
+    def scored(self, text: str, *, limit: int) -> list[tuple[int, float]]:
+        """The same places, each with the score that it is shown with."""
         query = TextQuery(text=text, limit=limit, min_score=0.0)
         hits = self.library.engine.find(query).hits
-        return [clip for hit in hits for clip in self.clips_of[hit.recording_id]]
+        return [
+            (clip, hit.score or 0.0) for hit in hits for clip in self.clips_of[hit.recording_id]
+        ]
 
     def described(self, clip: int, *, limit: int) -> list[str]:
         """The stored captions that `describe` gives a clip, best first, over all its windows."""
