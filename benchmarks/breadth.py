@@ -18,7 +18,7 @@ from pathlib import Path
 
 import click
 
-from audiosearch.training.data.dataset import Clip, SplitRule, read_manifest
+from audiosearch.training.data.dataset import ManifestClip, SplitRule, read_manifest
 from audiosearch.training.distillation.corpus import held_out_breadth
 from benchmarks.child import run
 from benchmarks.evaluation_tables import markdown, place
@@ -59,7 +59,7 @@ def read_queries(path: Path = QUERIES) -> list[BreadthQuery]:
     return found
 
 
-def held_out_clips(manifest: Path, others: Sequence[Path]) -> list[Clip]:
+def held_out_clips(manifest: Path, others: Sequence[Path]) -> list[ManifestClip]:
     """The clips of a manifest that are kept for the benchmark and in no other manifest's group."""
     rule = SplitRule(hold_out_fold="none", share=0.0, seed=0)
     clips = read_manifest(manifest, rule=rule)
@@ -68,7 +68,9 @@ def held_out_clips(manifest: Path, others: Sequence[Path]) -> list[Clip]:
     return [clip for clip in clips if clip.group in kept - shared]
 
 
-def rows(clips: Sequence[Clip], queries: Sequence[BreadthQuery]) -> Iterator[dict[str, str]]:
+def rows(
+    clips: Sequence[ManifestClip], queries: Sequence[BreadthQuery]
+) -> Iterator[dict[str, str]]:
     """The lines of the data set, those of each clip together."""
     for clip in clips:
         own = {"path": clip.path, "label": clip.label, "group": clip.group}

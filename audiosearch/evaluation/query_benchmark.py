@@ -1,9 +1,7 @@
 """Free-text queries that several sounds may answer: how soon a right one comes, and is it shown.
 
-In go sounds and the queries that each answers (layout `queries`), out comes a table a wording and
-part, by each score and by `find` itself. The figures of `find` hold for the score that it shows by
-default too: how many queries would be refused although a right sound is there, and how many
-answered if none were.
+What `find` shows by default is told too: how many queries it would refuse although a right sound is
+there, and how many it would answer if none were.
 """
 
 from __future__ import annotations

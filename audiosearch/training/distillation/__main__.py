@@ -12,7 +12,7 @@ import click
 import torch
 
 from audiosearch.errors import AudiosearchError
-from audiosearch.training.checkpoints import Progress, Report
+from audiosearch.training.checkpoints import Report, TrainingProgress
 from audiosearch.training.distillation.listening import probe_lines
 from audiosearch.training.distillation.pool import render_pool
 from audiosearch.training.distillation.recipe import DistillationRecipe
@@ -133,7 +133,7 @@ def probe(run: DistillationRun, encoders: tuple[Path, ...], hold_out_fold: str) 
 def reporter(log: Path) -> Report:
     """Says progress on stderr, and writes it down."""
 
-    def report(progress: Progress) -> None:
+    def report(progress: TrainingProgress) -> None:
         line = f"{progress.stage} {progress.step}/{progress.total} {progress.text}"
         click.echo(line, err=True)
         with log.open("a", encoding="utf-8") as lines:

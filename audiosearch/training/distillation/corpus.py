@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from audiosearch.training.data.dataset import (
-    Clip,
+    ManifestClip,
     Split,
     SplitRule,
     read_manifest,
@@ -29,7 +29,7 @@ class HeldOutBreadth:
     sources: frozenset[str]
     groups: frozenset[str]
 
-    def groups_in(self, clips: Sequence[Clip]) -> frozenset[str]:
+    def groups_in(self, clips: Sequence[ManifestClip]) -> frozenset[str]:
         """All groups among `clips` that are kept, those of whole sources among them."""
         of_sources = {clip.group for clip in clips if clip.source in self.sources}
         return frozenset(of_sources | (self.groups & {clip.group for clip in clips}))
@@ -39,7 +39,7 @@ class HeldOutBreadth:
 class Corpus:
     """Clips in a fixed order."""
 
-    clips: tuple[Clip, ...]
+    clips: tuple[ManifestClip, ...]
     breadth: frozenset[int]
     """Places of the clips that are kept for the breadth benchmark."""
 

@@ -1,7 +1,7 @@
 """How well an encoder names recordings that were kept from it, by its own head and by probes.
 
 A probe is a linear classifier on frozen embeddings: it tells what the features know, whatever the
-head has learned. Every clip is heard once, its first five seconds, as it is.
+head has learned.
 """
 
 from __future__ import annotations

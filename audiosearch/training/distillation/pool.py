@@ -1,8 +1,7 @@
 """Rendered stretches with what the teacher makes of them, on disk, a shard at a time.
 
-Rendering is the slow part and is done once: a stage that is stopped goes on with the next shard,
-and a larger pool begins with the shards of a smaller one. Clips are kept by name, so that what is
-held out is chosen when the pool is read, not when it is made.
+A larger pool begins with the shards of a smaller one. Clips are kept by name, so that what is held
+out is chosen when the pool is read, not when it is made.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ import numpy.typing as npt
 import torch
 
 from audiosearch.errors import AudiosearchError
-from audiosearch.training.checkpoints import Progress, Report
-from audiosearch.training.data.dataset import Clip, SoundCache
+from audiosearch.training.checkpoints import Report, TrainingProgress
+from audiosearch.training.data.dataset import ManifestClip, SoundCache
 from audiosearch.training.distillation.stretches import (
     NOBODY,
     Stretches,
@@ -27,7 +26,7 @@ from audiosearch.training.distillation.stretches import (
     draw_stretches,
     drawing_chances,
 )
-from audiosearch.training.distillation.yamnet import Scale, Teacher
+from audiosearch.training.distillation.yamnet import ByteScale, Teacher
 from audiosearch.training.networks.frontend import STARTER_FRONTEND, LogMel
 
 SHARD = 500
@@ -47,8 +46,8 @@ class PoolFacts:
     clips: tuple[tuple[str, str], ...]
     """Source and path of each clip that its rows may name."""
     classes: tuple[str, ...]
-    logit_scale: Scale
-    feature_scale: Scale
+    logit_scale: ByteScale
+    feature_scale: ByteScale
 
     def as_json(self) -> dict[str, Any]:
         """As it is written."""
@@ -62,8 +61,8 @@ class PoolFacts:
             recipe=StretchRecipe(**fields["recipe"]),
             clips=tuple((source, path) for source, path in fields["clips"]),
             classes=tuple(fields["classes"]),
-            logit_scale=Scale(**fields["logit_scale"]),
-            feature_scale=Scale(**fields["feature_scale"]),
+            logit_scale=ByteScale(**fields["logit_scale"]),
+            feature_scale=ByteScale(**fields["feature_scale"]),
         )
 
 
@@ -135,7 +134,7 @@ def render_pool(
     for shard in range(shards):
         if not _shard(folder, shard).exists():
             _render_shard(sounds, chances, teacher, log_mel, facts, folder=folder, shard=shard)
-            report(Progress("pool", shard + 1, shards, f"{(shard + 1) * SHARD} stretches"))
+            report(TrainingProgress("pool", shard + 1, shards, f"{(shard + 1) * SHARD} stretches"))
     return open_pool(folder, shards=shards)
 
 
@@ -210,7 +209,9 @@ def open_pool(folder: Path, *, shards: int | None = None) -> Pool:
     return Pool(facts, tuple(found))
 
 
-def usable_rows(pool: Pool, clips: tuple[Clip, ...], chosen: list[int]) -> npt.NDArray[np.int64]:
+def usable_rows(
+    pool: Pool, clips: tuple[ManifestClip, ...], chosen: list[int]
+) -> npt.NDArray[np.int64]:
     """Rows in which nothing is heard but clips among `chosen`; rows of nothing at all too.
 
     Raises:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from audiosearch.training.recipes.schedules import cycle_of
+from audiosearch.training.trainer import cycle_of, half_cosine
 
 LABELS, PATCHES, CLIPS, FEATURES = "labels", "patches", "clips", "features"
 """The losses: our tags; the teacher's classes patch by patch, and over the stretch; its layer."""
@@ -47,7 +46,7 @@ def learning_rate(step: int, recipe: DistillationRecipe) -> float:
     if since < recipe.warm_up:
         return recipe.learning_rate * (since + 1) / recipe.warm_up
     done = (since - recipe.warm_up) / max(1, length - recipe.warm_up)
-    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+    return recipe.learning_rate * half_cosine(done)
 
 
 def loss_shares(step: int, recipe: DistillationRecipe) -> dict[str, float]:

@@ -15,9 +15,9 @@ import numpy.typing as npt
 import torch
 
 from audiosearch.training.data import augment
-from audiosearch.training.data.dataset import SYNTHETIC_SOURCE, Clip, SoundCache
-from audiosearch.training.data.material import loud_stretch
-from audiosearch.training.recipes.train_encoder import crop
+from audiosearch.training.data.dataset import SYNTHETIC_SOURCE, ManifestClip, SoundCache
+from audiosearch.training.recipes.encoder import crop
+from audiosearch.training.scenes.clip_pool import loud_stretch
 from audiosearch.training.synth.instruments import INSTRUMENT_WEIGHT
 from audiosearch.training.synth.instruments import SOURCE as INSTRUMENT_SOURCE
 
@@ -60,7 +60,7 @@ class Stretches:
 
 
 def drawing_chances(
-    clips: Sequence[Clip], chosen: Sequence[int], *, recipe: StretchRecipe
+    clips: Sequence[ManifestClip], chosen: Sequence[int], *, recipe: StretchRecipe
 ) -> npt.NDArray[np.float64]:
     """How likely each clip `(n_clips,)` is drawn; those that are not `chosen` never are.
 

@@ -14,12 +14,12 @@ import torch
 from torch import Generator, Tensor
 
 from audiosearch.training.data import augment
-from audiosearch.training.data.dataset import Clip
+from audiosearch.training.data.dataset import ManifestClip
 from audiosearch.training.data.labels import tags_of
 from audiosearch.training.distillation.pool import FLOOR_DB, Pool, to_decibels
 from audiosearch.training.distillation.recipe import CLIPS, FEATURES, LABELS, PATCHES
 from audiosearch.training.distillation.stretches import NOBODY
-from audiosearch.training.networks.frontend import decibels
+from audiosearch.training.networks.frontend import STARTER_FRONTEND, decibels
 
 _FEATURE_SAMPLE = 1000  # stretches that the spread of the teacher's features is measured on
 
@@ -49,7 +49,7 @@ class TargetReader:
         self,
         pool: Pool,
         rows: npt.NDArray[np.int64],
-        clips: tuple[Clip, ...],
+        clips: tuple[ManifestClip, ...],
         tags: tuple[str, ...],
         *,
         share_power: float,
@@ -61,6 +61,11 @@ class TargetReader:
         sample = pool.facts.feature_scale.real(pool.rows(FEATURES, rows[:_FEATURE_SAMPLE]))
         flat = sample.reshape(-1, sample.shape[-1])
         self._mean, self._spread = flat.mean(axis=0), flat.std(axis=0) + 0.05
+
+    @property
+    def n_samples(self) -> int:
+        """Of a stretch, at the rate of the front end."""
+        return int(self.pool.facts.recipe.seconds * STARTER_FRONTEND.sample_rate)
 
     def batch(self, size: int, *, seed: list[int]) -> TaughtBatch:
         """`size` rows drawn at random."""
@@ -91,7 +96,7 @@ class TargetReader:
         return torch.from_numpy(own.max(axis=1).astype(np.float32))
 
 
-def _tag_matrix(clips: tuple[Clip, ...], tags: tuple[str, ...]) -> npt.NDArray[np.float32]:
+def _tag_matrix(clips: tuple[ManifestClip, ...], tags: tuple[str, ...]) -> npt.NDArray[np.float32]:
     """`(n_clips + 1, n_tags)` of 0 and 1; the last row stands for nobody."""
     column = {tag: place for place, tag in enumerate(tags)}
     matrix = np.zeros((len(clips) + 1, len(tags)), np.float32)

@@ -1,30 +1,19 @@
-"""Teaching the encoder: the teacher's targets and our labels, each with its say of the gradient.
-
-Every step draws its randomness from (seed, step), so a resumed run ends with the same weights.
-"""
+"""Teaching the encoder: the teacher's targets and our labels, each with its say of the gradient."""
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.nn import functional
 
 from audiosearch.errors import AudiosearchError
-from audiosearch.training.checkpoints import (
-    Progress,
-    Report,
-    WeightAverage,
-    load_state,
-    save_state,
-)
-from audiosearch.training.data.ahead import made_ahead
-from audiosearch.training.distillation.balance import GradientShares
+from audiosearch.training.checkpoints import State
 from audiosearch.training.distillation.recipe import (
     CLIPS,
     FEATURES,
@@ -37,14 +26,55 @@ from audiosearch.training.distillation.recipe import (
 from audiosearch.training.distillation.student import Student, patch_pooling
 from audiosearch.training.distillation.targets import TargetReader, TaughtBatch
 from audiosearch.training.networks.convnext import ConvNext
+from audiosearch.training.recipes.encoder import WeightAverage
+from audiosearch.training.trainer import Trainer, prefetch
 
 Evaluate = Callable[[ConvNext], str]
 TEACHER_TAG = "audioset/"
 """Before the names of the teacher's classes among an encoder's tags."""
+_LOG_MEMORY = 0.98  # of the losses that the log tells
+_SIZE_MEMORY = 0.99  # of the sizes of gradients
+_SPIKE = 2.0  # most that one step may be above the running size
 
 
-class DistillationTrainer:
-    """One run; `run` goes from the last checkpoint to the end.
+class GradientShares:
+    """Running sizes of the gradients of named losses, and their weighted sum at the frames.
+
+    A loss that is steep would take the whole gradient, and clipping the sum would leave nothing
+    of the others. So each is measured where the encoder ends and brought to its share there; a
+    sudden spike of one is cut down by itself.
+    """
+
+    def __init__(self) -> None:
+        self.sizes: dict[str, float] = {}
+
+    def combine(
+        self, frames: Tensor, losses: Mapping[str, Tensor], shares: Mapping[str, float]
+    ) -> Tensor:
+        """The gradient at `frames` in which each loss has its share.
+
+        Args:
+            frames: what all `losses` were computed from.
+            losses: scalars; their graphs are kept.
+            shares: for each loss the norm that its part has on average; 0 leaves it out.
+
+        Returns:
+            A tensor of the shape of `frames`, to go on backwards with.
+        """
+        total = torch.zeros_like(frames)
+        for name, loss in losses.items():
+            (gradient,) = torch.autograd.grad(loss, frames, retain_graph=True)
+            size = float(gradient.norm())
+            known = self.sizes.get(name, size)
+            cut = min(size, _SPIKE * known)
+            self.sizes[name] = _SIZE_MEMORY * known + (1 - _SIZE_MEMORY) * cut
+            if size > 0 and self.sizes[name] > 0:
+                total += gradient * (shares[name] * cut / (size * self.sizes[name]))
+        return total
+
+
+class DistillationTrainer(Trainer[Student, TaughtBatch]):
+    """One run; its checkpoint `encoder.pt` is that of the encoder alone, both heads in one.
 
     Args:
         student: as it starts.
@@ -55,6 +85,8 @@ class DistillationTrainer:
         folder: of checkpoints.
         evaluate: says how good an encoder is, in a line.
     """
+
+    stage = "encoder"
 
     def __init__(
         self,
@@ -67,71 +99,107 @@ class DistillationTrainer:
         folder: Path,
         evaluate: Evaluate,
     ) -> None:
-        self.student = student
         self.reader = reader
         self.tags = tags
         self.recipe = recipe
-        self.seed = seed
-        self.folder = folder
         self.evaluate = evaluate
         self.average = WeightAverage(student, decay=recipe.average)
-        self.optimiser = _optimiser(student, recipe)
         self.shares = GradientShares()
-        self.step = 0
+        self.losses: dict[str, float] = {}
+        super().__init__(
+            student,
+            _optimiser(student, recipe),
+            seed=seed,
+            folder=folder,
+            epochs=math.ceil(recipe.steps / recipe.save_every),
+            steps_per_epoch=recipe.save_every,
+            clip_norm=None,  # each loss is held to its share by itself
+        )
 
-    def run(self, *, report: Report) -> Path:
-        """Train to the end and return the path of the finished encoder.
+    @property
+    def steps(self) -> int:
+        """The last epoch may be a short one."""
+        return self.recipe.steps
+
+    def batches(self, epoch: int, *, first: int) -> Iterator[TaughtBatch]:
+        """Made by a second thread while the student learns from the one before."""
+        start = epoch * self.steps_per_epoch
+        steps = range(start + first, min(start + self.steps_per_epoch, self.steps))
+        return (batch for _, batch in prefetch(steps, self._prepare))
+
+    def learning_rate(self, step: int) -> float:
+        """See `recipe.learning_rate`."""
+        return learning_rate(step, self.recipe)
+
+    def loss(self, batch: TaughtBatch, rng: Generator) -> Tensor:
+        """What has the combined gradient at the frames, and the plain one in every head."""
+        with torch.autocast("cpu", torch.bfloat16):
+            frames = self.network.encoder.frames(batch.values).float()
+        heard = frames.detach().requires_grad_()
+        losses = self._losses(heard, batch.targets)
+        for name, loss in losses.items():
+            value = float(loss.detach())
+            self.losses[name] = (
+                _LOG_MEMORY * self.losses.get(name, value) + (1 - _LOG_MEMORY) * value
+            )
+        gradient = self.shares.combine(heard, losses, loss_shares(self.step, self.recipe))
+        return (frames * gradient).sum() + torch.stack(list(losses.values())).sum()
+
+    def after_step(self, step: int) -> None:
+        """Take the weights into their average."""
+        self.average.update(self.network, step=step)
+
+    def validate(self) -> str:
+        """The losses and, every `evaluate_every` steps, what the averaged encoder hears."""
+        told = ", ".join(f"{name} {value:.4f}" for name, value in self.losses.items())
+        step, every = min(self.step, self.steps), self.recipe.evaluate_every
+        if step // every == (step - self.steps_per_epoch) // every and step < self.steps:
+            return told
+        encoder = ConvNext(self.network.encoder.config)
+        encoder.load_state_dict(self._encoder_values())
+        return f"{told}; {self.evaluate(encoder.eval())}"
+
+    def finished(self) -> State:
+        """The averaged encoder and the names of its tags, ours and then the teacher's."""
+        classes = [TEACHER_TAG + name for name in self.reader.pool.facts.classes]
+        return {
+            "network": self._encoder_values(),
+            "tags": [*self.tags, *classes],
+            "step": self.steps,
+        }
+
+    def state(self) -> State:
+        """Average, sizes of gradients and the recipe."""
+        return {
+            "average": self.average.values,
+            "sizes": dict(self.shares.sizes),
+            "recipe": json.dumps(asdict(self.recipe)),
+        }
+
+    def restore(self, state: State) -> None:
+        """Go on averaging.
 
         Raises:
-            AudiosearchError: the folder holds a run by another recipe.
+            AudiosearchError: the checkpoint is of another recipe.
         """
-        unfinished, finished = self.folder / "encoder.partial.pt", self.folder / "encoder.pt"
-        if unfinished.exists():
-            self._restore(unfinished)
-        started, first = time.monotonic(), self.step
-        running: dict[str, float] = {}
-        for _, batch in made_ahead(range(first, self.recipe.steps), self._prepare):
-            for name, loss in self._train_step(batch).items():
-                running[name] = 0.98 * running.get(name, loss) + 0.02 * loss
-            self.step += 1
-            if self.step % 50 == 0:
-                rate = (self.step - first) * self.recipe.batch / (time.monotonic() - started)
-                losses = ", ".join(f"{name} {value:.4f}" for name, value in running.items())
-                self._report(report, f"{losses}; {rate:.0f} stretches/s")
-            if self.step % self.recipe.save_every == 0:
-                self._save(unfinished)
-            if self.step % self.recipe.evaluate_every == 0 or self.step == self.recipe.steps:
-                self._report(report, self.evaluate(self._averaged()))
-        self._write(finished)
-        self._report(report, f"wrote {finished}")
-        return finished
+        if state["recipe"] != json.dumps(asdict(self.recipe)):
+            raise AudiosearchError(
+                f"holds a run by another recipe: {state['recipe']}",
+                path=self.folder,
+                remedy="choose another folder, or delete its checkpoint",
+            )
+        self.average.values = state["average"]
+        self.shares.sizes = dict(state["sizes"])
 
     def _prepare(self, step: int) -> TaughtBatch:
         return self.reader.batch(self.recipe.batch, seed=[self.seed, step])
 
-    def _train_step(self, batch: TaughtBatch) -> dict[str, float]:
-        torch.manual_seed(self.seed * 1_000_003 + self.step)  # drop-path draws from the global one
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.step, self.recipe)
-        self.student.train()
-        self.optimiser.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16):
-            frames = self.student.encoder.frames(batch.values)
-        heard = frames.detach().float().requires_grad_()
-        losses = self._losses(heard, batch.targets)
-        gradient = self.shares.combine(heard, losses, loss_shares(self.step, self.recipe))
-        frames.backward(gradient.to(frames.dtype))  # type: ignore[no-untyped-call]
-        self.optimiser.step()
-        self.average.update(self.student, step=self.step)
-        return {name: float(loss.detach()) for name, loss in losses.items()}
-
     def _losses(self, frames: Tensor, targets: dict[str, Tensor]) -> dict[str, Tensor]:
-        logits = self.student.encoder.read(frames).logits
-        n_tags = self.student.n_tags
-        pooling = patch_pooling(
-            targets[PATCHES].shape[1], frames.shape[1], n_samples=self._stretch_samples
-        )
-        classes, features = self.student.patches(frames, pooling)
+        logits = self.network.encoder.read(frames).logits
+        n_tags = self.network.n_tags
+        n_patches = targets[PATCHES].shape[1]
+        pooling = patch_pooling(n_patches, frames.shape[1], n_samples=self.reader.n_samples)
+        classes, features = self.network.patches(frames, pooling)
         judge = functional.binary_cross_entropy_with_logits
         return {
             LABELS: judge(logits[:, :n_tags], targets[LABELS]),
@@ -140,59 +208,12 @@ class DistillationTrainer:
             FEATURES: functional.mse_loss(features, targets[FEATURES]),
         }
 
-    @property
-    def _stretch_samples(self) -> int:
-        return int(self.reader.pool.facts.recipe.seconds * 16_000)
-
-    def _averaged(self) -> ConvNext:
-        """The encoder with its averaged weights, by itself."""
-        encoder = ConvNext(self.student.encoder.config)
-        encoder.load_state_dict(self._encoder_values())
-        return encoder.eval()
-
     def _encoder_values(self) -> dict[str, Tensor]:
         return {
             name.removeprefix("encoder."): value
             for name, value in self.average.values.items()
             if name.startswith("encoder.")
         }
-
-    def _write(self, path: Path) -> None:
-        classes = [TEACHER_TAG + name for name in self.reader.pool.facts.classes]
-        state = {
-            "network": self._encoder_values(),
-            "tags": [*self.tags, *classes],
-            "step": self.step,
-        }
-        save_state(state, path)
-
-    def _report(self, report: Report, text: str) -> None:
-        report(Progress(stage="distil", step=self.step, total=self.recipe.steps, text=text))
-
-    def _save(self, path: Path) -> None:
-        state = {
-            "student": self.student.state_dict(),
-            "average": self.average.values,
-            "optimiser": self.optimiser.state_dict(),
-            "sizes": dict(self.shares.sizes),
-            "recipe": json.dumps(asdict(self.recipe)),
-            "step": self.step,
-        }
-        save_state(state, path)
-
-    def _restore(self, path: Path) -> None:
-        state = load_state(path)
-        if state["recipe"] != json.dumps(asdict(self.recipe)):
-            raise AudiosearchError(
-                f"holds a run by another recipe: {state['recipe']}",
-                path=path,
-                remedy="choose another folder, or delete this file",
-            )
-        self.student.load_state_dict(state["student"])
-        self.average.values = state["average"]
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.shares.sizes = dict(state["sizes"])
-        self.step = int(state["step"])
 
 
 def _optimiser(student: Student, recipe: DistillationRecipe) -> torch.optim.AdamW:

@@ -28,7 +28,7 @@ Bytes = npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True)
-class Scale:
+class ByteScale:
     """What an 8-bit number stands for: `step * (number - zero)`."""
 
     step: float
@@ -58,12 +58,12 @@ class Teacher(Protocol):
         ...
 
     @property
-    def logit_scale(self) -> Scale:
+    def logit_scale(self) -> ByteScale:
         """What its logits stand for."""
         ...
 
     @property
-    def feature_scale(self) -> Scale:
+    def feature_scale(self) -> ByteScale:
         """What its features stand for."""
         ...
 
@@ -169,6 +169,6 @@ def _only(details: list[dict[str, Any]], size: int, *, path: Path) -> dict[str, 
     return found[0]
 
 
-def _scale(detail: dict[str, Any]) -> Scale:
+def _scale(detail: dict[str, Any]) -> ByteScale:
     step, zero = detail["quantization"]
-    return Scale(step=float(step), zero=int(zero))
+    return ByteScale(step=float(step), zero=int(zero))
