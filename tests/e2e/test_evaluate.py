@@ -93,6 +93,33 @@ def test_retrieval(command: Command, captioned: Path, tmp_path: Path):
     assert page.count("<svg") == 4
 
 
+def test_queries(command: Command, labelled: Path):
+    rows = ["path,query,wording,part"]
+    for path in sorted(labelled.glob("*.wav")):
+        name = path.name.partition("-")[0]
+        rows += [f"{path.name},a {name},usual,{'odd' if name == 'cat' else 'plain'}"]
+        rows += [f"{path.name},{name} sound,other,"] if name == "dog" else []
+    data = labelled / "queries.csv"
+    data.write_text("\n".join(rows) + "\n")
+    answer = command("evaluate", "queries", data, "--json")
+    assert answer.status == 0, answer.err
+    found = tables(answer.rows)["queries"]
+    groups = list(dict.fromkeys((row["wording"], row["part"], row["queries"]) for row in found))
+    assert groups == [
+        ("usual", "all", 4),
+        ("usual", "odd", 1),
+        ("usual", "plain", 3),
+        ("other", "all", 1),
+    ]
+    assert [row["score"] for row in found[:4]] == ["ce", "joint", "combined", "engine"]
+    for row in found:
+        assert 0 <= row["r1"] <= row["r5"] <= row["r10"] == 1  # of six sounds
+        assert (row["present_refused"] is None) == (row["score"] != "engine")
+    refused = command("evaluate", "queries", labelled / "manifest.csv")
+    assert refused.status != 0
+    assert "has no queries" in refused.err
+
+
 def test_a_table_for_people_and_progress_apart(command: Command, captioned: Path):
     answer = command("evaluate", "scale", captioned)
     assert answer.status == 0

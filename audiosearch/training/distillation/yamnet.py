@@ -7,6 +7,7 @@ output for are found by their shapes, since a converted file keeps no stable nam
 from __future__ import annotations
 
 import csv
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -144,7 +145,10 @@ def _interpreter(path: Path) -> Any:
             "the teacher needs ai-edge-litert", remedy="pip install 'audiosearch[train]'"
         ) from error
     try:
-        found = Interpreter(str(path), num_threads=1, experimental_preserve_all_tensors=True)
+        with warnings.catch_warnings():
+            # It says that keeping what lies between is meant for debugging; here it is what counts.
+            warnings.simplefilter("ignore", UserWarning)
+            found = Interpreter(str(path), num_threads=1, experimental_preserve_all_tensors=True)
         found.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise AudiosearchError(f"is no TFLite model: {error}", path=path) from error

@@ -139,3 +139,20 @@ def test_sample_is_a_seeded_part_in_order(folder: Path):
     assert names == sorted(names)
     assert part == data.sample(5, seed=1)
     assert data.sample(99, seed=1) is data
+
+
+def test_queries_that_several_sounds_answer(folder: Path):
+    text = (
+        "path,query,wording,part,group\na.wav,a dog,usual,known,g1\na.wav,a hound,other,known,g1\n"
+        "b.wav,a dog,usual,known,g2\nuvw.ogg,,,,g3\n"
+    )
+    data = read_dataset(write(folder, text))
+    assert [query.text for query in data.queries] == ["a dog", "a hound"]
+    assert [(query.wording, query.part) for query in data.queries][1] == ("other", "known")
+    assert [clip.captions for clip in data.clips] == [("a dog", "a hound"), ("a dog",), ()]
+    assert data.clips[2].group == "g3"
+    twice = text.replace("b.wav,a dog,usual", "b.wav,a dog,other")
+    with pytest.raises(DatasetError, match="row 4: the query 'a dog' is of another wording"):
+        read_dataset(write(folder, twice))
+    with pytest.raises(DatasetError, match=r"rows 2, 3: the same clip and caption"):
+        read_dataset(write(folder, "path,query\na.wav,x\na.wav,x\n"))
