@@ -13,10 +13,17 @@ import torch
 
 from audiosearch.errors import AudiosearchError
 from audiosearch.training.checkpoints import Report, TrainingProgress
+from audiosearch.training.distillation.heads import HeadRecipe
 from audiosearch.training.distillation.listening import probe_lines
 from audiosearch.training.distillation.pool import render_pool
 from audiosearch.training.distillation.recipe import DistillationRecipe
-from audiosearch.training.distillation.run import DistillationRun, load_encoder, open_corpus, teach
+from audiosearch.training.distillation.run import (
+    DistillationRun,
+    load_encoder,
+    open_corpus,
+    refit,
+    teach,
+)
 from audiosearch.training.distillation.stretches import StretchRecipe
 from audiosearch.training.distillation.yamnet import Yamnet
 
@@ -112,6 +119,36 @@ def train(
         name=name,
         hold_out_fold=hold_out_fold,
         start=start,
+        report=reporter(folder / "log.txt"),
+    )
+    click.echo(path)
+
+
+@main.command()
+@click.option("--name", default="head", show_default=True, help="Folder of this head.")
+@click.option("--hold-out-fold", default="4", show_default=True, help="`none`: train on all folds.")
+@click.option(
+    "--start",
+    type=click.Path(exists=True, path_type=Path),
+    required=True,
+    help="Bundle or encoder that stays as it is.",
+)
+@click.option("--shards", default=80, show_default=True, help="The first of the pool to use.")
+@click.option("--steps", default=6000, show_default=True, help="Of 128 stretches each.")
+@click.pass_obj
+def head(
+    run: DistillationRun, name: str, hold_out_fold: str, start: Path, shards: int, steps: int
+) -> None:
+    """Fit a head of tags and the teacher's classes to an encoder that stays as it is."""
+    folder = run.folder / name
+    folder.mkdir(parents=True, exist_ok=True)
+    path = refit(
+        run,
+        HeadRecipe(steps=steps),
+        name=name,
+        hold_out_fold=hold_out_fold,
+        start=start,
+        shards=shards,
         report=reporter(folder / "log.txt"),
     )
     click.echo(path)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from audiosearch.training.trainer import cycle_of, half_cosine
 
 LABELS, PATCHES, CLIPS, FEATURES = "labels", "patches", "clips", "features"
+LOSSES = (LABELS, PATCHES, CLIPS, FEATURES)
 """The losses: our tags; the teacher's classes patch by patch, and over the stretch; its layer."""
 
 

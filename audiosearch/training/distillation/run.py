@@ -9,17 +9,18 @@ from pathlib import Path
 import torch
 
 from audiosearch.errors import AudiosearchError
-from audiosearch.training.checkpoints import Report, load_state
+from audiosearch.training.checkpoints import Report, TrainingProgress, load_state
 from audiosearch.training.data.dataset import SoundCache, Split, SplitRule, open_cache
 from audiosearch.training.data.labels import all_tags
 from audiosearch.training.distillation.corpus import Corpus, held_out_breadth, read_corpus
+from audiosearch.training.distillation.heads import HeadRecipe, fit_head
 from audiosearch.training.distillation.listening import head_figures
 from audiosearch.training.distillation.pool import open_pool, usable_rows
-from audiosearch.training.distillation.recipe import DistillationRecipe
+from audiosearch.training.distillation.recipe import FEATURES, DistillationRecipe
 from audiosearch.training.distillation.restored import encoder_of_bundle, measure_norms, read_tags
 from audiosearch.training.distillation.student import Student
 from audiosearch.training.distillation.targets import TargetReader
-from audiosearch.training.distillation.trainer import DistillationTrainer
+from audiosearch.training.distillation.trainer import TEACHER_TAG, DistillationTrainer
 from audiosearch.training.networks.convnext import ConvNext, starter_config
 from audiosearch.training.networks.frontend import STARTER_FRONTEND
 
@@ -90,23 +91,14 @@ def teach(
     """
     corpus = open_corpus(run, hold_out_fold=hold_out_fold)
     listing, sounds = corpus.listing, corpus.sounds
-    training = listing.training()
-    tags = all_tags(listing.clips[place].label for place in training)
-    pool = open_pool(run.folder / "pool", shards=recipe.shards)
-    reader = TargetReader(
-        pool,
-        usable_rows(pool, listing.clips, training),
-        listing.clips,
-        tags,
-        share_power=recipe.share_power,
-    )
+    reader, tags = open_reader(run, listing, shards=recipe.shards, share_power=recipe.share_power)
     torch.manual_seed(run.seed)
-    classes = pool.facts.classes
+    classes = reader.pool.facts.classes
     student = Student(
         starter_config(len(tags) + len(classes)),
         n_tags=len(tags),
         n_classes=len(classes),
-        n_features=reader.targets(reader.rows[:1])["features"].shape[-1],
+        n_features=reader.targets(reader.rows[:1], of=(FEATURES,))[FEATURES].shape[-1],
     )
     if start is not None:
         _refuse_heard(start, listing, fold=hold_out_fold)
@@ -123,6 +115,65 @@ def teach(
         evaluate=lambda encoder: head_figures(encoder, sounds, listing, tags=tags).text(),
     )
     return trainer.run(report=report)
+
+
+def refit(
+    run: DistillationRun,
+    recipe: HeadRecipe,
+    *,
+    name: str,
+    hold_out_fold: str,
+    start: Path,
+    shards: int,
+    report: Report,
+) -> Path:
+    """Fit a head of our tags and the teacher's classes to an encoder that stays as it is.
+
+    Args:
+        run: recordings and folder; the pool lies in it.
+        recipe: how.
+        name: of the folder within the run's for this head.
+        hold_out_fold: a fold to be measured on; `none`: train on all.
+        start: a bundle, or an encoder's checkpoint.
+        shards: of the pool, the first so many.
+        report: told of progress.
+
+    Raises:
+        AudiosearchError: there is no pool, or `start` has heard what is held out.
+    """
+    corpus = open_corpus(run, hold_out_fold=hold_out_fold)
+    _refuse_heard(start, corpus.listing, fold=hold_out_fold)
+    reader, tags = open_reader(run, corpus.listing, shards=shards)
+    encoder, _ = load_encoder(start)
+    classes = tuple(TEACHER_TAG + each for each in reader.pool.facts.classes)
+    path = fit_head(
+        encoder,
+        reader,
+        names=(*tags, *classes),
+        recipe=recipe,
+        seed=run.seed,
+        path=run.folder / name / "encoder.pt",
+        report=report,
+    )
+    encoder, _ = load_encoder(path)
+    told = head_figures(encoder, corpus.sounds, corpus.listing, tags=tags).text()
+    report(TrainingProgress("head", recipe.steps, recipe.steps, told))
+    return path
+
+
+def open_reader(
+    run: DistillationRun, listing: Corpus, *, shards: int, share_power: float = 0.5
+) -> tuple[TargetReader, tuple[str, ...]]:
+    """What is learned from, and the tags of the recordings that may be.
+
+    Raises:
+        AudiosearchError: there is no pool of these recordings, or of fewer shards.
+    """
+    training = listing.training()
+    tags = all_tags(listing.clips[place].label for place in training)
+    pool = open_pool(run.folder / "pool", shards=shards)
+    rows = usable_rows(pool, listing.clips, training)
+    return TargetReader(pool, rows, listing.clips, tags, share_power=share_power), tags
 
 
 def _start_from(student: Student, start: Path, tags: tuple[str, ...]) -> None:

@@ -6,18 +6,19 @@ on; what may change the answer was done before the teacher heard it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Generator, Tensor
 
+from audiosearch._typing import Floats, Ints
 from audiosearch.training.data import augment
 from audiosearch.training.data.dataset import ManifestClip
 from audiosearch.training.data.labels import tags_of
 from audiosearch.training.distillation.pool import FLOOR_DB, Pool, to_decibels
-from audiosearch.training.distillation.recipe import CLIPS, FEATURES, LABELS, PATCHES
+from audiosearch.training.distillation.recipe import CLIPS, FEATURES, LABELS, LOSSES, PATCHES
 from audiosearch.training.distillation.stretches import NOBODY
 from audiosearch.training.networks.frontend import STARTER_FRONTEND, decibels
 
@@ -48,7 +49,7 @@ class TargetReader:
     def __init__(
         self,
         pool: Pool,
-        rows: npt.NDArray[np.int64],
+        rows: Ints,
         clips: tuple[ManifestClip, ...],
         tags: tuple[str, ...],
         *,
@@ -71,32 +72,40 @@ class TargetReader:
         """`size` rows drawn at random."""
         numbers = np.random.default_rng(seed)
         chosen = self.rows[numbers.integers(self.rows.size, size=size)]
-        rng = torch.Generator().manual_seed(int(numbers.integers(2**62)))
-        bands = torch.from_numpy(to_decibels(self.pool.rows("bands", chosen)))
-        return TaughtBatch(varied(rng, bands), self.targets(chosen))
+        bands_seed = [int(numbers.integers(2**62))]
+        return TaughtBatch(self.varied_bands(chosen, seed=bands_seed), self.targets(chosen))
 
-    def targets(self, chosen: npt.NDArray[np.int64]) -> dict[str, Tensor]:
-        """What is to be learned of these rows."""
-        facts = self.pool.facts
-        scores = torch.from_numpy(
-            facts.logit_scale.real(self.pool.rows("logits", chosen))
-        ).sigmoid()
-        features = facts.feature_scale.real(self.pool.rows(FEATURES, chosen))
-        return {
-            LABELS: self._labels(chosen),
-            PATCHES: scores,
-            CLIPS: scores.amax(dim=1),
-            FEATURES: torch.from_numpy((features - self._mean) / self._spread),
+    def varied_bands(self, chosen: Ints, *, seed: list[int]) -> Tensor:
+        """`(B, F, mels)` decibels of these rows, changed at random."""
+        rng = torch.Generator().manual_seed(int(np.random.default_rng(seed).integers(2**62)))
+        return varied(rng, torch.from_numpy(to_decibels(self.pool.rows("bands", chosen))))
+
+    def targets(self, chosen: Ints, *, of: Sequence[str] = LOSSES) -> dict[str, Tensor]:
+        """What is to be learned of these rows, for the losses named."""
+        makers = {
+            LABELS: self._labels,
+            PATCHES: self._scores,
+            CLIPS: lambda rows: self._scores(rows).amax(dim=1),
+            FEATURES: self._features,
         }
+        return {name: makers[name](chosen) for name in of}
 
-    def _labels(self, chosen: npt.NDArray[np.int64]) -> Tensor:
+    def _scores(self, chosen: Ints) -> Tensor:
+        logits = self.pool.facts.logit_scale.real(self.pool.rows("logits", chosen))
+        return torch.from_numpy(logits).sigmoid()
+
+    def _features(self, chosen: Ints) -> Tensor:
+        features = self.pool.facts.feature_scale.real(self.pool.rows(FEATURES, chosen))
+        return torch.from_numpy((features - self._mean) / self._spread)
+
+    def _labels(self, chosen: Ints) -> Tensor:
         parts = self.pool.rows("parts", chosen)
         shares = self.pool.rows("shares", chosen) ** self._power
         own = self._tags[parts] * np.where(parts == NOBODY, 0, shares)[:, :, None]
         return torch.from_numpy(own.max(axis=1).astype(np.float32))
 
 
-def _tag_matrix(clips: tuple[ManifestClip, ...], tags: tuple[str, ...]) -> npt.NDArray[np.float32]:
+def _tag_matrix(clips: tuple[ManifestClip, ...], tags: tuple[str, ...]) -> Floats:
     """`(n_clips + 1, n_tags)` of 0 and 1; the last row stands for nobody."""
     column = {tag: place for place, tag in enumerate(tags)}
     matrix = np.zeros((len(clips) + 1, len(tags)), np.float32)

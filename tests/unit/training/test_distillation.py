@@ -24,6 +24,7 @@ from audiosearch.training.distillation.corpus import (  # noqa: E402
     held_out_breadth,
     read_corpus,
 )
+from audiosearch.training.distillation.heads import HeadRecipe, fit_head  # noqa: E402
 from audiosearch.training.distillation.listening import probe  # noqa: E402
 from audiosearch.training.distillation.pool import (  # noqa: E402
     Pool,
@@ -286,6 +287,29 @@ def test_a_run_that_was_stopped_ends_the_same(made_sounds: SoundCache, tmp_path:
     other_recipe.recipe = replace(other_recipe.recipe, learning_rate=1.0)
     with pytest.raises(AudiosearchError, match="another recipe"):
         other_recipe.run(report=told)
+
+
+def test_a_head_learns_on_an_encoder_that_stays(made_sounds: SoundCache, tmp_path: Path):
+    pool = rendered(made_sounds, tmp_path / "pool")
+    reader = TargetReader(pool, np.arange(len(pool)), made_sounds.clips, TAGS, share_power=0.5)
+    encoder = student().encoder.eval()
+    before = {name: value.clone() for name, value in encoder.state_dict().items()}
+    losses = []
+    for steps in (1, 60):
+        path = fit_head(
+            encoder,
+            reader,
+            names=(*TAGS, "loud", "soft", "silent"),
+            recipe=HeadRecipe(passes=2, steps=steps, batch=8, learning_rate=0.1),
+            seed=1,
+            path=tmp_path / f"{steps}.pt",
+            report=lambda progress: losses.append(float(progress.text.split()[1])),
+        )
+    state = load_state(path)
+    assert losses[1] < losses[0] / 2
+    assert state["tags"][-1] == "silent"
+    learned = {name for name in before if not torch.equal(before[name], state["network"][name])}
+    assert learned == {"head_audioset.weight", "head_audioset.bias"}
 
 
 def test_the_encoder_of_a_bundle_comes_back(tmp_path: Path):
