@@ -57,7 +57,11 @@ def evaluate() -> None:
 
 
 @evaluate.command()
-@click.option("--no-engine", is_flag=True, help="Leave out the two-step search over a library.")
+@click.option(
+    "--no-engine",
+    is_flag=True,
+    help="Do not measure `find` and `describe` on a library of the sounds.",
+)
 @evaluation_options
 def retrieval(options: EvaluationOptions, no_engine: bool) -> None:
     """Do captions find their sounds, and sounds their captions?
@@ -73,7 +77,7 @@ def retrieval(options: EvaluationOptions, no_engine: bool) -> None:
 @evaluate.command()
 @evaluation_options
 def shortlist(options: EvaluationOptions) -> None:
-    """What do 50, 100, 200 or 500 candidates lose against listening to every window?"""
+    """What is lost by reranking 50, 100, 200 or 500 candidates instead of every window?"""
     options = replace(options, whole=False)  # the library cuts windows
     _run(options, lambda data, run: evaluate_shortlist(data, run, config=options.config))
 
@@ -105,7 +109,7 @@ def relations(options: EvaluationOptions, skip_idioms: bool) -> None:
 @evaluate.command()
 @evaluation_options
 def captions(options: EvaluationOptions) -> None:
-    """How good are the model's own sentences?
+    """How good are the model's own captions?
 
     CIDEr-D, BLEU, ROUGE-L and METEOR with the extra `eval` (and Java); SPICE, SPIDEr, SPIDEr-FL
     and FENSE where aac-metrics and its models are installed.
@@ -132,7 +136,11 @@ def tags(options: EvaluationOptions, template: str | None) -> None:
     type=click.Path(path_type=Path, file_okay=False),
     help="Keep the scenes here, with scenes.csv, for other programs.",
 )
-@click.option("--no-engine", is_flag=True, help="Leave out the two-step search over a library.")
+@click.option(
+    "--no-engine",
+    is_flag=True,
+    help="Do not measure `find` and `describe` on a library of the sounds.",
+)
 @evaluation_options
 def scenes(
     options: EvaluationOptions,
