@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 _PAGE = 1000  # pending files read from the database at a time
 _MANY_ITEMS = 512  # a batch with few windows is written all the same when it has so many items
-_SETTLE_S = 1.0  # pause before another look at files that changed while they were read
+SETTLE_S = 1.0  # pause before another look at files that changed while they were read
 
 
 def index(
@@ -63,6 +63,7 @@ def index(
     accept_missing: bool = False,
     rules: ScanRules = ScanRules(),  # noqa: B008  # frozen
     open_reader: OpenReader | None = None,
+    settle_s: float = SETTLE_S,
 ) -> IndexReport:
     """Bring the library up to date with what is in `places`.
 
@@ -77,6 +78,7 @@ def index(
         accept_missing: mark files as missing even where more than half of a place is gone.
         rules: how places are looked at; the daemon's are not those of a run by hand.
         open_reader: makes a reader for each thread; decoding processes by default.
+        settle_s: pause before another look at files that changed while they were read.
 
     Raises:
         StoreError: the library cannot be written to.
@@ -92,6 +94,7 @@ def index(
         stop=stop or threading.Event(),
         rules=rules,
         open_reader=open_reader or (lambda: Worker(WorkerLimits.of(config))),
+        settle_s=settle_s,
     )
     settled = MissingMarked(n_missing=0, held=())
     try:
@@ -121,8 +124,10 @@ class _Run:
         stop: threading.Event,
         rules: ScanRules,
         open_reader: OpenReader,
+        settle_s: float,
     ) -> None:
         self.stop = stop
+        self._settle_s = settle_s
         self._rules = rules
         self._start = time.perf_counter()
         self._database = database
@@ -198,7 +203,7 @@ class _Run:
         if n_pending == 0:
             return
         self._read(self._pending(online, gone), n_files=n_pending)
-        while (again := self._committer.take_again()) and not self.stop.wait(_SETTLE_S):
+        while (again := self._committer.take_again()) and not self.stop.wait(self._settle_s):
             self._read(iter(again), n_files=len(again))
         if self._committer.tally.n_unsettled:
             self._progress.warn(

@@ -90,13 +90,13 @@ def _about(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
 
 
-_TELL_EVERY_S: Final = 1.0
-
-
 class StatusPublisher:
     """The state of a daemon, and who hears of it; `progress` is for the pass in hand."""
 
-    def __init__(self, tell: Callable[[WatchState], None], *, roots: WatchedRoots) -> None:
+    def __init__(
+        self, tell: Callable[[WatchState], None], *, roots: WatchedRoots, every_s: float
+    ) -> None:
+        self._every_s = every_s
         self.progress = WatchProgress(self.now)
         self._tell = tell
         self._roots = roots
@@ -128,7 +128,7 @@ class StatusPublisher:
     def now(self, *, at_once: bool = False) -> None:
         """Hand the state out, if it is time and there is something new."""
         now = time.monotonic()
-        if not at_once and now - self._told_at < _TELL_EVERY_S:
+        if not at_once and now - self._told_at < self._every_s:
             return
         self._told_at = now
         due = [each.scan_due for each in self._roots.all if each.mode is not WatchMode.OFFLINE]

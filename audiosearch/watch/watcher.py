@@ -16,6 +16,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from audiosearch._wording import counted
@@ -40,12 +41,19 @@ from audiosearch.watch.status import StatusPublisher
 
 log = logging.getLogger(__name__)
 
-_LOOK_EVERY_S: Final = 2.0  # at whether roots have come or gone
 _TICK_S: Final = 0.5
 _MANY_PATHS: Final = 200  # looked at one by one; where there are more, a look at all is cheaper
-_LOST_PAUSE_S: Final = 10.0  # after a full look, before another one for events that were lost
-_QUIET_S: Final = 10.0  # without any change, before odd jobs are done
-_RETRY_S: Final = (5.0, 15.0, 60.0)  # pauses after something that may pass, as a full disk
+
+
+@dataclass(frozen=True)
+class WatchPace:
+    """How long the daemon lets pass between what it does by itself, in seconds."""
+
+    look_every_s: float = 2.0  # at whether roots have come or gone
+    lost_pause_s: float = 10.0  # after a full look, before another one for events that were lost
+    quiet_s: float = 10.0  # without any change, before odd jobs are done
+    retry_s: tuple[float, ...] = (5.0, 15.0, 60.0)  # after something that may pass: a full disk
+    tell_every_s: float = 1.0  # at most, of its state
 
 
 class Watcher:
@@ -59,7 +67,9 @@ class Watcher:
         index: IndexConfig,
         stop: threading.Event,
         tell: Callable[[WatchState], None],
+        pace: WatchPace = WatchPace(),  # frozen
     ) -> None:
+        self._pace = pace
         self._indexer = indexer
         self._watch = watch
         self._exclusions = Exclusions(index.exclude)
@@ -68,9 +78,9 @@ class Watcher:
         self._inbox = Inbox()
         self._folders = FolderWatch(self._inbox)
         self._roots = WatchedRoots(self._folders, watch=watch, index=index)
-        self._telling = StatusPublisher(tell, roots=self._roots)
+        self._telling = StatusPublisher(tell, roots=self._roots, every_s=pace.tell_every_s)
         self._look_at = 0.0
-        self._scan_ended_at = -_LOST_PAUSE_S
+        self._scan_ended_at = -pace.lost_pause_s
         self._retry_at = 0.0
         self._n_failures = 0
         self._occasion = indexer.rescan_token()
@@ -102,7 +112,7 @@ class Watcher:
         """One look at all that may have to be done."""
         if now >= self._look_at:
             self._roots.update(self._indexer.roots(), now=now)
-            self._look_at = now + _LOOK_EVERY_S
+            self._look_at = now + self._pace.look_every_s
             self._heed_occasion(now)
         self._gather(now)
         if now < self._retry_at:
@@ -128,7 +138,7 @@ class Watcher:
         gathered = self._inbox.take()
         if gathered.lost:
             log.warning("events were lost: all folders are looked at")
-            self._scan_all(max(now, self._scan_ended_at + _LOST_PAUSE_S))
+            self._scan_all(max(now, self._scan_ended_at + self._pace.lost_pause_s))
         for path in gathered.paths:
             self._touch(path, now=now)
 
@@ -240,7 +250,8 @@ class Watcher:
 
     def _wait(self, error: AudiosearchError, *, now: float) -> None:
         """Something that may pass by itself: another writer, a full disk."""
-        pause_s = _RETRY_S[min(self._n_failures, len(_RETRY_S) - 1)]
+        pauses_s = self._pace.retry_s
+        pause_s = pauses_s[min(self._n_failures, len(pauses_s) - 1)]
         self._n_failures += 1
         self._retry_at = now + pause_s
         if self._telling.note != str(error):
@@ -249,7 +260,7 @@ class Watcher:
         self._telling.activity(WatchActivity.WAITING)
 
     def _tidy(self, now: float) -> None:
-        if self._changed_at is not None and now - self._changed_at >= _QUIET_S:
+        if self._changed_at is not None and now - self._changed_at >= self._pace.quiet_s:
             self._changed_at = None
             self._indexer.tidy()
 

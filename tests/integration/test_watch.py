@@ -21,8 +21,6 @@ from audiosearch.store.integrity.verify import BundleDims, verify
 from audiosearch.store.queries import roots
 from audiosearch.store.schema import Recording
 from audiosearch.watch import roots as watch_roots
-from audiosearch.watch import status as watch_telling
-from audiosearch.watch import watcher as watch
 from audiosearch.watch.coverage import watched_inodes
 from audiosearch.watch.events import MANY, Gathered, Inbox
 from audiosearch.watch.state import GuardedFiles, WatchActivity, WatchMode
@@ -40,16 +38,6 @@ from tests.indexing_fakes import (
 from tests.watching import SETTLE_S, Daemon
 
 DIMS = {FakeBundle().fingerprint: BundleDims(embedding=EMBEDDING, joint=JOINT, frames=FRAME_DIM)}
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looks at roots more often than a real daemon has to."""
-    monkeypatch.setattr(watch, "_LOOK_EVERY_S", 0.05)
-    monkeypatch.setattr(watch_telling, "_TELL_EVERY_S", 0.0)
-    monkeypatch.setattr(watch, "_RETRY_S", (0.1,))
-    monkeypatch.setattr(watch, "_QUIET_S", 0.0)
-    monkeypatch.setattr(watch, "_LOST_PAUSE_S", 0.3)
 
 
 @pytest.fixture
