@@ -275,7 +275,7 @@ def _needs_extra(extra: str) -> Iterator[None]:
         yield
     except ImportError as error:
         missing = (error.name or "").partition(".")[0]
-        if missing not in ("torch", "torchaudio", "onnx", "huggingface_hub"):
+        if missing not in ("torch", "torchaudio", "onnx", "safetensors", "huggingface_hub"):
             raise
         raise FeatureUnavailable(
             f"this needs the extra [{extra}]: {missing} is not installed",
