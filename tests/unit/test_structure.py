@@ -29,7 +29,7 @@ STILL_BREAKS: dict[str, frozenset[str]] = {
             "audiosearch.indexing.reporting",
             "audiosearch.indexing.scan",
             "audiosearch.library.vectors",
-            "audiosearch.model.bundle_texts",
+            "audiosearch.model.bundle",
             "audiosearch.model.registry",
             "audiosearch.store.queries.coverage",
             "audiosearch.store.queries.unheard",
