@@ -1,8 +1,6 @@
 """A model bundle: one folder with ONNX graphs, a vocabulary and `bundle.json`.
 
-In goes a folder, out comes a frozen description, after every file has been checked
-(`bundle_files`): nothing is loaded before that. What the graphs compute is the business of
-`encoder`, `decoder` and `text_tower`.
+Nothing of it is used before every file has been checked (`bundle_files`).
 """
 
 from __future__ import annotations
