@@ -24,10 +24,10 @@ from audiosearch.evaluation.relation_benchmark import evaluate_relations
 from audiosearch.evaluation.report import write_report
 from audiosearch.evaluation.retrieval_benchmark import (
     evaluate_retrieval,
-    evaluate_scale,
     evaluate_shortlist,
 )
 from audiosearch.evaluation.run import EvaluationRun
+from audiosearch.evaluation.scale_benchmark import evaluate_scale
 from audiosearch.evaluation.scenes.benchmark import evaluate_scenes
 from audiosearch.evaluation.scenes.plan import SceneSettings
 from audiosearch.evaluation.splits import held_out, only_held_out, refuse_trained

@@ -1,10 +1,6 @@
 """Stored captions for a sound: which are tried, and in which order they fit.
 
-In go one encoded window and the library, out come captions, best first. Three steps: captions near
-the window in the space that text and sound share (all of them if they are few); the decoder's
-cross-entropy of each with the window; and, of the best of those, the cross-entropy made comparable
-by the caption's own scale (Labbé et al. 2023, https://arxiv.org/abs/2308.15090, section on
-scaling). Only the first step grows with the number of captions.
+Only the first of its three steps grows with the number of captions.
 """
 
 from __future__ import annotations
@@ -140,6 +136,9 @@ def rank_captions(
     limit: int,
 ) -> list[RankedCaption]:
     """The `limit` captions that fit best, best first.
+
+    Where `how` needs scales, a caption's cross-entropy is made comparable by the caption's own
+    scale (Labbé et al. 2023, https://arxiv.org/abs/2308.15090, section on scaling).
 
     Args:
         session: any session.

@@ -1,13 +1,7 @@
 """A caption's own scale, live: its least and greatest cross-entropy over a changing library.
 
-In go captions, out come statistics over a sample of the library's windows. The sample is uniform
-and the same for the same windows, whatever their order of arrival (`audiosearch.store.sampling`).
-
-A scale is computed when a caption first needs one, kept in the library with the loss of each
-window, and brought up to date when it is needed again, for those windows only that are new in the
-sample. Nothing has to be done when windows come, go or change. Commands that only read keep what
-they computed if nobody is writing at that moment (`Database.spare`); otherwise it lives as long as
-their process.
+Kept with the loss of each window, and brought up to date when it is needed again: for those
+windows only that are new in the sample.
 """
 
 from __future__ import annotations

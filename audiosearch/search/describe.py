@@ -1,8 +1,4 @@
-"""Captions for a sound: the model's own sentence, then the stored captions that fit best.
-
-In go encoded windows, out come captions with cross-entropy, lift, score and their place on their
-own scale. How stored captions are chosen and ranked is `audio_to_text`.
-"""
+"""Captions for a sound: the model's own sentence, then the stored captions that fit best."""
 
 from __future__ import annotations
 

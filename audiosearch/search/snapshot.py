@@ -1,7 +1,6 @@
 """The library as one query sees it: one bundle's windows, within the query's filters.
 
-In go a session and filters, out come ids and vectors. The state is that of the session's
-transaction, whatever a writer does meanwhile.
+The state is that of the session's transaction, whatever a writer does meanwhile.
 """
 
 from __future__ import annotations
