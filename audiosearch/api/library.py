@@ -414,7 +414,7 @@ def open(  # noqa: A001  # as gzip.open, wave.open
     if config.data_dir.exists() and not config.data_dir.is_dir():
         raise StoreError("a file, not the folder of a library", path=config.data_dir)
     database = open_database(config.database, read_only=not writable)
-    return SoundLibrary(Library(config, database))
+    return SoundLibrary(Library(config, database, keeps_derived=writable))
 
 
 def _limit(limit: int | None) -> int | None:

@@ -243,7 +243,8 @@ class Library(Answers):
         Raises:
             StoreError: the library cannot be read.
         """
-        return self.engine.refresh_scales(limit=limit)
+        self.engine.refresh_scales(limit=limit)
+        return self.keep_derived()
 
     def verify(self) -> list[Violation]:
         """Everything in the library that should hold and does not; changes nothing."""

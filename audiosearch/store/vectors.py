@@ -7,6 +7,7 @@ come from is `vector_cache`. Knows nothing of what a vector means.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,6 +70,17 @@ class VectorTable:
         best = top_positions(cosines, k)
         ids = self.ids[best] if rows is None else self.ids[rows[best]]
         return np.asarray(ids), cosines[best]
+
+
+def nearest_ids(tables: Sequence[VectorTable], query: Floats, k: int) -> Ids:
+    """Ids (m,) of the `k` rows of several tables most like a query (D,), as by `top_k`."""
+    found = [table.top_k(query, k) for table in tables if len(table)]
+    if not found:
+        return np.zeros(0, np.int64)
+    ids = np.concatenate([ids for ids, _ in found])
+    cosines = np.concatenate([cosines for _, cosines in found])
+    nearest: Ids = ids[np.lexsort((ids, -cosines))][:k]
+    return nearest
 
 
 def unit_rows(vectors: Floats) -> Floats:

@@ -85,8 +85,6 @@ STILL_BREAKS: dict[str, frozenset[str]] = {
             "audiosearch.model.scoring",
             "audiosearch.model.tokenizer",
             "audiosearch.model.wordpiece",
-            "audiosearch.search.audio_to_text",
-            "audiosearch.search.caption_stats",
             "audiosearch.search.normalise",
             "audiosearch.server.address",
             "audiosearch.server.messages",

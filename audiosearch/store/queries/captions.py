@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 from sqlalchemy import ColumnElement, bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
@@ -158,6 +159,25 @@ def insert_caption_vectors(
                 {"caption_id": caption_id, "bundle_id": bundle_id, "joint": to_blob(vector)}
                 for caption_id, vector in zip(caption_ids, vectors, strict=True)
             ],
+        )
+
+
+def keep_caption_vectors(
+    session: Session, vectors: Sequence[tuple[int, str, Floats]], *, bundle_id: int
+) -> None:
+    """Store vectors (J,) of captions (id, text), computed outside of this transaction.
+
+    Captions that have got one meanwhile are passed over, and so are those that have gone, even if
+    their ids were given to others.
+    """
+    lacking: set[tuple[int, str]] = set()
+    for some in chunks([caption_id for caption_id, _, _ in vectors]):
+        lacking |= set(captions_without_vector(session, bundle_id=bundle_id, among=some))
+    wanted = [(each, vector) for each, text, vector in vectors if (each, text) in lacking]
+    if wanted:
+        ids = [caption_id for caption_id, _ in wanted]
+        insert_caption_vectors(
+            session, ids, np.stack([vector for _, vector in wanted]), bundle_id=bundle_id
         )
 
 
