@@ -31,7 +31,7 @@ from audiosearch.api.results import IndexSummary, LibraryWindow, SearchHits, as_
 from audiosearch.config import load_config
 from audiosearch.errors import QueryError, StoreError
 from audiosearch.library import Library
-from audiosearch.library.vectors import described_windows, library_vectors
+from audiosearch.library.lookup import described_windows, library_vectors
 from audiosearch.search.filters import Filters
 from audiosearch.search.results import Description, LabelFit
 from audiosearch.store.database import open_database

@@ -6,8 +6,7 @@ import time
 
 from audiosearch._wording import counted
 from audiosearch.cli.output import duration, path_fields, shown_path
-from audiosearch.watch.state import RootState, WatchState
-from audiosearch.watch.status import progress_line
+from audiosearch.watch.status import RootState, WatchState, progress_line
 
 
 def watch_row(state: WatchState) -> dict[str, object]:

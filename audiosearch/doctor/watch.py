@@ -16,8 +16,8 @@ from audiosearch.doctor.findings import Finding, warning
 from audiosearch.errors import StoreError, display_path
 from audiosearch.store import sqlite
 from audiosearch.store.lock import indexer_pid
-from audiosearch.watch.mounts import read_mounts, reason_to_poll
-from audiosearch.watch.state import WatchMode, WatchState, read_state
+from audiosearch.watch.coverage import read_mounts, reason_to_poll
+from audiosearch.watch.status import WatchMode, WatchState, read_state
 
 LIMIT: Final = Path("/proc/sys/fs/inotify/max_user_watches")
 _MANY_FOLDERS: Final = 200_000  # where counting them ends

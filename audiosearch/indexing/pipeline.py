@@ -14,7 +14,7 @@ import functools
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -23,21 +23,22 @@ from audiosearch._wording import counted
 from audiosearch.audio.sandbox.client import Worker, WorkerLimits
 from audiosearch.config import IndexConfig
 from audiosearch.errors import display_path
-from audiosearch.indexing.caption_backfill import caption_stored
-from audiosearch.indexing.encode import encode_batch
-from audiosearch.indexing.items import DecodedWindow, Failed, Item
+from audiosearch.indexing.encode import caption_stored, encode_batch
 from audiosearch.indexing.meter import Meter
+from audiosearch.indexing.passed_over import add_up
 from audiosearch.indexing.reader import InFlightHashes, Readers, ReadingPlan
-from audiosearch.indexing.reporting import make_report
-from audiosearch.indexing.sync import MissingMarked, PlaceScan, ScanRules, mark_missing, reconcile
+from audiosearch.indexing.scan import MissingMarked, PlaceScan, ScanRules, mark_missing, reconcile
 from audiosearch.indexing.types import (
+    DecodedWindow,
+    Failed,
     IndexReport,
+    Item,
     Models,
     NoProgress,
     OpenReader,
     Progress,
 )
-from audiosearch.indexing.writer import Committer
+from audiosearch.indexing.writer import Committer, Tally
 from audiosearch.store.database import Database
 from audiosearch.store.queries import encodings, pending
 from audiosearch.store.queries.pending import PendingFile
@@ -301,3 +302,45 @@ class _Run:
             stages_s=self._stopwatch.seconds,
             interrupted=self.stop.is_set(),
         )
+
+
+def make_report(
+    scans: Sequence[PlaceScan],
+    settled: MissingMarked,
+    tally: Tally,
+    *,
+    n_captioned: int,
+    wall_s: float,
+    stages_s: Mapping[str, float],
+    interrupted: bool,
+) -> IndexReport:
+    """Put together what a run found and did; see `IndexReport`."""
+    unsettled = (*(path for scan in scans for path in scan.fresh), *tally.unsettled)
+    return IndexReport(
+        n_files=sum(scan.n_found for scan in scans),
+        n_new=sum(scan.n_new for scan in scans),
+        n_changed=sum(scan.n_changed for scan in scans),
+        n_unchanged=sum(scan.n_unchanged for scan in scans),
+        n_missing=settled.n_missing + tally.n_vanished,
+        n_failed=tally.n_failed,
+        n_recognised=tally.n_recognised,
+        n_encoded=tally.n_encoded,
+        n_unsettled=len(unsettled),
+        n_windows=tally.n_windows,
+        n_captioned=n_captioned,
+        sound_s=tally.sound_s,
+        wall_s=wall_s,
+        stages_s=stages_s,
+        offline=tuple(scan.place.path for scan in scans if scan.offline),
+        held=settled.held,
+        problems=tuple(
+            f"{display_path(problem.path)}: {problem.reason}"
+            for scan in scans
+            for problem in scan.problems
+        ),
+        interrupted=interrupted,
+        unsettled=unsettled,
+        recent=tuple(path for scan in scans for path in scan.recent),
+        passed_over=add_up(scan.passed_over for scan in scans),
+        n_remarked=tally.n_remarked,
+    )

@@ -21,17 +21,18 @@ from audiosearch._timing import Stopwatch
 from audiosearch._typing import Floats
 from audiosearch.audio.windows import Window, windows
 from audiosearch.errors import DecodeCode, DecodeError
-from audiosearch.indexing.items import (
+from audiosearch.indexing.types import (
     AlreadyEncoded,
     DecodedWindow,
     Failed,
     Finished,
     InFlightDuplicate,
     Item,
+    OpenReader,
     ReaderFailed,
+    SoundReader,
     Started,
 )
-from audiosearch.indexing.types import OpenReader, SoundReader
 from audiosearch.store.database import Database
 from audiosearch.store.queries import encodings
 from audiosearch.store.queries.pending import PendingFile

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.orm import Session
 
 from audiosearch._typing import Floats
-from audiosearch.indexing.encode import EncodedWindow
+from audiosearch.indexing.types import CaptionedWindow
 from audiosearch.store.queries import captions, windows
 from audiosearch.store.queries.pending import PendingFile
 from audiosearch.store.schema import CaptionSource
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 class StoredWindows:
     """Windows by their new ids; files (id to file and reason) with vectors that do not fit."""
 
-    windows: Mapping[int, EncodedWindow]
+    windows: Mapping[int, CaptionedWindow]
     unfit: Mapping[int, tuple[PendingFile, str]]
 
 
 def store_windows(
     session: Session,
-    encoded: Sequence[EncodedWindow],
+    encoded: Sequence[CaptionedWindow],
     *,
     recording_of: Mapping[int, int],
     bundle_id: int,
@@ -46,7 +46,7 @@ def store_windows(
         bundle_id: what encoded them.
     """
     new: list[windows.NewWindow] = []
-    kept: list[EncodedWindow] = []
+    kept: list[CaptionedWindow] = []
     unfit: dict[int, tuple[PendingFile, str]] = {}
     for each in encoded:
         file = each.heard.file
@@ -61,7 +61,7 @@ def store_windows(
     return StoredWindows(windows=dict(zip(ids, kept, strict=True)), unfit=unfit)
 
 
-def _new_window(encoded: EncodedWindow, recording_id: int) -> windows.NewWindow:
+def _new_window(encoded: CaptionedWindow, recording_id: int) -> windows.NewWindow:
     window, sound = encoded.heard.window, encoded.sound
     return windows.new_window(
         recording_id=recording_id,

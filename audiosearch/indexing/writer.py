@@ -19,9 +19,11 @@ from audiosearch._typing import Floats
 from audiosearch.audio.metadata.tags import tags_of
 from audiosearch.audio.sandbox.protocol import OpenedFile
 from audiosearch.errors import DecodeCode
-from audiosearch.indexing.encode import EncodedWindow
-from audiosearch.indexing.items import (
+from audiosearch.indexing.reader import InFlightHashes
+from audiosearch.indexing.storing import store_captions, store_windows
+from audiosearch.indexing.types import (
     AlreadyEncoded,
+    CaptionedWindow,
     DecodedWindow,
     Failed,
     Finished,
@@ -29,8 +31,6 @@ from audiosearch.indexing.items import (
     Item,
     Started,
 )
-from audiosearch.indexing.reader import InFlightHashes
-from audiosearch.indexing.storing import store_captions, store_windows
 from audiosearch.store.database import Database
 from audiosearch.store.queries import (
     encodings,
@@ -141,7 +141,7 @@ class Committer:
             if isinstance(item, DecodedWindow) and item.file.file_id not in failed
         ]
 
-    def commit(self, items: Sequence[Item], encoded: Sequence[EncodedWindow]) -> None:
+    def commit(self, items: Sequence[Item], encoded: Sequence[CaptionedWindow]) -> None:
         """Write a batch in one transaction.
 
         Raises:
@@ -191,7 +191,7 @@ class Committer:
         for item in items:
             self._under_way[item.file.file_id] = _UnderWay(_id(ids, item), item.opened)
 
-    def _store(self, session: Session, encoded: Sequence[EncodedWindow]) -> list[Failed]:
+    def _store(self, session: Session, encoded: Sequence[CaptionedWindow]) -> list[Failed]:
         """Store windows and what is said of them; returns the files whose vectors do not fit."""
         recording_of = {
             file_id: under_way.recording_id for file_id, under_way in self._under_way.items()
@@ -204,7 +204,7 @@ class Committer:
             self._count(each.heard)
         return [self._unfit(file, reason) for file, reason in stored.unfit.values()]
 
-    def _store_captions(self, session: Session, stored: Mapping[int, EncodedWindow]) -> None:
+    def _store_captions(self, session: Session, stored: Mapping[int, CaptionedWindow]) -> None:
         if not self._captions:
             audible = [each for each, window in stored.items() if not window.heard.window.silent]
             uncaptioned.note_uncaptioned(session, audible, bundle_id=self._bundle_id)

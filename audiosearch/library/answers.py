@@ -13,7 +13,7 @@ from audiosearch._failpoints import failpoint
 from audiosearch.audio.clip import ClipRange, absolute, parse_clip
 from audiosearch.config import Config
 from audiosearch.errors import StoreError
-from audiosearch.library.listening import embeddings, hear
+from audiosearch.library.clips import embeddings, hear
 from audiosearch.library.model_selection import ModelChoice
 from audiosearch.model.bundle import Bundle
 from audiosearch.model.decoder import Decoder

@@ -21,7 +21,6 @@ from audiosearch.model.text_encoder import TextTower
 from audiosearch.search.caption_stats import CaptionStats
 from audiosearch.search.normalise import Likeness, Normalise, Scale, ScaleTable, costs, ranked
 from audiosearch.search.snapshot import LibrarySnapshot
-from audiosearch.store.blobs import stack_blobs, to_blob
 from audiosearch.store.queries.captions import captions_without_vector
 from audiosearch.store.queries.search import (
     StoredText,
@@ -31,7 +30,7 @@ from audiosearch.store.queries.search import (
 )
 from audiosearch.store.sqlite import commit_token
 from audiosearch.store.vector_cache import VectorKind
-from audiosearch.store.vectors import VectorTable, nearest_ids, unit_rows
+from audiosearch.store.vectors import VectorTable, nearest_ids, stack_blobs, to_blob, unit_rows
 
 # Captions whose own scales are looked up for a window: those that score best without. On held-out
 # scenes R@1 is the same as with the scales of all (`benchmarks.caption_ranking`).

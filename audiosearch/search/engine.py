@@ -43,8 +43,8 @@ from audiosearch.search.written import TextMatches, match_texts, with_unknown
 from audiosearch.search.zero_shot import Label, Labeller
 from audiosearch.store.database import Database
 from audiosearch.store.queries.encodings import find_bundle_id
+from audiosearch.store.queries.file_list import unheard_files
 from audiosearch.store.queries.search import window_frames
-from audiosearch.store.queries.unheard import unheard_files
 
 
 @dataclass(frozen=True)

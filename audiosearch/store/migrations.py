@@ -21,8 +21,8 @@ from audiosearch._failpoints import failpoint
 from audiosearch._files import atomic_path
 from audiosearch.errors import StoreError
 from audiosearch.store import sqlite
+from audiosearch.store.database import known_revisions
 from audiosearch.store.queries import file_texts, fulltext
-from audiosearch.store.revisions import known_revisions
 
 
 def migrate(path: Path, *, scripts: Path) -> Path | None:

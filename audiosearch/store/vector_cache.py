@@ -23,10 +23,9 @@ from sqlalchemy.orm import Session
 from audiosearch._failpoints import failpoint
 from audiosearch._files import SUFFIX, atomic_write
 from audiosearch._typing import Floats, Ids
-from audiosearch.store.blobs import stack_blobs
 from audiosearch.store.queries import state
 from audiosearch.store.schema import CaptionVector, WindowRow
-from audiosearch.store.vectors import VectorTable, unit_rows
+from audiosearch.store.vectors import VectorTable, stack_blobs, unit_rows
 
 CACHED_FROM: Final = 5_000  # rows; fewer are read from the database in some 30 ms
 _CHUNK: Final = 8192  # rows read at a time

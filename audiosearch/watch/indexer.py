@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from audiosearch.config import Config, load_config
 from audiosearch.errors import AudiosearchError
-from audiosearch.indexing.sync import ScanRules
+from audiosearch.indexing.scan import ScanRules
 from audiosearch.indexing.types import IndexReport, Progress
 from audiosearch.library.library import Library, open_library
 from audiosearch.library.model_selection import ModelStamp, model_stamp
@@ -24,7 +24,7 @@ from audiosearch.store.database import Database
 from audiosearch.store.lock import indexer_pid
 from audiosearch.store.queries import files, roots
 from audiosearch.store.queries.places import Root, RootPath
-from audiosearch.watch.state import WatchState, nudged_at, read_state
+from audiosearch.watch.status import WatchState, nudged_at, read_state
 
 log = logging.getLogger(__name__)
 

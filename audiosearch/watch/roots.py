@@ -20,11 +20,16 @@ from audiosearch.config import IndexConfig, WatchConfig
 from audiosearch.errors import display_path
 from audiosearch.indexing.walk import is_absent_or_empty
 from audiosearch.store.queries.places import Root, path_inside
-from audiosearch.watch.coverage import coverage, folders_below, watched_inodes
+from audiosearch.watch.coverage import (
+    coverage,
+    folders_below,
+    read_mounts,
+    reason_to_poll,
+    watched_inodes,
+)
 from audiosearch.watch.debounce import Debouncer
 from audiosearch.watch.events import FolderWatch
-from audiosearch.watch.mounts import read_mounts, reason_to_poll
-from audiosearch.watch.state import GuardedFiles, RootState, WatchMode
+from audiosearch.watch.status import GuardedFiles, RootState, WatchMode
 
 log = logging.getLogger(__name__)
 

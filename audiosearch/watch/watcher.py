@@ -27,7 +27,7 @@ from audiosearch.errors import (
     display_path,
 )
 from audiosearch.indexing.passed_over import Exclusions
-from audiosearch.indexing.sync import ScanRules
+from audiosearch.indexing.scan import ScanRules
 from audiosearch.indexing.types import IndexReport
 from audiosearch.indexing.walk import is_relevant
 from audiosearch.store.queries.places import Root, RootPath, path_inside
@@ -35,8 +35,13 @@ from audiosearch.watch.debounce import Growing, Settled
 from audiosearch.watch.events import FolderWatch, Inbox, outermost, stat_path
 from audiosearch.watch.indexer import WatchIndexer
 from audiosearch.watch.roots import WatchedRoot, WatchedRoots
-from audiosearch.watch.state import GuardedFiles, WatchActivity, WatchMode, WatchState
-from audiosearch.watch.status import StatusPublisher
+from audiosearch.watch.status import (
+    GuardedFiles,
+    StatusPublisher,
+    WatchActivity,
+    WatchMode,
+    WatchState,
+)
 
 log = logging.getLogger(__name__)
 

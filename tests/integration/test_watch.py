@@ -25,7 +25,7 @@ from audiosearch.watch import status as watch_telling
 from audiosearch.watch import watcher as watch
 from audiosearch.watch.coverage import watched_inodes
 from audiosearch.watch.events import MANY, Gathered, Inbox
-from audiosearch.watch.state import GuardedFiles, WatchActivity, WatchMode
+from audiosearch.watch.status import GuardedFiles, WatchActivity, WatchMode
 from tests.indexing_fakes import (
     EMBEDDING,
     FRAME_DIM,

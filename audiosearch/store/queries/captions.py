@@ -14,7 +14,6 @@ from sqlalchemy import ColumnElement, bindparam, delete, exists, func, insert, s
 from sqlalchemy.orm import Session
 
 from audiosearch._typing import Floats
-from audiosearch.store.blobs import to_blob
 from audiosearch.store.queries import fulltext, state
 from audiosearch.store.queries.chunks import chunks, n_rows
 from audiosearch.store.schema import (
@@ -24,6 +23,7 @@ from audiosearch.store.schema import (
     CaptionVector,
     WindowCaption,
 )
+from audiosearch.store.vectors import to_blob
 
 
 @dataclass(frozen=True)

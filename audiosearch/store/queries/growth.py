@@ -17,7 +17,6 @@ import numpy as np
 from sqlalchemy import bindparam, delete, exists, select, update
 from sqlalchemy.orm import Session, aliased
 
-from audiosearch.store.blobs import stack_blobs
 from audiosearch.store.queries import fulltext, state
 from audiosearch.store.queries.chunks import chunks
 from audiosearch.store.schema import (
@@ -31,6 +30,7 @@ from audiosearch.store.schema import (
     WindowCaption,
     WindowRow,
 )
+from audiosearch.store.vectors import stack_blobs
 
 _ALIKE: Final = 0.99  # cosine of embeddings; an encoder that is done may shift its sound a little
 _SOON_S: Final = 86_400.0  # a sound too short to be compared was unfinished if it went so soon

@@ -18,7 +18,7 @@ from audiosearch.doctor.findings import Level
 from audiosearch.store.database import open_database
 from audiosearch.store.lock import IndexerLock
 from audiosearch.store.queries import roots
-from audiosearch.watch.state import (
+from audiosearch.watch.status import (
     GuardedFiles,
     RootState,
     WatchActivity,

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from audiosearch.errors import StorageFull
 from audiosearch.library.answers import keep
-from audiosearch.library.collection import NewCaption, add
+from audiosearch.library.captions import NewCaption, add
 from audiosearch.model.scoring import CaptionScorer
 from audiosearch.search import describe
 from audiosearch.search.caption_stats import CaptionStats, DecoderListener

@@ -10,19 +10,20 @@ from audiosearch.indexing.meter import Meter, time_left_s
 from audiosearch.indexing.passed_over import Exclusions
 from audiosearch.indexing.walk import is_relevant
 from audiosearch.watch.events import outermost, stat_path
-from audiosearch.watch.state import (
+from audiosearch.watch.status import (
     GuardedFiles,
     PassProgress,
     RootState,
     WatchActivity,
     WatchMode,
+    WatchProgress,
     WatchState,
     nudge,
     nudged_at,
+    progress_line,
     read_state,
     write_state,
 )
-from audiosearch.watch.status import WatchProgress, progress_line
 
 STATE = WatchState(
     pid=12,
