@@ -46,10 +46,9 @@ def _alive(state: WatchState) -> Iterator[Finding]:
         yield warning("daemon", detail, "see its log; stop it and start it again if it hangs")
     for root in state.roots:
         shown = display_path(root.path)
-        if root.held is not None:
-            detail = (
-                f"{shown}: {root.held.n_lost} of {counted(root.held.n_known, 'file')} gone at once"
-            )
+        if root.guarded is not None:
+            known = counted(root.guarded.n_known, "file")
+            detail = f"{shown}: {root.guarded.n_lost} of {known} gone at once"
             remedy = "audiosearch roots confirm FOLDER, if that is meant"
             yield warning("daemon", detail, remedy)
         if root.mode is WatchMode.POLLING and root.why is not None:

@@ -1,11 +1,6 @@
 """From folders to a complete library: scan → open → decode → windows → encode → caption → commit.
 
-`index` is the whole run. Readers (threads with decoding processes) feed one bounded queue; this
-thread encodes, captions and commits, one transaction a batch, batches reaching across files. Files
-whose sound is known cost a hash, unchanged files nothing. A run can be stopped or killed at any
-point: what is committed stays, and the next run goes on from there.
-
-It knows neither FFmpeg nor ONNX (`interfaces.py`), and prints nothing.
+Can be stopped or killed at any point: what is committed stays, and the next run goes on from there.
 """
 
 from __future__ import annotations
@@ -67,6 +62,10 @@ def index(
 ) -> IndexReport:
     """Bring the library up to date with what is in `places`.
 
+    Readers (threads with decoding processes) feed one bounded queue; this thread encodes, captions
+    and commits, one transaction a batch, batches reaching across files. Files whose sound is known
+    cost a hash, unchanged files nothing.
+
     Args:
         database: opened for writing.
         places: roots, or folders and files under them.
@@ -94,7 +93,7 @@ def index(
         rules=rules,
         open_reader=open_reader or (lambda: Worker(WorkerLimits.of(config))),
     )
-    settled = MissingMarked(n_missing=0, held=())
+    marked = MissingMarked(n_missing=0, guarded=())
     try:
         run.scan(places)
         if not run.stop.is_set():
@@ -102,10 +101,10 @@ def index(
         if config.captions:
             run.caption_stored()
         if not run.stop.is_set():
-            settled = run.settle(accept_missing=accept_missing)
+            marked = run.mark_missing(accept_missing=accept_missing)
     except KeyboardInterrupt:
         run.stop.set()
-    return run.report(settled)
+    return run.report(marked)
 
 
 class _Run:
@@ -135,7 +134,7 @@ class _Run:
         self._hop_s = config.hop * bundle.window_s
         self._scans: list[PlaceScan] = []
         self._n_captioned = 0
-        claims = InFlightHashes()
+        in_flight = InFlightHashes()
         with database.session() as session:
             self._bundle_id = encodings.ensure_bundle(
                 session, name=bundle.name, version=bundle.version, fingerprint=bundle.fingerprint
@@ -145,14 +144,14 @@ class _Run:
             bundle=bundle,
             bundle_id=self._bundle_id,
             hop_s=self._hop_s,
-            claims=claims,
+            in_flight=in_flight,
             stopwatch=self._stopwatch,
         )
         self._committer = Committer(
             database,
             bundle_id=self._bundle_id,
             hop_s=self._hop_s,
-            claims=claims,
+            in_flight=in_flight,
             captions=config.captions,
             embed_texts=lambda: self._models().embed_texts,
         )
@@ -199,8 +198,8 @@ class _Run:
         if n_pending == 0:
             return
         self._read(self._pending(online, gone), n_files=n_pending)
-        while (again := self._committer.take_again()) and not self.stop.wait(_SETTLE_S):
-            self._read(iter(again), n_files=len(again))
+        while (retries := self._committer.take_retries()) and not self.stop.wait(_SETTLE_S):
+            self._read(iter(retries), n_files=len(retries))
         if self._committer.tally.n_unsettled:
             self._progress.warn(
                 f"{counted(self._committer.tally.n_unsettled, 'file')} still changing,"
@@ -244,7 +243,7 @@ class _Run:
         """Encode, caption and commit one batch."""
         if not batch:
             return
-        heard = self._committer.wanted(batch)
+        heard = self._committer.windows_to_encode(batch)
         encoded = (
             encode_batch(heard, models=self._models(), stopwatch=self._stopwatch) if heard else []
         )
@@ -275,27 +274,27 @@ class _Run:
             stopwatch=self._stopwatch,
         )
 
-    def settle(self, *, accept_missing: bool) -> MissingMarked:
+    def mark_missing(self, *, accept_missing: bool) -> MissingMarked:
         """Step 9: mark what is gone, now that moved files are recognised."""
         with self._stopwatch.stage("scan"):
-            settled = mark_missing(
+            marked = mark_missing(
                 self._database,
                 self._scans,
                 accept_missing=accept_missing,
                 rules=self._rules,
             )
-        for held in settled.held:
+        for each in marked.guarded:
             self._progress.warn(
-                f"{display_path(held.path)}: {held.n_lost} of {counted(held.n_known, 'file')} gone;"
+                f"{display_path(each.path)}: {each.n_lost} of {counted(each.n_known, 'file')} gone;"
                 " nothing was marked as missing"
             )
-        return settled
+        return marked
 
-    def report(self, settled: MissingMarked) -> IndexReport:
+    def report(self, marked: MissingMarked) -> IndexReport:
         """What became of it all."""
         return make_report(
             self._scans,
-            settled,
+            marked,
             self._committer.tally,
             n_captioned=self._n_captioned,
             wall_s=time.perf_counter() - self._start,
@@ -306,7 +305,7 @@ class _Run:
 
 def make_report(
     scans: Sequence[PlaceScan],
-    settled: MissingMarked,
+    marked: MissingMarked,
     tally: Tally,
     *,
     n_captioned: int,
@@ -321,7 +320,7 @@ def make_report(
         n_new=sum(scan.n_new for scan in scans),
         n_changed=sum(scan.n_changed for scan in scans),
         n_unchanged=sum(scan.n_unchanged for scan in scans),
-        n_missing=settled.n_missing + tally.n_vanished,
+        n_missing=marked.n_missing + tally.n_vanished,
         n_failed=tally.n_failed,
         n_recognised=tally.n_recognised,
         n_encoded=tally.n_encoded,
@@ -332,7 +331,7 @@ def make_report(
         wall_s=wall_s,
         stages_s=stages_s,
         offline=tuple(scan.place.path for scan in scans if scan.offline),
-        held=settled.held,
+        guarded=marked.guarded,
         problems=tuple(
             f"{display_path(problem.path)}: {problem.reason}"
             for scan in scans

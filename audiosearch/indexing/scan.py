@@ -1,12 +1,4 @@
-"""Bring the library's list of files in step with the disk.
-
-`take_in` writes down what a walk finds; `settle_missing` marks what is gone, at the end of a run,
-when moved files have been recognised by their sound. A vanished file's row is kept. Where a whole
-place is absent or empty (an unmounted drive), or more than half of it is gone at once, nothing is
-marked: that is rarely what a person meant. Files that the walk passes over by now, since settings
-exclude them or a recycle bin holds them, are no loss and never count as one. `ScanRules` tell how a
-daemon looks: at single paths, and not at files that are still being written.
-"""
+"""Bring the library's list of files in step with the disk."""
 
 from __future__ import annotations
 
@@ -52,7 +44,9 @@ class Change(NamedTuple):
 def changes(found: Iterable[FileStat], known: Iterable[FileRow]) -> Iterator[Change]:
     """Compare what is found with what is known, both in ascending order of their paths' bytes.
 
-    A path that was missing and still is gives nothing.
+    So a million files pass through without being held. Files are told apart by size and both
+    times; the content decides later, when a file that differs is opened. A path that was missing
+    and still is gives nothing.
 
     Raises:
         ValueError: a list is not in order.
@@ -148,6 +142,9 @@ def reconcile(
     stop: threading.Event | None = None,
 ) -> PlaceScan:
     """Walk over a place and write down what is new, changed or there again.
+
+    Of a place that is absent or empty (an unmounted drive) nothing is concluded. What is gone is
+    marked at the end of the run (`mark_missing`), when moved files were recognised by their sound.
 
     Args:
         database: the library.
@@ -309,7 +306,7 @@ class MissingMarked:
     """What became of files that were not found."""
 
     n_missing: int
-    held: tuple[DeletionGuard, ...]
+    guarded: tuple[DeletionGuard, ...]
 
 
 def mark_missing(
@@ -319,7 +316,10 @@ def mark_missing(
     accept_missing: bool,
     rules: ScanRules = ScanRules(),  # frozen
 ) -> MissingMarked:
-    """Mark files as missing that a walk did not find.
+    """Mark files as missing that a walk did not find; their rows are kept.
+
+    Where more than half of a place is gone at once, nothing is marked: that is rarely what a person
+    meant. What the walk passes over by now (excluded, or in a recycle bin) never counts as a loss.
 
     Where too many were gone, the next walks over that root are judged against the files that it
     had then: new files must not outvote those that a person has not been asked about.
@@ -330,7 +330,7 @@ def mark_missing(
         accept_missing: mark them even where more than half of a place is gone.
         rules: how the walks looked.
     """
-    n_missing, held = 0, []
+    n_missing, guarded = 0, []
     for scan in _by_root(database, scans) if rules.observed else scans:
         root_id, whole = scan.place.root.root_id, not scan.place.relative and not rules.observed
         before = _known_when_held(database, root_id) if whole else None
@@ -342,7 +342,7 @@ def mark_missing(
             lost = files.lost_files(session, [each for each in marked if each not in scan.excused])
             too_many = not accept_missing and 2 * len(lost) > n_known
             if too_many:
-                held.append(DeletionGuard(scan.place.path, n_lost=len(lost), n_known=n_known))
+                guarded.append(DeletionGuard(scan.place.path, n_lost=len(lost), n_known=n_known))
                 kept = set(lost)
                 marked = [file_id for file_id in marked if file_id not in kept]
             if whole or too_many:
@@ -350,7 +350,7 @@ def mark_missing(
             files.set_missing(session, marked)
             failpoint("missing.commit")
         n_missing += len(marked)
-    return MissingMarked(n_missing=n_missing, held=tuple(held))
+    return MissingMarked(n_missing=n_missing, guarded=tuple(guarded))
 
 
 def _known_when_held(database: Database, root_id: int) -> int | None:

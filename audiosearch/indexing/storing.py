@@ -1,8 +1,4 @@
-"""Put encoded windows into the database: rows, frames, sentences and their vectors.
-
-In: a batch's windows and the recordings they belong to. Out: their ids, and the files whose
-vectors cannot be kept. The caller owns the transaction.
-"""
+"""Put encoded windows into the database: rows, frames, sentences and their vectors."""
 
 from __future__ import annotations
 
@@ -49,7 +45,7 @@ def store_windows(
     kept: list[CaptionedWindow] = []
     unfit: dict[int, tuple[PendingFile, str]] = {}
     for each in encoded:
-        file = each.heard.file
+        file = each.decoded.file
         if file.file_id in unfit:
             continue
         try:
@@ -62,7 +58,7 @@ def store_windows(
 
 
 def _new_window(encoded: CaptionedWindow, recording_id: int) -> windows.NewWindow:
-    window, sound = encoded.heard.window, encoded.sound
+    window, sound = encoded.decoded.window, encoded.encoded
     return windows.new_window(
         recording_id=recording_id,
         position=window.position,

@@ -131,7 +131,7 @@ class IndexReport:
         wall_s: seconds the run took.
         stages_s: seconds by stage; `open` and `decode` add up over parallel readers.
         offline: places that were absent or empty, so that nothing was concluded about them.
-        held: places where more than half was gone.
+        guarded: places where more than half was gone.
         problems: folders and files that could not be looked at, as texts.
         interrupted: whether it was stopped before all was done; what is committed stays.
         unsettled: absolute paths of files that were being written to, and so left for later.
@@ -156,7 +156,7 @@ class IndexReport:
     wall_s: float
     stages_s: Mapping[str, float]
     offline: tuple[bytes, ...]
-    held: tuple[DeletionGuard, ...]
+    guarded: tuple[DeletionGuard, ...]
     problems: tuple[str, ...]
     interrupted: bool
     unsettled: tuple[bytes, ...] = ()
@@ -237,6 +237,6 @@ Item = (
 class CaptionedWindow:
     """A window with its vectors; `sentence` is None where nothing is said of it."""
 
-    heard: DecodedWindow
-    sound: Encoded
+    decoded: DecodedWindow
+    encoded: Encoded
     sentence: CaptionOut | None

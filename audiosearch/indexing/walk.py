@@ -1,9 +1,4 @@
-"""The sound files on the disk: listed in order, without being held.
-
-`walk` lists what lies under a folder in the order of its paths' bytes, which is what `scan.changes`
-compares. It passes over whatever is not a regular file with the ending of a sound file, and what
-`passed_over` names; of files it opens only those with an ending that others use too (`endings`).
-"""
+"""The sound files on the disk: listed in the order of their paths, without being held."""
 
 from __future__ import annotations
 
@@ -17,6 +12,9 @@ from audiosearch.indexing.passed_over import Exclusions, PassedOverTally, is_sys
 from audiosearch.store.queries.files import FileStat
 from audiosearch.store.queries.places import SEPARATOR, join, path_inside
 
+# What the demuxers that are allowed (`audio.container.DEMUXERS`) read and people have, films too,
+# whose sound is heard. Left out are playlists, which name other files, and endings that mostly mean
+# something else (`.dat`, `.act`, `.vpk`).
 AUDIO_EXTENSIONS: Final = frozenset(
     {
         # samples as they are

@@ -1,7 +1,6 @@
-"""The captions of a library, as its user lists, adds, imports and removes them.
+"""The captions of a library: listed, added, imported and removed.
 
-In go sentences, files and sources as typed, out come rows of the collection
-(`library.collection`, which does the writing).
+Adding what is there changes nothing, so an import that was stopped can simply be run again.
 """
 
 from __future__ import annotations

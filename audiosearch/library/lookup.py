@@ -1,8 +1,7 @@
-"""Files looked up by name, and all that is known of one; without the model.
+"""Files looked up by name, all that is known of one, and the matrices of the library's vectors.
 
-In go filters or paths, out come rows of the library. A file that is in no library is read through
-in a decoding process for what it says of itself, and recognised by its sound if another file of
-the library has the same.
+The database is only read. No model is loaded: a file that is in no library is read through for what
+it says of itself, and recognised by its sound if another file of the library has the same.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The library's database: opened, brought to the newest schema, and its transactions.
 
-In: the path of the SQLite file. Out: `Database`, which hands out SQLAlchemy sessions; what is done
-with them is in `queries/`. Whoever opens it for writing holds the writer lock until it is closed;
-readers are never blocked. Every database error leaves as one of `audiosearch.errors`.
+Whoever opens it for writing holds the writer lock until it is closed; readers are never blocked.
+Every database error leaves as one of `audiosearch.errors`.
 """
 
 from __future__ import annotations

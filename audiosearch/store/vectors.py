@@ -1,8 +1,6 @@
-"""Exact nearest rows: one matrix of a bundle's vectors, and the k best of a product with it.
+"""Exact nearest rows: one matrix of vectors, and the k best of a product with it.
 
-In go vectors and queries, out come ids and cosines. Exact search over a million rows of 256 takes
-well under a tenth of a second, so there is no index structure here to be approximate. Where tables
-come from is `vector_cache`. Knows nothing of what a vector means.
+A million rows of 256 take well under a tenth of a second, so no index need be approximate.
 """
 
 from __future__ import annotations
@@ -104,7 +102,10 @@ def top_positions(values: Floats, k: int) -> Positions:
 
 
 def to_blob(array: Floats) -> bytes:
-    """The bytes of an array of any shape.
+    """The bytes of an array of any shape: little-endian float16, row-major, no header.
+
+    Half precision costs cosine similarities less than 1e-3 and halves the library; everything is
+    computed in float32 again.
 
     Raises:
         ValueError: a value is no finite float16 (NaN, infinite, beyond 65504).

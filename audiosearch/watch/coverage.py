@@ -1,10 +1,7 @@
-"""Whether every folder of a root is really watched.
+"""What of a root the system really watches, and where it cannot tell of every change.
 
-A watcher may pass over folders in silence: when the system's limit on watches is reached, or when a
-folder was made and filled before it was seen. Linux tells what is watched: `/proc/self/fdinfo` has
-the inodes of each inotify descriptor (proc(5), https://man7.org/linux/man-pages/man5/proc.5.html),
-whatever library holds it. They are compared by inode number alone, since the device number given
-there is not that of `stat` on file systems with subvolumes. Elsewhere nothing can be told.
+Read off Linux's `/proc/self/fdinfo` and `/proc/self/mountinfo` (proc(5),
+https://man7.org/linux/man-pages/man5/proc.5.html); elsewhere nothing can be told.
 """
 
 from __future__ import annotations
@@ -92,7 +89,11 @@ def folders_below(root: bytes, *, exclude: Sequence[str] = ()) -> Iterator[Folde
 
 
 def watched_inodes(fdinfo: str = _FDINFO) -> frozenset[int] | None:
-    """The inodes that this process watches; None where the system does not tell."""
+    """The inodes that this process watches; None where the system does not tell.
+
+    `fdinfo` has those of each inotify descriptor, whatever library holds it. By inode number
+    alone: the device given there is not that of `stat` on file systems with subvolumes.
+    """
     try:
         descriptors = os.listdir(fdinfo)  # noqa: PTH208  # names only
     except OSError:
@@ -129,7 +130,12 @@ def parse_mounts(table: bytes) -> list[Mount]:
 
 
 def reason_to_poll(folder: bytes, mounts: list[Mount]) -> str | None:
-    """Why changes below a folder (absolute, without links) raise no events; None if they do."""
+    """Why changes below a folder (absolute, without links) raise no events; None if they do.
+
+    What another computer writes to a network share raises none here, nor does what happens behind
+    a FUSE file system. Where no mounts are known (macOS, Windows) only the path itself tells, and
+    `watch.polling = "always"` is the user's word.
+    """
     if os.name == "nt" and folder.startswith(b"\\\\"):
         return "a network share"
     holding = [mount for mount in mounts if path_inside(folder, mount.path) is not None]

@@ -1,10 +1,4 @@
-"""The daemon's library: what `watch.watcher` asks for, and what is told of a daemon elsewhere.
-
-The library is opened for writing only while there is something to write, so that other commands
-may write between two passes. A long pass ends early for one that waits, as it does when the
-settings name another model, and the next one goes on from there. Models are loaded for a pass that
-needs them, and let go after it.
-"""
+"""The daemon's library: what `watch.watcher` asks for, and what is told of a daemon elsewhere."""
 
 from __future__ import annotations
 
@@ -32,7 +26,11 @@ _LOOK_S = 0.5  # in a pass, at whether it has to end early
 
 
 class WatchIndexer:
-    """A library as the daemon uses it; each call may raise `AudiosearchError`."""
+    """A library as the daemon uses it; each call may raise `AudiosearchError`.
+
+    It is open for writing only while there is something to write, so that other commands may
+    write between two passes. Models are loaded for a pass that needs them, and let go after it.
+    """
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
-"""What the daemon publishes of itself while it works: its state, and lines in the log.
+"""What the daemon says of itself while it works: `WatchState`, in a small JSON file, and log lines.
 
-Used by the daemon's one thread; where a published state goes is its caller's business.
+The file may be left by a daemon that was killed: whether one is alive is told by its lock.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class RootState:
     n_folders: int | None = None
     n_watched: int | None = None  # of the folders; None where the system does not tell
     scanned_at: float | None = None  # Unix time of the last full look
-    held: GuardedFiles | None = None
+    guarded: GuardedFiles | None = None
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def nudged_at(data_dir: Path) -> int:
 
 def _root_row(root: RootState) -> dict[str, Any]:
     row = asdict(root)
-    path = row.pop("path")
+    path, row["held"] = row.pop("path"), row.pop("guarded")
     return {"display": display_path(path), "path": base64.b64encode(path).decode("ascii"), **row}
 
 
@@ -156,16 +156,16 @@ def _root(row: Mapping[str, Any]) -> RootState:
             "path": base64.b64decode(fields["path"]),
             "mode": WatchMode(fields["mode"]),
         },
-        held=None if held is None else GuardedFiles(**held),
+        guarded=None if held is None else GuardedFiles(**held),
     )
 
 
 class WatchProgress:
-    """What the pipeline calls while it works; `told` is called after each step."""
+    """What the pipeline calls while it works; `on_change` is called after each step."""
 
-    def __init__(self, told: Callable[[], None]) -> None:
+    def __init__(self, on_change: Callable[[], None]) -> None:
         self.now: PassProgress | None = None
-        self._told = told
+        self._on_change = on_change
         self._n_files = 0
         self._said: set[str] = set()
         self._started = self._last_line = time.monotonic()
@@ -176,7 +176,7 @@ class WatchProgress:
         self._started = self._last_line = time.monotonic()
         if n_files:
             self.now = PassProgress(0, n_files, 0, 0.0, 0.0, None)
-        self._told()
+        self._on_change()
 
     def advance(
         self, *, n_files: int, under_way: float, seconds: float, rate: float, n_failed: int
@@ -190,7 +190,7 @@ class WatchProgress:
         if now - self._last_line >= _LINE_EVERY_S:
             self._last_line = now
             log.info("%s", progress_line(self.now))
-        self._told()
+        self._on_change()
 
     def warn(self, message: str) -> None:
         """Something the user should know, said once in a while; the work goes on."""
@@ -269,7 +269,7 @@ class StatusPublisher:
             self._state,
             # Rounded: a daemon with nothing to do has nothing new to say, and lets the disk sleep.
             next_scan_at=None if next_scan_at is None else round(next_scan_at, -1),
-            n_settling=sum(len(each.settling) for each in self._roots.all),
+            n_settling=sum(len(each.debouncer) for each in self._roots.all),
             progress=self.progress.now,
             roots=tuple(each.state() for each in self._roots.all),
         )

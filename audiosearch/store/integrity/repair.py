@@ -1,10 +1,6 @@
 """Put a damaged library right, in one transaction; what has to be heard again is heard by indexing.
 
-In: an open library and what `verify` names. Out: how much was let go or set to be read again.
-What people wrote (captions, and what they gave them to) is kept; what a model computed is dropped
-where it is damaged, whole encodings at a time, and their files wait for the next run of `index`.
-Indices and the full text are built anew. Damage to the pages of the file itself cannot be repaired
-from inside: then nothing is changed and the error says what to do.
+What people wrote is kept. Damage to the pages of the file itself cannot be repaired from inside.
 """
 
 # ruff: noqa: S608 - statements are put together from constants and SQLite's own names of tables

@@ -1,10 +1,7 @@
 """Files that have grown: what was heard of them while they were unfinished goes again.
 
-A file whose content changes takes up another recording. The former one stays, since the content may
-come back or turn up elsewhere, and so does what people wrote of it; but where the new recording
-only goes on from it (a recorder was still writing), nothing will ever hold it again. So each file
-remembers the sound that it held before (`former_hash`) until its new one is complete and both can
-be compared. The caller owns the transaction.
+A recorder's file is indexed more than once; its unfinished recordings would be held by no file.
+The caller owns the transaction.
 """
 
 from __future__ import annotations
@@ -72,6 +69,9 @@ def remember_former(session: Session, taken_up: Mapping[int, int | None]) -> lis
 
 def drop_outgrown(session: Session, file_ids: Sequence[int], *, bundle_id: int) -> None:
     """Called when files' recordings are complete: delete those before that these go on from.
+
+    A former recording otherwise stays, since its content may come back or turn up elsewhere, and
+    so does what people wrote of it.
 
     Kept is whatever a file holds, missing ones too, and whatever a person wrote of.
     """

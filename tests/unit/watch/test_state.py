@@ -36,7 +36,7 @@ STATE = WatchState(
     progress=PassProgress(1, 2, 0, 3.5, 4.0, None),
     roots=(
         RootState(
-            b"/s/od\xff", WatchMode.NATIVE, n_folders=3, n_watched=3, held=GuardedFiles(5, 6)
+            b"/s/od\xff", WatchMode.NATIVE, n_folders=3, n_watched=3, guarded=GuardedFiles(5, 6)
         ),
         RootState(b"/net", WatchMode.POLLING, why="a network file system (nfs)", scanned_at=2.0),
     ),
