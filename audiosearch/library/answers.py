@@ -31,8 +31,8 @@ from audiosearch.search.results import (
 )
 from audiosearch.search.zero_shot import parse_labels
 from audiosearch.store.database import Database
+from audiosearch.store.queries.caption_stats import write_scales
 from audiosearch.store.queries.captions import keep_caption_vectors
-from audiosearch.store.queries.scale import write_scales
 
 log = logging.getLogger(__name__)
 

@@ -16,15 +16,15 @@ from audiosearch._failpoints import failpoint
 from audiosearch._typing import Bools, Floats, Ids
 from audiosearch.model.scoring import CaptionScorer
 from audiosearch.search.normalise import Scale, ScaleTable
-from audiosearch.store.queries import state
-from audiosearch.store.queries.captions import find_captions
-from audiosearch.store.queries.scale import (
+from audiosearch.store.queries import generations
+from audiosearch.store.queries.caption_stats import (
     Sample,
     StoredScale,
     outdated_captions,
     read_sample,
     read_scales,
 )
+from audiosearch.store.queries.captions import find_captions
 from audiosearch.store.queries.search import StoredText, window_frames, window_joints
 from audiosearch.store.vectors import unit_rows
 
@@ -170,7 +170,7 @@ class CaptionStats:
         return {bundle_id: list(scales.values()) for bundle_id, scales in pending.items()}
 
     def _read_sample(self, session: Session, *, bundle_id: int) -> Sample:
-        now = bundle_id, state.read_generation(session, state.WINDOWS)
+        now = bundle_id, generations.read_generation(session, generations.WINDOWS)
         if self._sample is None or self._sample[0] != now:
             self._sample = (
                 now,

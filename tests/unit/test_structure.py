@@ -72,7 +72,6 @@ STILL_BREAKS: dict[str, frozenset[str]] = {
             "audiosearch.search.normalise",
             "audiosearch.server.address",
             "audiosearch.server.messages",
-            "audiosearch.store.vector_cache",
         )
     ),
 }

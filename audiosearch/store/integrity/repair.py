@@ -24,8 +24,8 @@ from audiosearch.store.integrity.verify import (
     Violation,
     verify,
 )
-from audiosearch.store.queries import file_texts, fulltext, state
-from audiosearch.store.queries.chunks import n_rows
+from audiosearch.store.queries import file_texts, fulltext, generations
+from audiosearch.store.queries._bulk import n_rows
 from audiosearch.store.schema import (
     Encoding,
     FileState,
@@ -113,7 +113,7 @@ def _drop_encodings(session: Session, culprits: Sequence[tuple[int, int]]) -> in
         )
         n_files += n_rows(waiting)
     if culprits:
-        state.windows_removed(session)
+        generations.windows_removed(session)
     return n_files
 
 

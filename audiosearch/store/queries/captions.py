@@ -14,8 +14,8 @@ from sqlalchemy import ColumnElement, bindparam, delete, exists, func, insert, s
 from sqlalchemy.orm import Session
 
 from audiosearch._typing import Floats
-from audiosearch.store.queries import fulltext, state
-from audiosearch.store.queries.chunks import chunks, n_rows
+from audiosearch.store.queries import fulltext, generations
+from audiosearch.store.queries._bulk import chunks, n_rows
 from audiosearch.store.schema import (
     Caption,
     CaptionSource,
@@ -104,8 +104,7 @@ def _claim(
 
 def _caption_ids(session: Session, texts: Sequence[str]) -> dict[str, int]:
     found: dict[str, int] = {}
-    for start in range(0, len(texts), 500):
-        some = texts[start : start + 500]
+    for some in chunks(texts):
         rows = session.execute(select(Caption.text, Caption.id).where(Caption.text.in_(some)))
         found |= {row.text: row.id for row in rows}
     return found
@@ -152,7 +151,7 @@ def insert_caption_vectors(
 ) -> None:
     """Store the vectors (n, J) of captions in a bundle's joint space."""
     if caption_ids:
-        state.captions_placed(session)
+        generations.captions_placed(session)
         session.connection().execute(
             insert(CaptionVector),
             [
@@ -259,7 +258,7 @@ def remove_captions(session: Session, caption_ids: Sequence[int]) -> int:
         n_gone += n_rows(session.connection().execute(delete(Caption).where(Caption.id.in_(some))))
     fulltext.remove_captions(session, caption_ids)
     if n_gone:
-        state.captions_removed(session)
+        generations.captions_removed(session)
     return n_gone
 
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from audiosearch.store.names import TypedWord
-from audiosearch.store.queries.chunks import chunks
+from audiosearch.store.queries._bulk import chunks
 from audiosearch.store.queries.file_names import FileName, PlacedFile, is_named, named_among
 from audiosearch.store.queries.fulltext import match_words
 from audiosearch.store.queries.places import join

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from audiosearch._typing import Ids
 from audiosearch.store.names import TypedWord, indexed_words, path_words, typed_words, words_of
-from audiosearch.store.queries.chunks import chunks
+from audiosearch.store.queries._bulk import chunks
 from audiosearch.store.queries.fulltext_windows import ranked_windows
 from audiosearch.store.schema import (
     Caption,

@@ -14,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from audiosearch._typing import Ids
-from audiosearch.store.queries.chunks import chunks
+from audiosearch.store.queries._bulk import chunks
 from audiosearch.store.queries.scope import among
 
 FEW: Final = 10_000  # windows that may answer; of so many the texts are looked up

@@ -14,8 +14,8 @@ import numpy as np
 from sqlalchemy import bindparam, delete, exists, select, update
 from sqlalchemy.orm import Session, aliased
 
-from audiosearch.store.queries import fulltext, state
-from audiosearch.store.queries.chunks import chunks
+from audiosearch.store.queries import fulltext, generations
+from audiosearch.store.queries._bulk import chunks
 from audiosearch.store.schema import (
     Caption,
     CaptionSource,
@@ -177,7 +177,7 @@ def _delete(session: Session, recording_ids: Sequence[int]) -> None:
             )
         )
         session.execute(delete(Recording).where(Recording.id.in_(some)))
-    state.windows_removed(session)
+    generations.windows_removed(session)
     unsaid: list[int] = []
     for some in chunks(sorted(said)):
         unsaid += session.scalars(
@@ -191,4 +191,4 @@ def _delete(session: Session, recording_ids: Sequence[int]) -> None:
         session.execute(delete(Caption).where(Caption.id.in_(some)))
     if unsaid:
         fulltext.remove_captions(session, unsaid)
-        state.captions_removed(session)
+        generations.captions_removed(session)

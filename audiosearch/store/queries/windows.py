@@ -13,8 +13,8 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from audiosearch._typing import Floats, Halves
-from audiosearch.store.queries import state
-from audiosearch.store.queries.chunks import chunks
+from audiosearch.store.queries import generations
+from audiosearch.store.queries._bulk import chunks
 from audiosearch.store.queries.roots import find_place
 from audiosearch.store.sampling import sample_key
 from audiosearch.store.schema import (
@@ -107,7 +107,7 @@ def insert_windows(session: Session, windows: Sequence[NewWindow], *, bundle_id:
         ],
     )
     _draw_lots(session, dict(zip(ids, windows, strict=True)), bundle_id=bundle_id)
-    state.windows_added(session)
+    generations.windows_added(session)
     return ids
 
 

@@ -24,7 +24,7 @@ from audiosearch.search.engine import Derived
 from audiosearch.search.normalise import Scale
 from audiosearch.store.database import Database, open_database
 from audiosearch.store.integrity.verify import verify
-from audiosearch.store.queries import captions, encodings, recordings, state, windows
+from audiosearch.store.queries import captions, encodings, generations, recordings, windows
 from audiosearch.store.queries.search import StoredText
 from audiosearch.store.sampling import sample_key
 from audiosearch.store.schema import CaptionSource, Recording
@@ -148,7 +148,7 @@ class LibraryMachine(RuleBasedStateMachine):
             recording_id = sorted(self.sounds)[which % len(self.sounds)]
             with self.database.session() as session:
                 session.execute(delete(Recording).where(Recording.id == recording_id))
-                state.windows_removed(session)
+                generations.windows_removed(session)
             del self.sounds[recording_id]
 
     @rule(words=st.sampled_from(WORDS))

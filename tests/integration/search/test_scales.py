@@ -20,7 +20,7 @@ from audiosearch.search.normalise import ScaleTable
 from audiosearch.search.results import EncodedWindow
 from audiosearch.store.database import Database, open_database
 from audiosearch.store.queries import captions
-from audiosearch.store.queries.scale import StoredScale, write_scales
+from audiosearch.store.queries.caption_stats import StoredScale, write_scales
 from audiosearch.store.queries.search import StoredText
 from audiosearch.store.schema import (
     CaptionScale,

@@ -51,9 +51,7 @@ def test_a_file_that_is_known_to_grow_rests_longer():
     settling.on_event(b"/b", facts=file(1), now=0.0)
     assert settling.take_settled(now=2.0, stat=disk.look) == Settled(there=(b"/b",))
     disk[b"/a"] = file(2)
-    assert (
-        settling.take_settled(now=8.0, stat=disk.look) == Settled()
-    )  # it has grown without a word
+    assert settling.take_settled(now=8.0, stat=disk.look) == Settled()  # it has grown
     assert settling.take_settled(now=15.9, stat=disk.look) == Settled()
     assert settling.take_settled(now=16.0, stat=disk.look) == Settled(there=(b"/a",))
 
