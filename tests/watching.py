@@ -14,13 +14,13 @@ from sqlalchemy import select
 from audiosearch.config import IndexConfig, WatchConfig
 from audiosearch.errors import AudiosearchError
 from audiosearch.indexing.pipeline import index
-from audiosearch.indexing.sync import ScanRules
+from audiosearch.indexing.scan import ScanRules
 from audiosearch.indexing.types import IndexReport, Progress
 from audiosearch.store.database import Database
 from audiosearch.store.queries import files, roots
 from audiosearch.store.queries.places import Root, RootPath
 from audiosearch.store.schema import SoundFile
-from audiosearch.watch.state import RootState, WatchActivity, WatchMode, WatchState
+from audiosearch.watch.status import RootState, WatchActivity, WatchMode, WatchState
 from audiosearch.watch.watcher import Watcher, WatchPace
 from tests.indexing_fakes import FakeBundle, FakeModels, WaveReader
 

@@ -201,6 +201,6 @@ class IndexSummary:
             sound_s=report.sound_s,
             wall_s=report.wall_s,
             offline=tuple(map(as_path, report.offline)),
-            guarded=tuple(as_path(place.path) for place in report.held),
+            guarded=tuple(as_path(place.path) for place in report.guarded),
             problems=report.problems,
         )

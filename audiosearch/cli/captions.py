@@ -13,8 +13,7 @@ from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import clock, one_line, path_fields, print_json, remark, shown_path
 from audiosearch.config import Config
 from audiosearch.library import open_library
-from audiosearch.library.captions import ListedCaption
-from audiosearch.library.collection import Added
+from audiosearch.library.captions import Added, ListedCaption
 
 EXIT_NOTHING = 1
 

@@ -109,7 +109,7 @@ def _summary(report: IndexReport) -> list[str]:
         )
     if report.n_remarked:
         lines.append(_remarked(report.n_remarked))
-    for held in report.held:
+    for held in report.guarded:
         lines.append(
             f"{shown_path(held.path)}: {held.n_lost} of {counted(held.n_known, 'file')} gone;"
             " if that is meant, run it again with --accept-missing"

@@ -12,7 +12,7 @@ from audiosearch.cli.options import OutputForm, library_options, output_options
 from audiosearch.cli.output import path_fields, print_json, print_paths, remark, shown_path
 from audiosearch.config import Config
 from audiosearch.library import open_library
-from audiosearch.watch.state import nudge
+from audiosearch.watch.status import nudge
 
 
 @click.group(cls=CommandGroup)

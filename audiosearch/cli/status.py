@@ -14,7 +14,7 @@ from audiosearch.config import Config
 from audiosearch.library import Status, open_library
 from audiosearch.store.queries.failed import RemarkedFile
 from audiosearch.watch.indexer import running_daemon
-from audiosearch.watch.state import nudge
+from audiosearch.watch.status import nudge
 
 _REMEDIES = {
     "empty": "the file has no content: copy it again",

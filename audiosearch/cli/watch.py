@@ -24,8 +24,7 @@ from audiosearch.library import open_library
 from audiosearch.server.server import AnswerServer
 from audiosearch.store.lock import IndexerLock
 from audiosearch.watch.indexer import WatchIndexer
-from audiosearch.watch.state import WatchActivity, WatchState, write_state
-from audiosearch.watch.status import progress_line
+from audiosearch.watch.status import WatchActivity, WatchState, progress_line, write_state
 from audiosearch.watch.watcher import Watcher
 
 EXIT_INTERRUPTED = 130

@@ -24,7 +24,7 @@ from audiosearch.evaluation.datasets import DatasetClip
 from audiosearch.evaluation.encode import HOP, EncodedDataset
 from audiosearch.evaluation.work_folder import StageProgress, WorkFolder
 from audiosearch.library import Library, open_library
-from audiosearch.library.collection import NewCaption, add
+from audiosearch.library.captions import NewCaption, add
 from audiosearch.model.loaded import Model
 from audiosearch.search.candidates import likely_windows
 from audiosearch.search.filters import Filters

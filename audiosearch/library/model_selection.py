@@ -18,7 +18,7 @@ from audiosearch.model.loaded import Model
 from audiosearch.model.registry import find_bundle, known_bundles, list_bundles, remember_bundle
 from audiosearch.model.runtime.session import RuntimeOptions
 from audiosearch.store.database import Database
-from audiosearch.store.queries.coverage import BundleAhead, bundles_ahead
+from audiosearch.store.queries.status import BundleAhead, bundles_ahead
 from audiosearch.store.sqlite import commit_token
 
 log = logging.getLogger(__name__)

@@ -21,53 +21,10 @@ COLUMNS = "audiosearch.store.schema"  # whose names are those of the tables, in 
 # What breaks a rule as yet. It only ever gets shorter: what is listed must still break its rule.
 STILL_BREAKS: dict[str, frozenset[str]] = {
     "no file is above 500 lines": frozenset(),
-    "a file below 80 lines serves two others": frozenset(
-        (
-            "audiosearch.indexing.caption_backfill",
-            "audiosearch.indexing.reporting",
-            "audiosearch.indexing.scan",
-            "audiosearch.library.vectors",
-            "audiosearch.store.queries.coverage",
-            "audiosearch.store.queries.unheard",
-        )
-    ),
-    "a class name exists once": frozenset(("EncodedWindow",)),
-    "no public name is a bare function word": frozenset(
-        (
-            "audiosearch.indexing.reader.held",
-            "audiosearch.indexing.sync.held",
-            "audiosearch.indexing.types.held",
-            "audiosearch.watch.roots.held",
-            "audiosearch.watch.state.held",
-        )
-    ),
-    "a head has at most four lines": frozenset(
-        (
-            "audiosearch.indexing.pipeline",
-            "audiosearch.indexing.reader",
-            "audiosearch.indexing.sync",
-            "audiosearch.indexing.writer",
-            "audiosearch.library.collection",
-            "audiosearch.store.integrity.repair",
-            "audiosearch.store.integrity.verify",
-            "audiosearch.store.lock",
-            "audiosearch.store.migrations",
-            "audiosearch.store.names",
-            "audiosearch.store.queries.fulltext",
-            "audiosearch.store.queries.fulltext_windows",
-            "audiosearch.store.queries.growth",
-            "audiosearch.store.schema",
-            "audiosearch.store.sqlite",
-            "audiosearch.store.vector_cache",
-            "audiosearch.watch.coverage",
-            "audiosearch.watch.debounce",
-            "audiosearch.watch.events",
-            "audiosearch.watch.indexer",
-            "audiosearch.watch.mounts",
-            "audiosearch.watch.roots",
-            "audiosearch.watch.watcher",
-        )
-    ),
+    "a file below 80 lines serves two others": frozenset(),
+    "a class name exists once": frozenset(),
+    "no public name is a bare function word": frozenset(),
+    "a head has at most four lines": frozenset(),
 }
 
 

@@ -18,7 +18,7 @@ from audiosearch.doctor.findings import Level
 from audiosearch.store.database import open_database
 from audiosearch.store.lock import IndexerLock
 from audiosearch.store.queries import roots
-from audiosearch.watch.state import (
+from audiosearch.watch.status import (
     GuardedFiles,
     RootState,
     WatchActivity,
@@ -97,7 +97,7 @@ def test_a_daemon_is_told_with_what_it_waits_for(config: Config) -> None:
     with IndexerLock(config.data_dir):
         [other] = doctor_watch.daemon(config)
         assert "indexing now" in other.detail
-        held = RootState(b"/sounds", WatchMode.NATIVE, held=GuardedFiles(n_lost=9, n_known=10))
+        held = RootState(b"/sounds", WatchMode.NATIVE, guarded=GuardedFiles(n_lost=9, n_known=10))
         share = RootState(b"/share", WatchMode.POLLING, why="a network file system (nfs4)")
         state = WatchState(
             pid=IndexerLock(config.data_dir).pid() or 0,
