@@ -1,9 +1,7 @@
 """Settings: what they are, their defaults, and where they come from.
 
 Later wins: the defaults below, the TOML file, environment variables (`AUDIOSEARCH_SECTION_KEY`),
-then what the command line passes as overrides. `config.example.toml` names every key. The file
-lives where the platform puts configuration, the library where it puts data; `AUDIOSEARCH_CONFIG`
-and `AUDIOSEARCH_DATA_DIR` move them.
+then what the command line passes as overrides. `config.example.toml` names every key.
 """
 
 from __future__ import annotations

@@ -1,4 +1,16 @@
-"""Every error this package raises on purpose, as one small tree.
+"""Every error that this package raises on purpose, as one small tree.
+
+Libraries raise; only `audiosearch.cli` turns these into words and exit statuses.
+"""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+
+
+class AudiosearchError(Exception):
+    """Base of all deliberate errors: a reason, the file it is about, and a remedy if there is one.
 
     AudiosearchError
     ├── ConfigError          a setting is unknown, of the wrong type or out of range
@@ -12,19 +24,7 @@
         ├── LibraryCorrupt   SQLite reports damage
         ├── SchemaTooNew     written by a later version of audiosearch
         └── StorageFull      no space left, or a quota
-
-Libraries raise; only `audiosearch.cli` turns these into words and exit statuses.
-Each error says what is wrong, names the file it is about, and, where there is one, the remedy.
-"""
-
-from __future__ import annotations
-
-import os
-from enum import StrEnum
-
-
-class AudiosearchError(Exception):
-    """Base of all deliberate errors: a reason, the file it is about, the remedy."""
+    """
 
     def __init__(
         self,

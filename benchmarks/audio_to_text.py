@@ -35,8 +35,8 @@ from sqlalchemy import delete
 from audiosearch.audio.clip import parse_clip
 from audiosearch.config import Config, load_config
 from audiosearch.library import Library, open_library
-from audiosearch.library.collection import NewCaption, add
-from audiosearch.library.listening import hear
+from audiosearch.library.captions import NewCaption, add
+from audiosearch.library.clips import hear
 from audiosearch.model.loaded import Model
 from audiosearch.search.audio_to_text import caption_candidates
 from audiosearch.search.describe import TRIED

@@ -28,16 +28,14 @@ from audiosearch._typing import AnyFloats, Ints
 from audiosearch.config import load_config
 from audiosearch.evaluation.dataset_files import read_dataset
 from audiosearch.evaluation.datasets import Dataset
-from audiosearch.evaluation.pooling import pool_least
-from audiosearch.evaluation.progress import NoStageProgress
-from audiosearch.evaluation.ranking import figures_of_hits, hits_in_order, rank_order
+from audiosearch.evaluation.ranking import figures_of_hits, hits_in_order, pool_least, rank_order
 from audiosearch.evaluation.retrieval import ScoreMatrices
 from audiosearch.evaluation.retrieval_benchmark import gather
 from audiosearch.evaluation.run import EvaluationRun
 from audiosearch.evaluation.scenes.plan import SceneSettings, plan_scenes
 from audiosearch.evaluation.scenes.render import write_scenes
 from audiosearch.evaluation.splits import only_held_out
-from audiosearch.evaluation.work_folder import WorkFolder
+from audiosearch.evaluation.work_folder import NoStageProgress, WorkFolder
 from audiosearch.library import find_model
 from audiosearch.model.loaded import Model
 from audiosearch.model.runtime.session import RuntimeOptions

@@ -31,10 +31,10 @@ import numpy as np
 from audiosearch.config import load_config
 from audiosearch.evaluation.dataset_files import read_dataset
 from audiosearch.evaluation.datasets import DatasetClip
-from audiosearch.evaluation.progress import NoStageProgress
 from audiosearch.evaluation.scenes.grammar import WORDINGS, wording
 from audiosearch.evaluation.scenes.render import SAMPLE_RATE, decode_clips, write_wav
 from audiosearch.evaluation.splits import only_held_out
+from audiosearch.evaluation.work_folder import NoStageProgress
 from audiosearch.library import Library, open_library
 from audiosearch.library.model_selection import find_model
 from audiosearch.search.filters import Filters

@@ -3,7 +3,7 @@
     python -m benchmarks.many_files --files 1000000 --place /dev/shm
 
 Makes empty files that are called sounds, in folders of a thousand, and looks at them as `index` and
-the daemon do, `indexing.sync`: at first, again with nothing changed, after a stop half-way, and
+the daemon do, `indexing.scan`: at first, again with nothing changed, after a stop half-way, and
 when a tenth is gone; then reads the list of what is to be read, as a run does. No file is opened.
 Printed are wall and processor seconds, and how far the memory of the process rose (Linux).
 """
@@ -22,7 +22,7 @@ from pathlib import Path
 import click
 
 from audiosearch.config import IndexConfig
-from audiosearch.indexing.sync import PlaceScan, mark_missing, reconcile
+from audiosearch.indexing.scan import PlaceScan, mark_missing, reconcile
 from audiosearch.store.database import Database, open_database
 from audiosearch.store.queries import pending, roots
 from audiosearch.store.queries.places import RootPath

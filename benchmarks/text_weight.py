@@ -22,12 +22,11 @@ import numpy as np
 from audiosearch.evaluation.dataset_files import read_dataset
 from audiosearch.evaluation.datasets import Dataset
 from audiosearch.evaluation.encode import EncodedDataset
-from audiosearch.evaluation.pooling import pool_greatest
-from audiosearch.evaluation.progress import NoStageProgress
+from audiosearch.evaluation.ranking import pool_greatest
 from audiosearch.evaluation.run import EvaluationRun
 from audiosearch.evaluation.scenes.grammar import wording
 from audiosearch.evaluation.splits import only_held_out
-from audiosearch.evaluation.work_folder import WorkFolder
+from audiosearch.evaluation.work_folder import NoStageProgress, WorkFolder
 from audiosearch.model.bundle import MANIFEST
 from audiosearch.model.loaded import Model
 from audiosearch.model.runtime.session import RuntimeOptions

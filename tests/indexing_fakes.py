@@ -148,6 +148,7 @@ def run_index(
         stop=stop,
         accept_missing=accept_missing,
         open_reader=open_reader,
+        settle_s=0.0,
     )
 
 

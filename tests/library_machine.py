@@ -22,7 +22,7 @@ from audiosearch.config import Config, IndexConfig, SearchConfig
 from audiosearch.indexing.pipeline import index
 from audiosearch.indexing.types import Models
 from audiosearch.library import Library
-from audiosearch.library.collection import NewCaption, add
+from audiosearch.library.captions import NewCaption, add
 from audiosearch.model.captioner import Captioner
 from audiosearch.search.engine import SearchEngine
 from audiosearch.search.results import SoundQuery, TextQuery

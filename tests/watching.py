@@ -14,16 +14,19 @@ from sqlalchemy import select
 from audiosearch.config import IndexConfig, WatchConfig
 from audiosearch.errors import AudiosearchError
 from audiosearch.indexing.pipeline import index
-from audiosearch.indexing.sync import ScanRules
+from audiosearch.indexing.scan import ScanRules
 from audiosearch.indexing.types import IndexReport, Progress
 from audiosearch.store.database import Database
 from audiosearch.store.queries import files, roots
 from audiosearch.store.queries.places import Root, RootPath
 from audiosearch.store.schema import SoundFile
-from audiosearch.watch.state import RootState, WatchActivity, WatchMode, WatchState
-from audiosearch.watch.watcher import Watcher
+from audiosearch.watch.status import RootState, WatchActivity, WatchMode, WatchState
+from audiosearch.watch.watcher import Watcher, WatchPace
 from tests.indexing_fakes import FakeBundle, FakeModels, WaveReader
 
+QUICK = WatchPace(
+    look_every_s=0.05, lost_pause_s=0.3, quiet_s=0.0, retry_s=(0.1,), tell_every_s=0.0
+)  # a real daemon has no need to look so often
 SETTLE_S = 0.15
 PATIENCE_S = 60.0
 
@@ -97,6 +100,7 @@ class Daemon(AbstractContextManager["Daemon"]):
             index=self.indexer.config,
             stop=self.stop,
             tell=self.states.append,
+            pace=QUICK,
         )
         self._thread = threading.Thread(target=self._run)
 

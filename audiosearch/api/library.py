@@ -31,7 +31,7 @@ from audiosearch.api.results import IndexSummary, LibraryWindow, SearchHits, as_
 from audiosearch.config import load_config
 from audiosearch.errors import QueryError, StoreError
 from audiosearch.library import Library
-from audiosearch.library.vectors import described_windows, library_vectors
+from audiosearch.library.lookup import described_windows, library_vectors
 from audiosearch.search.filters import Filters
 from audiosearch.search.results import Description, LabelFit
 from audiosearch.store.database import open_database
@@ -414,7 +414,7 @@ def open(  # noqa: A001  # as gzip.open, wave.open
     if config.data_dir.exists() and not config.data_dir.is_dir():
         raise StoreError("a file, not the folder of a library", path=config.data_dir)
     database = open_database(config.database, read_only=not writable)
-    return SoundLibrary(Library(config, database))
+    return SoundLibrary(Library(config, database, keeps_derived=writable))
 
 
 def _limit(limit: int | None) -> int | None:

@@ -235,15 +235,8 @@ class SoundModel:
         return self._captioner.scorer
 
     def _heard(self, part: ClipRange, *, hop_s: float) -> Iterator[EncodedWindow]:
-        windows = listen(
-            part.path,
-            start_s=part.start_s,
-            end_s=part.end_s,
-            encoder=self._model.encoder,
-            config=replace(self._config, hop=hop_s / self.window_s),
-        )
-        for window in windows:
-            yield EncodedWindow(start_s=window.start_s, end_s=window.end_s, encoded=window.encoded)
+        config = replace(self._config, hop=hop_s / self.window_s)
+        return listen(part, encoder=self._model.encoder, config=config)
 
 
 def load_model(

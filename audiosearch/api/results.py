@@ -170,7 +170,7 @@ class IndexSummary:
         sound_s: seconds of sound encoded.
         wall_s: seconds the run took.
         offline: folders that were absent or empty, so that nothing was concluded about them.
-        held: folders where more than half was gone, so that nothing was marked as missing.
+        guarded: folders where more than half was gone, so that nothing was marked as missing.
         problems: files and folders that could not be looked at, as texts.
     """
 
@@ -184,7 +184,7 @@ class IndexSummary:
     sound_s: float
     wall_s: float
     offline: tuple[Path, ...]
-    held: tuple[Path, ...]
+    guarded: tuple[Path, ...]
     problems: tuple[str, ...]
 
     @classmethod
@@ -201,6 +201,6 @@ class IndexSummary:
             sound_s=report.sound_s,
             wall_s=report.wall_s,
             offline=tuple(map(as_path, report.offline)),
-            held=tuple(as_path(place.path) for place in report.held),
+            guarded=tuple(as_path(place.path) for place in report.guarded),
             problems=report.problems,
         )

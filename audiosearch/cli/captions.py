@@ -13,8 +13,7 @@ from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import clock, one_line, path_fields, print_json, remark, shown_path
 from audiosearch.config import Config
 from audiosearch.library import open_library
-from audiosearch.library.captions import ListedCaption
-from audiosearch.library.collection import Added
+from audiosearch.library.captions import Added, ListedCaption
 
 EXIT_NOTHING = 1
 
@@ -23,7 +22,7 @@ _SOURCES = click.Choice(["auto", "user", "import", "label"])
 
 @click.group(cls=CommandGroup)
 def captions() -> None:
-    """The sentences that the library knows."""
+    """List, search, add and remove the captions of the library."""
 
 
 @captions.command("list")
@@ -32,7 +31,7 @@ def captions() -> None:
     type=_SOURCES,
     help="Only captions written by the model (auto), by you, imported, or made of labels.",
 )
-@click.option("-n", "--limit", type=click.IntRange(min=1), help="Show at most so many.")
+@click.option("-n", "--limit", type=click.IntRange(min=1), help="Show at most this many.")
 @json_option
 @library_options
 def list_(
@@ -42,7 +41,7 @@ def list_(
     config: Config,
     quiet: bool,  # noqa: ARG001
 ) -> None:
-    """List captions, those said of most windows first."""
+    """List captions, those of most windows first."""
     with open_library(config) as library:
         stored = library.captions(source=source, limit=limit)
     _print(stored, as_json=as_json)
@@ -50,7 +49,7 @@ def list_(
 
 @captions.command()
 @click.argument("words", nargs=-1, required=True)
-@click.option("-n", "--limit", type=click.IntRange(min=1), help="Show at most so many.")
+@click.option("-n", "--limit", type=click.IntRange(min=1), help="Show at most this many.")
 @json_option
 @library_options
 def search(
@@ -75,7 +74,7 @@ def search(
 @json_option
 @library_options
 def add(text: tuple[str, ...], clip: str | None, as_json: bool, config: Config, quiet: bool) -> int:
-    """Write down a caption of your own, for a sound of the library or for none.
+    """Add a caption of your own, for a sound of the library or for none.
 
     A caption for a sound is searched like file names are, and the sound comes first when you
     search for its words. Every caption is one that `describe` may answer with.
@@ -90,7 +89,7 @@ def add(text: tuple[str, ...], clip: str | None, as_json: bool, config: Config, 
 @json_option
 @library_options
 def import_(file: Path, as_json: bool, config: Config, quiet: bool) -> int:
-    """Write down the captions of FILE: a line each, or a table (.csv).
+    """Add the captions in FILE: one a line, or a table (.csv).
 
     A table has a column `caption` (or `caption_1`, `caption_2` ...), and may have `path`, `start_s`
     and `end_s` for the sounds that they are for. What is there already is passed over.
@@ -102,7 +101,7 @@ def import_(file: Path, as_json: bool, config: Config, quiet: bool) -> int:
 
 @captions.command()
 @click.argument("text", nargs=-1)
-@click.option("--id", "ids", type=int, multiple=True, help="The caption of this number.")
+@click.option("--id", "ids", type=int, multiple=True, help="The caption with this number.")
 @click.option("--source", type=_SOURCES, help="All captions of this kind.")
 @library_options
 def remove(
@@ -110,7 +109,7 @@ def remove(
 ) -> int:
     """Remove captions: each TEXT is one, word for word.
 
-    What you wrote and the model says too stays, as the model's.
+    A caption that the model wrote too stays, as the model's.
     """
     if not (text or ids or source):
         raise click.UsageError("name captions by their TEXT, --id or --source")

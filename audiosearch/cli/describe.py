@@ -31,19 +31,21 @@ NORMALISE = click.Choice(["mean", "minmax", "lift", "zscore", "none"])
     type=click.IntRange(min=0),
     default=5,
     show_default=True,
-    help="Stored captions shown for each window; 0 for the model's own sentence alone.",
+    help="Stored captions to show for each window; 0 shows the model's own caption alone.",
 )
 @click.option(
-    "--normalise", type=NORMALISE, help="What ranks stored captions (default: as configured)."
+    "--normalise",
+    type=NORMALISE,
+    help="How to normalise scores of stored captions (default: as configured).",
 )
 @click.option(
     "--fold/--no-fold",
     default=None,
-    help="Windows in a row that the model says the same of as one stretch "
+    help="Merge neighbouring windows with the same caption into one "
     "(default: for people yes, in JSON no).",
 )
-@click.option("--explain", is_flag=True, help="Show how much each word counted.")
-@click.option("-v", "--verbose", is_flag=True, help="Say who answered, on stderr.")
+@click.option("--explain", is_flag=True, help="Show how much each word of a caption counted.")
+@click.option("-v", "--verbose", is_flag=True, help="Print which process answered to stderr.")
 @json_option
 @output_option
 @library_options
@@ -59,9 +61,9 @@ def describe(
     config: Config,
     quiet: bool,
 ) -> None:
-    """Say what is heard in each CLIP: a file, a part of one as FILE@START-END, or a folder.
+    """Describe each CLIP in words: a file, a part of one as FILE@START-END, or a folder.
 
-    First the model's own sentence, then the stored captions that fit best, stretch by stretch. The
+    For each stretch of it: the model's own caption, then the stored captions that fit best. The
     files need not be in the library.
     """
     as_json = as_json or output is not None

@@ -22,11 +22,11 @@ _MARKS = {
 @json_option
 @library_options
 def doctor(as_json: bool, config: Config, quiet: bool) -> int:
-    """Look at everything that audiosearch needs, and say what is amiss and what to do about it.
+    """Check everything that audiosearch needs, and say what is wrong and what to do about it.
 
     Settings, the data folder, disk space, the database, your folders, the model's files, what it
     runs on, the decoder (with a generated sound), the daemon and what it may watch. Changes
-    nothing. --quiet shows only what is amiss.
+    nothing. --quiet shows only what is wrong.
 
     Exit status 0 if all is well, 1 with warnings, 2 with errors.
     """

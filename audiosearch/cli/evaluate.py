@@ -14,9 +14,8 @@ from pathlib import Path
 import click
 
 from audiosearch.cli.evaluate_options import EvaluationOptions, evaluation_options
-from audiosearch.cli.evaluate_output import print_outcome
 from audiosearch.cli.main import CommandGroup
-from audiosearch.cli.output import remark
+from audiosearch.cli.output import print_json, remark
 from audiosearch.cli.progress import EvaluationProgress
 from audiosearch.evaluation.captioning import evaluate_captions
 from audiosearch.evaluation.dataset_files import read_dataset
@@ -26,14 +25,14 @@ from audiosearch.evaluation.relation_benchmark import evaluate_relations
 from audiosearch.evaluation.report import write_report
 from audiosearch.evaluation.retrieval_benchmark import (
     evaluate_retrieval,
-    evaluate_scale,
     evaluate_shortlist,
 )
 from audiosearch.evaluation.run import EvaluationRun
+from audiosearch.evaluation.scale_benchmark import evaluate_scale
 from audiosearch.evaluation.scenes.benchmark import evaluate_scenes
 from audiosearch.evaluation.scenes.plan import SceneSettings
 from audiosearch.evaluation.splits import held_out, only_held_out, refuse_trained
-from audiosearch.evaluation.tables import Outcome, averaged
+from audiosearch.evaluation.tables import Outcome, Table, averaged, json_rows, shown
 from audiosearch.evaluation.tagging import evaluate_tags
 from audiosearch.evaluation.work_folder import WorkFolder
 from audiosearch.library import find_model
@@ -59,7 +58,11 @@ def evaluate() -> None:
 
 
 @evaluate.command()
-@click.option("--no-engine", is_flag=True, help="Leave out the two-step search over a library.")
+@click.option(
+    "--no-engine",
+    is_flag=True,
+    help="Do not measure `find` and `describe` on a library of the sounds.",
+)
 @evaluation_options
 def retrieval(options: EvaluationOptions, no_engine: bool) -> None:
     """Do captions find their sounds, and sounds their captions?
@@ -90,7 +93,7 @@ def queries(options: EvaluationOptions, no_engine: bool) -> None:
 @evaluate.command()
 @evaluation_options
 def shortlist(options: EvaluationOptions) -> None:
-    """What do 50, 100, 200 or 500 candidates lose against listening to every window?"""
+    """What is lost by reranking 50, 100, 200 or 500 candidates instead of every window?"""
     options = replace(options, whole=False)  # the library cuts windows
     _run(options, lambda data, run: evaluate_shortlist(data, run, config=options.config))
 
@@ -122,7 +125,7 @@ def relations(options: EvaluationOptions, skip_idioms: bool) -> None:
 @evaluate.command()
 @evaluation_options
 def captions(options: EvaluationOptions) -> None:
-    """How good are the model's own sentences?
+    """How good are the model's own captions?
 
     CIDEr-D, BLEU, ROUGE-L and METEOR with the extra `eval` (and Java); SPICE, SPIDEr, SPIDEr-FL
     and FENSE where aac-metrics and its models are installed.
@@ -149,7 +152,11 @@ def tags(options: EvaluationOptions, template: str | None) -> None:
     type=click.Path(path_type=Path, file_okay=False),
     help="Keep the scenes here, with scenes.csv, for other programs.",
 )
-@click.option("--no-engine", is_flag=True, help="Leave out the two-step search over a library.")
+@click.option(
+    "--no-engine",
+    is_flag=True,
+    help="Do not measure `find` and `describe` on a library of the sounds.",
+)
 @evaluation_options
 def scenes(
     options: EvaluationOptions,
@@ -223,3 +230,43 @@ def _one_model(
         facts=(*outcome.facts, ("time", timings)),
         remarks=(found.remark, *outcome.remarks),
     )
+
+
+def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
+    """The tables of an outcome, for people or as JSON lines; the first line says what it was."""
+    if as_json:
+        facts = {name.replace(" ", "_"): value for name, value in outcome.facts}
+        row = {"evaluation": outcome.name, "table": "facts", **facts}
+        print_json({**row, "remarks": list(outcome.remarks)})
+        for fields in json_rows(outcome):
+            print_json(fields)
+        return
+    click.echo(click.style(outcome.title, bold=True))
+    for name, value in outcome.facts:
+        click.echo(f"  {click.style(f'{name:<14}', dim=True)} {value}")
+    for table in outcome.tables:
+        click.echo(f"\n{click.style(table.title, bold=True)}")
+        for line in table_lines(table):
+            click.echo(line)
+    for text in outcome.remarks:
+        click.echo(f"\n{click.style('!', fg='yellow')} {text}")
+
+
+def table_lines(table: Table) -> list[str]:
+    """A table as aligned text: words to the left, numbers to the right."""
+    if not table.rows:
+        return ["  (nothing)"]
+    cells = [[shown(cell) for cell in row] for row in table.rows]
+    words = [all(isinstance(row[i], str) for row in table.rows) for i in range(len(table.columns))]
+    widths = [
+        max(len(name), *(len(row[i]) for row in cells)) for i, name in enumerate(table.columns)
+    ]
+
+    def line(texts: list[str]) -> str:
+        padded = (
+            text.ljust(width) if word else text.rjust(width)
+            for text, width, word in zip(texts, widths, words, strict=True)
+        )
+        return f"  {'  '.join(padded)}".rstrip()
+
+    return [click.style(line(list(table.columns)), dim=True), *map(line, cells)]

@@ -69,13 +69,13 @@ _OPTIONS = (
         "--sounds",
         metavar="N",
         type=click.IntRange(min=1),
-        help="Only so many sounds, drawn with the seed.",
+        help="Only this many sounds, chosen at random.",
     ),
-    click.option("--seed", default=0, show_default=True, help="Of everything that is drawn."),
+    click.option("--seed", default=0, show_default=True, help="Seed of all random choices."),
     click.option(
         "--whole",
         is_flag=True,
-        help="Hear each clip in one piece, as published figures do, not in windows.",
+        help="Encode each clip in one piece, as published figures do, not in windows.",
     ),
     click.option(
         "--work",

@@ -40,7 +40,7 @@ SHOWN = 100  # rows for people, who have not asked for more; programs get all
     "-n",
     "--limit",
     type=click.IntRange(min=1),
-    help=f"Show at most so many (default: {SHOWN}, and all of them with --json, --paths or -0).",
+    help=f"Show at most this many (default: {SHOWN}, and all of them with --json, --paths or -0).",
 )
 @filter_options
 @output_options
@@ -56,7 +56,7 @@ def files(
 ) -> int:
     """List the files of the library whose name is TEXT: all of them without one.
 
-    TEXT are words that are all in a file's name or its folders, or a glob in quotes: '*_03.wav' is
+    TEXT is words, all of them in a file's name or its folders, or a glob in quotes: '*_03.wav' is
     compared with names, '*/birds/*' with paths. Case and accents do not count. No model is needed,
     and files are listed that could not be read or are gone; with --tag, gone ones only where
     --state missing asks for them.

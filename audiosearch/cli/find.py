@@ -39,10 +39,14 @@ EXIT_NOTHING = 1
 
 @click.command()
 @click.argument("text", nargs=-1, required=True)
-@click.option("--exhaustive", is_flag=True, help="Let the decoder listen to every window.")
-@click.option("--explain", is_flag=True, help="Show how much each word counted for each hit.")
 @click.option(
-    "-v", "--verbose", is_flag=True, help="Say where the time went and who answered, on stderr."
+    "--exhaustive", is_flag=True, help="Rerank every window instead of the best candidates (slow)."
+)
+@click.option(
+    "--explain", is_flag=True, help="Show how much each word of the query counted for each hit."
+)
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Print timings, and which process answered, to stderr."
 )
 @limit_options
 @filter_options
@@ -60,7 +64,7 @@ def find(
     config: Config,
     quiet: bool,
 ) -> int:
-    """Find the sounds in which TEXT is heard, the best first.
+    """Find the sounds that TEXT describes, the best match first.
 
     Order counts: "a dog barks after a man speaks" is not "a man speaks after a dog barks".
     """
@@ -92,7 +96,7 @@ def find(
 
 @click.command()
 @click.argument("clip")
-@click.option("-v", "--verbose", is_flag=True, help="Say who answered, on stderr.")
+@click.option("-v", "--verbose", is_flag=True, help="Print which process answered to stderr.")
 @limit_options
 @filter_options
 @output_options

@@ -28,19 +28,18 @@ _ENDINGS: Final = 8  # of files passed over, that are told one by one
 @click.option(
     "--accept-missing",
     is_flag=True,
-    help="Take files for missing even where more than half of a folder is gone.",
+    help="Mark files as missing even where more than half of a folder is gone.",
 )
 @json_option
 @library_options
 def index(
     paths: tuple[Path, ...], accept_missing: bool, as_json: bool, config: Config, quiet: bool
 ) -> int:
-    """Take in the sounds below each of PATHS, and remember these folders.
+    """Index the sounds below each of PATHS, and remember these folders.
 
-    Without PATHS, looks through all folders remembered; files in one of these can be given one by
-    one. Only what is new or has changed is
-    decoded; files that were moved or renamed are recognised by their sound. Can be stopped at any
-    time and goes on where it was.
+    Without PATHS, indexes all folders that are remembered; files in one of these can be given one
+    by one. Only what is new or has changed is decoded; files that were moved or renamed are
+    recognised by their sound. It can be stopped at any time, and continues there.
     """
     with (
         IndexerLock(config.data_dir),
@@ -110,7 +109,7 @@ def _summary(report: IndexReport) -> list[str]:
         )
     if report.n_remarked:
         lines.append(_remarked(report.n_remarked))
-    for held in report.held:
+    for held in report.guarded:
         lines.append(
             f"{shown_path(held.path)}: {held.n_lost} of {counted(held.n_known, 'file')} gone;"
             " if that is meant, run it again with --accept-missing"

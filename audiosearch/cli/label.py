@@ -21,19 +21,23 @@ SHOWN = 5  # labels in a line for people
 
 @click.command()
 @click.argument("clips", metavar="CLIP...", nargs=-1, required=True)
-@click.option("--labels", metavar="A,B,C", help="The labels, parted by commas.")
+@click.option("--labels", metavar="A,B,C", help="The labels, separated by commas.")
 @click.option(
     "--labels-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A file with a label a line.",
+    help="A text file with one label a line.",
 )
 @click.option(
     "-n",
     "--limit",
     type=click.IntRange(min=1),
-    help=f"Show at most so many labels (default: {SHOWN}; in JSON all).",
+    help=f"Show at most this many labels (default: {SHOWN}; in JSON all).",
 )
-@click.option("--normalise", type=NORMALISE, help="What ranks labels (default: as configured).")
+@click.option(
+    "--normalise",
+    type=NORMALISE,
+    help="How to normalise scores of labels (default: as configured).",
+)
 @json_option
 @output_option
 @library_options
@@ -50,8 +54,8 @@ def label(
 ) -> None:
     """Rank labels for each CLIP: a file, a part of one as FILE@START-END, or a folder.
 
-    Any words can be labels. The files need not be in the library; a label's common words are
-    evened out by how it fits the sounds that are.
+    Any words can be labels. The files need not be in the library; scores of a label are
+    normalised by how it fits the sounds that are.
     """
     names = _labels(labels, labels_file)
     as_json = as_json or output is not None

@@ -28,8 +28,8 @@ def output_option(command: Callable[..., object]) -> Callable[..., object]:
     return click.option(
         "--output",
         type=click.Path(path_type=Path, dir_okay=False),
-        help="Append JSON lines to this file; sounds that it has rows of are passed over, so the "
-        "same command goes on where it was stopped.",
+        help="Append JSON lines to this file; sounds that it already has are skipped, so the same "
+        "command continues where it was stopped.",
     )(command)
 
 

@@ -23,7 +23,7 @@ from audiosearch.model.bundle import Bundle, load_bundle
 
 @click.group(cls=CommandGroup)
 def models() -> None:
-    """The models that listen and answer."""
+    """List, inspect, import, convert and choose models."""
 
 
 @models.command("list")
@@ -58,7 +58,7 @@ def list_(as_json: bool, config: Config, quiet: bool) -> None:  # noqa: ARG001
 @json_option
 @library_options
 def info(name: str | None, as_json: bool, config: Config, quiet: bool) -> None:  # noqa: ARG001
-    """Tell what the bundle NAME is (without NAME, the one in use)."""
+    """Show what the bundle NAME is (without NAME, the one in use)."""
     bundle = load_bundle(find_model(config, name or config.model.bundle))
     row: dict[str, object] = {
         "name": bundle.name,
@@ -103,7 +103,7 @@ def verify(name: str | None, config: Config, quiet: bool) -> None:
 @click.argument("name")
 @library_options
 def use(name: str, config: Config, quiet: bool) -> None:
-    """Have the bundle NAME hear and answer from now on (writes it into the settings file).
+    """Use the bundle NAME from now on (writes it into the settings file).
 
     NAME may be the path of a bundle's folder, which is remembered by the folder's name.
 
@@ -275,7 +275,7 @@ def _needs_extra(extra: str) -> Iterator[None]:
         yield
     except ImportError as error:
         missing = (error.name or "").partition(".")[0]
-        if missing not in ("torch", "torchaudio", "onnx", "huggingface_hub"):
+        if missing not in ("torch", "torchaudio", "onnx", "safetensors", "huggingface_hub"):
             raise
         raise FeatureUnavailable(
             f"this needs the extra [{extra}]: {missing} is not installed",

@@ -26,10 +26,10 @@ _config_option = click.option(
     "--config",
     "config_file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Settings file to use in place of the usual one.",
+    help="Settings file to use instead of the default one.",
 )
 _quiet_option = click.option(
-    "-q", "--quiet", is_flag=True, help="No progress, no remarks: only results."
+    "-q", "--quiet", is_flag=True, help="Print results only: no progress, no remarks."
 )
 
 
@@ -63,7 +63,7 @@ def library_options(command: F) -> F:
         type=click.Choice(["auto", "cpu", "cuda"]),
         help="Where the model runs (default: as configured).",
     )
-    @click.option("--task", help="Captioning style, where the model has several (see models info).")
+    @click.option("--task", help="Captioning style, if the model has several (see models info).")
     @_quiet_option
     @functools.wraps(command)
     def with_config(
@@ -105,12 +105,12 @@ def json_option(command: F) -> F:
 def limit_options(command: F) -> F:
     """`-n/--limit` and `--min-score`, None where the settings decide."""
     command = click.option(
-        "-n", "--limit", type=click.IntRange(min=1), help="Show at most so many results."
+        "-n", "--limit", type=click.IntRange(min=1), help="Show at most this many results."
     )(command)
     return click.option(
         "--min-score",
         type=click.FloatRange(0.0, 1.0),
-        help="Leave out results that score less; 0 shows all (default: the model's own advice).",
+        help="Leave out results that score less; 0 shows all (default: what the model recommends).",
     )(command)
 
 
@@ -136,10 +136,12 @@ def filter_options(command: F) -> F:
         "quotes ('*.wav'; with a / it is compared with the whole path). Several: any of them.",
     )
     @click.option(
-        "--min-duration", metavar="TIME", help="Only recordings at least so long (90, 1.5m, 2h)."
+        "--min-duration", metavar="TIME", help="Only recordings at least this long (90, 1.5m, 2h)."
     )
-    @click.option("--max-duration", metavar="TIME", help="Only recordings at most so long.")
-    @click.option("--since", metavar="WHEN", help="Only files changed since (2026-05-01, 2w, 36h).")
+    @click.option("--max-duration", metavar="TIME", help="Only recordings at most this long.")
+    @click.option(
+        "--since", metavar="WHEN", help="Only files changed since then (2026-05-01, 2w, 36h)."
+    )
     @click.option("--tag", "tags", multiple=True, help="Only recordings with this tag.")
     @click.option("--format", "formats", multiple=True, help="Only this format (wav, mp3 ...).")
     @functools.wraps(command)

@@ -12,7 +12,7 @@ from audiosearch.cli.options import OutputForm, library_options, output_options
 from audiosearch.cli.output import path_fields, print_json, print_paths, remark, shown_path
 from audiosearch.config import Config
 from audiosearch.library import open_library
-from audiosearch.watch.state import nudge
+from audiosearch.watch.status import nudge
 
 
 @click.group(cls=CommandGroup)
@@ -45,7 +45,7 @@ def list_(form: OutputForm, config: Config, quiet: bool) -> None:  # noqa: ARG00
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
 @library_options
 def add(folders: tuple[Path, ...], config: Config, quiet: bool) -> None:
-    """Remember FOLDERS, for the next `index` to look into, or at once for a daemon that runs."""
+    """Add FOLDERS to the library: the next `index` takes them in, or a running daemon at once."""
     with open_library(config, writable=True) as library:
         places = library.add_roots(folders)
     for place in places:
@@ -56,9 +56,9 @@ def add(folders: tuple[Path, ...], config: Config, quiet: bool) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @library_options
 def confirm(folder: Path, config: Config, quiet: bool) -> None:
-    """Say that the files which are gone from FOLDER are meant to be, however many.
+    """Mark all files that are gone from FOLDER as missing, however many.
 
-    They are marked as missing, which is not done by itself where more than half is gone at once.
+    `index` and `watch` do not do so where more than half of a folder is gone at once.
     """
     with open_library(config, writable=True) as library:
         n_files = library.confirm_missing(folder)
@@ -72,7 +72,7 @@ def confirm(folder: Path, config: Config, quiet: bool) -> None:
 def remove(folder: Path, config: Config, quiet: bool) -> None:
     """Forget FOLDER: its files are no longer searched. Nothing on the disk is touched.
 
-    What was heard in them is kept: should they turn up again, they are not listened to anew.
+    What is known of their sounds is kept: should they come back, they are not encoded anew.
     """
     with open_library(config, writable=True) as library:
         n_files = library.remove_root(folder)

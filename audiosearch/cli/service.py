@@ -35,11 +35,14 @@ def service() -> None:
 
 @service.command()
 @click.option(
-    "--print", "only_print", is_flag=True, help="Only show the file that would be written."
+    "--print", "only_print", is_flag=True, help="Only print the file that would be written."
 )
-@click.option("--no-start", is_flag=True, help="Write the file, and leave starting it to you.")
+@click.option("--no-start", is_flag=True, help="Write the file only; do not start the service.")
 @click.option(
-    "--memory", default="50%", show_default=True, help="Most memory it may take: 4G, 50% (systemd)."
+    "--memory",
+    default="50%",
+    show_default=True,
+    help="Most memory that it may use: 4G, 50% (systemd).",
 )
 @click.option(
     "--no-sandbox",
@@ -50,9 +53,9 @@ def service() -> None:
 def install(
     only_print: bool, no_start: bool, memory: str, no_sandbox: bool, config: Config, quiet: bool
 ) -> None:
-    """Have the daemon started now and at each login, with the settings of this moment.
+    """Start the daemon now and at each login, with the settings of this moment.
 
-    Variables AUDIOSEARCH_... of the environment are written down with it, and so is --config.
+    Variables AUDIOSEARCH_... of the environment are kept with it, and so is --config.
     """
     settings = ServiceSettings(
         program=_program(config),

@@ -14,7 +14,7 @@ from audiosearch.config import Config
 from audiosearch.library import Status, open_library
 from audiosearch.store.queries.failed import RemarkedFile
 from audiosearch.watch.indexer import running_daemon
-from audiosearch.watch.state import nudge
+from audiosearch.watch.status import nudge
 
 _REMEDIES = {
     "empty": "the file has no content: copy it again",
@@ -106,14 +106,14 @@ def _lines(told: Status) -> list[tuple[str, str]]:
 
 
 @click.command()
-@click.option("--retry", is_flag=True, help="Have the next index try them again.")
+@click.option("--retry", is_flag=True, help="Let the next index try them again.")
 @output_options
 @library_options
 def failed(retry: bool, form: OutputForm, config: Config, quiet: bool) -> None:
     """List the files that could not be read, with the reason and what to do.
 
     A file that failed is not tried again until it changes. Below them come the files that were
-    heard, but whose headers and sound disagree, or that are damaged in part (code "remark" in
+    indexed, but whose headers and sound disagree, or that are damaged in part (code "remark" in
     JSON); --paths and --print0 leave these out.
     """
     with open_library(config, writable=retry) as library:

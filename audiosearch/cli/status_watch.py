@@ -6,8 +6,7 @@ import time
 
 from audiosearch._wording import counted
 from audiosearch.cli.output import duration, path_fields, shown_path
-from audiosearch.watch.state import RootState, WatchState
-from audiosearch.watch.status import progress_line
+from audiosearch.watch.status import RootState, WatchState, progress_line
 
 
 def watch_row(state: WatchState) -> dict[str, object]:
@@ -36,7 +35,11 @@ def watch_row(state: WatchState) -> dict[str, object]:
 
 
 def _root_row(root: RootState) -> dict[str, object]:
-    held = None if root.held is None else {"lost": root.held.n_lost, "known": root.held.n_known}
+    held = (
+        None
+        if root.guarded is None
+        else {"lost": root.guarded.n_lost, "known": root.guarded.n_known}
+    )
     return {
         **path_fields(root.path),
         "mode": str(root.mode),
@@ -76,9 +79,9 @@ def _root_line(root: RootState) -> str:
         text += f", {root.why}"
     elif root.n_folders is not None:
         text += f", {root.n_watched} of {counted(root.n_folders, 'folder')} watched"
-    if root.held is not None:
+    if root.guarded is not None:
         text += (
-            f"; {root.held.n_lost} of {counted(root.held.n_known, 'file')} gone:"
+            f"; {root.guarded.n_lost} of {counted(root.guarded.n_known, 'file')} gone:"
             " if that is meant, audiosearch roots confirm"
         )
     return text

@@ -28,7 +28,7 @@ EXIT_BROKEN = 1
     "--repair",
     "wanted",
     is_flag=True,
-    help="Put right what can be: drop what is damaged and hear those sounds again.",
+    help="Repair what can be: drop what is damaged and index those sounds again.",
 )
 @json_option
 @library_options
@@ -89,15 +89,15 @@ def _repair(library: Library, *, quiet: bool) -> Sequence[Violation]:
 
 
 @click.command()
-@click.option("--dry-run", is_flag=True, help="Only tell what would be deleted.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be deleted.")
 @click.option("--yes", is_flag=True, help="Do not ask on a terminal.")
 @json_option
 @library_options
 def purge(dry_run: bool, yes: bool, as_json: bool, config: Config, quiet: bool) -> None:
-    """Delete from the library what is missing: names, sounds that no file holds, what was said.
+    """Delete missing files from the library, and all sounds that no file holds any more.
 
-    With such a sound go its captions and tags, those of people too. Should the file come back, it
-    is listened to anew. No file on the disk is touched.
+    Captions and tags of such a sound are deleted too, also those that people wrote. Should the
+    file come back, it is indexed anew. No file on the disk is touched.
     """
     with open_library(config, writable=True) as library:
         if not dry_run and not yes and sys.stdin.isatty():

@@ -24,8 +24,7 @@ from audiosearch.library import open_library
 from audiosearch.server.server import AnswerServer
 from audiosearch.store.lock import IndexerLock
 from audiosearch.watch.indexer import WatchIndexer
-from audiosearch.watch.state import WatchActivity, WatchState, write_state
-from audiosearch.watch.status import progress_line
+from audiosearch.watch.status import WatchActivity, WatchState, progress_line, write_state
 from audiosearch.watch.watcher import Watcher
 
 EXIT_INTERRUPTED = 130
@@ -41,8 +40,8 @@ log = logging.getLogger(__name__)
 def watch(config: Config, quiet: bool) -> int:
     """Keep the library in step with all its folders, until told to stop; answer questions at once.
 
-    What is new or has changed is taken in when it has come to rest. Folders are those that were
-    given to `audiosearch index` or `audiosearch roots add`; others may come while this runs.
+    A file that is new or has changed is indexed when nothing more happens to it. Folders are those
+    given to `audiosearch index` or `audiosearch roots add`; more may be added while this runs.
     `audiosearch status` tells how it goes, and so does the log in the data folder.
 
     Ctrl-C or SIGTERM ends it within ten seconds, a second one at once.

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from audiosearch.convert import vocabulary as published_words
 from audiosearch.errors import BundleError
+from audiosearch.model.beam import BeamOptions
 from audiosearch.model.tokenizer import Vocabulary
-from audiosearch.training.export.spec import BeamSettings
 from audiosearch.training.networks.convnext import TINY, ConvNext
 from audiosearch.training.networks.decoder import DecoderConfig, DecoderNetwork
 from audiosearch.training.networks.weights import read_weights, tensors_of
@@ -46,7 +46,7 @@ class PublishedDecoder:
     network: DecoderNetwork
     vocabulary: Vocabulary
     default_task: str | None
-    beam: BeamSettings
+    beam: BeamOptions
 
 
 Part = PublishedEncoder | PublishedDecoder
@@ -150,7 +150,7 @@ def _own_decoder(checkpoint: dict[str, Any], *, path: Path) -> PublishedDecoder:
         raise BundleError(f"is no decoder of our training: {error}", path=path) from error
     network = DecoderNetwork(config)
     _load(network, tensors_of(checkpoint["network"]), path)
-    return PublishedDecoder(network.eval(), vocabulary, None, BeamSettings())
+    return PublishedDecoder(network.eval(), vocabulary, None, BeamOptions())
 
 
 def _decoder(
@@ -170,10 +170,10 @@ def _decoder(
         path=path,
     )
     try:
-        beam = BeamSettings(
-            width=int(settings.get("beam_size", BeamSettings.width)),
-            min_tokens=int(settings.get("min_pred_size", BeamSettings.min_tokens)),
-            max_tokens=int(settings.get("max_pred_size", BeamSettings.max_tokens)),
+        beam = BeamOptions(
+            width=int(settings.get("beam_size", BeamOptions.width)),
+            min_tokens=int(settings.get("min_pred_size", BeamOptions.min_tokens)),
+            max_tokens=int(settings.get("max_pred_size", BeamOptions.max_tokens)),
         )
     except (TypeError, ValueError) as error:
         raise BundleError(f"its beam settings are unfit: {error}", path=path) from error

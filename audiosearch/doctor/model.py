@@ -9,7 +9,7 @@ import os
 import tempfile
 import time
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -46,8 +46,8 @@ def device(config: Config) -> Iterator[Finding]:
         yield warning("device", f"{ran.provider}: {ran.note}", remedy)
 
 
-def decoding(config: Config) -> Iterator[Finding]:
-    """Whether a decoding process starts, and gives back a sound that was written just now."""
+def decoding(config: Config, *, write: Callable[[Path], None] | None = None) -> Iterator[Finding]:
+    """Whether a decoding process starts, and gives back what `write` writes: a tone."""
     from audiosearch.audio.sandbox.client import Worker, WorkerLimits  # noqa: PLC0415 - loads FFmpeg
 
     rate = _bundle(config).sample_rate
@@ -55,10 +55,10 @@ def decoding(config: Config) -> Iterator[Finding]:
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder, Worker(limits) as worker:
         path = Path(folder) / "tone.wav"
-        _write_tone(path)
+        (write or write_tone)(path)
         opened = worker.open(os.fsencode(path), sample_rate=rate)
         heard = np.concatenate([*worker.blocks(), np.zeros(0, np.float32)])
-    if opened.fingerprint.codec != "pcm_s16le" or not _is_tone(heard, rate=rate):
+    if opened.fingerprint.codec != "pcm_s16le" or not is_tone(heard, rate=rate):
         yield error("decoder", "a generated tone comes back as something else", _REINSTALL)
     else:
         took_s = time.perf_counter() - start
@@ -98,7 +98,8 @@ def _tone(rate: int) -> Floats:
     return (0.5 * np.sin(2 * np.pi * _TONE_HZ * time_s)).astype(np.float32)
 
 
-def _write_tone(path: Path) -> None:
+def write_tone(path: Path) -> None:
+    """A WAV file of the tone."""
     with path.open("wb") as file, wave.open(file, "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(2)
@@ -106,7 +107,7 @@ def _write_tone(path: Path) -> None:
         out.writeframes((_tone(_RATE) * 32767).astype("<i2").tobytes())
 
 
-def _is_tone(samples: Floats, *, rate: int) -> bool:
+def is_tone(samples: Floats, *, rate: int) -> bool:
     """Whether (n,) samples are the tone: of its length, nearly all of it at its frequency."""
     if abs(len(samples) - _TONE_S * rate) > 0.01 * rate:
         return False

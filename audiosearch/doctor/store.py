@@ -16,9 +16,8 @@ from audiosearch.config import Config
 from audiosearch.doctor.findings import Finding, error, warning
 from audiosearch.errors import display_path
 from audiosearch.store import sqlite
-from audiosearch.store.database import database_size
+from audiosearch.store.database import database_size, known_revisions
 from audiosearch.store.queries.places import join
-from audiosearch.store.revisions import known_revisions
 
 SCARCE: Final = 1 << 30  # bytes free below which it is said
 NONE_LEFT: Final = 100 << 20  # below which indexing will soon stop

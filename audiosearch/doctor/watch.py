@@ -16,8 +16,8 @@ from audiosearch.doctor.findings import Finding, warning
 from audiosearch.errors import StoreError, display_path
 from audiosearch.store import sqlite
 from audiosearch.store.lock import indexer_pid
-from audiosearch.watch.mounts import read_mounts, reason_to_poll
-from audiosearch.watch.state import WatchMode, WatchState, read_state
+from audiosearch.watch.coverage import read_mounts, reason_to_poll
+from audiosearch.watch.status import WatchMode, WatchState, read_state
 
 LIMIT: Final = Path("/proc/sys/fs/inotify/max_user_watches")
 _MANY_FOLDERS: Final = 200_000  # where counting them ends
@@ -46,10 +46,9 @@ def _alive(state: WatchState) -> Iterator[Finding]:
         yield warning("daemon", detail, "see its log; stop it and start it again if it hangs")
     for root in state.roots:
         shown = display_path(root.path)
-        if root.held is not None:
-            detail = (
-                f"{shown}: {root.held.n_lost} of {counted(root.held.n_known, 'file')} gone at once"
-            )
+        if root.guarded is not None:
+            known = counted(root.guarded.n_known, "file")
+            detail = f"{shown}: {root.guarded.n_lost} of {known} gone at once"
             remedy = "audiosearch roots confirm FOLDER, if that is meant"
             yield warning("daemon", detail, remedy)
         if root.mode is WatchMode.POLLING and root.why is not None:

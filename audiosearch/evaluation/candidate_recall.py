@@ -1,7 +1,5 @@
 """What the first step of a search loses: candidates against listening to everything.
 
-In go the costs of all pairs and, for each query, the windows that the candidate step would let the
-decoder hear; out come recalls of the candidate step by itself, and what search as a whole loses.
 Sounds that are no candidate come after all that are.
 """
 
@@ -13,11 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from audiosearch._typing import AnyFloats, Bools, Ints
-from audiosearch.evaluation.pooling import first_windows, pool_least
 from audiosearch.evaluation.ranking import (
     RetrievalFigures,
     figures_of_hits,
+    first_windows,
     hits_in_order,
+    pool_least,
     rank_order,
 )
 

@@ -1,10 +1,7 @@
-"""Captions against references: CIDEr-D, BLEU, ROUGE-L, METEOR and what else is installed.
+"""Captions against references, by the packages that the field uses, so that figures compare.
 
-In go one candidate and several references for each sound, out come figures, or for each figure
-that cannot be had here the reason. The measures come from packages that the field uses, so that
-figures compare: pycocoevalcap (extra `eval`; METEOR and its tokenizer run on Java) and, for SPICE,
-SPIDEr, SPIDEr-FL and FENSE, aac-metrics with the models that its user has downloaded. Nothing is
-downloaded from here. How many words a model uses is counted by this module itself.
+pycocoevalcap (extra `eval`; METEOR and its tokenizer run on Java) and aac-metrics with the models
+that its user has downloaded. Nothing is downloaded from here.
 """
 
 from __future__ import annotations

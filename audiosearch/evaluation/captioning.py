@@ -1,10 +1,4 @@
-"""Captions: the model's own sentences against those of people.
-
-In go captioned clips and a model, out come caption metrics and the words used. Of a clip of
-several windows the sentence that the decoder is surest of stands for the clip. That models use far
-fewer words than people is part of the result (Labbé et al. 2023,
-https://arxiv.org/abs/2308.15090, section 2.3).
-"""
+"""Captions: the model's own sentences against those of people."""
 
 from __future__ import annotations
 
@@ -28,12 +22,15 @@ CHUNK = 64  # windows captioned between two savings
 def evaluate_captions(dataset: Dataset, run: EvaluationRun) -> Outcome:
     """Caption metrics, as far as their packages are installed, and word use.
 
+    That models use far fewer words than people is part of the result (Labbé et al. 2023,
+    https://arxiv.org/abs/2308.15090, section 2.3).
+
     Raises:
         DatasetError: there are no captions, or clips cannot be decoded.
     """
     need_captions(dataset)
-    heard = run.encode(dataset)
-    sentences = generated_captions(heard, run)
+    encoded = run.encode(dataset)
+    sentences = generated_captions(encoded, run)
     references = [clip.captions for clip in dataset.clips]
     run.progress.start("comparing", total=1)
     measured = measure(sentences, references)
@@ -42,7 +39,7 @@ def evaluate_captions(dataset: Dataset, run: EvaluationRun) -> Outcome:
     return Outcome(
         name="captions",
         title=f"Captions of {dataset.name}",
-        facts=run.facts(dataset, heard),
+        facts=run.facts(dataset, encoded),
         tables=(
             metric_table(measured),
             word_table(sentences, dataset.captions),
@@ -77,15 +74,15 @@ def example_table(dataset: Dataset, sentences: Sequence[str], *, n: int = 20) ->
     return Table("examples", "Examples", ("clip", "model", "reference"), rows)
 
 
-def generated_captions(heard: EncodedDataset, run: EvaluationRun) -> list[str]:
-    """The model's sentence for each clip."""
-    folder = run.work.part("captions", heard.key)
-    run.progress.start("captioning", total=len(heard.frames))
+def generated_captions(encoded: EncodedDataset, run: EvaluationRun) -> list[str]:
+    """The model's sentence for each clip: of several windows, the one the decoder is surest of."""
+    folder = run.work.part("captions", encoded.key)
+    run.progress.start("captioning", total=len(encoded.frames))
     texts: list[str] = []
     surety: list[float] = []
-    for start in range(0, len(heard.frames), CHUNK):
+    for start in range(0, len(encoded.frames), CHUNK):
         file = folder / f"{start:06d}.json"
-        frames = heard.frames[start : start + CHUNK]
+        frames = encoded.frames[start : start + CHUNK]
         rows = _read(file) if file.is_file() else None
         if rows is None:
             found = run.model.captioner.captions(frames)
@@ -95,8 +92,8 @@ def generated_captions(heard: EncodedDataset, run: EvaluationRun) -> list[str]:
         surety += [value for _, value in rows]
         run.progress.advance(len(frames))
     chosen = []
-    for clip in range(heard.n_clips):
-        windows = np.flatnonzero(heard.owners == clip)
+    for clip in range(encoded.n_clips):
+        windows = np.flatnonzero(encoded.owners == clip)
         chosen.append(texts[max(windows.tolist(), key=lambda row: surety[row])])
     return chosen
 

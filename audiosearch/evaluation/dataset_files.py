@@ -1,19 +1,6 @@
 """Reading data sets: the layouts of Clotho and AudioCaps, a plain CSV, a labelled folder.
 
-In go a CSV file and the folder of its sounds, out comes a `Dataset`. Layouts, told apart by their
-columns:
-
-- Clotho: `file_name,caption_1,...,caption_5`, one row a clip.
-- AudioCaps: `audiocap_id,youtube_id,start_time,caption`, one row a caption; clips are found by
-  the names that people's download scripts give them.
-- plain: `path,caption,...`; one row a clip with one or more columns named `caption...`, or, with
-  one such column, one row a caption.
-- manifest: `path,label` and, where known, `group` and `fold`: a labelled folder, no captions.
-- queries: `path,query` and, where there are several, `wording` and `part`: one row for each query
-  that a sound answers; a sound that answers none has one row with an empty query.
-
-Whatever is wrong is an error that names the rows, all of them at once: nobody wants to find the
-missing files of a data set one by one. Row numbers are line numbers of the file, the header is 1.
+Whatever is wrong is an error that names the rows, all of them at once, by their line numbers.
 """
 
 from __future__ import annotations
@@ -34,7 +21,17 @@ _SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".webm", 
 
 
 class Layout(StrEnum):
-    """What the columns of a data set's CSV file mean."""
+    """What the columns of a data set's CSV file mean.
+
+    - Clotho: `file_name,caption_1,...,caption_5`, one row a clip.
+    - AudioCaps: `audiocap_id,youtube_id,start_time,caption`, one row a caption; clips are found by
+      the names that people's download scripts give them.
+    - plain: `path,caption,...`; one row a clip with one or more columns named `caption...`, or,
+      with one such column, one row a caption.
+    - manifest: `path,label` and, where known, `group` and `fold`: a labelled folder, no captions.
+    - queries: `path,query` and, where there are several, `wording` and `part`: one row for each
+      query that a sound answers; a sound that answers none has one row with an empty query.
+    """
 
     CLOTHO = "clotho"
     AUDIOCAPS = "audiocaps"

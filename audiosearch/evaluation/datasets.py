@@ -1,8 +1,4 @@
-"""Sounds with captions or labels, as every benchmark takes them.
-
-A `Clip` is one sound file with what is said of it, a `Dataset` a list of them. Where they come from
-is the business of `dataset_files` and `scenes`; whether a model has heard them, of `held_out`.
-"""
+"""Sounds with captions or labels, as every benchmark takes them."""
 
 from __future__ import annotations
 

@@ -1,9 +1,7 @@
 """Clips to frames and vectors, as search hears them, kept on disk as it goes.
 
-In go clips and a model, out comes what the encoder says of each window of each clip. Clips are
-decoded in a child process and cut as the library cuts recordings, half-overlapping windows of the
-bundle's length; or, for `whole`, left in one piece, as the published figures were made.
-Frames are kept as float16, as the library stores them.
+Clips are cut as the library cuts recordings and kept as float16, as it stores them; or left
+`whole`, as the published figures were made.
 """
 
 from __future__ import annotations
@@ -20,8 +18,7 @@ from audiosearch.audio.sandbox.client import Worker
 from audiosearch.audio.windows import windows
 from audiosearch.errors import DatasetError, DecodeError
 from audiosearch.evaluation.datasets import DatasetClip
-from audiosearch.evaluation.progress import StageProgress
-from audiosearch.evaluation.work_folder import WorkFolder, save_arrays
+from audiosearch.evaluation.work_folder import StageProgress, WorkFolder, save_arrays
 from audiosearch.model.encoder import Encoded
 from audiosearch.model.loaded import Model
 
@@ -84,7 +81,7 @@ def encode(
     with Worker() as worker:
         for number, (chunk, file) in enumerate(zip(chunks, files, strict=True)):
             if not file.is_file():
-                _hear_chunk(chunk, file, number * CHUNK, worker, model, failures, whole=whole)
+                _encode_chunk(chunk, file, number * CHUNK, worker, model, failures, whole=whole)
                 progress.advance(len(chunk))
     if failures:
         shown = "; ".join(str(failure) for failure in failures[:10])
@@ -97,7 +94,7 @@ def _identity(clip: DatasetClip) -> str:
     return f"{clip.path.absolute()} {facts.st_size} {facts.st_mtime_ns}"
 
 
-def _hear_chunk(
+def _encode_chunk(
     chunk: Sequence[DatasetClip],
     file: Path,
     first: int,

@@ -1,10 +1,7 @@
 """A library of a data set's clips, to try the real search on.
 
-In go clips and a model, out comes a library that holds them and nothing else, kept in the work
-folder and filled by the ordinary indexing. Clips go by neutral names (`clip-0001.ogg`): the name of
-a file in a labelled folder would give the answer away to full-text search. What metadata says
-inside the files stays. For search by text the library holds the model's own captions, as a user's
-does; for describing it holds the captions of the data set alone, which are what is looked for.
+Clips go by neutral names: the name of a file in a labelled folder would give the answer away to
+full-text search. What metadata says inside the files stays.
 """
 
 from __future__ import annotations
@@ -25,10 +22,9 @@ from audiosearch.config import Config
 from audiosearch.errors import DatasetError
 from audiosearch.evaluation.datasets import DatasetClip
 from audiosearch.evaluation.encode import HOP, EncodedDataset
-from audiosearch.evaluation.progress import StageProgress
-from audiosearch.evaluation.work_folder import WorkFolder
+from audiosearch.evaluation.work_folder import StageProgress, WorkFolder
 from audiosearch.library import Library, open_library
-from audiosearch.library.collection import NewCaption, add
+from audiosearch.library.captions import NewCaption, add
 from audiosearch.model.loaded import Model
 from audiosearch.search.candidates import likely_windows
 from audiosearch.search.filters import Filters
@@ -77,12 +73,14 @@ class EvaluationLibrary:
         return list(dict.fromkeys(fit.text for fit in fits))
 
     def shortlists(
-        self, texts: Sequence[str], *, limit: int, heard: EncodedDataset, progress: StageProgress
+        self, texts: Sequence[str], *, limit: int, encoded: EncodedDataset, progress: StageProgress
     ) -> list[Ints]:
-        """For each text the windows, as rows of `heard`, that the candidate step would rerank."""
+        """For each text the windows, as rows of `encoded`, that the candidate step would rerank."""
         rows = {
             (int(clip), round(float(start_s), 3)): row
-            for row, (clip, start_s) in enumerate(zip(heard.owners, heard.starts_s, strict=True))
+            for row, (clip, start_s) in enumerate(
+                zip(encoded.owners, encoded.starts_s, strict=True)
+            )
         }
         cache = SnapshotCache(bundle=self.model.bundle, cache_dir=self.library.database.vectors_dir)
         lists: list[Ints] = []
@@ -105,7 +103,7 @@ class EvaluationLibrary:
 
 
 @contextmanager
-def trial_library(
+def evaluation_library(
     clips: Sequence[DatasetClip],
     *,
     model: Model,
@@ -115,6 +113,9 @@ def trial_library(
     captions: Sequence[str] | None = None,
 ) -> Iterator[EvaluationLibrary]:
     """The library of `clips`, indexed as far as it was not by an earlier run.
+
+    For search by text it holds the model's own captions, as a user's does; for describing, the
+    captions of the data set alone, which are what is looked for.
 
     Args:
         clips: what it holds.

@@ -1,8 +1,7 @@
 """Figures as inline SVG: curves, histograms, a grid of counts. No script, no font, no network.
 
-In go figures as `tables` defines them, out comes SVG text. Colours are CSS variables, so that the
-page around them decides for light and dark; lines also differ by dashes, for print and for eyes
-that see colours differently.
+Colours are CSS variables, so that the page decides for light and dark; lines also differ by dashes,
+for print and for eyes that see colours differently.
 """
 
 from __future__ import annotations

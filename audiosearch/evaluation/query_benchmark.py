@@ -16,7 +16,7 @@ from audiosearch.config import Config
 from audiosearch.errors import DatasetError
 from audiosearch.evaluation.candidate_recall import order_of_answers
 from audiosearch.evaluation.datasets import Dataset, LabelledQuery
-from audiosearch.evaluation.end_to_end import trial_library
+from audiosearch.evaluation.end_to_end import evaluation_library
 from audiosearch.evaluation.ranking import figures_of_hits, hits_in_order
 from audiosearch.evaluation.retrieval import Ranking, ranking, text_to_audio_costs
 from audiosearch.evaluation.run import EvaluationRun
@@ -96,7 +96,7 @@ def _found(
     """What `find` itself answers over a library of the sounds, and how sure it is."""
     right, wrong = np.zeros(len(texts)), np.zeros(len(texts))
     answers: list[list[int]] = []
-    with trial_library(
+    with evaluation_library(
         dataset.clips, model=run.model, config=config, work=run.work, progress=run.progress
     ) as library:
         run.progress.start("searching", total=len(texts))

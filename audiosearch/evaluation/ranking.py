@@ -1,17 +1,6 @@
 """How good a ranking is: recall@k, mAP@10, by the definitions of the field.
 
-In go costs (n_queries, n_items), lower is better, and which items answer which query; out come
-ranks and figures. Nothing here knows about sounds, captions or models.
-
-Text-to-audio: the queries are all captions, the items all sounds, one of them right.
-Audio-to-text: the queries are the sounds, the items all captions, several of them right (five in
-Clotho). Recall@k is the share of queries with any right item among the first k. mAP@10 is the mean
-over queries of the sum, over right items at ranks up to 10, of (right items so far) / rank,
-divided by the number of right items there are; with one right item that is 1 / rank. A caption that
-two clips share is right for the clip it was written for, and for that one alone.
-
-Ties: items of equal cost are ordered by a second cost where one is given (the raw cross-entropy,
-for scaled costs), then by their place in the list, the earlier first.
+Knows no sounds, captions or models: costs, lower is better, and which items answer which query.
 """
 
 from __future__ import annotations
@@ -20,14 +9,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audiosearch._typing import AnyFloats, Bools, Ints
+from audiosearch._typing import AnyFloats, Bools, Ints, Positions
 
 MAP_DEPTH = 10  # mAP@10
 
 
 @dataclass(frozen=True)
 class RetrievalFigures:
-    """Figures of one direction, over `n_queries`; shares in 0..1."""
+    """Figures of one direction, over `n_queries`; shares in 0..1.
+
+    Text-to-audio: the queries are all captions, the items all sounds, one of them right.
+    Audio-to-text: the queries are the sounds, the items all captions, several of them right (five
+    in Clotho). A caption that two clips share is right for the clip it was written for alone.
+    """
 
     n_queries: int
     n_items: int
@@ -40,6 +34,9 @@ class RetrievalFigures:
 
 def rank_order(costs: AnyFloats, *, ties: AnyFloats | None = None) -> Ints:
     """The items of each query, best first: (n_queries, n_items) of places.
+
+    Items of equal cost are ordered by `ties` where given (the raw cross-entropy, for scaled costs),
+    then by their place in the list, the earlier first.
 
     Raises:
         ValueError: a cost is NaN, which has no place in an order.
@@ -82,7 +79,11 @@ def recall_curve(ranks: Ints, *, depth: int) -> tuple[float, ...]:
 
 
 def mean_average_precision(hits: Bools, *, depth: int = MAP_DEPTH) -> float:
-    """mAP@depth over queries, as this module's head defines it."""
+    """mAP@depth: the mean over queries of their average precision within the first `depth`.
+
+    That is the sum, over right items at ranks up to `depth`, of (right items so far) / rank,
+    divided by the number of right items there are; with one right item it is 1 / rank.
+    """
     n_relevant = hits.sum(axis=1)
     top = hits[:, :depth]
     precision = np.cumsum(top, axis=1) / np.arange(1, top.shape[1] + 1)
@@ -108,3 +109,25 @@ def figures(
 ) -> RetrievalFigures:
     """All figures of costs (n_queries, n_items) with `relevant` of the same shape."""
     return figures_of_hits(hits_in_order(rank_order(costs, ties=ties), relevant))
+
+
+def first_windows(owners: Ints) -> Positions:
+    """The place of each sound's first window; `owners` (n_windows,) is 0, 0, 1, 2, 2 ...
+
+    Raises:
+        ValueError: the windows are out of order, or a sound has none.
+    """
+    steps = np.diff(owners, prepend=-1)
+    if len(owners) == 0 or steps[0] != 1 or ((steps != 0) & (steps != 1)).any():
+        raise ValueError("the windows must stand in the order of their sounds, none left out")
+    return np.flatnonzero(steps)
+
+
+def pool_least(values: AnyFloats, owners: Ints) -> AnyFloats:
+    """The least value of each sound's windows, for costs."""
+    return np.minimum.reduceat(values, first_windows(owners), axis=0)
+
+
+def pool_greatest(values: AnyFloats, owners: Ints) -> AnyFloats:
+    """The greatest value of each sound's windows, for likeness."""
+    return np.maximum.reduceat(values, first_windows(owners), axis=0)

@@ -1,11 +1,4 @@
-"""The relation tests: does a model prefer the true caption to one that says another order?
-
-In go captioned clips and a model, out comes, for each perturbation, the share of pairs in which
-the true caption has the lower loss with its own sound (Labbé et al. 2023,
-https://arxiv.org/abs/2308.15090, Tables 4 and 5). Equal counts as wrong; chance is one half. Where
-a word can be replaced by several, one is drawn with a seed, and the mean over all is given besides.
-The joint space, where there is one, is put to the same test by cosine.
-"""
+"""The relation tests: does a model prefer the true caption to one that says another order?"""
 
 from __future__ import annotations
 
@@ -75,24 +68,30 @@ def evaluate_relations(
 ) -> Outcome:
     """All six tests, and their results by word.
 
+    For each perturbation the share of pairs in which the true caption has the lower loss with its
+    own sound (Labbé et al. 2023, https://arxiv.org/abs/2308.15090, Tables 4 and 5). Equal counts as
+    wrong; chance is one half. Where a word can be replaced by several, one is drawn with `seed`,
+    and the mean over all is given besides. The joint space, where there is one, is put to the same
+    test by cosine.
+
     Raises:
         DatasetError: there are no captions, or clips cannot be decoded.
     """
     need_captions(dataset)
-    heard = run.encode(dataset)
+    encoded = run.encode(dataset)
     cases = cases_of(dataset, skip_idioms=skip_idioms)
     texts: list[dict[str, None]] = [{} for _ in dataset.clips]
     for case in cases:
         texts[case.clip] |= dict.fromkeys((case.perturbed.caption, *case.perturbed.altered))
-    by_score = {"ce": _losses(texts, heard, run)}
-    unlikeness = _unlikeness(texts, heard, run)
+    by_score = {"ce": _losses(texts, encoded, run)}
+    unlikeness = _unlikeness(texts, encoded, run)
     if unlikeness is not None:
         by_score["joint"] = unlikeness
     found = {score: answers(cases, costs, seed=seed) for score, costs in by_score.items()}
     return Outcome(
         name="relations",
         title=f"Relations in time on {dataset.name}",
-        facts=run.facts(dataset, heard),
+        facts=run.facts(dataset, encoded),
         tables=(summary_table(found), word_table(found)),
         remarks=_remarks(run),
     )
@@ -140,15 +139,15 @@ def _remarks(run: EvaluationRun) -> tuple[str, ...]:
 
 
 def _losses(
-    texts: Sequence[Mapping[str, None]], heard: EncodedDataset, run: EvaluationRun
+    texts: Sequence[Mapping[str, None]], encoded: EncodedDataset, run: EvaluationRun
 ) -> list[dict[str, float]]:
     """For each clip its captions' cross-entropies, by its best window."""
     scorer = run.model.scorer
     windows: dict[int, list[int]] = defaultdict(list)
-    for row, clip in enumerate(heard.owners.tolist()):
+    for row, clip in enumerate(encoded.owners.tolist()):
         windows[clip].append(row)
     keys = ["\1".join(captions) for captions in texts]
-    folder = run.work.part("relations", heard.key, *keys)
+    folder = run.work.part("relations", encoded.key, *keys)
     run.progress.start("scoring clips", total=len(texts))
     found: list[dict[str, float]] = []
     for start in range(0, len(texts), CHUNK):
@@ -159,7 +158,7 @@ def _losses(
             for clip in clips:
                 ids = [scorer.encode(caption) for caption in texts[clip]]
                 if ids:
-                    memory = scorer.decoder.memory([heard.frames[row] for row in windows[clip]])
+                    memory = scorer.decoder.memory([encoded.frames[row] for row in windows[clip]])
                     parts.append(scorer.cross_entropies(ids, memory).min(axis=1))
             save_arrays(file, ["losses"], [np.concatenate(parts)])
         with np.load(file, allow_pickle=False) as saved:
@@ -170,7 +169,7 @@ def _losses(
 
 
 def _unlikeness(
-    texts: Sequence[Mapping[str, None]], heard: EncodedDataset, run: EvaluationRun
+    texts: Sequence[Mapping[str, None]], encoded: EncodedDataset, run: EvaluationRun
 ) -> list[dict[str, float]] | None:
     """For each clip its captions' negated cosines, by its best window; None without the space."""
     if run.model.tower is None:
@@ -181,6 +180,6 @@ def _unlikeness(
     found = []
     for clip, captions in enumerate(texts):
         rows = vectors[[place[caption] for caption in captions]]
-        cosines = (heard.joint[heard.owners == clip] @ rows.T).max(axis=0)
+        cosines = (encoded.joint[encoded.owners == clip] @ rows.T).max(axis=0)
         found.append(dict(zip(captions, (-cosines).tolist(), strict=True)))
     return found

@@ -1,7 +1,6 @@
-"""One HTML page a evaluation, that needs nothing else: tables, figures, what it was.
+"""One HTML page an evaluation, that needs nothing else: tables, figures, what it was.
 
-In goes an `Outcome`, out comes a file that can be mailed or kept: no script, nothing loaded from
-elsewhere, readable in light and dark and on paper.
+No script, nothing loaded from elsewhere, readable in light and dark and on paper.
 """
 
 from __future__ import annotations

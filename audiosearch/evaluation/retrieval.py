@@ -1,18 +1,7 @@
 """Retrieval: captions find their sounds, sounds their captions, by several scores.
 
-In go the losses and likenesses of all pairs, out come tables and figures. Scores are compared:
-
-- `ce`: the cross-entropy as it is;
-- `minmax`, `zscore`, `lift`: the same made comparable between captions (`search.normalise`); within
-  one caption they change nothing, so text-to-audio has no rows for them;
-- `joint`: the cosine in the space that text and sound share, where the bundle has one;
-- `combined`: lift and cosine, weighed as the bundle's own score weighs them;
-- `mean`: the mean of the scaled cross-entropy and the scaled cosine, by which `describe` ranks.
-
 A sound counts by its best window. A caption's scale is taken over all windows of the data set, as
-over those of a library. Which captions come first for some sound says how much a few captions
-swallow all others: in Labbé et al. 2023 (https://arxiv.org/abs/2308.15090), raw losses retrieve
-120 different captions for 1045 sounds.
+over those of a library.
 """
 
 from __future__ import annotations
@@ -23,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from audiosearch._typing import AnyFloats, Bools, Doubles, Ints
-from audiosearch.evaluation.pooling import pool_least
 from audiosearch.evaluation.ranking import (
     RetrievalFigures,
     best_ranks,
     figures_of_hits,
     hits_in_order,
+    pool_least,
     rank_order,
     recall_curve,
 )
@@ -62,7 +51,7 @@ class ScoreMatrices:
         owners: (n_windows,) the sound of each window.
         relevant: (n_sounds, n_captions) which belong together.
         weights: of the combined score.
-        trust: (n_captions,) how much the lift of each counts in it; all the same if None.
+        lift_weights: (n_captions,) how much the lift of each counts in it; all the same if None.
         known: (n_captions,) share of content words that the decoder knows; all of them if None.
     """
 
@@ -129,7 +118,11 @@ class Ranking:
 
     @property
     def distinct(self) -> int:
-        """How many different items come first for some query."""
+        """How many different items come first for some query: whether a few swallow all others.
+
+        In Labbé et al. 2023 (https://arxiv.org/abs/2308.15090), raw losses retrieve 120 different
+        captions for 1045 sounds.
+        """
         return len(np.unique(self.order[:, 0]))
 
     @property
@@ -150,35 +143,43 @@ def ranking(
     return Ranking(direction, score, order, hits_in_order(order, relevant))
 
 
-def text_to_audio_costs(evidence: ScoreMatrices) -> Iterator[tuple[str, AnyFloats]]:
+def text_to_audio_costs(matrices: ScoreMatrices) -> Iterator[tuple[str, AnyFloats]]:
     """Names of scores with their costs (n_captions, n_sounds)."""
-    yield "ce", pool_least(evidence.cross_entropies, evidence.owners).T
-    combined = evidence.combined()
-    if evidence.cosine is not None and combined is not None:
-        yield "joint", pool_least(-evidence.cosine, evidence.owners).T
-        yield "combined", pool_least(combined, evidence.owners).T
+    yield "ce", pool_least(matrices.cross_entropies, matrices.owners).T
+    combined = matrices.combined()
+    if matrices.cosine is not None and combined is not None:
+        yield "joint", pool_least(-matrices.cosine, matrices.owners).T
+        yield "combined", pool_least(combined, matrices.owners).T
 
 
-def audio_to_text_costs(evidence: ScoreMatrices) -> Iterator[tuple[str, AnyFloats]]:
+def audio_to_text_costs(matrices: ScoreMatrices) -> Iterator[tuple[str, AnyFloats]]:
     """Names of scores with their costs (n_sounds, n_captions)."""
     for name, how in _NORMALISED:
-        yield name, pool_least(evidence.normalised(how), evidence.owners)
-    combined = evidence.combined()
-    if evidence.cosine is not None and combined is not None:
-        yield "joint", pool_least(-evidence.cosine, evidence.owners)
-        yield "combined", pool_least(combined, evidence.owners)
+        yield name, pool_least(matrices.normalised(how), matrices.owners)
+    combined = matrices.combined()
+    if matrices.cosine is not None and combined is not None:
+        yield "joint", pool_least(-matrices.cosine, matrices.owners)
+        yield "combined", pool_least(combined, matrices.owners)
 
 
-def rankings(evidence: ScoreMatrices) -> list[Ranking]:
-    """All scores in both directions; captions tied by a scaled loss are parted by the raw one."""
-    raw = pool_least(evidence.cross_entropies, evidence.owners)
+def rankings(matrices: ScoreMatrices) -> list[Ranking]:
+    """All scores in both directions; captions tied by a scaled loss are parted by the raw one.
+
+    - `ce`: the cross-entropy as it is;
+    - `minmax`, `zscore`, `lift`: the same made comparable between captions (`search.normalise`);
+      within one caption they change nothing, so text-to-audio has no rows for them;
+    - `joint`: the cosine in the space that text and sound share, where the bundle has one;
+    - `combined`: lift and cosine, weighed as the bundle's own score weighs them;
+    - `mean`: the mean of the scaled cross-entropy and the scaled cosine, by which `describe` ranks.
+    """
+    raw = pool_least(matrices.cross_entropies, matrices.owners)
     found = [
-        ranking("text-to-audio", score, costs, evidence.relevant.T)
-        for score, costs in text_to_audio_costs(evidence)
+        ranking("text-to-audio", score, costs, matrices.relevant.T)
+        for score, costs in text_to_audio_costs(matrices)
     ]
     found += [
-        ranking("audio-to-text", score, costs, evidence.relevant, ties=raw)
-        for score, costs in audio_to_text_costs(evidence)
+        ranking("audio-to-text", score, costs, matrices.relevant, ties=raw)
+        for score, costs in audio_to_text_costs(matrices)
     ]
     return found
 
@@ -203,17 +204,17 @@ def recall_figures(found: list[Ranking]) -> list[Figure]:
     return figures
 
 
-def loss_figures(evidence: ScoreMatrices) -> list[Figure]:
+def loss_figures(matrices: ScoreMatrices) -> list[Figure]:
     """Losses of pairs that belong together and of others, before and after min-max scaling."""
-    raw = pool_least(evidence.cross_entropies, evidence.owners)
-    scaled = pool_least(evidence.normalised(Normalise.MINMAX), evidence.owners)
+    raw = pool_least(matrices.cross_entropies, matrices.owners)
+    scaled = pool_least(matrices.normalised(Normalise.MINMAX), matrices.owners)
     return [
-        histogram("Cross-entropy before scaling", "nats a word", raw, evidence.relevant),
+        histogram("Cross-entropy before scaling", "nats a word", raw, matrices.relevant),
         histogram(
             "Cross-entropy after min-max scaling",
             "share of the caption's own range",
             scaled,
-            evidence.relevant,
+            matrices.relevant,
         ),
     ]
 

@@ -1,8 +1,4 @@
-"""The benchmarks of retrieval: the full table, what the shortlist loses, how much scale it takes.
-
-In go a captioned data set and a model, out come outcomes for every kind of output. The measures
-themselves are `retrieval`, `shortlist` and `scale_estimates`.
-"""
+"""The benchmarks of retrieval: the full table, and what the shortlist loses."""
 
 from __future__ import annotations
 
@@ -14,7 +10,7 @@ from audiosearch.config import Config
 from audiosearch.evaluation.candidate_recall import Shortlisted, order_of_answers, shortlisted
 from audiosearch.evaluation.datasets import Dataset
 from audiosearch.evaluation.encode import EncodedDataset
-from audiosearch.evaluation.end_to_end import trial_library
+from audiosearch.evaluation.end_to_end import evaluation_library
 from audiosearch.evaluation.ranking import hits_in_order
 from audiosearch.evaluation.retrieval import (
     Ranking,
@@ -25,7 +21,6 @@ from audiosearch.evaluation.retrieval import (
     retrieval_table,
 )
 from audiosearch.evaluation.run import EvaluationRun, need_captions
-from audiosearch.evaluation.scale_estimates import SAMPLE_SIZES, estimates
 from audiosearch.evaluation.tables import Cell, Line, LineFigure, Outcome, Table
 from audiosearch.model.tokenizer import normalise
 from audiosearch.search.audio_to_text import SCALED
@@ -44,41 +39,41 @@ def evaluate_retrieval(dataset: Dataset, run: EvaluationRun, *, engine: Config |
     Raises:
         DatasetError: there are no captions, or clips cannot be decoded.
     """
-    heard, evidence = gather(dataset, run)
-    found = rankings(evidence)
+    encoded, matrices = gather(dataset, run)
+    found = rankings(matrices)
     if engine is not None:
-        found += engine_rankings(dataset, evidence, run, engine)
+        found += engine_rankings(dataset, matrices, run, engine)
     return Outcome(
         name="retrieval",
         title=f"Retrieval on {dataset.name}",
-        facts=run.facts(dataset, heard),
+        facts=run.facts(dataset, encoded),
         tables=(retrieval_table(found),),
-        figures=(*recall_figures(found), *loss_figures(evidence)),
+        figures=(*recall_figures(found), *loss_figures(matrices)),
     )
 
 
 def gather(dataset: Dataset, run: EvaluationRun) -> tuple[EncodedDataset, ScoreMatrices]:
-    """What the model hears, and the evidence for every pair of clip and caption.
+    """What the model hears, and the matrices for every pair of clip and caption.
 
     Raises:
         DatasetError: there are no captions, or clips cannot be decoded.
     """
     need_captions(dataset)
-    heard = run.encode(dataset)
-    return heard, run.score_matrices(dataset.captions, heard, relevant=dataset.relevant)
+    encoded = run.encode(dataset)
+    return encoded, run.score_matrices(dataset.captions, encoded, relevant=dataset.relevant)
 
 
 def engine_rankings(
-    dataset: Dataset, evidence: ScoreMatrices, run: EvaluationRun, config: Config
+    dataset: Dataset, matrices: ScoreMatrices, run: EvaluationRun, config: Config
 ) -> list[Ranking]:
     """What the program itself answers: `find` the captions, and `describe` the sounds.
 
     Audio-to-text has a row where there is a joint space: without one, captions are candidates only
     if the model has said them of a sound that is alike.
     """
-    found = [found_by_text(dataset, evidence.relevant.T, run, config)]
-    if evidence.cosine is not None:
-        found.append(described(dataset, evidence.relevant, run, config))
+    found = [found_by_text(dataset, matrices.relevant.T, run, config)]
+    if matrices.cosine is not None:
+        found.append(described(dataset, matrices.relevant, run, config))
     return found
 
 
@@ -91,7 +86,7 @@ def found_by_text(dataset: Dataset, relevant: Bools, run: EvaluationRun, config:
         run: the model.
         config: the user's settings.
     """
-    with trial_library(
+    with evaluation_library(
         dataset.clips,
         model=run.model,
         config=config,
@@ -121,7 +116,7 @@ def described(dataset: Dataset, relevant: Bools, run: EvaluationRun, config: Con
     columns: dict[str, list[int]] = defaultdict(list)
     for column, caption in enumerate(dataset.captions):
         columns[normalise(caption)].append(column)
-    with trial_library(
+    with evaluation_library(
         dataset.clips,
         model=run.model,
         config=config,
@@ -145,12 +140,12 @@ def evaluate_shortlist(dataset: Dataset, run: EvaluationRun, *, config: Config) 
     Raises:
         DatasetError: there are no captions, or clips cannot be decoded.
     """
-    heard, evidence = gather(dataset, run)
-    scores = {"ce": evidence.cross_entropies}
-    combined = evidence.combined()
+    encoded, matrices = gather(dataset, run)
+    scores = {"ce": matrices.cross_entropies}
+    combined = matrices.combined()
     if combined is not None:
         scores["combined"] = combined
-    with trial_library(
+    with evaluation_library(
         dataset.clips,
         model=run.model,
         config=config,
@@ -160,27 +155,27 @@ def evaluate_shortlist(dataset: Dataset, run: EvaluationRun, *, config: Config) 
         n_queries = len(dataset.captions)
         run.progress.start("listing candidates", total=len(SHORTLISTS) * n_queries)
         lists = {
-            k: library.shortlists(dataset.captions, limit=k, heard=heard, progress=run.progress)
+            k: library.shortlists(dataset.captions, limit=k, encoded=encoded, progress=run.progress)
             for k in SHORTLISTS
         }
     found = {
         (score, k): shortlisted(
-            costs, owners=evidence.owners, relevant=evidence.relevant, candidates=lists[k]
+            costs, owners=matrices.owners, relevant=matrices.relevant, candidates=lists[k]
         )
         for score, costs in scores.items()
         for k in SHORTLISTS
     }
     remarks = []
-    if len(heard.frames) <= max(SHORTLISTS):
+    if len(encoded.frames) <= max(SHORTLISTS):
         remarks.append(
-            f"the data set has only {counted(len(heard.frames), 'window')}: "
+            f"the data set has only {counted(len(encoded.frames), 'window')}: "
             "longer lists lose nothing"
         )
     rows = tuple(_shortlist_row(score, k, one) for (score, k), one in found.items())
     return Outcome(
         name="shortlist",
         title=f"Candidates on {dataset.name}",
-        facts=run.facts(dataset, heard),
+        facts=run.facts(dataset, encoded),
         tables=(Table("shortlist", "Candidates against all windows", _SHORTLIST_COLUMNS, rows),),
         figures=(_shortlist_figure(found),),
         remarks=tuple(remarks),
@@ -215,59 +210,4 @@ def _shortlist_figure(found: dict[tuple[str, int], Shortlisted]) -> LineFigure:
     )
     return LineFigure(
         "Recall of the candidate step", "candidates", "share listed", lines, by_doubling=True
-    )
-
-
-def evaluate_scale(dataset: Dataset, run: EvaluationRun, *, seed: int) -> Outcome:
-    """Audio-to-text R@1 when captions are scaled by samples of windows.
-
-    Raises:
-        DatasetError: there are no captions, or clips cannot be decoded.
-    """
-    heard, evidence = gather(dataset, run)
-    n_windows = len(heard.frames)
-    found = estimates(
-        evidence.cross_entropies, owners=evidence.owners, relevant=evidence.relevant, seed=seed
-    )
-    raw = next(
-        one for one in rankings(evidence) if (one.direction, one.score) == ("audio-to-text", "ce")
-    )
-    rows: list[tuple[Cell, ...]] = [("no scaling", 0, 1, raw.figures.recall_1, 0.0)]
-    rows += [
-        (
-            "all windows" if one.n_windows == n_windows else "sample",
-            *(one.n_windows, one.draws, one.recall_1, one.deviation),
-        )
-        for one in found
-    ]
-    line = Line(
-        "min-max", tuple(float(e.n_windows) for e in found), tuple(e.recall_1 for e in found)
-    )
-    title = "R@1 by windows that a caption's scale is taken from"
-    return Outcome(
-        name="scale",
-        title=f"Scales from samples on {dataset.name}",
-        facts=run.facts(dataset, heard),
-        tables=(
-            Table(
-                "scale",
-                "Audio-to-text R@1 by size of the sample",
-                ("scale", "windows", "draws", "r1", "r1_draw_sd"),
-                tuple(rows),
-            ),
-        ),
-        figures=(LineFigure(title, "windows", "R@1", (line,), y_max=None, by_doubling=True),),
-        remarks=_too_large(n_windows),
-    )
-
-
-def _too_large(n_windows: int) -> tuple[str, ...]:
-    """The samples that so few windows do not give, in words."""
-    sizes = [str(size) for size in SAMPLE_SIZES if size >= n_windows]
-    if not sizes:
-        return ()
-    return (
-        f"the data set has only {counted(n_windows, 'window')}: "
-        f"no samples of {' or '.join(sizes)}; "
-        "a larger one has (evaluate scenes --ordered 300 --together 300 --three 100)",
     )

@@ -11,10 +11,9 @@ from audiosearch._typing import Bools, Floats
 from audiosearch.errors import DatasetError
 from audiosearch.evaluation.datasets import Dataset
 from audiosearch.evaluation.encode import EncodedDataset, encode
-from audiosearch.evaluation.progress import StageProgress
 from audiosearch.evaluation.retrieval import ScoreMatrices
 from audiosearch.evaluation.score_matrix import loss_table
-from audiosearch.evaluation.work_folder import WorkFolder
+from audiosearch.evaluation.work_folder import StageProgress, WorkFolder
 from audiosearch.model.loaded import Model
 
 
@@ -38,37 +37,37 @@ class EvaluationRun:
         )
 
     def score_matrices(
-        self, captions: Sequence[str], heard: EncodedDataset, *, relevant: Bools
+        self, captions: Sequence[str], encoded: EncodedDataset, *, relevant: Bools
     ) -> ScoreMatrices:
         """All that the model says of `captions` and what it heard.
 
         Args:
             captions: sentences.
-            heard: the sounds.
+            encoded: the sounds.
             relevant: (n_clips, n_captions) which belong together.
         """
         scorer = self.model.scorer
         tokens = [scorer.encode(text) for text in captions]
-        table = loss_table(captions, heard, scorer=scorer, work=self.work, progress=self.progress)
+        table = loss_table(captions, encoded, scorer=scorer, work=self.work, progress=self.progress)
         return ScoreMatrices(
             cross_entropies=table.cross_entropies,
             without_sound=table.without_sound,
-            cosine=self.cosines(captions, heard),
-            owners=heard.owners,
+            cosine=self.cosines(captions, encoded),
+            owners=encoded.owners,
             relevant=relevant,
             weights=self.model.bundle.score,
             lift_weights=np.array([scorer.lift_weight(ids) for ids in tokens]),
             known=np.array([scorer.known(ids) for ids in tokens]),
         )
 
-    def cosines(self, captions: Sequence[str], heard: EncodedDataset) -> Floats | None:
+    def cosines(self, captions: Sequence[str], encoded: EncodedDataset) -> Floats | None:
         """(n_windows, n_captions) likeness in the joint space; None where there is none."""
         if self.model.tower is None:
             return None
-        likeness: Floats = heard.joint @ self.model.tower.embed(captions).T
+        likeness: Floats = encoded.joint @ self.model.tower.embed(captions).T
         return likeness
 
-    def facts(self, dataset: Dataset, heard: EncodedDataset) -> tuple[tuple[str, str], ...]:
+    def facts(self, dataset: Dataset, encoded: EncodedDataset) -> tuple[tuple[str, str], ...]:
         """What was tested on what, for the head of a report."""
         bundle = self.model.bundle
         return (
@@ -78,7 +77,7 @@ class EvaluationRun:
             ("clips", str(len(dataset.clips))),
             ("clips missing", str(dataset.n_missing)),
             ("captions", str(len(dataset.captions))),
-            ("windows", f"{len(heard.frames)} ({'whole clips' if self.whole else 'cut'})"),
+            ("windows", f"{len(encoded.frames)} ({'whole clips' if self.whole else 'cut'})"),
         )
 
 

@@ -1,10 +1,7 @@
-"""The whole table of losses: every caption with every window.
+"""Cross-entropies of every caption with every window.
 
-In go what a model heard and captions, out comes (n_windows, n_captions) cross-entropies. This is
-the long part of an evaluation (Clotho: 5.5 million pairs), so it is done a block of windows at a
-time, each saved when it is whole, and a run that was stopped goes on where it was. The
-cross-attention keys and values of a window are computed once, for all captions; a caption that
-several clips share is scored once.
+The long part of an evaluation (Clotho: 5.5 million pairs): done a block of windows at a time, each
+saved when it is whole, so that a run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -17,8 +14,7 @@ import numpy as np
 
 from audiosearch._typing import Floats
 from audiosearch.evaluation.encode import EncodedDataset
-from audiosearch.evaluation.progress import StageProgress
-from audiosearch.evaluation.work_folder import WorkFolder, save_arrays
+from audiosearch.evaluation.work_folder import StageProgress, WorkFolder, save_arrays
 from audiosearch.model.memory import AudioMemory
 from audiosearch.model.scoring import CaptionScorer, TokenIds
 
@@ -40,7 +36,7 @@ class LossTable:
 
 def loss_table(
     captions: Sequence[str],
-    heard: EncodedDataset,
+    encoded: EncodedDataset,
     *,
     scorer: CaptionScorer,
     work: WorkFolder,
@@ -50,8 +46,8 @@ def loss_table(
     ids = [scorer.encode(caption) for caption in captions]
     distinct = sorted(set(ids), key=lambda one: (len(one), one))
     place = {one: row for row, one in enumerate(distinct)}
-    folder = work.part("losses", heard.key, *(" ".join(map(str, one)) for one in distinct))
-    table = _fill(folder, distinct, heard, scorer=scorer, progress=progress)
+    folder = work.part("losses", encoded.key, *(" ".join(map(str, one)) for one in distinct))
+    table = _fill(folder, distinct, encoded, scorer=scorer, progress=progress)
     columns = np.array([place[one] for one in ids], dtype=np.int64)
     return LossTable(table[:, columns], scorer.without_sound(ids))
 
@@ -59,13 +55,13 @@ def loss_table(
 def _fill(
     folder: Path,
     captions: Sequence[TokenIds],
-    heard: EncodedDataset,
+    encoded: EncodedDataset,
     *,
     scorer: CaptionScorer,
     progress: StageProgress,
 ) -> Floats:
     """The table (n_windows, n_distinct); blocks of rows that are on disk are not computed again."""
-    n_windows, n_captions = len(heard.frames), len(captions)
+    n_windows, n_captions = len(encoded.frames), len(captions)
     step = max(1, PAIRS // n_captions)
     blocks = [range(start, min(start + step, n_windows)) for start in range(0, n_windows, step)]
     files = [folder / f"{block.start:07d}.npz" for block in blocks]
@@ -73,7 +69,7 @@ def _fill(
     progress.start("scoring pairs", total=n_windows * n_captions, done=done * n_captions)
     for block, file in zip(blocks, files, strict=True):
         if not file.is_file():
-            memory = scorer.decoder.memory([heard.frames[row] for row in block])
+            memory = scorer.decoder.memory([encoded.frames[row] for row in block])
             save_arrays(file, ["losses"], [_block(captions, memory, scorer, progress)])
     return np.concatenate([_read(file) for file in files])
 

@@ -1,10 +1,7 @@
 """Whether a model has heard the recordings that it is tested on.
 
-A bundle may list the clips that it was trained on, in `clips.csv` beside its graphs: a column
-`group` and perhaps `split` (`train`; `tuned` or `validation`; `test`); without it, all were trained
-on. In go the clips of a benchmark and a bundle's folder, out comes which of their groups it was
-trained on. Clips of one group come from one original recording or person, so a group in common is
-as bad as the very clip.
+Clips of one group come from one original recording or person, so a group in common is as bad as
+the very clip.
 """
 
 from __future__ import annotations
@@ -19,6 +16,8 @@ from audiosearch._wording import counted
 from audiosearch.errors import DatasetError
 from audiosearch.evaluation.datasets import Dataset, DatasetClip
 
+# Beside the graphs of a bundle that lists its clips: a column `group` and perhaps `split` (`train`;
+# `tuned` or `validation`; `test`); without it, all were trained on.
 TRAINED_ON = "clips.csv"
 TUNED = ("tuned", "validation")
 
@@ -52,8 +51,8 @@ class SplitFacts:
                 f"{counted(self.n_groups, 'group')} ({', '.join(self.trained[:3])} ...): "
                 "its figures mean nothing"
             )
-        heard = f"; it was tuned on {len(self.tuned)} of them" if self.tuned else ""
-        return f"none of the {counted(self.n_groups, 'group')} was trained on{heard}"
+        tuned = f"; it was tuned on {len(self.tuned)} of them" if self.tuned else ""
+        return f"none of the {counted(self.n_groups, 'group')} was trained on{tuned}"
 
 
 def held_out(clips: Iterable[DatasetClip], *, bundle: Path) -> SplitFacts:

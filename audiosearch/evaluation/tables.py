@@ -1,8 +1,6 @@
 """What an evaluation says: tables, figures and remarks, in a form that every output understands.
 
-Tables go to the terminal, to JSON lines and into the report; their column names are a contract
-with users' scripts. Tables of several models with the same rows can be averaged; a number then
-becomes a `Spread`.
+Column names of tables are a contract with users' scripts.
 """
 
 from __future__ import annotations

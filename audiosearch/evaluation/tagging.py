@@ -1,10 +1,4 @@
-"""Tags: how well a model names sounds, by its own tags and by words it was never tied to.
-
-In go labelled clips and a model, out come mAP and accuracy of the encoder's tags, and the accuracy
-of zero-shot labels: every label is put into words, and the words that fit a sound best name it.
-A sound's tag is as probable as in its best window. Only labels that are names of tags can be asked
-of the tag output; the others are counted and said.
-"""
+"""Tags: how well a model names sounds, by its own tags and by words it was never tied to."""
 
 from __future__ import annotations
 
@@ -15,7 +9,7 @@ import numpy as np
 from audiosearch._typing import AnyFloats, Bools, Ints
 from audiosearch.evaluation.datasets import Dataset
 from audiosearch.evaluation.encode import EncodedDataset
-from audiosearch.evaluation.pooling import pool_greatest
+from audiosearch.evaluation.ranking import pool_greatest
 from audiosearch.evaluation.retrieval import Ranking, rankings
 from audiosearch.evaluation.run import EvaluationRun, need_labels
 from audiosearch.evaluation.scenes.grammar import wording
@@ -33,7 +27,10 @@ def average_precision(scores: AnyFloats, positive: Bools) -> float:
 
 
 def evaluate_tags(dataset: Dataset, run: EvaluationRun, *, template: str | None) -> Outcome:
-    """Tag output and zero-shot labels.
+    """MAP and accuracy of the encoder's tags, and the accuracy of zero-shot labels.
+
+    A sound's tag is as probable as in its best window. Only labels that are names of tags can be
+    asked of the tag output; the others are counted and named in the remarks.
 
     Args:
         dataset: clips with labels.
@@ -45,20 +42,20 @@ def evaluate_tags(dataset: Dataset, run: EvaluationRun, *, template: str | None)
         DatasetError: clips have no label, or cannot be decoded.
     """
     need_labels(dataset)
-    heard = run.encode(dataset)
+    encoded = run.encode(dataset)
     labels = dataset.labels
     truth = np.array([labels.index(clip.label) for clip in dataset.clips], dtype=np.int64)
     sentences = tuple(in_words(label, template) for label in labels)
     relevant: Bools = truth[:, None] == np.arange(len(labels))[None, :]
-    evidence = run.score_matrices(sentences, heard, relevant=relevant)
-    found = rankings(evidence)
-    tag_table, tag_figures, remarks = _tag_output(labels, truth, heard, run)
+    matrices = run.score_matrices(sentences, encoded, relevant=relevant)
+    found = rankings(matrices)
+    tag_table, tag_figures, remarks = _tag_output(labels, truth, encoded, run)
     named = [one for one in found if one.direction == "audio-to-text"]
     best = max(named, key=lambda one: one.figures.recall_1)
     return Outcome(
         name="tags",
         title=f"Tags on {dataset.name}",
-        facts=(*run.facts(dataset, heard), ("labels", str(len(labels)))),
+        facts=(*run.facts(dataset, encoded), ("labels", str(len(labels)))),
         tables=(tag_table, zero_shot_table(found)),
         figures=(
             *tag_figures,
@@ -98,7 +95,7 @@ def zero_shot_table(found: Sequence[Ranking]) -> Table:
 
 
 def _tag_output(
-    labels: Sequence[str], truth: Ints, heard: EncodedDataset, run: EvaluationRun
+    labels: Sequence[str], truth: Ints, encoded: EncodedDataset, run: EvaluationRun
 ) -> tuple[Table, list[GridFigure], tuple[str, ...]]:
     """Table, confusion and remarks of the encoder's tags."""
     names = [_plain(tag) for tag in run.model.bundle.tags]
@@ -113,7 +110,7 @@ def _tag_output(
     if not covered:
         return Table("tags", "Tag output", columns, ()), [], tuple(remarks)
     asked = np.isin(truth, covered)
-    scores = pool_greatest(heard.tags, heard.owners)[asked]
+    scores = pool_greatest(encoded.tags, encoded.owners)[asked]
     mine = scores[:, [names.index(_plain(labels[place])) for place in covered]]
     own = np.searchsorted(covered, truth[asked])
     taken = np.argmax(mine, axis=1)

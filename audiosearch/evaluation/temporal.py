@@ -1,19 +1,6 @@
 """Captions that say something else about time: the perturbations of the relation tests.
 
-In go captions, out come altered captions, or nothing where a caption has no such word. Two tests
-(Labbé et al. 2023, https://arxiv.org/abs/2308.15090, section on temporal relations):
-
-- Replace puts another connective in the place of one: before and after for each other (BAT), a
-  sequence by a simultaneity (seq2sup), a simultaneity by a sequence (sup2seq).
-- Invert turns "X conn Y" into "Y conn X": for before and after (BAT), words of sequence (seq) and
-  words of simultaneity (sup).
-
-What the paper leaves open is settled here so: captions are normalised; whole words; of words that
-begin at one place the longest wins ("and then" over "then"); the leftmost match alone is altered;
-an inversion with an empty side, or with two equal sides, does not count; every replacement is
-listed, so that one can be drawn or all averaged; articles and verbs are left as they are. "As" in
-"as well as", "such as", "as if" and "as ... as" is a connective like any other unless
-`skip_idioms` (of "as ... as", those with one word between). It knows nothing of sounds or models.
+Labbé et al. 2023, https://arxiv.org/abs/2308.15090, section on temporal relations.
 """
 
 from __future__ import annotations
@@ -32,7 +19,13 @@ _IDIOMS = (("such", "as"), ("as", "if"))
 
 
 class Perturbation(StrEnum):
-    """A way to make a caption say something else."""
+    """A way to make a caption say something else.
+
+    - Replace puts another connective in the place of one: before and after for each other (BAT), a
+      sequence by a simultaneity (seq2sup), a simultaneity by a sequence (sup2seq).
+    - Invert turns "X conn Y" into "Y conn X": for before and after (BAT), words of sequence (seq)
+      and words of simultaneity (sup).
+    """
 
     REPLACE_BAT = "replace BAT"
     REPLACE_SEQ2SUP = "replace seq2sup"
@@ -83,7 +76,15 @@ def connectives(test: Perturbation) -> tuple[str, ...]:
 
 
 def perturb(caption: str, test: Perturbation, *, skip_idioms: bool = False) -> Perturbed | None:
-    """The altered forms of `caption`, or None where the test does not apply."""
+    """The altered forms of `caption`, or None where the test does not apply.
+
+    What the paper leaves open is settled here so: captions are normalised; whole words; of words
+    that begin at one place the longest wins ("and then" over "then"); the leftmost match alone is
+    altered; an inversion with an empty side, or with two equal sides, does not count; every
+    replacement is listed, so that one can be drawn or all averaged; articles and verbs are left as
+    they are. "As" in "as well as", "such as", "as if" and "as ... as" is a connective like any
+    other unless `skip_idioms` (of "as ... as", those with one word between).
+    """
     words = split_words(caption)
     found = _leftmost(words, _WORDS[test], skip_idioms=skip_idioms)
     if found is None:

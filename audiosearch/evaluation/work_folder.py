@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -45,3 +46,25 @@ def save_arrays(path: Path, names: Iterable[str], arrays: Iterable[AnyArray]) ->
     """Write arrays so that the file is either whole or not there."""
     with atomic_write(path) as out:
         np.savez(out, **dict(zip(names, arrays, strict=True)))  # type: ignore[arg-type]
+
+
+class StageProgress(Protocol):
+    """Called by every stage that may take long; the display is the command's business."""
+
+    def start(self, stage: str, *, total: int, done: int = 0) -> None:
+        """A stage begins: `total` steps, `done` of them by an earlier run."""
+        ...
+
+    def advance(self, n: int) -> None:
+        """`n` more steps are done."""
+        ...
+
+
+class NoStageProgress:
+    """Nobody watches."""
+
+    def start(self, stage: str, *, total: int, done: int = 0) -> None:
+        """Say nothing."""
+
+    def advance(self, n: int) -> None:
+        """Say nothing."""

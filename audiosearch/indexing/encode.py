@@ -1,39 +1,34 @@
-"""A batch of windows through the encoder and the captioner.
-
-In: windows of one or several files. Out: for each its vectors and a sentence, in the same order.
-Silent windows are encoded, so that every recording is complete, but nothing is said of them: a
-decoder that hears nothing still makes something up. Knows no database.
-"""
+"""Windows through the encoder and the captioner: new ones, and those stored without captions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from audiosearch._failpoints import failpoint
 from audiosearch._timing import Stopwatch
-from audiosearch.indexing.items import DecodedWindow
-from audiosearch.indexing.types import Models
+from audiosearch._wording import counted
+from audiosearch.indexing.storing import store_captions
+from audiosearch.indexing.types import CaptionedWindow, DecodedWindow, Models, Progress
+from audiosearch.store.database import Database
+from audiosearch.store.queries import uncaptioned
 
 if TYPE_CHECKING:
     from audiosearch.model.captioner import CaptionOut
     from audiosearch.model.encoder import Encoded
 
 
-@dataclass(frozen=True, eq=False)
-class EncodedWindow:
-    """A window with its vectors; `sentence` is None where nothing is said of it."""
-
-    heard: DecodedWindow
-    sound: Encoded
-    sentence: CaptionOut | None
-
-
 def encode_batch(
     heard: Sequence[DecodedWindow], *, models: Models, stopwatch: Stopwatch
-) -> list[EncodedWindow]:
-    """Encode and caption windows together."""
+) -> list[CaptionedWindow]:
+    """Encode and caption windows together; the results are in their order.
+
+    Silent windows are encoded, so that every recording is complete, but nothing is said of them:
+    a decoder that hears nothing still makes something up.
+    """
     failpoint("batch.encode")
     with stopwatch.stage("encode"):
         sounds = models.encoder.encode_many([each.window.samples for each in heard])
@@ -41,7 +36,7 @@ def encode_batch(
     with stopwatch.stage("caption"):
         sentences = _caption(heard, sounds, models)
     return [
-        EncodedWindow(each, sound, sentence)
+        CaptionedWindow(each, sound, sentence)
         for each, sound, sentence in zip(heard, sounds, sentences, strict=True)
     ]
 
@@ -57,3 +52,60 @@ def _caption(
     for position, sentence in zip(audible, sentences, strict=True):
         said[position] = sentence if sentence.text else None
     return said
+
+
+def caption_stored(
+    database: Database,
+    *,
+    bundle_id: int,
+    load_models: Callable[[], Models],
+    batch_windows: int,
+    progress: Progress,
+    stop: threading.Event,
+    stopwatch: Stopwatch,
+) -> int:
+    """Caption the windows that were stored without; returns of how many something was said.
+
+    From their stored frames, a batch a transaction, so that it can be stopped at any time.
+
+    Args:
+        database: opened for writing.
+        bundle_id: the bundle whose windows they are, and which writes the captions.
+        load_models: gives its parts; called only when there is something to caption.
+        batch_windows: windows captioned together.
+        progress: is told how many there are.
+        stop: ends it between two batches.
+        stopwatch: is told how long it took.
+    """
+    with database.reading() as session:
+        n_windows = uncaptioned.count_uncaptioned(session, bundle_id=bundle_id)
+    if n_windows:
+        progress.warn(
+            f"{counted(n_windows, 'window')} stored without captions: they are written now"
+        )
+    n_captioned = 0
+    while not stop.is_set():
+        with database.reading() as session:
+            batch = uncaptioned.uncaptioned_windows(
+                session, bundle_id=bundle_id, limit=batch_windows
+            )
+        if not batch:
+            break
+        models = load_models()
+        if models.captioner is None:
+            break
+        with stopwatch.stage("caption"):
+            frames = [each.frames.astype(np.float32) for each in batch]
+            sentences = models.captioner.captions(frames)
+        said = {
+            each.window_id: sentence
+            for each, sentence in zip(batch, sentences, strict=True)
+            if sentence.text
+        }
+        with stopwatch.stage("store"), database.session() as session:
+            store_captions(
+                session, said, bundle_id=bundle_id, embed_texts=lambda: load_models().embed_texts
+            )
+            uncaptioned.uncaptioned_done(session, bundle_id=bundle_id, up_to=batch[-1].window_id)
+        n_captioned += len(said)
+    return n_captioned

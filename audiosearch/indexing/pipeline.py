@@ -1,11 +1,6 @@
 """From folders to a complete library: scan → open → decode → windows → encode → caption → commit.
 
-`index` is the whole run. Readers (threads with decoding processes) feed one bounded queue; this
-thread encodes, captions and commits, one transaction a batch, batches reaching across files. Files
-whose sound is known cost a hash, unchanged files nothing. A run can be stopped or killed at any
-point: what is committed stays, and the next run goes on from there.
-
-It knows neither FFmpeg nor ONNX (`interfaces.py`), and prints nothing.
+Can be stopped or killed at any point: what is committed stays, and the next run goes on from there.
 """
 
 from __future__ import annotations
@@ -14,7 +9,7 @@ import functools
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -23,21 +18,22 @@ from audiosearch._wording import counted
 from audiosearch.audio.sandbox.client import Worker, WorkerLimits
 from audiosearch.config import IndexConfig
 from audiosearch.errors import display_path
-from audiosearch.indexing.caption_backfill import caption_stored
-from audiosearch.indexing.encode import encode_batch
-from audiosearch.indexing.items import DecodedWindow, Failed, Item
+from audiosearch.indexing.encode import caption_stored, encode_batch
 from audiosearch.indexing.meter import Meter
+from audiosearch.indexing.passed_over import add_up
 from audiosearch.indexing.reader import InFlightHashes, Readers, ReadingPlan
-from audiosearch.indexing.reporting import make_report
-from audiosearch.indexing.sync import MissingMarked, PlaceScan, ScanRules, mark_missing, reconcile
+from audiosearch.indexing.scan import MissingMarked, PlaceScan, ScanRules, mark_missing, reconcile
 from audiosearch.indexing.types import (
+    DecodedWindow,
+    Failed,
     IndexReport,
+    Item,
     Models,
     NoProgress,
     OpenReader,
     Progress,
 )
-from audiosearch.indexing.writer import Committer
+from audiosearch.indexing.writer import Committer, Tally
 from audiosearch.store.database import Database
 from audiosearch.store.queries import encodings, pending
 from audiosearch.store.queries.pending import PendingFile
@@ -48,7 +44,7 @@ if TYPE_CHECKING:
 
 _PAGE = 1000  # pending files read from the database at a time
 _MANY_ITEMS = 512  # a batch with few windows is written all the same when it has so many items
-_SETTLE_S = 1.0  # pause before another look at files that changed while they were read
+SETTLE_S = 1.0  # pause before another look at files that changed while they were read
 
 
 def index(
@@ -63,8 +59,13 @@ def index(
     accept_missing: bool = False,
     rules: ScanRules = ScanRules(),  # noqa: B008  # frozen
     open_reader: OpenReader | None = None,
+    settle_s: float = SETTLE_S,
 ) -> IndexReport:
     """Bring the library up to date with what is in `places`.
+
+    Readers (threads with decoding processes) feed one bounded queue; this thread encodes, captions
+    and commits, one transaction a batch, batches reaching across files. Files whose sound is known
+    cost a hash, unchanged files nothing.
 
     Args:
         database: opened for writing.
@@ -77,6 +78,7 @@ def index(
         accept_missing: mark files as missing even where more than half of a place is gone.
         rules: how places are looked at; the daemon's are not those of a run by hand.
         open_reader: makes a reader for each thread; decoding processes by default.
+        settle_s: pause before another look at files that changed while they were read.
 
     Raises:
         StoreError: the library cannot be written to.
@@ -92,8 +94,9 @@ def index(
         stop=stop or threading.Event(),
         rules=rules,
         open_reader=open_reader or (lambda: Worker(WorkerLimits.of(config))),
+        settle_s=settle_s,
     )
-    settled = MissingMarked(n_missing=0, held=())
+    marked = MissingMarked(n_missing=0, guarded=())
     try:
         run.scan(places)
         if not run.stop.is_set():
@@ -101,10 +104,10 @@ def index(
         if config.captions:
             run.caption_stored()
         if not run.stop.is_set():
-            settled = run.settle(accept_missing=accept_missing)
+            marked = run.mark_missing(accept_missing=accept_missing)
     except KeyboardInterrupt:
         run.stop.set()
-    return run.report(settled)
+    return run.report(marked)
 
 
 class _Run:
@@ -121,8 +124,10 @@ class _Run:
         stop: threading.Event,
         rules: ScanRules,
         open_reader: OpenReader,
+        settle_s: float,
     ) -> None:
         self.stop = stop
+        self._settle_s = settle_s
         self._rules = rules
         self._start = time.perf_counter()
         self._database = database
@@ -134,7 +139,7 @@ class _Run:
         self._hop_s = config.hop * bundle.window_s
         self._scans: list[PlaceScan] = []
         self._n_captioned = 0
-        claims = InFlightHashes()
+        in_flight = InFlightHashes()
         with database.session() as session:
             self._bundle_id = encodings.ensure_bundle(
                 session, name=bundle.name, version=bundle.version, fingerprint=bundle.fingerprint
@@ -144,14 +149,14 @@ class _Run:
             bundle=bundle,
             bundle_id=self._bundle_id,
             hop_s=self._hop_s,
-            claims=claims,
+            in_flight=in_flight,
             stopwatch=self._stopwatch,
         )
         self._committer = Committer(
             database,
             bundle_id=self._bundle_id,
             hop_s=self._hop_s,
-            claims=claims,
+            in_flight=in_flight,
             captions=config.captions,
             embed_texts=lambda: self._models().embed_texts,
         )
@@ -198,8 +203,8 @@ class _Run:
         if n_pending == 0:
             return
         self._read(self._pending(online, gone), n_files=n_pending)
-        while (again := self._committer.take_again()) and not self.stop.wait(_SETTLE_S):
-            self._read(iter(again), n_files=len(again))
+        while (retries := self._committer.take_retries()) and not self.stop.wait(self._settle_s):
+            self._read(iter(retries), n_files=len(retries))
         if self._committer.tally.n_unsettled:
             self._progress.warn(
                 f"{counted(self._committer.tally.n_unsettled, 'file')} still changing,"
@@ -243,7 +248,7 @@ class _Run:
         """Encode, caption and commit one batch."""
         if not batch:
             return
-        heard = self._committer.wanted(batch)
+        heard = self._committer.windows_to_encode(batch)
         encoded = (
             encode_batch(heard, models=self._models(), stopwatch=self._stopwatch) if heard else []
         )
@@ -274,30 +279,72 @@ class _Run:
             stopwatch=self._stopwatch,
         )
 
-    def settle(self, *, accept_missing: bool) -> MissingMarked:
+    def mark_missing(self, *, accept_missing: bool) -> MissingMarked:
         """Step 9: mark what is gone, now that moved files are recognised."""
         with self._stopwatch.stage("scan"):
-            settled = mark_missing(
+            marked = mark_missing(
                 self._database,
                 self._scans,
                 accept_missing=accept_missing,
                 rules=self._rules,
             )
-        for held in settled.held:
+        for each in marked.guarded:
             self._progress.warn(
-                f"{display_path(held.path)}: {held.n_lost} of {counted(held.n_known, 'file')} gone;"
+                f"{display_path(each.path)}: {each.n_lost} of {counted(each.n_known, 'file')} gone;"
                 " nothing was marked as missing"
             )
-        return settled
+        return marked
 
-    def report(self, settled: MissingMarked) -> IndexReport:
+    def report(self, marked: MissingMarked) -> IndexReport:
         """What became of it all."""
         return make_report(
             self._scans,
-            settled,
+            marked,
             self._committer.tally,
             n_captioned=self._n_captioned,
             wall_s=time.perf_counter() - self._start,
             stages_s=self._stopwatch.seconds,
             interrupted=self.stop.is_set(),
         )
+
+
+def make_report(
+    scans: Sequence[PlaceScan],
+    marked: MissingMarked,
+    tally: Tally,
+    *,
+    n_captioned: int,
+    wall_s: float,
+    stages_s: Mapping[str, float],
+    interrupted: bool,
+) -> IndexReport:
+    """Put together what a run found and did; see `IndexReport`."""
+    unsettled = (*(path for scan in scans for path in scan.fresh), *tally.unsettled)
+    return IndexReport(
+        n_files=sum(scan.n_found for scan in scans),
+        n_new=sum(scan.n_new for scan in scans),
+        n_changed=sum(scan.n_changed for scan in scans),
+        n_unchanged=sum(scan.n_unchanged for scan in scans),
+        n_missing=marked.n_missing + tally.n_vanished,
+        n_failed=tally.n_failed,
+        n_recognised=tally.n_recognised,
+        n_encoded=tally.n_encoded,
+        n_unsettled=len(unsettled),
+        n_windows=tally.n_windows,
+        n_captioned=n_captioned,
+        sound_s=tally.sound_s,
+        wall_s=wall_s,
+        stages_s=stages_s,
+        offline=tuple(scan.place.path for scan in scans if scan.offline),
+        guarded=marked.guarded,
+        problems=tuple(
+            f"{display_path(problem.path)}: {problem.reason}"
+            for scan in scans
+            for problem in scan.problems
+        ),
+        interrupted=interrupted,
+        unsettled=unsettled,
+        recent=tuple(path for scan in scans for path in scan.recent),
+        passed_over=add_up(scan.passed_over for scan in scans),
+        n_remarked=tally.n_remarked,
+    )

@@ -1,9 +1,6 @@
 """Readers: threads that open files, decode those whose sound is new, and cut them into windows.
 
-In: an iterator of pending files. Out: one bounded queue of items (`items.py`). The bound is the
-brake: decoding waits while the main thread encodes and writes. A sound is decoded by one reader
-only, however many files hold it: the first to ask claims it, and the main thread gives the claim
-back when the result is committed. Readers look into the database, never write.
+They look into the database and never write to it.
 """
 
 from __future__ import annotations
@@ -21,17 +18,18 @@ from audiosearch._timing import Stopwatch
 from audiosearch._typing import Floats
 from audiosearch.audio.windows import Window, windows
 from audiosearch.errors import DecodeCode, DecodeError
-from audiosearch.indexing.items import (
+from audiosearch.indexing.types import (
     AlreadyEncoded,
     DecodedWindow,
     Failed,
     Finished,
     InFlightDuplicate,
     Item,
+    OpenReader,
     ReaderFailed,
+    SoundReader,
     Started,
 )
-from audiosearch.indexing.types import OpenReader, SoundReader
 from audiosearch.store.database import Database
 from audiosearch.store.queries import encodings
 from audiosearch.store.queries.pending import PendingFile
@@ -49,29 +47,34 @@ class _Stopped(Exception):
 
 
 class InFlightHashes:
-    """Sounds being decoded in this run, by audio hash."""
+    """Sounds being decoded in this run, by audio hash.
+
+    A sound is decoded by one reader only, however many files hold it: the first to ask claims it,
+    and the main thread releases it when the result is committed, so that whoever asks then finds
+    it stored.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._held: set[bytes] = set()
+        self._hashes: set[bytes] = set()
 
-    def take(self, audio_hash: bytes) -> bool:
+    def claim(self, audio_hash: bytes) -> bool:
         """Claim a sound; False where another file has it."""
         with self._lock:
-            if audio_hash in self._held:
+            if audio_hash in self._hashes:
                 return False
-            self._held.add(audio_hash)
+            self._hashes.add(audio_hash)
             return True
 
-    def give_back(self, audio_hash: bytes) -> None:
+    def release(self, audio_hash: bytes) -> None:
         """What the claim was for is committed, or failed."""
         with self._lock:
-            self._held.discard(audio_hash)
+            self._hashes.discard(audio_hash)
 
-    def held(self, audio_hash: bytes) -> bool:
+    def __contains__(self, audio_hash: bytes) -> bool:
         """Whether a sound is being decoded."""
         with self._lock:
-            return audio_hash in self._held
+            return audio_hash in self._hashes
 
 
 @dataclass(frozen=True)
@@ -82,12 +85,14 @@ class ReadingPlan:
     bundle: Bundle
     bundle_id: int
     hop_s: float
-    claims: InFlightHashes
+    in_flight: InFlightHashes
     stopwatch: Stopwatch
 
 
 class Readers:
     """`n_threads` readers over one list of files; iterating gives their items until all are done.
+
+    Their queue is bounded, so that decoding waits while the main thread encodes and writes.
 
     It ends at once when `stop` is set. A context manager: leaving it stops the readers, also in the
     middle of files.
@@ -198,7 +203,7 @@ class Readers:
             with self._plan.stopwatch.stage("open"):
                 opened = reader.open(path, sample_rate=self._plan.bundle.sample_rate)
             audio_hash = opened.fingerprint.audio_hash
-            if not self._plan.claims.take(audio_hash):
+            if not self._plan.in_flight.claim(audio_hash):
                 reader.skip()
                 self._put(InFlightDuplicate(file, opened))
                 return
@@ -206,7 +211,7 @@ class Readers:
             progress = self._progress(audio_hash)
             if progress is not None and progress.complete(hop_s=self._plan.hop_s):
                 reader.skip()
-                self._plan.claims.give_back(audio_hash)
+                self._plan.in_flight.release(audio_hash)
                 self._put(AlreadyEncoded(file, opened))
                 return
             self._decode(reader, file, opened, self._resume_at(file, progress))

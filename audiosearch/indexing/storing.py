@@ -1,8 +1,4 @@
-"""Put encoded windows into the database: rows, frames, sentences and their vectors.
-
-In: a batch's windows and the recordings they belong to. Out: their ids, and the files whose
-vectors cannot be kept. The caller owns the transaction.
-"""
+"""Put encoded windows into the database: rows, frames, sentences and their vectors."""
 
 from __future__ import annotations
 
@@ -13,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.orm import Session
 
 from audiosearch._typing import Floats
-from audiosearch.indexing.encode import EncodedWindow
+from audiosearch.indexing.types import CaptionedWindow
 from audiosearch.store.queries import captions, windows
 from audiosearch.store.queries.pending import PendingFile
 from audiosearch.store.schema import CaptionSource
@@ -26,13 +22,13 @@ if TYPE_CHECKING:
 class StoredWindows:
     """Windows by their new ids; files (id to file and reason) with vectors that do not fit."""
 
-    windows: Mapping[int, EncodedWindow]
+    windows: Mapping[int, CaptionedWindow]
     unfit: Mapping[int, tuple[PendingFile, str]]
 
 
 def store_windows(
     session: Session,
-    encoded: Sequence[EncodedWindow],
+    encoded: Sequence[CaptionedWindow],
     *,
     recording_of: Mapping[int, int],
     bundle_id: int,
@@ -46,10 +42,10 @@ def store_windows(
         bundle_id: what encoded them.
     """
     new: list[windows.NewWindow] = []
-    kept: list[EncodedWindow] = []
+    kept: list[CaptionedWindow] = []
     unfit: dict[int, tuple[PendingFile, str]] = {}
     for each in encoded:
-        file = each.heard.file
+        file = each.decoded.file
         if file.file_id in unfit:
             continue
         try:
@@ -61,8 +57,8 @@ def store_windows(
     return StoredWindows(windows=dict(zip(ids, kept, strict=True)), unfit=unfit)
 
 
-def _new_window(encoded: EncodedWindow, recording_id: int) -> windows.NewWindow:
-    window, sound = encoded.heard.window, encoded.sound
+def _new_window(encoded: CaptionedWindow, recording_id: int) -> windows.NewWindow:
+    window, sound = encoded.decoded.window, encoded.encoded
     return windows.new_window(
         recording_id=recording_id,
         position=window.position,

@@ -1,4 +1,4 @@
-"""What indexing asks of its surroundings, and what it gives back.
+"""What indexing asks of its surroundings, what its threads hand over, and what it gives back.
 
 Decoding, the model and the display come in as protocols, so that the pipeline is tested with
 small fakes and loads neither FFmpeg nor ONNX. The real ones fit as they are.
@@ -17,8 +17,10 @@ from audiosearch.indexing.passed_over import NOTHING, PassedOver
 if TYPE_CHECKING:
     from audiosearch.audio.sandbox.protocol import OpenedFile
     from audiosearch.audio.types import AudioFacts
+    from audiosearch.audio.windows import Window
     from audiosearch.model.captioner import CaptionOut
     from audiosearch.model.encoder import Encoded
+    from audiosearch.store.queries.pending import PendingFile
 
 
 class SoundReader(Protocol):
@@ -129,7 +131,7 @@ class IndexReport:
         wall_s: seconds the run took.
         stages_s: seconds by stage; `open` and `decode` add up over parallel readers.
         offline: places that were absent or empty, so that nothing was concluded about them.
-        held: places where more than half was gone.
+        guarded: places where more than half was gone.
         problems: folders and files that could not be looked at, as texts.
         interrupted: whether it was stopped before all was done; what is committed stays.
         unsettled: absolute paths of files that were being written to, and so left for later.
@@ -154,10 +156,87 @@ class IndexReport:
     wall_s: float
     stages_s: Mapping[str, float]
     offline: tuple[bytes, ...]
-    held: tuple[DeletionGuard, ...]
+    guarded: tuple[DeletionGuard, ...]
     problems: tuple[str, ...]
     interrupted: bool
     unsettled: tuple[bytes, ...] = ()
     recent: tuple[bytes, ...] = ()
     passed_over: PassedOver = NOTHING
     n_remarked: int = 0
+
+
+@dataclass(frozen=True)
+class AlreadyEncoded:
+    """A file whose sound this bundle has encoded already."""
+
+    file: PendingFile
+    opened: OpenedFile
+
+
+@dataclass(frozen=True)
+class InFlightDuplicate:
+    """A file whose sound another file of this run is being decoded for."""
+
+    file: PendingFile
+    opened: OpenedFile
+
+
+@dataclass(frozen=True)
+class Started:
+    """A file whose windows follow; `resumed`: those stored earlier are kept and left out."""
+
+    file: PendingFile
+    opened: OpenedFile
+    resumed: bool
+
+
+@dataclass(frozen=True, eq=False)
+class DecodedWindow:
+    """A window to be encoded."""
+
+    file: PendingFile
+    window: Window
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A file that was decoded to its end, and gave `n_windows` in all."""
+
+    file: PendingFile
+    n_windows: int
+    facts: AudioFacts
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A file that could not be read; `vanished`: it is no longer there."""
+
+    file: PendingFile
+    code: str  # a DecodeCode, or the word for a failure further on
+    reason: str
+    vanished: bool
+    audio_hash: bytes | None  # of the sound claimed for it, if it came to that
+
+
+@dataclass(frozen=True)
+class ReaderFailed:
+    """A reader cannot go on, which is no file's fault."""
+
+    error: BaseException
+
+
+# What readers tell the main thread, one after another. Each file gives `AlreadyEncoded` or
+# `InFlightDuplicate` (nothing to decode), or `Started`, `DecodedWindow` ..., `Finished`; `Failed`
+# may come at any point. Items of one file come in order, those of several files mixed.
+Item = (
+    AlreadyEncoded | InFlightDuplicate | Started | DecodedWindow | Finished | Failed | ReaderFailed
+)
+
+
+@dataclass(frozen=True, eq=False)
+class CaptionedWindow:
+    """A window with its vectors; `sentence` is None where nothing is said of it."""
+
+    decoded: DecodedWindow
+    encoded: Encoded
+    sentence: CaptionOut | None

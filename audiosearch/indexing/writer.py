@@ -1,10 +1,4 @@
-"""Write a batch down: one transaction for all that became of its files.
-
-In: a batch's items in order, and its encoded windows. Each file's items come in order, so a file is
-marked as indexed in the transaction that stores its last window, or a later one. What must be
-remembered between batches is here: files under way, twins waiting for the sound of another file,
-files to be read once more.
-"""
+"""Write a batch down: one transaction for all that became of its files."""
 
 from __future__ import annotations
 
@@ -19,9 +13,11 @@ from audiosearch._typing import Floats
 from audiosearch.audio.metadata.tags import tags_of
 from audiosearch.audio.sandbox.protocol import OpenedFile
 from audiosearch.errors import DecodeCode
-from audiosearch.indexing.encode import EncodedWindow
-from audiosearch.indexing.items import (
+from audiosearch.indexing.reader import InFlightHashes
+from audiosearch.indexing.storing import store_captions, store_windows
+from audiosearch.indexing.types import (
     AlreadyEncoded,
+    CaptionedWindow,
     DecodedWindow,
     Failed,
     Finished,
@@ -29,8 +25,6 @@ from audiosearch.indexing.items import (
     Item,
     Started,
 )
-from audiosearch.indexing.reader import InFlightHashes
-from audiosearch.indexing.storing import store_captions, store_windows
 from audiosearch.store.database import Database
 from audiosearch.store.queries import (
     encodings,
@@ -95,7 +89,12 @@ class _UnderWay:
 
 
 class Committer:
-    """Writes batches; used by the main thread only."""
+    """Writes batches; used by the main thread only.
+
+    Items of one file come in order, so a file is marked as indexed in the transaction that stores
+    its last window, or a later one. Remembers from batch to batch the files under way, those that
+    wait for the sound of another file, and those to be read once more.
+    """
 
     def __init__(
         self,
@@ -103,7 +102,7 @@ class Committer:
         *,
         bundle_id: int,
         hop_s: float,
-        claims: InFlightHashes,
+        in_flight: InFlightHashes,
         captions: bool,
         embed_texts: Callable[[], Callable[[Sequence[str]], Floats] | None],
     ) -> None:
@@ -111,13 +110,13 @@ class Committer:
         self._database = database
         self._bundle_id = bundle_id
         self._hop_s = hop_s
-        self._claims = claims
+        self._in_flight = in_flight
         self._captions = captions
         self._embed_texts = embed_texts
         self._under_way: dict[int, _UnderWay] = {}
         self._given_up: set[int] = set()  # files that failed here while their reader goes on
-        self._twins: dict[bytes, list[InFlightDuplicate]] = {}
-        self._again: list[PendingFile] = []
+        self._duplicates: dict[bytes, list[InFlightDuplicate]] = {}
+        self._retries: list[PendingFile] = []
         self._attempts: Counter[int] = Counter()
 
     @property
@@ -125,13 +124,13 @@ class Committer:
         """How much of the files under way is done, added up; 1.0 is a whole file."""
         return sum(each.share for each in self._under_way.values())
 
-    def take_again(self) -> list[PendingFile]:
+    def take_retries(self) -> list[PendingFile]:
         """Files to be read once more, now that the others are done; forgets them."""
-        again, self._again = self._again, []
+        retries, self._retries = self._retries, []
         self._given_up.clear()
-        return again
+        return retries
 
-    def wanted(self, items: Sequence[Item]) -> list[DecodedWindow]:
+    def windows_to_encode(self, items: Sequence[Item]) -> list[DecodedWindow]:
         """The windows of a batch that are worth encoding: not those of files that failed."""
         failed = {item.file.file_id for item in items if isinstance(item, Failed)}
         failed |= self._given_up
@@ -141,7 +140,7 @@ class Committer:
             if isinstance(item, DecodedWindow) and item.file.file_id not in failed
         ]
 
-    def commit(self, items: Sequence[Item], encoded: Sequence[EncodedWindow]) -> None:
+    def commit(self, items: Sequence[Item], encoded: Sequence[CaptionedWindow]) -> None:
         """Write a batch in one transaction.
 
         Raises:
@@ -157,7 +156,7 @@ class Committer:
             free = self._finish(session, finished, known)
             for failed in [*unfit, *(each for each in items if isinstance(each, Failed))]:
                 free += self._fail(session, failed)
-            self._recognise(session, known, given_back=set(free))
+            self._recognise(session, known, released=set(free))
             # Names of files never change here, but what they say of themselves may.
             fulltext.refresh_files(
                 session,
@@ -169,7 +168,7 @@ class Committer:
             )
             failpoint("batch.commit")
         for audio_hash in free:
-            self._claims.give_back(audio_hash)
+            self._in_flight.release(audio_hash)
         failpoint("batch.done")
 
     def _start(self, session: Session, items: Sequence[Started]) -> None:
@@ -191,7 +190,7 @@ class Committer:
         for item in items:
             self._under_way[item.file.file_id] = _UnderWay(_id(ids, item), item.opened)
 
-    def _store(self, session: Session, encoded: Sequence[EncodedWindow]) -> list[Failed]:
+    def _store(self, session: Session, encoded: Sequence[CaptionedWindow]) -> list[Failed]:
         """Store windows and what is said of them; returns the files whose vectors do not fit."""
         recording_of = {
             file_id: under_way.recording_id for file_id, under_way in self._under_way.items()
@@ -201,12 +200,12 @@ class Committer:
         )
         self._store_captions(session, stored.windows)
         for each in stored.windows.values():
-            self._count(each.heard)
+            self._count(each.decoded)
         return [self._unfit(file, reason) for file, reason in stored.unfit.values()]
 
-    def _store_captions(self, session: Session, stored: Mapping[int, EncodedWindow]) -> None:
+    def _store_captions(self, session: Session, stored: Mapping[int, CaptionedWindow]) -> None:
         if not self._captions:
-            audible = [each for each, window in stored.items() if not window.heard.window.silent]
+            audible = [each for each, window in stored.items() if not window.decoded.window.silent]
             uncaptioned.note_uncaptioned(session, audible, bundle_id=self._bundle_id)
             return
         said = {each: window.sentence for each, window in stored.items() if window.sentence}
@@ -217,12 +216,12 @@ class Committer:
         audio_hash = self._under_way[file.file_id].opened.fingerprint.audio_hash
         return Failed(file, code=UNFIT, reason=reason, vanished=False, audio_hash=audio_hash)
 
-    def _count(self, heard: DecodedWindow) -> None:
-        under_way = self._under_way[heard.file.file_id]
+    def _count(self, decoded: DecodedWindow) -> None:
+        under_way = self._under_way[decoded.file.file_id]
         self.tally.n_windows += 1
-        fresh_s = heard.window.end_s - max(heard.window.start_s, under_way.heard_until_s)
+        fresh_s = decoded.window.end_s - max(decoded.window.start_s, under_way.heard_until_s)
         self.tally.sound_s += max(0.0, fresh_s)
-        under_way.heard_until_s = heard.window.end_s
+        under_way.heard_until_s = decoded.window.end_s
 
     def _finish(
         self,
@@ -250,7 +249,7 @@ class Committer:
             read.append(_read_file(item.file, under_way.opened, under_way.recording_id, remark))
             audio_hash = under_way.opened.fingerprint.audio_hash
             free.append(audio_hash)
-            known += self._twins.pop(audio_hash, [])
+            known += self._duplicates.pop(audio_hash, [])
         encodings.complete_encodings(session, complete, bundle_id=self._bundle_id)
         self._set_indexed(session, read)
         self.tally.n_encoded += len(read)
@@ -261,9 +260,16 @@ class Committer:
         session: Session,
         items: Sequence[AlreadyEncoded | InFlightDuplicate],
         *,
-        given_back: set[bytes],
+        released: set[bytes],
     ) -> None:
-        """Files whose sound is known, or is about to be, or was to be and failed."""
+        """Files that need no decoding: indexed now, made to wait, or read once more.
+
+        A reader told that their sound is stored, or that another file's is being decoded. By now
+        that may have changed, since items wait in the queue: the other file may be complete in
+        this very batch, or have failed. So the database is asked again, in this transaction.
+        `released` are the sounds that this batch ended with: `_in_flight` still holds them, since
+        others may claim them only once this is committed; but nobody is left to wait for.
+        """
         hashes = [item.opened.fingerprint.audio_hash for item in items]
         complete = encodings.find_complete(
             session, hashes, bundle_id=self._bundle_id, hop_s=self._hop_s
@@ -272,12 +278,12 @@ class Committer:
         for item, audio_hash in zip(items, hashes, strict=True):
             if audio_hash in complete:
                 found.append(item)
-            elif self._claims.held(audio_hash) and audio_hash not in given_back:
-                self._twins.setdefault(audio_hash, []).append(
+            elif audio_hash in self._in_flight and audio_hash not in released:
+                self._duplicates.setdefault(audio_hash, []).append(
                     InFlightDuplicate(item.file, item.opened)
                 )
             else:
-                self._again.append(item.file)
+                self._retries.append(item.file)
         ids = recordings.ensure_recordings(session, [_new_recording(i.opened) for i in found])
         self._set_indexed(
             session,
@@ -308,7 +314,7 @@ class Committer:
         elif item.code == DecodeCode.CHANGED:
             self._attempts[file.file_id] += 1
             if self._attempts[file.file_id] < ATTEMPTS:
-                self._again.append(replace(file, recording_id=None))  # nothing to go on from
+                self._retries.append(replace(file, recording_id=None))  # nothing to go on from
             else:
                 self.tally.unsettled.append(join(file.root_path, file.path))
         else:
@@ -325,7 +331,7 @@ class Committer:
             )
         if item.audio_hash is None:
             return []
-        self._again += [twin.file for twin in self._twins.pop(item.audio_hash, [])]
+        self._retries += [each.file for each in self._duplicates.pop(item.audio_hash, [])]
         return [item.audio_hash]
 
 

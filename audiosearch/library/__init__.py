@@ -4,10 +4,9 @@
 `answers` has its questions, `library` the rest; the other files are parts of those two.
 """
 
-from audiosearch.library.library import Library, open_library
+from audiosearch.library.library import Library, Status, open_library
 from audiosearch.library.lookup import FileInfo, Listing
 from audiosearch.library.model_selection import bundle_paths, find_model, remember_model
-from audiosearch.library.status import Status
 
 __all__ = [
     "FileInfo",

@@ -5,17 +5,20 @@ Parts are loaded when they are first needed: a text query loads no encoder and n
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Sequence
 
+from audiosearch._failpoints import failpoint
 from audiosearch.audio.clip import ClipRange, absolute, parse_clip
 from audiosearch.config import Config
-from audiosearch.library.listening import embeddings, hear
+from audiosearch.errors import StoreError
+from audiosearch.library.clips import embeddings, hear
 from audiosearch.library.model_selection import ModelChoice
 from audiosearch.model.bundle import Bundle
 from audiosearch.model.decoder import Decoder
 from audiosearch.model.loaded import Model
-from audiosearch.search.engine import SearchEngine
+from audiosearch.search.engine import Derived, SearchEngine
 from audiosearch.search.filters import Filters
 from audiosearch.search.normalise import Normalise
 from audiosearch.search.results import (
@@ -28,14 +31,23 @@ from audiosearch.search.results import (
 )
 from audiosearch.search.zero_shot import parse_labels
 from audiosearch.store.database import Database
+from audiosearch.store.queries.caption_stats import write_scales
+from audiosearch.store.queries.captions import keep_caption_vectors
+
+log = logging.getLogger(__name__)
 
 
 class Answers:
     """The questions that can be put to an open library; `Library` adds what fills it."""
 
-    def __init__(self, config: Config, database: Database) -> None:
+    def __init__(self, config: Config, database: Database, *, keeps_derived: bool = True) -> None:
+        """Answer from `database`.
+
+        `keeps_derived`: whether `keep_derived` may write, though the library be opened for reading.
+        """
         self.config = config
         self.database = database
+        self._keeps_derived = keeps_derived
         self._models = ModelChoice(config, database)
         self._engines: dict[str, SearchEngine] = {}  # by fingerprint
 
@@ -158,10 +170,15 @@ class Answers:
         return absolute(os.fsdecode(part.path)), (
             description
             for heard in self._hear(part)
-            for description in self.engine.describe(
-                [heard], limit=limit, normalise=how, explain=explain
-            )
+            for description in self._describe(heard, limit=limit, how=how, explain=explain)
         )
+
+    def _describe(
+        self, heard: EncodedWindow, *, limit: int, how: Normalise | None, explain: bool
+    ) -> list[Description]:
+        found = self.engine.describe([heard], limit=limit, normalise=how, explain=explain)
+        self.keep_derived()
+        return found
 
     def label(
         self, clip: str | ClipRange, labels: Sequence[str], *, normalise: str | None = None
@@ -175,7 +192,39 @@ class Answers:
         part = clip if isinstance(clip, ClipRange) else parse_clip(clip)
         how = None if normalise is None else Normalise(normalise)
         fits = self.engine.label(list(self._hear(part)), parse_labels(labels), normalise=how)
+        self.keep_derived()
         return absolute(os.fsdecode(part.path)), fits
+
+    def keep_derived(self) -> int:
+        """Keep what answers computed so far; returns how many scales of captions it kept.
+
+        The one step by which answering changes the database. Nothing is kept where somebody else
+        is writing at this moment, nothing can be written, or this library is not to
+        (`keeps_derived`); whoever needs it next computes it again.
+        """
+        derived = [engine.take_derived() for engine in self._engines.values()]
+        return sum(keep(self.database, each) for each in derived) if self._keeps_derived else 0
 
     def _hear(self, part: ClipRange) -> Iterator[EncodedWindow]:
         return hear(part, database=self.database, model=self.answering, config=self.config.index)
+
+
+def keep(database: Database, derived: Derived) -> int:
+    """Write down what answers computed, if nobody else is writing; returns how many scales."""
+    if not derived.scales and not any(derived.vectors.values()):
+        return 0
+    n_scales = 0
+    try:
+        with database.spare() as session:
+            if session is None:
+                return 0
+            for bundle_id, vectors in derived.vectors.items():
+                keep_caption_vectors(session, vectors, bundle_id=bundle_id)
+            for bundle_id, scales in derived.scales.items():
+                n_scales += write_scales(session, scales, bundle_id=bundle_id)
+            failpoint("scale.commit")
+        failpoint("scale.done")
+    except StoreError as error:  # a full disk, say: an answer can do without
+        log.info("what was computed for captions is not kept: %s", error)
+        return 0
+    return n_scales

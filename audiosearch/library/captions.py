@@ -1,27 +1,214 @@
-"""The captions of a library, as its user lists, adds, imports and removes them.
+"""The captions of a library: listed, added, imported and removed.
 
-In go sentences, files and sources as typed, out come rows of the collection
-(`library.collection`, which does the writing).
+Adding what is there changes nothing, so an import that was stopped can simply be run again.
 """
 
 from __future__ import annotations
 
+import csv
+import itertools
 import os
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sqlalchemy.orm import Session
+
+from audiosearch._failpoints import failpoint
 from audiosearch.audio.clip import ClipRange, absolute, parse_clip
 from audiosearch.errors import QueryError
-from audiosearch.library.collection import Added, NewCaption, add, read_captions
+from audiosearch.model.bundle import Bundle
 from audiosearch.model.loaded import Model
+from audiosearch.model.text_encoder import TextTower
 from audiosearch.model.tokenizer import normalise
 from audiosearch.store.database import Database
-from audiosearch.store.queries import captions
+from audiosearch.store.queries import captions, encodings
 from audiosearch.store.queries.caption_places import CaptionPlace, caption_places
 from audiosearch.store.queries.captions import StoredCaption
-from audiosearch.store.queries.heard import find_file
+from audiosearch.store.queries.windows import find_file
 from audiosearch.store.schema import CaptionSource
+
+BATCH = 2000  # captions written together
+
+_NO_TEXT = re.compile("[\ud800-\udfff]")  # what Python makes of such bytes on a command line
+_PATH_COLUMNS = ("path", "file_name", "file", "filename")
+
+
+@dataclass(frozen=True)
+class NewCaption:
+    """A sentence, and the sound that it is for, if any; the path is absolute."""
+
+    text: str
+    target: ClipRange | None = None
+
+
+@dataclass(frozen=True)
+class Added:
+    """What became of new captions.
+
+    Attributes:
+        n_new: sentences that were not there.
+        n_known: sentences that were.
+        n_given: stretches of sound that were given one.
+        n_empty: sentences without a word, left out.
+        not_indexed: files that are not in the library; their sentences were kept for no sound.
+    """
+
+    n_new: int = 0
+    n_known: int = 0
+    n_given: int = 0
+    n_empty: int = 0
+    not_indexed: tuple[bytes, ...] = ()
+
+    def __add__(self, other: Added) -> Added:
+        return Added(
+            self.n_new + other.n_new,
+            self.n_known + other.n_known,
+            self.n_given + other.n_given,
+            self.n_empty + other.n_empty,
+            tuple(dict.fromkeys((*self.not_indexed, *other.not_indexed))),
+        )
+
+
+def add(
+    database: Database,
+    new: Iterable[NewCaption],
+    *,
+    source: CaptionSource,
+    bundle: Bundle,
+    tower: TextTower | None,
+) -> Added:
+    """Write captions down, in batches that are each kept whole.
+
+    Raises:
+        QueryError: a part lies beyond the end of its sound.
+        StoreError: the library cannot be written to.
+    """
+    added = Added()
+    remaining = iter(new)
+    while some := list(itertools.islice(remaining, BATCH)):
+        with database.session() as session:
+            added += _add_batch(session, some, source=source, bundle=bundle, tower=tower)
+            failpoint("captions.commit")
+        failpoint("captions.done")
+    return added
+
+
+def _add_batch(
+    session: Session,
+    new: Sequence[NewCaption],
+    *,
+    source: CaptionSource,
+    bundle: Bundle,
+    tower: TextTower | None,
+) -> Added:
+    said = [(normalise(each.text), as_typed(each.text), each.target) for each in new]
+    typed = {text: words for text, words, _ in said if text}
+    texts = sorted(typed)
+    known = captions.find_captions(session, texts)
+    ids = captions.add_captions(session, texts, source=source)
+    captions.keep_typed(session, {ids[text]: words for text, words in typed.items()})
+    targets: list[captions.Target] = []
+    missing: dict[bytes, None] = {}
+    for text, words, part in said:
+        if text and part is not None:
+            target = _target(session, ids[text], part)
+            if target is None:
+                missing[part.path] = None
+            else:
+                targets.append(replace(target, typed=words))
+    captions.add_targets(session, targets)
+    if tower is not None and ids:
+        _place(session, list(ids.values()), bundle=bundle, tower=tower)
+    return Added(
+        n_new=len(texts) - len(known),
+        n_known=len(known),
+        n_given=len(set(targets)),
+        n_empty=sum(not text for text, _, _ in said),
+        not_indexed=tuple(missing),
+    )
+
+
+def as_typed(text: str) -> str:
+    """A person's words as they were typed, on one line; bytes that were no text are marked so."""
+    return _NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", " ".join(text.split()))
+
+
+def _target(session: Session, caption_id: int, part: ClipRange) -> captions.Target | None:
+    """The stretch of a recording that a part of a file is; None if the file is not taken in."""
+    file = find_file(session, part.path)
+    if file is None:
+        return None
+    if part.start_s >= file.duration_s:
+        raise QueryError(f"the sound ends before {part.start_s:g} s", path=part.path)
+    end_s = file.duration_s if part.end_s is None else min(part.end_s, file.duration_s)
+    return captions.Target(caption_id, file.recording_id, part.start_s, end_s)
+
+
+def _place(
+    session: Session, caption_ids: Sequence[int], *, bundle: Bundle, tower: TextTower
+) -> None:
+    """Give captions their place in the joint space."""
+    bundle_id = encodings.ensure_bundle(
+        session, name=bundle.name, version=bundle.version, fingerprint=bundle.fingerprint
+    )
+    missing = captions.captions_without_vector(session, bundle_id=bundle_id, among=caption_ids)
+    if missing:
+        vectors = tower.embed([text for _, text in missing])
+        captions.insert_caption_vectors(
+            session, [each for each, _ in missing], vectors, bundle_id=bundle_id
+        )
+
+
+def read_captions(file: Path) -> Iterator[NewCaption]:
+    """The captions of a file: a line each, or of a table (.csv) by its columns.
+
+    A table has a column `caption`, or several (`caption_1` ...). Where it has one of `path`,
+    `file_name`, `file`, the captions are for that sound, relative to the table's folder; with
+    `start_s` and `end_s`, for that part of it.
+
+    Raises:
+        QueryError: it cannot be read, or has no column of captions.
+    """
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            if file.suffix.lower() == ".csv":
+                yield from _read_table(csv.DictReader(lines), file)
+            else:
+                yield from (NewCaption(line) for line in lines)
+    except OSError as error:
+        raise QueryError(error.strerror or str(error), path=file) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise QueryError(f"cannot be read: {error}", path=file) from error
+
+
+def _read_table(rows: csv.DictReader[str], file: Path) -> Iterator[NewCaption]:
+    columns = rows.fieldnames or ()
+    texts = [name for name in columns if name == "caption" or name.startswith("caption_")]
+    if not texts:
+        raise QueryError(
+            "has no column `caption`", path=file, remedy="its first line names the columns"
+        )
+    sound = next((name for name in _PATH_COLUMNS if name in columns), None)
+    for row in rows:
+        part = None
+        if sound is not None and row[sound]:
+            path = os.path.abspath(file.parent / row[sound])  # noqa: PTH100 - keeps links
+            start_s = _seconds(row.get("start_s"), rows.line_num, file) or 0.0
+            part = ClipRange(
+                os.fsencode(path), start_s, _seconds(row.get("end_s"), rows.line_num, file)
+            )
+        yield from (NewCaption(row[name], part) for name in texts if row[name])
+
+
+def _seconds(text: str | None, line: int, file: Path) -> float | None:
+    if not text:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise QueryError(f"line {line}: {text!r} is no time in seconds", path=file) from None
 
 
 @dataclass(frozen=True)

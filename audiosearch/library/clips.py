@@ -1,58 +1,129 @@
-"""One sound for a query: a file or a part of it, decoded and encoded as indexing would.
+"""The windows of a sound that a user names: out of the library where it has heard it, else decoded.
 
-In goes a path and a stretch of time, out come its windows with what the encoder says of each. The
-file need not be in the library, and nothing is stored. It is decoded in a child process, like
-every file.
+It is decoded in a child process, like every file, and nothing is stored.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from audiosearch._typing import Floats
-from audiosearch.audio.sandbox.client import Worker, WorkerLimits
-from audiosearch.audio.windows import Window, windows
+from audiosearch.audio.clip import ClipRange, absolute
 from audiosearch.config import IndexConfig
 from audiosearch.errors import QueryError
 from audiosearch.model.encoder import Encoded, Encoder
+from audiosearch.model.loaded import Model
+from audiosearch.search.results import EncodedWindow
+from audiosearch.store.database import Database
+from audiosearch.store.queries.encodings import find_bundle_id
+from audiosearch.store.queries.windows import StoredWindow, find_file, stored_windows
+
+if TYPE_CHECKING:
+    from audiosearch.audio.windows import Window
 
 _BATCH = 16  # windows encoded together, so that answers about a long file come as it is read
 
 
-@dataclass(frozen=True)
-class HeardWindow:
-    """A window of the sound; times count from the start of the file. Silence is not encoded."""
-
-    start_s: float
-    end_s: float
-    encoded: Encoded | None
-
-
-def listen(
-    path: bytes,
-    *,
-    start_s: float,
-    end_s: float | None,
-    encoder: Encoder,
-    config: IndexConfig,
-) -> Iterator[HeardWindow]:
-    """The windows of a file from `start_s` to `end_s` (None: its end), as they are decoded.
+def hear(
+    part: ClipRange, *, database: Database, model: Model, config: IndexConfig
+) -> Iterator[EncodedWindow]:
+    """The windows of a part of a file: out of the library, or else decoded.
 
     Raises:
         DecodeError: the file cannot be read.
         QueryError: the part lies beyond its end.
     """
-    bundle = encoder.bundle
-    limits = WorkerLimits.of(config)
-    with Worker(limits) as worker:
-        worker.open(path, sample_rate=bundle.sample_rate)
-        part = stretch(
-            worker.blocks(), start_s=start_s, end_s=end_s, sample_rate=bundle.sample_rate
+    stored = _stored(part, database=database, model=model, config=config)
+    if stored is not None:
+        yield from stored
+        return
+    yield from listen(part, encoder=model.encoder, config=config)
+
+
+def embeddings(part: ClipRange, *, model: Model, config: IndexConfig) -> Floats:
+    """What to compare a part of a file by: (n, E), a row for each window that is not silent.
+
+    Raises:
+        DecodeError: the file cannot be read.
+        QueryError: the part lies beyond its end, or is all silence.
+    """
+    heard = [
+        window.encoded.embedding
+        for window in listen(part, encoder=model.encoder, config=config)
+        if window.encoded is not None
+    ]
+    if not heard:
+        raise QueryError("there is only silence to compare with", path=part.path)
+    return np.stack(heard)
+
+
+def _stored(
+    part: ClipRange, *, database: Database, model: Model, config: IndexConfig
+) -> list[EncodedWindow] | None:
+    """What the library has heard of a whole file that has not changed since; None if nothing.
+
+    A part of a file is heard anew, since its windows begin where it begins.
+    """
+    path = absolute(os.fsdecode(part.path))
+    if part.start_s > 0 or part.end_s is not None:
+        return None
+    bundle = model.bundle
+    with database.reading() as session:
+        file = find_file(session, path)
+        status = os.stat(path)  # noqa: PTH116  # bytes, which pathlib does not keep
+        bundle_id = find_bundle_id(session, fingerprint=bundle.fingerprint)
+        if file is None or bundle_id is None:
+            return None
+        if (file.size, file.mtime_ns) != (status.st_size, status.st_mtime_ns):
+            return None
+        windows = stored_windows(
+            session,
+            file.recording_id,
+            bundle_id=bundle_id,
+            dim=bundle.frame_dim,
+            hop_s=config.hop * bundle.window_s,
         )
+    return None if windows is None else [_heard(window) for window in windows]
+
+
+def _heard(window: StoredWindow) -> EncodedWindow:
+    encoded = Encoded(
+        frames=window.frames.astype(np.float32),
+        embedding=window.embedding,
+        joint=window.joint,
+        tags=None,
+    )
+    return EncodedWindow(
+        start_s=window.start_s, end_s=window.end_s, encoded=None if window.silent else encoded
+    )
+
+
+def listen(part: ClipRange, *, encoder: Encoder, config: IndexConfig) -> Iterator[EncodedWindow]:
+    """The windows of a part of a file, as they are decoded; times count from the file's start.
+
+    Raises:
+        DecodeError: the file cannot be read.
+        QueryError: the part lies beyond its end.
+    """
+    # Imported here: what is stored needs no decoding.
+    from audiosearch.audio.sandbox.client import Worker, WorkerLimits  # noqa: PLC0415
+    from audiosearch.audio.windows import windows  # noqa: PLC0415
+
+    bundle = encoder.bundle
+    with Worker(WorkerLimits.of(config)) as worker:
+        worker.open(part.path, sample_rate=bundle.sample_rate)
         cut = windows(
-            part,
+            stretch(
+                worker.blocks(),
+                start_s=part.start_s,
+                end_s=part.end_s,
+                sample_rate=bundle.sample_rate,
+            ),
             sample_rate=bundle.sample_rate,
             window_s=bundle.window_s,
             hop_s=config.hop * bundle.window_s,
@@ -60,15 +131,15 @@ def listen(
         heard_any = False
         while batch := list(islice(cut, _BATCH)):
             heard_any = True
-            yield from _encode(batch, offset_s=start_s, encoder=encoder)
+            yield from _encode(batch, offset_s=part.start_s, encoder=encoder)
     if not heard_any:
-        raise QueryError(f"the sound ends before {start_s:g} s", path=path)
+        raise QueryError(f"the sound ends before {part.start_s:g} s", path=part.path)
 
 
-def _encode(batch: list[Window], *, offset_s: float, encoder: Encoder) -> Iterator[HeardWindow]:
+def _encode(batch: list[Window], *, offset_s: float, encoder: Encoder) -> Iterator[EncodedWindow]:
     encoded = iter(encoder.encode_many([each.samples for each in batch if not each.silent]))
     for each in batch:
-        yield HeardWindow(
+        yield EncodedWindow(
             start_s=offset_s + each.start_s,
             end_s=offset_s + each.end_s,
             encoded=None if each.silent else next(encoded),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,13 +16,13 @@ from audiosearch.audio.clip import ClipRange
 from audiosearch.config import Config
 from audiosearch.library.answers import Answers
 from audiosearch.library.captions import (
+    Added,
     ListedCaption,
     add_caption,
     import_captions,
     list_captions,
     remove_captions,
 )
-from audiosearch.library.collection import Added
 from audiosearch.library.lookup import FileInfo, Listing, file_info, list_files
 from audiosearch.library.model_selection import remember_model
 from audiosearch.library.roots import (
@@ -31,21 +32,51 @@ from audiosearch.library.roots import (
     remove_root,
     sound_files,
 )
-from audiosearch.library.status import Status, status
+from audiosearch.model.loaded import Model
 from audiosearch.search.filters import Filters
-from audiosearch.store.database import open_database
+from audiosearch.store.database import Database, database_size, open_database
 from audiosearch.store.queries import failed, recordings, roots
 from audiosearch.store.queries.failed import FailedFile, RemarkedFile
 from audiosearch.store.queries.places import RootPath
 from audiosearch.store.queries.recordings import Purged
 from audiosearch.store.queries.roots import RootSummary
+from audiosearch.store.queries.status import LibraryStatus, library_status
 from audiosearch.store.schema import FileState
 
 if TYPE_CHECKING:  # what only some commands need is imported where it is used
-    from audiosearch.indexing.sync import ScanRules
+    from audiosearch.indexing.scan import ScanRules
     from audiosearch.indexing.types import IndexReport, Models, Progress
     from audiosearch.store.integrity.repair import Repaired
     from audiosearch.store.integrity.verify import BundleDims, Violation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """What a library is: its numbers, its place on the disk, its model."""
+
+    counts: LibraryStatus
+    database: Path
+    database_bytes: int
+    model_name: str
+    model_version: str
+    provider: str  # what the decoder really runs on, in ONNX Runtime's words
+    note: str | None  # why that is not what was asked for
+
+
+def status(database: Database, model: Model) -> Status:
+    """How a library stands, whose new sounds `model` hears."""
+    with database.reading() as session:
+        counts = library_status(session)
+    device = model.decoder.device
+    return Status(
+        counts=counts,
+        database=database.path,
+        database_bytes=database_size(database.path),
+        model_name=model.bundle.name,
+        model_version=model.bundle.version,
+        provider=device.provider,
+        note=device.note,
+    )
 
 
 class Library(Answers):
@@ -85,7 +116,7 @@ class Library(Answers):
     ) -> IndexReport:
         """Take in what is new or changed in places of the roots; see `index`."""
         from audiosearch.indexing.pipeline import index  # noqa: PLC0415
-        from audiosearch.indexing.sync import ScanRules  # noqa: PLC0415
+        from audiosearch.indexing.scan import ScanRules  # noqa: PLC0415
 
         return index(
             self.database,
@@ -215,7 +246,7 @@ class Library(Answers):
         return add_caption(self.database, self.answering, text, clip=clip)
 
     def import_captions(self, file: Path) -> Added:
-        """Write down the captions of a text or CSV file; see `library.collection.read_captions`.
+        """Write down the captions of a text or CSV file; see `library.captions.read_captions`.
 
         Raises:
             QueryError: it cannot be read, or has no captions.
@@ -243,7 +274,8 @@ class Library(Answers):
         Raises:
             StoreError: the library cannot be read.
         """
-        return self.engine.refresh_scales(limit=limit)
+        self.engine.refresh_scales(limit=limit)
+        return self.keep_derived()
 
     def verify(self) -> list[Violation]:
         """Everything in the library that should hold and does not; changes nothing."""

@@ -1,8 +1,7 @@
-"""Files looked up by name, and all that is known of one; without the model.
+"""Files looked up by name, all that is known of one, and the matrices of the library's vectors.
 
-In go filters or paths, out come rows of the library. A file that is in no library is read through
-in a decoding process for what it says of itself, and recognised by its sound if another file of
-the library has the same.
+The database is only read. No model is loaded: a file that is in no library is read through for what
+it says of itself, and recognised by its sound if another file of the library has the same.
 """
 
 from __future__ import annotations
@@ -15,14 +14,15 @@ from sqlalchemy.orm import Session
 
 from audiosearch.audio.clip import absolute
 from audiosearch.config import Config
-from audiosearch.errors import BundleError, QueryError
+from audiosearch.errors import BundleError, FeatureUnavailable, QueryError
 from audiosearch.library.model_selection import find_model
-from audiosearch.model.bundle import listed_fingerprint
+from audiosearch.model.bundle import Bundle, listed_fingerprint
 from audiosearch.search.filters import Filters
 from audiosearch.search.scope import file_name, find_scope
 from audiosearch.search.spelling import near_words
 from audiosearch.store.database import Database
 from audiosearch.store.globs import is_glob
+from audiosearch.store.queries.encodings import find_bundle_id
 from audiosearch.store.queries.file_details import (
     BundleProgress,
     FileDetails,
@@ -35,7 +35,11 @@ from audiosearch.store.queries.file_details import (
 )
 from audiosearch.store.queries.file_list import ListedFile, any_file, find_file_ids, listed_files
 from audiosearch.store.queries.roots import find_place
+from audiosearch.store.queries.scope import Scope, first_paths
+from audiosearch.store.queries.search import WindowSpan, window_captions, window_places
 from audiosearch.store.schema import FileState
+from audiosearch.store.vector_cache import VectorKind, load_vectors
+from audiosearch.store.vectors import VectorTable
 
 _ANY_RATE = 32_000  # Hz; nothing is decoded
 
@@ -238,3 +242,58 @@ def _read(path: bytes, config: Config) -> tuple[Identity, bytes]:
         metadata=opened.metadata,
     )
     return identity, sound.audio_hash
+
+
+@dataclass(frozen=True)
+class DescribedWindow:
+    """A window, the first file that has it, and its caption; None where there is no such thing."""
+
+    place: WindowSpan
+    path: bytes | None
+    caption: str | None
+
+
+def library_vectors(database: Database, bundle: Bundle, kind: VectorKind) -> VectorTable | None:
+    """What a bundle says of all windows that are not silent; None where it has heard none.
+
+    Raises:
+        FeatureUnavailable: the bundle gives no such vectors.
+    """
+    if kind is VectorKind.JOINT and not bundle.joint_dim:
+        raise FeatureUnavailable(
+            "this model has no space shared by text and sound", path=bundle.path
+        )
+    with database.reading() as session:
+        bundle_id = find_bundle_id(session, fingerprint=bundle.fingerprint)
+        if bundle_id is None:
+            return None
+        table = load_vectors(
+            session,
+            bundle_id=bundle_id,
+            fingerprint=bundle.fingerprint,
+            kind=kind,
+            cache_dir=database.vectors_dir,
+        )
+    return table if len(table) else None
+
+
+def described_windows(database: Database, window_ids: Sequence[int]) -> list[DescribedWindow]:
+    """Windows in the order of their ids as given; ids that are none (any more) are left out."""
+    with database.reading() as session:
+        return _described(session, window_ids)
+
+
+def _described(session: Session, window_ids: Sequence[int]) -> list[DescribedWindow]:
+    places = window_places(session, window_ids)
+    captions = window_captions(session, list(places))
+    recordings = sorted({place.recording_id for place in places.values()})
+    paths = first_paths(session, recordings, Scope())
+    return [
+        DescribedWindow(
+            place=places[each],
+            path=paths.get(places[each].recording_id),
+            caption=captions.get(each),
+        )
+        for each in window_ids
+        if each in places
+    ]

@@ -13,12 +13,12 @@ from pathlib import Path
 from audiosearch._resources import bundled_models_path
 from audiosearch.config import Config
 from audiosearch.errors import BundleError
-from audiosearch.model.bundle import MANIFEST, Bundle, find_bundle, list_bundles, load_bundle
+from audiosearch.model.bundle import MANIFEST, Bundle, load_bundle
 from audiosearch.model.loaded import Model
-from audiosearch.model.registry import known_bundles, remember_bundle
+from audiosearch.model.registry import find_bundle, known_bundles, list_bundles, remember_bundle
 from audiosearch.model.runtime.session import RuntimeOptions
 from audiosearch.store.database import Database
-from audiosearch.store.queries.coverage import BundleAhead, bundles_ahead
+from audiosearch.store.queries.status import BundleAhead, bundles_ahead
 from audiosearch.store.sqlite import commit_token
 
 log = logging.getLogger(__name__)

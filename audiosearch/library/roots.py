@@ -55,9 +55,8 @@ def places_to_index(
 
 
 def _place_of_file(session: Session, file: bytes, *, config: IndexConfig) -> RootPath:
-    from audiosearch.indexing.endings import is_named_alike  # noqa: PLC0415 - queries need no scan
-    from audiosearch.indexing.passed_over import Exclusions  # noqa: PLC0415
-    from audiosearch.indexing.walk import is_relevant  # noqa: PLC0415
+    from audiosearch.indexing.passed_over import Exclusions  # noqa: PLC0415 - queries need no scan
+    from audiosearch.indexing.walk import is_named_alike, is_relevant  # noqa: PLC0415
 
     place = roots.find_place(session, file)
     if place is None:
@@ -129,7 +128,7 @@ def _check_folders(paths: Sequence[bytes]) -> None:
 
 def confirm_missing(database: Database, folder: Path, *, config: IndexConfig) -> int:
     """Mark what is gone from a root as missing; see `Library.confirm_missing`."""
-    from audiosearch.indexing.sync import mark_missing, reconcile  # noqa: PLC0415
+    from audiosearch.indexing.scan import mark_missing, reconcile  # noqa: PLC0415
 
     path = absolute(folder)
     with database.reading() as session:

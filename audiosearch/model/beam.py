@@ -1,20 +1,6 @@
 """Beam search over a step function, many clips at once.
 
-In go a function that gives next-token log-probabilities and the settings, out come the
-hypotheses of each clip, best first. Nothing here knows about networks, caches or words: tests
-drive it with tables.
-
-This is the search of Labbé et al. 2023 (https://arxiv.org/abs/2308.15090), which is no textbook
-beam of fixed width:
-
-1. At step t, EOS is forbidden while t < min_tokens, and so is each token that the hypothesis
-   already holds (its start token too) unless repeatable; what is left is renormalised.
-2. The cumulative log-probability of the hypothesis is added, and the k best of the clip's
-   hypotheses x vocabulary table are taken, the first in table order on ties.
-3. A hypothesis that took EOS is final, with the score sum / (t + 1), EOS counted; at the last
-   step all are. It leaves and k shrinks by one, so no later hypothesis can displace it.
-4. A clip ends when none of its hypotheses is left. The best mean log-probability wins, the
-   first on ties.
+Knows no network, cache or word: tests drive it with tables.
 """
 
 from __future__ import annotations
@@ -103,6 +89,18 @@ def beam_search(
     unknown: int | None = None,
 ) -> list[list[Hypothesis]]:
     """The hypotheses of each clip, best mean log-probability first.
+
+    This is the search of Labbé et al. 2023 (https://arxiv.org/abs/2308.15090), which is no textbook
+    beam of fixed width:
+
+    1. At step t, EOS is forbidden while t < min_tokens, and so is each token that the hypothesis
+       already holds (its start token too) unless repeatable; what is left is renormalised.
+    2. The cumulative log-probability of the hypothesis is added, and the k best of the clip's
+       hypotheses x vocabulary table are taken, the first in table order on ties.
+    3. A hypothesis that took EOS is final, with the score sum / (t + 1), EOS counted; at the last
+       step all are. It leaves and k shrinks by one, so no later hypothesis can displace it.
+    4. A clip ends when none of its hypotheses is left. The best mean log-probability wins, the
+       first on ties.
 
     Args:
         step: the next-token log-probabilities.

@@ -1,18 +1,15 @@
 """A model bundle: one folder with ONNX graphs, a vocabulary and `bundle.json`.
 
-In goes a folder, out comes a frozen description, after every file has been checked
-(`bundle_files`): nothing is loaded before that. What the graphs compute is the business of
-`encoder`, `decoder` and `text_tower`.
+Nothing of it is used before every file has been checked (`bundle_files`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from audiosearch._wording import did_you_mean
 from audiosearch.errors import BundleError, FeatureUnavailable
 from audiosearch.model.beam import BeamOptions
 from audiosearch.model.bundle_files import (
@@ -22,10 +19,9 @@ from audiosearch.model.bundle_files import (
     fingerprint,
     listed_files,
 )
-from audiosearch.model.bundle_texts import read_pieces, read_vocabulary
 from audiosearch.model.calibration import TEXT_MATCH, ScoreCalibration
 from audiosearch.model.manifest import REMEDY, ManifestReader, is_text_list, read_json
-from audiosearch.model.tokenizer import Vocabulary
+from audiosearch.model.tokenizer import Splitting, Vocabulary
 from audiosearch.model.wordpiece import Pieces
 
 __all__ = [
@@ -33,8 +29,6 @@ __all__ = [
     "Bundle",
     "BundleFile",
     "DecoderShape",
-    "find_bundle",
-    "list_bundles",
     "load_bundle",
 ]
 
@@ -245,42 +239,63 @@ def _tags(manifest: ManifestReader, contents: Mapping[str, bytes]) -> tuple[str,
     return tuple(tags)
 
 
-def list_bundles(*, search: Sequence[Path], others: Sequence[Path] = ()) -> list[Path]:
-    """The bundles in the folders `search`, then those in `others`; the first of a name counts."""
-    found: dict[str, Path] = {}
-    for folder in search:
-        if folder.is_dir():
-            for entry in sorted(folder.iterdir()):
-                if (entry / MANIFEST).is_file():
-                    found.setdefault(entry.name, entry)
-    for entry in others:
-        found.setdefault(entry.name, entry)
-    return [found[name] for name in sorted(found)]
-
-
-def find_bundle(name_or_path: str, *, search: Sequence[Path], others: Sequence[Path] = ()) -> Path:
-    """The folder of a bundle given by its name in the `search` folders or `others`, or by its path.
-
-    A text with a path separator is a path, any other a name.
+def read_vocabulary(
+    manifest: ManifestReader, contents: Mapping[str, bytes]
+) -> tuple[Vocabulary, int]:
+    """The vocabulary, and the token that starts a caption.
 
     Raises:
-        BundleError: there is no such bundle.
+        BundleError: a field or file is missing or wrong.
     """
-    given = Path(name_or_path).expanduser()
-    # The text itself is asked, since Path("./name") forgets what it began with.
-    if any(sign in name_or_path for sign in "/\\") or name_or_path in ("~", ".", ".."):
-        if (given / MANIFEST).is_file():
-            return given
-        raise BundleError(
-            f"no model bundle: it holds no {MANIFEST}", path=given, remedy="audiosearch models list"
+    table = manifest.table("tokenizer")
+    splitting = Splitting(table.one_of("kind", *Splitting))
+    file = _listed(table, "file", contents)
+    tasks = table.table("tasks")
+    try:
+        vocabulary = Vocabulary(
+            words=file.texts("words"),
+            repeatable=frozenset(file.integers("repeatable")),
+            tasks=MappingProxyType({task: tasks.integer(task) for task in tasks.values}),
+            splitting=splitting,
+            oov_map=MappingProxyType(_bridges(manifest, contents)),
+            **{name: table.integer(name) for name in ("pad", "bos", "eos", "unk")},
         )
-    bundles = list_bundles(search=search, others=others)
-    for bundle in bundles:
-        if bundle.name == name_or_path:
-            return bundle
-    names = [bundle.name for bundle in bundles]
-    known, meant = ", ".join(names) or "none", did_you_mean(name_or_path, names)
-    raise BundleError(
-        f"no model bundle is named {name_or_path!r}; there are: {known}{meant}",
-        remedy="audiosearch models list",
-    )
+    except ValueError as error:
+        raise BundleError(str(error), path=file.path, remedy=REMEDY) from error
+    task = table.optional_text("default_task")
+    if task is not None and task not in vocabulary.tasks:
+        raise table.wrong("default_task", "one of the tasks")
+    return vocabulary, vocabulary.bos if task is None else vocabulary.tasks[task]
+
+
+def read_pieces(manifest: ManifestReader, contents: Mapping[str, bytes]) -> Pieces | None:
+    """What the text tower reads; None if it reads the words of the vocabulary.
+
+    Raises:
+        BundleError: a field or file is wrong.
+    """
+    if not manifest.has("text_tokenizer"):
+        return None
+    table = manifest.table("text_tokenizer")
+    table.one_of("kind", "pieces")
+    file = _listed(table, "file", contents)
+    try:
+        return Pieces(file.texts("pieces"))
+    except ValueError as error:
+        raise BundleError(str(error), path=file.path, remedy=REMEDY) from error
+
+
+def _bridges(manifest: ManifestReader, contents: Mapping[str, bytes]) -> dict[str, str]:
+    """Words that the decoder never learned -> the word of its own that is read in their place."""
+    if not manifest.has("bridges"):
+        return {}
+    file = _listed(manifest, "bridges", contents)
+    return {word: own for own in file.values for word in file.texts(own)}
+
+
+def _listed(table: ManifestReader, key: str, contents: Mapping[str, bytes]) -> ManifestReader:
+    """The JSON object in the file that `key` names."""
+    name = table.text(key)
+    if name not in contents:
+        raise table.wrong(key, "one of the listed files")
+    return ManifestReader.parse(contents[name], path=table.path.parent / name)

@@ -1,8 +1,6 @@
 """The files that a bundle's manifest lists, each checked before anything of it is used.
 
-In goes the manifest, out come files that stand in its folder, hold data only and are of the listed
-size and SHA-256; graphs use standard operators only and hold all their data. Nothing is ever
-unpickled.
+Data only, nothing that runs: nothing is ever unpickled.
 """
 
 from __future__ import annotations

@@ -1,14 +1,4 @@
-"""The score that people see: lift and joint likeness turned into 0..1.
-
-`score = sigmoid(lift * L + joint * cosine + bias)`, where L is the lift in nats a word (the
-cross-entropy of the words without any sound, minus that with the sound) and cosine the likeness
-of text and sound in the joint space. The weights are calibrated with the bundle that carries
-them, so that one threshold means "no good match" in every library.
-
-Bundles may weigh the lift by how much the decoder has to say of the words: a long sentence, whose
-order only the decoder hears, counts for more than a single word, and words that it never learned
-count for nothing.
-"""
+"""The score that people see: lift and joint likeness turned into 0..1."""
 
 from __future__ import annotations
 
@@ -24,7 +14,12 @@ USUAL_WORDS = 6  # a text of five words and its end has a weight of 1
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreCalibration:
-    """Weights of the calibration; greater scores are better, all lie in 0..1."""
+    """Weights of the calibration; greater scores are better, all lie in 0..1.
+
+    `score = sigmoid(lift * L + joint * cosine + bias)`, where L is the lift in nats a word. They
+    are fitted with the bundle that carries them, so that one threshold means "no good match" in
+    every library.
+    """
 
     lift: float
     joint: float
@@ -34,7 +29,10 @@ class ScoreCalibration:
     text_match: float = TEXT_MATCH  # of a sound whose texts hold all words, whatever is heard
 
     def lift_weight(self, *, n_words: int, known: float) -> float:
-        """How much the lift of a text counts.
+        """How much the lift of a text counts: by how much the decoder has to say of its words.
+
+        A long sentence, whose order only the decoder hears, counts for more than a single word,
+        and words that it never learned count for nothing.
 
         Args:
             n_words: of the text, its end among them.

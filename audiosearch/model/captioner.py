@@ -1,7 +1,4 @@
-"""The model's own sentence for a sound.
-
-In go frames, out come sentences with how sure the decoder was. The search itself is `beam`.
-"""
+"""The model's own sentence for a sound."""
 
 from __future__ import annotations
 

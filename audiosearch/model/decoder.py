@@ -1,13 +1,7 @@
 """The decoder: how probable each next word is, given frames and the words before.
 
-In go frames and token ids, out come log-probabilities. One graph serves both uses: all words of
-a known caption at once (teacher forcing), and one word at a time with caches (beam search).
-Cross-attention keys and values of a sound are computed once (`AudioMemory`) and shared by every
-caption tried on it. This module knows neither words nor scores.
-
-On a graphics card, memory and caches stay there from run to run; only words go to it and only
-log-probabilities come back. If it gives up, all graphs go on on the CPU: memory is made anew from
-its frames, caches from the words before.
+If a graphics card gives up, all graphs go on on the CPU: memory is made anew from its frames,
+caches from the words before.
 """
 
 from __future__ import annotations
@@ -41,7 +35,13 @@ MEMORY_BLOCK = 32  # sounds a run
 
 
 class Decoder:
-    """The decoder of a bundle; its graphs are loaded at the first use."""
+    """The decoder of a bundle; its graphs are loaded at the first use.
+
+    One graph serves both uses: all words of a known caption at once (teacher forcing), and one word
+    at a time with caches (beam search). Keys and values of a sound are computed once and shared by
+    every caption tried on it. On a graphics card, memory and caches stay there from run to run;
+    only words go to it and only log-probabilities come back.
+    """
 
     def __init__(self, bundle: Bundle, *, options: RuntimeOptions | None = None) -> None:
         self.bundle = bundle
@@ -58,7 +58,7 @@ class Decoder:
 
     @property
     def workers(self) -> int:
-        """How many runs at the same time keep the device busy; see `abreast`."""
+        """How many runs at the same time keep the device busy; see `parallel_map`."""
         return self._session("decoder").workers
 
     def _session(self, name: str, *, shared: bool = True) -> GraphSession:

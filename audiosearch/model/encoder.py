@@ -1,11 +1,6 @@
 """Sound to vectors: the encoder graph, a window a core or, on a graphics card, in batches.
 
-In go mono float32 waveforms at the bundle's sample rate, out come the decoder's memory (frames),
-an embedding, a joint vector and tag probabilities. It knows neither files nor windows.
-
-Rows of one batch always have equal length, so no result depends on the padding of its
-batch-mates. Waveforms cross to a card once and results come back once, which plain runs do as well
-as bound ones.
+Rows of one batch have equal length, so no result depends on the padding of its batch-mates.
 """
 
 from __future__ import annotations
@@ -25,6 +20,7 @@ from audiosearch.model.runtime.parallel import parallel_map
 from audiosearch.model.runtime.providers import free_card_memory
 from audiosearch.model.runtime.session import Device, GraphSession, OutOfMemory, RuntimeOptions
 
+# Runs are not bound: waveforms cross to a card once and results come back once, as they would then.
 LARGE = 20_000_000  # bytes of a graph that is worth loading once more for lone windows
 
 

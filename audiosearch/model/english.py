@@ -1,11 +1,7 @@
 """Words of normalised English text, parted as spaCy's English rules part them.
 
-In: text as `text.normalise` leaves it (lower case, hardly any punctuation, single spaces). Out:
-its words: man's becomes man 's, doesn't becomes does n't, cannot becomes can not, 10pm becomes
-10 pm. Published vocabularies were made with spaCy's rule tokenizer
-(https://spacy.io/usage/linguistic-features#how-tokenizer-works); this is the part of it that
-normalised text can reach, so that searching needs neither spaCy nor its download. Rules for
-dots, addresses, capitals and most emoticons cannot apply and are left out.
+Published vocabularies were made with https://spacy.io/usage/linguistic-features#how-tokenizer-works;
+this is the part of it that normalised text can reach: no rules for dots, addresses and capitals.
 """
 
 from __future__ import annotations

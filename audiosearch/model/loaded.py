@@ -1,8 +1,4 @@
-"""A bundle with its parts, each loaded when it is first used.
-
-In: a checked bundle and what it shall run on. Out: encoder, decoder and text tower. It knows
-nothing of libraries; which bundle to use is decided elsewhere.
-"""
+"""A bundle with its parts, each loaded when it is first used."""
 
 from __future__ import annotations
 

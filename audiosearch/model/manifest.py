@@ -1,7 +1,6 @@
 """Typed reading of a JSON document that somebody else wrote.
 
-In go bytes, out come fields of the type and range asked for; anything else is a BundleError
-that names the file and the field. It knows nothing of what the fields mean.
+What is not of the type and range asked for is a BundleError that names the file and the field.
 """
 
 from __future__ import annotations

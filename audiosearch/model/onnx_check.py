@@ -1,12 +1,7 @@
 """What an ONNX file may not hold: other operators than the standard's, and data outside itself.
 
-In goes the content of a model file, out come its complaints, before any runtime sees it. The
-walk reads protobuf's wire format, and of it the few messages where these things can stand, so
-that the program needs neither protobuf nor the onnx package. It does not judge the graph: the
-runtime refuses what does not fit together.
-
-Field numbers are those of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto),
-wire types those of https://protobuf.dev/programming-guides/encoding/.
+Reads protobuf's wire format, so that neither protobuf nor the onnx package is needed. Numbers are
+those of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
 """
 
 from __future__ import annotations
@@ -16,6 +11,7 @@ from collections.abc import Iterator
 STANDARD_DOMAINS = frozenset({"", "ai.onnx"})
 _MAX_DEPTH = 16  # graphs inside graphs (If, Loop); real models stay below 5
 
+# https://protobuf.dev/programming-guides/encoding/
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 # ModelProto
@@ -40,6 +36,8 @@ class NotOnnx(ValueError):
 
 def complaints(content: bytes) -> list[str]:
     """Why this model must not be loaded; empty if nothing speaks against it.
+
+    The graph itself is not judged: the runtime refuses what does not fit together.
 
     Raises:
         NotOnnx: the content is no protobuf message, or holds no graph.

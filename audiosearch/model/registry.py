@@ -1,18 +1,58 @@
-"""Bundles that stand elsewhere: folders given by path, remembered so as to be found again.
-
-In: the folder of the user's bundles, where the list is kept (`known.json`). Out: folders that still
-hold a bundle. A bundle is only remembered, never copied: what was moved away is forgotten.
-"""
+"""Which bundles there are: by name, by path, and those that stand elsewhere and are remembered."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from audiosearch._files import atomic_write
-from audiosearch.model.bundle import MANIFEST
+from audiosearch._wording import did_you_mean
+from audiosearch.errors import BundleError
+from audiosearch.model.bundle_files import MANIFEST
 
-KNOWN = "known.json"
+KNOWN = "known.json"  # in the folder of the user's bundles
+
+
+def list_bundles(*, search: Sequence[Path], others: Sequence[Path] = ()) -> list[Path]:
+    """The bundles in the folders `search`, then those in `others`; the first of a name counts."""
+    found: dict[str, Path] = {}
+    for folder in search:
+        if folder.is_dir():
+            for entry in sorted(folder.iterdir()):
+                if (entry / MANIFEST).is_file():
+                    found.setdefault(entry.name, entry)
+    for entry in others:
+        found.setdefault(entry.name, entry)
+    return [found[name] for name in sorted(found)]
+
+
+def find_bundle(name_or_path: str, *, search: Sequence[Path], others: Sequence[Path] = ()) -> Path:
+    """The folder of a bundle given by its name in the `search` folders or `others`, or by its path.
+
+    A text with a path separator is a path, any other a name.
+
+    Raises:
+        BundleError: there is no such bundle.
+    """
+    given = Path(name_or_path).expanduser()
+    # The text itself is asked, since Path("./name") forgets what it began with.
+    if any(sign in name_or_path for sign in "/\\") or name_or_path in ("~", ".", ".."):
+        if (given / MANIFEST).is_file():
+            return given
+        raise BundleError(
+            f"no model bundle: it holds no {MANIFEST}", path=given, remedy="audiosearch models list"
+        )
+    bundles = list_bundles(search=search, others=others)
+    for bundle in bundles:
+        if bundle.name == name_or_path:
+            return bundle
+    names = [bundle.name for bundle in bundles]
+    known, meant = ", ".join(names) or "none", did_you_mean(name_or_path, names)
+    raise BundleError(
+        f"no model bundle is named {name_or_path!r}; there are: {known}{meant}",
+        remedy="audiosearch models list",
+    )
 
 
 def known_bundles(models: Path) -> list[Path]:
@@ -30,7 +70,7 @@ def known_bundles(models: Path) -> list[Path]:
 
 
 def remember_bundle(folder: Path, *, models: Path) -> None:
-    """Remember a bundle that stands elsewhere than in `models`.
+    """Remember a bundle that stands elsewhere than in `models`; it is not copied.
 
     Raises:
         OSError: the list cannot be written.

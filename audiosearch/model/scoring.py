@@ -1,14 +1,4 @@
-"""Cross-entropy: how well words describe a sound, and what the sound adds to them.
-
-In go captions as token ids and sounds as the decoder's memory, out come nats a word. Lower is
-better: the cross-entropy of a caption given a sound is the mean over its words and the end of
-sentence of -log p(word | words before, sound), without label smoothing; words that the decoder
-does not know are scored as its unknown word (Labbé et al. 2023, https://arxiv.org/abs/2308.15090,
-section on retrieval). The *lift* is the cross-entropy without any sound minus that with it:
-above 0, the sound supports the words.
-
-It knows nothing of libraries, ranking or what scores people see.
-"""
+"""Cross-entropy: how well words describe a sound, and what the sound adds to them."""
 
 from __future__ import annotations
 
@@ -32,7 +22,14 @@ _REMEMBERED = 100_000  # captions
 
 
 class CaptionScorer:
-    """Cross-entropies by one decoder; remembers what captions weigh without sound."""
+    """Cross-entropies by one decoder; remembers what captions weigh without sound.
+
+    The cross-entropy of a caption given a sound is the mean over its words and the end of sentence
+    of -log p(word | words before, sound), in nats, without label smoothing; lower is better. Words
+    that the decoder does not know are scored as its unknown word (Labbé et al. 2023,
+    https://arxiv.org/abs/2308.15090, section on retrieval). The *lift* is the cross-entropy without
+    any sound minus that with it: above 0, the sound supports the words.
+    """
 
     def __init__(self, decoder: Decoder, *, block: int | None = None) -> None:
         self.decoder = decoder

@@ -1,7 +1,4 @@
-"""Text to vectors: the text graph of a bundle that has a joint space.
-
-In go sentences, out come unit vectors in the space that the encoder's joint vectors share.
-"""
+"""Text to vectors: the text graph of a bundle that has a joint space."""
 
 from __future__ import annotations
 

@@ -1,10 +1,6 @@
 """Sentences as the decoder reads and writes them: normalisation, vocabulary, ids and back.
 
-In go texts of any kind, out come token ids (and the reverse). Nothing here knows about sound,
-networks or files; training and search share it, so that both see the same words.
-
-The normalisation is that of Labbé et al. 2023 (https://arxiv.org/abs/2308.15090). Vocabularies of
-our own take words as they stand between spaces; published ones part them further (`english`).
+Training and search share it, so that both see the same words.
 """
 
 from __future__ import annotations
@@ -36,6 +32,8 @@ _SPACED_HYPHEN = re.compile(r"\s*-\s*")
 
 def normalise(text: str) -> str:
     """`text` in lower case, without punctuation, words parted by single spaces.
+
+    As Labbé et al. 2023 (https://arxiv.org/abs/2308.15090) do it.
 
     Apostrophes, ampersands and digits stay; a hyphen parts words. Empty if nothing is left.
     """
@@ -69,7 +67,7 @@ class Vocabulary:
         repeatable: ids that one sentence may hold twice (function words).
         tasks: name of a captioning style -> id of the token that stands in place of BOS.
         splitting: how text is parted into these words.
-        bridges: words that the decoder never learned -> a word of its own that means nearly the
+        oov_map: words that the decoder never learned -> a word of its own that means nearly the
             same, and is read in its place.
     """
 

@@ -1,10 +1,4 @@
-"""Any English word as one or more known pieces, so that a text tower has no unknown words.
-
-In go texts, out come ids. A word that the list holds is one piece; any other is parted from its
-start into the longest pieces that the list holds, those inside a word written `##ing`. This is
-WordPiece (Schuster and Nakajima 2012; https://arxiv.org/abs/1609.08144, section 4.1). Texts are
-normalised as everywhere else; accents are dropped. Nothing here knows about networks or sound.
-"""
+"""Any English word as one or more known pieces, so that a text tower has no unknown words."""
 
 from __future__ import annotations
 
@@ -27,6 +21,10 @@ _TOKEN = re.compile(r"\w+|[^\w\s]")
 @dataclass(frozen=True)
 class Pieces:
     """A list of whole words and word parts; a piece's id is its place.
+
+    A word that the list holds is one piece; any other is parted from its start into the longest
+    pieces that the list holds, those inside a word written `##ing`. This is WordPiece (Schuster and
+    Nakajima 2012; https://arxiv.org/abs/1609.08144, section 4.1). Accents are dropped.
 
     Attributes:
         pieces: PAD and UNK first.

@@ -1,15 +1,12 @@
-"""Stored captions for a sound: which are tried, and in which order they fit.
+"""Stored captions for a sound: those near it in the joint space, ranked by the decoder.
 
-In go one encoded window and the library, out come captions, best first. Three steps: captions near
-the window in the space that text and sound share (all of them if they are few); the decoder's
-cross-entropy of each with the window; and, of the best of those, the cross-entropy made comparable
-by the caption's own scale (Labbé et al. 2023, https://arxiv.org/abs/2308.15090, section on
-scaling). Only the first step grows with the number of captions.
+The cross-entropies of the best are made comparable by each caption's own scale (Labbé et al. 2023,
+https://arxiv.org/abs/2308.15090, section on scaling). Only the choice of candidates takes longer
+the more captions there are.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,7 +14,6 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from audiosearch._typing import Doubles, Floats
-from audiosearch.errors import StoreError
 from audiosearch.model.encoder import Encoded
 from audiosearch.model.memory import AudioMemory
 from audiosearch.model.scoring import CaptionScorer, TokenIds
@@ -25,23 +21,23 @@ from audiosearch.model.text_encoder import TextTower
 from audiosearch.search.caption_stats import CaptionStats
 from audiosearch.search.normalise import Likeness, Normalise, Scale, ScaleTable, costs, ranked
 from audiosearch.search.snapshot import LibrarySnapshot
-from audiosearch.store.database import Database
-from audiosearch.store.queries.captions import captions_without_vector, insert_caption_vectors
+from audiosearch.store.queries.captions import captions_without_vector
 from audiosearch.store.queries.search import (
     StoredText,
     captions_of_windows,
     newest_captions,
     stored_texts,
 )
+from audiosearch.store.sqlite import commit_token
 from audiosearch.store.vector_cache import VectorKind
-from audiosearch.store.vectors import unit_rows
-
-log = logging.getLogger(__name__)
-
+from audiosearch.store.vectors import VectorTable, nearest_ids, stack_blobs, to_blob, unit_rows
 
 # Captions whose own scales are looked up for a window: those that score best without. On held-out
 # scenes R@1 is the same as with the scales of all (`benchmarks.caption_ranking`).
 SCALED = 40
+
+
+NewVector = tuple[int, str, Floats]  # of a caption: its id, its text, its vector (J,)
 
 
 @dataclass(frozen=True)
@@ -84,16 +80,25 @@ def score_captions(
 
 
 def caption_candidates(
-    snapshot: LibrarySnapshot, encoded: Encoded, *, limit: int
+    snapshot: LibrarySnapshot, encoded: Encoded, *, limit: int, unplaced: VectorTable | None = None
 ) -> list[StoredText]:
-    """The stored captions worth trying on a window: all if they are no more than `limit`."""
+    """The stored captions worth trying on a window: all if they are no more than `limit`.
+
+    Args:
+        snapshot: the library.
+        encoded: the window.
+        limit: how many at most.
+        unplaced: vectors of captions of which the library has none (`UnplacedCaptions`).
+    """
     few = newest_captions(snapshot.session, limit=limit + 1)
     if len(few) <= limit:
         return few
     if encoded.joint is not None:
-        captions = snapshot.vectors(VectorKind.CAPTION)
-        if len(captions):
-            nearest, _ = captions.top_k(encoded.joint, limit)
+        tables = [snapshot.vectors(VectorKind.CAPTION)]
+        if unplaced is not None:
+            tables.append(unplaced)
+        nearest = nearest_ids(tables, encoded.joint, limit)
+        if len(nearest):
             return stored_texts(snapshot.session, nearest.tolist())
     # Without a space shared with text: what is said of the windows that sound alike.
     table = snapshot.vectors(VectorKind.EMBEDDING)
@@ -101,24 +106,42 @@ def caption_candidates(
     return captions_of_windows(snapshot.session, alike.tolist())[:limit]
 
 
-def embed_captions(database: Database, tower: TextTower, *, bundle_id: int) -> None:
-    """Give captions that have none a place in the joint space: those of other bundles, imported.
+class UnplacedCaptions:
+    """Captions that have no vector in the library yet: those of other bundles, for the most part.
 
-    Kept if nobody else is writing to the library now; done the next time otherwise.
+    They are embedded here, so that they can be candidates as the others are.
     """
-    with database.reading() as session:
-        if not captions_without_vector(session, bundle_id=bundle_id, limit=1):
-            return
-    try:
-        with database.spare() as session:
-            if session is None:
-                return
-            new = captions_without_vector(session, bundle_id=bundle_id)
-            vectors = tower.embed([text for _, text in new])
-            ids = [caption_id for caption_id, _ in new]
-            insert_caption_vectors(session, ids, vectors, bundle_id=bundle_id)
-    except StoreError as error:
-        log.info("captions are not placed: %s", error)
+
+    def __init__(self, tower: TextTower) -> None:
+        self._tower = tower
+        self._made: dict[tuple[int, str], Floats] = {}  # by id and text
+        self._table: tuple[tuple[object, ...], VectorTable] | None = None
+        self._pending: dict[int, list[NewVector]] = {}  # by bundle
+
+    def table(self, session: Session, *, bundle_id: int) -> VectorTable:
+        """Their vectors, of ten thousand of them at most; asked for anew once somebody commits."""
+        now = commit_token(session), bundle_id
+        if self._table is None or self._table[0] != now:
+            self._table = now, self._embed(session, bundle_id)
+        return self._table[1]
+
+    def take_pending(self) -> dict[int, list[NewVector]]:
+        """By bundle, the vectors embedded since the last call, for whoever may keep them."""
+        pending, self._pending = self._pending, {}
+        return pending
+
+    def _embed(self, session: Session, bundle_id: int) -> VectorTable:
+        wanted = captions_without_vector(session, bundle_id=bundle_id)
+        made = {each: self._made[each] for each in wanted if each in self._made}
+        new = [each for each in wanted if each not in made]
+        if new:
+            made |= dict(zip(new, self._tower.embed([text for _, text in new]), strict=True))
+        self._made = made
+        self._pending[bundle_id] = [(*each, made[each]) for each in wanted]
+        # As the library would give them back, so that it makes no difference which it is.
+        vectors = [to_blob(made[each]) for each in wanted]
+        ids = np.array([caption_id for caption_id, _ in wanted], np.int64)
+        return VectorTable(ids=ids, matrix=unit_rows(stack_blobs(vectors)))
 
 
 @dataclass(frozen=True)
@@ -140,6 +163,9 @@ def rank_captions(
     limit: int,
 ) -> list[RankedCaption]:
     """The `limit` captions that fit best, best first.
+
+    Where `how` needs scales, a caption's cross-entropy is made comparable by the caption's own
+    scale (Labbé et al. 2023, https://arxiv.org/abs/2308.15090, section on scaling).
 
     Args:
         session: any session.

@@ -1,18 +1,11 @@
-"""A caption's own scale, live: its least and greatest cross-entropy over a changing library.
+"""A caption's own scale: statistics of its cross-entropy over a sample of a changing library.
 
-In go captions, out come statistics over a sample of the library's windows. The sample is uniform
-and the same for the same windows, whatever their order of arrival (`audiosearch.store.sampling`).
-
-A scale is computed when a caption first needs one, kept in the library with the loss of each
-window, and brought up to date when it is needed again, for those windows only that are new in the
-sample. Nothing has to be done when windows come, go or change. Commands that only read keep what
-they computed if nobody is writing at that moment (`Database.spare`); otherwise it lives as long as
-their process.
+The sample is uniform and the same for the same windows, whatever their order of arrival
+(`audiosearch.store.sampling`). Only reads: what is new is handed out by `take_pending`.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -21,29 +14,26 @@ from sqlalchemy.orm import Session
 
 from audiosearch._failpoints import failpoint
 from audiosearch._typing import Bools, Floats, Ids
-from audiosearch.errors import StoreError
 from audiosearch.model.scoring import CaptionScorer
 from audiosearch.search.normalise import Scale, ScaleTable
-from audiosearch.store.database import Database
-from audiosearch.store.queries import state
-from audiosearch.store.queries.captions import find_captions
-from audiosearch.store.queries.scale import (
+from audiosearch.store.queries import generations
+from audiosearch.store.queries.caption_stats import (
     Sample,
     StoredScale,
     outdated_captions,
     read_sample,
     read_scales,
-    write_scales,
 )
+from audiosearch.store.queries.captions import find_captions
 from audiosearch.store.queries.search import StoredText, window_frames, window_joints
 from audiosearch.store.vectors import unit_rows
-
-log = logging.getLogger(__name__)
-
 
 BLOCK = 64  # windows whose keys and values are in memory together
 KEPT = 4096  # windows; of larger samples only the statistics are kept, not each window's loss
 _REMEMBERED = 20_000  # captions whose scales are in memory
+
+
+NewScale = tuple[StoredText, StoredScale]
 
 
 class Listener(Protocol):
@@ -91,21 +81,25 @@ class DecoderListener:
 
 
 class CaptionStats:
-    """The scales of captions for one bundle in one library.
+    """The scales of captions in one library.
+
+    A scale is computed when a caption first needs one, with the loss of each window, and brought
+    up to date when it is needed again, for those windows only that are new in the sample. Nothing
+    has to be done when windows come, go or change. It lives as long as this object; where it is
+    also kept in the library (`take_pending`), later processes build on it.
 
     Args:
-        database: the library.
         listener: what compares captions with windows.
         size: windows in the sample; None = all.
     """
 
-    def __init__(self, *, database: Database, listener: Listener, size: int | None) -> None:
-        self._database = database
+    def __init__(self, *, listener: Listener, size: int | None) -> None:
         self._listener = listener
         self._size = size
         self._sample: tuple[tuple[int, int], Sample] | None = None
         self._joint: tuple[int, Floats] | None = None  # of the sample's windows
-        self._memory: dict[tuple[int, str], StoredScale] = {}
+        self._memory: dict[tuple[int, str], StoredScale] = {}  # by bundle and text
+        self._pending: dict[int, dict[str, NewScale]] = {}  # by bundle and text
 
     def of(
         self, session: Session, captions: Sequence[StoredText], *, bundle_id: int
@@ -158,27 +152,25 @@ class CaptionStats:
         windows = self._joint[1]
         return ScaleTable.of(windows @ vectors.T) if len(windows) else None
 
-    def refresh(self, *, bundle_id: int, limit: int = 50) -> int:
-        """Bring up to date at most `limit` of the scales that are kept; returns how many it did.
+    def refresh(self, session: Session, *, bundle_id: int, limit: int) -> None:
+        """Bring up to date at most `limit` of the scales that the library keeps."""
+        sample = self._read_sample(session, bundle_id=bundle_id)
+        if not len(sample):
+            return
+        outdated = outdated_captions(
+            session, bundle_id=bundle_id, sample=sample.signature, limit=limit
+        )
+        current = self._current(session, outdated, sample, bundle_id=bundle_id)
+        # Also those that were known here already, and only could not be kept before.
+        self._remember(outdated, current, bundle_id=bundle_id)
 
-        For a process with time to spare. It returns 0 once there is nothing left to do, and where
-        nothing can be kept for now, since another process is writing.
-        """
-        with self._database.reading() as session:
-            sample = self._read_sample(session, bundle_id=bundle_id)
-            if not len(sample):
-                return 0
-            outdated = outdated_captions(
-                session, bundle_id=bundle_id, sample=sample.signature, limit=limit
-            )
-            known = self._known(session, outdated, sample, bundle_id=bundle_id)
-            stale = [each for each in outdated if known[each.text].sample != sample.signature]
-            if stale:
-                known |= self._measure(session, stale, known, sample)
-        return self._keep(outdated, known, bundle_id=bundle_id) if outdated else 0
+    def take_pending(self) -> dict[int, list[NewScale]]:
+        """By bundle, the scales computed since the last call, for whoever may keep them."""
+        pending, self._pending = self._pending, {}
+        return {bundle_id: list(scales.values()) for bundle_id, scales in pending.items()}
 
     def _read_sample(self, session: Session, *, bundle_id: int) -> Sample:
-        now = bundle_id, state.read_generation(session, state.WINDOWS)
+        now = bundle_id, generations.read_generation(session, generations.WINDOWS)
         if self._sample is None or self._sample[0] != now:
             self._sample = (
                 now,
@@ -191,7 +183,7 @@ class CaptionStats:
     def _current(
         self, session: Session, captions: Sequence[StoredText], sample: Sample, *, bundle_id: int
     ) -> dict[str, StoredScale]:
-        """By text, scales over this very sample: kept ones, or computed and kept now."""
+        """By text, scales over this very sample: known ones, or computed now."""
         wanted = list({each.text: each for each in captions}.values())
         known = self._known(session, wanted, sample, bundle_id=bundle_id)
         stale = [
@@ -201,14 +193,20 @@ class CaptionStats:
         ]
         if stale:
             fresh = self._measure(session, stale, known, sample)
-            self._keep(stale, fresh, bundle_id=bundle_id)
+            self._remember(stale, fresh, bundle_id=bundle_id)
             known |= fresh
         return known
 
     def _known(
         self, session: Session, captions: Sequence[StoredText], sample: Sample, *, bundle_id: int
     ) -> dict[str, StoredScale]:
-        """What is known of captions' scales, by text, out of date or not."""
+        """What is known of captions' scales, by text, out of date or not.
+
+        Of a scale that is out of date in memory the library's is asked for too, and taken: another
+        process may have brought it up to date meanwhile, and its losses spare this one the work.
+        Captions are looked up by their words, never by the id that the caller has: an id is given
+        again after its caption was removed, and a scale must not pass to the heir.
+        """
         found = {
             each.text: self._memory[bundle_id, each.text]
             for each in captions
@@ -249,25 +247,15 @@ class CaptionStats:
             for caption, row in zip(captions, losses, strict=True)
         }
 
-    def _keep(
-        self, captions: Sequence[StoredText], fresh: Mapping[str, StoredScale], *, bundle_id: int
-    ) -> int:
-        """Remember scales, and store them if nobody is writing now; returns how many it stored."""
+    def _remember(
+        self, captions: Sequence[StoredText], scales: Mapping[str, StoredScale], *, bundle_id: int
+    ) -> None:
         if len(self._memory) + len(captions) > _REMEMBERED:
             self._memory.clear()
-        self._memory |= {(bundle_id, each.text): fresh[each.text] for each in captions}
-        scales = [(each, fresh[each.text]) for each in captions]
-        try:
-            with self._database.spare() as session:
-                if session is None:
-                    return 0
-                n_stored = write_scales(session, scales, bundle_id=bundle_id)
-                failpoint("scale.commit")
-            failpoint("scale.done")
-        except StoreError as error:  # a full disk, say: an answer can do without
-            log.info("scales of captions are not kept: %s", error)
-            return 0
-        return n_stored
+            self._pending.clear()
+        self._memory |= {(bundle_id, each.text): scales[each.text] for each in captions}
+        pending = self._pending.setdefault(bundle_id, {})
+        pending |= {each.text: (each, scales[each.text]) for each in captions}
 
 
 def _stored(sample: Sample, losses: Floats) -> StoredScale:

@@ -1,8 +1,4 @@
-"""Captions for a sound: the model's own sentence, then the stored captions that fit best.
-
-In go encoded windows, out come captions with cross-entropy, lift, score and their place on their
-own scale. How stored captions are chosen and ranked is `audio_to_text`.
-"""
+"""Captions for a sound: the model's own sentence, then the stored captions that fit best."""
 
 from __future__ import annotations
 
@@ -31,6 +27,7 @@ from audiosearch.search.results import CaptionFit, Description, EncodedWindow
 from audiosearch.search.snapshot import LibrarySnapshot, SnapshotCache, open_snapshot
 from audiosearch.store.queries.search import StoredText, newest_captions
 from audiosearch.store.schema import CaptionSource
+from audiosearch.store.vectors import VectorTable
 
 TRIED = 200  # captions that the decoder compares with one window
 MODEL = "model"  # the source of the model's own sentence
@@ -62,6 +59,7 @@ class Describer:
         explained: bool,
         bundle: Bundle,
         cache: SnapshotCache,
+        unplaced: VectorTable | None,
     ) -> list[Description]:
         """Captions for each window, in order; silent ones have none."""
         snapshot = open_snapshot(session, Filters(), bundle=bundle, cache=cache)
@@ -74,7 +72,9 @@ class Describer:
                 memory = self._scorer.decoder.memory([window.encoded.frames])
                 sentence = next(sentences).text
                 captions = (
-                    self._candidates(session, snapshot, window.encoded, own=sentence)
+                    self._candidates(
+                        session, snapshot, window.encoded, own=sentence, unplaced=unplaced
+                    )
                     if limit
                     else []
                 )
@@ -91,12 +91,18 @@ class Describer:
         return descriptions
 
     def _candidates(
-        self, session: Session, snapshot: LibrarySnapshot | None, encoded: Encoded, *, own: str
+        self,
+        session: Session,
+        snapshot: LibrarySnapshot | None,
+        encoded: Encoded,
+        *,
+        own: str,
+        unplaced: VectorTable | None,
     ) -> list[StoredText]:
         captions = (
             newest_captions(session, limit=TRIED)
             if snapshot is None
-            else caption_candidates(snapshot, encoded, limit=TRIED)
+            else caption_candidates(snapshot, encoded, limit=TRIED, unplaced=unplaced)
         )
         # The same sentence, if the model said it before, would be no other answer.
         return [

@@ -1,13 +1,12 @@
 """Search: start reading here. `SearchEngine.find` is retrieve and rerank.
 
-It reads a library; what `describe` and `label` computed of captions is kept there if nobody else
-is writing (`CaptionStats`, `embed_captions`).
+The library is only read: what is worth keeping of an answer is handed out (`take_derived`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
@@ -18,9 +17,9 @@ from audiosearch.model.captioner import Captioner
 from audiosearch.model.decoder import Decoder
 from audiosearch.model.scoring import CaptionScorer
 from audiosearch.model.text_encoder import TextTower
-from audiosearch.search.audio_to_text import embed_captions
+from audiosearch.search.audio_to_text import NewVector, UnplacedCaptions
 from audiosearch.search.candidates import Candidates, find_candidates
-from audiosearch.search.caption_stats import CaptionStats, DecoderListener
+from audiosearch.search.caption_stats import CaptionStats, DecoderListener, NewScale
 from audiosearch.search.describe import Describer
 from audiosearch.search.explain import explain, with_unheard
 from audiosearch.search.filters import Filters
@@ -44,9 +43,16 @@ from audiosearch.search.written import TextMatches, match_texts, with_unknown
 from audiosearch.search.zero_shot import Label, Labeller
 from audiosearch.store.database import Database
 from audiosearch.store.queries.encodings import find_bundle_id
+from audiosearch.store.queries.file_list import unheard_files
 from audiosearch.store.queries.search import window_frames
-from audiosearch.store.queries.unheard import unheard_files
-from audiosearch.store.sqlite import commit_token
+
+
+@dataclass(frozen=True)
+class Derived:
+    """What answers took time to compute, by bundle id; anybody could compute it again."""
+
+    scales: Mapping[int, Sequence[NewScale]]
+    vectors: Mapping[int, Sequence[NewVector]]  # of captions that had none
 
 
 class SearchEngine:
@@ -68,9 +74,9 @@ class SearchEngine:
         self._config = config
         self._cache = SnapshotCache(bundle=bundle, cache_dir=database.vectors_dir)
         self._caption_stats = CaptionStats(
-            database=database, listener=DecoderListener(self._scorer), size=config.scale_size
+            listener=DecoderListener(self._scorer), size=config.scale_size
         )
-        self._placed: tuple[int, int, int] | None = None  # all captions were, as of this mark
+        self._unplaced = None if tower is None else UnplacedCaptions(tower)
         self._describer = Describer(
             scorer=self._scorer,
             captioner=Captioner(decoder),
@@ -143,8 +149,11 @@ class SearchEngine:
         For each the model's own sentence, then at most `limit` stored captions, best first by
         `normalise` (None: as configured); with `explain`, the words of each.
         """
-        self._embed_captions()
         with self._database.reading() as session:
+            bundle_id = find_bundle_id(session, fingerprint=self._bundle.fingerprint)
+            unplaced = None
+            if self._unplaced is not None and bundle_id is not None:
+                unplaced = self._unplaced.table(session, bundle_id=bundle_id)
             return self._describer.describe(
                 session,
                 windows,
@@ -153,6 +162,7 @@ class SearchEngine:
                 explained=explain,
                 bundle=self._bundle,
                 cache=self._cache,
+                unplaced=unplaced,
             )
 
     def label(
@@ -172,29 +182,19 @@ class SearchEngine:
                 bundle_id=find_bundle_id(session, fingerprint=self._bundle.fingerprint),
             )
 
-    def refresh_scales(self, *, limit: int = 50) -> int:
-        """Bring up to date at most `limit` scales of captions; returns how many it did.
-
-        For a process that has time to spare; see `CaptionStats.refresh`.
-        """
+    def refresh_scales(self, *, limit: int = 50) -> None:
+        """Bring up to date at most `limit` of the scales of captions that the library keeps."""
         with self._database.reading() as session:
             bundle_id = find_bundle_id(session, fingerprint=self._bundle.fingerprint)
-        return (
-            0
-            if bundle_id is None
-            else self._caption_stats.refresh(bundle_id=bundle_id, limit=limit)
+            if bundle_id is not None:
+                self._caption_stats.refresh(session, bundle_id=bundle_id, limit=limit)
+
+    def take_derived(self) -> Derived:
+        """What was computed since the last call and is worth keeping (`Answers.keep_derived`)."""
+        return Derived(
+            scales=self._caption_stats.take_pending(),
+            vectors={} if self._unplaced is None else self._unplaced.take_pending(),
         )
-
-    def _embed_captions(self) -> None:
-        """See that every caption can be a candidate; asked again once somebody has committed."""
-        if self._tower is None:
-            return
-        with self._database.reading() as session:
-            mark = commit_token(session)
-            bundle_id = find_bundle_id(session, fingerprint=self._bundle.fingerprint)
-        if bundle_id is not None and mark != self._placed:
-            embed_captions(self._database, self._tower, bundle_id=bundle_id)
-            self._placed = mark
 
     def _parse(self, text: str) -> ParsedQuery:
         return parse_query(text, scorer=self._scorer, tower=self._tower)

@@ -1,9 +1,4 @@
-"""Why a sound fits words: how much likelier the sound makes each of them.
-
-In go words and sounds as the decoder knows them, out comes a lift for each word: log p(word | words
-before, sound) - log p(word | words before, no sound), in nats. Their mean, with that of the end of
-the sentence, is the lift of the whole.
-"""
+"""Why a sound fits words: how much likelier the sound makes each of them."""
 
 from __future__ import annotations
 
@@ -19,6 +14,9 @@ def explain(
     texts: Sequence[str], memory: AudioMemory, *, sounds: Sequence[int], scorer: CaptionScorer
 ) -> list[tuple[Word, ...]]:
     """The words of each text with their lifts, given the row of `memory` that it is heard with.
+
+    A word's lift is log p(word | words before, sound) - log p(word | words before, no sound), in
+    nats. Their mean, with that of the end of the sentence, is the lift of the whole.
 
     Words beyond those that the decoder has positions for are left out.
     """

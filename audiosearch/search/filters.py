@@ -1,8 +1,6 @@
-"""Which recordings may answer a query, in the words of the person who asks.
+"""Which recordings may answer a query, as the person who asks puts it.
 
-Folders, names, dates, lengths, tags and formats as frozen values; `scope` finds out what they mean
-in a library. Filters are applied before any candidate is chosen, never after, so that they cannot
-empty a page of results.
+`scope` finds out what they mean in a library.
 """
 
 from __future__ import annotations

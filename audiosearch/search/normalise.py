@@ -1,14 +1,4 @@
-"""Making cross-entropies of different captions comparable: min-max, lift, z-score, and a mean.
-
-In go the cross-entropies of captions with one sound, or with many, and each caption's statistics;
-out come costs of the same shape, lower is better. A caption of common words has a low cross-entropy
-with every sound; what it is by itself has to be taken out before captions are ranked for a sound
-(Labbé et al. 2023, https://arxiv.org/abs/2308.15090, section on scaling). Within one caption the
-order of sounds never changes, but for `MEAN`; it is the captions of one sound that change places.
-A likeness in the joint space is taken out in the same way: some captions are near every sound.
-
-Values are not clamped: a new sound may lie outside 0..1, and clamping would only make ties.
-"""
+"""Making cross-entropies of different captions comparable: min-max, lift, z-score, and a mean."""
 
 from __future__ import annotations
 
@@ -28,7 +18,14 @@ DEVIATIONS = 0.1
 
 
 class Normalise(StrEnum):
-    """How captions are made comparable."""
+    """How captions are made comparable.
+
+    A caption of common words has a low cross-entropy with every sound; what it is by itself has to
+    be taken out before captions are ranked for a sound (Labbé et al. 2023,
+    https://arxiv.org/abs/2308.15090, section on scaling). Within one caption the order of sounds
+    never changes, but for `MEAN`; it is the captions of one sound that change places. A likeness
+    in the joint space is taken out in the same way: some captions are near every sound.
+    """
 
     MINMAX = "minmax"  # (CE - least) / (greatest - least) of this caption
     LIFT = "lift"  # CE - CE without any sound; needs no statistics
@@ -118,7 +115,10 @@ class ScaleTable:
         )
 
     def scaled(self, cross_entropies: AnyFloats) -> Doubles:
-        """Places (..., n_captions) between each caption's least (0) and greatest (1)."""
+        """Places (..., n_captions) between each caption's least (0) and greatest (1).
+
+        Not clamped: a new sound may lie outside 0..1, and clamping would only make ties.
+        """
         return _divided(cross_entropies - self.minimum, self.maximum - self.minimum)
 
     def standard(self, cross_entropies: AnyFloats) -> Doubles:

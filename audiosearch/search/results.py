@@ -57,7 +57,7 @@ class TextQuery:
         filters: which recordings may answer.
         limit: most hits; None = the setting.
         min_score: hits below are left out; None = the setting, or the bundle's own advice.
-        exhaustive: let the decoder listen to every window.
+        exhaustive: rerank every window instead of the best candidates (slow).
         explain: tell how much each word counted for each hit.
     """
 

@@ -1,8 +1,4 @@
-"""What a query's filters mean in one library.
-
-In go folders, names, dates, lengths, tags and formats as a person gave them, out comes the store's
-`Scope`.
-"""
+"""What a query's filters mean in one library."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """The library as one query sees it: one bundle's windows, within the query's filters.
 
-In go a session and filters, out come ids and vectors. The state is that of the session's
-transaction, whatever a writer does meanwhile.
+The state is that of the session's transaction, whatever a writer does meanwhile.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from audiosearch._typing import Ids
 from audiosearch.model.bundle import Bundle
 from audiosearch.search.filters import Filters
 from audiosearch.search.scope import find_scope
-from audiosearch.store.queries import state
+from audiosearch.store.queries import generations
 from audiosearch.store.queries.encodings import find_bundle_id
 from audiosearch.store.queries.scope import Scope, allowed_windows
 from audiosearch.store.queries.search import count_windows
@@ -40,7 +39,9 @@ class SnapshotCache:
     def load(self, session: Session, kind: VectorKind, *, bundle_id: int) -> VectorTable:
         """All vectors of a kind, silent windows left out, as of the session's state."""
         of_captions = kind is VectorKind.CAPTION
-        now = state.read_generation(session, state.CAPTIONS if of_captions else state.WINDOWS)
+        now = generations.read_generation(
+            session, generations.CAPTIONS if of_captions else generations.WINDOWS
+        )
         if kind not in self._kept or self._kept[kind][0] != now:
             table = load_vectors(
                 session,
@@ -54,7 +55,7 @@ class SnapshotCache:
 
     def count(self, session: Session, *, bundle_id: int) -> int:
         """Windows of the bundle, silent ones included, as of the session's state."""
-        now = state.read_generation(session, state.WINDOWS)
+        now = generations.read_generation(session, generations.WINDOWS)
         if self._n_windows[0] != now:
             self._n_windows = now, count_windows(session, bundle_id=bundle_id)
         return self._n_windows[1]

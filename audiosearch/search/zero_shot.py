@@ -1,8 +1,7 @@
 """Labels for a sound, without training: each label is put into sentences, and the decoder listens.
 
-In go the windows of a sound and labels, out come the labels, best first. A label's cross-entropy
-is the mean over its sentences, as are its lift and likeness; its scale is that of the mean over the
-library's sample, so that labels of common words do not always win.
+A label's cross-entropy is the mean over its sentences; its scale is that of the mean, so that
+labels of common words do not always win.
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
 """Where the process that answers for a library listens, and how both sides get there.
 
-In: the data folder of a library. Out: a listening socket on the one side, a connected one on the
-other. On Unix it is a socket of mode 0600 in a folder of mode 0700; its place stands in
-`answers/address.json` of the data folder, so that nobody has to guess it. Elsewhere it is a port
-of the loopback interface and a token in that file, which only its owner can read.
+On Unix a socket of mode 0600 in a folder of mode 0700, elsewhere a port of the loopback interface
+and a token; either stands in `answers/address.json` of the data folder.
 """
 
 from __future__ import annotations

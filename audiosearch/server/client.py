@@ -1,8 +1,6 @@
 """The side of a command: reaches the process that answers for a library, and asks it.
 
-In: a data folder and questions. Out: the server's answers, or `NoAnswer` with the reason why the
-command has to do it itself. Imports nothing that computes: a question costs no more than the start
-of the interpreter.
+Imports nothing that computes: a question costs no more than the start of the interpreter.
 """
 
 from __future__ import annotations
@@ -14,7 +12,7 @@ from typing import Any, Final
 
 from audiosearch import __version__
 from audiosearch.server.address import NoAnswer, connect, is_proved, prove, read_address
-from audiosearch.server.connection import Connection, WireBroken
+from audiosearch.server.connection import Connection, ConnectionBroken
 from audiosearch.server.messages import (
     PROTOCOL,
     DescribeEnd,
@@ -44,8 +42,8 @@ class Refused(Exception):
 class Server:
     """A connection to a process that answers; made by `reach`."""
 
-    def __init__(self, wire: Connection, pid: int) -> None:
-        self._wire = wire
+    def __init__(self, connection: Connection, pid: int) -> None:
+        self._connection = connection
         self.pid = pid
 
     @classmethod
@@ -56,10 +54,10 @@ class Server:
             NoAnswer: there is none, or it is of another version.
         """
         address = read_address(data_dir)
-        wire = Connection(connect(address, timeout_s=HELLO_S))
+        connection = Connection(connect(address, timeout_s=HELLO_S))
         challenge = os.urandom(16).hex()
         try:
-            wire.send(
+            connection.send(
                 Hello(
                     protocol=PROTOCOL,
                     version=__version__,
@@ -68,21 +66,21 @@ class Server:
                 ),
                 timeout_s=HELLO_S,
             )
-            reply = wire.receive(Welcome, Refusal, timeout_s=HELLO_S)
+            reply = connection.receive(Welcome, Refusal, timeout_s=HELLO_S)
             if isinstance(reply, Refusal):
                 raise NoAnswer(reply.reason)
             if not is_proved(reply.proof, address.token, by="server", challenge=challenge):
                 raise NoAnswer("what listens there is no daemon of this library")
             if address.token:
                 proof = prove(address.token, by="command", challenge=reply.challenge)
-                wire.send(Proof(proof=proof), timeout_s=HELLO_S)
-        except WireBroken as error:
-            wire.hang_up()
+                connection.send(Proof(proof=proof), timeout_s=HELLO_S)
+        except ConnectionBroken as error:
+            connection.hang_up()
             raise NoAnswer(f"the daemon (process {address.pid}) says nothing: {error}") from error
         except BaseException:
-            wire.hang_up()
+            connection.hang_up()
             raise
-        return cls(wire, reply.pid)
+        return cls(connection, reply.pid)
 
     def found(self, question: FindQuestion | SimilarQuestion) -> tuple[tuple[Any, ...], FoundEnd]:
         """The hits of a question, and the rest of its answer.
@@ -111,12 +109,12 @@ class Server:
 
     def hang_up(self) -> None:
         """End the connection."""
-        self._wire.hang_up()
+        self._connection.hang_up()
 
     def _ask(self, question: Question) -> None:
         try:
-            self._wire.send(question, timeout_s=SILENCE_S)
-        except WireBroken as error:
+            self._connection.send(question, timeout_s=SILENCE_S)
+        except ConnectionBroken as error:
             raise NoAnswer(f"the daemon took no question: {error}") from error
 
     def _next(self, *kinds: type[Any]) -> Any:
@@ -124,8 +122,8 @@ class Server:
         waited_s = 0.0
         while True:
             try:
-                reply = self._wire.receive(*kinds, Wait, Refusal, timeout_s=SILENCE_S)
-            except WireBroken as error:
+                reply = self._connection.receive(*kinds, Wait, Refusal, timeout_s=SILENCE_S)
+            except ConnectionBroken as error:
                 raise NoAnswer(f"the daemon gave no answer: {error}") from error
             if isinstance(reply, Refusal):
                 raise Refused(reply.reason)

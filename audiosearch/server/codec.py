@@ -1,8 +1,7 @@
-"""Frozen dataclasses as JSON and back, for two processes of one program on one machine.
+"""Frozen dataclasses as JSON and back, floats to the last bit.
 
-In: values made of dataclasses, tuples, mappings, texts, bytes, paths, numbers and None. Out: the
-same values, floats to the last bit. What does not have the declared form is refused; nothing but
-the classes that a caller names is ever made. JSON and not a pickle: a pickle can run code.
+What does not have the declared form is refused, and nothing but the classes that a caller names is
+ever made. JSON and not a pickle: a pickle can run code.
 """
 
 from __future__ import annotations

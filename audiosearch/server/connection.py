@@ -1,8 +1,4 @@
-"""Messages on a socket: four bytes of length, then so many bytes, never more than a bound.
-
-In: a connected socket and messages. Out: the same on the other side, or `WireBroken` when the peer
-is gone, silent for too long, or talks another language. Knows nothing of what messages mean.
-"""
+"""Messages on a socket: four bytes of length, then so many bytes, never more than a bound."""
 
 from __future__ import annotations
 
@@ -19,7 +15,7 @@ _LENGTH: Final = struct.Struct(">I")
 _PART: Final = 1 << 16
 
 
-class WireBroken(Exception):
+class ConnectionBroken(Exception):
     """The other side cannot be talked to any more; says why."""
 
 
@@ -33,31 +29,31 @@ class Connection:
         """Send one message.
 
         Raises:
-            WireBroken: it is too long, or the peer does not take it in time.
+            ConnectionBroken: it is too long, or the peer does not take it in time.
         """
         content = to_json(message)
         if len(content) > MOST_BYTES:
-            raise WireBroken(f"a message of {len(content)} bytes is too long")
+            raise ConnectionBroken(f"a message of {len(content)} bytes is too long")
         try:
             self._socket.settimeout(timeout_s)
             self._socket.sendall(_LENGTH.pack(len(content)) + content)
         except OSError as error:
-            raise WireBroken(_why(error)) from error
+            raise ConnectionBroken(_why(error)) from error
 
     def receive(self, *kinds: type[Any], timeout_s: float) -> Any:
         """The next message, which must be of one of `kinds` and whole within `timeout_s`.
 
         Raises:
-            WireBroken: it is not, or the peer has gone.
+            ConnectionBroken: it is not, or the peer has gone.
         """
         deadline = time.monotonic() + timeout_s
         (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size, deadline))
         if length > MOST_BYTES:
-            raise WireBroken(f"a message of {length} bytes is too long")
+            raise ConnectionBroken(f"a message of {length} bytes is too long")
         try:
             return from_json(self._exactly(length, deadline), kinds)
         except MalformedMessage as error:
-            raise WireBroken(f"not understood: {error}") from error
+            raise ConnectionBroken(f"not understood: {error}") from error
 
     def _exactly(self, n_bytes: int, deadline: float) -> bytes:
         parts: list[bytes] = []
@@ -65,14 +61,14 @@ class Connection:
         while missing:
             left_s = deadline - time.monotonic()
             if left_s <= 0:
-                raise WireBroken("no word in time")
+                raise ConnectionBroken("no word in time")
             try:
                 self._socket.settimeout(left_s)
                 part = self._socket.recv(min(missing, _PART))
             except OSError as error:
-                raise WireBroken(_why(error)) from error
+                raise ConnectionBroken(_why(error)) from error
             if not part:
-                raise WireBroken("the connection was closed")
+                raise ConnectionBroken("the connection was closed")
             parts.append(part)
             missing -= len(part)
         return b"".join(parts)

@@ -1,9 +1,4 @@
-"""One thread that does all the work of a server, job after job, in the order in which they came.
-
-The parts of a library are made for one thread, and two answers at once would only take the cores
-from each other. Long work comes as many short jobs, so that others are answered in between. The
-thread is a daemon: a process that has to leave does not wait for it.
-"""
+"""One thread that does all the work of a server, job after job, in the order in which they came."""
 
 from __future__ import annotations
 
@@ -18,7 +13,12 @@ _Job = tuple[Callable[[], Any], "Future[Any]"]
 
 
 class SingleThreadExecutor:
-    """Runs jobs; `close` runs a last one and ends the thread."""
+    """Runs jobs; `close` ends the thread after those that wait.
+
+    The parts of a library are made for one thread, and two answers at once would only take the
+    cores from each other. Long work comes as many short jobs, so that others are answered in
+    between. The thread is a daemon: a process that has to leave does not wait for it.
+    """
 
     def __init__(self, name: str) -> None:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()

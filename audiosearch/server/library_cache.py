@@ -1,8 +1,7 @@
 """The library and its model in memory, for as long as they are those that questions are about.
 
-In go questions, out come the answers that `library` gives. What was loaded is kept from question to
-question and loaded anew when the settings, the model's files or the database file are others; what
-a run of `index` commits is noticed by the search itself. Used by one thread. It knows no socket.
+Loaded anew when the settings, the model's files or the database file are others; what a run of
+`index` commits is noticed by the search itself.
 """
 
 from __future__ import annotations
@@ -80,7 +79,7 @@ class Describing:
 
 
 class LibraryCache:
-    """Answers from memory; see the head of this file."""
+    """Answers from memory; used by one thread."""
 
     def __init__(self, config: Config) -> None:
         self._config = config

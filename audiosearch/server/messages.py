@@ -1,12 +1,7 @@
 """What a command and the process that answers say to each other, as frozen values.
 
-    command: Hello                                  server: Welcome | Refusal
-    (without Unix sockets) Proof
-    command: FindQuestion, SimilarQuestion ...      server: Wait*, Rows*, then an end | Refusal
-
-One connection takes questions one after the other. A `Refusal` tells why the command has to answer
-by itself. These classes are part of the protocol: whoever changes one, or one of those that they
-hold, counts `PROTOCOL` up, unless the version of the program changes with it.
+These classes, and those that they hold, are the protocol: whoever changes one counts `PROTOCOL` up,
+unless the version of the program changes with it.
 """
 
 from __future__ import annotations
@@ -20,6 +15,10 @@ from audiosearch.config import IndexConfig, ModelConfig, SearchConfig
 from audiosearch.search.filters import Filters
 from audiosearch.search.results import Description, FindResult, Hit, TextQuery
 
+#   command: Hello                               server: Welcome | Refusal
+#   (without Unix sockets) Proof
+#   command: FindQuestion, SimilarQuestion ...   server: Wait*, Hits* | Descriptions*, end | Refusal
+# One connection takes questions one after the other.
 PROTOCOL: Final = 2
 
 

@@ -1,8 +1,6 @@
 """Questions to a library: put to the process that has it in memory, or else answered here.
 
-In: settings and questions. Out: the same answers either way. Nothing that computes is imported
-until it is clear that this process has to answer. Where it does although a process is there, the
-reason is kept for `-v`.
+Nothing that computes is imported until it is clear that this process has to answer.
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
 """The server of a library: start it in a process that stays, and commands are answered at once.
 
-In: settings, and questions from a socket. Out: answers as `messages` has them. The model is loaded
-by the first question and given back after `watch.unload_minutes` without one. It only reads the
-library, in threads of its own, so whoever starts it may write to it at the same time.
+It only reads the library, in threads of its own, so whoever starts it may write at the same time.
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ from audiosearch.server.address import (
     withdraw,
 )
 from audiosearch.server.client import Server
-from audiosearch.server.connection import Connection, WireBroken
+from audiosearch.server.connection import Connection, ConnectionBroken
 from audiosearch.server.executor import SingleThreadExecutor
 from audiosearch.server.library_cache import LibraryCache
 from audiosearch.server.session import QuestionActivity, ServerContext, Session
@@ -47,13 +45,17 @@ class ServerState:
 
 
 class AnswerServer:
-    """Answers questions about one library; started once, and stopped."""
+    """Answers questions about one library; started once, and stopped.
+
+    The model is loaded by the first question and given back after `watch.unload_minutes` without
+    one.
+    """
 
     def __init__(self, config: Config, *, unix: bool = HAS_UNIX_SOCKETS) -> None:
         self._config = config
         self._unix = unix
         self._unload_s = config.watch.unload_minutes * 60
-        self._keeper = LibraryCache(config)
+        self._cache = LibraryCache(config)
         self._activity = QuestionActivity()
         self._stopping = threading.Event()
         self._clients: set[Connection] = set()
@@ -75,19 +77,21 @@ class AnswerServer:
             announce(data_dir, self._address)
         except OSError as error:
             raise StoreError(error.strerror or str(error), path=data_dir) from error
-        house = ServerContext(
+        context = ServerContext(
             data_dir=data_dir,
             token=self._address.token,
-            desk=SingleThreadExecutor("answers"),
-            keeper=self._keeper,
+            executor=SingleThreadExecutor("answers"),
+            cache=self._cache,
             activity=self._activity,
             stopping=self._stopping,
         )
         wake, woken = socket.socketpair()
         door = threading.Thread(
-            target=self._listen, args=(listener, woken, house), name="answers-door", daemon=True
+            target=self._listen, args=(listener, woken, context), name="answers-door", daemon=True
         )
-        self._running = _Running(house=house, listener=listener, wake=wake, woken=woken, door=door)
+        self._running = _Running(
+            context=context, listener=listener, wake=wake, woken=woken, door=door
+        )
         door.start()
         log.info("questions are answered at %s", self._address.shown)
 
@@ -108,8 +112,8 @@ class AnswerServer:
             clients = list(self._clients)
         for client in clients:
             client.hang_up()
-        running.house.desk.submit(self._keeper.unload)
-        if not running.house.desk.close(timeout_s=max(1.0, deadline - time.monotonic())):
+        running.context.executor.submit(self._cache.unload)
+        if not running.context.executor.close(timeout_s=max(1.0, deadline - time.monotonic())):
             log.warning("a question was still worked on when answering was stopped")
 
     def idle(self) -> float:
@@ -120,7 +124,7 @@ class AnswerServer:
         """What the server is doing."""
         return ServerState(
             address="" if self._address is None else self._address.shown,
-            model_loaded=self._keeper.loaded,
+            model_loaded=self._cache.loaded,
             n_questions=self._activity.n_answered,
         )
 
@@ -148,7 +152,9 @@ class AnswerServer:
             remedy="wait until it has finished, or stop it",
         )
 
-    def _listen(self, listener: socket.socket, woken: socket.socket, house: ServerContext) -> None:
+    def _listen(
+        self, listener: socket.socket, woken: socket.socket, context: ServerContext
+    ) -> None:
         """The thread at the door: lets clients in, and sees that the model is given back."""
         with selectors.DefaultSelector() as selector:
             selector.register(listener, selectors.EVENT_READ)
@@ -156,61 +162,61 @@ class AnswerServer:
             while not self._stopping.is_set():
                 ready = [key.fileobj for key, _ in selector.select(self._patience_s())]
                 if listener in ready:
-                    self._let_in(listener, house)
+                    self._let_in(listener, context)
                 if self._is_unused():
-                    house.desk.submit(self._unload_if_unused)
+                    context.executor.submit(self._unload_if_unused)
 
     def _patience_s(self) -> float | None:
         """How long to wait for clients before looking whether the model is still needed."""
         if not self._unload_s:
             return None
         # One that is loaded while this thread waits was asked for after the wait had begun.
-        return max(0.2, self._unload_s - self.idle()) if self._keeper.loaded else self._unload_s
+        return max(0.2, self._unload_s - self.idle()) if self._cache.loaded else self._unload_s
 
     def _is_unused(self) -> bool:
-        return self._keeper.loaded and 0 < self._unload_s <= self.idle()
+        return self._cache.loaded and 0 < self._unload_s <= self.idle()
 
     def _unload_if_unused(self) -> None:
         if self._is_unused():
-            self._keeper.unload()
+            self._cache.unload()
             log.info("no question for a while: the memory of the model is given back")
 
-    def _let_in(self, listener: socket.socket, house: ServerContext) -> None:
+    def _let_in(self, listener: socket.socket, context: ServerContext) -> None:
         try:
-            connection, _ = listener.accept()
+            accepted, _ = listener.accept()
         except OSError as error:  # it hung up at once, or this process has too many files open
             log.warning("a question could not be taken: %s", error)
             self._stopping.wait(0.1)
             return
-        wire = Connection(connection)
+        connection = Connection(accepted)
         with self._clients_lock:
             crowded = len(self._clients) >= MOST_CLIENTS
             if not crowded:
-                self._clients.add(wire)
+                self._clients.add(connection)
         if crowded:
-            wire.hang_up()
+            connection.hang_up()
             return
         threading.Thread(
-            target=self._attend, args=(wire, house), name="answers-client", daemon=True
+            target=self._attend, args=(connection, context), name="answers-client", daemon=True
         ).start()
 
-    def _attend(self, wire: Connection, house: ServerContext) -> None:
+    def _attend(self, connection: Connection, context: ServerContext) -> None:
         """The thread of one client."""
         try:
-            Session(wire, house).run()
-        except WireBroken as error:
+            Session(connection, context).run()
+        except ConnectionBroken as error:
             log.debug("a client has left: %s", error)
         finally:
-            wire.hang_up()
+            connection.hang_up()
             with self._clients_lock:
-                self._clients.discard(wire)
+                self._clients.discard(connection)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Running:
     """The parts of a started server."""
 
-    house: ServerContext
+    context: ServerContext
     listener: socket.socket
     wake: socket.socket
     woken: socket.socket

@@ -1,7 +1,6 @@
 """One client of the server: greeted, then its questions, each with an answer or a refusal.
 
-In: a connection, and the desk at which the keeper works. Out: messages. A session has a thread of
-its own that only waits and writes; what it asks of the keeper is done at the desk.
+Its thread only waits and writes; the library is asked in the executor's thread.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from typing import Final, TypeVar
 from audiosearch import __version__
 from audiosearch.errors import AudiosearchError
 from audiosearch.server.address import is_proved, prove
-from audiosearch.server.connection import Connection, WireBroken
+from audiosearch.server.connection import Connection, ConnectionBroken
 from audiosearch.server.executor import SingleThreadExecutor
 from audiosearch.server.library_cache import Answer, Describing, LibraryCache
 from audiosearch.server.messages import (
@@ -91,8 +90,8 @@ class ServerContext:
 
     data_dir: Path
     token: str
-    desk: SingleThreadExecutor
-    keeper: LibraryCache
+    executor: SingleThreadExecutor
+    cache: LibraryCache
     activity: QuestionActivity
     stopping: threading.Event
 
@@ -100,101 +99,105 @@ class ServerContext:
 class Session:
     """One client; `run` returns when it leaves."""
 
-    def __init__(self, wire: Connection, house: ServerContext) -> None:
-        self._wire = wire
-        self._house = house
+    def __init__(self, connection: Connection, context: ServerContext) -> None:
+        self._connection = connection
+        self._context = context
 
     def run(self) -> None:
         """Greet, then answer until the client hangs up or is silent for long.
 
         Raises:
-            WireBroken: it did.
+            ConnectionBroken: it did.
         """
         if not self._greet():
             return
-        while not self._house.stopping.is_set():
-            question = self._wire.receive(
+        while not self._context.stopping.is_set():
+            question = self._connection.receive(
                 FindQuestion, SimilarQuestion, DescribeQuestion, timeout_s=PAUSE_S
             )
-            with self._house.activity.question():
+            with self._context.activity.question():
                 self._attend(question)
 
     def _greet(self) -> bool:
         """Whether the client is one to talk to; one that is not is told why."""
-        token, challenge = self._house.token, os.urandom(16).hex()
-        hello = self._wire.receive(Hello, timeout_s=HELLO_S)
+        token, challenge = self._context.token, os.urandom(16).hex()
+        hello = self._connection.receive(Hello, timeout_s=HELLO_S)
         reason = self._objection(hello)
         if reason is not None:
-            self._wire.send(Refusal(reason=reason), timeout_s=HELLO_S)
+            self._connection.send(Refusal(reason=reason), timeout_s=HELLO_S)
             return False
         proof = prove(token, by="server", challenge=hello.challenge)
         welcome = Welcome(pid=os.getpid(), proof=proof, challenge=challenge)
-        self._wire.send(welcome, timeout_s=HELLO_S)
+        self._connection.send(welcome, timeout_s=HELLO_S)
         if not token:
             return True
-        given = self._wire.receive(Proof, timeout_s=HELLO_S)
+        given = self._connection.receive(Proof, timeout_s=HELLO_S)
         return is_proved(given.proof, token, by="command", challenge=challenge)
 
     def _objection(self, hello: Hello) -> str | None:
         if (hello.protocol, hello.version) != (PROTOCOL, __version__):
             return f"the daemon is of another version ({__version__}): restart it"
-        if hello.library != os.path.realpath(self._house.data_dir):
+        if hello.library != os.path.realpath(self._context.data_dir):
             return "the daemon answers for another library"
         return None
 
     def _attend(self, question: Question) -> None:
         """Answer one question, or tell the client to do it itself."""
-        keeper = self._house.keeper
+        cache = self._context.cache
         try:
             if isinstance(question, FindQuestion):
-                self._send_found(lambda: keeper.find(question))
+                self._send_found(lambda: cache.find(question))
             elif isinstance(question, SimilarQuestion):
-                self._send_found(lambda: keeper.similar(question))
+                self._send_found(lambda: cache.similar(question))
             else:
-                self._send_described(lambda: keeper.describe(question))
-        except WireBroken:
+                self._send_described(lambda: cache.describe(question))
+        except ConnectionBroken:
             raise
         except AudiosearchError as error:
             # The command meets the same error and tells it in its user's own terms.
-            self._wire.send(Refusal(reason=f"the daemon cannot tell: {error}"), timeout_s=SEND_S)
+            self._connection.send(
+                Refusal(reason=f"the daemon cannot tell: {error}"), timeout_s=SEND_S
+            )
         except Exception as error:  # a mistake of ours must not end a daemon
             log.exception("a question was not answered")
             reason = f"the daemon failed: {type(error).__name__}"
-            self._wire.send(Refusal(reason=reason), timeout_s=SEND_S)
+            self._connection.send(Refusal(reason=reason), timeout_s=SEND_S)
 
     def _send_found(self, job: Callable[[], Answer]) -> None:
         answer = self._await(job)
         hits = answer.result.hits
         for start in range(0, len(hits), ROWS):
-            self._wire.send(Hits(rows=hits[start : start + ROWS]), timeout_s=SEND_S)
+            self._connection.send(Hits(rows=hits[start : start + ROWS]), timeout_s=SEND_S)
         end = FoundEnd(
             result=replace(answer.result, hits=()), device=answer.device, remarks=answer.remarks
         )
-        self._wire.send(end, timeout_s=SEND_S)
+        self._connection.send(end, timeout_s=SEND_S)
 
     def _send_described(self, job: Callable[[], Describing]) -> None:
         describing = self._await(job, abandon=Describing.close)
         try:
             while (row := self._await(describing.step)) is not None:
-                self._wire.send(Descriptions(rows=(row,)), timeout_s=SEND_S)
+                self._connection.send(Descriptions(rows=(row,)), timeout_s=SEND_S)
             remarks = self._await(describing.remarks)
         finally:
-            self._house.desk.submit(describing.close)
-        self._wire.send(DescribeEnd(remarks=remarks), timeout_s=SEND_S)
+            self._context.executor.submit(describing.close)
+        self._connection.send(DescribeEnd(remarks=remarks), timeout_s=SEND_S)
 
     def _await(self, job: Callable[[], T], *, abandon: Callable[[T], None] | None = None) -> T:
-        """The result of a job at the desk; the client gets signs of life until it is there.
+        """The result of a job in the executor; the client gets signs of life until it is there.
 
         Should the client leave, a job that has not begun is dropped; the result of another one is
         given to `abandon`.
         """
-        future = self._house.desk.submit(job)
+        future = self._context.executor.submit(job)
         try:
             while not wait([future], timeout=BEAT_S).done:
-                self._wire.send(Wait(begun=future.running(), after_s=BEAT_S), timeout_s=SEND_S)
-        except WireBroken:
+                self._connection.send(
+                    Wait(begun=future.running(), after_s=BEAT_S), timeout_s=SEND_S
+                )
+        except ConnectionBroken:
             if not future.cancel() and abandon is not None:
-                self._house.desk.submit(lambda: _hand_over(future, abandon))
+                self._context.executor.submit(lambda: _hand_over(future, abandon))
             raise
         return future.result()
 

@@ -1,12 +1,12 @@
 """The library's database: opened, brought to the newest schema, and its transactions.
 
-In: the path of the SQLite file. Out: `Database`, which hands out SQLAlchemy sessions; what is done
-with them is in `queries/`. Whoever opens it for writing holds the writer lock until it is closed;
-readers are never blocked. Every database error leaves as one of `audiosearch.errors`.
+Whoever opens it for writing holds the writer lock until it is closed; readers are never blocked.
+Every database error leaves as one of `audiosearch.errors`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +20,6 @@ from audiosearch._resources import migrations_path
 from audiosearch.errors import SchemaTooNew, StoreError
 from audiosearch.store import sqlite
 from audiosearch.store.lock import WriterLock
-from audiosearch.store.revisions import known_revisions
 
 
 class Database:
@@ -207,3 +206,26 @@ def database_size(path: Path) -> int:
     """Bytes on disk of the database, its write-ahead log included."""
     files = (path, path.with_name(f"{path.name}-wal"))
     return sum(file.stat().st_size for file in files if file.exists())
+
+
+_NAME = re.compile(r"(\d{4})_\w+\.py")
+
+
+def known_revisions(scripts: Path) -> list[str]:
+    """Revisions in `scripts` (the migrations folder), oldest first.
+
+    Raises:
+        StoreError: the folder holds none, so the installation is broken.
+    """
+    try:
+        names = sorted(entry.name for entry in (scripts / "versions").iterdir())
+    except OSError:
+        names = []
+    revisions = [match[1] for name in names if (match := _NAME.fullmatch(name))]
+    if not revisions:
+        raise StoreError(
+            "the program's database migrations are missing",
+            path=scripts,
+            remedy="install audiosearch again",
+        )
+    return revisions

@@ -1,15 +1,7 @@
 """One writer at a time: a lock file beside the database, and the holder's process id.
 
-The same for whoever keeps the library in step with its folders: `index` for one run, the daemon
-for as long as it lives, which lets others write between its passes.
-
-Whoever waits stands in line, a second lock, so that a holder with work for hours can see it
-(`has_waiters`) and give way: it lets go, goes to the end of the line, and goes on afterwards. One
-that does so says it in its file, and is waited for longer than others.
-
-The operating system drops the lock when its holder dies, however it dies, so a lock never has to
-be broken by hand. The id stands in a file of its own, since opening a lock file may empty it; it
-only serves the message. Knows nothing of the database.
+Every writer takes it, `index` and the daemon alike. The operating system drops the lock when its
+holder dies, however it dies, so it never has to be broken by hand.
 """
 
 from __future__ import annotations
@@ -36,8 +28,13 @@ _GIVES_WAY = "gives way"
 class WriterLock:
     """The right to write to the library in `data_dir`; a context manager, not reentrant.
 
-    With `yields_to_waiters`, its holder promises to look at `has_waiters` every few
-    seconds. Without patience, nobody is asked to give way.
+    Whoever waits stands in line, a second lock, so that a holder with work for hours can see it
+    (`has_waiters`) and give way: it lets go, goes to the end of the line, and goes on afterwards.
+    With `yields_to_waiters` it promises to look every few seconds, says so in its file, and is
+    waited for longer than others. Without patience, nobody is asked to give way.
+
+    The process id stands in a file of its own, since opening a lock file may empty it; it only
+    serves the message.
     """
 
     name = "writer"

@@ -1,9 +1,6 @@
 """Bring a database to the newest schema: all of it or none of it.
 
-All pending migrations, and the full text that is filled anew after them, are one explicit
-transaction, so a process killed at any statement leaves the old library or the new one. A database
-with content is copied first. Loads Alembic, which is slow to import: `database.py` imports this
-module only when there is something to do.
+Loads Alembic, which is slow to import: `database` imports this only when there is something to do.
 """
 
 from __future__ import annotations
@@ -21,14 +18,16 @@ from audiosearch._failpoints import failpoint
 from audiosearch._files import atomic_path
 from audiosearch.errors import StoreError
 from audiosearch.store import sqlite
+from audiosearch.store.database import known_revisions
 from audiosearch.store.queries import file_texts, fulltext
-from audiosearch.store.revisions import known_revisions
 
 
 def migrate(path: Path, *, scripts: Path) -> Path | None:
     """Run the pending migrations in `scripts` on the database at `path`, made where absent.
 
-    The caller holds the writer lock.
+    All pending migrations, and the full text that is filled anew after them, are one explicit
+    transaction, so a process killed at any statement leaves the old library or the new one. A
+    database with content is copied first. The caller holds the writer lock.
 
     Returns:
         the backup made first, or None where there was nothing to lose.

@@ -1,10 +1,7 @@
 """One normal form for all words that are stored and asked: names, metadata, tags, captions.
 
-Letters are compared without case, accents and width. Words that a name glues together count with
-their parts: `DOORWood_Creak03` holds doorwood, door, wood, creak03, creak, 03. Scripts that put no
-space between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese), or glue particles to them
-(Korean), give letters and overlapping pairs of letters, as is usual for them (https://lucene.apache.org/core/9_0_0/analysis/common/org/apache/lucene/analysis/cjk/CJKBigramFilter.html).
-Knows nothing of the database.
+Scripts without spaces between words give letters and overlapping pairs of letters, as is usual:
+https://lucene.apache.org/core/9_0_0/analysis/common/org/apache/lucene/analysis/cjk/CJKBigramFilter.html
 """
 
 from __future__ import annotations
@@ -68,7 +65,12 @@ def typed_words(text: str) -> list[TypedWord]:
 
 
 def indexed_words(text: str) -> str:
-    """What a text is searched by: its words and their parts, in normal form, one space between."""
+    """What a text is searched by: its words and their parts, in normal form, one space between.
+
+    Words that a name glues together count with their parts: `DOORWood_Creak03` holds doorwood,
+    door, wood, creak03, creak, 03. Scripts that put no space between words (Chinese, Japanese,
+    Thai, Lao, Khmer, Burmese), or glue particles to them (Korean), give letters and their pairs.
+    """
     found: list[str] = []
     for run in _runs(unicodedata.normalize("NFKC", text)):
         if _unspaced(run[0]):

@@ -1,14 +1,7 @@
-"""The library's tables.
+"""The library's tables; the migrations make them, and a test holds them to this description.
 
-A *file* is a path under a *root*; a *recording* is the sound itself, known by the hash of its
-audio packets, so that renamed, moved, copied and re-tagged files share one recording. A *window*
-is a stretch of a recording as one bundle encoded it; rows of different bundles live side by side
-and never mix in one ranking. Vectors are little-endian float16 blobs. Paths are bytes
-(`os.fsencode`), since not every file name is text.
-
-This module knows no SQL dialect and no query; tables are made by the migrations, which a test
-holds to this description. It does without `from __future__ import annotations`: SQLAlchemy would
-evaluate the strings one by one, a third of the time to load this.
+Without `from __future__ import annotations`: SQLAlchemy would evaluate the strings one by one, a
+third of the time to load this.
 """
 
 from enum import StrEnum
@@ -73,7 +66,10 @@ class LibraryRoot(Base):
 
 
 class Recording(Base):
-    """The sound itself."""
+    """The sound itself, known by the hash of its audio packets.
+
+    So renamed, moved, copied and re-tagged files share one.
+    """
 
     __tablename__ = "recording"
 
@@ -91,7 +87,7 @@ class Recording(Base):
 
 
 class SoundFile(Base):
-    """A path under a root, and what became of it."""
+    """A path under a root, and what became of it. Bytes, since not every name is text."""
 
     __tablename__ = "sound_file"
     __table_args__ = (
@@ -148,7 +144,10 @@ class Encoding(Base):
 
 
 class WindowRow(Base):
-    """A stretch of a recording, and its vectors."""
+    """A stretch of a recording as one bundle encoded it; vectors are little-endian float16.
+
+    Rows of different bundles live side by side and never mix in one ranking.
+    """
 
     __tablename__ = "window"
     __table_args__ = (UniqueConstraint("recording_id", "bundle_id", "position"),)

@@ -1,14 +1,7 @@
 """Everything that is SQLite's own: connections, pragmas, transactions, error codes, backup.
 
-The rest of the store speaks SQLAlchemy and would run on another database; what would have to be
-written anew for it is in this file, in `queries/fulltext.py` (FTS5; `verify.py` counts its rows)
-and in the migrations.
-
-Transactions: Python's sqlite3 begins and commits on its own, and around DDL in particular, so its
-logic is switched off (`isolation_level = None`) and each transaction begins explicitly:
-`BEGIN IMMEDIATE` where it will write, so that waiting for the lock happens there and nowhere else,
-`BEGIN` where it only reads. Write-ahead logging keeps readers from ever waiting for the writer.
-See https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#sqlite-transactions.
+Only this, the full text's queries (FTS5) and the migrations would be written anew for another
+database. See https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#sqlite-transactions.
 """
 
 from __future__ import annotations
@@ -92,6 +85,11 @@ def _is_named(pattern: bytes, root: bytes, path: bytes) -> bool:
 
 def make_engine(path: Path, *, read_only: bool, patience_s: float = BUSY_TIMEOUT_S) -> Engine:
     """An engine whose transactions begin explicitly; those with option `WRITE` as writers.
+
+    Python's sqlite3 begins and commits on its own, and around DDL in particular, so its logic is
+    switched off. `BEGIN IMMEDIATE` where it will write, so that waiting for the lock happens there
+    and nowhere else; `BEGIN` where it only reads. Write-ahead logging keeps readers from ever
+    waiting for the writer.
 
     Args:
         path: the database file.

@@ -1,10 +1,7 @@
 """Vector tables out of the database, and for larger libraries out of files beside it.
 
-In: a session. Out: `VectorTable`, ids beside unit rows in float32, as of the session's state. Small
-tables are read from the database each time; larger ones are a file that is mapped into memory, so
-that opening it costs nothing and processes share it. A file carries in its name the counter of the
-state it was made from: it is never altered, only left behind by a newer one, so readers need no
-lock.
+A file carries in its name the generation that it was made from: it is never altered, only left
+behind by a newer one, so readers need no lock and processes share its pages.
 """
 
 from __future__ import annotations
@@ -23,10 +20,9 @@ from sqlalchemy.orm import Session
 from audiosearch._failpoints import failpoint
 from audiosearch._files import SUFFIX, atomic_write
 from audiosearch._typing import Floats, Ids
-from audiosearch.store.blobs import stack_blobs
-from audiosearch.store.queries import state
+from audiosearch.store.queries import generations
 from audiosearch.store.schema import CaptionVector, WindowRow
-from audiosearch.store.vectors import VectorTable, unit_rows
+from audiosearch.store.vectors import VectorTable, stack_blobs, unit_rows
 
 CACHED_FROM: Final = 5_000  # rows; fewer are read from the database in some 30 ms
 _CHUNK: Final = 8192  # rows read at a time
@@ -53,20 +49,20 @@ class _Rows:
 
     @property
     def counters(self) -> tuple[str, str]:
-        """The counters (`store.queries.state`) of any change and of removals."""
+        """The counters (`store.queries.generations`) of any change and of removals."""
         if self.kind is VectorKind.CAPTION:
-            return state.CAPTIONS, state.CAPTIONS_REMOVED
-        return state.WINDOWS, state.WINDOWS_REMOVED
+            return generations.CAPTIONS, generations.CAPTIONS_REMOVED
+        return generations.WINDOWS, generations.WINDOWS_REMOVED
 
     @property
     def changed(self) -> int:
         """What the counter of any change says."""
-        return state.read_generation(self.session, self.counters[0])
+        return generations.read_generation(self.session, self.counters[0])
 
     @property
     def removed(self) -> int:
         """What the counter of removals says."""
-        return state.read_generation(self.session, self.counters[1])
+        return generations.read_generation(self.session, self.counters[1])
 
     def count(self, *, up_to: int | None = None) -> int:
         """How many rows there are, for windows with those that have no vector; ids to `up_to`."""

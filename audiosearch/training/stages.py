@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from audiosearch.model.beam import BeamOptions
 from audiosearch.training.calibrate import (
     calibrate,
     read_calibration,
@@ -26,7 +27,6 @@ from audiosearch.training.data.dataset import (
 )
 from audiosearch.training.export.bundle import export_bundle
 from audiosearch.training.export.spec import (
-    BeamSettings,
     BundleFacts,
     BundleNetworks,
     ScoreSettings,
@@ -137,7 +137,7 @@ def export(run: Run, *, bundle: Path, report: Report) -> Path:
         words=model.vocabulary.words,
         tags=tuple(tags),
         score=score,
-        beam=BeamSettings(forbid_unknown=True),
+        beam=BeamOptions(forbid_unknown=True),
         pieces=model.joint.pieces,
         bridges=model.vocabulary.oov_map,
     )

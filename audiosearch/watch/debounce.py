@@ -1,16 +1,4 @@
-"""Paths that something happened to, until they rest.
-
-In: paths with what was seen of each, and the time. Out: paths that may be looked at, because
-nothing has happened to them for `settle_s` seconds (longer for those that `Growing` knows) and
-they look as they did at the beginning of that time. So a file that is being copied in waits for its
-last block, a burst of events on one path becomes one look, and of a temporary file that was renamed
-in the end only the last name remains.
-
-Paths that are gone wait for each other: only when nothing more has vanished for a while are they
-given out, all at once. How much of a folder is gone can be judged only when all of it is.
-
-Pure: it holds no clock and looks at no disk.
-"""
+"""Paths that something happened to, until they are at rest. Pure: no clock, no disk."""
 
 from __future__ import annotations
 
@@ -44,7 +32,14 @@ class _Waiting:
 
 
 class Debouncer:
-    """The paths of one root that have not come to rest; times are seconds of any steady clock."""
+    """The paths of one root that are not at rest; times are seconds of any steady clock.
+
+    A path is at rest when nothing has happened to it for `settle_s` (longer for those that
+    `Growing` knows) and it looks as it did at the beginning of that time. So a file that is being
+    copied in waits for its last block, a burst of events on one path becomes one look, and of a
+    temporary file that was renamed in the end only the last name remains. Paths that are gone wait
+    for each other: how much of a folder is gone can be judged only when all of it is.
+    """
 
     def __init__(self, settle_s: float) -> None:
         self._settle_s = settle_s
@@ -70,19 +65,19 @@ class Debouncer:
         for path in paths:
             self._waiting.pop(path, None)
 
-    def rested(self, *, now: float, look: Callable[[bytes], Facts | None]) -> Settled:
+    def take_settled(self, *, now: float, stat: Callable[[bytes], Facts | None]) -> Settled:
         """The paths that have come to rest, which are forgotten here.
 
         Args:
             now: the time.
-            look: tells what a path looks like at this moment.
+            stat: tells what a path looks like at this moment.
         """
         there: list[bytes] = []
         gone: list[bytes] = []
         for path, waiting in self._waiting.items():
             if self._fresh(waiting, now):
                 continue
-            facts = look(path)
+            facts = stat(path)
             if facts != waiting.facts:  # it has changed, and no event told
                 self._waiting[path] = _Waiting(now, facts, waiting.rest_s)
             elif facts is None:

@@ -1,13 +1,6 @@
 """What the system tells of changes below folders, gathered for one reader.
 
-In: folders. Out: the paths that something happened to, each once, and whether some were lost. The
-events are watchdog's, kept as paths only: what happened to a path is seen by looking at it. Reading
-a file is no change and raises nothing here.
-
-watchdog warns, through `logging`, when the system has dropped events; so any warning of it counts
-as a loss. Through `warnings` it tells of its own bookkeeping, as when it meets a new folder twice,
-by the folder above and by the folder's own event. Nothing is lost then, and it is not let through.
-It knows nothing of roots, scans or settling.
+Events are kept as paths only: what happened to a path is seen by looking at it.
 """
 
 from __future__ import annotations
@@ -98,7 +91,12 @@ class Inbox(FileSystemEventHandler):
 
 
 class _Warnings(logging.Handler):
-    """Hears watchdog's own warnings."""
+    """Hears watchdog's own warnings: it warns when the system has dropped events.
+
+    Any of them counts as a loss. What it tells through `warnings` is its own bookkeeping, as when
+    it meets a new folder twice, by the folder above and by the folder's own event; nothing is lost
+    then, and it is silenced (`_BOOKKEEPING`).
+    """
 
     def __init__(self, inbox: Inbox) -> None:
         super().__init__(logging.WARNING)

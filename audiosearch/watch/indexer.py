@@ -1,10 +1,4 @@
-"""The daemon's library: what `watch.watcher` asks for, and what is told of a daemon elsewhere.
-
-The library is opened for writing only while there is something to write, so that other commands
-may write between two passes. A long pass ends early for one that waits, as it does when the
-settings name another model, and the next one goes on from there. Models are loaded for a pass that
-needs them, and let go after it.
-"""
+"""The daemon's library: what `watch.watcher` asks for, and what is told of a daemon elsewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +10,7 @@ from dataclasses import replace
 
 from audiosearch.config import Config, load_config
 from audiosearch.errors import AudiosearchError
-from audiosearch.indexing.sync import ScanRules
+from audiosearch.indexing.scan import ScanRules
 from audiosearch.indexing.types import IndexReport, Progress
 from audiosearch.library.library import Library, open_library
 from audiosearch.library.model_selection import ModelStamp, model_stamp
@@ -24,7 +18,7 @@ from audiosearch.store.database import Database
 from audiosearch.store.lock import indexer_pid
 from audiosearch.store.queries import files, roots
 from audiosearch.store.queries.places import Root, RootPath
-from audiosearch.watch.state import WatchState, nudged_at, read_state
+from audiosearch.watch.status import WatchState, nudged_at, read_state
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +26,11 @@ _LOOK_S = 0.5  # in a pass, at whether it has to end early
 
 
 class WatchIndexer:
-    """A library as the daemon uses it; each call may raise `AudiosearchError`."""
+    """A library as the daemon uses it; each call may raise `AudiosearchError`.
+
+    It is open for writing only while there is something to write, so that other commands may
+    write between two passes. Models are loaded for a pass that needs them, and let go after it.
+    """
 
     def __init__(
         self,

@@ -1,10 +1,4 @@
-"""The roots that the daemon keeps, and how changes below each come to be known.
-
-In: the library's roots, as often as one likes. Each is watched by the system's own means where that
-works for all of its folders, polled where it does not (network and FUSE file systems, the limit on
-watches), and waited for where it is not there. Whatever makes this uncertain, a root that comes,
-comes back, is another one than before, or whose watcher has died, makes a full look due.
-"""
+"""The roots that the daemon keeps, and how changes below each come to be known."""
 
 from __future__ import annotations
 
@@ -20,11 +14,16 @@ from audiosearch.config import IndexConfig, WatchConfig
 from audiosearch.errors import display_path
 from audiosearch.indexing.walk import is_absent_or_empty
 from audiosearch.store.queries.places import Root, path_inside
-from audiosearch.watch.coverage import coverage, folders_below, watched_inodes
+from audiosearch.watch.coverage import (
+    coverage,
+    folders_below,
+    read_mounts,
+    reason_to_poll,
+    watched_inodes,
+)
 from audiosearch.watch.debounce import Debouncer
 from audiosearch.watch.events import FolderWatch
-from audiosearch.watch.mounts import read_mounts, reason_to_poll
-from audiosearch.watch.state import GuardedFiles, RootState, WatchMode
+from audiosearch.watch.status import GuardedFiles, RootState, WatchMode
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +38,7 @@ class WatchedRoot:
     """A root and what is known of it; times are those of a steady clock but for `scanned_at`."""
 
     root: Root
-    settling: Debouncer
+    debouncer: Debouncer
     mode: WatchMode = WatchMode.OFFLINE
     why: str | None = None
     identity: tuple[int, int] | None = None  # device and inode of its folder, as it is watched
@@ -48,7 +47,7 @@ class WatchedRoot:
     scan_due: float = 0.0
     scan_took_s: float = 0.0
     scanned_at: float | None = None  # Unix time
-    held: GuardedFiles | None = None
+    guarded: GuardedFiles | None = None
 
     def state(self) -> RootState:
         """What a person is told of it."""
@@ -59,12 +58,17 @@ class WatchedRoot:
             n_folders=self.n_folders,
             n_watched=self.n_watched,
             scanned_at=self.scanned_at,
-            held=self.held,
+            guarded=self.guarded,
         )
 
 
 class WatchedRoots:
-    """All roots of the daemon."""
+    """All roots of the daemon.
+
+    Each is watched by the system's own means where that works for all of its folders, polled where
+    it does not (network and FUSE file systems, the limit on watches), and waited for where it is
+    not there. Whatever makes this uncertain makes a full scan due.
+    """
 
     def __init__(self, folders: FolderWatch, *, watch: WatchConfig, index: IndexConfig) -> None:
         self._folders = folders
@@ -102,7 +106,7 @@ class WatchedRoots:
             if each.mode is not WatchMode.OFFLINE or each.why is None:
                 log.warning("%s: not there or empty; what is known of it stays", display_path(path))
             self._folders.unwatch(path)
-            each.settling.forget()
+            each.debouncer.forget()
             each.mode, each.why, each.identity = WatchMode.OFFLINE, "not there or empty", None
             each.n_folders = each.n_watched = None
             return
@@ -142,6 +146,12 @@ class WatchedRoots:
 
     def cover(self, each: WatchedRoot, *, below: Sequence[bytes] = ()) -> None:
         """See to it that all folders of a watched root are watched; else poll it.
+
+        Watchers pass over folders in silence, at the system's limit or where a folder was made and
+        filled before it was seen; so what is watched is compared with what is there. Watching anew
+        loses events meanwhile, so the first attempt does it only where the watcher is dead. Folders
+        may be made while we compare, hence more attempts, which look at all folders, not at those
+        `below` alone. A root half watched would miss changes for good: in the end it is polled.
 
         Args:
             each: a root that is watched.

@@ -1,36 +1,171 @@
-"""What the daemon publishes of itself while it works: its state, and lines in the log.
+"""What the daemon says of itself while it works: `WatchState`, in a small JSON file, and log lines.
 
-Used by the daemon's one thread; where a published state goes is its caller's business.
+The file may be left by a daemon that was killed: whether one is alive is told by its lock.
 """
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
 import os
 import time
-from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
+from audiosearch._files import atomic_write
 from audiosearch._wording import counted
+from audiosearch.errors import display_path
 from audiosearch.indexing.meter import time_left_s
-from audiosearch.watch.state import PassProgress, WatchActivity, WatchMode, WatchState
 
 if TYPE_CHECKING:  # which loads watchdog; commands show progress without it
     from audiosearch.watch.roots import WatchedRoots
 
 log = logging.getLogger(__name__)
 
-_LINE_EVERY_S: Final = 30.0
-_REMEMBERED: Final = 1000
+STATE_FILE = "watch.json"
+_NUDGE_FILE = "watch.nudge"
+_LINE_EVERY_S: Final = 30.0  # of the log
+_TELL_EVERY_S: Final = 1.0
+_REMEMBERED: Final = 1000  # warnings that are not said again
+
+
+class WatchMode(StrEnum):
+    """How changes below a root come to be known."""
+
+    NATIVE = "native"  # the system tells
+    POLLING = "polling"  # a scan every now and then
+    OFFLINE = "offline"  # it is not there, or empty: waited for
+
+
+class WatchActivity(StrEnum):
+    """What the daemon is doing."""
+
+    STARTING = "starting"
+    SCANNING = "scanning"  # looking for what is new, and listening to it
+    WAITING = "waiting"  # something keeps it from writing; it tries again
+    IDLE = "idle"
+    STOPPING = "stopping"
+
+
+@dataclass(frozen=True)
+class GuardedFiles:
+    """So much is gone at once that a person must say that it is meant."""
+
+    n_lost: int
+    n_known: int
+
+
+@dataclass(frozen=True)
+class RootState:
+    """How one root is watched."""
+
+    path: bytes
+    mode: WatchMode
+    why: str | None = None  # of a mode that is not native
+    n_folders: int | None = None
+    n_watched: int | None = None  # of the folders; None where the system does not tell
+    scanned_at: float | None = None  # Unix time of the last full look
+    guarded: GuardedFiles | None = None
+
+
+@dataclass(frozen=True)
+class PassProgress:
+    """How far the work in hand has come."""
+
+    n_done: int
+    n_files: int
+    n_failed: int
+    sound_s: float
+    rate: float  # seconds of sound a second
+    left_s: float | None  # until all is done, as it goes now
+
+
+@dataclass(frozen=True)
+class WatchState:
+    """The daemon, at one moment; times are Unix times."""
+
+    pid: int
+    since: float
+    activity: WatchActivity
+    note: str | None = None  # why it waits, or what went wrong last
+    scanned_at: float | None = None  # the last full scan's end
+    next_scan_at: float | None = None
+    n_settling: int = 0  # paths that something happened to and that have not come to rest
+    progress: PassProgress | None = None
+    roots: tuple[RootState, ...] = ()
+
+
+def write_state(data_dir: Path, state: WatchState) -> None:
+    """Put a state in the place of the last one.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    row = asdict(state)
+    row["roots"] = [_root_row(root) for root in state.roots]
+    with atomic_write(data_dir / STATE_FILE) as file:
+        file.write(json.dumps(row, indent=1).encode())
+
+
+def read_state(data_dir: Path) -> WatchState | None:
+    """The last state that was written; None where there is none, or one that is not understood."""
+    try:
+        row: Any = json.loads((data_dir / STATE_FILE).read_text(encoding="utf-8"))
+        roots = tuple(_root(each) for each in row.pop("roots"))
+        progress = row.pop("progress")
+        return WatchState(
+            **{**row, "activity": WatchActivity(row["activity"])},
+            roots=roots,
+            progress=None if progress is None else PassProgress(**progress),
+        )
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None  # of another version, or none: nothing depends on it
+
+
+def nudge(data_dir: Path) -> None:
+    """Have a daemon, if there is one, look at all folders now."""
+    if data_dir.is_dir():
+        (data_dir / _NUDGE_FILE).touch()
+
+
+def nudged_at(data_dir: Path) -> int:
+    """When `nudge` was called last, in nanoseconds; 0: never."""
+    try:
+        return (data_dir / _NUDGE_FILE).stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _root_row(root: RootState) -> dict[str, Any]:
+    row = asdict(root)
+    path, row["held"] = row.pop("path"), row.pop("guarded")
+    return {"display": display_path(path), "path": base64.b64encode(path).decode("ascii"), **row}
+
+
+def _root(row: Mapping[str, Any]) -> RootState:
+    fields = dict(row)
+    fields.pop("display")
+    held = fields.pop("held")
+    return RootState(
+        **{
+            **fields,
+            "path": base64.b64decode(fields["path"]),
+            "mode": WatchMode(fields["mode"]),
+        },
+        guarded=None if held is None else GuardedFiles(**held),
+    )
 
 
 class WatchProgress:
-    """What the pipeline calls while it works; `told` is called after each step."""
+    """What the pipeline calls while it works; `on_change` is called after each step."""
 
-    def __init__(self, told: Callable[[], None]) -> None:
+    def __init__(self, on_change: Callable[[], None]) -> None:
         self.now: PassProgress | None = None
-        self._told = told
+        self._on_change = on_change
         self._n_files = 0
         self._said: set[str] = set()
         self._started = self._last_line = time.monotonic()
@@ -41,7 +176,7 @@ class WatchProgress:
         self._started = self._last_line = time.monotonic()
         if n_files:
             self.now = PassProgress(0, n_files, 0, 0.0, 0.0, None)
-        self._told()
+        self._on_change()
 
     def advance(
         self, *, n_files: int, under_way: float, seconds: float, rate: float, n_failed: int
@@ -55,7 +190,7 @@ class WatchProgress:
         if now - self._last_line >= _LINE_EVERY_S:
             self._last_line = now
             log.info("%s", progress_line(self.now))
-        self._told()
+        self._on_change()
 
     def warn(self, message: str) -> None:
         """Something the user should know, said once in a while; the work goes on."""
@@ -90,13 +225,13 @@ def _about(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
 
 
-_TELL_EVERY_S: Final = 1.0
-
-
 class StatusPublisher:
     """The state of a daemon, and who hears of it; `progress` is for the pass in hand."""
 
-    def __init__(self, tell: Callable[[WatchState], None], *, roots: WatchedRoots) -> None:
+    def __init__(
+        self, tell: Callable[[WatchState], None], *, roots: WatchedRoots, every_s: float
+    ) -> None:
+        self._every_s = every_s
         self.progress = WatchProgress(self.now)
         self._tell = tell
         self._roots = roots
@@ -128,7 +263,7 @@ class StatusPublisher:
     def now(self, *, at_once: bool = False) -> None:
         """Hand the state out, if it is time and there is something new."""
         now = time.monotonic()
-        if not at_once and now - self._told_at < _TELL_EVERY_S:
+        if not at_once and now - self._told_at < self._every_s:
             return
         self._told_at = now
         due = [each.scan_due for each in self._roots.all if each.mode is not WatchMode.OFFLINE]
@@ -137,7 +272,7 @@ class StatusPublisher:
             self._state,
             # Rounded: a daemon with nothing to do has nothing new to say, and lets the disk sleep.
             next_scan_at=None if next_scan_at is None else round(next_scan_at, -1),
-            n_settling=sum(len(each.settling) for each in self._roots.all),
+            n_settling=sum(len(each.debouncer) for each in self._roots.all),
             progress=self.progress.now,
             roots=tuple(each.state() for each in self._roots.all),
         )

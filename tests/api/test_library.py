@@ -110,7 +110,7 @@ def test_large_matrices_are_mapped_into_memory(
     def always_cached(*args: Any, **kwargs: Any) -> Any:
         return load_vectors(*args, **kwargs, cached_from=1)
 
-    monkeypatch.setattr("audiosearch.library.vectors.load_vectors", always_cached)
+    monkeypatch.setattr("audiosearch.library.lookup.load_vectors", always_cached)
     same_ids, mapped = library.embeddings("joint")
     assert isinstance(mapped.base, np.memmap) or isinstance(mapped.base.base, np.memmap)  # type: ignore[union-attr]
     np.testing.assert_array_equal(same_ids, ids)

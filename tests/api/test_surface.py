@@ -81,7 +81,7 @@ FIELDS = {
     "FieldMatch": "field words",
     "Filters": "folders min_duration_s max_duration_s since tags formats names",
     "IndexSummary": "n_files n_new n_changed n_missing n_failed n_encoded n_windows sound_s wall_s "
-    "offline held problems",
+    "offline guarded problems",
     "LabelFit": "rank label start_s end_s score cross_entropy scaled",
     "LibraryWindow": "window_id recording_id path start_s end_s duration_s caption",
     "SearchHit": "rank path start_s end_s duration_s score similarity cross_entropy lift caption "

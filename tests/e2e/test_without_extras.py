@@ -59,6 +59,7 @@ def test_a_bundle_is_quantised_without_torch(
     ("missing", "asked", "extra"),
     [
         ("torch", ("models", "import", "{sounds}", "--name", "mine"), "train"),
+        ("safetensors", ("models", "import", "{sounds}", "--name", "mine"), "train"),
         ("torch", ("models", "pull", "conette"), "train"),
         ("onnx", ("models", "quantise", "toy", "--name", "small"), "quantise"),
     ],

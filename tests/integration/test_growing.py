@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy import func, select, update
 
 from audiosearch.errors import DecodeCode, DecodeError
-from audiosearch.indexing import pipeline
 from audiosearch.store.database import Database, open_database
 from audiosearch.store.integrity.verify import verify
 from audiosearch.store.queries import captions
@@ -37,11 +36,6 @@ def database(tmp_path: Path) -> Iterator[Database]:
     with open_database(tmp_path / "data" / "library.sqlite3") as database:
         yield database
         assert verify(database) == []
-
-
-@pytest.fixture(autouse=True)
-def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "_SETTLE_S", 0.0)
 
 
 def recorded(path: Path, *, seconds: float, seed: int = 1) -> None:

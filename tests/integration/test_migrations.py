@@ -18,10 +18,9 @@ from sqlalchemy import create_engine
 
 from audiosearch._resources import migrations_path
 from audiosearch.errors import SchemaTooNew
-from audiosearch.store.database import open_database
+from audiosearch.store.database import known_revisions, open_database
 from audiosearch.store.integrity.verify import verify
 from audiosearch.store.queries import roots
-from audiosearch.store.revisions import known_revisions
 from audiosearch.store.schema import Base
 
 NOW = known_revisions(migrations_path())[-1]

@@ -310,10 +310,10 @@ def test_a_great_loss_is_held_back(database: Database, sounds: Path) -> None:
     for name in ("a.wav", "d.wav", "birds/b.wav"):
         (sounds / name).unlink()
     report = run_index(database)
-    assert [(each.n_lost, each.n_known) for each in report.held] == [(3, 4)]
+    assert [(each.n_lost, each.n_known) for each in report.guarded] == [(3, 4)]
     assert set(states(database).values()) == {"indexed"}
     report = run_index(database, accept_missing=True)
-    assert (report.n_missing, report.held) == (3, ())
+    assert (report.n_missing, report.guarded) == (3, ())
     assert sorted(states(database).values()) == ["indexed", "missing", "missing", "missing"]
 
 
@@ -326,14 +326,14 @@ def test_new_files_do_not_outvote_a_great_loss(database: Database, sounds: Path)
         write_wav(sounds / f"new-{number}.wav", seed=20 + number)
     for _ in range(2):  # the second run knows eight files, of which three are gone
         report = run_index(database)
-        assert [(each.n_lost, each.n_known) for each in report.held] == [(3, 4)]
+        assert [(each.n_lost, each.n_known) for each in report.guarded] == [(3, 4)]
         assert set(states(database).values()) == {"indexed"}
     for name, content in away.items():
         (sounds / name).write_bytes(content)
-    assert run_index(database).held == ()
+    assert run_index(database).guarded == ()
     (sounds / "a.wav").unlink()  # one of eight
     report = run_index(database)
-    assert (report.n_missing, report.held) == (1, ())
+    assert (report.n_missing, report.guarded) == (1, ())
 
 
 def test_bad_files_fail_alone_and_are_not_tried_again(database: Database, sounds: Path) -> None:

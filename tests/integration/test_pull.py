@@ -16,7 +16,8 @@ hub_client = pytest.importorskip("huggingface_hub")
 from audiosearch.convert import pull  # noqa: E402
 from audiosearch.convert.pull import FileSource, HubSource, PullFolders  # noqa: E402
 from audiosearch.errors import BundleError  # noqa: E402
-from audiosearch.model.bundle import list_bundles, load_bundle  # noqa: E402
+from audiosearch.model.bundle import load_bundle  # noqa: E402
+from audiosearch.model.registry import list_bundles  # noqa: E402
 from audiosearch.training.export import bundle as export  # noqa: E402
 from tests.e2e.command import Command  # noqa: E402
 from tests.hub_server import COMMIT, Hub, serve  # noqa: E402

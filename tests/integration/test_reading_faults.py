@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy import select
 
 from audiosearch.errors import DecodeCode, DecodeError
-from audiosearch.indexing import pipeline
 from audiosearch.store.database import Database, open_database
 from audiosearch.store.integrity.verify import verify
 from audiosearch.store.queries.failed import failed_files
@@ -33,11 +32,6 @@ def sounds(tmp_path: Path) -> Path:
     write_wav(folder / "a.wav", seconds=6, seed=1)
     write_wav(folder / "b.wav", seconds=2, seed=2)
     return folder
-
-
-@pytest.fixture(autouse=True)
-def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "_SETTLE_S", 0.0)
 
 
 class ScriptedReader(WaveReader):

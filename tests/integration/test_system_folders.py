@@ -88,7 +88,7 @@ def test_what_was_indexed_of_a_bin_is_missing_however_much(
     indexed_before(database, sounds, *bins, "in/$RECYCLE.BIN/S-1-5/x.wav")
     (sounds / "0.wav").unlink()  # its sound is in the bin alone now
     report = run(database)
-    assert (report.held, report.n_missing) == ((), 11)
+    assert (report.guarded, report.n_missing) == ((), 11)
     there = {name for name, state in states(database).items() if state == "indexed"}
     assert there == {"1.wav", "2.wav", "3.wav"}
     assert run(database).n_missing == 0
@@ -100,7 +100,7 @@ def test_a_real_loss_is_still_held_back(database: Database, sounds: Path) -> Non
     for name in ("1.wav", "2.wav", "3.wav"):  # three of four, however many lie in the bin
         (sounds / name).unlink()
     report = run(database)
-    assert [(each.n_lost, each.n_known) for each in report.held] == [(3, 4)]
+    assert [(each.n_lost, each.n_known) for each in report.guarded] == [(3, 4)]
     assert report.n_missing == 9
     there = {name for name, state in states(database).items() if state == "indexed"}
     assert there == {"0.wav", "1.wav", "2.wav", "3.wav"}
@@ -111,7 +111,7 @@ def test_what_settings_exclude_from_now_on_is_no_loss(database: Database, sounds
         write_wav(sounds / "drafts" / f"{number}.wav", seed=10 + number)
     run(database, sounds)
     report = run(database, exclude=["drafts"])
-    assert (report.held, report.n_missing) == ((), 9)
+    assert (report.guarded, report.n_missing) == ((), 9)
 
 
 def test_files_and_folders_in_a_bin_are_refused(database: Database, sounds: Path) -> None:

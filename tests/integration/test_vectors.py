@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from audiosearch.store.database import Database, open_database
-from audiosearch.store.queries import captions, encodings, recordings, state
+from audiosearch.store.queries import captions, encodings, generations, recordings
 from audiosearch.store.queries.windows import insert_windows, new_window
 from audiosearch.store.schema import CaptionSource, WindowRow
 from audiosearch.store.vector_cache import VectorKind, load_vectors
@@ -115,7 +115,7 @@ def test_what_is_removed_is_no_longer_there(database: Database) -> None:
     load(database)
     with database.session() as session:
         session.execute(delete(WindowRow).where(WindowRow.id.in_([3, 10])))
-        state.windows_removed(session)
+        generations.windows_removed(session)
     add_windows(database, range(30, 33))  # takes id 10 again
     table = load(database)
     assert table.ids.tolist() == [1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12]
@@ -183,7 +183,7 @@ def test_an_empty_library_has_an_empty_table(database: Database) -> None:
 def test_a_reader_keeps_its_own_state_of_the_library(database: Database) -> None:
     add_windows(database, range(10))
     with database.reading() as session:
-        state.read_generation(session, state.WINDOWS)  # the snapshot begins
+        generations.read_generation(session, generations.WINDOWS)  # the snapshot begins
         add_windows(database, range(20, 25))
         assert len(load(database)) == 15
         older = load_vectors(

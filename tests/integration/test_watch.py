@@ -21,11 +21,9 @@ from audiosearch.store.integrity.verify import BundleDims, verify
 from audiosearch.store.queries import roots
 from audiosearch.store.schema import Recording
 from audiosearch.watch import roots as watch_roots
-from audiosearch.watch import status as watch_telling
-from audiosearch.watch import watcher as watch
 from audiosearch.watch.coverage import watched_inodes
 from audiosearch.watch.events import MANY, Gathered, Inbox
-from audiosearch.watch.state import GuardedFiles, WatchActivity, WatchMode
+from audiosearch.watch.status import GuardedFiles, WatchActivity, WatchMode
 from tests.indexing_fakes import (
     EMBEDDING,
     FRAME_DIM,
@@ -40,16 +38,6 @@ from tests.indexing_fakes import (
 from tests.watching import SETTLE_S, Daemon
 
 DIMS = {FakeBundle().fingerprint: BundleDims(embedding=EMBEDDING, joint=JOINT, frames=FRAME_DIM)}
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looks at roots more often than a real daemon has to."""
-    monkeypatch.setattr(watch, "_LOOK_EVERY_S", 0.05)
-    monkeypatch.setattr(watch_telling, "_TELL_EVERY_S", 0.0)
-    monkeypatch.setattr(watch, "_RETRY_S", (0.1,))
-    monkeypatch.setattr(watch, "_QUIET_S", 0.0)
-    monkeypatch.setattr(watch, "_LOST_PAUSE_S", 0.3)
 
 
 @pytest.fixture
@@ -221,14 +209,14 @@ def test_deleting_marks_as_missing(daemon: Daemon, sounds: Path) -> None:
 def test_a_great_loss_is_held_until_it_is_confirmed(daemon: Daemon, sounds: Path) -> None:
     (sounds / "a.wav").unlink()
     shutil.rmtree(sounds / "in")
-    daemon.until(lambda: daemon.root().held == GuardedFiles(n_lost=2, n_known=3))
+    daemon.until(lambda: daemon.root().guarded == GuardedFiles(n_lost=2, n_known=3))
     assert set(daemon.files().values()) == {"indexed"}
     write_wav(sounds / "a.wav", seconds=2, seed=0)
     daemon.until(daemon.is_idle)
     (sounds / "in").mkdir()
     daemon.indexer.nudge += 1  # as `roots confirm` does
     daemon.until_files(a="indexed", b="indexed", in__c="missing")
-    assert daemon.root().held is None
+    assert daemon.root().guarded is None
 
 
 def test_a_folder_tree_moved_in_is_watched_from_then_on(

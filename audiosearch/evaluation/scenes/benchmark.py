@@ -1,10 +1,4 @@
-"""The scenes benchmark: does a model find what is heard, and in which order.
-
-In go scenes and the evidence of a model about them, out come retrieval figures by the number of
-sounds, and order accuracy: how often a caption ranks its own scene above the twin that plays the
-same sounds the other way round (text-to-audio), and a scene its own caption above the twin's
-(audio-to-text). Chance is one half; equal counts as wrong.
-"""
+"""The scenes benchmark: does a model find what is heard, and in which order."""
 
 from __future__ import annotations
 
@@ -74,6 +68,10 @@ def order_right(
 ) -> list[tuple[SceneKind, bool, bool]]:
     """For each caption of each ordered scene, whether either direction gets the order right.
 
+    That is how often a caption ranks its own scene above the twin that plays the same sounds the
+    other way round, and a scene its own caption above the twin's. Chance is one half; equal counts
+    as wrong.
+
     Args:
         text_to_audio: (n_captions, n_scenes) costs.
         audio_to_text: (n_scenes, n_captions) costs.
@@ -92,11 +90,11 @@ def order_right(
 
 
 def order_table(
-    evidence: ScoreMatrices, scenes: Sequence[PlannedScene], engine: Sequence[Ranking]
+    matrices: ScoreMatrices, scenes: Sequence[PlannedScene], engine: Sequence[Ranking]
 ) -> Table:
     """Order accuracy by score and kind of scene; `engine` are the rankings of search, if any."""
-    to_audio = dict(text_to_audio_costs(evidence))
-    to_text = dict(audio_to_text_costs(evidence))
+    to_audio = dict(text_to_audio_costs(matrices))
+    to_text = dict(audio_to_text_costs(matrices))
     for one in engine:
         costs = to_audio if one.direction == "text-to-audio" else to_text
         costs[one.score] = np.argsort(one.order, axis=1).astype(np.float64)  # ranks
@@ -142,15 +140,15 @@ def evaluate_scenes(
     if folder is None:
         folder = run.work.part("scenes", repr(settings), *(str(c.path) for c in dataset.clips))
     composed = write_scenes(scenes, dataset.clips, folder=folder, progress=run.progress)
-    heard, evidence = gather(composed, run)
-    searched = [] if engine is None else engine_rankings(composed, evidence, run, engine)
-    found = [*rankings(evidence), *searched]
+    encoded, matrices = gather(composed, run)
+    searched = [] if engine is None else engine_rankings(composed, matrices, run, engine)
+    found = [*rankings(matrices), *searched]
     kinds = ", ".join(f"{sum(s.kind is kind for s in scenes)} {kind}" for kind in SceneKind)
     return Outcome(
         name="scenes",
         title=f"Scenes composed from {dataset.name}",
         facts=(
-            *run.facts(composed, heard),
+            *run.facts(composed, encoded),
             ("scenes", kinds),
             (
                 "composed from",
@@ -162,9 +160,9 @@ def evaluate_scenes(
         tables=(
             retrieval_table(found),
             by_kind_table(found, scenes),
-            order_table(evidence, scenes, searched),
+            order_table(matrices, scenes, searched),
         ),
-        figures=(*recall_figures(found), *loss_figures(evidence)),
+        figures=(*recall_figures(found), *loss_figures(matrices)),
         remarks=_unknown_words(composed, run),
     )
 

@@ -1,10 +1,7 @@
 """What a person would type to find a scene: the sentences of the scenes benchmark.
 
-In go the names of the sounds of a scene and how they stand in time, out come sentences. The
-grammar is small, fixed and written without a look at what any model is trained on; a word that a
-model does not know is that model's problem, as it is with users. Every sentence says who comes
-first, or that nothing does, and a pattern filled the other way round describes the scene played
-the other way round.
+Small, fixed and written without a look at what any model is trained on; a word that a model does
+not know is that model's problem, as it is with users.
 """
 
 from __future__ import annotations
@@ -19,7 +16,7 @@ import numpy as np
 class SceneKind(StrEnum):
     """How the sounds of a scene stand in time."""
 
-    ONE = "one"
+    SINGLE = "one"
     ORDERED = "two in order"
     TOGETHER = "two at once"
     THREE = "three in order"
@@ -102,8 +99,10 @@ woman_speaking = a woman speaks | a woman speaking
 yawning = someone yawns | someone yawning
 """
 
+# Every sentence says who comes first, or that nothing does; filled the other way round it describes
+# the scene played the other way round.
 _PATTERNS: Mapping[SceneKind, tuple[str, ...]] = {
-    SceneKind.ONE: ("{a}", "{na}", "the sound of {na}"),
+    SceneKind.SINGLE: ("{a}", "{na}", "the sound of {na}"),
     SceneKind.ORDERED: (
         "{a} and then {b}",
         "{a} before {b}",

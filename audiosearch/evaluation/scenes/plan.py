@@ -1,9 +1,7 @@
 """Which scenes the benchmark has: sounds, order, sentences, twins. Pure, from a seed.
 
-In go the clips of a labelled folder, out come plans of scenes: one sound, two in order, two at
-once, three in order. Each ordered scene has a twin: the same pieces of the same clips in reversed
-order, with the same sentences turned round. What sounds together is drawn anew for every scene, so
-that no set of labels stands in two scenes but twins. How a plan becomes sound is `scene_audio`.
+What sounds together is drawn anew for every scene, so that no set of labels stands in two scenes
+but twins.
 """
 
 from __future__ import annotations
@@ -67,6 +65,9 @@ class PlannedScene:
 def plan_scenes(clips: Sequence[DatasetClip], settings: SceneSettings) -> tuple[PlannedScene, ...]:
     """The scenes of `clips`: one of each label alone, then those that `settings` ask for.
 
+    Each ordered scene has a twin: the same pieces of the same clips in reversed order, with the
+    same sentences turned round.
+
     Where the labels give fewer combinations than asked for, all of them are made.
 
     Raises:
@@ -84,7 +85,7 @@ def plan_scenes(clips: Sequence[DatasetClip], settings: SceneSettings) -> tuple[
     n_ordered = round(len(pairs) * settings.ordered / max(1, settings.ordered + settings.together))
     triples = _combinations(labels, 3, settings.three, generator)
     wanted = [
-        *((SceneKind.ONE, (label,)) for label in labels),
+        *((SceneKind.SINGLE, (label,)) for label in labels),
         *((SceneKind.ORDERED, pair) for pair in pairs[:n_ordered]),
         *((SceneKind.TOGETHER, pair) for pair in pairs[n_ordered:]),
         *((SceneKind.THREE, triple) for triple in triples),

@@ -1,9 +1,7 @@
 """Scenes as sound: pieces of clips after one another or over one another.
 
-In go clips' samples and plans, out come WAV files with a list `scenes.csv` beside them, a data set
-in the plain layout that any program can read. Everything but decoding is arithmetic from the
-scene's seed: the loudest stretch of each clip, levels within a few decibels of each other, short
-gaps, a faint noise floor. A twin is the same pieces and gaps from the other end.
+Everything but decoding is arithmetic from the scene's seed. A twin is the same pieces and gaps
+from the other end.
 """
 
 from __future__ import annotations
@@ -22,14 +20,14 @@ from audiosearch._wording import counted
 from audiosearch.audio.sandbox.client import Worker
 from audiosearch.errors import AudiosearchError, DatasetError, DecodeError
 from audiosearch.evaluation.datasets import Dataset, DatasetClip
-from audiosearch.evaluation.progress import StageProgress
 from audiosearch.evaluation.scenes.grammar import SceneKind
 from audiosearch.evaluation.scenes.plan import PlannedScene
+from audiosearch.evaluation.work_folder import StageProgress
 
 SAMPLE_RATE = 16_000
 LIST = "scenes.csv"
 LONGEST_S: Mapping[SceneKind, float] = {  # of one sound, so that a scene is at most ten seconds
-    SceneKind.ONE: 5.0,
+    SceneKind.SINGLE: 5.0,
     SceneKind.ORDERED: 4.0,
     SceneKind.TOGETHER: 6.0,
     SceneKind.THREE: 2.6,

@@ -1,9 +1,4 @@
-"""How many rows a graphics card takes at once, learned from the first run.
-
-In: what the card has free before and after a run of so many rows. Out: how many the next run may
-have. The memory that a run took stays with the runtime, which uses it again, so what is free falls
-by what the largest run needed. Nothing here touches a card.
-"""
+"""How many rows a graphics card takes at once, learned from the first run. Touches no card."""
 
 from __future__ import annotations
 
@@ -38,7 +33,9 @@ class Need:
 def rows_that_fit(need: Need, *, n_samples: int, most: int = MOST) -> int:
     """Rows of `n_samples` each that fit into what was free before `need`: 1 to `most`.
 
-    What a run takes is in proportion to its samples. One that took nothing tells nothing: `most`.
+    The memory that a run took stays with the runtime, which uses it again, so what is free falls by
+    what the largest run needed. That is in proportion to its samples. One that took nothing tells
+    nothing: `most`.
     """
     taken = need.before - need.after
     if taken <= 0:

@@ -1,12 +1,7 @@
 """Arrays that stay on the device of a session, from one run to the next.
 
-In: a loaded graph, and inputs that may be such arrays. Out: arrays, and outputs that were asked to
-stay. On a graphics card this is what keeps the large things of a beam off the bus; the same works
-on the CPU, where tests compare it with plain runs. It knows neither graphs nor what to do when the
-card gives up: that is `runtime`.
-
-The means is the runtime's binding of inputs and outputs
-(https://onnxruntime.ai/docs/performance/device-tensor.html).
+On a graphics card this keeps the large things of a beam off the bus. By the runtime's binding:
+https://onnxruntime.ai/docs/performance/device-tensor.html
 """
 
 from __future__ import annotations

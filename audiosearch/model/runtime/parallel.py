@@ -1,9 +1,7 @@
 """Several runs of a graph side by side, each on a core of its own.
 
-Cores that share one run wait for each other after every operator, of which a step of the decoder
-has hundreds, and hand data from cache to cache. With whole runs side by side they never wait: on
-two cores, captions of the bundled model take less than half of the time, cross-entropies and
-encoding four fifths to two thirds. In: a function and its arguments. Out: its results, in order.
+Cores that share one run wait for each other after every operator; whole runs never wait. On two
+cores captions of the bundled model take less than half of the time, encoding two thirds.
 """
 
 from __future__ import annotations
@@ -36,7 +34,7 @@ def parallel_map(
 
 
 def in_worker() -> bool:
-    """Whether this thread is one of several that `spread` started."""
+    """Whether this thread is one of several that `parallel_map` started."""
     return bool(getattr(_thread, "is_worker", False))
 
 

@@ -1,8 +1,4 @@
-"""What ONNX Runtime may run on here: providers, graphics cards, cores.
-
-In go the user's wishes, out comes which providers to try, and why the one asked for is not among
-them. Nothing is loaded here, and nothing is known of graphs.
-"""
+"""What ONNX Runtime may run on here: providers, graphics cards, cores. Loads nothing."""
 
 from __future__ import annotations
 

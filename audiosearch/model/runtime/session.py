@@ -1,11 +1,7 @@
 """Sessions of ONNX Runtime: which device, how many threads, and what is really used.
 
-In go a checked graph and options, out comes a session that takes and gives arrays. The runtime
-is imported when the first session is made, since most commands need none. Nothing here knows
-what a graph computes.
-
-A graphics card that is asked for and cannot be used is said aloud (`Device.note`, and a warning
-in the log); the same graph then runs on the CPU.
+A graphics card that is asked for and cannot be used is reported (`Device.note`, and a warning in
+the log); the same graph then runs on the CPU.
 """
 
 from __future__ import annotations
@@ -118,7 +114,7 @@ class GraphSession:
 
     @property
     def workers(self) -> int:
-        """How many runs at the same time keep the device busy; see `abreast`."""
+        """How many runs at the same time keep the device busy; see `parallel_map`."""
         if not self._shared or self.device.name == "cuda":
             return 1
         return min(self._options.cores, MOST)

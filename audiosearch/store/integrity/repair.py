@@ -1,10 +1,6 @@
 """Put a damaged library right, in one transaction; what has to be heard again is heard by indexing.
 
-In: an open library and what `verify` names. Out: how much was let go or set to be read again.
-What people wrote (captions, and what they gave them to) is kept; what a model computed is dropped
-where it is damaged, whole encodings at a time, and their files wait for the next run of `index`.
-Indices and the full text are built anew. Damage to the pages of the file itself cannot be repaired
-from inside: then nothing is changed and the error says what to do.
+What people wrote is kept. Damage to the pages of the file itself cannot be repaired from inside.
 """
 
 # ruff: noqa: S608 - statements are put together from constants and SQLite's own names of tables
@@ -28,8 +24,8 @@ from audiosearch.store.integrity.verify import (
     Violation,
     verify,
 )
-from audiosearch.store.queries import file_texts, fulltext, state
-from audiosearch.store.queries.chunks import n_rows
+from audiosearch.store.queries import file_texts, fulltext, generations
+from audiosearch.store.queries._bulk import n_rows
 from audiosearch.store.schema import (
     Encoding,
     FileState,
@@ -117,7 +113,7 @@ def _drop_encodings(session: Session, culprits: Sequence[tuple[int, int]]) -> in
         )
         n_files += n_rows(waiting)
     if culprits:
-        state.windows_removed(session)
+        generations.windows_removed(session)
     return n_files
 
 

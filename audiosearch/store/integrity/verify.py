@@ -1,10 +1,6 @@
 """Check a library against what must always hold; read-only, naming every breach.
 
-SQLite's own integrity and foreign keys; each file in one state, with a complete recording where it
-is indexed; no path twice; windows, vectors and frames complete, of the right size and finite;
-scales of captions whole; what files say of themselves in its form; the full text in step with the
-rows. Reads every vector, so it takes as
-long as reading the database.
+Reads every vector, so it takes as long as reading the database.
 """
 
 # ruff: noqa: S608 - queries are put together from constants of this file

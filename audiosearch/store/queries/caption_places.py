@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
-from audiosearch.store.queries.chunks import chunks
+from audiosearch.store.queries._bulk import chunks
 from audiosearch.store.queries.places import join
 from audiosearch.store.schema import (
     CaptionTarget,

@@ -9,13 +9,13 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 from sqlalchemy import ColumnElement, bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from audiosearch._typing import Floats
-from audiosearch.store.blobs import to_blob
-from audiosearch.store.queries import fulltext, state
-from audiosearch.store.queries.chunks import chunks, n_rows
+from audiosearch.store.queries import fulltext, generations
+from audiosearch.store.queries._bulk import chunks, n_rows
 from audiosearch.store.schema import (
     Caption,
     CaptionSource,
@@ -23,6 +23,7 @@ from audiosearch.store.schema import (
     CaptionVector,
     WindowCaption,
 )
+from audiosearch.store.vectors import to_blob
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,7 @@ def _claim(
 
 def _caption_ids(session: Session, texts: Sequence[str]) -> dict[str, int]:
     found: dict[str, int] = {}
-    for start in range(0, len(texts), 500):
-        some = texts[start : start + 500]
+    for some in chunks(texts):
         rows = session.execute(select(Caption.text, Caption.id).where(Caption.text.in_(some)))
         found |= {row.text: row.id for row in rows}
     return found
@@ -151,13 +151,32 @@ def insert_caption_vectors(
 ) -> None:
     """Store the vectors (n, J) of captions in a bundle's joint space."""
     if caption_ids:
-        state.captions_placed(session)
+        generations.captions_placed(session)
         session.connection().execute(
             insert(CaptionVector),
             [
                 {"caption_id": caption_id, "bundle_id": bundle_id, "joint": to_blob(vector)}
                 for caption_id, vector in zip(caption_ids, vectors, strict=True)
             ],
+        )
+
+
+def keep_caption_vectors(
+    session: Session, vectors: Sequence[tuple[int, str, Floats]], *, bundle_id: int
+) -> None:
+    """Store vectors (J,) of captions (id, text), computed outside of this transaction.
+
+    Captions that have got one meanwhile are passed over, and so are those that have gone, even if
+    their ids were given to others.
+    """
+    lacking: set[tuple[int, str]] = set()
+    for some in chunks([caption_id for caption_id, _, _ in vectors]):
+        lacking |= set(captions_without_vector(session, bundle_id=bundle_id, among=some))
+    wanted = [(each, vector) for each, text, vector in vectors if (each, text) in lacking]
+    if wanted:
+        ids = [caption_id for caption_id, _ in wanted]
+        insert_caption_vectors(
+            session, ids, np.stack([vector for _, vector in wanted]), bundle_id=bundle_id
         )
 
 
@@ -239,7 +258,7 @@ def remove_captions(session: Session, caption_ids: Sequence[int]) -> int:
         n_gone += n_rows(session.connection().execute(delete(Caption).where(Caption.id.in_(some))))
     fulltext.remove_captions(session, caption_ids)
     if n_gone:
-        state.captions_removed(session)
+        generations.captions_removed(session)
     return n_gone
 
 

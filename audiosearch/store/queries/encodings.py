@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from audiosearch.store.queries import state
-from audiosearch.store.queries.chunks import chunks, n_rows
+from audiosearch.store.queries import generations
+from audiosearch.store.queries._bulk import chunks, n_rows
 from audiosearch.store.schema import (
     BundleRow,
     CaptionTarget,
@@ -132,7 +132,7 @@ def begin_encodings(
             delete(Encoding).where(Encoding.recording_id.in_(some), Encoding.bundle_id == bundle_id)
         )
     if n_gone:
-        state.windows_removed(session)
+        generations.windows_removed(session)
     if recording_ids:
         session.connection().execute(
             insert(Encoding),
@@ -202,7 +202,7 @@ def drop_unfinished(
         )
         session.delete(encoding)
         session.flush()
-        state.windows_removed(session)
+        generations.windows_removed(session)
     nothing_known = (
         ~exists().where(Encoding.recording_id == recording_id)
         & ~exists().where(CaptionTarget.recording_id == recording_id)

@@ -1,4 +1,4 @@
-"""Files by their names: globs, or words in the name and the folders.
+"""Files by where they are and by their names: globs, or words in the name and the folders.
 
 Words are looked for in the full text, which knows the files that are there; the names of missing
 ones are put into one of the same kind, made for the question. Globs are a function of this program
@@ -18,6 +18,7 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     Text,
+    and_,
     column,
     false,
     func,
@@ -31,6 +32,7 @@ from sqlalchemy.orm import Session
 
 from audiosearch.store.globs import asks_for_folders, glob_predicate
 from audiosearch.store.names import normal_form, path_text, path_words
+from audiosearch.store.queries.places import SEPARATOR, RootPath
 from audiosearch.store.schema import LibraryRoot, SoundFile
 
 
@@ -55,6 +57,30 @@ class PlacedFile(NamedTuple):
     file_id: int
     root: bytes
     path: bytes
+
+
+def inside(under: bytes) -> ColumnElement[bool]:
+    """Whether a file is at the path `under` (not empty) of its root, or below it.
+
+    All below sort between `under/` and `end_of(under)`, so an index finds them.
+    """
+    below = and_(SoundFile.path > under + SEPARATOR, SoundFile.path < end_of(under))
+    return or_(SoundFile.path == under, below)
+
+
+def end_of(under: bytes) -> bytes:
+    """What sorts after all paths below `under`: it and the byte after "/"."""
+    return under + bytes([SEPARATOR[0] + 1])
+
+
+def is_in(places: Sequence[RootPath]) -> ColumnElement[bool]:
+    """Whether a file is at one of some places, or below it."""
+    return or_(false(), *map(_is_at, places))
+
+
+def _is_at(place: RootPath) -> ColumnElement[bool]:
+    at_root = SoundFile.root_id == place.root.root_id
+    return and_(at_root, inside(place.relative)) if place.relative else at_root
 
 
 def is_named(names: Sequence[FileName]) -> ColumnElement[bool]:

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, bindparam, delete, insert, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from audiosearch.store.names import normal_form
-from audiosearch.store.queries.chunks import chunks
+from audiosearch.store.queries._bulk import chunks
 from audiosearch.store.schema import FileTag, RecordingTag, SoundFile, Tag
 
 

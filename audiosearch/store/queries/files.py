@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from sqlalchemy import (
-    ColumnElement,
-    and_,
     bindparam,
     func,
     insert,
@@ -23,7 +21,8 @@ from sqlalchemy.orm import Session
 
 from audiosearch.errors import display_path
 from audiosearch.store.queries import fulltext
-from audiosearch.store.queries.places import SEPARATOR
+from audiosearch.store.queries._bulk import chunks
+from audiosearch.store.queries.file_names import end_of, inside
 from audiosearch.store.schema import FileState, SoundFile
 
 
@@ -48,17 +47,6 @@ class FileRow(NamedTuple):
     has_recording: bool
 
 
-def inside(under: bytes) -> ColumnElement[bool]:
-    """The path `under` itself and all below it: those between `under/` and the byte after "/"."""
-    first, end = under + SEPARATOR, _after(under)
-    return (SoundFile.path == under) | and_(SoundFile.path > first, SoundFile.path < end)
-
-
-def _after(under: bytes) -> bytes:
-    """What comes after all paths below `under`."""
-    return under + bytes([SEPARATOR[0] + 1])
-
-
 def known_files(session: Session, root_id: int, *, under: bytes = b"") -> Iterator[FileRow]:
     """What is known under a root, or under a path of it, in the order of the paths' bytes."""
     wanted = (
@@ -76,7 +64,7 @@ def known_files(session: Session, root_id: int, *, under: bytes = b"") -> Iterat
         .execution_options(yield_per=2000)
     )
     if under:  # the bounds say nothing more, but have only these rows read, and in order
-        bounds = SoundFile.path >= under, SoundFile.path < _after(under)
+        bounds = SoundFile.path >= under, SoundFile.path < end_of(under)
         wanted = wanted.where(inside(under), *bounds)
     for row in session.execute(wanted):
         yield FileRow(*row)
@@ -217,8 +205,7 @@ def lost_files(session: Session, file_ids: Sequence[int]) -> list[int]:
     """
     gone = set(file_ids)
     lost: list[int] = []
-    for start in range(0, len(file_ids), 500):
-        some = file_ids[start : start + 500]
+    for some in chunks(file_ids):
         recordings = {
             row.id: row.recording_id
             for row in session.execute(

@@ -1,9 +1,6 @@
 """Full text over captions, file names, embedded metadata and tags, with SQLite's FTS5.
 
-What goes in is kept up to date in the transaction that changes the rows it stands for, in the
-normal form of `names`. A query is a person's words, never FTS5's own language: each word is quoted,
-any of them may match, bm25 ranks. FTS5's statements are here, in `fulltext_windows` and in
-`word_matches`; another database would bring its own version of these files.
+It is kept up to date in the transaction that changes the rows it stands for.
 """
 
 from __future__ import annotations
@@ -17,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from audiosearch._typing import Ids
 from audiosearch.store.names import TypedWord, indexed_words, path_words, typed_words, words_of
-from audiosearch.store.queries.chunks import chunks
+from audiosearch.store.queries._bulk import chunks
 from audiosearch.store.queries.fulltext_windows import ranked_windows
 from audiosearch.store.schema import (
     Caption,
@@ -62,7 +59,10 @@ def _quoted(word: str) -> str:
 
 
 def match_words(words: Sequence[TypedWord], *, every: bool = False) -> str | None:
-    """Words in FTS5's language: any of them, or `every` one; None for no word."""
+    """Words in FTS5's language: any of them, or `every` one; None for no word.
+
+    A query is a person's words, never FTS5's own language: each word is quoted.
+    """
     return (" AND " if every else " OR ").join(map(match_word, words)) or None
 
 

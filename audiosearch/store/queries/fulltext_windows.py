@@ -1,11 +1,6 @@
 """Windows in the order of what full text finds of them: by caption, by a person's caption, by file.
 
-In go an FTS5 expression and which windows may answer, out come windows with bm25, best first; equal
-ones by the caption's or recording's id. Texts are ranked first, since they are far fewer than
-windows; then their windows are read, no more of them than are wanted. Where few windows may answer,
-it is the other way round: their texts are looked up among those found.
-
-SQLite's own connection is used: hundreds of tiny statements cost less than one great join.
+By SQLite's own connection: hundreds of tiny statements cost less than one great join.
 """
 
 from __future__ import annotations
@@ -19,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from audiosearch._typing import Ids
-from audiosearch.store.queries.chunks import chunks
+from audiosearch.store.queries._bulk import chunks
 from audiosearch.store.queries.scope import among
 
 FEW: Final = 10_000  # windows that may answer; of so many the texts are looked up
@@ -80,6 +75,10 @@ def ranked_windows(
     session: Session, match: str, *, bundle_id: int, limit: int, allowed: Ids | None
 ) -> list[list[tuple[int, float]]]:
     """For each kind of text, the first `limit` windows with bm25, best (lowest) first.
+
+    Texts are ranked first, since they are far fewer than windows; then their windows are read, no
+    more of them than are wanted. Where few windows may answer, it is the other way round: their
+    texts are looked up among those found. Equal ones come by the caption's or recording's id.
 
     Args:
         session: any session.

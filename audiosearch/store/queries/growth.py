@@ -1,10 +1,7 @@
 """Files that have grown: what was heard of them while they were unfinished goes again.
 
-A file whose content changes takes up another recording. The former one stays, since the content may
-come back or turn up elsewhere, and so does what people wrote of it; but where the new recording
-only goes on from it (a recorder was still writing), nothing will ever hold it again. So each file
-remembers the sound that it held before (`former_hash`) until its new one is complete and both can
-be compared. The caller owns the transaction.
+A recorder's file is indexed more than once; its unfinished recordings would be held by no file.
+The caller owns the transaction.
 """
 
 from __future__ import annotations
@@ -17,9 +14,8 @@ import numpy as np
 from sqlalchemy import bindparam, delete, exists, select, update
 from sqlalchemy.orm import Session, aliased
 
-from audiosearch.store.blobs import stack_blobs
-from audiosearch.store.queries import fulltext, state
-from audiosearch.store.queries.chunks import chunks
+from audiosearch.store.queries import fulltext, generations
+from audiosearch.store.queries._bulk import chunks
 from audiosearch.store.schema import (
     Caption,
     CaptionSource,
@@ -31,6 +27,7 @@ from audiosearch.store.schema import (
     WindowCaption,
     WindowRow,
 )
+from audiosearch.store.vectors import stack_blobs
 
 _ALIKE: Final = 0.99  # cosine of embeddings; an encoder that is done may shift its sound a little
 _SOON_S: Final = 86_400.0  # a sound too short to be compared was unfinished if it went so soon
@@ -72,6 +69,9 @@ def remember_former(session: Session, taken_up: Mapping[int, int | None]) -> lis
 
 def drop_outgrown(session: Session, file_ids: Sequence[int], *, bundle_id: int) -> None:
     """Called when files' recordings are complete: delete those before that these go on from.
+
+    A former recording otherwise stays, since its content may come back or turn up elsewhere, and
+    so does what people wrote of it.
 
     Kept is whatever a file holds, missing ones too, and whatever a person wrote of.
     """
@@ -177,7 +177,7 @@ def _delete(session: Session, recording_ids: Sequence[int]) -> None:
             )
         )
         session.execute(delete(Recording).where(Recording.id.in_(some)))
-    state.windows_removed(session)
+    generations.windows_removed(session)
     unsaid: list[int] = []
     for some in chunks(sorted(said)):
         unsaid += session.scalars(
@@ -191,4 +191,4 @@ def _delete(session: Session, recording_ids: Sequence[int]) -> None:
         session.execute(delete(Caption).where(Caption.id.in_(some)))
     if unsaid:
         fulltext.remove_captions(session, unsaid)
-        state.captions_removed(session)
+        generations.captions_removed(session)

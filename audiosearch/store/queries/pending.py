@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, select, update
 from sqlalchemy.orm import Session
 
-from audiosearch.store.queries.chunks import chunks
-from audiosearch.store.queries.files import inside
+from audiosearch.store.queries._bulk import chunks
+from audiosearch.store.queries.file_names import is_in
 from audiosearch.store.queries.places import RootPath
 from audiosearch.store.schema import Encoding, FileState, LibraryRoot, SoundFile
 
@@ -44,24 +44,16 @@ def requeue_incomplete(
     )
     session.execute(
         update(SoundFile)
-        .where(SoundFile.state == FileState.INDEXED, ~complete, *([_in(places)] if places else []))
+        .where(
+            SoundFile.state == FileState.INDEXED, ~complete, *([is_in(places)] if places else [])
+        )
         .values(state=FileState.PENDING)
         .execution_options(synchronize_session=False)
     )
 
 
-def _in(places: Sequence[RootPath]) -> ColumnElement[bool]:
-    wanted = [
-        and_(SoundFile.root_id == place.root.root_id, inside(place.relative))
-        if place.relative
-        else SoundFile.root_id == place.root.root_id
-        for place in places
-    ]
-    return or_(false(), *wanted)
-
-
 def _pending(places: Sequence[RootPath]) -> ColumnElement[bool]:
-    return and_(SoundFile.state == FileState.PENDING, _in(places))
+    return and_(SoundFile.state == FileState.PENDING, is_in(places))
 
 
 def count_pending(

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from sqlalchemy import delete, exists, func, insert, select
 from sqlalchemy.orm import Session
 
-from audiosearch.store.queries import fulltext, state
-from audiosearch.store.queries.chunks import chunks, n_rows
+from audiosearch.store.queries import fulltext, generations
+from audiosearch.store.queries._bulk import chunks, n_rows
 from audiosearch.store.schema import (
     Caption,
     CaptionSource,
@@ -105,7 +105,7 @@ def purge(session: Session, *, root_ids: Sequence[int] | None = None) -> Purged:
         session.execute(delete(Caption).where(Caption.id.in_(chunk)))
     fulltext.remove_captions(session, unsaid)
     if unsaid:
-        state.captions_removed(session)
+        generations.captions_removed(session)
     if orphans:
-        state.windows_removed(session)
+        generations.windows_removed(session)
     return Purged(n_files=n_files, n_recordings=len(orphans), n_captions=len(unsaid))

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Select, and_, false, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from audiosearch._typing import Ids
 from audiosearch.store.names import normal_form
-from audiosearch.store.queries.chunks import chunks
-from audiosearch.store.queries.file_names import FileName, is_named
-from audiosearch.store.queries.places import SEPARATOR, RootPath, join
+from audiosearch.store.queries._bulk import chunks
+from audiosearch.store.queries.file_names import FileName, is_in, is_named
+from audiosearch.store.queries.places import RootPath, join
 from audiosearch.store.schema import (
     FileState,
     FileTag,
@@ -104,7 +104,7 @@ def about_any_file(scope: Scope) -> list[ColumnElement[bool]]:
     """Conditions on a file but for its state and name."""
     found: list[ColumnElement[bool]] = []
     if scope.places is not None:
-        found.append(or_(false(), *(_below(place) for place in scope.places)))
+        found.append(is_in(scope.places))
     if scope.since is not None:
         found.append(SoundFile.mtime_ns >= round(scope.since * 1e9))
     if scope.formats:
@@ -122,16 +122,6 @@ def _has_tag(name: str) -> ColumnElement[bool]:
             select(RecordingTag.recording_id).where(RecordingTag.tag_id.in_(tag))
         ),
     )
-
-
-def _below(place: RootPath) -> ColumnElement[bool]:
-    at_root = SoundFile.root_id == place.root.root_id
-    if not place.relative:
-        return at_root
-    # Every path that begins with the folder and a separator sorts before the next byte.
-    first, last = place.relative + SEPARATOR, place.relative + bytes([SEPARATOR[0] + 1])
-    inside = and_(SoundFile.path >= first, SoundFile.path < last)
-    return and_(at_root, or_(SoundFile.path == place.relative, inside))
 
 
 def _is_format(name: str) -> ColumnElement[bool]:

@@ -14,8 +14,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from audiosearch._typing import Floats, Halves
-from audiosearch.store.blobs import stack_blobs
-from audiosearch.store.queries.chunks import chunks
+from audiosearch.store.queries._bulk import chunks
 from audiosearch.store.schema import (
     Caption,
     CaptionSource,
@@ -25,6 +24,7 @@ from audiosearch.store.schema import (
     WindowFrames,
     WindowRow,
 )
+from audiosearch.store.vectors import stack_blobs
 
 
 @dataclass(frozen=True)

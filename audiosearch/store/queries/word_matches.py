@@ -16,7 +16,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from audiosearch.store.names import TypedWord
-from audiosearch.store.queries.chunks import chunks
+from audiosearch.store.queries._bulk import chunks
 from audiosearch.store.queries.fulltext import match_word, values
 from audiosearch.store.schema import SoundFile
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 import torch
 from torch import nn
 
+from audiosearch.model.beam import BeamOptions
 from audiosearch.model.tokenizer import Splitting
 from audiosearch.model.wordpiece import Pieces
 from audiosearch.training.networks.convnext import ConvNext
@@ -17,16 +18,6 @@ from audiosearch.training.networks.decoder import DecoderNetwork
 from audiosearch.training.networks.frontend import FrontendConfig
 from audiosearch.training.networks.meaning import MeaningTower
 from audiosearch.training.networks.tags import TagHead
-
-
-@dataclass(frozen=True)
-class BeamSettings:
-    """How captions are searched; the published defaults."""
-
-    width: int = 3
-    min_tokens: int = 3
-    max_tokens: int = 20
-    forbid_unknown: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,7 +72,7 @@ class BundleFacts:
     score: ScoreSettings
     window_s: float = 10.0
     min_samples: int = 5120
-    beam: BeamSettings = BeamSettings()
+    beam: BeamOptions = field(default_factory=BeamOptions)
     repeatable: frozenset[int] | None = None
     """Words that a caption may hold twice; those of the stop list where None."""
     splitting: Splitting = Splitting.SPACES

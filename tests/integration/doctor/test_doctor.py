@@ -18,7 +18,7 @@ from audiosearch.doctor.findings import Level
 from audiosearch.store.database import open_database
 from audiosearch.store.lock import IndexerLock
 from audiosearch.store.queries import roots
-from audiosearch.watch.state import (
+from audiosearch.watch.status import (
     GuardedFiles,
     RootState,
     WatchActivity,
@@ -73,7 +73,7 @@ def test_a_limit_on_watches(config: Config, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_tone_is_told_from_other_sounds() -> None:
     def is_tone(samples: np.ndarray) -> bool:
-        return doctor_model._is_tone(samples.astype(np.float32), rate=16_000)
+        return doctor_model.is_tone(samples.astype(np.float32), rate=16_000)
 
     assert is_tone(tone(440.0))
     assert not is_tone(tone(880.0))
@@ -82,11 +82,8 @@ def test_a_tone_is_told_from_other_sounds() -> None:
     assert not is_tone(np.zeros(0))
 
 
-def test_a_decoder_that_gives_something_else(
-    config: Config, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(doctor_model, "_write_tone", _write_noise)
-    [finding] = doctor_model.decoding(config)
+def test_a_decoder_that_gives_something_else(config: Config) -> None:
+    [finding] = doctor_model.decoding(config, write=_write_noise)
     assert finding.level is Level.ERROR
 
 
@@ -100,7 +97,7 @@ def test_a_daemon_is_told_with_what_it_waits_for(config: Config) -> None:
     with IndexerLock(config.data_dir):
         [other] = doctor_watch.daemon(config)
         assert "indexing now" in other.detail
-        held = RootState(b"/sounds", WatchMode.NATIVE, held=GuardedFiles(n_lost=9, n_known=10))
+        held = RootState(b"/sounds", WatchMode.NATIVE, guarded=GuardedFiles(n_lost=9, n_known=10))
         share = RootState(b"/share", WatchMode.POLLING, why="a network file system (nfs4)")
         state = WatchState(
             pid=IndexerLock(config.data_dir).pid() or 0,

@@ -13,12 +13,11 @@ from audiosearch.config import Config
 from audiosearch.errors import DatasetError
 from audiosearch.evaluation.datasets import Dataset, DatasetClip
 from audiosearch.evaluation.encode import encode
-from audiosearch.evaluation.end_to_end import trial_library
-from audiosearch.evaluation.progress import NoStageProgress
+from audiosearch.evaluation.end_to_end import evaluation_library
 from audiosearch.evaluation.ranking import rank_order
 from audiosearch.evaluation.retrieval_benchmark import described, engine_rankings, gather
 from audiosearch.evaluation.run import EvaluationRun
-from audiosearch.evaluation.work_folder import WorkFolder
+from audiosearch.evaluation.work_folder import NoStageProgress, WorkFolder
 from audiosearch.model.loaded import Model
 from audiosearch.search.normalise import Normalise
 
@@ -41,7 +40,7 @@ def clips(dataset: Dataset, tmp_path: Path) -> list[DatasetClip]:
 def test_every_clip_is_an_answer_and_names_tell_nothing(
     clips: list[DatasetClip], model: Model, config: Config, work: WorkFolder
 ):
-    with trial_library(
+    with evaluation_library(
         clips, model=model, config=config, work=work, progress=NoStageProgress()
     ) as library:
         found = library.found("a bell rings", limit=99)
@@ -55,15 +54,17 @@ def test_every_clip_is_an_answer_and_names_tell_nothing(
 def test_candidates_are_rows_of_what_was_heard(
     clips: list[DatasetClip], model: Model, config: Config, work: WorkFolder
 ):
-    heard = encode(clips, model=model, work=work, progress=NoStageProgress())
-    with trial_library(
+    encoded = encode(clips, model=model, work=work, progress=NoStageProgress())
+    with evaluation_library(
         clips, model=model, config=config, work=work, progress=NoStageProgress()
     ) as library:
         every, two = (
-            library.shortlists(["a dog barks"], limit=k, heard=heard, progress=NoStageProgress())[0]
+            library.shortlists(
+                ["a dog barks"], limit=k, encoded=encoded, progress=NoStageProgress()
+            )[0]
             for k in (50, 2)
         )
-    assert sorted(every.tolist()) == list(range(len(heard.frames)))
+    assert sorted(every.tolist()) == list(range(len(encoded.frames)))
     assert set(two.tolist()) < set(every.tolist())
 
 
@@ -74,7 +75,7 @@ def test_clips_that_cannot_be_indexed_are_named(
     broken.write_bytes(b"RIFF nonsense" * 50)
     with (
         pytest.raises(DatasetError, match=r"broken\.wav"),
-        trial_library(
+        evaluation_library(
             [*clips, DatasetClip(name="broken", path=broken)],
             model=model,
             config=config,
@@ -101,11 +102,11 @@ def test_search_over_few_sounds_equals_its_own_score_over_all(
     # With every window as a candidate search ranks by the bundle's score; frames are float16 in
     # both.
     run = EvaluationRun(model, work, NoStageProgress())
-    _, evidence = gather(known, run)
-    to_audio, _ = engine_rankings(known, evidence, run, config)
-    combined = evidence.combined()
+    _, matrices = gather(known, run)
+    to_audio, _ = engine_rankings(known, matrices, run, config)
+    combined = matrices.combined()
     assert combined is not None
-    best = np.array([combined[evidence.owners == i].min(axis=0) for i in range(4)])
+    best = np.array([combined[matrices.owners == i].min(axis=0) for i in range(4)])
     assert to_audio.order.tolist() == np.argsort(best.T, axis=1, kind="stable").tolist()
 
 
@@ -115,10 +116,10 @@ def test_describing_few_sounds_equals_ranking_all_captions(
 ):
     config = replace(config, search=replace(config.search, normalise=how))
     run = EvaluationRun(model, work, NoStageProgress())
-    _, evidence = gather(known, run)
-    answer = described(known, evidence.relevant, run, config)
-    costs = evidence.normalised(Normalise(how))
-    order = rank_order(costs, ties=evidence.cross_entropies)
+    _, matrices = gather(known, run)
+    answer = described(known, matrices.relevant, run, config)
+    costs = matrices.normalised(Normalise(how))
+    order = rank_order(costs, ties=matrices.cross_entropies)
     assert answer.order[:3].tolist() == order[:3].tolist()  # of one window each
     # The long clip's first caption is the first of one of its windows.
     assert answer.order[3, 0] in order[3:, 0]
@@ -128,7 +129,7 @@ def test_describing_few_sounds_equals_ranking_all_captions(
 def test_a_library_to_describe_with_holds_the_captions_given_and_no_others(
     clips: list[DatasetClip], model: Model, config: Config, work: WorkFolder
 ):
-    with trial_library(
+    with evaluation_library(
         clips,
         model=model,
         config=config,

@@ -12,28 +12,27 @@ from audiosearch.errors import DatasetError
 from audiosearch.evaluation import score_matrix as matrix
 from audiosearch.evaluation.datasets import Dataset, DatasetClip
 from audiosearch.evaluation.encode import encode
-from audiosearch.evaluation.progress import NoStageProgress
 from audiosearch.evaluation.score_matrix import loss_table
-from audiosearch.evaluation.work_folder import WorkFolder
+from audiosearch.evaluation.work_folder import NoStageProgress, WorkFolder
 from audiosearch.model.loaded import Model
 
 
 def test_clips_are_heard_in_windows(dataset: Dataset, model: Model, work: WorkFolder):
-    heard = encode(dataset.clips, model=model, work=work, progress=NoStageProgress())
-    assert heard.owners.tolist() == [0, 1, 2, 3, 3]  # 15 s: windows at 0 and 5 s
-    assert heard.starts_s.tolist() == [0, 0, 0, 0, 5]
-    assert heard.n_clips == 4
-    assert len(heard.frames) == 5
-    assert heard.joint.shape == (5, model.bundle.joint_dim)
-    assert heard.tags.shape == (5, len(model.bundle.tags))
+    encoded = encode(dataset.clips, model=model, work=work, progress=NoStageProgress())
+    assert encoded.owners.tolist() == [0, 1, 2, 3, 3]  # 15 s: windows at 0 and 5 s
+    assert encoded.starts_s.tolist() == [0, 0, 0, 0, 5]
+    assert encoded.n_clips == 4
+    assert len(encoded.frames) == 5
+    assert encoded.joint.shape == (5, model.bundle.joint_dim)
+    assert encoded.tags.shape == (5, len(model.bundle.tags))
 
 
 def test_clips_are_heard_whole(dataset: Dataset, model: Model, work: WorkFolder):
     # The toy decoder has places for 40 frames; only clips that fit can be heard whole.
-    heard = encode(
+    encoded = encode(
         dataset.clips[:3], model=model, work=work, progress=NoStageProgress(), whole=True
     )
-    assert heard.owners.tolist() == [0, 1, 2]
+    assert encoded.owners.tolist() == [0, 1, 2]
 
 
 def test_what_was_heard_is_not_decoded_again(
@@ -64,13 +63,13 @@ def test_the_table_equals_scoring_pair_by_pair(
     dataset: Dataset, model: Model, work: WorkFolder, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(matrix, "PAIRS", 5)  # several blocks, and captions in parts
-    heard = encode(dataset.clips, model=model, work=work, progress=NoStageProgress())
+    encoded = encode(dataset.clips, model=model, work=work, progress=NoStageProgress())
     scorer = model.scorer
     table = loss_table(
-        dataset.captions, heard, scorer=scorer, work=work, progress=NoStageProgress()
+        dataset.captions, encoded, scorer=scorer, work=work, progress=NoStageProgress()
     )
     assert table.cross_entropies.shape == (5, 8)
-    for row, frames in enumerate(heard.frames):
+    for row, frames in enumerate(encoded.frames):
         memory = scorer.decoder.memory([frames])
         for column, caption in enumerate(dataset.captions):
             alone = scorer.cross_entropy([scorer.encode(caption)], memory)
@@ -88,8 +87,8 @@ def test_a_stopped_table_goes_on_where_it_was(
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setattr(matrix, "PAIRS", 7)  # one window a block: 7 different captions
-    heard = encode(dataset.clips, model=model, work=work, progress=NoStageProgress())
-    settings = {"captions": dataset.captions, "heard": heard, "scorer": model.scorer}
+    encoded = encode(dataset.clips, model=model, work=work, progress=NoStageProgress())
+    settings = {"captions": dataset.captions, "encoded": encoded, "scorer": model.scorer}
     with pytest.raises(KeyboardInterrupt):
         loss_table(**settings, work=work, progress=watch(stop_after=20))
     again = watch()
@@ -103,10 +102,10 @@ def test_a_stopped_table_goes_on_where_it_was(
 def test_other_captions_or_another_model_are_other_work(
     dataset: Dataset, model: Model, work: WorkFolder, watch
 ):
-    heard = encode(dataset.clips, model=model, work=work, progress=NoStageProgress())
+    encoded = encode(dataset.clips, model=model, work=work, progress=NoStageProgress())
     for captions in (("a dog",), ("a bell",)):
         seen = watch()
-        loss_table(captions, heard, scorer=model.scorer, work=work, progress=seen)
+        loss_table(captions, encoded, scorer=model.scorer, work=work, progress=seen)
         assert seen.stages == [("scoring pairs", 5, 0)]
     renamed = replace(model.bundle, fingerprint="another")
     seen = watch()

@@ -18,11 +18,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from sqlalchemy import delete, text
 
+from audiosearch.library.answers import keep
 from audiosearch.search.caption_stats import CaptionStats
+from audiosearch.search.engine import Derived
 from audiosearch.search.normalise import Scale
 from audiosearch.store.database import Database, open_database
 from audiosearch.store.integrity.verify import verify
-from audiosearch.store.queries import captions, encodings, recordings, state, windows
+from audiosearch.store.queries import captions, encodings, generations, recordings, windows
 from audiosearch.store.queries.search import StoredText
 from audiosearch.store.sampling import sample_key
 from audiosearch.store.schema import CaptionSource, Recording
@@ -92,7 +94,7 @@ class LibraryMachine(RuleBasedStateMachine):
     def forget(self) -> None:
         """A new process: nothing is in memory."""
         self.listener = HashListener()
-        self.scales = CaptionStats(database=self.database, listener=self.listener, size=self.size)
+        self.scales = CaptionStats(listener=self.listener, size=self.size)
 
     def store(self, recording_id: int, *, n: int, hop_s: float, silent: int) -> None:
         places = [(i * hop_s, i * hop_s + 2.0, i == silent) for i in range(n)]
@@ -146,7 +148,7 @@ class LibraryMachine(RuleBasedStateMachine):
             recording_id = sorted(self.sounds)[which % len(self.sounds)]
             with self.database.session() as session:
                 session.execute(delete(Recording).where(Recording.id == recording_id))
-                state.windows_removed(session)
+                generations.windows_removed(session)
             del self.sounds[recording_id]
 
     @rule(words=st.sampled_from(WORDS))
@@ -189,8 +191,11 @@ class LibraryMachine(RuleBasedStateMachine):
 
     @rule()
     def refresh(self) -> None:
-        while self.scales.refresh(bundle_id=self.bundle_id, limit=2):
-            pass
+        n_kept = 1
+        while n_kept:
+            with self.database.reading() as session:
+                self.scales.refresh(session, bundle_id=self.bundle_id, limit=2)
+            n_kept = self.keep(self.database)
 
     @rule(busy=st.booleans())
     def a_reader_asks(self, busy: bool) -> None:
@@ -201,7 +206,7 @@ class LibraryMachine(RuleBasedStateMachine):
             if busy:
                 held._lock.acquire()  # type: ignore[union-attr]
             reader = stack.enter_context(open_database(held.path, read_only=True))
-            self.scales = CaptionStats(database=reader, listener=self.listener, size=self.size)
+            self.scales = CaptionStats(listener=self.listener, size=self.size)
             self.check(reader)
         if not busy:
             held._lock.acquire()  # type: ignore[union-attr]
@@ -219,6 +224,10 @@ class LibraryMachine(RuleBasedStateMachine):
         some = [each for place, each in enumerate(stored) if place in which]
         with self.database.reading() as session:
             self.scales.of(session, some, bundle_id=self.bundle_id)
+        self.keep(self.database)
+
+    def keep(self, database: Database) -> int:
+        return keep(database, Derived(scales=self.scales.take_pending(), vectors={}))
 
     def expected(self, words: str) -> Scale | None:
         """From nothing: every window's lot by hand, the least ones, their losses."""
@@ -242,29 +251,16 @@ class LibraryMachine(RuleBasedStateMachine):
         with database.reading() as session:
             found = self.scales.of(session, stored, bundle_id=self.bundle_id)
         assert_equal(found, [self.expected(each.text) for each in stored])
+        self.keep(database)
 
     @invariant()
     def scales_are_those_computed_from_nothing(self) -> None:
         """By what is in the database, without this check adding to it or to the memory."""
         stored = self.captions()
-        fresh = CaptionStats(
-            database=Frozen(self.database), listener=HashListener(), size=self.size
-        )
+        fresh = CaptionStats(listener=HashListener(), size=self.size)
         with self.database.reading() as session:
             found = fresh.of(session, stored, bundle_id=self.bundle_id)
         assert_equal(found, [self.expected(each.text) for each in stored])
-
-
-class Frozen(Database):
-    """The same library; nothing can be kept in it."""
-
-    def __init__(self, database: Database) -> None:
-        self.__dict__ |= database.__dict__
-
-    def spare(self):  # type: ignore[no-untyped-def]
-        from contextlib import nullcontext  # noqa: PLC0415
-
-        return nullcontext(None)
 
 
 def assert_equal(found: Sequence[Scale | None], wanted: Sequence[Scale | None]) -> None:

@@ -10,15 +10,17 @@ import pytest
 from sqlalchemy import select
 
 from audiosearch.errors import StorageFull
-from audiosearch.library.collection import NewCaption, add
+from audiosearch.library.answers import keep
+from audiosearch.library.captions import NewCaption, add
 from audiosearch.model.scoring import CaptionScorer
 from audiosearch.search import describe
 from audiosearch.search.caption_stats import CaptionStats, DecoderListener
+from audiosearch.search.engine import SearchEngine
 from audiosearch.search.normalise import ScaleTable
 from audiosearch.search.results import EncodedWindow
 from audiosearch.store.database import Database, open_database
 from audiosearch.store.queries import captions
-from audiosearch.store.queries.scale import StoredScale, write_scales
+from audiosearch.store.queries.caption_stats import StoredScale, write_scales
 from audiosearch.store.queries.search import StoredText
 from audiosearch.store.schema import (
     CaptionScale,
@@ -41,6 +43,19 @@ def more(builder: LibraryBuilder) -> None:
     """Two sounds after the first four."""
     for i in (4, 5):
         builder.add(f"more/{i}.wav".encode(), sound_number(i))
+
+
+def described(builder: LibraryBuilder) -> None:
+    """Scales are computed for an answer, and kept."""
+    engine = builder.engine(scale="8")
+    engine.describe(heard(builder, 0), limit=9)
+    assert keep(builder.database, engine.take_derived()) > 0
+
+
+def refreshed(engine: SearchEngine, database: Database, *, limit: int = 50) -> int:
+    """How many outdated scales are up to date in the library now."""
+    engine.refresh_scales(limit=limit)
+    return keep(database, engine.take_derived())
 
 
 def samples(database: Database) -> set[int]:
@@ -66,13 +81,13 @@ def write(builder: LibraryBuilder, *texts: str) -> dict[str, int]:
 def test_refresh_brings_all_scales_up_to_date(builder: LibraryBuilder):
     builder.fill(4)
     write(builder, "a dog barks", "rain falls", "a bell rings")
-    builder.engine(scale="8").describe(heard(builder, 0), limit=9)
+    described(builder)
     [before] = samples(builder.database)
     more(builder)
     engine = builder.engine(scale="8")
-    counts = [engine.refresh_scales(limit=2)]
+    counts = [refreshed(engine, builder.database, limit=2)]
     while counts[-1]:
-        counts.append(engine.refresh_scales(limit=2))
+        counts.append(refreshed(engine, builder.database, limit=2))
     assert sum(counts) >= 3
     [after] = samples(builder.database)
     assert after != before
@@ -83,17 +98,17 @@ def test_refresh_does_not_go_round_in_circles_while_another_process_writes(
 ):
     builder.fill(4)
     write(builder, "a dog barks", "rain falls")
-    builder.engine(scale="8").describe(heard(builder, 0), limit=9)
+    described(builder)
     more(builder)
     held = builder.database
     with open_database(held.path, read_only=True) as reader:
         engine = LibraryBuilder(reader, models).engine(scale="8")
         before = samples(reader)
-        assert [engine.refresh_scales() for _ in range(3)] == [0, 0, 0]
+        assert [refreshed(engine, reader) for _ in range(3)] == [0, 0, 0]
         assert samples(reader) == before
         held._lock.release()  # type: ignore[union-attr]
-        assert engine.refresh_scales() >= 2  # known already; only kept now
-        assert engine.refresh_scales() == 0
+        assert refreshed(engine, reader) >= 2  # known already; only kept now
+        assert refreshed(engine, reader) == 0
         assert samples(reader) != before
         held._lock.acquire()  # type: ignore[union-attr]
 
@@ -110,9 +125,10 @@ def test_a_full_disk_costs_the_keeping_not_the_answer(
         yield
 
     monkeypatch.setattr(Database, "spare", full)
-    [description] = builder.engine(scale="8").describe(heard(builder, 0), limit=9)
+    engine = builder.engine(scale="8")
+    [description] = engine.describe(heard(builder, 0), limit=9)
     assert all(fit.scaled is not None for fit in description.captions[1:])
-    assert builder.engine(scale="8").refresh_scales() == 0
+    assert keep(builder.database, engine.take_derived()) == 0
     assert samples(builder.database) == set()
 
 
@@ -126,7 +142,7 @@ def test_scales_of_likeness_are_over_the_sample(builder: LibraryBuilder, models:
         blobs = session.scalars(wanted.order_by(WindowSampleKey.draw).limit(4)).all()
         bundle_id = session.scalars(select(WindowSampleKey.bundle_id)).first()
         listener = DecoderListener(CaptionScorer(models.decoder))
-        scales = CaptionStats(database=builder.database, listener=listener, size=4)
+        scales = CaptionStats(listener=listener, size=4)
         found = scales.of_likeness(session, vectors, bundle_id=bundle_id)
         assert scales.of_likeness(session, vectors, bundle_id=bundle_id + 1) is None
     joints = np.stack([np.frombuffer(blob, "<f2").astype(np.float32) for blob in blobs])

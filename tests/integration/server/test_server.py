@@ -29,7 +29,7 @@ from audiosearch.server.address import (
     read_address,
 )
 from audiosearch.server.client import Server
-from audiosearch.server.connection import Connection, WireBroken
+from audiosearch.server.connection import Connection, ConnectionBroken
 from audiosearch.server.messages import PROTOCOL, Hello, Proof, Refusal, Wait, Welcome
 from audiosearch.server.query_client import open_client
 from audiosearch.server.server import AnswerServer
@@ -45,7 +45,7 @@ def _who(config: Config) -> str:
         return answering.who
 
 
-def _wire(config: Config) -> Connection:
+def _connect(config: Config) -> Connection:
     return Connection(connect(read_address(config.data_dir), timeout_s=5))
 
 
@@ -140,12 +140,12 @@ def test_a_folder_that_others_may_enter_is_closed(config: Config) -> None:
 def test_strangers_are_told_why_not(
     config: Config, server: AnswerServer, changes: dict[str, object], why: str
 ) -> None:
-    wire = _wire(config)
-    wire.send(_hello(config, **changes), timeout_s=5)
-    reply = wire.receive(Welcome, Refusal, timeout_s=5)
+    connection = _connect(config)
+    connection.send(_hello(config, **changes), timeout_s=5)
+    reply = connection.receive(Welcome, Refusal, timeout_s=5)
     assert isinstance(reply, Refusal)
     assert why in reply.reason
-    wire.hang_up()
+    connection.hang_up()
 
 
 def test_another_version_is_named(
@@ -165,11 +165,11 @@ def test_noise_does_no_harm(config: Config, server: AnswerServer, noise: bytes) 
 
 
 def test_nothing_is_answered_before_the_greeting(config: Config, server: AnswerServer) -> None:
-    wire = _wire(config)
-    wire.send(Wait(begun=True, after_s=1.0), timeout_s=5)
-    with pytest.raises(WireBroken):
-        wire.receive(Welcome, timeout_s=30)
-    wire.hang_up()
+    connection = _connect(config)
+    connection.send(Wait(begun=True, after_s=1.0), timeout_s=5)
+    with pytest.raises(ConnectionBroken):
+        connection.receive(Welcome, timeout_s=30)
+    connection.hang_up()
 
 
 def test_too_many_at_once_answer_by_themselves(
@@ -198,9 +198,9 @@ def test_a_busy_one_is_not_waited_for(
     release = threading.Event()
     answered = session.LibraryCache.find
 
-    def slow(keeper: session.LibraryCache, question: session.FindQuestion) -> session.Answer:
+    def slow(cache: session.LibraryCache, question: session.FindQuestion) -> session.Answer:
         release.wait(60)
-        return answered(keeper, question)
+        return answered(cache, question)
 
     monkeypatch.setattr(session.LibraryCache, "find", slow)
     told: list[str] = []
@@ -228,13 +228,13 @@ class TestPort:
 
     def test_who_does_not_know_the_token_is_not_answered(self, config: Config) -> None:
         with AnswerServer(config, unix=False):
-            wire = _wire(config)
-            wire.send(_hello(config), timeout_s=5)
-            assert isinstance(wire.receive(Welcome, timeout_s=5), Welcome)
-            wire.send(Proof(proof="0" * 64), timeout_s=5)
-            with pytest.raises(WireBroken, match="closed"):
-                wire.receive(Refusal, timeout_s=5)
-            wire.hang_up()
+            connection = _connect(config)
+            connection.send(_hello(config), timeout_s=5)
+            assert isinstance(connection.receive(Welcome, timeout_s=5), Welcome)
+            connection.send(Proof(proof="0" * 64), timeout_s=5)
+            with pytest.raises(ConnectionBroken, match="closed"):
+                connection.receive(Refusal, timeout_s=5)
+            connection.hang_up()
 
     def test_a_server_that_does_not_know_the_token_is_not_believed(self, config: Config) -> None:
         with AnswerServer(config, unix=False):

@@ -20,7 +20,7 @@ from audiosearch.cli.service_unit import (
     systemd_unit,
 )
 from audiosearch.cli.watch import Notifier
-from audiosearch.watch.state import PassProgress, WatchActivity, WatchState
+from audiosearch.watch.status import PassProgress, WatchActivity, WatchState
 
 SETTINGS = ServiceSettings(
     program=(sys.executable, "-m", "audiosearch", "watch", "--config", "/a b/$x 50%.toml"),

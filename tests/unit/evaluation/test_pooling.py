@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosearch.evaluation.pooling import pool_greatest, pool_least
+from audiosearch.evaluation.ranking import pool_greatest, pool_least
 
 
 def test_least_and_greatest():

@@ -1,5 +1,6 @@
 """Recall and mAP against worked examples and a slow, plain implementation."""
 
+import ir_measures
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from audiosearch.evaluation import ranking
+from audiosearch.evaluation.tagging import average_precision
 
 # The example of the paper's Table 3: three sounds (rows), three captions (columns).
 TABLE_3 = np.array([[1.7, 8.4, 8.1], [2.1, 7.6, 8.5], [2.0, 8.3, 6.5]])
@@ -93,3 +95,35 @@ def test_equals_the_slow_implementation(data: st.DataObject, n_queries: int, n_i
     curve = ranking.recall_curve(ranks, depth=n_items)
     assert list(curve) == sorted(curve)
     assert curve[-1] == 1.0
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("n_queries", "n_items"), [(1, 1), (7, 8), (30, 60)])
+def test_figures_are_those_of_ir_measures(n_queries: int, n_items: int, seed: int):
+    """Recall@k of this field, any right item among the first k, is Success@k of that one."""
+    generator = np.random.default_rng(seed)
+    # No ties: trec_eval, which counts there, orders them by the names of the items.
+    costs = np.stack([generator.permutation(n_items) for _ in range(n_queries)]).astype(float)
+    relevant = generator.random((n_queries, n_items)) < generator.uniform(0.02, 0.6)
+    relevant[np.arange(n_queries), generator.integers(n_items, size=n_queries)] = True
+    cells = [(q, i) for q in range(n_queries) for i in range(n_items)]
+    theirs = ir_measures.calc_aggregate(
+        [*(ir_measures.Success @ k for k in (1, 5, 10)), ir_measures.AP @ ranking.MAP_DEPTH],
+        [ir_measures.Qrel(str(q), str(i), int(relevant[q, i])) for q, i in cells],
+        [ir_measures.ScoredDoc(str(q), str(i), -costs[q, i]) for q, i in cells],
+    )
+    figures = ranking.figures(costs, relevant)
+    ours = {"Success@1": figures.recall_1, "Success@5": figures.recall_5}
+    ours |= {"Success@10": figures.recall_10, "AP@10": figures.map_10}
+    assert ours == pytest.approx({str(measure): value for measure, value in theirs.items()})
+
+
+def test_average_precision_is_that_of_ir_measures():
+    generator = np.random.default_rng(6)
+    scores, positive = generator.permutation(50).astype(float), generator.random(50) < 0.3
+    theirs = ir_measures.calc_aggregate(
+        [ir_measures.AP],
+        [ir_measures.Qrel("q", str(i), int(right)) for i, right in enumerate(positive)],
+        [ir_measures.ScoredDoc("q", str(i), score) for i, score in enumerate(scores)],
+    )
+    assert average_precision(scores, positive) == pytest.approx(theirs[ir_measures.AP])

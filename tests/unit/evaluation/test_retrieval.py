@@ -1,4 +1,4 @@
-"""Rankings from evidence: the paper's Table 3, the weights of the combined score, windows."""
+"""Rankings from matrices: the paper's Table 3, the weights of the combined score, windows."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ TABLE_3 = np.array([[1.7, 8.4, 8.1], [2.1, 7.6, 8.5], [2.0, 8.3, 6.5]])
 WEIGHTS = ScoreCalibration(lift=2.0, joint=5.0, bias=-3.0, min_score=0.5)
 
 
-def evidence(cosine: np.ndarray | None = None) -> ScoreMatrices:
+def matrices(cosine: np.ndarray | None = None) -> ScoreMatrices:
     return ScoreMatrices(
         cross_entropies=TABLE_3,
         without_sound=np.array([2.0, 8.0, 8.0]),
@@ -34,7 +34,7 @@ def figures_by_name(found: list) -> dict[tuple[str, str], tuple[float, int]]:
 
 
 def test_table_3():
-    found = figures_by_name(rankings(evidence()))
+    found = figures_by_name(rankings(matrices()))
     assert found == {
         ("text-to-audio", "ce"): (1.0, 3),
         ("audio-to-text", "ce"): (1 / 3, 1),  # one caption swallows all
@@ -47,7 +47,7 @@ def test_table_3():
 
 def test_joint_and_combined():
     cosine = np.array([[0.1, 0.9, 0.0], [0.0, 0.8, 0.1], [0.0, 0.1, 0.5]])
-    given = evidence(cosine)
+    given = matrices(cosine)
     found = figures_by_name(rankings(given))
     assert found["text-to-audio", "joint"] == (2 / 3, 2)  # sound 0 comes first for captions 0, 1
     assert found["audio-to-text", "joint"] == (2 / 3, 2)
@@ -75,14 +75,14 @@ def test_a_sound_counts_by_its_best_window():
 
 
 def test_tables_and_figures():
-    found = rankings(evidence(np.eye(3)))
+    found = rankings(matrices(np.eye(3)))
     table = retrieval_table(found)
     assert len(table.rows) == len(found) == 10
     assert table.rows[0][:5] == ("text-to-audio", "ce", 3, 3, 1.0)
     curves = recall_figures(found)
     assert [len(curve.lines) for curve in curves if isinstance(curve, LineFigure)] == [3, 7]
     assert all(len(line.xs) == 3 < CURVE_DEPTH for line in curves[0].lines)
-    for figure in loss_figures(evidence()):
+    for figure in loss_figures(matrices()):
         assert isinstance(figure, HistogramFigure)
         for _, shares in figure.series:
             assert sum(shares) == pytest.approx(1)

@@ -26,7 +26,7 @@ def scene(kind: SceneKind, labels: str, n_captions: int, twin: int | None = None
 
 
 SCENES = [
-    scene(SceneKind.ONE, "a", 1),
+    scene(SceneKind.SINGLE, "a", 1),
     scene(SceneKind.ORDERED, "ab", 2, twin=2),
     scene(SceneKind.ORDERED, "ba", 2, twin=1),
 ]
@@ -54,7 +54,7 @@ def test_order_accuracy_by_hand():
 
 
 def test_tables():
-    evidence = ScoreMatrices(
+    matrices = ScoreMatrices(
         cross_entropies=COSTS,
         without_sound=np.full(5, 4.0),
         cosine=None,
@@ -62,16 +62,16 @@ def test_tables():
         relevant=np.array([[1, 0, 0, 0, 0], [0, 1, 1, 0, 0], [0, 0, 0, 1, 1]], dtype=bool),
         weights=ScoreCalibration(lift=1, joint=1, bias=0, min_score=0.5),
     )
-    order = order_table(evidence, SCENES, ())
+    order = order_table(matrices, SCENES, ())
     assert order.rows[0] == ("ce", "two in order", 4, 0.5, 0.5)
     assert order.rows[1] == ("ce", "both", 4, 0.5, 0.5)
     # Search that puts scene 2 first for every caption is right for captions 3 and 4.
     answers = np.tile([2, 1, 0], (5, 1))
     search = Ranking("text-to-audio", "engine", answers, np.zeros((5, 3), dtype=bool))
-    searched = order_table(evidence, SCENES, [search])
+    searched = order_table(matrices, SCENES, [search])
     assert searched.rows[:-2] == order.rows
     assert searched.rows[-1] == ("engine", "both", 4, 0.5, None)
-    kinds = by_kind_table(rankings(evidence), SCENES)
+    kinds = by_kind_table(rankings(matrices), SCENES)
     assert kinds.rows[0] == ("text-to-audio", "ce", 1, "one", 1, 1.0, 1.0, 1.0, 1.0)
     # Caption 4 ties at scenes 1 and 2: the earlier one comes first, which is wrong.
     assert kinds.rows[1] == ("text-to-audio", "ce", 2, "two in order", 4, 0.5, 1.0, 1.0, 0.75)

@@ -42,7 +42,7 @@ def test_plans_have_every_kind_and_each_order_its_twin():
     scenes = plan_scenes(clips(), SETTINGS)
     count = {kind: sum(scene.kind is kind for scene in scenes) for kind in SceneKind}
     assert count == {
-        SceneKind.ONE: 5,
+        SceneKind.SINGLE: 5,
         SceneKind.ORDERED: 8,
         SceneKind.TOGETHER: 3,
         SceneKind.THREE: 4,
@@ -83,7 +83,7 @@ def test_few_labels_give_all_their_combinations():
 
 @given(st.sampled_from(list(SceneKind)), st.permutations(LABELS), st.integers(0, 99))
 def test_every_sentence_says_its_order(kind: SceneKind, labels: list[str], seed: int):
-    n = {SceneKind.ONE: 1, SceneKind.ORDERED: 2, SceneKind.TOGETHER: 2, SceneKind.THREE: 3}[kind]
+    n = {SceneKind.SINGLE: 1, SceneKind.ORDERED: 2, SceneKind.TOGETHER: 2, SceneKind.THREE: 3}[kind]
     for pattern in draw_patterns(kind, 9, np.random.default_rng(seed)):
         forward, backward = sentence(pattern, labels[:n]), sentence(pattern, labels[:n][::-1])
         assert (forward == backward) == (n == 1)

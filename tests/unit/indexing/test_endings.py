@@ -10,9 +10,14 @@ import numpy as np
 import pytest
 
 from audiosearch.audio.decode import Decoding
-from audiosearch.indexing.endings import AUDIO_EXTENSIONS, has_audio_extension, is_named_alike
 from audiosearch.indexing.passed_over import PassedOverTally
-from audiosearch.indexing.walk import Problem, walk
+from audiosearch.indexing.walk import (
+    AUDIO_EXTENSIONS,
+    Problem,
+    has_audio_extension,
+    is_named_alike,
+    walk,
+)
 from tests.sounds import pcm_bytes, tone, tones, write_audio
 
 # ending -> FFmpeg's muxer and encoder: all that the FFmpeg inside PyAV can write

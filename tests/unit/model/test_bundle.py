@@ -13,7 +13,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from audiosearch.errors import BundleError, FeatureUnavailable
-from audiosearch.model.bundle import find_bundle, list_bundles, load_bundle
+from audiosearch.model.bundle import load_bundle
+from audiosearch.model.registry import find_bundle, list_bundles
 from audiosearch.model.tokenizer import Splitting
 
 WORDS = ["<pad>", "<bos>", "<eos>", "<unk>", "a", "dog", "barks", "<bos_clotho>"]

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from audiosearch.model.bundle import find_bundle, list_bundles
-from audiosearch.model.registry import KNOWN, known_bundles, remember_bundle
+from audiosearch.model.registry import (
+    KNOWN,
+    find_bundle,
+    known_bundles,
+    list_bundles,
+    remember_bundle,
+)
 
 
 def bundle_at(folder: Path) -> Path:

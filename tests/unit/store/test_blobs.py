@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from audiosearch.store.blobs import from_blob, stack_blobs, to_blob
+from audiosearch.store.vectors import from_blob, stack_blobs, to_blob
 
 
 def test_a_matrix_survives_within_half_precision() -> None:

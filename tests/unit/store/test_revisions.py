@@ -5,7 +5,7 @@ from alembic.script import ScriptDirectory
 
 from audiosearch._resources import migrations_path
 from audiosearch.errors import StoreError
-from audiosearch.store.revisions import known_revisions
+from audiosearch.store.database import known_revisions
 
 
 def test_revisions_come_from_names_in_order(tmp_path: Path) -> None:

@@ -11,12 +11,15 @@ import pytest
 from audiosearch.watch.coverage import (
     Coverage,
     Folder,
+    Mount,
     coverage,
     folders_below,
+    parse_mounts,
+    read_mounts,
+    reason_to_poll,
     watched_inodes,
 )
 from audiosearch.watch.events import FolderWatch, Inbox
-from audiosearch.watch.mounts import Mount, parse_mounts, read_mounts, reason_to_poll
 
 TABLE = rb"""22 1 254:0 / / rw,relatime - ext4 /dev/vda rw
 30 22 0:26 / /mnt/my\040share rw shared:5 - cifs //nas/sounds rw

@@ -22,8 +22,8 @@ class Disk(dict[bytes, Facts]):
 def test_a_path_rests_when_nothing_has_happened_for_a_while():
     disk, settling = Disk({b"/a": file(1)}), Debouncer(2.0)
     settling.on_event(b"/a", facts=file(1), now=10.0)
-    assert settling.rested(now=11.9, look=disk.look) == Settled()
-    assert settling.rested(now=12.0, look=disk.look) == Settled(there=(b"/a",))
+    assert settling.take_settled(now=11.9, stat=disk.look) == Settled()
+    assert settling.take_settled(now=12.0, stat=disk.look) == Settled(there=(b"/a",))
     assert len(settling) == 0
 
 
@@ -31,8 +31,8 @@ def test_every_event_begins_the_wait_anew():
     disk, settling = Disk({b"/a": file(1)}), Debouncer(2.0)
     for now in (10.0, 11.0, 12.0, 13.0):
         settling.on_event(b"/a", facts=file(1), now=now)
-        assert settling.rested(now=now + 0.5, look=disk.look) == Settled()
-    assert settling.rested(now=15.0, look=disk.look).there == (b"/a",)
+        assert settling.take_settled(now=now + 0.5, stat=disk.look) == Settled()
+    assert settling.take_settled(now=15.0, stat=disk.look).there == (b"/a",)
 
 
 def test_a_file_that_grows_without_a_word_is_waited_for():
@@ -40,20 +40,20 @@ def test_a_file_that_grows_without_a_word_is_waited_for():
     settling.on_event(b"/a", facts=file(1), now=0.0)
     for now, size in ((2.0, 2), (4.0, 3), (6.0, 4)):
         disk[b"/a"] = file(size)
-        assert settling.rested(now=now, look=disk.look) == Settled()
-    assert settling.rested(now=7.9, look=disk.look) == Settled()
-    assert settling.rested(now=8.0, look=disk.look).there == (b"/a",)
+        assert settling.take_settled(now=now, stat=disk.look) == Settled()
+    assert settling.take_settled(now=7.9, stat=disk.look) == Settled()
+    assert settling.take_settled(now=8.0, stat=disk.look).there == (b"/a",)
 
 
 def test_a_file_that_is_known_to_grow_rests_longer():
     disk, settling = Disk({b"/a": file(1), b"/b": file(1)}), Debouncer(2.0)
     settling.on_event(b"/a", facts=file(1), now=0.0, rest_s=8.0)
     settling.on_event(b"/b", facts=file(1), now=0.0)
-    assert settling.rested(now=2.0, look=disk.look) == Settled(there=(b"/b",))
+    assert settling.take_settled(now=2.0, stat=disk.look) == Settled(there=(b"/b",))
     disk[b"/a"] = file(2)
-    assert settling.rested(now=8.0, look=disk.look) == Settled()  # it has grown without a word
-    assert settling.rested(now=15.9, look=disk.look) == Settled()
-    assert settling.rested(now=16.0, look=disk.look) == Settled(there=(b"/a",))
+    assert settling.take_settled(now=8.0, stat=disk.look) == Settled()  # it has grown
+    assert settling.take_settled(now=15.9, stat=disk.look) == Settled()
+    assert settling.take_settled(now=16.0, stat=disk.look) == Settled(there=(b"/a",))
 
 
 def test_what_vanished_is_told_all_at_once():
@@ -61,17 +61,17 @@ def test_what_vanished_is_told_all_at_once():
     settling.on_event(b"/a", facts=None, now=0.0)
     settling.on_event(b"/new", facts=file(1), now=0.0)
     settling.on_event(b"/b", facts=None, now=1.0)
-    first = settling.rested(now=2.0, look=disk.look)
+    first = settling.take_settled(now=2.0, stat=disk.look)
     assert first == Settled(there=(b"/new",))  # more was vanishing a second ago
-    assert settling.rested(now=3.0, look=disk.look) == Settled(gone=(b"/a", b"/b"))
+    assert settling.take_settled(now=3.0, stat=disk.look) == Settled(gone=(b"/a", b"/b"))
 
 
 def test_a_path_that_vanishes_while_it_waits_begins_anew():
     disk, settling = Disk({b"/a": file(1)}), Debouncer(2.0)
     settling.on_event(b"/a", facts=file(1), now=0.0)
     del disk[b"/a"]
-    assert settling.rested(now=2.0, look=disk.look) == Settled()
-    assert settling.rested(now=4.0, look=disk.look) == Settled(gone=(b"/a",))
+    assert settling.take_settled(now=2.0, stat=disk.look) == Settled()
+    assert settling.take_settled(now=4.0, stat=disk.look) == Settled(gone=(b"/a",))
 
 
 def test_a_temporary_name_leaves_nothing_but_its_last_one():
@@ -80,13 +80,15 @@ def test_a_temporary_name_leaves_nothing_but_its_last_one():
     settling.on_event(b"/.a.part", facts=None, now=0.2)  # os.replace
     settling.on_event(b"/a", facts=file(5), now=0.2)
     disk[b"/a"] = file(5)
-    assert settling.rested(now=1.2, look=disk.look) == Settled(there=(b"/a",), gone=(b"/.a.part",))
+    assert settling.take_settled(now=1.2, stat=disk.look) == Settled(
+        there=(b"/a",), gone=(b"/.a.part",)
+    )
 
 
 def test_folders_rest_by_their_own_events_only():
     disk, settling = Disk({b"/f": FOLDER}), Debouncer(1.0)
     settling.on_event(b"/f", facts=FOLDER, now=0.0)
-    assert settling.rested(now=1.0, look=disk.look).there == (b"/f",)
+    assert settling.take_settled(now=1.0, stat=disk.look).there == (b"/f",)
 
 
 def test_forgetting():
@@ -122,7 +124,7 @@ def test_whatever_happens_every_touched_path_comes_out_as_it_is_at_last(steps):
 
     for pause_s, path, size, is_told in steps:
         now += pause_s
-        hear(settling.rested(now=now, look=disk.look))
+        hear(settling.take_settled(now=now, stat=disk.look))
         if size is None:
             disk.pop(path, None)
         else:
@@ -133,6 +135,6 @@ def test_whatever_happens_every_touched_path_comes_out_as_it_is_at_last(steps):
     touched = {path for _, path, _, is_told in steps if is_told}
     for _ in range(4):
         now += 1.0
-        hear(settling.rested(now=now, look=disk.look))
+        hear(settling.take_settled(now=now, stat=disk.look))
     assert touched <= told
     assert len(settling) == 0

@@ -10,19 +10,20 @@ from audiosearch.indexing.meter import Meter, time_left_s
 from audiosearch.indexing.passed_over import Exclusions
 from audiosearch.indexing.walk import is_relevant
 from audiosearch.watch.events import outermost, stat_path
-from audiosearch.watch.state import (
+from audiosearch.watch.status import (
     GuardedFiles,
     PassProgress,
     RootState,
     WatchActivity,
     WatchMode,
+    WatchProgress,
     WatchState,
     nudge,
     nudged_at,
+    progress_line,
     read_state,
     write_state,
 )
-from audiosearch.watch.status import WatchProgress, progress_line
 
 STATE = WatchState(
     pid=12,
@@ -35,7 +36,7 @@ STATE = WatchState(
     progress=PassProgress(1, 2, 0, 3.5, 4.0, None),
     roots=(
         RootState(
-            b"/s/od\xff", WatchMode.NATIVE, n_folders=3, n_watched=3, held=GuardedFiles(5, 6)
+            b"/s/od\xff", WatchMode.NATIVE, n_folders=3, n_watched=3, guarded=GuardedFiles(5, 6)
         ),
         RootState(b"/net", WatchMode.POLLING, why="a network file system (nfs)", scanned_at=2.0),
     ),

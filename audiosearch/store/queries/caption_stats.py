@@ -14,8 +14,8 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from audiosearch._typing import Floats, Ids
+from audiosearch.store.queries._bulk import chunks
 from audiosearch.store.queries.captions import ensure_captions
-from audiosearch.store.queries.chunks import chunks
 from audiosearch.store.queries.search import StoredText
 from audiosearch.store.sampling import signature
 from audiosearch.store.schema import Caption, CaptionScale, CaptionSource, WindowSampleKey

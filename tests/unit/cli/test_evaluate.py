@@ -5,7 +5,7 @@ import json
 import click
 import pytest
 
-from audiosearch.cli.evaluate_output import print_outcome, table_lines
+from audiosearch.cli.evaluate import print_outcome, table_lines
 from audiosearch.cli.progress import EvaluationProgress
 from audiosearch.evaluation.tables import Outcome, Spread, Table
 

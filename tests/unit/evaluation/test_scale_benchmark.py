@@ -3,7 +3,7 @@
 import numpy as np
 
 from audiosearch.evaluation.ranking import figures
-from audiosearch.evaluation.scale_estimates import estimates, recall_1
+from audiosearch.evaluation.scale_benchmark import estimates, recall_1
 from audiosearch.search.normalise import ScaleTable
 
 TABLE_3 = np.array([[1.7, 8.4, 8.1], [2.1, 7.6, 8.5], [2.0, 8.3, 6.5]])
