@@ -80,7 +80,7 @@ def perturb(caption: str, test: Perturbation, *, skip_idioms: bool = False) -> P
 
     What the paper leaves open is settled here so: captions are normalised; whole words; of words
     that begin at one place the longest wins ("and then" over "then"); the leftmost match alone is
-    altered; an inversion with an empty side, or with two equal sides, does not count; every
+    altered; an inversion with an empty side, or that reads as before, does not count; every
     replacement is listed, so that one can be drawn or all averaged; articles and verbs are left as
     they are. "As" in "as well as", "such as", "as if" and "as ... as" is a connective like any
     other unless `skip_idioms` (of "as ... as", those with one word between).
@@ -95,10 +95,11 @@ def perturb(caption: str, test: Perturbation, *, skip_idioms: bool = False) -> P
     if test in _REPLACEMENTS:
         others = [other.split() for other in _REPLACEMENTS[test] if other != word]
         altered = [[*left, *other, *right] for other in others]
-    elif not left or not right or left == right:
-        return None
     else:
-        altered = [[*right, *words[start:end], *left]]
+        turned = [*right, *words[start:end], *left]
+        if not left or not right or turned == list(words):
+            return None
+        altered = [turned]
     return Perturbed(" ".join(words), word, tuple(" ".join(each) for each in altered))
 
 

@@ -68,6 +68,7 @@ def test_worked_examples(caption: str, test: Perturbation, word: str, altered: t
         ("after a bell, a car", Perturbation.INVERT_BAT),  # nothing before the connective
         ("a bell rings before", Perturbation.INVERT_BAT),
         ("rain then rain", Perturbation.INVERT_SEQ),  # turned round it is the same
+        ("a before a before a", Perturbation.INVERT_BAT),
         ("followed closely by a car", Perturbation.INVERT_SEQ),
     ],
 )
@@ -107,7 +108,8 @@ def plain(caption: str, test: Perturbation) -> tuple[str, list[str]] | None:
         assert into is not None
         return word, [f"{left}{w}{right}" for w in WORDS[into] if w != word]
     left, right = left.strip(), right.strip()
-    return None if not left or not right or left == right else (word, [f"{right} {word} {left}"])
+    turned = f"{right} {word} {left}"
+    return None if not left or not right or turned == caption else (word, [turned])
 
 
 sentences = st.lists(
