@@ -6,7 +6,7 @@ is imported when one of them is first used: the commands import this package too
 
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "AudiosearchError",
