@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from pathlib import Path
 
@@ -13,7 +14,12 @@ from tests.e2e.command import Command
 pytestmark = pytest.mark.slow
 
 
-DOCS = Path(__file__).parents[2] / "docs"
+PROJECT = Path(__file__).parents[2]
+DOCS = PROJECT / "docs"
+PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *DOCS.glob("*.md")]
+CARDS = (PROJECT / "models").rglob("README.md")
+# A file of code, named with its folder: from the project's root, or a test from tests/.
+CODE = re.compile(r"`((?:\w+/)+\w+\.py)`")
 reference = runpy.run_path(str(DOCS / "reference.py"))
 COMMANDS = [name for name, _ in reference["walk"](reference["audiosearch"], "audiosearch")]
 
@@ -35,3 +41,17 @@ def test_every_option_is_explained():
         for parameter in command.params:
             if isinstance(parameter, click.Option):  # arguments are explained in the text
                 assert parameter.help, f"{name} {parameter.name}"
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, *CARDS], ids=lambda page: page.parent.name + "/" + page.stem
+)
+def test_files_of_code_that_a_page_names_are_there(page: Path):
+    named = CODE.findall(page.read_text(encoding="utf-8"))
+    homes = PROJECT, PROJECT / "tests", PROJECT / "audiosearch"
+    assert [name for name in named if not any((home / name).is_file() for home in homes)] == []
+
+
+def test_pages_name_files_of_code():
+    """Else the test above would hold of any page."""
+    assert len(CODE.findall((DOCS / "faults.md").read_text(encoding="utf-8"))) > 50
