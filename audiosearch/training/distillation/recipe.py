@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from audiosearch.training.trainer import cycle_of, half_cosine
-
 LABELS, PATCHES, CLIPS, FEATURES = "labels", "patches", "clips", "features"
 LOSSES = (LABELS, PATCHES, CLIPS, FEATURES)
 """The losses: our tags; the teacher's classes patch by patch, and over the stretch; its layer."""
@@ -38,16 +36,6 @@ class DistillationRecipe:
     """A clip that is a share of what sounds is a target of this power of it."""
     evaluate_every: int = 500
     save_every: int = 250
-
-
-def learning_rate(step: int, recipe: DistillationRecipe) -> float:
-    """Linear warm-up, then half a cosine down to nothing; the same from each restart on."""
-    first, end = cycle_of(step, recipe.restarts, recipe.steps)
-    since, length = step - first, end - first
-    if since < recipe.warm_up:
-        return recipe.learning_rate * (since + 1) / recipe.warm_up
-    done = (since - recipe.warm_up) / max(1, length - recipe.warm_up)
-    return recipe.learning_rate * half_cosine(done)
 
 
 def loss_shares(step: int, recipe: DistillationRecipe) -> dict[str, float]:

@@ -20,13 +20,16 @@ from audiosearch.training.distillation.recipe import (
     LABELS,
     PATCHES,
     DistillationRecipe,
-    learning_rate,
     loss_shares,
 )
 from audiosearch.training.distillation.student import Student, patch_pooling
 from audiosearch.training.distillation.targets import TargetReader, TaughtBatch
 from audiosearch.training.networks.convnext import ConvNext
-from audiosearch.training.recipes.encoder import WeightAverage
+from audiosearch.training.recipes.encoder import (
+    WeightAverage,
+    encoder_learning_rate,
+    encoder_optimiser,
+)
 from audiosearch.training.trainer import Trainer, prefetch
 
 Evaluate = Callable[[ConvNext], str]
@@ -108,7 +111,7 @@ class DistillationTrainer(Trainer[Student, TaughtBatch]):
         self.losses: dict[str, float] = {}
         super().__init__(
             student,
-            _optimiser(student, recipe),
+            encoder_optimiser(student, recipe),
             seed=seed,
             folder=folder,
             epochs=math.ceil(recipe.steps / recipe.save_every),
@@ -128,8 +131,8 @@ class DistillationTrainer(Trainer[Student, TaughtBatch]):
         return (batch for _, batch in prefetch(steps, self._prepare))
 
     def learning_rate(self, step: int) -> float:
-        """See `recipe.learning_rate`."""
-        return learning_rate(step, self.recipe)
+        """See `encoder_learning_rate`."""
+        return encoder_learning_rate(step, self.recipe)
 
     def loss(self, batch: TaughtBatch, rng: Generator) -> Tensor:
         """What has the combined gradient at the frames, and the plain one in every head."""
@@ -214,16 +217,3 @@ class DistillationTrainer(Trainer[Student, TaughtBatch]):
             for name, value in self.average.values.items()
             if name.startswith("encoder.")
         }
-
-
-def _optimiser(student: Student, recipe: DistillationRecipe) -> torch.optim.AdamW:
-    """AdamW; decay on matrices only."""
-    matrices = [p for p in student.parameters() if p.ndim >= 2]
-    others = [p for p in student.parameters() if p.ndim < 2]
-    return torch.optim.AdamW(
-        [
-            {"params": matrices, "weight_decay": recipe.weight_decay},
-            {"params": others, "weight_decay": 0.0},
-        ],
-        lr=recipe.learning_rate,
-    )

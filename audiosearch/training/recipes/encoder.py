@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -63,7 +64,22 @@ PAPER_ENCODER = EncoderRecipe(
 """The published schedule; its class-balanced AudioSet sampler and one-cycle rate are not here."""
 
 
-def encoder_learning_rate(step: int, recipe: EncoderRecipe) -> float:
+class EncoderSchedule(Protocol):
+    """What of a recipe the rate of a step and the optimiser hang on."""
+
+    @property
+    def steps(self) -> int: ...  # noqa: D102
+    @property
+    def restarts(self) -> tuple[int, ...]: ...  # noqa: D102
+    @property
+    def warm_up(self) -> int: ...  # noqa: D102
+    @property
+    def learning_rate(self) -> float: ...  # noqa: D102
+    @property
+    def weight_decay(self) -> float: ...  # noqa: D102
+
+
+def encoder_learning_rate(step: int, recipe: EncoderSchedule) -> float:
     """Linear warm-up, then half a cosine down to nothing; the same from each restart on."""
     first, end = cycle_of(step, recipe.restarts, recipe.steps)
     since, length = step - first, end - first
@@ -73,7 +89,7 @@ def encoder_learning_rate(step: int, recipe: EncoderRecipe) -> float:
     return recipe.learning_rate * half_cosine(done)
 
 
-def encoder_optimiser(network: ConvNext, recipe: EncoderRecipe) -> torch.optim.AdamW:
+def encoder_optimiser(network: nn.Module, recipe: EncoderSchedule) -> torch.optim.AdamW:
     """AdamW; decay on matrices only."""
     decayed = [p for p in network.parameters() if p.ndim >= 2]
     plain = [p for p in network.parameters() if p.ndim < 2]

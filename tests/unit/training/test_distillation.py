@@ -39,7 +39,6 @@ from audiosearch.training.distillation.recipe import (  # noqa: E402
     LABELS,
     PATCHES,
     DistillationRecipe,
-    learning_rate,
     loss_shares,
 )
 from audiosearch.training.distillation.restored import (  # noqa: E402
@@ -69,6 +68,7 @@ from audiosearch.training.export.spec import BundleFacts, ScoreSettings  # noqa:
 from audiosearch.training.export.toy import TOY_FRONTEND, TOY_TAGS, TOY_WORDS, toy_networks  # noqa: E402
 from audiosearch.training.networks.convnext import ConvNext, ConvNextConfig  # noqa: E402
 from audiosearch.training.networks.frontend import LogMel  # noqa: E402
+from audiosearch.training.recipes.encoder import encoder_learning_rate  # noqa: E402
 from tests.toy_bundles import TOY  # noqa: E402
 
 SECONDS = 1.5
@@ -210,7 +210,10 @@ def test_the_teacher_leads_and_labels_follow():
     assert labels[100] == pytest.approx(1 / 1.3)
     alone = DistillationRecipe(teacher_first=0.0, early_labels=1.0, late_teacher=0.0)
     assert loss_shares(0, alone)[LABELS] == 1.0
-    rates = [learning_rate(step, replace(recipe, warm_up=10, restarts=(50,))) for step in (10, 49)]
+    rates = [
+        encoder_learning_rate(step, replace(recipe, warm_up=10, restarts=(50,)))
+        for step in (10, 49)
+    ]
     assert rates[0] > 100 * rates[1]
 
 
