@@ -92,15 +92,18 @@ def write_dataset(
         writer.writerows(rows(held_out_clips(manifest, others), queries))
 
 
-@click.command()
-@click.argument("manifest", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
+other_option = click.option(
     "--other",
     "others",
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A manifest whose groups are left out.",
 )
+
+
+@click.command()
+@click.argument("manifest", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@other_option
 @click.option("--bundle", help="Model, by name or folder (default: the bundled one).")
 @click.option("--write", type=click.Path(path_type=Path), help="Only write the data set here.")
 @click.option("--work", type=click.Path(path_type=Path), help="Keeps half-done work.")

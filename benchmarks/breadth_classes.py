@@ -23,7 +23,7 @@ from audiosearch.training.distillation.run import load_encoder
 from audiosearch.training.distillation.trainer import TEACHER_TAG
 from audiosearch.training.distillation.yamnet import Yamnet
 from audiosearch.training.networks.frontend import STARTER_FRONTEND, LogMel
-from benchmarks.breadth import PARTS, BreadthQuery, held_out_clips, read_queries
+from benchmarks.breadth import PARTS, BreadthQuery, held_out_clips, other_option, read_queries
 
 SECONDS = 10
 RATE = STARTER_FRONTEND.sample_rate
@@ -78,13 +78,7 @@ def lines(
 @click.argument("manifest", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("encoders", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--teacher", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--other",
-    "others",
-    multiple=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A manifest whose groups are left out.",
-)
+@other_option
 def main(
     manifest: Path,
     encoders: tuple[Path, ...],

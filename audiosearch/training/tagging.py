@@ -6,15 +6,50 @@ Each clip is heard once, its first five seconds, as it is.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from audiosearch.training.data.dataset import SoundCache, Split
 from audiosearch.training.data.labels import tags_of
 from audiosearch.training.networks.convnext import ConvNext
 from audiosearch.training.networks.frontend import STARTER_FRONTEND, LogMel
+
+SECONDS = 5
+
+
+@dataclass(frozen=True)
+class Listened:
+    """What an encoder makes of some clips."""
+
+    embeddings: Tensor
+    """`(n, width)`."""
+    logits: Tensor
+    """`(n, classes)`."""
+
+
+@torch.no_grad()
+def listen(
+    encoder: ConvNext, sounds: SoundCache, places: Sequence[int], *, batch: int = 32
+) -> Listened:
+    """Embeddings and logits of clips, of their first five seconds, in the order of `places`."""
+    encoder.eval()
+    log_mel = LogMel(STARTER_FRONTEND)
+    length = SECONDS * sounds.sample_rate
+    embeddings, logits = [], []
+    for at in range(0, len(places), batch):
+        rows = np.zeros((len(places[at : at + batch]), length), np.float32)
+        for row, place in enumerate(places[at : at + batch]):
+            waveform = sounds.waveform(place)[:length]
+            rows[row, : waveform.size] = waveform
+        with torch.autocast("cpu", torch.bfloat16):
+            heard = encoder(log_mel(torch.from_numpy(rows)))
+        embeddings.append(heard.embedding.float())
+        logits.append(heard.logits.float())
+    return Listened(torch.cat(embeddings), torch.cat(logits))
 
 
 @dataclass(frozen=True)
@@ -36,24 +71,14 @@ class TaggingResult:
         )
 
 
-@torch.no_grad()
 def evaluate_tagging(
     network: ConvNext, sounds: SoundCache, *, tags: tuple[str, ...], batch: int = 32
 ) -> TaggingResult:
     """Tag every held-out clip from its first five seconds, once, as it is."""
-    network.eval()
-    log_mel = LogMel(STARTER_FRONTEND)
     held = sounds.indices(Split.VALIDATION) + sounds.indices(Split.TEST)
-    length = 5 * sounds.sample_rate
-    logits = []
-    for at in range(0, len(held), batch):
-        rows = np.zeros((len(held[at : at + batch]), length), np.float32)
-        for row, index in enumerate(held[at : at + batch]):
-            waveform = sounds.waveform(index)[:length]
-            rows[row, : waveform.size] = waveform
-        with torch.autocast("cpu", torch.bfloat16):
-            logits.append(network(log_mel(torch.from_numpy(rows))).logits.float())
-    scores = torch.cat(logits) if logits else torch.zeros(0, len(tags))
+    scores = torch.zeros(0, len(tags))
+    if held:
+        scores = listen(network, sounds, held, batch=batch).logits
     column = {tag: index for index, tag in enumerate(tags)}
     fold_tags = sorted({column[tags_of(c.label)[0]] for c in sounds.clips if c.fold})
     right, total, other_right, other_total = 0, 0, 0, 0

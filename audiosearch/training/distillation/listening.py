@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -18,44 +17,11 @@ from audiosearch.training.data.dataset import SoundCache, Split
 from audiosearch.training.data.labels import tags_of
 from audiosearch.training.distillation.corpus import Corpus
 from audiosearch.training.networks.convnext import ConvNext
-from audiosearch.training.networks.frontend import STARTER_FRONTEND, LogMel
+from audiosearch.training.tagging import listen
 
-SECONDS = 5
 DECAYS = (1e-4, 1e-3, 1e-2)
 """Weight decays of probes that are tried; the best on the held-out clips is told, as published
 probes do, so a little too good."""
-
-
-@dataclass(frozen=True)
-class Listened:
-    """What an encoder makes of some clips."""
-
-    places: tuple[int, ...]
-    embeddings: Tensor
-    """`(n, width)`."""
-    logits: Tensor
-    """`(n, classes)`."""
-
-
-@torch.no_grad()
-def listen(
-    encoder: ConvNext, sounds: SoundCache, places: Sequence[int], *, batch: int = 32
-) -> Listened:
-    """Embeddings and logits of clips, in the order of `places`."""
-    encoder.eval()
-    log_mel = LogMel(STARTER_FRONTEND)
-    length = SECONDS * sounds.sample_rate
-    embeddings, logits = [], []
-    for at in range(0, len(places), batch):
-        rows = np.zeros((len(places[at : at + batch]), length), np.float32)
-        for row, place in enumerate(places[at : at + batch]):
-            waveform = sounds.waveform(place)[:length]
-            rows[row, : waveform.size] = waveform
-        with torch.autocast("cpu", torch.bfloat16):
-            heard = encoder(log_mel(torch.from_numpy(rows)))
-        embeddings.append(heard.embedding.float())
-        logits.append(heard.logits.float())
-    return Listened(tuple(places), torch.cat(embeddings), torch.cat(logits))
 
 
 @dataclass(frozen=True)
