@@ -36,7 +36,7 @@ from audiosearch.evaluation.scenes.plan import SceneSettings, plan_scenes
 from audiosearch.evaluation.scenes.render import write_scenes
 from audiosearch.evaluation.splits import only_held_out
 from audiosearch.evaluation.work_folder import NoStageProgress, WorkFolder
-from audiosearch.library import find_model
+from audiosearch.library.model_selection import find_model
 from audiosearch.model.loaded import Model
 from audiosearch.model.runtime.session import RuntimeOptions
 from audiosearch.search.describe import TRIED

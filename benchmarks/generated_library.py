@@ -19,7 +19,7 @@ import numpy as np
 
 from audiosearch._typing import Floats, Ints
 from audiosearch.config import Config
-from audiosearch.library import find_model
+from audiosearch.library.model_selection import find_model
 from audiosearch.model.bundle import Bundle, load_bundle
 from audiosearch.model.encoder import Encoder
 from audiosearch.model.runtime.session import RuntimeOptions

@@ -35,7 +35,7 @@ from audiosearch.evaluation.splits import held_out, only_held_out, refuse_traine
 from audiosearch.evaluation.tables import Outcome, Table, averaged, json_rows, shown
 from audiosearch.evaluation.tagging import evaluate_tags
 from audiosearch.evaluation.work_folder import WorkFolder
-from audiosearch.library import find_model
+from audiosearch.library.model_selection import find_model
 from audiosearch.model.loaded import Model
 from audiosearch.model.runtime.session import RuntimeOptions
 

@@ -17,7 +17,7 @@ from audiosearch.cli.output import print_json, remark, size
 from audiosearch.cli.settings_file import change_setting
 from audiosearch.config import Config
 from audiosearch.errors import BundleError, FeatureUnavailable
-from audiosearch.library import bundle_paths, find_model, remember_model
+from audiosearch.library.model_selection import bundle_paths, find_model, remember_model
 from audiosearch.model.bundle import Bundle, load_bundle
 
 

@@ -8,19 +8,19 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from audiosearch._failpoints import failpoint
 from audiosearch.audio.clip import ClipRange, absolute, parse_clip
 from audiosearch.config import Config
 from audiosearch.errors import StoreError
-from audiosearch.library.clips import embeddings, hear
 from audiosearch.library.model_selection import ModelChoice
 from audiosearch.model.bundle import Bundle
 from audiosearch.model.decoder import Decoder
 from audiosearch.model.loaded import Model
-from audiosearch.search.engine import Derived, SearchEngine
+from audiosearch.search.engine import SearchEngine
 from audiosearch.search.filters import Filters
-from audiosearch.search.normalise import Normalise
 from audiosearch.search.results import (
     Description,
     EncodedWindow,
@@ -29,10 +29,11 @@ from audiosearch.search.results import (
     SoundQuery,
     TextQuery,
 )
-from audiosearch.search.zero_shot import parse_labels
-from audiosearch.store.database import Database
-from audiosearch.store.queries.caption_stats import write_scales
-from audiosearch.store.queries.captions import keep_caption_vectors
+from audiosearch.store.database import Database, open_database
+
+if TYPE_CHECKING:
+    from audiosearch.search.describe import Derived
+    from audiosearch.search.normalise import Normalise
 
 log = logging.getLogger(__name__)
 
@@ -132,6 +133,8 @@ class Answers:
             DecodeError: the file cannot be read.
             QueryError: it is not there, or there is nothing to hear in that part.
         """
+        from audiosearch.library.clips import embeddings  # noqa: PLC0415
+
         part = clip if isinstance(clip, ClipRange) else parse_clip(clip)
         return self.engine.similar(
             SoundQuery(
@@ -165,6 +168,8 @@ class Answers:
             DecodeError: the file cannot be read (while iterating).
             QueryError: it is not there, or the part lies beyond its end.
         """
+        from audiosearch.search.normalise import Normalise  # noqa: PLC0415
+
         part = clip if isinstance(clip, ClipRange) else parse_clip(clip)
         how = None if normalise is None else Normalise(normalise)
         return absolute(os.fsdecode(part.path)), (
@@ -189,6 +194,9 @@ class Answers:
             DecodeError: the file cannot be read.
             QueryError: it is not there, the part lies beyond its end, or there is no label.
         """
+        from audiosearch.search.normalise import Normalise  # noqa: PLC0415
+        from audiosearch.search.zero_shot import parse_labels  # noqa: PLC0415
+
         part = clip if isinstance(clip, ClipRange) else parse_clip(clip)
         how = None if normalise is None else Normalise(normalise)
         fits = self.engine.label(list(self._hear(part)), parse_labels(labels), normalise=how)
@@ -206,6 +214,8 @@ class Answers:
         return sum(keep(self.database, each) for each in derived) if self._keeps_derived else 0
 
     def _hear(self, part: ClipRange) -> Iterator[EncodedWindow]:
+        from audiosearch.library.clips import hear  # noqa: PLC0415
+
         return hear(part, database=self.database, model=self.answering, config=self.config.index)
 
 
@@ -213,6 +223,9 @@ def keep(database: Database, derived: Derived) -> int:
     """Write down what answers computed, if nobody else is writing; returns how many scales."""
     if not derived.scales and not any(derived.vectors.values()):
         return 0
+    from audiosearch.store.queries.caption_stats import write_scales  # noqa: PLC0415
+    from audiosearch.store.queries.captions import keep_caption_vectors  # noqa: PLC0415
+
     n_scales = 0
     try:
         with database.spare() as session:
@@ -228,3 +241,21 @@ def keep(database: Database, derived: Derived) -> int:
         log.info("what was computed for captions is not kept: %s", error)
         return 0
     return n_scales
+
+
+@contextmanager
+def open_answers(config: Config) -> Iterator[Answers]:
+    """What answers from the library that `config` speaks of, made if there is none.
+
+    Raises:
+        StoreError: it is damaged, of a later version, or cannot be opened.
+    """
+    with reading_database(config) as database:
+        yield Answers(config, database)
+
+
+def reading_database(config: Config) -> Database:
+    """The database of a library opened for reading, made if there is none; see `open_database`."""
+    if not config.database.exists():
+        open_database(config.database).close()
+    return open_database(config.database, read_only=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from audiosearch.audio.clip import ClipRange
 from audiosearch.config import Config
-from audiosearch.library.answers import Answers
+from audiosearch.library.answers import Answers, reading_database
 from audiosearch.library.captions import (
     Added,
     ListedCaption,
@@ -314,9 +314,10 @@ def open_library(
         LibraryLocked: `writable`, and another process is writing to it.
         StoreError: it is damaged, of a later version, or cannot be opened.
     """
-    if not writable and not config.database.exists():
-        open_database(config.database).close()
-    with open_database(
-        config.database, read_only=not writable, yields_to_waiters=yields_to_waiters
-    ) as database:
+    database = (
+        open_database(config.database, yields_to_waiters=yields_to_waiters)
+        if writable
+        else reading_database(config)
+    )
+    with database:
         yield Library(config, database)

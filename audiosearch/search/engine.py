@@ -5,26 +5,23 @@ The library is only read: what is worth keeping of an answer is handed out (`tak
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
 from audiosearch._timing import Stopwatch
 from audiosearch.config import SearchConfig
 from audiosearch.model.bundle import Bundle
-from audiosearch.model.captioner import Captioner
 from audiosearch.model.decoder import Decoder
 from audiosearch.model.scoring import CaptionScorer
 from audiosearch.model.text_encoder import TextTower
-from audiosearch.search.audio_to_text import NewVector, UnplacedCaptions
 from audiosearch.search.candidates import Candidates, find_candidates
-from audiosearch.search.caption_stats import CaptionStats, DecoderListener, NewScale
-from audiosearch.search.describe import Describer
 from audiosearch.search.explain import explain, with_unheard
 from audiosearch.search.filters import Filters
 from audiosearch.search.hits import best_window_per_recording, show, with_matches
-from audiosearch.search.normalise import Normalise
 from audiosearch.search.query import ParsedQuery, parse_query, respelled
 from audiosearch.search.rerank import ScoredWindow, rank_windows, score_windows
 from audiosearch.search.results import (
@@ -40,19 +37,14 @@ from audiosearch.search.similar import find_similar
 from audiosearch.search.snapshot import LibrarySnapshot, SnapshotCache, open_snapshot
 from audiosearch.search.spelling import corrections
 from audiosearch.search.written import TextMatches, match_texts, with_unknown
-from audiosearch.search.zero_shot import Label, Labeller
 from audiosearch.store.database import Database
-from audiosearch.store.queries.encodings import find_bundle_id
 from audiosearch.store.queries.file_list import unheard_files
 from audiosearch.store.queries.search import window_frames
 
-
-@dataclass(frozen=True)
-class Derived:
-    """What answers took time to compute, by bundle id; anybody could compute it again."""
-
-    scales: Mapping[int, Sequence[NewScale]]
-    vectors: Mapping[int, Sequence[NewVector]]  # of captions that had none
+if TYPE_CHECKING:  # from sound to text; a query of words needs nothing of it
+    from audiosearch.search.describe import Derived, Describer
+    from audiosearch.search.normalise import Normalise
+    from audiosearch.search.zero_shot import Label
 
 
 class SearchEngine:
@@ -73,18 +65,19 @@ class SearchEngine:
         self._tower = tower
         self._config = config
         self._cache = SnapshotCache(bundle=bundle, cache_dir=database.vectors_dir)
-        self._caption_stats = CaptionStats(
-            listener=DecoderListener(self._scorer), size=config.scale_size
-        )
-        self._unplaced = None if tower is None else UnplacedCaptions(tower)
-        self._describer = Describer(
+
+    @cached_property
+    def describer(self) -> Describer:
+        """The way from sound to text."""
+        from audiosearch.search.describe import Describer  # noqa: PLC0415 - text queries need none
+
+        return Describer(
+            database=self._database,
+            bundle=self._bundle,
             scorer=self._scorer,
-            captioner=Captioner(decoder),
-            tower=tower,
-            caption_stats=self._caption_stats,
-        )
-        self._labeller = Labeller(
-            scorer=self._scorer, tower=tower, caption_stats=self._caption_stats
+            tower=self._tower,
+            config=self._config,
+            cache=self._cache,
         )
 
     def find(self, query: TextQuery) -> FindResult:
@@ -144,26 +137,8 @@ class SearchEngine:
         normalise: Normalise | None = None,
         explain: bool = False,
     ) -> list[Description]:
-        """Captions for windows of a sound, in the order of the windows.
-
-        For each the model's own sentence, then at most `limit` stored captions, best first by
-        `normalise` (None: as configured); with `explain`, the words of each.
-        """
-        with self._database.reading() as session:
-            bundle_id = find_bundle_id(session, fingerprint=self._bundle.fingerprint)
-            unplaced = None
-            if self._unplaced is not None and bundle_id is not None:
-                unplaced = self._unplaced.table(session, bundle_id=bundle_id)
-            return self._describer.describe(
-                session,
-                windows,
-                limit=limit,
-                how=normalise or Normalise(self._config.normalise),
-                explained=explain,
-                bundle=self._bundle,
-                cache=self._cache,
-                unplaced=unplaced,
-            )
+        """Captions for windows of a sound; see `Describer.describe`."""
+        return self.describer.describe(windows, limit=limit, normalise=normalise, explain=explain)
 
     def label(
         self,
@@ -173,28 +148,15 @@ class SearchEngine:
         normalise: Normalise | None = None,
     ) -> list[LabelFit]:
         """Labels for a sound given as its windows, best first, each at its best window."""
-        with self._database.reading() as session:
-            return self._labeller.label(
-                session,
-                windows,
-                labels,
-                how=normalise or Normalise(self._config.normalise),
-                bundle_id=find_bundle_id(session, fingerprint=self._bundle.fingerprint),
-            )
+        return self.describer.label(windows, labels, normalise=normalise)
 
     def refresh_scales(self, *, limit: int = 50) -> None:
         """Bring up to date at most `limit` of the scales of captions that the library keeps."""
-        with self._database.reading() as session:
-            bundle_id = find_bundle_id(session, fingerprint=self._bundle.fingerprint)
-            if bundle_id is not None:
-                self._caption_stats.refresh(session, bundle_id=bundle_id, limit=limit)
+        self.describer.refresh_scales(limit=limit)
 
     def take_derived(self) -> Derived:
         """What was computed since the last call and is worth keeping (`Answers.keep_derived`)."""
-        return Derived(
-            scales=self._caption_stats.take_pending(),
-            vectors={} if self._unplaced is None else self._unplaced.take_pending(),
-        )
+        return self.describer.take_derived()
 
     def _parse(self, text: str) -> ParsedQuery:
         return parse_query(text, scorer=self._scorer, tower=self._tower)

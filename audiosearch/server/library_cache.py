@@ -16,8 +16,8 @@ from dataclasses import dataclass, field, replace
 from audiosearch.audio.clip import ClipRange
 from audiosearch.config import Config
 from audiosearch.errors import QueryError
-from audiosearch.library import Library, bundle_paths, find_model, open_library
-from audiosearch.library.model_selection import ModelStamp, bundle_stamp
+from audiosearch.library import Library, open_library
+from audiosearch.library.model_selection import ModelStamp, bundle_paths, bundle_stamp, find_model
 from audiosearch.search.results import Description, FindResult
 from audiosearch.server.messages import (
     DescribeQuestion,

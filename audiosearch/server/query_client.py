@@ -31,7 +31,7 @@ from audiosearch.server.messages import (
 )
 
 if TYPE_CHECKING:  # loaded where nobody else answers
-    from audiosearch.library import Library
+    from audiosearch.library.answers import Answers
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class QueryClient:
         self._config = config
         self._settings = _settings(config)
         self._stack = ExitStack()
-        self._library: Library | None = None
+        self._library: Answers | None = None
         self._said: set[str] = set()
         self._n_told, self._n_own = 0, 0
         self._pid = 0
@@ -189,13 +189,13 @@ class QueryClient:
                 self._said.add(remark)
                 log.warning("%s", remark)
 
-    def _own(self) -> Library:
+    def _own(self) -> Answers:
         """The library in this process; called for each question that is answered here."""
         self._n_own += 1
         if self._library is None:
-            from audiosearch.library import open_library  # noqa: PLC0415 - all that computes
+            from audiosearch.library.answers import open_answers  # noqa: PLC0415 - all that computes
 
-            self._library = self._stack.enter_context(open_library(self._config))
+            self._library = self._stack.enter_context(open_answers(self._config))
         return self._library
 
     def _let_go(self) -> None:

@@ -20,7 +20,7 @@ from sqlalchemy import delete, text
 
 from audiosearch.library.answers import keep
 from audiosearch.search.caption_stats import CaptionStats
-from audiosearch.search.engine import Derived
+from audiosearch.search.describe import Derived
 from audiosearch.search.normalise import Scale
 from audiosearch.store.database import Database, open_database
 from audiosearch.store.integrity.verify import verify
