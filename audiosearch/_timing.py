@@ -1,12 +1,15 @@
-"""Where the time went: seconds by named stage, added up over threads."""
+"""Where the time went, how fast a run goes, and how long it will still take."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
+
+_RATE_OVER_S = 10.0
 
 
 class Stopwatch:
@@ -35,3 +38,33 @@ class Stopwatch:
         """Seconds by stage, in the order in which the stages first ended."""
         with self._lock:
             return MappingProxyType(dict(self._seconds))
+
+
+class Meter:
+    """Seconds of sound a second over the last moments; `sound_s` tells how much was heard."""
+
+    def __init__(
+        self, sound_s: Callable[[], float], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._sound_s = sound_s
+        self._clock = clock
+        self._marks: deque[tuple[float, float]] = deque([(clock(), 0.0)])
+
+    def rate(self) -> float:
+        """The rate up to now; each call leaves a mark to measure the next from."""
+        now, sound_s = self._clock(), self._sound_s()
+        self._marks.append((now, sound_s))
+        while len(self._marks) > 2 and self._marks[1][0] <= now - _RATE_OVER_S:
+            self._marks.popleft()
+        then, before_s = self._marks[0]
+        return (sound_s - before_s) / max(now - then, 1e-6)
+
+
+def time_left_s(*, n_done: float, n_total: int, elapsed_s: float) -> float | None:
+    """Seconds until all files are done, if the rest take as long as those done; None at first.
+
+    `n_done` counts files under way by the part of them that is done.
+    """
+    if n_done <= 0 or elapsed_s <= 0:
+        return None
+    return max(0.0, n_total - n_done) * elapsed_s / n_done

@@ -137,11 +137,13 @@ _RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
         "watch.unload_minutes": (0.0, 1e6),
     }
 )
+# Of `search.normalise.Normalise`, the first of them the default.
+NORMALISE_CHOICES = ("mean", "minmax", "lift", "zscore", "none")
 _CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "model.device": ("auto", "cpu", "cuda"),
         "watch.polling": ("auto", "always"),
-        "search.normalise": ("mean", "minmax", "lift", "zscore", "none"),
+        "search.normalise": NORMALISE_CHOICES,
     }
 )
 

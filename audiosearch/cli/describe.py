@@ -14,13 +14,11 @@ from audiosearch.cli.many_files import (
     take_up,
     write_rows,
 )
-from audiosearch.cli.options import json_option, library_options
+from audiosearch.cli.options import json_option, library_options, normalise_option
 from audiosearch.cli.output import clock, coloured, path_fields, shown_path, word_rows
 from audiosearch.config import Config
 from audiosearch.search.results import Description, fold_runs
 from audiosearch.server.query_client import open_client
-
-NORMALISE = click.Choice(["mean", "minmax", "lift", "zscore", "none"])
 
 
 @click.command()
@@ -33,11 +31,7 @@ NORMALISE = click.Choice(["mean", "minmax", "lift", "zscore", "none"])
     show_default=True,
     help="Stored captions to show for each window; 0 shows the model's own caption alone.",
 )
-@click.option(
-    "--normalise",
-    type=NORMALISE,
-    help="How to normalise scores of stored captions (default: as configured).",
-)
+@normalise_option("stored captions")
 @click.option(
     "--fold/--no-fold",
     default=None,

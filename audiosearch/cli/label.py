@@ -7,9 +7,8 @@ from pathlib import Path
 
 import click
 
-from audiosearch.cli.describe import NORMALISE
 from audiosearch.cli.many_files import Row, each_sound, expand, output_option, take_up, write_rows
-from audiosearch.cli.options import json_option, library_options
+from audiosearch.cli.options import json_option, library_options, normalise_option
 from audiosearch.cli.output import path_fields, shown_path
 from audiosearch.config import Config
 from audiosearch.errors import QueryError
@@ -33,11 +32,7 @@ SHOWN = 5  # labels in a line for people
     type=click.IntRange(min=1),
     help=f"Show at most this many labels (default: {SHOWN}; in JSON all).",
 )
-@click.option(
-    "--normalise",
-    type=NORMALISE,
-    help="How to normalise scores of labels (default: as configured).",
-)
+@normalise_option("labels")
 @json_option
 @output_option
 @library_options

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
-from audiosearch.config import Config, config_path, load_config
+from audiosearch.config import NORMALISE_CHOICES, Config, config_path, load_config
 from audiosearch.errors import QueryError
 from audiosearch.search.filters import Filters
 
@@ -100,6 +100,15 @@ def output_options(command: F) -> F:
 def json_option(command: F) -> F:
     """`--json` alone; the command gets `as_json: bool`."""
     return click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")(command)
+
+
+def normalise_option(of: str) -> Callable[[F], F]:
+    """`--normalise`: how scores of `of` are made comparable."""
+    return click.option(
+        "--normalise",
+        type=click.Choice(NORMALISE_CHOICES),
+        help=f"How to normalise scores of {of} (default: as configured).",
+    )
 
 
 def limit_options(command: F) -> F:

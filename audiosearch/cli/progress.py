@@ -25,8 +25,8 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
+from audiosearch._timing import time_left_s
 from audiosearch.cli.output import clock, duration
-from audiosearch.indexing.meter import time_left_s
 
 _LINE_EVERY_S = 10.0
 _WIDE: Final = 100  # columns in which all is said

@@ -15,8 +15,8 @@ from audiosearch.convert.checkpoints import (
     PublishedEncoder,
     read_published,
 )
-from audiosearch.convert.target import target_folder
 from audiosearch.errors import BundleError
+from audiosearch.model.registry import target_folder
 from audiosearch.training.export.bundle import export_bundle
 from audiosearch.training.export.published_graph import check_lean_form
 from audiosearch.training.export.spec import BundleFacts, BundleNetworks, ScoreSettings

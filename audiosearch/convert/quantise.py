@@ -26,13 +26,13 @@ from audiosearch.audio.windows import windows
 from audiosearch.convert.half import half_precision
 from audiosearch.convert.int8 import quantised
 from audiosearch.convert.ranges import Feed
-from audiosearch.convert.target import target_folder
 from audiosearch.errors import AudiosearchError, BundleError, DecodeError
 from audiosearch.indexing.walk import Problem, walk
 from audiosearch.model.bundle import MANIFEST, Bundle, load_bundle
 from audiosearch.model.captioner import Captioner
 from audiosearch.model.decoder import Decoder
 from audiosearch.model.encoder import Encoder
+from audiosearch.model.registry import target_folder
 from audiosearch.model.runtime.session import RuntimeOptions
 from audiosearch.model.scoring import CaptionScorer
 from audiosearch.store.queries.places import join

@@ -13,13 +13,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from audiosearch._timing import Stopwatch
+from audiosearch._timing import Meter, Stopwatch
 from audiosearch._wording import counted
 from audiosearch.audio.sandbox.client import Worker, WorkerLimits
 from audiosearch.config import IndexConfig
 from audiosearch.errors import display_path
 from audiosearch.indexing.encode import caption_stored, encode_batch
-from audiosearch.indexing.meter import Meter
 from audiosearch.indexing.passed_over import add_up
 from audiosearch.indexing.reader import InFlightHashes, Readers, ReadingPlan
 from audiosearch.indexing.scan import MissingMarked, PlaceScan, ScanRules, mark_missing, reconcile

@@ -31,7 +31,6 @@ from audiosearch.store.queries import (
     file_texts,
     files,
     fulltext,
-    growth,
     recordings,
     uncaptioned,
 )
@@ -177,7 +176,7 @@ class Committer:
         fresh = [_id(ids, item) for item in items if not item.resumed]
         encodings.begin_encodings(session, fresh, bundle_id=self._bundle_id, hop_s=self._hop_s)
         taken_up = {item.file.file_id: _id(ids, item) for item in items}
-        begun = growth.remember_former(session, taken_up)
+        begun = recordings.remember_former(session, taken_up)
         files.set_recording(
             session,
             [
@@ -297,10 +296,14 @@ class Committer:
 
     def _set_indexed(self, session: Session, read: Sequence[ReadFile]) -> None:
         """Files whose recordings are complete, which leave the ones that they held before."""
-        begun = growth.remember_former(session, {each.file_id: each.recording_id for each in read})
+        begun = recordings.remember_former(
+            session, {each.file_id: each.recording_id for each in read}
+        )
         files.set_indexed(session, read)
         encodings.drop_begun(session, begun, bundle_id=self._bundle_id)
-        growth.drop_outgrown(session, [each.file_id for each in read], bundle_id=self._bundle_id)
+        recordings.drop_outgrown(
+            session, [each.file_id for each in read], bundle_id=self._bundle_id
+        )
         self.tally.n_remarked += sum(each.remark is not None for each in read)
 
     def _fail(self, session: Session, item: Failed) -> list[bytes]:
@@ -318,7 +321,7 @@ class Committer:
             else:
                 self.tally.unsettled.append(join(file.root_path, file.path))
         else:
-            begun = growth.remember_former(session, {file.file_id: None})
+            begun = recordings.remember_former(session, {file.file_id: None})
             set_failed(session, [(file.file_id, item.code, item.reason)])
             encodings.drop_begun(session, begun, bundle_id=self._bundle_id)
             self.tally.n_failed += 1

@@ -1,8 +1,9 @@
-"""Which bundles there are: by name, by path, and those that stand elsewhere and are remembered."""
+"""Which bundles there are, by name, path or memory, and where a new one goes."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from audiosearch.errors import BundleError
 from audiosearch.model.bundle_files import MANIFEST
 
 KNOWN = "known.json"  # in the folder of the user's bundles
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def list_bundles(*, search: Sequence[Path], others: Sequence[Path] = ()) -> list[Path]:
@@ -83,3 +85,17 @@ def remember_bundle(folder: Path, *, models: Path) -> None:
     content = [str(place), *(str(each) for each in known if each != place)]
     with atomic_write(models / KNOWN, shared=True) as file:
         file.write(f"{json.dumps(content, indent=1)}\n".encode())
+
+
+def target_folder(name: str, *, folder: Path, replace: bool) -> Path:
+    """The folder of a new bundle in `folder`.
+
+    Raises:
+        BundleError: the name is unfit, or taken and not to be replaced.
+    """
+    target = folder / name
+    if not _NAME.fullmatch(name):
+        raise BundleError(f"{name!r} is no name for a bundle", remedy="use letters, digits, . _ -")
+    if (target / MANIFEST).exists() and not replace:
+        raise BundleError("is there already", path=target, remedy="--force writes over it")
+    return target

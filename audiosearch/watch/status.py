@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from audiosearch._files import atomic_write
+from audiosearch._timing import time_left_s
 from audiosearch._wording import counted
 from audiosearch.errors import display_path
-from audiosearch.indexing.meter import time_left_s
 
 if TYPE_CHECKING:  # which loads watchdog; commands show progress without it
     from audiosearch.watch.roots import WatchedRoots

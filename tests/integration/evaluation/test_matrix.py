@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from audiosearch.errors import DatasetError
-from audiosearch.evaluation import score_matrix as matrix
+from audiosearch.evaluation import run as matrix
 from audiosearch.evaluation.datasets import Dataset, DatasetClip
 from audiosearch.evaluation.encode import encode
-from audiosearch.evaluation.score_matrix import loss_table
+from audiosearch.evaluation.run import loss_table
 from audiosearch.evaluation.work_folder import NoStageProgress, WorkFolder
 from audiosearch.model.loaded import Model
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from audiosearch.indexing.meter import Meter, time_left_s
+from audiosearch._timing import Meter, time_left_s
 from audiosearch.indexing.passed_over import Exclusions
 from audiosearch.indexing.walk import is_relevant
 from audiosearch.watch.events import outermost, stat_path
