@@ -65,9 +65,9 @@ def main(path: Path | None, rounds: int) -> None:
     print(f"{(free_card_memory() or 0) / 2**30:.1f} GB free on it")
     with tempfile.TemporaryDirectory() as folder:
         forms = [Form("float32", bundle, FLOAT32), *_half(bundle, Path(folder))]
-        good = [_parity(form, bundle) for form in forms]
+        good = [parity(form, bundle) for form in forms]
         for form in forms:
-            _throughput(form, rounds=rounds)
+            throughput(form, rounds=rounds)
     if not all(good):
         print("answers differ by more than they may", file=sys.stderr)
         raise SystemExit(1)
@@ -88,7 +88,7 @@ def _half(bundle: Bundle, folder: Path) -> list[Form]:
     return [Form("half precision", load_bundle(path), HALF)]
 
 
-def _parity(form: Form, exact: Bundle) -> bool:
+def parity(form: Form, exact: Bundle) -> bool:
     """Print how far the card is from float32 on the CPU; whether it is near enough."""
     found = compare(Way(exact, CPU), Way(form.bundle, CARD), sounds=made_up_sounds(exact))
     on_card = all(provider.startswith("CUDA") for provider in found.providers)
@@ -102,7 +102,8 @@ def _parity(form: Form, exact: Bundle) -> bool:
     return good
 
 
-def _throughput(form: Form, *, rounds: int) -> None:
+def throughput(form: Form, *, rounds: int) -> None:
+    """Print how fast a form encodes, by batch size."""
     bundle = form.bundle
     print(f"\n{form.name}: hours of sound a minute, medians of {rounds} rounds")
     print(f"{'windows':>8} {'encoder':>10} {'moving':>8} {'with captions':>14}")

@@ -221,7 +221,7 @@ class EvaluationProgress(StderrProgress):
         super().__exit__(kind, error, trace)
 
     def start(self, stage: str, *, total: int, done: int = 0) -> None:
-        """See `audiosearch.evaluation.work_folder.Progress`."""
+        """See `audiosearch.evaluation.work_folder.StageProgress`."""
         self._close_stage()
         self._stage, self._total, self._done, self._done_before = stage, total, done, done
         self._bar.remove_task(self._task)
@@ -230,7 +230,7 @@ class EvaluationProgress(StderrProgress):
             self._print(f"{stage}: {done} of {total} were done by an earlier run")
 
     def advance(self, n: int) -> None:
-        """See `audiosearch.evaluation.work_folder.Progress`."""
+        """See `audiosearch.evaluation.work_folder.StageProgress`."""
         self._done += n
         self._bar.advance(self._task, n)
         now = time.monotonic()

@@ -27,7 +27,7 @@ MAX_POSITIONS = 256  # of the 5000 that checkpoints list; captions have some twe
 _DERIVED = ("spectrogram_extractor.", "logmel_extractor.", "decoder.pos_encoding.")
 _OTHER = ("forbid_rep_mask", "tokenizers.", "task_id_to_token_id")
 _HUB_ENCODER, _HUB_DECODER = "preprocessor.encoder.", "model."
-_HUB_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+HUB_WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # of equal weights, the safer form first
 _SUFFIXES = (".safetensors", ".pth", ".ckpt", ".pt", ".bin")
 _FOLDERS = (".", "checkpoints")
 
@@ -60,7 +60,7 @@ def read_published(path: Path) -> list[Part]:
     """
     if not path.is_dir():
         return _read_file(path)
-    for name in _HUB_WEIGHTS:  # of equal weights, the safer form first
+    for name in HUB_WEIGHTS:
         if (path / "config.json").is_file() and (path / name).is_file():
             return _read_file(path / name)
     found = [

@@ -18,6 +18,7 @@ from huggingface_hub import HfApi, hf_hub_download
 from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
 
 from audiosearch._files import atomic_write
+from audiosearch.convert.checkpoints import HUB_WEIGHTS
 from audiosearch.convert.importer import import_published
 from audiosearch.errors import AudiosearchError, BundleError
 
@@ -25,8 +26,6 @@ PINS = "pulled.json"
 CHUNK = 1 << 20  # bytes
 TIMEOUT_S = 30.0
 AGAIN = "run it again: it goes on where it stopped"
-
-_WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # of equal weights, the safer form first
 
 
 @dataclass(frozen=True)
@@ -209,7 +208,7 @@ def _announced(source: HubSource, revision: str) -> Pin:
     """What the hub says of a repository at a revision; hashes are empty where it tells none."""
     info = HfApi().model_info(source.repo, revision=revision, files_metadata=True)
     listed = {each.rfilename: each for each in info.siblings or []}
-    weights = next((name for name in _WEIGHTS if name in listed), None)
+    weights = next((name for name in HUB_WEIGHTS if name in listed), None)
     if weights is None or "config.json" not in listed or not info.sha:
         raise BundleError(f"{source.repo} holds no weights with a config.json")
     files = {}

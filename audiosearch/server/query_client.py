@@ -45,15 +45,15 @@ class ClientAnswer:
 
 
 class QueryClient:
-    """Who answers the questions of one command; made by `open_answering`."""
+    """Who answers the questions of one command; made by `open_client`."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self._settings = _settings(config)
         self._stack = ExitStack()
         self._library: Answers | None = None
-        self._said: set[str] = set()
-        self._n_told, self._n_own = 0, 0
+        self._remarks: set[str] = set()
+        self._n_by_server, self._n_by_self = 0, 0
         self._pid = 0
         self._reason = ""
         self._server: Server | None = None
@@ -67,11 +67,13 @@ class QueryClient:
     def who(self) -> str:
         """Who answered, for people."""
         daemon = f"by the daemon (process {self._pid})"
-        if not self._n_own:
+        if not self._n_by_self:
             return f"answered {daemon}"
-        if not self._n_told:
+        if not self._n_by_server:
             return f"answered without the daemon: {self._reason}"
-        return f"{self._n_told} answered {daemon}, {self._n_own} without it: {self._reason}"
+        return (
+            f"{self._n_by_server} answered {daemon}, {self._n_by_self} without it: {self._reason}"
+        )
 
     def find(self, query: TextQuery) -> ClientAnswer:
         """Sounds for words; raises as `Library.find` does."""
@@ -79,10 +81,10 @@ class QueryClient:
             settings=self._settings,
             query=replace(query, filters=_anchored(query.filters)),
         )
-        found = self._found(question)
+        found = self._found_by_server(question)
         if found is not None:
             return found
-        library = self._own()
+        library = self._open_library()
         return ClientAnswer(result=library.engine.find(query), device=library.decoder.device.name)
 
     def similar(
@@ -97,7 +99,7 @@ class QueryClient:
         part = parse_clip(clip)
         seen = see(part.path)
         if seen is not None:
-            found = self._found(
+            found = self._found_by_server(
                 SimilarQuestion(
                     settings=self._settings,
                     clip=_absolute(part),
@@ -109,7 +111,7 @@ class QueryClient:
             )
             if found is not None:
                 return found
-        library = self._own()
+        library = self._open_library()
         result = library.similar(part, filters=filters, limit=limit, min_similarity=min_similarity)
         return ClientAnswer(result=result, device=library.decoder.device.name)
 
@@ -129,18 +131,22 @@ class QueryClient:
     def _descriptions(
         self, part: ClipRange, *, limit: int, normalise: str | None, explain: bool
     ) -> Iterator[Description]:
-        n_told = 0
-        for reply in self._told(part, limit=limit, normalise=normalise, explain=explain):
+        n_sent = 0
+        for reply in self._described_by_server(
+            part, limit=limit, normalise=normalise, explain=explain
+        ):
             if isinstance(reply, DescribeEnd):
-                self._count_told(reply.remarks)
+                self._count_by_server(reply.remarks)
                 return
-            n_told += len(reply.rows)
+            n_sent += len(reply.rows)
             yield from reply.rows
         # Should the server have gone in the middle: the same windows come in the same order.
-        _, own = self._own().describe(part, limit=limit, normalise=normalise, explain=explain)
-        yield from islice(own, n_told, None)
+        _, rest = self._open_library().describe(
+            part, limit=limit, normalise=normalise, explain=explain
+        )
+        yield from islice(rest, n_sent, None)
 
-    def _told(
+    def _described_by_server(
         self, part: ClipRange, *, limit: int, normalise: str | None, explain: bool
     ) -> Iterator[Descriptions | DescribeEnd]:
         """What the server says; without an end where it does not tell all."""
@@ -166,7 +172,7 @@ class QueryClient:
             self._let_go()
             raise
 
-    def _found(self, question: FindQuestion | SimilarQuestion) -> ClientAnswer | None:
+    def _found_by_server(self, question: FindQuestion | SimilarQuestion) -> ClientAnswer | None:
         """The server's answer; None where it does not tell."""
         if self._server is None:
             return None
@@ -179,19 +185,19 @@ class QueryClient:
             self._reason = str(error)
             self._let_go()
             return None
-        self._count_told(end.remarks)
+        self._count_by_server(end.remarks)
         return ClientAnswer(result=replace(end.result, hits=hits), device=end.device)
 
-    def _count_told(self, remarks: tuple[str, ...]) -> None:
-        self._n_told += 1
+    def _count_by_server(self, remarks: tuple[str, ...]) -> None:
+        self._n_by_server += 1
         for remark in remarks:
-            if remark not in self._said:  # once a process, as if this one had met it
-                self._said.add(remark)
+            if remark not in self._remarks:  # once a process, as if this one had met it
+                self._remarks.add(remark)
                 log.warning("%s", remark)
 
-    def _own(self) -> Answers:
+    def _open_library(self) -> Answers:
         """The library in this process; called for each question that is answered here."""
-        self._n_own += 1
+        self._n_by_self += 1
         if self._library is None:
             from audiosearch.library.answers import open_answers  # noqa: PLC0415 - all that computes
 

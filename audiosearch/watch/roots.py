@@ -45,7 +45,6 @@ class WatchedRoot:
     n_folders: int | None = None
     n_watched: int | None = None
     scan_due: float = 0.0
-    scan_took_s: float = 0.0
     scanned_at: float | None = None  # Unix time
     guarded: GuardedFiles | None = None
 
@@ -186,7 +185,6 @@ class WatchedRoots:
 
     def scanned(self, each: WatchedRoot, *, now: float, wall: float, took_s: float) -> None:
         """A full look at a root has ended; says when the next one is due."""
-        each.scan_took_s = took_s
         each.scanned_at = wall
         every_s = self._watch.scan_every_s
         if each.mode is WatchMode.POLLING:

@@ -115,11 +115,11 @@ def test_the_tables_are_printed_and_a_session_that_is_not_on_a_card_is_not_good(
     monkeypatch.setattr(on_card, "CARD", HOLDING)
     monkeypatch.setattr(on_card, "BATCHES", (1, 2))
     form = on_card.Form("float32", bundle, FLOAT32)
-    assert not on_card._parity(form, bundle)
+    assert not on_card.parity(form, bundle)
     told = capsys.readouterr().out
     assert "100% of the sentences" in told
     assert "NOT GOOD" in told
-    on_card._throughput(form, rounds=1)
+    on_card.throughput(form, rounds=1)
     rows = [line.split() for line in capsys.readouterr().out.splitlines()[3:]]
     assert [row[0] for row in rows] == ["1", "2"]
     assert all(float(row[1]) > 0 and float(row[3]) > 0 for row in rows)

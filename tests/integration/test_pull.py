@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -16,9 +18,8 @@ hub_client = pytest.importorskip("huggingface_hub")
 from audiosearch.convert import pull  # noqa: E402
 from audiosearch.convert.pull import FileSource, HubSource, PullFolders  # noqa: E402
 from audiosearch.errors import BundleError  # noqa: E402
-from audiosearch.model.bundle import load_bundle  # noqa: E402
+from audiosearch.model.bundle import MANIFEST, load_bundle  # noqa: E402
 from audiosearch.model.registry import list_bundles  # noqa: E402
-from audiosearch.training.export import bundle as export  # noqa: E402
 from tests.e2e.command import Command  # noqa: E402
 from tests.hub_server import COMMIT, Hub, serve  # noqa: E402
 from tests.published_checkpoints import write_encoder, write_hub_folder  # noqa: E402
@@ -95,7 +96,7 @@ def test_other_content_under_a_pinned_revision_is_refused(
 ) -> None:
     _, pin = pull.fetch_hub(SOURCE, places=places, quiet=True)
     places.models.mkdir()
-    pull._write_pins(places.models, {SOURCE.repo: pin})
+    (places.models / pull.PINS).write_text(json.dumps({SOURCE.repo: asdict(pin)}))
     hub.folder = write_hub_folder(tmp_path / "changed", seed=1)
     fresh = PullFolders(models=places.models, downloads=tmp_path / "elsewhere")
     with pytest.raises(BundleError, match="SHA-256 differs"):
@@ -105,10 +106,14 @@ def test_other_content_under_a_pinned_revision_is_refused(
 def test_a_full_disk_leaves_no_model(
     hub: Hub, places: PullFolders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(value: object, path: Path) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+    write = Path.write_text
 
-    monkeypatch.setattr(export, "_write_json", full)
+    def full(path: Path, text: str, encoding: str | None = None) -> int:
+        if path.name == MANIFEST:  # the last file of a bundle
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return write(path, text, encoding=encoding)
+
+    monkeypatch.setattr(Path, "write_text", full)
     with pytest.raises(BundleError, match="No space"):
         pull.pull_hub(SOURCE, name="captioner", places=places, quiet=True)
     assert not list(places.models.glob("*"))

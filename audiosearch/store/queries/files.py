@@ -44,7 +44,6 @@ class FileRow(NamedTuple):
     mtime_ns: int
     ctime_ns: int
     state: FileState
-    has_recording: bool
 
 
 def known_files(session: Session, root_id: int, *, under: bytes = b"") -> Iterator[FileRow]:
@@ -57,7 +56,6 @@ def known_files(session: Session, root_id: int, *, under: bytes = b"") -> Iterat
             SoundFile.mtime_ns,
             SoundFile.ctime_ns,
             SoundFile.state,
-            SoundFile.recording_id.is_not(None),
         )
         .where(SoundFile.root_id == root_id)
         .order_by(SoundFile.path)

@@ -186,7 +186,7 @@ def test_one_that_says_nothing_is_given_up(
     config: Config, server: AnswerServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("audiosearch.server.client.HELLO_S", 0.2)
-    monkeypatch.setattr(session.Session, "_greet", lambda _: threading.Event().wait(1.0))
+    monkeypatch.setattr(session.Session, "run", lambda _: threading.Event().wait(1.0))
     assert "says nothing" in _who(config)
 
 

@@ -23,7 +23,7 @@ def found() -> Iterator[FileStat]:
 
 def known() -> Iterator[FileRow]:
     for number in range(N_FILES):
-        yield FileRow(number, b"%08d.wav" % number, 100, 1, 1, FileState.INDEXED, True)
+        yield FileRow(number, b"%08d.wav" % number, 100, 1, 1, FileState.INDEXED)
 
 
 def test_comparing_takes_no_memory_for_each_file() -> None:

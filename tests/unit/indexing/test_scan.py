@@ -13,7 +13,7 @@ facts = st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 2))
 
 
 def known(file_id: int, path: bytes, fact: tuple[int, int, int], state: FileState) -> FileRow:
-    return FileRow(file_id, path, *fact, state, True)
+    return FileRow(file_id, path, *fact, state)
 
 
 @given(

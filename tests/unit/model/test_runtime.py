@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from audiosearch.errors import BundleError
@@ -182,14 +183,16 @@ def test_a_cpu_without_memory_is_an_error(bundle: Bundle) -> None:
 def test_a_card_whose_libraries_are_missing_is_said_and_nothing_printed(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    load = GraphSession._load
+    create = onnxruntime.InferenceSession
 
-    def without_card(session: GraphSession, providers: list[tuple[str, dict[str, str]]]) -> object:
+    def without_card(
+        content: bytes, *, providers: list[tuple[str, dict[str, str]]], **options: object
+    ) -> object:
         if providers[0][0] == CUDA:
             raise RuntimeError("libcudart.so.13: cannot open shared object file")
-        return load(session, providers)
+        return create(content, providers=providers, **options)
 
-    monkeypatch.setattr(GraphSession, "_load", without_card)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", without_card)
     monkeypatch.setattr(runtime, "wanted_providers", lambda *_: ([(CUDA, {}), (CPU, {})], None))
     session = GraphSession(bundle.graphs["memory"], options=RuntimeOptions(device="auto"))
     assert session.device.name == "cpu"
