@@ -110,7 +110,7 @@ class SoundModel:
         """
         part = clip_range(clip, start_s=start_s, end_s=end_s)
         with self._turns.taken():
-            windows = list(islice(self._heard(part, hop_s=self.window_s), 2))
+            windows = list(islice(self._encoded_windows(part, hop_s=self.window_s), 2))
         if len(windows) > 1:
             raise QueryError(
                 f"longer than the {self.window_s:g} s that this model hears at a time",
@@ -151,7 +151,7 @@ class SoundModel:
         if not 1 / self.sample_rate <= hop_s <= self.window_s:
             raise QueryError(f"hop_s must be above 0 and at most {self.window_s:g}, not {hop_s}")
         with self._turns.taken():
-            return list(self._heard(part, hop_s=hop_s))
+            return list(self._encoded_windows(part, hop_s=hop_s))
 
     def encode_samples(self, samples: npt.ArrayLike) -> Encoded:
         """What the model hears in samples (n,), mono, at `sample_rate`, no longer than `window_s`.
@@ -234,7 +234,7 @@ class SoundModel:
     def _scorer(self) -> CaptionScorer:
         return self._captioner.scorer
 
-    def _heard(self, part: ClipRange, *, hop_s: float) -> Iterator[EncodedWindow]:
+    def _encoded_windows(self, part: ClipRange, *, hop_s: float) -> Iterator[EncodedWindow]:
         config = replace(self._config, hop=hop_s / self.window_s)
         return listen(part, encoder=self._model.encoder, config=config)
 

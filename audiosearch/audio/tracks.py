@@ -121,7 +121,7 @@ class Demultiplexer:
             self._n_given[index] += 1
             yield packet
         if index in self._apart:
-            yield from self._own(index)
+            yield from self._read_apart(index)
 
     def _next(self, index: int) -> AudioPacket | None:
         """The next packet of the common pass; None at its end, or if this stream leaves it."""
@@ -140,7 +140,8 @@ class Demultiplexer:
         self._waiting_bytes -= packet.size
         return packet
 
-    def _own(self, index: int) -> Iterator[AudioPacket]:
+    def _read_apart(self, index: int) -> Iterator[AudioPacket]:
+        """The rest of a stream that left the common pass, from a reader of its own."""
         part = self._stack.enter_context(open_part(self._path, self._span))
         stream = part.container.streams[index]
         assert isinstance(stream, AudioStream)

@@ -8,14 +8,12 @@ from pathlib import Path
 import click
 
 from audiosearch._wording import counted
-from audiosearch.cli.main import CommandGroup
+from audiosearch.cli.main import EXIT_NOTHING, CommandGroup
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import clock, one_line, path_fields, print_json, remark, shown_path
 from audiosearch.config import Config
 from audiosearch.library import open_library
 from audiosearch.library.captions import Added, ListedCaption
-
-EXIT_NOTHING = 1
 
 _SOURCES = click.Choice(["auto", "user", "import", "label"])
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from audiosearch.cli.main import EXIT_NOTHING
 from audiosearch.cli.options import OutputForm, filter_options, library_options, output_options
 from audiosearch.cli.output import (
     clock,
@@ -23,7 +24,6 @@ from audiosearch.store.globs import is_glob
 from audiosearch.store.queries.file_list import ListedFile
 from audiosearch.store.schema import FileState
 
-EXIT_NOTHING = 1
 SHOWN = 100  # rows for people, who have not asked for more; programs get all
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import click
 
+from audiosearch.cli.main import EXIT_ERROR
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import clock, path_fields, print_json, remark, shown_path, size
 from audiosearch.config import Config
@@ -14,7 +15,6 @@ from audiosearch.errors import AudiosearchError, DecodeError, QueryError, displa
 from audiosearch.library import FileInfo, open_library
 from audiosearch.store.queries.file_details import SoundPath
 
-EXIT_ERROR = 2
 SHOWN = 20  # windows, for people; programs get all
 
 Line = tuple[str, str]

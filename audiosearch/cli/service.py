@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from audiosearch.cli.main import CommandGroup
+from audiosearch.cli.main import EXIT_NOTHING, CommandGroup
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import print_json, remark
 from audiosearch.cli.service_manager import install_service, remove_service
@@ -24,7 +24,6 @@ from audiosearch.config import Config, default_config_path
 from audiosearch.errors import AudiosearchError, FeatureUnavailable
 from audiosearch.watch.indexer import running_daemon
 
-EXIT_NOTHING = 1
 _MAC = sys.platform == "darwin"
 
 

@@ -55,7 +55,7 @@ def quantised(model: ModelProto, examples: Iterable[Feed]) -> ModelProto:
     result = ModelProto()
     result.CopyFrom(model)
     by_place = {layer.place: layer for layer in layers}
-    nodes = _one(result)
+    nodes = _unfolded_one(result)
     stepped: set[str] = set()  # inputs that are in 8 bits already
     for place, node in enumerate(model.graph.node):
         layer = by_place.get(place)
@@ -115,7 +115,7 @@ def _weights(model: ModelProto) -> dict[str, Floats]:
     return found
 
 
-def _one(model: ModelProto) -> list[NodeProto]:
+def _unfolded_one(model: ModelProto) -> list[NodeProto]:
     """Nodes that give 1.0 in a way that the runtime does not fold to a constant.
 
     The runtime joins a layer to one product with its scales and bias only where the scale of the

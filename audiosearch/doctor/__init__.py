@@ -49,7 +49,7 @@ def examine(config: Config) -> Iterator[Finding]:
         try:
             yield from check(config)
         except AudiosearchError as failure:
-            yield error(name, _told(failure), failure.remedy or "see the message")
+            yield error(name, _failure_text(failure), failure.remedy or "see the message")
         except OSError as failure:
             yield error(name, str(failure), "check the folder's permissions and the disk")
         except Exception as failure:  # noqa: BLE001 - what breaks here is what is looked for
@@ -57,5 +57,5 @@ def examine(config: Config) -> Iterator[Finding]:
             yield error(name, detail, "reinstall audiosearch; if that does not help, report it")
 
 
-def _told(failure: AudiosearchError) -> str:
+def _failure_text(failure: AudiosearchError) -> str:
     return failure.reason if failure.path is None else f"{failure.path}: {failure.reason}"

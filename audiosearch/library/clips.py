@@ -88,10 +88,10 @@ def _stored(
             dim=bundle.frame_dim,
             hop_s=config.hop * bundle.window_s,
         )
-    return None if windows is None else [_heard(window) for window in windows]
+    return None if windows is None else [_encoded_window(window) for window in windows]
 
 
-def _heard(window: StoredWindow) -> EncodedWindow:
+def _encoded_window(window: StoredWindow) -> EncodedWindow:
     encoded = Encoded(
         frames=window.frames.astype(np.float32),
         embedding=window.embedding,

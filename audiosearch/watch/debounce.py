@@ -99,49 +99,51 @@ _FORGET_S: Final = 2 * LONGEST_S  # without anything happening to it; then it is
 
 
 @dataclass
-class _Heard:
-    wait_s: float  # before it may be heard again
-    at: float  # when it was heard, or last seen to be written to
+class _LastIndexed:
+    wait_s: float  # before it may be indexed again
+    at: float  # when it was indexed, or last seen to be written to
 
 
 class Growing:
     """Files that may still grow, such as a recorder's; times are seconds of any steady clock.
 
-    How long one must rest before it is heard again doubles with every hearing that came too early,
-    so a file that is written to for hours is heard a few times, and once more when it is done.
+    How long one must rest before it is indexed again doubles each time that this came too early, so
+    a file that is written to for hours is indexed a few times, and once more when it is done.
     """
 
     def __init__(self, settle_s: float) -> None:
         self._settle_s = settle_s
         self._longest_s = max(LONGEST_S, settle_s)
-        self._heard: dict[bytes, _Heard] = {}  # those that nothing has happened to longest first
+        self._indexed: dict[
+            bytes, _LastIndexed
+        ] = {}  # those that nothing has happened to longest first
 
-    def heard(self, paths: Iterable[bytes], *, now: float) -> None:
+    def indexed(self, paths: Iterable[bytes], *, now: float) -> None:
         """These files have been read: if they change soon, that was too early."""
         self._forget(now)
         for path in paths:
-            before = self._heard.pop(path, None)
+            before = self._indexed.pop(path, None)
             waited_s = self._settle_s if before is None else before.wait_s
-            self._heard[path] = _Heard(min(2 * waited_s, self._longest_s), now)
+            self._indexed[path] = _LastIndexed(min(2 * waited_s, self._longest_s), now)
 
     def touched(self, path: bytes, *, now: float) -> float:
         """Something happened to a path; for how many seconds it has to rest from now on."""
         self._forget(now)
-        heard = self._heard.pop(path, None)
-        if heard is None:
+        last = self._indexed.pop(path, None)
+        if last is None:
             return self._settle_s
-        heard.at = now
-        self._heard[path] = heard
-        return heard.wait_s
+        last.at = now
+        self._indexed[path] = last
+        return last.wait_s
 
     def waits(self, *, now: float) -> Mapping[bytes, float]:
         """For how many seconds files have to rest, by path, where that is longer than usual."""
         self._forget(now)
-        return {path: heard.wait_s for path, heard in self._heard.items()}
+        return {path: last.wait_s for path, last in self._indexed.items()}
 
     def _forget(self, now: float) -> None:
-        while self._heard:
-            path, heard = next(iter(self._heard.items()))
-            if now - heard.at < max(_FORGET_S, 2 * heard.wait_s):
+        while self._indexed:
+            path, last = next(iter(self._indexed.items()))
+            if now - last.at < max(_FORGET_S, 2 * last.wait_s):
                 return
-            del self._heard[path]
+            del self._indexed[path]

@@ -167,7 +167,7 @@ class WatchProgress:
         self.now: PassProgress | None = None
         self._on_change = on_change
         self._n_files = 0
-        self._said: set[str] = set()
+        self._warned: set[str] = set()
         self._started = self._last_line = time.monotonic()
 
     def start(self, n_files: int) -> None:
@@ -194,10 +194,10 @@ class WatchProgress:
 
     def warn(self, message: str) -> None:
         """Something the user should know, said once in a while; the work goes on."""
-        if len(self._said) > _REMEMBERED:
-            self._said.clear()
-        if message not in self._said:  # what is wrong with a folder is found at each look at it
-            self._said.add(message)
+        if len(self._warned) > _REMEMBERED:
+            self._warned.clear()
+        if message not in self._warned:  # what is wrong with a folder is found at each look at it
+            self._warned.add(message)
             log.warning("%s", message)
 
     def end(self) -> None:
@@ -233,13 +233,13 @@ class StatusPublisher:
     ) -> None:
         self._every_s = every_s
         self.progress = WatchProgress(self.now)
-        self._tell = tell
+        self._publish = tell
         self._roots = roots
         self._state = WatchState(
             pid=os.getpid(), since=time.time(), activity=WatchActivity.STARTING
         )
-        self._told: WatchState | None = None
-        self._told_at = 0.0
+        self._published: WatchState | None = None
+        self._published_at = 0.0
 
     @property
     def note(self) -> str | None:
@@ -263,9 +263,9 @@ class StatusPublisher:
     def now(self, *, at_once: bool = False) -> None:
         """Hand the state out, if it is time and there is something new."""
         now = time.monotonic()
-        if not at_once and now - self._told_at < self._every_s:
+        if not at_once and now - self._published_at < self._every_s:
             return
-        self._told_at = now
+        self._published_at = now
         due = [each.scan_due for each in self._roots.all if each.mode is not WatchMode.OFFLINE]
         next_scan_at = time.time() + max(0.0, min(due) - now) if due else None
         state = replace(
@@ -276,6 +276,6 @@ class StatusPublisher:
             progress=self.progress.now,
             roots=tuple(each.state() for each in self._roots.all),
         )
-        if state != self._told:
-            self._told = state
-            self._tell(state)
+        if state != self._published:
+            self._published = state
+            self._publish(state)

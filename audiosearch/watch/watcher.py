@@ -235,7 +235,7 @@ class Watcher:
         self._n_failures = 0
         self._publisher.note = None
         now = time.monotonic()
-        self._growing.heard(report.recent, now=now)
+        self._growing.indexed(report.recent, now=now)
         if report.interrupted:  # for another command, most likely: what is left is looked for anew
             self._scan_all(now)
             return report

@@ -353,4 +353,5 @@ def test_filters_come_before_candidates(library: LibraryBuilder) -> None:
 def test_scores_are_finite(library: LibraryBuilder) -> None:
     for text in QUERIES:
         values = [(hit.score, hit.cross_entropy, hit.lift) for hit in ask(library, text).hits]
+        assert values
         assert np.isfinite(np.array(values, dtype=float)).all()
