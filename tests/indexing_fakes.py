@@ -12,13 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from sqlalchemy import select
 
 from audiosearch.config import IndexConfig
 from audiosearch.errors import DecodeCode, DecodeError
 from audiosearch.indexing.pipeline import index
 from audiosearch.indexing.types import IndexReport, Models, OpenReader, Progress
 from audiosearch.store.database import Database
+from audiosearch.store.integrity.verify import BundleDims
 from audiosearch.store.queries import roots
+from audiosearch.store.schema import SoundFile
 
 RATE = 8000  # Hz
 EMBEDDING, JOINT, FRAME_DIM, N_FRAMES = 12, 8, 4, 5
@@ -39,6 +42,10 @@ class FakeBundle:
     fingerprint: str = "f" * 64
     sample_rate: int = RATE
     window_s: float = 1.0
+
+
+# What vectors of its windows are made of, for `verify`.
+DIMS = {FakeBundle().fingerprint: BundleDims(embedding=EMBEDDING, joint=JOINT, frames=FRAME_DIM)}
 
 
 @dataclass(frozen=True)
@@ -224,3 +231,10 @@ class WaveReader(AbstractContextManager["WaveReader"]):
 
     def __exit__(self, *_error: object) -> None:
         self.close()
+
+
+def states(database: Database) -> dict[str, str]:
+    """The state of each file, by its path as it is shown."""
+    with database.reading() as session:
+        rows = session.execute(select(SoundFile.display, SoundFile.state))
+        return {row.display: row.state for row in rows}

@@ -11,8 +11,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from audiosearch.errors import DecodeCode, DecodeError
-from audiosearch.store.database import Database, open_database
-from audiosearch.store.integrity.verify import verify
+from audiosearch.store.database import Database
 from audiosearch.store.queries import captions
 from audiosearch.store.queries.captions import Target
 from audiosearch.store.queries.status import library_status
@@ -29,13 +28,6 @@ from audiosearch.store.schema import (
     WindowRow,
 )
 from tests.indexing_fakes import RATE, FakeModels, WaveOpened, WaveReader, run_index, write_samples
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    with open_database(tmp_path / "data" / "library.sqlite3") as database:
-        yield database
-        assert verify(database) == []
 
 
 def recorded(path: Path, *, seconds: float, seed: int = 1) -> None:

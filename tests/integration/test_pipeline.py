@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,33 +14,23 @@ from sqlalchemy import select
 
 from audiosearch.errors import AudiosearchError, BundleError
 from audiosearch.indexing.types import IndexReport
-from audiosearch.store.database import Database, open_database
-from audiosearch.store.integrity.verify import BundleDims, verify
+from audiosearch.store.database import Database
+from audiosearch.store.integrity.verify import verify
 from audiosearch.store.queries import captions, files, fulltext, recordings, roots
 from audiosearch.store.queries.failed import failed_files, retry_failed
 from audiosearch.store.queries.status import library_status
-from audiosearch.store.schema import FileState, Recording, SoundFile, WindowRow
+from audiosearch.store.schema import FileState, Recording, WindowRow
 from tests.indexing_fakes import (
-    EMBEDDING,
-    FRAME_DIM,
-    JOINT,
+    DIMS,
     RATE,
     FakeBundle,
     FakeCaptioner,
     FakeModels,
     run_index,
+    states,
     write_samples,
     write_wav,
 )
-
-DIMS = {FakeBundle().fingerprint: BundleDims(embedding=EMBEDDING, joint=JOINT, frames=FRAME_DIM)}
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    with open_database(tmp_path / "data" / "library.sqlite3") as database:
-        yield database
-        assert verify(database, dims=DIMS) == []  # after each case
 
 
 @pytest.fixture
@@ -53,12 +42,6 @@ def sounds(tmp_path: Path) -> Path:
     write_wav(folder / "birds" / "c.wav", seconds=0.4, seed=3)
     write_wav(folder / "d.wav", seconds=1, seed=4)
     return folder
-
-
-def states(database: Database) -> dict[str, str]:
-    with database.reading() as session:
-        rows = session.execute(select(SoundFile.display, SoundFile.state))
-        return {row.display: row.state for row in rows}
 
 
 def n_encoded_again(database: Database, *folders: Path, **settings: object) -> int:

@@ -8,22 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import select
 
 from audiosearch.errors import DecodeCode, DecodeError
 from audiosearch.store.database import Database, open_database
-from audiosearch.store.integrity.verify import verify
 from audiosearch.store.queries.failed import failed_files
 from audiosearch.store.queries.status import library_status
-from audiosearch.store.schema import SoundFile
-from tests.indexing_fakes import FakeModels, WaveOpened, WaveReader, run_index, write_wav
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    with open_database(tmp_path / "data" / "library.sqlite3") as database:
-        yield database
-        assert verify(database) == []
+from tests.indexing_fakes import FakeModels, WaveOpened, WaveReader, run_index, states, write_wav
 
 
 @pytest.fixture
@@ -56,12 +46,6 @@ def run(database: Database, sounds: Path, on_block: Callable[[str, int], None], 
     return run_index(
         database, sounds, open_reader=lambda: ScriptedReader(on_block), batch_windows=2, **settings
     )
-
-
-def states(database: Database) -> dict[str, str]:
-    with database.reading() as session:
-        rows = session.execute(select(SoundFile.display, SoundFile.state))
-        return {row.display: row.state for row in rows}
 
 
 def test_a_file_that_breaks_in_its_middle_leaves_nothing_behind(

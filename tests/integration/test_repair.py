@@ -13,22 +13,19 @@ from sqlalchemy import text
 from audiosearch.errors import LibraryCorrupt
 from audiosearch.store.database import Database, open_database
 from audiosearch.store.integrity.repair import Repaired, repair
-from audiosearch.store.integrity.verify import BundleDims, verify
+from audiosearch.store.integrity.verify import verify
 from audiosearch.store.queries import captions, fulltext
 from audiosearch.store.schema import CaptionSource
 from tests.damage import damage as change_rows
 from tests.indexing_fakes import (
+    DIMS,
     EMBEDDING,
-    FRAME_DIM,
-    JOINT,
-    FakeBundle,
     FakeModels,
     WaveReader,
     run_index,
     write_wav,
 )
 
-DIMS = {FakeBundle().fingerprint: BundleDims(embedding=EMBEDDING, joint=JOINT, frames=FRAME_DIM)}
 N_WINDOWS = 9  # 3 sounds of 2 seconds: windows of one second, half-overlapping
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,18 +11,10 @@ from sqlalchemy import insert, select
 from audiosearch.config import IndexConfig
 from audiosearch.errors import AudiosearchError
 from audiosearch.library.roots import add_roots, places_to_index
-from audiosearch.store.database import Database, open_database
-from audiosearch.store.integrity.verify import verify
+from audiosearch.store.database import Database
 from audiosearch.store.queries import roots
 from audiosearch.store.schema import FileState, SoundFile
-from tests.indexing_fakes import WaveReader, run_index, write_wav
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    with open_database(tmp_path / "data" / "library.sqlite3") as database:
-        yield database
-        assert verify(database) == []
+from tests.indexing_fakes import WaveReader, run_index, states, write_wav
 
 
 @pytest.fixture
@@ -36,12 +27,6 @@ def sounds(tmp_path: Path) -> Path:
 
 def run(database: Database, *folders: Path, **settings: object):
     return run_index(database, *folders, open_reader=WaveReader, **settings)
-
-
-def states(database: Database) -> dict[str, str]:
-    with database.reading() as session:
-        rows = session.execute(select(SoundFile.display, SoundFile.state))
-        return {row.display: row.state for row in rows}
 
 
 def indexed_before(database: Database, sounds: Path, *paths: str) -> None:

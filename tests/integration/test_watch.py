@@ -16,8 +16,7 @@ from sqlalchemy import select
 from watchdog.events import FileCreatedEvent, FileMovedEvent
 
 from audiosearch.errors import LibraryCorrupt, StorageFull
-from audiosearch.store.database import Database, open_database
-from audiosearch.store.integrity.verify import BundleDims, verify
+from audiosearch.store.database import Database
 from audiosearch.store.queries import roots
 from audiosearch.store.schema import Recording
 from audiosearch.watch import roots as watch_roots
@@ -25,26 +24,13 @@ from audiosearch.watch.coverage import watched_inodes
 from audiosearch.watch.events import MANY, Gathered, Inbox
 from audiosearch.watch.status import GuardedFiles, WatchActivity, WatchMode
 from tests.indexing_fakes import (
-    EMBEDDING,
-    FRAME_DIM,
-    JOINT,
     RATE,
-    FakeBundle,
     WaveReader,
     run_index,
     write_samples,
     write_wav,
 )
 from tests.watching import SETTLE_S, Daemon
-
-DIMS = {FakeBundle().fingerprint: BundleDims(embedding=EMBEDDING, joint=JOINT, frames=FRAME_DIM)}
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    with open_database(tmp_path / "data" / "library.sqlite3") as database:
-        yield database
-        assert verify(database, dims=DIMS) == []
 
 
 @pytest.fixture
