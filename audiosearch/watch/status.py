@@ -11,10 +11,10 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_origin, get_type_hints
 
 from audiosearch._files import atomic_write
 from audiosearch._timing import time_left_s
@@ -117,13 +117,34 @@ def read_state(data_dir: Path) -> WatchState | None:
         row: Any = json.loads((data_dir / STATE_FILE).read_text(encoding="utf-8"))
         roots = tuple(_root(each) for each in row.pop("roots"))
         progress = row.pop("progress")
-        return WatchState(
+        state = WatchState(
             **{**row, "activity": WatchActivity(row["activity"])},
             roots=roots,
             progress=None if progress is None else PassProgress(**progress),
         )
+        _check_types(state)
+        return state
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None  # of another version, or none: nothing depends on it
+
+
+def _check_types(state: object) -> None:
+    """Refuse values that are not what the fields of a dataclass say, or of one inside it.
+
+    Raises:
+        TypeError: there is one.
+    """
+    for name, hint in get_type_hints(type(state)).items():
+        value = getattr(state, name)
+        parts = value if isinstance(value, tuple) else (value,)
+        allowed = tuple if get_origin(hint) is tuple else hint
+        if isinstance(0.0, allowed) and type(value) is int:  # JSON's numbers are all of one kind
+            continue
+        if not isinstance(value, allowed):
+            raise TypeError(f"{name} is {value!r}")
+        for part in parts:
+            if is_dataclass(part):
+                _check_types(part)
 
 
 def nudge(data_dir: Path) -> None:

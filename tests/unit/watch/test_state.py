@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,42 @@ def test_what_is_no_state_is_none(tmp_path: Path, text: str):
     assert read_state(tmp_path) is None
     (tmp_path / "watch.json").write_text(text)
     assert read_state(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "pid",
+        "since",
+        "note",
+        "scanned_at",
+        "n_settling",
+        "progress.n_done",
+        "progress.rate",
+        "progress.left_s",
+        "roots.0.why",
+        "roots.0.n_folders",
+        "roots.0.held.n_lost",
+    ],
+)
+def test_a_state_with_a_value_of_another_kind_is_none(tmp_path: Path, place: str):
+    """As another version may write it: whoever reads it would meet that value later."""
+    write_state(tmp_path, STATE)
+    file = tmp_path / "watch.json"
+    row = json.loads(file.read_text())
+    *way, last = place.split(".")
+    inner = row
+    for step in way:
+        inner = inner[int(step) if step.isdigit() else step]
+    inner[last] = ["another"]
+    file.write_text(json.dumps(row))
+    assert read_state(tmp_path) is None
+
+
+def test_whole_numbers_are_times_too(tmp_path: Path):
+    state = replace(STATE, since=1000, scanned_at=1001)
+    write_state(tmp_path, state)
+    assert read_state(tmp_path) == state
 
 
 def test_a_nudge_is_seen(tmp_path: Path):
