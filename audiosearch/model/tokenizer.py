@@ -6,7 +6,7 @@ Training and search share it, so that both see the same words.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -15,7 +15,6 @@ from types import MappingProxyType
 import numpy as np
 
 from audiosearch._typing import Bools
-from audiosearch.model.english import split_english
 
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
 SPECIAL_TOKENS = ("<pad>", "<bos>", "<eos>", "<unk>")  # in the order of their ids
@@ -51,11 +50,6 @@ class Splitting(StrEnum):
 
     SPACES = "words"  # at spaces only
     ENGLISH = "words-en"  # as published vocabularies: man 's, does n't, can not
-
-
-_SPLITTERS: Mapping[Splitting, Callable[[str], list[str]]] = MappingProxyType(
-    {Splitting.SPACES: str.split, Splitting.ENGLISH: split_english}
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +108,11 @@ class Vocabulary:
 
     def split(self, text: str) -> list[str]:
         """The words of `text` as this vocabulary parts them, in order."""
-        return _SPLITTERS[self.splitting](normalise(text))
+        if self.splitting is Splitting.SPACES:
+            return split_words(text)
+        from audiosearch.model.english import split_english  # noqa: PLC0415 - published ones only
+
+        return split_english(normalise(text))
 
     def encode(self, text: str) -> tuple[int, ...]:
         """Ids of the words of `text`, unknown words as UNK, without BOS and EOS.
