@@ -33,7 +33,6 @@ from audiosearch.search.results import (
     SoundQuery,
     TextQuery,
 )
-from audiosearch.search.similar import find_similar
 from audiosearch.search.snapshot import LibrarySnapshot, SnapshotCache, open_snapshot
 from audiosearch.search.spelling import corrections
 from audiosearch.search.written import TextMatches, match_texts, with_unknown
@@ -120,6 +119,8 @@ class SearchEngine:
         Raises:
             QueryError: a filter has no meaning here, or there is no sound to compare.
         """
+        from audiosearch.search.similar import find_similar  # noqa: PLC0415 - text queries need none
+
         watch = Stopwatch()
         with self._database.reading() as session:
             with watch.stage("filters"):

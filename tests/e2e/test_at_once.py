@@ -86,20 +86,34 @@ def test_the_answer_is_the_same(filled: Command, beside: Command, sounds: Path, 
         assert "answered by the daemon (process " in told.err
 
 
+def imported(command: Command, *words: str, cwd: Path) -> tuple[Answer, set[str]]:
+    """The answer of a command, and all modules that it imported."""
+    watched = replace(command, program=(sys.executable, "-X", "importtime", "-m", "audiosearch"))
+    answer = watched(*words, "-v", cwd=cwd)
+    lines = [line for line in answer.err.splitlines() if line.startswith("import time:")]
+    return answer, {line.rpartition("|")[2].strip() for line in lines}
+
+
 def test_nothing_that_computes_is_loaded(beside: Command, sounds: Path) -> None:
-    program = (sys.executable, "-X", "importtime", "-m", "audiosearch")
-    watched = replace(beside, program=program)
-    heavy = ("numpy", "sqlalchemy", "onnxruntime", "av", "rich", "asyncio")
+    heavy = {"numpy", "sqlalchemy", "onnxruntime", "av", "rich", "asyncio"}
     for name in ("find", "similar", "describe for people"):
-        answer = watched(*ASKED[name], "-v", cwd=sounds)
+        answer, loaded = imported(beside, *ASKED[name], cwd=sounds)
         assert "answered by the daemon (process " in answer.err
-        loaded = {
-            line.rpartition("|")[2].strip().partition(".")[0]
-            for line in answer.err.splitlines()
-            if line.startswith("import time:")
-        }
         assert "audiosearch" in loaded
-        assert not loaded.intersection(heavy)
+        assert not loaded & heavy
+
+
+def test_words_alone_load_nothing_that_hears_or_writes(filled: Command, sounds: Path) -> None:
+    """What a `find` without the daemon takes is what a person waits for."""
+    answer, loaded = imported(filled, *ASKED["find for people"], cwd=sounds)
+    assert answer.status == 0
+    assert "audiosearch.search.engine" in loaded
+    ours = {each.removeprefix("audiosearch.") for each in loaded if each.startswith("audiosearch.")}
+    assert not {each for each in ours if each.partition(".")[0] in ("indexing", "watch", "api")}
+    hearing = {"model.encoder", "audio.decode", "library.clips", "search.similar"}
+    telling = {"search.describe", "search.zero_shot", "model.captioner", "search.caption_stats"}
+    writing = {"library.library", "library.captions", "library.roots", "store.queries.recordings"}
+    assert not ours & (hearing | telling | writing)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
