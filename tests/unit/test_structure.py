@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +26,7 @@ STILL_BREAKS: dict[str, frozenset[str]] = {
     "a class name exists once": frozenset(),
     "no public name is a bare function word": frozenset(),
     "a head has at most four lines": frozenset(),
+    "a text names what is there": frozenset(),
 }
 
 
@@ -73,12 +75,32 @@ def long_heads(package: Package) -> set[str]:
     return {each.name for each in package.modules.values() if each.n_head_lines > MOST_HEAD_LINES}
 
 
+def names_of_nothing(package: Package) -> set[str]:
+    """Full names in texts, such as `audiosearch.store.schema`, that lead nowhere any more."""
+    return {
+        f"{each.name}: {name}"
+        for each in package.modules.values()
+        for name in re.findall(r"`(audiosearch(?:\.\w+)+)(?:\(\))?`", each.source)
+        if not _leads_somewhere(name, package)
+    }
+
+
+def _leads_somewhere(name: str, package: Package) -> bool:
+    module, attribute = name, ""
+    while module not in package.modules:
+        module, _, attribute = module.rpartition(".")
+        if not module:
+            return False
+    return re.search(rf"\b{attribute}\b", package.modules[module].source) is not None
+
+
 RULES: dict[str, Callable[[Package], set[str]]] = {
     "no file is above 500 lines": long_files,
     "a file below 80 lines serves two others": small_files_of_one,
     "a class name exists once": repeated_classes,
     "no public name is a bare function word": bare_words,
     "a head has at most four lines": long_heads,
+    "a text names what is there": names_of_nothing,
 }
 
 
@@ -114,7 +136,8 @@ def test_rules_find_what_breaks_them(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "__init__.py").write_text("")
     (folder / "lonely.py").write_text('"""a\n\nb\nc\nd\ne\n"""\nclass Twice:\n    held: int\n')
-    user = "import audiosearch.lonely\nclass Twice:\n    def f(self): self.told = 1\n"
+    user = "import audiosearch.lonely  # not `audiosearch.moved`\n"
+    user += "class Twice:\n    def f(self): self.told = 1\n"
     (folder / "user.py").write_text(user + "\n" * 500)
     package = Package.read(tmp_path)
     assert {rule: found(package) for rule, found in RULES.items()} == {
@@ -126,4 +149,5 @@ def test_rules_find_what_breaks_them(tmp_path: Path) -> None:
             "audiosearch.user.told",
         },
         "a head has at most four lines": {"audiosearch.lonely"},
+        "a text names what is there": {"audiosearch.user: audiosearch.moved"},
     }

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from audiosearch.config import NORMALISE_CHOICES, SearchConfig
 from audiosearch.evaluation.ranking import figures, rank_order
 from audiosearch.search.normalise import Likeness, Normalise, Scale, ScaleTable, costs, ranked
 
@@ -26,6 +27,11 @@ def cost_of(
         scales=ScaleTable.of(values),
         likeness=None,
     )
+
+
+def test_settings_name_every_way_and_the_default_first():
+    assert set(NORMALISE_CHOICES) == set(Normalise)
+    assert NORMALISE_CHOICES[0] == SearchConfig().normalise
 
 
 def test_table_3_min_max_makes_audio_to_text_right():
