@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import click
 
-from audiosearch.cli.options import OutputForm, filter_options, library_options, output_options
+from audiosearch.cli.filter_options import filter_options
+from audiosearch.cli.options import OutputForm, library_options, output_options
 from audiosearch.cli.output import (
     clock,
     path_fields,

@@ -10,14 +10,8 @@ from collections.abc import Iterator, Sequence
 import click
 
 from audiosearch._wording import counted
-from audiosearch.cli.options import (
-    FilterOptions,
-    OutputForm,
-    filter_options,
-    library_options,
-    limit_options,
-    output_options,
-)
+from audiosearch.cli.filter_options import FilterOptions, filter_options
+from audiosearch.cli.options import OutputForm, library_options, limit_options, output_options
 from audiosearch.cli.output import (
     clock,
     coloured,

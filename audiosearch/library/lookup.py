@@ -113,14 +113,16 @@ def list_files(
 ) -> Listing:
     """The files of a name, within `filters` and in one of `states`, by path.
 
-    Where no state is given, files in any, but for missing ones where tags are asked for: what is
-    not there carries none.
+    Where no state is given, files in any, but for missing ones where tags are asked for or ruled
+    out: what is not there carries none.
 
     Raises:
         QueryError: a filter has no meaning here.
     """
     wanted = tuple(states) or tuple(
-        state for state in FileState if state is not FileState.MISSING or not filters.tags
+        state
+        for state in FileState
+        if state is not FileState.MISSING or not (filters.tags or filters.not_tags)
     )
     with database.reading() as session:
         scope = find_scope(session, filters)

@@ -79,7 +79,8 @@ FIELDS = {
     "Encoded": "frames embedding joint tags",
     "EncodedWindow": "start_s end_s encoded",
     "FieldMatch": "field words",
-    "Filters": "folders min_duration_s max_duration_s since tags formats names",
+    "Filters": "folders not_folders min_duration_s max_duration_s sample_rate channels bit_depth "
+    "loudness_lufs peak_db since tags not_tags ucs formats names online",
     "IndexSummary": "n_files n_new n_changed n_missing n_failed n_encoded n_windows sound_s wall_s "
     "offline guarded problems",
     "LabelFit": "rank label start_s end_s score cross_entropy scaled",

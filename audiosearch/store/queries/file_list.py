@@ -27,10 +27,11 @@ from sqlalchemy.orm import Session
 
 from audiosearch.store.names import TypedWord
 from audiosearch.store.queries._bulk import chunks
+from audiosearch.store.queries.conditions import clauses
 from audiosearch.store.queries.file_names import FileName, PlacedFile, is_named, named_among
 from audiosearch.store.queries.fulltext import match_words
 from audiosearch.store.queries.places import join
-from audiosearch.store.queries.scope import Scope, about_any_file, about_recordings
+from audiosearch.store.queries.scope import Scope
 from audiosearch.store.schema import (
     FileState,
     FileTag,
@@ -74,7 +75,7 @@ def find_file_ids(
 
     A file that was never heard is of no length, and so within no limits of one.
     """
-    conditions = [*about_any_file(scope), *about_recordings(scope)]
+    conditions = clauses(scope.conditions)
     for names in scope.names:
         conditions.append(_is_named(session, names, conditions, states))
     wanted = _files(SoundFile.id).where(SoundFile.state.in_(states), *conditions)
@@ -196,8 +197,7 @@ def unheard_files(
         .where(
             SoundFile.id.in_(select(texts.c.rowid).where(texts.c.file_text.op("MATCH")(match))),
             ~is_heard,
-            *about_any_file(scope),
-            *about_recordings(scope),
+            *clauses(scope.conditions),
             *(is_named(names) for names in scope.names),
         )
         .order_by(LibraryRoot.path, SoundFile.path)
