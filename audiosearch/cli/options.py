@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from audiosearch.config import Config, config_path, load_config
+from audiosearch.search.order import SORT_KEYS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -33,6 +34,12 @@ class OutputForm:
     json: bool = False
     paths: bool = False
     print0: bool = False
+    links: bool = True  # paths on a terminal are links
+
+    @property
+    def for_people(self) -> bool:
+        """Rows that are read and not piped on."""
+        return not (self.json or self.paths)
 
 
 def settings_file_options(command: F) -> F:
@@ -76,16 +83,24 @@ def library_options(command: F) -> F:
 
 
 def output_options(command: F) -> F:
-    """`--json`, `--paths` and `-0`; the command gets `form: OutputForm`."""
+    """`--json`, `--paths`, `-0` and `--no-links`; the command gets `form: OutputForm`."""
 
     @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
     @click.option("--paths", is_flag=True, help="Only the paths, one a line.")
     @click.option("-0", "--print0", is_flag=True, help="Only the paths, each ended by NUL.")
+    @click.option(
+        "--no-links",
+        is_flag=True,
+        help="Paths on a terminal are no links to their files (as with NO_COLOR).",
+    )
     @functools.wraps(command)
-    def with_form(*args: Any, as_json: bool, paths: bool, print0: bool, **kwargs: Any) -> Any:
+    def with_form(
+        *args: Any, as_json: bool, paths: bool, print0: bool, no_links: bool, **kwargs: Any
+    ) -> Any:
         if as_json and (paths or print0):
             raise click.UsageError("--json and --paths/--print0 exclude each other")
-        return command(*args, form=OutputForm(as_json, paths or print0, print0), **kwargs)
+        form = OutputForm(as_json, paths or print0, print0, links=not no_links)
+        return command(*args, form=form, **kwargs)
 
     return with_form  # type: ignore[return-value]
 
@@ -93,6 +108,19 @@ def output_options(command: F) -> F:
 def json_option(command: F) -> F:
     """`--json` alone; the command gets `as_json: bool`."""
     return click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")(command)
+
+
+def sort_options(command: F) -> F:
+    """`--sort` and `--reverse`; the command gets `sort: str | None` and `reverse: bool`."""
+    command = click.option(
+        "-r", "--reverse", is_flag=True, help="The other way round, what is not known still last."
+    )(command)
+    return click.option(
+        "--sort",
+        type=click.Choice(SORT_KEYS),
+        help="Show the longest, newest or loudest first, or by name. Of a search, the best matches "
+        "are shown in that order.",
+    )(command)
 
 
 def limit_options(command: F) -> F:

@@ -101,6 +101,8 @@ class Answers:
         min_score: float | None = None,
         exhaustive: bool = False,
         explain: bool = False,
+        sort: str | None = None,
+        reverse: bool = False,
     ) -> FindResult:
         """The recordings in which the words are heard, best first; see `TextQuery`.
 
@@ -115,6 +117,8 @@ class Answers:
                 min_score=min_score,
                 exhaustive=exhaustive,
                 explain=explain,
+                sort=sort,
+                reverse=reverse,
             )
         )
 
@@ -125,6 +129,8 @@ class Answers:
         filters: Filters | None = None,
         limit: int | None = None,
         min_similarity: float | None = None,
+        sort: str | None = None,
+        reverse: bool = False,
     ) -> FindResult:
         """The recordings most like a file, or a part of one (`FILE@START-END`).
 
@@ -139,6 +145,8 @@ class Answers:
                 filters=filters or Filters(),
                 limit=limit,
                 min_similarity=min_similarity,
+                sort=sort,
+                reverse=reverse,
             )
         )
 

@@ -106,6 +106,8 @@ class SimilarQuestion:
     filters: Filters
     limit: int | None
     min_similarity: float | None
+    sort: str | None
+    reverse: bool
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -92,6 +92,8 @@ class QueryClient:
         filters: Filters,
         limit: int | None = None,
         min_similarity: float | None = None,
+        sort: str | None = None,
+        reverse: bool = False,
     ) -> ClientAnswer:
         """Sounds for a sound; raises as `Library.similar` does."""
         part = parse_clip(clip)
@@ -105,12 +107,21 @@ class QueryClient:
                     filters=anchored(filters),
                     limit=limit,
                     min_similarity=min_similarity,
+                    sort=sort,
+                    reverse=reverse,
                 )
             )
             if found is not None:
                 return found
         library = self._own()
-        result = library.similar(part, filters=filters, limit=limit, min_similarity=min_similarity)
+        result = library.similar(
+            part,
+            filters=filters,
+            limit=limit,
+            min_similarity=min_similarity,
+            sort=sort,
+            reverse=reverse,
+        )
         return ClientAnswer(result=result, device=library.decoder.device.name)
 
     def describe(

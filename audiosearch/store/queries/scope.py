@@ -91,19 +91,24 @@ def count_unknown(session: Session, scope: Scope) -> dict[str, int]:
     Of those with a file that is there and within all the rest of `scope`.
     """
     found: dict[str, int] = {}
-    for each in scope.conditions:
-        if each.measure is None:
-            continue
-        rest = replace(scope, conditions=tuple(x for x in scope.conditions if x is not each))
+    for unknown, measure, rest in unknown_parts(scope):
         wanted = (
             select(func.count(SoundFile.recording_id.distinct()))
             .join(Recording, Recording.id == SoundFile.recording_id)
-            .where(each.is_unknown(), *_about_files(rest))
+            .where(unknown, *_about_files(rest))
         )
         n = session.scalar(wanted) or 0
         if n:
-            found[each.measure] = n
+            found[measure] = n
     return found
+
+
+def unknown_parts(scope: Scope) -> Iterator[tuple[ColumnElement[bool], str, Scope]]:
+    """For each condition whose answer may not be known: that it is not, of what, and the rest."""
+    for each in scope.conditions:
+        if each.measure is not None:
+            rest = tuple(other for other in scope.conditions if other is not each)
+            yield each.is_unknown(), each.measure, replace(scope, conditions=rest)
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,8 @@ class ScopedFile:
     file_id: int
     recording_id: int
     path: bytes
+    mtime_ns: int
+    loudness_lufs: float | None  # of the recording
 
 
 def files_within(
@@ -126,13 +133,21 @@ def files_within(
                 SoundFile.recording_id,
                 LibraryRoot.path.label("root"),
                 SoundFile.path,
+                SoundFile.mtime_ns,
+                Recording.loudness_lufs,
             )
             .join(LibraryRoot, LibraryRoot.id == SoundFile.root_id)
             .join(Recording, Recording.id == SoundFile.recording_id)
             .where(SoundFile.recording_id.in_(some), *_about_files(scope))
         )
         for row in rows:
-            yield ScopedFile(row.id, row.recording_id, join(row.root, row.path))
+            yield ScopedFile(
+                file_id=row.id,
+                recording_id=row.recording_id,
+                path=join(row.root, row.path),
+                mtime_ns=row.mtime_ns,
+                loudness_lufs=row.loudness_lufs,
+            )
 
 
 def first_paths(session: Session, recording_ids: Sequence[int], scope: Scope) -> dict[int, bytes]:

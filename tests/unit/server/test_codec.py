@@ -69,7 +69,14 @@ MESSAGES = (
         settings=SETTINGS, query=TextQuery(text="a \udcff 🐶\x00", filters=FILTERS, limit=None)
     ),
     SimilarQuestion(
-        settings=SETTINGS, clip=CLIP, seen=SEEN, filters=FILTERS, limit=4, min_similarity=0.5
+        settings=SETTINGS,
+        clip=CLIP,
+        seen=SEEN,
+        filters=FILTERS,
+        limit=4,
+        min_similarity=0.5,
+        sort="date",
+        reverse=True,
     ),
     DescribeQuestion(
         settings=SETTINGS, clip=CLIP, seen=SEEN, limit=0, normalise="lift", explain=True
