@@ -117,7 +117,7 @@ def one_line(text: str) -> str:
 def unknown_remarks(n_unknown: Mapping[str, int], noun: str) -> Iterator[str]:
     """What filters left out for what is not known of it; `noun` is what is counted."""
     for measure, n in n_unknown.items():
-        yield f"{counted(n, noun)} of no known {measure} left out"
+        yield f"{counted(n, noun)} with no known {measure} left out"
 
 
 def remark(text: str, *, quiet: bool) -> None:

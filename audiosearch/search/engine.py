@@ -45,7 +45,6 @@ from audiosearch.search.zero_shot import Label, Labeller
 from audiosearch.store.database import Database
 from audiosearch.store.queries.encodings import find_bundle_id
 from audiosearch.store.queries.file_list import unheard_files
-from audiosearch.store.queries.scope import count_unknown
 from audiosearch.store.queries.search import window_frames
 
 
@@ -264,7 +263,7 @@ class SearchEngine:
             n_candidates=len(ranked),
             n_below_min_score=len(best) - len(good),
             n_more=len(good) - len(hits) - sum(hit.n_alike for hit in hits),
-            n_unknown=count_unknown(session, snapshot.scope),
+            n_unknown=snapshot.n_unknown,
             n_with_unknown=0 if any(x.recording_id in named for x in hits) else len(named),
             unheard=unheard,
             timings={},

@@ -15,7 +15,6 @@ from audiosearch.search.order import in_order
 from audiosearch.search.rerank import ScoredWindow
 from audiosearch.search.results import FindResult, SoundQuery
 from audiosearch.search.snapshot import LibrarySnapshot
-from audiosearch.store.queries.scope import count_unknown
 from audiosearch.store.queries.search import WindowSpan, window_places
 from audiosearch.store.vector_cache import VectorKind
 from audiosearch.store.vectors import VectorTable, top_positions
@@ -46,7 +45,7 @@ def find_similar(
         n_windows=snapshot.n_windows,
         n_candidates=len(snapshot.every_window()),
         n_below_min_score=len(best) - len(good),
-        n_unknown=count_unknown(snapshot.session, snapshot.scope),
+        n_unknown=snapshot.n_unknown,
         timings=watch.seconds,
     )
 

@@ -366,3 +366,26 @@ def test_limits_the_wrong_way_round_are_refused(
     filters = Filters(peak_db=(-1.0, -20.0))
     with pytest.raises(QueryError, match="-1 is above -20"):
         builder.engine().find(TextQuery(text="rain", filters=filters))
+
+
+def test_what_is_not_known_is_counted(builder: LibraryBuilder) -> None:
+    sounds = [noise(seconds=1.0 + number, seed=number) for number in range(4)]
+    builder.add(b"loud.wav", sounds[0], loudness_lufs=-10.0)
+    builder.add(b"short.wav", sounds[1], loudness_lufs=None)
+    builder.add(b"silent.wav", sounds[2], loudness_lufs=None, peak_db=None)
+    builder.add(b"lossy.ogg", sounds[3], bit_depth=None, loudness_lufs=-40.0)
+    builder.add(b"again.wav", sounds[1], loudness_lufs=None)
+
+    def unknown(**filters: Any) -> tuple[dict[str, int], dict[str, int]]:
+        given = Filters(**filters)
+        found = builder.engine().find(TextQuery(text="rain", min_score=0.0, filters=given))
+        listed = list_files(builder.database, given)
+        return dict(found.n_unknown), dict(listed.n_unknown)
+
+    assert unknown() == unknown(sample_rate=(0, None)) == ({}, {})
+    assert unknown(loudness_lufs=(-20.0, None)) == ({"loudness": 1}, {"loudness": 2})
+    assert unknown(bit_depth=(16, 16)) == ({"bit depth": 1}, {"bit depth": 1})
+    assert unknown(peak_db=(-20.0, None)) == ({}, {})  # of silence it is known
+    both: dict[str, Any] = {"bit_depth": (16, 16), "loudness_lufs": (None, -30.0)}
+    assert unknown(**both) == ({"bit depth": 1, "loudness": 1}, {"bit depth": 1, "loudness": 2})
+    assert unknown(loudness_lufs=(-20.0, None), names=("loud",)) == ({}, {})
