@@ -24,6 +24,7 @@ FIND = [
     "recording_id",
     "window_id",
     "offline",
+    "also",
     "matched",
 ]
 DESCRIBE = [
@@ -254,7 +255,10 @@ def test_an_empty_library_is_no_error(fresh: Command):
         ["find"],
         ["find", "x", "--limit", "0"],
         ["find", "x", "--json", "--paths"],
-        ["find", "x", "--since", "yesterday"],
+        ["find", "x", "--since", "tomorrow"],
+        ["find", "x", "--loudness", "-20"],
+        ["files", "--rate", "fast"],
+        ["files", "--sort", "colour"],
         ["nonsense"],
         ["find", "x", "--config", "/no/such/file.toml"],
     ],
