@@ -287,26 +287,6 @@ def test_config_init_show_path(tmp_path: Path, fresh: Command):
     assert f'bundle = "{fresh.bundle}"' in shown
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion(fresh: Command, shell: str):
-    answer = fresh("completion", shell)
-    assert answer.status == 0
-    assert "_AUDIOSEARCH_COMPLETE" in answer.text
-
-
-def test_completion_completes(fresh: Command):
-    command = Command(
-        data_dir=fresh.data_dir,
-        bundle=fresh.bundle,
-        environ={
-            "_AUDIOSEARCH_COMPLETE": "bash_complete",
-            "COMP_WORDS": "audiosearch sim",
-            "COMP_CWORD": "1",
-        },
-    )
-    assert "similar" in command().text
-
-
 def test_no_colour_and_no_bar_where_there_is_no_terminal(filled: Command, sounds: Path):
     answer = filled("find", "a dog", "--min-score", "0")
     assert b"\x1b" not in answer.out
