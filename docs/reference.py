@@ -114,7 +114,9 @@ prints both places.
 
 def manual() -> str:
     """The whole manual, for `man`."""
-    parts = [MANUAL_HEAD, _roff_text(audiosearch.help or ""), ".SH COMMANDS\n"]
+    parts = [MANUAL_HEAD, _roff_text(audiosearch.help or "")]
+    context = click.Context(audiosearch, info_name="audiosearch")
+    parts += [".SH OPTIONS\n", _roff_options(audiosearch, context), ".SH COMMANDS\n"]
     for name, command in walk(audiosearch, "audiosearch"):
         if command is not audiosearch:
             parts.append(_roff_section(name, command))
@@ -126,12 +128,17 @@ def _roff_section(name: str, command: click.Command) -> str:
     usage = " ".join(command.collect_usage_pieces(context))
     lines = [f".SS {_roff(name.removeprefix('audiosearch '))}\n"]
     lines.append(f".B {_roff(name)}\n{_roff(usage)}\n.PP\n")
-    lines.append(_roff_text(command.help or ""))
-    for parameter in command.params:
-        record = parameter.get_help_record(context)
-        if isinstance(parameter, click.Option) and record is not None:
-            lines.append(f".TP\n.B {_roff(record[0])}\n{_roff_lines(record[1])}")
+    lines += [_roff_text(command.help or ""), _roff_options(command, context)]
     return "".join(lines)
+
+
+def _roff_options(command: click.Command, context: click.Context) -> str:
+    records = [
+        parameter.get_help_record(context)
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+    ]
+    return "".join(f".TP\n.B {_roff(x[0])}\n{_roff_lines(x[1])}" for x in records if x)
 
 
 def _roff_text(text: str) -> str:

@@ -133,7 +133,7 @@ def test_powershell_gets_words_and_what_they_mean(fresh: Command) -> None:
     assert flag == "--not-tag"
     assert "without this tag" in meaning
     assert asked("find", "x", "--in", "") == []  # PowerShell completes folders itself
-    assert [word for word, _ in asked("'fi")] == ["find"]
+    assert [word for word, _ in asked("'fin")] == ["find"]
     assert all(len(row) == 2 and all(row) for row in asked("models", ""))
     assert len(asked("")) > 10
 

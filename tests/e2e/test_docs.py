@@ -49,12 +49,14 @@ def test_formatters_read_the_manual_as_it_is_meant(program: list[str]):
     if shutil.which(program[0]) is None:
         pytest.skip(f"{program[0]} is not installed")
     done = subprocess.run(
-        [*program, DOCS / "audiosearch.1"], capture_output=True, check=True, text=True
+        [*program, DOCS / "audiosearch.1"], capture_output=True, check=False, text=True
     )
     assert done.stderr == ""
     if "lint" in program:
-        assert done.stdout == ""
+        # It bears none, so that a page made anew is the same.
+        assert [row for row in done.stdout.splitlines() if "missing date" not in row] == []
         return
+    assert done.returncode == 0
     # Neither bold nor the formatter's own line ends.
     text = re.sub(r"\x1b\[[0-9;]*m|.\x08", "", done.stdout)
     words = " ".join(text.replace("\u2010\n", "").split())
