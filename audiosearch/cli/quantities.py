@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from calendar import monthrange
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -12,7 +11,7 @@ from audiosearch.errors import QueryError
 _DURATION_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 _DAYS = {"today": 0, "yesterday": 1}
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_AGE = re.compile(
+_AGE = (
     r"(?:(?P<n>\d+(?:\.\d+)?)|an?|last|past)\s+"
     r"(?P<unit>second|minute|hour|day|week|month|year)s?(?P<ago>\s+ago)?"
 )
@@ -86,7 +85,7 @@ def _named_moment(words: str, now: datetime) -> datetime | None:
     }
     if words in beginnings:
         return beginnings[words]
-    age = _AGE.fullmatch(words)
+    age = re.fullmatch(_AGE, words)
     return None if age is None else _ago(float(age["n"] or 1), age["unit"], now)
 
 
@@ -96,6 +95,8 @@ def _ago(n: float, unit: str, now: datetime) -> datetime:
         if not n.is_integer():
             raise ValueError("half a month has no length")
         months = now.year * 12 + now.month - 1 - round(n) * (12 if unit == "year" else 1)
+        from calendar import monthrange  # noqa: PLC0415 - seldom needed
+
         year, month = months // 12, months % 12 + 1
         day = min(now.day, monthrange(year, month)[1])  # a month before 31 March is 28 February
         return now.replace(year=year, month=month, day=day)

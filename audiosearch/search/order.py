@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from audiosearch.errors import QueryError
 from audiosearch.search.results import Hit
-from audiosearch.store.names import normal_form, path_text
 
 # By property, the value that is greatest first; None where it is not known.
 _VALUES: Final[dict[str, Callable[[Hit], float | None]]] = {
@@ -55,6 +54,8 @@ def check_sort(sort: str | None) -> None:
 
 def name_order(path: bytes) -> tuple[Any, ...]:
     """What file names are compared by: letters in normal form, numbers by their value."""
+    from audiosearch.store.names import normal_form, path_text  # noqa: PLC0415 - seldom needed
+
     name = normal_form(path_text(os.path.basename(path)))  # noqa: PTH119 - bytes
     parts = re.split(r"([0-9]+)", name)  # letters, digits, letters ...
     return tuple((int(x), x) if place % 2 else x for place, x in enumerate(parts)), path
