@@ -1,13 +1,15 @@
-"""Writes docs/commands.md from the commands themselves: `python docs/reference.py`.
+"""Writes docs/commands.md and docs/audiosearch.1 from the commands: `python docs/reference.py`.
 
-A test holds the page to what this gives, so that it cannot drift from the program. Laid out here
+A test holds the pages to what this gives, so that they cannot drift from the program. Laid out here
 and not by click, whose own layout changes from version to version.
 """
 
 from __future__ import annotations
 
 import inspect
+import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import click
 from audiosearch.cli.main import audiosearch
 
 PAGE = Path(__file__).with_name("commands.md")
+MANUAL = Path(__file__).with_name("audiosearch.1")  # which the wheel puts where `man` looks
 
 HEAD = """# Commands
 
@@ -61,6 +64,111 @@ def page() -> str:
     return "\n".join([HEAD, *sections])
 
 
+MANUAL_HEAD = """'\\" -*- coding: UTF-8 -*-
+.\\" Written by docs/reference.py from the program itself.
+.TH AUDIOSEARCH 1 "" audiosearch "User Commands"
+.SH NAME
+audiosearch \\- search the sounds on your own machine by what is heard in them
+.SH SYNOPSIS
+.B audiosearch
+.I COMMAND
+.RI [ OPTIONS ]
+.RI [ ARGUMENTS ]
+.SH DESCRIPTION
+"""
+
+MANUAL_FOOT = """.SH EXIT STATUS
+.TP
+.B 0
+something was found, or done
+.TP
+.B 1
+nothing matched
+.TP
+.B 2
+an error, or bad use
+.TP
+.B 130
+interrupted
+.SH ENVIRONMENT
+.TP
+.B AUDIOSEARCH_DATA_DIR
+the folder of the library
+.TP
+.B AUDIOSEARCH_CONFIG
+the settings file;
+.B audiosearch config path
+tells which one is read
+.TP
+.B AUDIOSEARCH_SECTION_SETTING
+any other setting, as AUDIOSEARCH_MODEL_DEVICE
+.TP
+.B NO_COLOR
+no colours and no links to files on a terminal
+.SH FILES
+Settings and the library lie where the system has such files;
+.B audiosearch config show
+prints both places.
+"""
+
+
+def manual() -> str:
+    """The whole manual, for `man`."""
+    parts = [MANUAL_HEAD, _roff_text(audiosearch.help or "")]
+    context = click.Context(audiosearch, info_name="audiosearch")
+    parts += [".SH OPTIONS\n", _roff_options(audiosearch, context), ".SH COMMANDS\n"]
+    for name, command in walk(audiosearch, "audiosearch"):
+        if command is not audiosearch:
+            parts.append(_roff_section(name, command))
+    return "".join([*parts, MANUAL_FOOT])
+
+
+def _roff_section(name: str, command: click.Command) -> str:
+    context = click.Context(command, info_name=name)
+    usage = " ".join(command.collect_usage_pieces(context))
+    lines = [f".SS {_roff(name.removeprefix('audiosearch '))}\n"]
+    lines.append(f".B {_roff(name)}\n{_roff(usage)}\n.PP\n")
+    lines += [_roff_text(command.help or ""), _roff_options(command, context)]
+    return "".join(lines)
+
+
+def _roff_options(command: click.Command, context: click.Context) -> str:
+    records = [
+        parameter.get_help_record(context)
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+    ]
+    return "".join(f".TP\n.B {_roff(x[0])}\n{_roff_lines(x[1])}" for x in records if x)
+
+
+def _roff_text(text: str) -> str:
+    """Paragraphs; lines that stand indented, or after click's mark, stay as they are."""
+    found = []
+    for paragraph in inspect.cleandoc(text).split("\n\n"):
+        marked = paragraph.startswith("\b\n")
+        lines = paragraph.removeprefix("\b\n").splitlines()
+        if marked or lines[0].startswith("  "):
+            shown = "".join(f"{_roff(line.removeprefix('  '))}\n" for line in lines)
+            found.append(f".PP\n.RS 4\n.nf\n{shown}.fi\n.RE\n")
+        else:
+            found.append(f".PP\n{_roff_lines(' '.join(lines))}")
+    return "".join(found).removeprefix(".PP\n")
+
+
+def _roff_lines(text: str) -> str:
+    """A paragraph in short lines."""
+    lines = textwrap.wrap(text, 76, break_long_words=False, break_on_hyphens=False)
+    return "".join(f"{_roff(line)}\n" for line in lines)
+
+
+def _roff(text: str) -> str:
+    """A text in which the formatter reads no commands; hyphens are those that one types."""
+    escaped = text.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq")
+    escaped = escaped.replace("`", "\\(ga").replace("^", "\\(ha").replace("~", "\\(ti")
+    return re.sub(r"^([.'])", r"\\&\1", escaped)
+
+
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
-    sys.stderr.write(f"{PAGE}\n")
+    for place, text in ((PAGE, page()), (MANUAL, manual())):
+        place.write_text(text, encoding="utf-8")
+        sys.stderr.write(f"{place}\n")

@@ -83,6 +83,11 @@ class LibraryBuilder:
         mtime_s: float = 1000.0,
         silent: Sequence[int] = (),
         said: str | None = None,
+        sample_rate: int | None = None,
+        channels: int = 1,
+        bit_depth: int | None = 16,
+        loudness_lufs: float | None = -23.0,
+        peak_db: float | None = -6.0,
     ) -> int:
         """A file under `root` with this sound; the id of its recording."""
         with self.database.session() as session:
@@ -99,9 +104,9 @@ class LibraryBuilder:
             suffix = name.rpartition(b".")[2].decode("ascii", "replace").lower()
             new = recordings.NewRecording(
                 audio_hash=hashlib.sha256(sound.tobytes()).digest(),
-                sample_rate=self.models.bundle.sample_rate,
-                channels=1,
-                bit_depth=16,
+                sample_rate=sample_rate or self.models.bundle.sample_rate,
+                channels=channels,
+                bit_depth=bit_depth,
                 codec={"wav": "pcm_s16le", "ogg": "vorbis"}.get(suffix, suffix),
                 container={"m4a": "mov,mp4,m4a,3gp,3g2,mj2"}.get(suffix, suffix),
             )
@@ -118,19 +123,21 @@ class LibraryBuilder:
                     )
                 ],
             )
-            self._encode(session, recording_id, sound, silent=silent, said=said)
+            duration_s = len(sound) / self.models.bundle.sample_rate
+            facts = encodings.SoundFacts(
+                duration_s=duration_s, peak_db=peak_db, loudness_lufs=loudness_lufs
+            )
+            self._encode(session, recording_id, sound, silent=silent, said=said, facts=facts)
             texts = file_texts.FileTexts(file_id, metadata or {}, tags)
             file_texts.set_texts(session, [texts])
             fulltext.refresh_files(session, [file_id])
         return recording_id
 
-    def _encode(self, session, recording_id, sound, *, silent, said) -> None:  # type: ignore[no-untyped-def]
+    def _encode(self, session, recording_id, sound, *, silent, said, facts) -> None:  # type: ignore[no-untyped-def]
         bundle = self.models.bundle
         bundle_id = encodings.ensure_bundle(
             session, name=bundle.name, version=bundle.version, fingerprint=bundle.fingerprint
         )
-        duration_s = len(sound) / bundle.sample_rate
-        facts = encodings.SoundFacts(duration_s=duration_s, peak_db=-6.0, loudness_lufs=-23.0)
         encoded = self.models.encode(sound)
         encodings.begin_encodings(session, [recording_id], bundle_id=bundle_id, hop_s=WINDOW_S)
         window_ids = windows.insert_windows(
@@ -140,7 +147,7 @@ class LibraryBuilder:
                     recording_id=recording_id,
                     position=position,
                     start_s=position * WINDOW_S,
-                    end_s=min(duration_s, (position + 1) * WINDOW_S),
+                    end_s=min(facts.duration_s, (position + 1) * WINDOW_S),
                     silent=position in silent,
                     frames=one.frames,
                     embedding=one.embedding,

@@ -37,6 +37,8 @@ from audiosearch.search.results import Description, LabelFit
 from audiosearch.store.database import open_database
 from audiosearch.store.vector_cache import VectorKind
 
+SortKey = Literal["duration", "date", "name", "loudness"]
+
 
 class SoundLibrary:
     """An open library; made by `audiosearch.open`, closed by `close` or by leaving its `with`.
@@ -107,6 +109,8 @@ class SoundLibrary:
         min_score: float | None = None,
         exhaustive: bool = False,
         explain: bool = False,
+        sort: SortKey | None = None,
+        reverse: bool = False,
     ) -> SearchHits:
         """The recordings in which the words are heard, or of which they are written, best first.
 
@@ -118,6 +122,9 @@ class SoundLibrary:
                 advises.
             exhaustive: rerank every window instead of the best candidates (slow).
             explain: tell how much each word counted (`SearchHit.words`).
+            sort: the best hits with the longest, newest or loudest first, or by name; None: the
+                best first.
+            reverse: the other way round; what is not known stays last.
 
         Returns:
             The hits, each of another recording, with what there is to be said of the answer; none
@@ -135,6 +142,8 @@ class SoundLibrary:
                     min_score=_least(min_score),
                     exhaustive=exhaustive,
                     explain=explain,
+                    sort=sort,
+                    reverse=reverse,
                 )
             )
 
@@ -147,6 +156,8 @@ class SoundLibrary:
         filters: Filters | None = None,
         limit: int | None = None,
         min_similarity: float | None = None,
+        sort: SortKey | None = None,
+        reverse: bool = False,
     ) -> SearchHits:
         """The recordings most like a sound, best first; one that is in the library comes first.
 
@@ -157,6 +168,8 @@ class SoundLibrary:
             filters: which recordings may answer; None: all.
             limit: most hits; None: as configured.
             min_similarity: hits below are left out, -1 to 1; None: none are.
+            sort: as for `find`.
+            reverse: as for `find`.
 
         Raises:
             DecodeError: the file cannot be read.
@@ -170,6 +183,8 @@ class SoundLibrary:
                     filters=filters,
                     limit=_limit(limit),
                     min_similarity=_least(min_similarity),
+                    sort=sort,
+                    reverse=reverse,
                 )
             )
 

@@ -41,6 +41,7 @@ class SearchHit:
         matched: the texts (name, folder, tags, metadata ...) that hold words of the query.
         words: how much each word counted; None unless `explain` was asked for.
         n_alike: recordings that are near-duplicates of this one and are not listed.
+        also: absolute paths of the recording's other files, and of those near-duplicates' files.
         recording_id: the recording in this library.
         window_id: the stretch in this library; see `SoundLibrary.embeddings`.
     """
@@ -58,6 +59,7 @@ class SearchHit:
     matched: tuple[FieldMatch, ...]
     words: tuple[Word, ...] | None
     n_alike: int
+    also: tuple[Path, ...]
     recording_id: int
     window_id: int
 
@@ -78,6 +80,7 @@ class SearchHit:
             matched=hit.matched,
             words=hit.words,
             n_alike=hit.n_alike,
+            also=tuple(map(as_path, hit.also)),
             recording_id=hit.recording_id,
             window_id=hit.window_id,
         )
@@ -88,12 +91,15 @@ class SearchHits(Sequence[SearchHit]):
     """Hits, best first, with what there is to be said of the answer; a sequence of its hits.
 
     Attributes:
-        hits: best first.
+        hits: best first, or as they were asked to be sorted.
         unknown_words: words of the query that the model never learned; looked for in texts only.
         read_as: words that the model never learned -> the near ones that it read in their place.
         corrected: words that nothing knows -> the nearest known ones, which were searched for.
         n_left_out: words at the end of the query that were left out since it was too long.
         n_below_min_score: recordings left out since they match too weakly.
+        n_more: recordings that match well enough and are not listed, at least; 0 for `similar`.
+        n_unknown: what filters ask (`loudness`, ...) -> recordings left out since it is not known
+            of them.
         n_windows: stretches of sound in the library, before filters.
     """
 
@@ -103,6 +109,8 @@ class SearchHits(Sequence[SearchHit]):
     corrected: Mapping[str, str]
     n_left_out: int
     n_below_min_score: int
+    n_more: int
+    n_unknown: Mapping[str, int]
     n_windows: int
 
     @classmethod
@@ -115,6 +123,8 @@ class SearchHits(Sequence[SearchHit]):
             corrected=dict(result.corrected),
             n_left_out=result.n_left_out,
             n_below_min_score=result.n_below_min_score,
+            n_more=result.n_more,
+            n_unknown=dict(result.n_unknown),
             n_windows=result.n_windows,
         )
 

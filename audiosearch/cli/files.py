@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import click
 
+from audiosearch.cli.filter_options import filter_options
+from audiosearch.cli.links import linked_path
 from audiosearch.cli.main import EXIT_NOTHING
-from audiosearch.cli.options import OutputForm, filter_options, library_options, output_options
+from audiosearch.cli.options import OutputForm, library_options, output_options, sort_options
 from audiosearch.cli.output import (
     clock,
     path_fields,
@@ -16,6 +18,7 @@ from audiosearch.cli.output import (
     remark,
     shown_path,
     size,
+    unknown_remarks,
 )
 from audiosearch.config import Config
 from audiosearch.library import open_library
@@ -42,6 +45,7 @@ SHOWN = 100  # rows for people, who have not asked for more; programs get all
     type=click.IntRange(min=1),
     help=f"Show at most this many (default: {SHOWN}, and all of them with --json, --paths or -0).",
 )
+@sort_options
 @filter_options
 @output_options
 @library_options
@@ -49,6 +53,8 @@ def files(
     text: tuple[str, ...],
     states: tuple[str, ...],
     limit: int | None,
+    sort: str | None,
+    reverse: bool,
     filters: Filters,
     form: OutputForm,
     config: Config,
@@ -66,13 +72,19 @@ def files(
       audiosearch files '*.wav' --tag rain --min-duration 1m
       audiosearch files --state missing --paths
     """
-    for_people = not (form.json or form.paths)
-    most = SHOWN if limit is None and for_people else limit
+    most = SHOWN if limit is None and form.for_people else limit
     name = " ".join(text) if text else None
     with open_library(config) as library:
         found = library.files(
-            name, filters=filters, states=[FileState(state) for state in states], limit=most
+            name,
+            filters=filters,
+            states=[FileState(state) for state in states],
+            limit=most,
+            sort=sort,
+            reverse=reverse,
         )
+    for each in unknown_remarks(found.n_unknown, "file"):
+        remark(each, quiet=quiet)
     _print(found.files, form)
     if found.n_left_out:
         how = "" if limit is not None else " (-n shows more of them, --paths all)"
@@ -104,10 +116,10 @@ def _print(files: Sequence[ListedFile], form: OutputForm) -> None:
         else:
             length = "-" if file.duration_s is None else clock(file.duration_s)
             state = "" if file.state is FileState.INDEXED else f"  ({file.state})"
-            click.echo(
-                f"{length:>8}  {size(file.size):>8}  "
-                f"{click.style(shown_path(file.path), bold=True)}{click.style(state, dim=True)}"
-            )
+            name = click.style(shown_path(file.path), bold=True)
+            is_there = file.state is not FileState.MISSING
+            path = linked_path(file.path, name, links=form.links and is_there)
+            click.echo(f"{length:>8}  {size(file.size):>8}  {path}{click.style(state, dim=True)}")
 
 
 def _row(file: ListedFile) -> dict[str, object]:

@@ -10,15 +10,17 @@ from collections.abc import Iterator, Sequence
 import click
 
 from audiosearch._wording import counted
+from audiosearch.cli.filter_options import FilterOptions, filter_options
+from audiosearch.cli.links import linked_path
 from audiosearch.cli.options import (
-    FilterOptions,
     OutputForm,
-    filter_options,
     library_options,
     limit_options,
     output_options,
+    sort_options,
 )
 from audiosearch.cli.output import (
+    also_fields,
     clock,
     coloured,
     path_fields,
@@ -26,6 +28,7 @@ from audiosearch.cli.output import (
     print_paths,
     remark,
     shown_path,
+    unknown_remarks,
     word_rows,
 )
 from audiosearch.config import Config
@@ -49,6 +52,7 @@ EXIT_NOTHING = 1
     "-v", "--verbose", is_flag=True, help="Print timings, and which process answered, to stderr."
 )
 @limit_options
+@sort_options
 @filter_options
 @output_options
 @library_options
@@ -59,6 +63,8 @@ def find(
     verbose: bool,
     limit: int | None,
     min_score: float | None,
+    sort: str | None,
+    reverse: bool,
     filters: FilterOptions,
     form: OutputForm,
     config: Config,
@@ -78,11 +84,16 @@ def find(
                 min_score=min_score,
                 exhaustive=exhaustive,
                 explain=explain,
+                sort=sort,
+                reverse=reverse,
             )
         )
     result = answer.result
     _remarks(result, quiet=quiet, filtered=filters != Filters())
     _print_text_hits(result.hits, form)
+    if result.n_more and form.for_people:
+        least = "" if result.exhaustive else "at least "
+        remark(f"and {least}{result.n_more} more (-n shows more of them)", quiet=quiet)
     if verbose:
         for word, read_as in result.read_as.items():
             click.echo(f"{word!r} is read as {read_as!r}", err=True)
@@ -98,6 +109,7 @@ def find(
 @click.argument("clip")
 @click.option("-v", "--verbose", is_flag=True, help="Print which process answered to stderr.")
 @limit_options
+@sort_options
 @filter_options
 @output_options
 @library_options
@@ -106,6 +118,8 @@ def similar(
     verbose: bool,
     limit: int | None,
     min_score: float | None,
+    sort: str | None,
+    reverse: bool,
     filters: FilterOptions,
     form: OutputForm,
     config: Config,
@@ -117,7 +131,12 @@ def similar(
     """
     with open_client(config) as answering:
         result = answering.similar(
-            clip, filters=filters, limit=limit, min_similarity=min_score
+            clip,
+            filters=filters,
+            limit=limit,
+            min_similarity=min_score,
+            sort=sort,
+            reverse=reverse,
         ).result
     _remarks(result, quiet=quiet, filtered=filters != Filters())
     _print_similar_hits(result.hits, form)
@@ -128,7 +147,11 @@ def similar(
 
 def _remarks(result: FindResult, *, quiet: bool, filtered: bool) -> None:
     """Say what a person should know about the answer before reading it."""
-    for text in (*_about_words(result), *_about_none(result, filtered=filtered)):
+    for text in (
+        *_about_words(result),
+        *unknown_remarks(result.n_unknown, "sound"),
+        *_about_none(result, filtered=filtered),
+    ):
         remark(text, quiet=quiet)
 
 
@@ -198,6 +221,7 @@ def _print_text_hits(hits: Sequence[Hit], form: OutputForm) -> None:
                     "recording_id": hit.recording_id,
                     "window_id": hit.window_id,
                     "offline": _is_offline(hit),
+                    **also_fields(hit.also),
                     "matched": [
                         {"field": match.field, "words": list(match.words)} for match in hit.matched
                     ],
@@ -205,7 +229,7 @@ def _print_text_hits(hits: Sequence[Hit], form: OutputForm) -> None:
                 }
             )
         else:
-            _print_row(hit, hit.score)
+            _print_row(hit, hit.score, links=form.links)
 
 
 def _is_offline(hit: Hit) -> bool:
@@ -232,19 +256,23 @@ def _print_similar_hits(hits: Sequence[Hit], form: OutputForm) -> None:
                     "recording_id": hit.recording_id,
                     "window_id": hit.window_id,
                     "offline": _is_offline(hit),
+                    **also_fields(hit.also),
                 }
             )
         else:
-            _print_row(hit, hit.similarity)
+            _print_row(hit, hit.similarity, links=form.links)
 
 
-def _print_row(hit: Hit, number: float | None) -> None:
+def _print_row(hit: Hit, number: float | None, *, links: bool) -> None:
     """`0.93  dog.wav  0:00-0:05  a dog barks`, with the caption dimmed on a second line."""
     shown = "  -  " if number is None else f"{number:5.2f}"
     when = f"{clock(hit.start_s)}-{clock(hit.end_s)}"
     alike = f"  (+{hit.n_alike} alike)" if hit.n_alike else ""
-    offline = "  (offline)" if _is_offline(hit) else ""
-    click.echo(f"{shown}  {click.style(shown_path(hit.path), bold=True)}  {when}{alike}{offline}")
+    is_offline = _is_offline(hit)
+    offline = "  (offline)" if is_offline else ""
+    name = click.style(shown_path(hit.path), bold=True)
+    path = linked_path(hit.path, name, links=links and not is_offline)
+    click.echo(f"{shown}  {path}  {when}{alike}{offline}")
     if hit.caption:
         click.echo(f"       {click.style(display_text(hit.caption), dim=True)}")
     if hit.matched:

@@ -71,7 +71,7 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
         "verify": "verify",
         "doctor": "doctor",
         "evaluate": "evaluate",
-        "completion": "main",
+        "completion": "completion",
     }
 )
 
@@ -120,6 +120,8 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run the command line; turn every deliberate error into one line on stderr."""
     logging.basicConfig(level=logging.WARNING, format="audiosearch: %(message)s")
+    if "_AUDIOSEARCH_COMPLETE" in os.environ:  # a shell asks; it may be one that click knows not
+        importlib.import_module("audiosearch.cli.completion")
     try:
         result = audiosearch.main(arguments, prog_name="audiosearch", standalone_mode=False)
         sys.stdout.flush()
@@ -150,22 +152,3 @@ def _closed_pipe() -> int:
     """The reader of our output went away (`| head`): that is no error, and not ours to report."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
-
-
-@click.command()
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-@click.pass_context
-def completion(context: click.Context, shell: str) -> None:
-    """Print a completion script for SHELL.
-
-    \b
-      bash: audiosearch completion bash > ~/.local/share/bash-completion/completions/audiosearch
-      zsh:  audiosearch completion zsh > "${fpath[1]}/_audiosearch"
-      fish: audiosearch completion fish > ~/.config/fish/completions/audiosearch.fish
-    """
-    from click.shell_completion import get_completion_class  # noqa: PLC0415 - seldom needed
-
-    kind = get_completion_class(shell)
-    assert kind is not None  # the choice above names click's own
-    script = kind(context.find_root().command, {}, "audiosearch", "_AUDIOSEARCH_COMPLETE").source()
-    click.echo(script)

@@ -11,11 +11,12 @@ import json
 import os
 import sys
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
+from audiosearch._wording import counted
 from audiosearch.errors import display_path
 
 if TYPE_CHECKING:
@@ -45,6 +46,15 @@ def path_fields(path: bytes) -> dict[str, object]:
             "path": display_path(path),
             "path_b64": base64.b64encode(path).decode("ascii"),
         }
+
+
+def also_fields(paths: Sequence[bytes]) -> dict[str, object]:
+    """`also`, the paths as `path_fields` has them, and `also_b64` where one of them is no UTF-8."""
+    rows = [path_fields(path) for path in paths]
+    fields: dict[str, object] = {"also": [row["path"] for row in rows]}
+    if any("path_b64" in row for row in rows):
+        fields["also_b64"] = [base64.b64encode(path).decode("ascii") for path in paths]
+    return fields
 
 
 def print_paths(paths: Iterable[bytes], *, print0: bool) -> None:
@@ -102,6 +112,12 @@ def one_line(text: str) -> str:
         each if unicodedata.category(each) != "Cc" else each.encode("unicode_escape").decode()
         for each in text
     )
+
+
+def unknown_remarks(n_unknown: Mapping[str, int], noun: str) -> Iterator[str]:
+    """What filters left out for what is not known of it; `noun` is what is counted."""
+    for measure, n in n_unknown.items():
+        yield f"{counted(n, noun)} with no known {measure} left out"
 
 
 def remark(text: str, *, quiet: bool) -> None:

@@ -102,6 +102,8 @@ class Answers:
         min_score: float | None = None,
         exhaustive: bool = False,
         explain: bool = False,
+        sort: str | None = None,
+        reverse: bool = False,
     ) -> FindResult:
         """The recordings in which the words are heard, best first; see `TextQuery`.
 
@@ -116,6 +118,8 @@ class Answers:
                 min_score=min_score,
                 exhaustive=exhaustive,
                 explain=explain,
+                sort=sort,
+                reverse=reverse,
             )
         )
 
@@ -126,6 +130,8 @@ class Answers:
         filters: Filters | None = None,
         limit: int | None = None,
         min_similarity: float | None = None,
+        sort: str | None = None,
+        reverse: bool = False,
     ) -> FindResult:
         """The recordings most like a file, or a part of one (`FILE@START-END`).
 
@@ -142,6 +148,8 @@ class Answers:
                 filters=filters or Filters(),
                 limit=limit,
                 min_similarity=min_similarity,
+                sort=sort,
+                reverse=reverse,
             )
         )
 

@@ -149,14 +149,24 @@ class Library(Answers):
         filters: Filters | None = None,
         states: Sequence[FileState] = (),
         limit: int | None = None,
+        sort: str | None = None,
+        reverse: bool = False,
     ) -> Listing:
-        """The files of a name (a glob, or words), within `filters` and in one of `states`, by path.
+        """The files of a name (a glob, or words), within `filters` and in one of `states`.
+
+        By path, or as `sort` has it (`search.order`).
 
         Raises:
-            QueryError: a filter has no meaning here.
+            QueryError: a filter or the order has no meaning here.
         """
         return list_files(
-            self.database, filters or Filters(), name=name, states=states, limit=limit
+            self.database,
+            filters or Filters(),
+            name=name,
+            states=states,
+            limit=limit,
+            sort=sort,
+            reverse=reverse,
         )
 
     def info(self, path: str) -> FileInfo:

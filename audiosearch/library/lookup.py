@@ -18,6 +18,7 @@ from audiosearch.errors import BundleError, FeatureUnavailable, QueryError
 from audiosearch.library.model_selection import find_model
 from audiosearch.model.bundle import Bundle, listed_fingerprint
 from audiosearch.search.filters import Filters
+from audiosearch.search.order import check_sort, name_order
 from audiosearch.search.scope import file_name, find_scope
 from audiosearch.search.spelling import near_words
 from audiosearch.store.database import Database
@@ -33,7 +34,15 @@ from audiosearch.store.queries.file_details import (
     sound_details,
     windows_said,
 )
-from audiosearch.store.queries.file_list import ListedFile, any_file, find_file_ids, listed_files
+from audiosearch.store.queries.file_list import (
+    FileOrder,
+    ListedFile,
+    any_file,
+    count_unknown_files,
+    file_paths,
+    find_file_ids,
+    listed_files,
+)
 from audiosearch.store.queries.roots import find_place
 from audiosearch.store.queries.scope import Scope, first_paths
 from audiosearch.store.queries.search import WindowSpan, window_captions, window_places
@@ -51,12 +60,14 @@ class Listing:
     Attributes:
         n_left_out: how many more were found than were asked for.
         meant: where none were found, near words by which some are.
+        n_unknown: files left out since what a filter asks is not known of them, by what it is.
     """
 
     files: tuple[ListedFile, ...]
     n_left_out: int
     library_is_empty: bool
     meant: str | None
+    n_unknown: Mapping[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,25 +121,33 @@ def list_files(
     name: str | None = None,
     states: Sequence[FileState] = (),
     limit: int | None = None,
+    sort: str | None = None,
+    reverse: bool = False,
 ) -> Listing:
-    """The files of a name, within `filters` and in one of `states`, by path.
+    """The files of a name, within `filters` and in one of `states`, by path or as `sort` has it.
 
-    Where no state is given, files in any, but for missing ones where tags are asked for: what is
-    not there carries none.
+    Where no state is given, files in any, but for missing ones where tags are asked for or ruled
+    out: what is not there carries none.
 
     Raises:
-        QueryError: a filter has no meaning here.
+        QueryError: a filter or the order has no meaning here.
     """
+    check_sort(sort)
     wanted = tuple(states) or tuple(
-        state for state in FileState if state is not FileState.MISSING or not filters.tags
+        state
+        for state in FileState
+        if state is not FileState.MISSING or not (filters.tags or filters.not_tags)
     )
     with database.reading() as session:
         scope = find_scope(session, filters)
 
         def named(name: str | None) -> list[int]:
-            sets = scope.names if name is None else (*scope.names, (file_name(name),))
-            within = replace(scope, names=sets)
-            return find_file_ids(session, within, states=wanted)
+            within = _named(scope, name)
+            if sort != "name":
+                order = FileOrder.PATH if sort is None else FileOrder(sort)
+                return find_file_ids(session, within, states=wanted, order=order, reverse=reverse)
+            paths = file_paths(session, find_file_ids(session, within, states=wanted))
+            return sorted(paths, key=lambda each: name_order(paths[each]), reverse=reverse)
 
         ids = named(name)
         meant = None if ids or name is None or is_glob(name) else near_words(session, name)
@@ -137,7 +156,13 @@ def list_files(
             n_left_out=0 if limit is None else max(0, len(ids) - limit),
             library_is_empty=not ids and not any_file(session),
             meant=meant if meant is not None and named(meant) else None,
+            n_unknown=count_unknown_files(session, _named(scope, name), states=wanted),
         )
+
+
+def _named(scope: Scope, name: str | None) -> Scope:
+    """What is within `scope` and has a name."""
+    return scope if name is None else replace(scope, names=(*scope.names, (file_name(name),)))
 
 
 def file_info(database: Database, config: Config, path: str) -> FileInfo:

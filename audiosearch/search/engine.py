@@ -22,6 +22,7 @@ from audiosearch.search.candidates import Candidates, find_candidates
 from audiosearch.search.explain import explain, with_unheard
 from audiosearch.search.filters import Filters
 from audiosearch.search.hits import best_window_per_recording, show, with_matches
+from audiosearch.search.order import check_sort, in_order
 from audiosearch.search.query import ParsedQuery, parse_query, respelled
 from audiosearch.search.rerank import ScoredWindow, rank_windows, score_windows
 from audiosearch.search.results import (
@@ -83,8 +84,9 @@ class SearchEngine:
         """The recordings in which the words of `query` are heard, best first.
 
         Raises:
-            QueryError: there is no word in the query, or a filter has no meaning here.
+            QueryError: there is no word in the query, or a filter or the order has no meaning here.
         """
+        check_sort(query.sort)
         watch = Stopwatch()
         with watch.stage("words"):
             parsed = self._parse(query.text)
@@ -107,7 +109,8 @@ class SearchEngine:
             if query.explain and result.hits and parsed.has_known:
                 with watch.stage("words of hits"):
                     result = replace(result, hits=self._explain(session, result.hits, parsed))
-        return replace(result, timings=watch.seconds)
+        hits = in_order(result.hits, query.sort, reverse=query.reverse)
+        return replace(result, hits=hits, timings=watch.seconds)
 
     def similar(self, query: SoundQuery) -> FindResult:
         """The recordings that sound most like `query`, best first.
@@ -117,10 +120,11 @@ class SearchEngine:
         may be what is looked for.
 
         Raises:
-            QueryError: a filter has no meaning here, or there is no sound to compare.
+            QueryError: a filter or the order has no meaning here, or there is no sound to compare.
         """
         from audiosearch.search.similar import find_similar  # noqa: PLC0415 - text queries need none
 
+        check_sort(query.sort)
         watch = Stopwatch()
         with self._database.reading() as session:
             with watch.stage("filters"):
@@ -221,6 +225,8 @@ class SearchEngine:
             n_windows=snapshot.n_windows,
             n_candidates=len(ranked),
             n_below_min_score=len(best) - len(good),
+            n_more=len(good) - len(hits) - sum(hit.n_alike for hit in hits),
+            n_unknown=snapshot.n_unknown,
             n_with_unknown=0 if any(x.recording_id in named for x in hits) else len(named),
             unheard=unheard,
             timings={},

@@ -1,43 +1,112 @@
 """Which recordings may answer a query, as the person who asks puts it.
 
-`scope` finds out what they mean in a library.
+`scope` finds out what they mean in a library. A new filter is a field here, its meaning there (a
+`store.queries.conditions` value), and its option in `cli.filter_options`; a test names what lacks.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+Limits = tuple[float | None, float | None]  # lowest and highest, both included; None: no limit
+
+_SEVERAL = ("folders", "not_folders", "tags", "not_tags", "formats", "names", "ucs")
+LIMITS = ("sample_rate", "channels", "bit_depth", "loudness_lufs", "peak_db")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Filters:
-    """All that is given must hold.
+    """All that is given must hold. What is not known of a recording is within no limits.
 
     Attributes:
-        folders: below one of these (relative ones to the working directory), or the file itself.
+        folders: below one of these (relative ones to the working directory), or the file itself;
+            a glob means folders of that name at any depth, or an absolute one of that path.
+        not_folders: below none of these.
         min_duration_s, max_duration_s: length of the recording, both included.
+        sample_rate: (lowest, highest) in Hz, both included; None for no limit, as of those below.
+        channels: (lowest, highest).
+        bit_depth: (lowest, highest); lossy formats have none.
+        loudness_lufs: (lowest, highest), EBU R 128 integrated.
+        peak_db: (lowest, highest) in dBFS; a digital silence is below any.
         since: Unix seconds; files modified at or after.
         tags: the recording has all of these, in any case.
+        not_tags: it has none of these.
+        ucs: one of these globs means its CatID of the Universal Category System (`DOOR*`), in any
+            case.
         formats: one of these: a suffix (wav), container or codec.
         names: a file's name is one of these: a glob (`*.wav`, or with "/" for the whole path), or
             words that are all in the name or its folders.
+        online: True: the file is there now; False: it is not, as when its drive is away.
     """
 
     folders: tuple[Path, ...] = ()
+    not_folders: tuple[Path, ...] = ()
     min_duration_s: float | None = None
     max_duration_s: float | None = None
+    sample_rate: Limits | None = None
+    channels: Limits | None = None
+    bit_depth: Limits | None = None
+    loudness_lufs: Limits | None = None
+    peak_db: Limits | None = None
     since: float | None = None
     tags: tuple[str, ...] = ()
+    not_tags: tuple[str, ...] = ()
+    ucs: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    online: bool | None = None
 
     def __post_init__(self) -> None:
-        """Refuse one text where several are meant: its letters would be taken for them.
+        """Refuse one value where several are meant: a text's letters would be taken for them.
 
         Raises:
             TypeError: so it is.
         """
-        for name in ("folders", "tags", "formats", "names"):
+        for name in _SEVERAL:
             given = getattr(self, name)
             if isinstance(given, (str, bytes, Path)):
                 raise TypeError(f"{name} takes several: ({given!r},), not {given!r}")
+        for name in LIMITS:
+            given = getattr(self, name)
+            if given is not None and not _are_limits(given):
+                raise TypeError(f"{name} takes (lowest, highest), not {given!r}")
+
+
+def _are_limits(given: object) -> bool:
+    return (
+        isinstance(given, tuple)
+        and len(given) == 2
+        and all(
+            each is None
+            or (
+                isinstance(each, (int, float))
+                and not isinstance(each, bool)
+                and math.isfinite(each)
+            )
+            for each in given
+        )
+    )
+
+
+def anchored(filters: Filters) -> Filters:
+    """The same filters for a process that works in another folder."""
+    return replace(
+        filters,
+        folders=tuple(map(_anchored, filters.folders)),
+        not_folders=tuple(map(_anchored, filters.not_folders)),
+    )
+
+
+def _anchored(folder: Path) -> Path:
+    """Absolute; but a relative glob means folders anywhere."""
+    if is_folder_glob(folder):
+        return folder
+    return Path(os.path.abspath(folder))  # noqa: PTH100 - keeps links
+
+
+def is_folder_glob(folder: Path) -> bool:
+    """Whether a folder is named by wildcards; one that is there by that very name is not."""
+    return any(each in str(folder) for each in "*?[") and not os.path.lexists(folder)

@@ -17,7 +17,7 @@ from audiosearch.search.query import ParsedQuery
 from audiosearch.search.rerank import ScoredWindow
 from audiosearch.search.results import FieldMatch, Hit
 from audiosearch.search.written import TextMatches
-from audiosearch.store.queries.scope import Scope, ScopedFile, first_paths
+from audiosearch.store.queries.scope import Scope, ScopedFile, files_within
 from audiosearch.store.queries.search import (
     WindowSpan,
     window_captions,
@@ -37,23 +37,23 @@ def best_window_per_recording(
     return list(best.values())
 
 
-def deduplicate(embeddings: Floats, *, above: float, limit: int) -> dict[int, int]:
-    """The first `limit` rows (n, E) to show, in order, each with how many later ones are like it.
+def deduplicate(embeddings: Floats, *, above: float, limit: int) -> dict[int, list[int]]:
+    """The first `limit` rows (n, E) to show, in order, each with the later ones that are like it.
 
     A row that has a cosine greater than `above` to a shown one is not shown itself; it counts
     for the first such row.
     """
     rows = unit_rows(embeddings)
     shown: list[int] = []
-    n_alike: dict[int, int] = {}
+    alike_rows: dict[int, list[int]] = {}
     for row in range(len(rows)):
         alike = np.flatnonzero(rows[shown] @ rows[row] > above)
         if len(alike):
-            n_alike[shown[int(alike[0])]] += 1
+            alike_rows[shown[int(alike[0])]].append(row)
         elif len(shown) < limit:
             shown.append(row)
-            n_alike[row] = 0
-    return n_alike
+            alike_rows[row] = []
+    return alike_rows
 
 
 def show(
@@ -77,23 +77,29 @@ def show(
         fold_above: near-duplicates with a greater cosine show as one; None = all show.
         files: by recording, the file to show; for others it is the first by its path.
     """
-    shown = dict.fromkeys(range(min(limit, len(found))), 0)
+    shown: dict[int, list[int]] = {row: [] for row in range(min(limit, len(found)))}
     if fold_above is not None and fold_above < 1.0 and len(found) > 1:
         embeddings = window_embeddings(session, [each.window_id for each in found])
         shown = deduplicate(embeddings, above=fold_above, limit=limit)
-    chosen = [(found[row], n_alike) for row, n_alike in shown.items()]
+    chosen = [(found[row], [found[each] for each in alike]) for row, alike in shown.items()]
     window_ids = [each.window_id for each, _ in chosen]
     captions = window_captions(session, window_ids)
-    recordings = [places[window_id].recording_id for window_id in window_ids]
-    paths = first_paths(session, recordings, scope)
-    paths |= {each: file.path for each, file in files.items() if each in paths}
+    by_recording = _files_of(
+        session,
+        [places[each.window_id].recording_id for one, alike in chosen for each in (one, *alike)],
+        scope,
+    )
     hits: list[Hit] = []
-    for each, n_alike in chosen:
+    for each, alike in chosen:
         place = places[each.window_id]
+        own = by_recording[place.recording_id]
+        file = files.get(place.recording_id, own[0])
+        alike_ids = [places[one.window_id].recording_id for one in alike]
+        others = [*own, *(x for alike_id in alike_ids for x in by_recording.get(alike_id, ()))]
         hits.append(
             Hit(
                 rank=len(hits) + 1,
-                path=paths[place.recording_id],
+                path=file.path,
                 start_s=place.start_s,
                 end_s=place.end_s,
                 duration_s=place.duration_s,
@@ -104,10 +110,25 @@ def show(
                 lift=each.lift,
                 similarity=each.similarity,
                 caption=captions.get(each.window_id),
-                n_alike=n_alike,
+                n_alike=len(alike),
+                also=tuple(x.path for x in others if x.file_id != file.file_id),
+                modified_s=file.mtime_ns / 1e9,
+                loudness_lufs=file.loudness_lufs,
             )
         )
     return tuple(hits)
+
+
+def _files_of(
+    session: Session, recording_ids: Sequence[int], scope: Scope
+) -> dict[int, list[ScopedFile]]:
+    """The files of recordings that may be shown, each by path."""
+    found: dict[int, list[ScopedFile]] = {}
+    for file in files_within(session, list(dict.fromkeys(recording_ids)), scope):
+        found.setdefault(file.recording_id, []).append(file)
+    for files in found.values():
+        files.sort(key=lambda file: file.path)
+    return found
 
 
 def with_matches(

@@ -59,6 +59,8 @@ class TextQuery:
         min_score: hits below are left out; None = the setting, or the bundle's own advice.
         exhaustive: rerank every window instead of the best candidates (slow).
         explain: tell how much each word counted for each hit.
+        sort: one of `order.SORT_KEYS`; None = the best first. It does not choose the hits.
+        reverse: the other way round.
     """
 
     text: str
@@ -67,6 +69,8 @@ class TextQuery:
     min_score: float | None = None
     exhaustive: bool = False
     explain: bool = False
+    sort: str | None = None
+    reverse: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,12 +80,15 @@ class SoundQuery:
     Attributes:
         embeddings: (n, E) of the windows of the sound that are not silent.
         min_similarity: hits below are left out; None = none are.
+        sort, reverse: as of `TextQuery`.
     """
 
     embeddings: Floats
     filters: Filters = field(default_factory=Filters)
     limit: int | None = None
     min_similarity: float | None = None
+    sort: str | None = None
+    reverse: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +105,9 @@ class Hit:
             the model says. None where nobody was asked.
         words: of the query, where they were asked for.
         n_alike: recordings that are near-duplicates of this one and not shown.
+        also: absolute paths of the other files of this recording, and of all of those.
+        modified_s: when the file was changed last, in Unix seconds.
+        loudness_lufs: of the recording; None where it has none.
         similarity: cosine to the sound asked for; None for queries by words.
     """
 
@@ -116,6 +126,9 @@ class Hit:
     matched: tuple[FieldMatch, ...] = ()
     words: tuple[Word, ...] | None = None
     n_alike: int = 0
+    also: tuple[bytes, ...] = ()
+    modified_s: float | None = None
+    loudness_lufs: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +136,7 @@ class FindResult:
     """The answer to a query by words or by sound.
 
     Attributes:
-        hits: best first.
+        hits: best first, or as the query has them sorted.
         unknown_words: words of the query that the model never learned.
         read_as: words that the decoder never learned -> the words that it read in their place.
         corrected: words that nothing knows -> the nearest known ones, which were searched for.
@@ -134,6 +147,9 @@ class FindResult:
         n_windows: windows of the library, before filters.
         n_candidates: windows that were scored.
         n_below_min_score: recordings left out since they match too weakly.
+        n_more: recordings that match well enough and are not shown, nor alike to one that is; there
+            may be more where not every window was scored.
+        n_unknown: recordings left out since what a filter asks is not known of them, by what it is.
         n_with_unknown: recordings of which all the unknown words are written, where no hit is one.
         unheard: where there are no hits, some files that have all the words but no sound that could
             be found: silent, not heard yet, or not readable.
@@ -150,6 +166,8 @@ class FindResult:
     n_windows: int
     n_candidates: int
     n_below_min_score: int = 0
+    n_more: int = 0
+    n_unknown: Mapping[str, int] = field(default_factory=dict)
     n_with_unknown: int = 0
     unheard: tuple[bytes, ...] = ()
     timings: Mapping[str, float]

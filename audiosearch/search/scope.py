@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sqlalchemy.orm import Session
 
 from audiosearch.errors import QueryError
-from audiosearch.search.filters import Filters
+from audiosearch.search.filters import LIMITS, Filters, is_folder_glob
 from audiosearch.store.globs import is_glob
+from audiosearch.store.queries.conditions import (
+    Condition,
+    HasTag,
+    InPlaces,
+    ModifiedSince,
+    OfFormat,
+    OfUcsCategory,
+    Within,
+    Without,
+)
 from audiosearch.store.queries.file_names import FileName
 from audiosearch.store.queries.fulltext import match_words, telling_words
 from audiosearch.store.queries.places import RootPath, path_inside
 from audiosearch.store.queries.roots import list_roots
-from audiosearch.store.queries.scope import Scope
+from audiosearch.store.queries.scope import Scope, offline_files
 
 _BEGINNING = 2  # letters of a word that no stemmer takes away
 
@@ -24,23 +35,65 @@ def find_scope(session: Session, filters: Filters) -> Scope:
 
     Raises:
         QueryError: a folder is not part of the library, there is no word in a name, or the
-            shortest length is above the longest.
+            lowest of some limits is above the highest.
     """
+    conditions = [*_of_file(session, filters), *_of_sound(filters)]
+    names = (tuple(map(file_name, filters.names)),) if filters.names else ()
+    if filters.online is not None:
+        scope = Scope(conditions=tuple(conditions), names=names)
+        away = offline_files(session, scope)
+        conditions.append(Without(away) if filters.online else away)
+    return Scope(conditions=tuple(conditions), names=names)
+
+
+def _of_file(session: Session, filters: Filters) -> Iterator[Condition]:
+    """What filters by place, date and words mean."""
+    if filters.folders:
+        yield _in_folders(session, filters.folders)
+    if filters.not_folders:
+        yield Without(_in_folders(session, filters.not_folders))
+    if filters.since is not None:
+        yield ModifiedSince(filters.since)
+    if filters.formats:
+        yield OfFormat(tuple(_text(name).lower().lstrip(".") for name in filters.formats))
+    yield from (HasTag(_text(tag)) for tag in filters.tags)
+    yield from (Without(HasTag(_text(tag))) for tag in filters.not_tags)
+    if filters.ucs:
+        yield OfUcsCategory(tuple(map(_text, filters.ucs)))
+
+
+def _of_sound(filters: Filters) -> Iterator[Condition]:
+    """What filters by a number mean."""
     low, high = filters.min_duration_s, filters.max_duration_s
     if low is not None and high is not None and low > high:
         raise QueryError(f"no recording is both longer than {low:g} s and shorter than {high:g} s")
+    if (low, high) != (None, None):
+        yield Within("duration_s", low, high)
+    for column in LIMITS:
+        low, high = getattr(filters, column) or (None, None)
+        if low is not None and high is not None and low > high:
+            raise QueryError(f"{low:g} is above {high:g}", remedy="write the lower limit first")
+        if (low, high) != (None, None):
+            yield Within(column, low, high)
+
+
+def _in_folders(session: Session, folders: Sequence[Path]) -> InPlaces:
     places: list[RootPath] = []
-    for folder in filters.folders:
-        places += _places(session, folder)
-    return Scope(
-        places=tuple(places) if filters.folders else None,
-        since=filters.since,
-        formats=tuple(_text(name).lower().lstrip(".") for name in filters.formats),
-        min_duration_s=low,
-        max_duration_s=high,
-        tags=tuple(map(_text, filters.tags)),
-        names=(tuple(map(file_name, filters.names)),) if filters.names else (),
-    )
+    globs: list[str] = []
+    for folder in folders:
+        path = Path(os.path.expanduser(folder)) if is_folder_glob(folder) else folder  # noqa: PTH111
+        if is_folder_glob(path):
+            # A folder that is away may have just this name, brackets and all.
+            places += _places(session, path) if path.is_absolute() else []
+            globs.append(os.fspath(path))
+            continue
+        found = _places(session, path)
+        if not found:
+            raise QueryError(
+                "no folder of this library", path=path, remedy="audiosearch roots list shows them"
+            )
+        places += found
+    return InPlaces(tuple(places), tuple(globs))
 
 
 def _text(given: str) -> str:
@@ -69,7 +122,7 @@ def file_name(text: str) -> FileName:
 
 
 def _places(session: Session, folder: Path) -> list[RootPath]:
-    """Where in the library a folder is: under a root, or above some."""
+    """Where in the library a folder is: under a root, or above some; else nowhere."""
     roots = list_roots(session)
     # As the person wrote it first: a root may itself be a link to somewhere else.
     for path in (os.path.abspath(folder), os.path.realpath(folder)):  # noqa: PTH100 - keeps links
@@ -86,6 +139,4 @@ def _places(session: Session, folder: Path) -> list[RootPath]:
         ]
         if found:
             return found
-    raise QueryError(
-        "no folder of this library", path=folder, remedy="audiosearch roots list shows them"
-    )
+    return []

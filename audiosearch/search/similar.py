@@ -11,6 +11,7 @@ from audiosearch._timing import Stopwatch
 from audiosearch._typing import Floats, Ids
 from audiosearch.errors import QueryError
 from audiosearch.search.hits import best_window_per_recording, show
+from audiosearch.search.order import in_order
 from audiosearch.search.rerank import ScoredWindow
 from audiosearch.search.results import FindResult, SoundQuery
 from audiosearch.search.snapshot import LibrarySnapshot
@@ -39,11 +40,12 @@ def find_similar(
             snapshot.session, good, spans, scope=snapshot.scope, limit=limit, fold_above=None
         )
     return FindResult(
-        hits=hits,
+        hits=in_order(hits, query.sort, reverse=query.reverse),
         exhaustive=True,
         n_windows=snapshot.n_windows,
         n_candidates=len(snapshot.every_window()),
         n_below_min_score=len(best) - len(good),
+        n_unknown=snapshot.n_unknown,
         timings=watch.seconds,
     )
 

@@ -5,6 +5,7 @@ The state is that of the session's transaction, whatever a writer does meanwhile
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from audiosearch.search.filters import Filters
 from audiosearch.search.scope import find_scope
 from audiosearch.store.queries import generations
 from audiosearch.store.queries.encodings import find_bundle_id
-from audiosearch.store.queries.scope import Scope, allowed_windows
+from audiosearch.store.queries.scope import Scope, allowed_windows, count_unknown
 from audiosearch.store.queries.search import count_windows
 from audiosearch.store.sqlite import commit_token
 from audiosearch.store.vector_cache import VectorKind, load_vectors
@@ -35,6 +36,7 @@ class SnapshotCache:
         self._kept: dict[VectorKind, tuple[int, VectorTable]] = {}
         self._n_windows = (0, 0)  # the counter that it holds for, and the number
         self._allowed: tuple[tuple[object, ...], Ids | None] | None = None
+        self._n_unknown: tuple[tuple[object, ...], Mapping[str, int]] | None = None
 
     def load(self, session: Session, kind: VectorKind, *, bundle_id: int) -> VectorTable:
         """All vectors of a kind, silent windows left out, as of the session's state."""
@@ -67,6 +69,13 @@ class SnapshotCache:
             self._allowed = now, allowed_windows(session, scope, bundle_id=bundle_id)
         return self._allowed[1]
 
+    def n_unknown(self, session: Session, scope: Scope) -> Mapping[str, int]:
+        """See `count_unknown`; kept as `allowed` is."""
+        now = (commit_token(session), scope)
+        if self._n_unknown is None or self._n_unknown[0] != now:
+            self._n_unknown = now, count_unknown(session, scope)
+        return self._n_unknown[1]
+
 
 @dataclass(frozen=True, kw_only=True)
 class LibrarySnapshot:
@@ -94,6 +103,11 @@ class LibrarySnapshot:
     def any_kind(self) -> VectorKind:
         """The kind of vector to take where any will do."""
         return VectorKind.JOINT if self.bundle.joint_dim else VectorKind.EMBEDDING
+
+    @property
+    def n_unknown(self) -> Mapping[str, int]:
+        """Recordings that filters leave out for what is not known of them; see `count_unknown`."""
+        return self.cache.n_unknown(self.session, self.scope)
 
     def every_window(self) -> Ids:
         """Ids of all windows that may answer, ascending."""

@@ -105,6 +105,8 @@ class LibraryCache:
             filters=question.filters,
             limit=question.limit,
             min_similarity=question.min_similarity,
+            sort=question.sort,
+            reverse=question.reverse,
         )
         return _answer(library, result)
 

@@ -19,7 +19,7 @@ from audiosearch.search.results import Description, FindResult, Hit, TextQuery
 #   (without Unix sockets) Proof
 #   command: FindQuestion, SimilarQuestion ...   server: Wait*, Hits* | Descriptions*, end | Refusal
 # One connection takes questions one after the other.
-PROTOCOL: Final = 2
+PROTOCOL: Final = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +106,8 @@ class SimilarQuestion:
     filters: Filters
     limit: int | None
     min_similarity: float | None
+    sort: str | None
+    reverse: bool
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from audiosearch.audio.clip import ClipRange, absolute, parse_clip
 from audiosearch.config import Config, IndexConfig
-from audiosearch.search.filters import Filters
+from audiosearch.search.filters import Filters, anchored
 from audiosearch.search.results import Description, FindResult, TextQuery
 from audiosearch.server.address import NoAnswer
 from audiosearch.server.client import Refused, Server
@@ -79,7 +79,7 @@ class QueryClient:
         """Sounds for words; raises as `Library.find` does."""
         question = FindQuestion(
             settings=self._settings,
-            query=replace(query, filters=_anchored(query.filters)),
+            query=replace(query, filters=anchored(query.filters)),
         )
         found = self._found_by_server(question)
         if found is not None:
@@ -94,6 +94,8 @@ class QueryClient:
         filters: Filters,
         limit: int | None = None,
         min_similarity: float | None = None,
+        sort: str | None = None,
+        reverse: bool = False,
     ) -> ClientAnswer:
         """Sounds for a sound; raises as `Library.similar` does."""
         part = parse_clip(clip)
@@ -104,15 +106,24 @@ class QueryClient:
                     settings=self._settings,
                     clip=_absolute(part),
                     seen=seen,
-                    filters=_anchored(filters),
+                    filters=anchored(filters),
                     limit=limit,
                     min_similarity=min_similarity,
+                    sort=sort,
+                    reverse=reverse,
                 )
             )
             if found is not None:
                 return found
         library = self._open_library()
-        result = library.similar(part, filters=filters, limit=limit, min_similarity=min_similarity)
+        result = library.similar(
+            part,
+            filters=filters,
+            limit=limit,
+            min_similarity=min_similarity,
+            sort=sort,
+            reverse=reverse,
+        )
         return ClientAnswer(result=result, device=library.decoder.device.name)
 
     def describe(
@@ -236,9 +247,3 @@ def _settings(config: Config) -> Settings:
 def _absolute(part: ClipRange) -> ClipRange:
     """The same clip for a process that works in another folder."""
     return replace(part, path=os.path.abspath(part.path))  # noqa: PTH100  # bytes
-
-
-def _anchored(filters: Filters) -> Filters:
-    """The same filters for a process that works in another folder."""
-    folders = tuple(Path(os.path.abspath(each)) for each in filters.folders)  # noqa: PTH100
-    return replace(filters, folders=folders)

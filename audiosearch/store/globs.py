@@ -74,6 +74,29 @@ def glob_predicate(pattern: str) -> Callable[[bytes, bytes], bool]:
     )
 
 
+@lru_cache(maxsize=64)
+def folder_predicate(pattern: str) -> Callable[[bytes, bytes], bool]:
+    """Whether (root, path below it) is a file, or in a folder at any depth, that a pattern means.
+
+    An absolute pattern is compared with whole paths, any other with what follows some folder from
+    the root's own on.
+    """
+    slashed = _slashed(pattern).rstrip("/")
+    if os.path.isabs(pattern):  # noqa: PTH117 - a pattern is no path
+        wanted = (parse_glob(slashed), parse_glob(f"{slashed}/*"))
+    else:
+        wanted = (parse_glob(f"**/{slashed}"), parse_glob(f"**/{slashed}/*"))
+
+    def is_below(root: bytes, path: bytes) -> bool:
+        above = root.rstrip(_SEPARATOR)
+        if not os.path.isabs(pattern):  # noqa: PTH117
+            above = os.path.basename(above)  # noqa: PTH119 - bytes
+        whole = above + _SEPARATOR + path
+        return any(glob.matches(normal_form(text)) for text in _texts(whole) for glob in wanted)
+
+    return is_below
+
+
 def _texts(path: bytes) -> tuple[str, ...]:
     """A path as a terminal hands it on, and as people read it where it is no UTF-8."""
     try:

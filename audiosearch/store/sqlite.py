@@ -22,7 +22,8 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
 from audiosearch.errors import LibraryCorrupt, LibraryLocked, StorageFull, StoreError
-from audiosearch.store.globs import glob_predicate
+from audiosearch.store.globs import folder_predicate, glob_predicate, parse_glob
+from audiosearch.store.names import normal_form
 
 BUSY_TIMEOUT_S: Final = (
     60.0  # how long a writer waits for another program's lock before it gives up
@@ -31,6 +32,8 @@ _BUSY_MS: Final = 1000  # one wait inside SQLite; short, since Ctrl-C is only he
 _LOW_SPACE: Final = 1 << 20  # bytes; an I/O error with less than this free is a full disk
 
 NAME_GLOB: Final = "audiosearch_name_glob"  # (pattern, root, path below it) -> 0 or 1
+FOLDER_GLOB: Final = "audiosearch_folder_glob"  # the same, for the folders that a file is in
+TEXT_GLOB: Final = "audiosearch_text_glob"  # (pattern, text) -> 0 or 1
 
 WRITE: Final = {"audiosearch_write": True}  # execution option: begin as a writer
 
@@ -57,6 +60,8 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     )
     try:
         connection.create_function(NAME_GLOB, 3, _is_named, deterministic=True)
+        connection.create_function(FOLDER_GLOB, 3, _is_below, deterministic=True)
+        connection.create_function(TEXT_GLOB, 2, _is_text, deterministic=True)
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA trusted_schema = OFF")  # a doctored schema runs no functions
         connection.execute("PRAGMA cell_size_check = ON")  # notices damaged pages when read
@@ -81,6 +86,14 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
 def _is_named(pattern: bytes, root: bytes, path: bytes) -> bool:
     # Bytes, since a pattern may hold some that are no text, as a path may.
     return glob_predicate(pattern.decode("utf-8", "surrogateescape"))(root, path)
+
+
+def _is_below(pattern: bytes, root: bytes, path: bytes) -> bool:
+    return folder_predicate(pattern.decode("utf-8", "surrogateescape"))(root, path)
+
+
+def _is_text(pattern: str, text: object) -> bool:
+    return parse_glob(pattern).matches(normal_form(str(text)))
 
 
 def make_engine(path: Path, *, read_only: bool, patience_s: float = BUSY_TIMEOUT_S) -> Engine:

@@ -37,8 +37,8 @@ METHODS = {
         "embeddings": "(self, kind: Literal['embedding', 'joint'] = 'embedding') "
         "-> tuple[Ids, Floats]",
         "find": "(self, text: str, *, filters: Filters | None = None, limit: int | None = None, "
-        "min_score: float | None = None, exhaustive: bool = False, explain: bool = False) "
-        "-> SearchHits",
+        "min_score: float | None = None, exhaustive: bool = False, explain: bool = False, "
+        "sort: SortKey | None = None, reverse: bool = False) -> SearchHits",
         "index": "(self, paths: PathArgument | Iterable[PathArgument] = (), *, "
         "accept_missing: bool = False) -> IndexSummary",
         "label": "(self, clip: Clip, labels: Sequence[str], *, start_s: float | None = None, "
@@ -49,7 +49,8 @@ METHODS = {
         "sample_rate: int | None = None) -> tuple[Floats, int]",
         "similar": "(self, clip: Clip, *, start_s: float | None = None, "
         "end_s: float | None = None, filters: Filters | None = None, limit: int | None = None, "
-        "min_similarity: float | None = None) -> SearchHits",
+        "min_similarity: float | None = None, sort: SortKey | None = None, reverse: bool = False) "
+        "-> SearchHits",
         "windows": "(self, window_ids: Iterable[int] | Ids) -> list[LibraryWindow]",
         "writable": "property -> bool",
     },
@@ -79,14 +80,16 @@ FIELDS = {
     "Encoded": "frames embedding joint tags",
     "EncodedWindow": "start_s end_s encoded",
     "FieldMatch": "field words",
-    "Filters": "folders min_duration_s max_duration_s since tags formats names",
+    "Filters": "folders not_folders min_duration_s max_duration_s sample_rate channels bit_depth "
+    "loudness_lufs peak_db since tags not_tags ucs formats names online",
     "IndexSummary": "n_files n_new n_changed n_missing n_failed n_encoded n_windows sound_s wall_s "
     "offline guarded problems",
     "LabelFit": "rank label start_s end_s score cross_entropy scaled",
     "LibraryWindow": "window_id recording_id path start_s end_s duration_s caption",
     "SearchHit": "rank path start_s end_s duration_s score similarity cross_entropy lift caption "
-    "matched words n_alike recording_id window_id",
-    "SearchHits": "hits unknown_words read_as corrected n_left_out n_below_min_score n_windows",
+    "matched words n_alike also recording_id window_id",
+    "SearchHits": "hits unknown_words read_as corrected n_left_out n_below_min_score n_more "
+    "n_unknown n_windows",
     "Word": "text lift read_as",
 }
 

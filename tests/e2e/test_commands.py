@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import os
+import re
+import subprocess
+import urllib.parse
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.command import Command
+from tests.e2e.command import Answer, Command
 from tests.sounds import tones, write_audio
 
 FIND = [
@@ -24,6 +27,7 @@ FIND = [
     "recording_id",
     "window_id",
     "offline",
+    "also",
     "matched",
 ]
 DESCRIBE = [
@@ -144,6 +148,62 @@ def test_similar_finds_the_clip_itself_first(filled: Command, sounds: Path):
     assert [key for key in first if key in FIND or key == "similarity"] == list(first)
 
 
+def names(answer: Answer) -> list[str]:
+    return [Path(os.fsdecode(line)).name for line in answer.out.splitlines()]
+
+
+def test_filters_and_order_of_the_commands(filled: Command, sounds: Path):
+    every = ["find", "a dog barks", "--min-score", "0", "--paths"]
+    folder = sounds / "deep"
+    assert names(filled(*every, "--not-in", folder, "--sort", "name")) == [
+        *("high-low.flac", "long.wav", "low high.wav", "od\udcff d.wav")
+    ]
+    assert names(filled(*every, "--in", "d??p")) == ["hiss.ogg"]
+    assert names(filled(*every, "--sort", "duration"))[:2] == ["long.wav", "hiss.ogg"]
+    assert names(filled(*every, "--sort", "duration", "-r"))[-2:] == ["hiss.ogg", "long.wav"]
+    assert len(names(filled(*every, "--rate", "16k", "--online"))) == 5
+    # FFmpeg's own writer of Vorbis has two channels at least.
+    assert names(filled(*every, "--channels", "stereo")) == ["hiss.ogg"]
+    assert len(names(filled(*every, "--channels", "mono"))) == 4
+    assert names(filled(*every, "--since", "yesterday", "--peak", "-60:", "--format", "ogg"))
+    lossy = filled(*every, "--bit-depth", "16:")
+    assert "hiss.ogg" not in names(lossy)
+    assert "1 sound with no known bit depth left out" in lossy.err
+    assert filled(*every, "--bit-depth", "16:", "--quiet").err == ""
+    assert names(filled("similar", folder / "hiss.ogg", "--paths", "--loudness", ":0")) != []
+    nowhere = filled(*every, "--offline")
+    assert (nowhere.status, nowhere.out) == (1, b"")
+    assert "no sound passes the filters" in nowhere.err
+
+
+def test_find_says_how_many_more(filled: Command):
+    few = filled("find", "a dog barks", "--min-score", "0", "-n", "2")
+    assert "and 3 more" in few.err
+    assert "more" not in filled("find", "a dog barks", "--min-score", "0").err
+    assert filled("find", "a dog barks", "--min-score", "0", "-n", "2", "--json").err == ""
+
+
+def test_paths_on_a_terminal_are_links(filled: Command, sounds: Path):
+    pty = pytest.importorskip("pty", reason="no such terminals on this system")
+
+    def written(*arguments: str) -> str:
+        ours, theirs = pty.openpty()
+        environ = {k: v for k, v in filled.environment().items() if k != "NO_COLOR"}
+        command = [*filled.program, "find", "a dog barks", "--min-score", "0", *arguments]
+        subprocess.run(command, stdout=theirs, env={**environ, "TERM": "xterm"}, check=True)
+        os.close(theirs)
+        read = os.read(ours, 65536)  # little enough to wait in the terminal for us
+        os.close(ours)
+        return read.decode("utf-8", "surrogateescape")
+
+    links = re.findall(r"\x1b]8;;(file://[^\x1b]+)\x1b\\", written())
+    found = {urllib.parse.unquote_to_bytes(urllib.parse.urlsplit(link).path) for link in links}
+    assert len(found) == 5
+    assert os.fsencode(sounds) + b"/od\xff d.wav" in found
+    assert "\x1b]8" not in written("--no-links")
+    assert "\x1b" not in written("--json")
+
+
 def test_similar_takes_a_part_of_a_file_from_elsewhere(filled: Command, tmp_path: Path):
     clip = write_audio(tmp_path / "out@side.wav", tones([1500, 300, 5000], seconds=2.0))
     assert filled("similar", f"{clip}@0-4", "--json").status == 0
@@ -254,7 +314,10 @@ def test_an_empty_library_is_no_error(fresh: Command):
         ["find"],
         ["find", "x", "--limit", "0"],
         ["find", "x", "--json", "--paths"],
-        ["find", "x", "--since", "yesterday"],
+        ["find", "x", "--since", "tomorrow"],
+        ["find", "x", "--loudness", "-20"],
+        ["files", "--rate", "fast"],
+        ["files", "--sort", "colour"],
         ["nonsense"],
         ["find", "x", "--config", "/no/such/file.toml"],
     ],
@@ -281,26 +344,6 @@ def test_config_init_show_path(tmp_path: Path, fresh: Command):
     assert command("config", "init", "--force").status == 0
     shown = command("config", "show").text
     assert f'bundle = "{fresh.bundle}"' in shown
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion(fresh: Command, shell: str):
-    answer = fresh("completion", shell)
-    assert answer.status == 0
-    assert "_AUDIOSEARCH_COMPLETE" in answer.text
-
-
-def test_completion_completes(fresh: Command):
-    command = Command(
-        data_dir=fresh.data_dir,
-        bundle=fresh.bundle,
-        environ={
-            "_AUDIOSEARCH_COMPLETE": "bash_complete",
-            "COMP_WORDS": "audiosearch sim",
-            "COMP_CWORD": "1",
-        },
-    )
-    assert "similar" in command().text
 
 
 def test_no_colour_and_no_bar_where_there_is_no_terminal(filled: Command, sounds: Path):

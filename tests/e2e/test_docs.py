@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import runpy
+import shutil
+import subprocess
 from pathlib import Path
 
 import click
@@ -27,6 +29,44 @@ COMMANDS = [name for name, _ in reference["walk"](reference["audiosearch"], "aud
 def test_the_page_of_commands_is_up_to_date():
     shown = (DOCS / "commands.md").read_text(encoding="utf-8")
     assert shown == reference["page"](), "run: python docs/reference.py"
+
+
+def test_the_manual_is_up_to_date():
+    shown = (DOCS / "audiosearch.1").read_text(encoding="utf-8")
+    assert shown == reference["manual"](), "run: python docs/reference.py"
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        ["groff", "-ww", "-man", "-K", "utf8", "-T", "utf8"],
+        ["mandoc", "-T", "lint", "-W", "warning"],
+        ["mandoc", "-T", "utf8"],
+    ],
+    ids=" ".join,
+)
+def test_formatters_read_the_manual_as_it_is_meant(program: list[str]):
+    if shutil.which(program[0]) is None:
+        pytest.skip(f"{program[0]} is not installed")
+    done = subprocess.run(
+        [*program, DOCS / "audiosearch.1"], capture_output=True, check=False, text=True
+    )
+    assert done.stderr == ""
+    if "lint" in program:
+        # It bears none, so that a page made anew is the same.
+        assert [row for row in done.stdout.splitlines() if "missing date" not in row] == []
+        return
+    assert done.returncode == 0
+    # Neither bold nor the formatter's own line ends.
+    text = re.sub(r"\x1b\[[0-9;]*m|.\x08", "", done.stdout)
+    words = " ".join(text.replace("\u2010\n", "").split())
+    for name, command in reference["walk"](reference["audiosearch"], "audiosearch"):
+        assert name in words
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                assert all(flag in words for flag in parameter.opts)
+    assert "'*.wav'; with a / it is compared" in words
+    assert 'audiosearch find "a dog barks after a man speaks"' in words
 
 
 @pytest.mark.parametrize("name", COMMANDS)

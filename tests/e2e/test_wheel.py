@@ -6,6 +6,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,14 @@ def test_programs_are_checked_by_the_types_of_the_wheel(installed: Path, tmp_pat
         line.partition(" error:")[0] for line in found.stdout.splitlines() if " error:" in line
     }
     assert places == {"wrong.py:4:", "wrong.py:5:"}, found.stdout
+
+
+def test_the_wheel_has_the_manual_where_man_looks(installed: Path):
+    [wheel] = installed.parents[2].glob("*.whl")
+    with zipfile.ZipFile(wheel) as content:
+        [manual] = [name for name in content.namelist() if name.endswith("audiosearch.1")]
+        assert manual.endswith(".data/data/share/man/man1/audiosearch.1")
+        assert content.read(manual) == (PROJECT / "docs" / "audiosearch.1").read_bytes()
 
 
 def test_the_wheel_indexes_and_finds(installed: Path, tmp_path: Path, sounds: Path):

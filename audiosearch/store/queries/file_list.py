@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -27,10 +28,11 @@ from sqlalchemy.orm import Session
 
 from audiosearch.store.names import TypedWord
 from audiosearch.store.queries._bulk import chunks
+from audiosearch.store.queries.conditions import clauses
 from audiosearch.store.queries.file_names import FileName, PlacedFile, is_named, named_among
 from audiosearch.store.queries.fulltext import match_words
 from audiosearch.store.queries.places import join
-from audiosearch.store.queries.scope import Scope, about_any_file, about_recordings
+from audiosearch.store.queries.scope import Scope, unknown_parts
 from audiosearch.store.schema import (
     FileState,
     FileTag,
@@ -67,20 +69,81 @@ class ListedFile:
     tags: tuple[str, ...]
 
 
-def find_file_ids(
-    session: Session, scope: Scope, *, states: Sequence[FileState] = tuple(FileState)
-) -> list[int]:
-    """Ids of the files within `scope` and in one of `states`, in the order of root and path.
+class FileOrder(StrEnum):
+    """What a list is ordered by; the longest, newest and loudest come first."""
 
-    A file that was never heard is of no length, and so within no limits of one.
+    PATH = "path"
+    DURATION = "duration"
+    DATE = "date"
+    LOUDNESS = "loudness"
+
+
+def find_file_ids(
+    session: Session,
+    scope: Scope,
+    *,
+    states: Sequence[FileState] = tuple(FileState),
+    order: FileOrder = FileOrder.PATH,
+    reverse: bool = False,
+) -> list[int]:
+    """Ids of the files within `scope` and in one of `states`, in an order; equals by their path.
+
+    A file that was never heard is of no length, and so within no limits of one. Those of which it
+    is not known what they are ordered by come last, reversed or not.
     """
-    conditions = [*about_any_file(scope), *about_recordings(scope)]
+    wanted = _files(SoundFile.id).where(*_all_of(session, scope, states))
+    # The connection's own rows: objects for a million of them would take seconds.
+    rows = session.connection().execute(wanted.order_by(*_ordering(order, reverse=reverse)))
+    return list(rows.scalars())
+
+
+def count_unknown_files(
+    session: Session, scope: Scope, *, states: Sequence[FileState]
+) -> dict[str, int]:
+    """Files left out since nobody knows whether they are within `scope`, by what is unknown.
+
+    Each of them is within all the rest.
+    """
+    found: dict[str, int] = {}
+    for unknown, measure, rest in unknown_parts(scope):
+        wanted = _files(func.count()).where(unknown, *_all_of(session, rest, states))
+        n = session.scalar(wanted) or 0
+        if n:
+            found[measure] = n
+    return found
+
+
+def _all_of(
+    session: Session, scope: Scope, states: Sequence[FileState]
+) -> list[ColumnElement[bool]]:
+    conditions = clauses(scope.conditions)
     for names in scope.names:
         conditions.append(_is_named(session, names, conditions, states))
-    wanted = _files(SoundFile.id).where(SoundFile.state.in_(states), *conditions)
-    # The connection's own rows: objects for a million of them would take seconds.
-    rows = session.connection().execute(wanted.order_by(LibraryRoot.path, SoundFile.path))
-    return list(rows.scalars())
+    return [SoundFile.state.in_(states), *conditions]
+
+
+def _ordering(order: FileOrder, *, reverse: bool) -> list[ColumnElement[Any]]:
+    """What rows are ordered by."""
+    paths: list[ColumnElement[Any]] = [LibraryRoot.path.expression, SoundFile.path.expression]
+    if order is FileOrder.PATH:
+        return [each.desc() for each in paths] if reverse else paths
+    value: ColumnElement[Any] = {
+        FileOrder.DURATION: func.nullif(Recording.duration_s, 0),
+        FileOrder.DATE: SoundFile.mtime_ns.expression,
+        FileOrder.LOUDNESS: Recording.loudness_lufs.expression,
+    }[order]
+    return [(value.asc() if reverse else value.desc()).nulls_last(), *paths]
+
+
+def file_paths(session: Session, file_ids: Sequence[int]) -> dict[int, bytes]:
+    """Absolute paths of files, by id."""
+    found: dict[int, bytes] = {}
+    for some in chunks(file_ids):
+        rows = session.connection().execute(
+            _files(SoundFile.id, LibraryRoot.path, SoundFile.path).where(SoundFile.id.in_(some))
+        )
+        found |= {file_id: join(root, path) for file_id, root, path in rows}
+    return found
 
 
 def any_file(session: Session) -> bool:
@@ -196,8 +259,7 @@ def unheard_files(
         .where(
             SoundFile.id.in_(select(texts.c.rowid).where(texts.c.file_text.op("MATCH")(match))),
             ~is_heard,
-            *about_any_file(scope),
-            *about_recordings(scope),
+            *clauses(scope.conditions),
             *(is_named(names) for names in scope.names),
         )
         .order_by(LibraryRoot.path, SoundFile.path)

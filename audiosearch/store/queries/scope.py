@@ -6,29 +6,21 @@ ids. What filters a person may set, and in what words, is the business of `audio
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Select, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from audiosearch._typing import Ids
-from audiosearch.store.names import normal_form
 from audiosearch.store.queries._bulk import chunks
-from audiosearch.store.queries.file_names import FileName, is_in, is_named
-from audiosearch.store.queries.places import RootPath, join
-from audiosearch.store.schema import (
-    FileState,
-    FileTag,
-    LibraryRoot,
-    Recording,
-    RecordingTag,
-    SoundFile,
-    Tag,
-    WindowRow,
-)
+from audiosearch.store.queries.conditions import AmongFiles, Condition, clauses
+from audiosearch.store.queries.file_names import FileName, is_named
+from audiosearch.store.queries.places import join
+from audiosearch.store.schema import FileState, LibraryRoot, Recording, SoundFile, WindowRow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,21 +28,17 @@ class Scope:
     """Which files and recordings may answer; all that is set must hold.
 
     Attributes:
-        places: below one of these; None = anywhere, empty = nowhere.
-        since: Unix seconds; only files modified at or after.
-        formats: one of these, in lower case: a suffix, container or codec.
-        min_duration_s, max_duration_s: of the recording, both included.
-        tags: the file has all of these, by its metadata or since a person set them.
+        conditions: on the file or its recording.
         names: the file has one of each of these sets.
     """
 
-    places: tuple[RootPath, ...] | None = None
-    since: float | None = None
-    formats: tuple[str, ...] = ()
-    min_duration_s: float | None = None
-    max_duration_s: float | None = None
-    tags: tuple[str, ...] = ()
+    conditions: tuple[Condition, ...] = ()
     names: tuple[tuple[FileName, ...], ...] = ()
+
+    @property
+    def asks_recordings(self) -> bool:
+        """Whether the conditions need the file's `Recording` joined."""
+        return any(each.of_recording for each in self.conditions)
 
 
 def allowed_windows(session: Session, scope: Scope, *, bundle_id: int) -> Ids | None:
@@ -85,64 +73,42 @@ def among(window_ids: Sequence[int], allowed: Ids) -> list[int]:
 
 def _recordings_within(scope: Scope) -> Select[Any]:
     """Ids of recordings with a file that is there, as a subquery that runs once for all rows."""
-    found = select(SoundFile.recording_id).where(
-        SoundFile.recording_id.is_not(None), *_about_files(scope)
-    )
-    conditions = about_recordings(scope)
-    if conditions or scope.formats:
+    found = select(SoundFile.recording_id).where(SoundFile.recording_id.is_not(None))
+    if scope.asks_recordings:
         found = found.join(Recording, Recording.id == SoundFile.recording_id)
-    return found.where(*conditions)
+    return found.where(*_about_files(scope))
 
 
 def _about_files(scope: Scope) -> list[ColumnElement[bool]]:
-    """Conditions on a file that may answer; those on its format need its `Recording` joined."""
+    """Conditions on a file that may answer; some need its `Recording` joined."""
     there = SoundFile.state.in_([FileState.INDEXED, FileState.PENDING])
-    return [there, *about_any_file(scope), *(is_named(names) for names in scope.names)]
+    return [there, *clauses(scope.conditions), *(is_named(names) for names in scope.names)]
 
 
-def about_any_file(scope: Scope) -> list[ColumnElement[bool]]:
-    """Conditions on a file but for its state and name."""
-    found: list[ColumnElement[bool]] = []
-    if scope.places is not None:
-        found.append(is_in(scope.places))
-    if scope.since is not None:
-        found.append(SoundFile.mtime_ns >= round(scope.since * 1e9))
-    if scope.formats:
-        found.append(or_(*(_is_format(name) for name in scope.formats)))
-    found += [_has_tag(normal_form(tag)) for tag in scope.tags]
+def count_unknown(session: Session, scope: Scope) -> dict[str, int]:
+    """Recordings that are left out since nobody knows whether they are within, by what is unknown.
+
+    Of those with a file that is there and within all the rest of `scope`.
+    """
+    found: dict[str, int] = {}
+    for unknown, measure, rest in unknown_parts(scope):
+        wanted = (
+            select(func.count(SoundFile.recording_id.distinct()))
+            .join(Recording, Recording.id == SoundFile.recording_id)
+            .where(unknown, *_about_files(rest))
+        )
+        n = session.scalar(wanted) or 0
+        if n:
+            found[measure] = n
     return found
 
 
-def _has_tag(name: str) -> ColumnElement[bool]:
-    """Whether a file's own metadata names a tag, or a person set it on the file's recording."""
-    tag = select(Tag.id).where(Tag.name == name)
-    return or_(
-        SoundFile.id.in_(select(FileTag.file_id).where(FileTag.tag_id.in_(tag))),
-        SoundFile.recording_id.in_(
-            select(RecordingTag.recording_id).where(RecordingTag.tag_id.in_(tag))
-        ),
-    )
-
-
-def _is_format(name: str) -> ColumnElement[bool]:
-    suffix = func.lower(SoundFile.display).endswith(f".{name}", autoescape=True)
-    # FFmpeg's demuxers have names such as "mov,mp4,m4a".
-    containers = literal(",").concat(Recording.container).concat(",")
-    return or_(
-        suffix,
-        func.lower(containers).contains(f",{name},", autoescape=True),
-        func.lower(Recording.codec) == name,
-    )
-
-
-def about_recordings(scope: Scope) -> list[ColumnElement[bool]]:
-    """Conditions on a recording."""
-    found: list[ColumnElement[bool]] = []
-    if scope.min_duration_s is not None:
-        found.append(Recording.duration_s >= scope.min_duration_s)
-    if scope.max_duration_s is not None:
-        found.append(Recording.duration_s <= scope.max_duration_s)
-    return found
+def unknown_parts(scope: Scope) -> Iterator[tuple[ColumnElement[bool], str, Scope]]:
+    """For each condition whose answer may not be known: that it is not, of what, and the rest."""
+    for each in scope.conditions:
+        if each.measure is not None:
+            rest = tuple(other for other in scope.conditions if other is not each)
+            yield each.is_unknown(), each.measure, replace(scope, conditions=rest)
 
 
 @dataclass(frozen=True)
@@ -152,6 +118,8 @@ class ScopedFile:
     file_id: int
     recording_id: int
     path: bytes
+    mtime_ns: int
+    loudness_lufs: float | None  # of the recording
 
 
 def files_within(
@@ -165,13 +133,21 @@ def files_within(
                 SoundFile.recording_id,
                 LibraryRoot.path.label("root"),
                 SoundFile.path,
+                SoundFile.mtime_ns,
+                Recording.loudness_lufs,
             )
             .join(LibraryRoot, LibraryRoot.id == SoundFile.root_id)
             .join(Recording, Recording.id == SoundFile.recording_id)
             .where(SoundFile.recording_id.in_(some), *_about_files(scope))
         )
         for row in rows:
-            yield ScopedFile(row.id, row.recording_id, join(row.root, row.path))
+            yield ScopedFile(
+                file_id=row.id,
+                recording_id=row.recording_id,
+                path=join(row.root, row.path),
+                mtime_ns=row.mtime_ns,
+                loudness_lufs=row.loudness_lufs,
+            )
 
 
 def first_paths(session: Session, recording_ids: Sequence[int], scope: Scope) -> dict[int, bytes]:
@@ -180,3 +156,42 @@ def first_paths(session: Session, recording_ids: Sequence[int], scope: Scope) ->
     for file in files_within(session, recording_ids, scope):
         found[file.recording_id] = min(file.path, found.get(file.recording_id, file.path))
     return found
+
+
+def offline_files(session: Session, scope: Scope) -> AmongFiles:
+    """The files within `scope` that are not there, of whatever state; others may be among them.
+
+    A root that is away is given as a whole. One listing a folder, not one look a file: drives of a
+    network answer slowly.
+    """
+    rows = session.execute(select(LibraryRoot.id, LibraryRoot.path))
+    roots: dict[int, bytes] = {row.id: row.path for row in rows}
+    away = tuple(root_id for root_id, path in roots.items() if not os.path.lexists(path))
+    present = [root_id for root_id in roots if root_id not in away]
+    files = session.connection().execute(
+        select(SoundFile.id, SoundFile.root_id, SoundFile.path)
+        .outerjoin(Recording, Recording.id == SoundFile.recording_id)
+        .where(
+            SoundFile.root_id.in_(present),
+            *clauses(scope.conditions),
+            *(is_named(names) for names in scope.names),
+        )
+        .order_by(SoundFile.root_id, SoundFile.path)
+    )
+    listed: dict[bytes, frozenset[bytes]] = {}
+    gone: list[int] = []
+    for file_id, root_id, path in files:
+        folder, name = os.path.split(join(roots[root_id], path))
+        if folder not in listed:
+            listed[folder] = _names(folder)
+        if name not in listed[folder] and not os.path.lexists(join(folder, name)):
+            gone.append(file_id)
+    return AmongFiles(away, tuple(gone))
+
+
+def _names(folder: bytes) -> frozenset[bytes]:
+    """What is in a folder; nothing where it is not there, or may not be read."""
+    try:
+        return frozenset(os.listdir(folder))  # noqa: PTH208 - bytes
+    except OSError:
+        return frozenset()

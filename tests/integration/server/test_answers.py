@@ -31,6 +31,21 @@ QUERIES = (
     TextQuery(text="a low tone", min_score=0.0, exhaustive=True, filters=Filters(formats=("wav",))),
     TextQuery(text="a low tone", filters=Filters(max_duration_s=0.1)),
     TextQuery(text="a low tone", min_score=0.0, filters=Filters(names=("sound", "*_01.wav"))),
+    TextQuery(text="a low tone", min_score=0.0, sort="duration", reverse=True, limit=4),
+    TextQuery(
+        text="a low tone",
+        min_score=0.0,
+        sort="name",
+        filters=Filters(
+            folders=(Path("b*x"),),
+            not_folders=(Path("*/none"),),
+            sample_rate=(None, 96_000),
+            loudness_lufs=(None, 0.0),
+            bit_depth=(24, None),
+            not_tags=("rain",),
+            online=False,
+        ),
+    ),
 )
 
 
@@ -59,12 +74,12 @@ def test_find_is_the_same(config: Config, server: AnswerServer, query: TextQuery
 
 
 def test_similar_is_the_same(config: Config, server: AnswerServer, clip: Path) -> None:
-    for given, limit in ((str(clip), None), (f"{clip}@1-2.5", 2)):
+    for given, limit, sort in ((str(clip), None, None), (f"{clip}@1-2.5", 2, "duration")):
         with open_client(config) as answering:
-            told = answering.similar(given, filters=ANY, limit=limit).result
+            told = answering.similar(given, filters=ANY, limit=limit, sort=sort).result
             assert "by the daemon" in answering.who
         with open_library(config) as library:
-            own = library.similar(given, limit=limit)
+            own = library.similar(given, limit=limit, sort=sort)
         assert replace(told, timings={}) == replace(own, timings={})
 
 

@@ -22,19 +22,19 @@ A, B, C = np.eye(3, dtype=np.float32)
 
 def test_alike_rows_count_for_the_first() -> None:
     rows = np.stack([A, B, A * 3, C, B + 0.001, A])
-    assert deduplicate(rows, above=0.99, limit=10) == {0: 2, 1: 1, 3: 0}
+    assert deduplicate(rows, above=0.99, limit=10) == {0: [2, 5], 1: [4], 3: []}
 
 
 def test_alike_rows_behind_the_limit_still_count() -> None:
     rows = np.stack([A, B, C, A, B, A])
-    assert deduplicate(rows, above=0.99, limit=2) == {0: 2, 1: 1}
+    assert deduplicate(rows, above=0.99, limit=2) == {0: [3, 5], 1: [4]}
 
 
 def test_the_border_itself_is_not_alike() -> None:
     rows = np.stack([A, B])
-    assert deduplicate(rows, above=0.0, limit=10) == {0: 0, 1: 0}
+    assert deduplicate(rows, above=0.0, limit=10) == {0: [], 1: []}
 
 
 def test_zero_vectors_are_like_nothing() -> None:
     rows = np.zeros((3, 4), np.float32)
-    assert deduplicate(rows, above=0.5, limit=10) == {0: 0, 1: 0, 2: 0}
+    assert deduplicate(rows, above=0.5, limit=10) == {0: [], 1: [], 2: []}

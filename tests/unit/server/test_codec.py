@@ -38,7 +38,15 @@ from audiosearch.server.messages import (
 
 SETTINGS = Settings(model=ModelConfig(), index=IndexConfig(), search=SearchConfig(limit=3))
 SEEN = FileSeen(inode=1 << 60, size=0, mtime_ns=-5)
-FILTERS = Filters(folders=(Path("/a\udcff/b"),), since=1.5, tags=("x", "y"), names=("*.w\udcff",))
+FILTERS = Filters(
+    folders=(Path("/a\udcff/b"),),
+    since=1.5,
+    tags=("x", "y"),
+    names=("*.w\udcff",),
+    sample_rate=(44_100.0, None),
+    peak_db=(None, -0.1),
+    online=False,
+)
 CLIP = ClipRange(path=b"/s/\xff\n.wav", start_s=0.1, end_s=None)
 HIT = Hit(
     rank=1,
@@ -61,7 +69,14 @@ MESSAGES = (
         settings=SETTINGS, query=TextQuery(text="a \udcff 🐶\x00", filters=FILTERS, limit=None)
     ),
     SimilarQuestion(
-        settings=SETTINGS, clip=CLIP, seen=SEEN, filters=FILTERS, limit=4, min_similarity=0.5
+        settings=SETTINGS,
+        clip=CLIP,
+        seen=SEEN,
+        filters=FILTERS,
+        limit=4,
+        min_similarity=0.5,
+        sort="date",
+        reverse=True,
     ),
     DescribeQuestion(
         settings=SETTINGS, clip=CLIP, seen=SEEN, limit=0, normalise="lift", explain=True
