@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from audiosearch.audio.clip import ClipRange
 from audiosearch.config import Config
+from audiosearch.library.annotations import Annotations
 from audiosearch.library.answers import Answers
 from audiosearch.library.captions import (
     Added,
@@ -81,6 +82,11 @@ def status(database: Database, model: Model) -> Status:
 
 class Library(Answers):
     """An open library; made by `open_library`, closed by leaving its `with` block."""
+
+    @property
+    def annotations(self) -> Annotations:
+        """What a person writes of the sounds."""
+        return Annotations(self.database)
 
     def index(
         self,

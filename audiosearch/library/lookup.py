@@ -23,6 +23,11 @@ from audiosearch.search.scope import file_name, find_scope
 from audiosearch.search.spelling import near_words
 from audiosearch.store.database import Database
 from audiosearch.store.globs import is_glob
+from audiosearch.store.queries.annotation_list import (
+    WrittenAnnotation,
+    annotation_ids,
+    written_annotations,
+)
 from audiosearch.store.queries.encodings import find_bundle_id
 from audiosearch.store.queries.file_details import (
     BundleProgress,
@@ -46,7 +51,7 @@ from audiosearch.store.queries.file_list import (
 from audiosearch.store.queries.roots import find_place
 from audiosearch.store.queries.scope import Scope, first_paths
 from audiosearch.store.queries.search import WindowSpan, window_captions, window_places
-from audiosearch.store.schema import FileState
+from audiosearch.store.schema import FileState, Recording
 from audiosearch.store.vector_cache import VectorKind, load_vectors
 from audiosearch.store.vectors import VectorTable
 
@@ -102,6 +107,7 @@ class FileInfo:
         told_by: whose windows these are: the current model where it has encoded the sound,
             otherwise the newest that has.
         is_current: whether that is the current model.
+        annotations: what a person wrote of the sound and of stretches of it.
     """
 
     path: bytes
@@ -112,6 +118,7 @@ class FileInfo:
     told_by: BundleProgress | None
     is_current: bool
     windows: tuple[WindowSaid, ...]
+    annotations: tuple[WrittenAnnotation, ...] = ()
 
 
 def list_files(
@@ -223,7 +230,14 @@ def _told(
         told_by=told_by,
         is_current=told_by is not None and told_by.fingerprint == current,
         windows=tuple(windows),
+        annotations=() if recording_id is None else tuple(_written(session, recording_id)),
     )
+
+
+def _written(session: Session, recording_id: int) -> list[WrittenAnnotation]:
+    audio_hash = session.get_one(Recording, recording_id).audio_hash
+    rows = written_annotations(session, annotation_ids(session, hashes=[audio_hash]))
+    return sorted(rows, key=lambda row: (row.start_s, row.end_s or 0.0))
 
 
 def _current_fingerprint(config: Config) -> str | None:

@@ -19,7 +19,7 @@ from audiosearch._files import atomic_path
 from audiosearch.errors import StoreError
 from audiosearch.store import sqlite
 from audiosearch.store.database import known_revisions
-from audiosearch.store.queries import file_texts, fulltext
+from audiosearch.store.queries import annotate, file_texts, fulltext
 
 
 def migrate(path: Path, *, scripts: Path) -> Path | None:
@@ -80,6 +80,7 @@ def _upgrade(path: Path, *, scripts: Path) -> None:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             with Session(bind=connection) as session:
+                annotate.mend_tags(session)
                 file_texts.normalise_tags(session)  # whose form is the program's, not the schema's
                 fulltext.rebuild(session)
             broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()

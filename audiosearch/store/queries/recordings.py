@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import delete, exists, func, insert, select
 from sqlalchemy.orm import Session
 
-from audiosearch.store.queries import fulltext, generations
+from audiosearch.store.queries import annotate, fulltext, generations, waiting
 from audiosearch.store.queries._bulk import chunks, n_rows
 from audiosearch.store.schema import (
     Caption,
@@ -53,6 +53,8 @@ def ensure_recordings(session: Session, sounds: Sequence[NewRecording]) -> dict[
         session.connection().execute(
             insert(Recording), [_row(ids[sound.audio_hash], sound) for sound in new]
         )
+        annotate.attach_tags(session, [ids[sound.audio_hash] for sound in new])
+        waiting.attach_captions(session, {each.audio_hash: ids[each.audio_hash] for each in new})
     return ids
 
 
@@ -82,6 +84,8 @@ class Purged:
 def purge(session: Session, *, root_ids: Sequence[int] | None = None) -> Purged:
     """Delete what is gone for good: missing files, sounds without any file, their own captions.
 
+    What people wrote of the sounds is kept, for when they are back.
+
     Args:
         session: a writing session.
         root_ids: missing files of these roots only; None: of all.
@@ -89,10 +93,12 @@ def purge(session: Session, *, root_ids: Sequence[int] | None = None) -> Purged:
     missing = SoundFile.state == FileState.MISSING
     if root_ids is not None:
         missing &= SoundFile.root_id.in_(root_ids)
+    paths = waiting.remember_paths(session)
     n_files = n_rows(session.connection().execute(delete(SoundFile).where(missing)))
     orphans = session.scalars(
         select(Recording.id).where(~exists().where(SoundFile.recording_id == Recording.id))
     ).all()
+    waiting.keep_captions(session, orphans, paths=paths)
     for chunk in chunks(orphans):
         session.execute(delete(Recording).where(Recording.id.in_(chunk)))
     unsaid = session.scalars(
