@@ -66,6 +66,8 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
         "annotations": "annotations",
         "collection": "collection",
         "search": "saved_search",
+        "backup": "backup",
+        "restore": "backup",
         "status": "status",
         "failed": "status",
         "watch": "watch",

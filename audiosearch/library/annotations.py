@@ -5,13 +5,13 @@ It belongs to the sound, not to a file: see `store.queries.annotate`.
 
 from __future__ import annotations
 
+import time
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from audiosearch._failpoints import failpoint
 from audiosearch.audio.clip import ClipRange
 from audiosearch.errors import AudiosearchError, QueryError
 from audiosearch.library.captions import as_typed
@@ -92,13 +92,12 @@ class Annotations:
 
     def tag(self, clips: Clips, tag: str) -> Written:
         """Put a tag on sounds."""
-        name = checked_name(tag, what="tag")
+        name, now = checked_name(tag, what="tag"), time.time()
         with self._database.session() as session:
             found = find_stretches(session, clips)
             ids = annotate.ensure_annotations(session, found.stretches)
-            n_new = annotate.add_tags(session, [(each, name) for each in ids.values()])
+            n_new = annotate.add_tags(session, [(each, name, now) for each in ids.values()])
             self._settle(session, found.stretches)
-        failpoint("annotations.done")
         return Written(len(found.stretches), n_new, found.problems)
 
     def untag(self, clips: Clips, tag: str) -> Written:
@@ -296,7 +295,6 @@ class Annotations:
 
     def _settle(self, session: Session, stretches: Sequence[SoundStretch]) -> None:
         annotate.settle(session, {each.audio_hash for each in stretches})
-        failpoint("annotations.commit")
 
 
 def _collection(session: Session, name: str) -> int:

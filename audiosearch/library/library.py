@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from audiosearch.audio.clip import ClipRange
 from audiosearch.config import Config
-from audiosearch.library.annotations import Annotations
 from audiosearch.library.answers import Answers
 from audiosearch.library.captions import (
     Added,
@@ -47,6 +46,8 @@ from audiosearch.store.schema import FileState
 if TYPE_CHECKING:  # what only some commands need is imported where it is used
     from audiosearch.indexing.scan import ScanRules
     from audiosearch.indexing.types import IndexReport, Models, Progress
+    from audiosearch.library.annotations import Annotations
+    from audiosearch.library.restore import Restored
     from audiosearch.store.integrity.repair import Repaired
     from audiosearch.store.integrity.verify import BundleDims, Violation
 
@@ -86,7 +87,30 @@ class Library(Answers):
     @property
     def annotations(self) -> Annotations:
         """What a person writes of the sounds."""
+        from audiosearch.library.annotations import Annotations  # noqa: PLC0415
+
         return Annotations(self.database)
+
+    def backup(self, file: Path) -> int:
+        """Write all that a person wrote into a file, in place of what is there; how many lines.
+
+        Raises:
+            StoreError: it cannot be written, or what was written is damaged.
+        """
+        from audiosearch.store.backup import write_backup  # noqa: PLC0415
+
+        return write_backup(self.database.path, file)
+
+    def restore(self, file: Path, *, by_path: bool = False) -> Restored:
+        """Take in a backup; see `library.restore.restore`.
+
+        Raises:
+            QueryError: it is no backup, or damaged; nothing was changed.
+            StoreError: the library cannot be written to; nothing was changed.
+        """
+        from audiosearch.library.restore import restore  # noqa: PLC0415
+
+        return restore(self.database, file, by_path=by_path)
 
     def index(
         self,

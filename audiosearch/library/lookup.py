@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
@@ -23,11 +24,6 @@ from audiosearch.search.scope import file_name, find_scope
 from audiosearch.search.spelling import near_words
 from audiosearch.store.database import Database
 from audiosearch.store.globs import is_glob
-from audiosearch.store.queries.annotation_list import (
-    WrittenAnnotation,
-    annotation_ids,
-    written_annotations,
-)
 from audiosearch.store.queries.encodings import find_bundle_id
 from audiosearch.store.queries.file_details import (
     BundleProgress,
@@ -54,6 +50,9 @@ from audiosearch.store.queries.search import WindowSpan, window_captions, window
 from audiosearch.store.schema import FileState, Recording
 from audiosearch.store.vector_cache import VectorKind, load_vectors
 from audiosearch.store.vectors import VectorTable
+
+if TYPE_CHECKING:
+    from audiosearch.store.queries.annotation_list import WrittenAnnotation
 
 _ANY_RATE = 32_000  # Hz; nothing is decoded
 
@@ -235,6 +234,11 @@ def _told(
 
 
 def _written(session: Session, recording_id: int) -> list[WrittenAnnotation]:
+    from audiosearch.store.queries.annotation_list import (  # noqa: PLC0415 - no query needs it
+        annotation_ids,
+        written_annotations,
+    )
+
     audio_hash = session.get_one(Recording, recording_id).audio_hash
     rows = written_annotations(session, annotation_ids(session, hashes=[audio_hash]))
     return sorted(rows, key=lambda row: (row.start_s, row.end_s or 0.0))

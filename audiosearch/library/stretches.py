@@ -53,14 +53,16 @@ def find_stretches(session: Session, clips: Iterable[str | ClipRange]) -> FoundS
 
 
 @dataclass(frozen=True)
-class _KnownSound:
+class NamedSound:
+    """A sound that a file holds, or held; `duration_s` None where the library has it no more."""
+
     audio_hash: bytes
     path: bytes
     duration_s: float | None
 
 
 def _stretch(session: Session, clip: str | ClipRange) -> SoundStretch:
-    known: dict[str, _KnownSound | None] = {}
+    known: dict[str, NamedSound | None] = {}
 
     def is_file(name: str) -> bool:
         known[name] = _known(session, name)
@@ -76,27 +78,33 @@ def _stretch(session: Session, clip: str | ClipRange) -> SoundStretch:
     return _within(part, sound)
 
 
-def _known(session: Session, name: str) -> _KnownSound | None:
+def known_sound(session: Session, path: bytes) -> NamedSound | None:
+    """The sound that the library knows a file by, of an absolute path; None where it knows none."""
+    place = find_place(session, path)
+    if place is None:
+        return None
+    row = session.execute(
+        select(Recording.audio_hash, Recording.duration_s)
+        .join(SoundFile, SoundFile.recording_id == Recording.id)
+        .where(SoundFile.root_id == place.root.root_id, SoundFile.path == place.relative)
+    ).first()
+    return None if row is None else NamedSound(row.audio_hash, path, row.duration_s or None)
+
+
+def _known(session: Session, name: str) -> NamedSound | None:
     """The sound that a file of the library holds, or held before it was forgotten."""
     # As the person wrote it first: a root may itself be a link to somewhere else.
     paths = dict.fromkeys((absolute(name), os.fsencode(os.path.realpath(name))))
     for path in paths:
-        place = find_place(session, path)
-        if place is None:
-            continue
-        row = session.execute(
-            select(Recording.audio_hash, Recording.duration_s)
-            .join(SoundFile, SoundFile.recording_id == Recording.id)
-            .where(SoundFile.root_id == place.root.root_id, SoundFile.path == place.relative)
-        ).first()
-        if row is not None:
-            return _KnownSound(row.audio_hash, path, row.duration_s or None)
+        sound = known_sound(session, path)
+        if sound is not None:
+            return sound
     for path in paths:
         audio_hash = session.scalar(
             select(AnnotatedSound.audio_hash).where(AnnotatedSound.path == path)
         )
         if audio_hash is not None:
-            return _KnownSound(audio_hash, path, None)
+            return NamedSound(audio_hash, path, None)
     return None
 
 
@@ -105,7 +113,7 @@ def _why_unknown(session: Session, path: bytes) -> str:
     return "not in the library" if place is None else "not heard by the library yet"
 
 
-def _within(part: ClipRange, sound: _KnownSound) -> SoundStretch:
+def _within(part: ClipRange, sound: NamedSound) -> SoundStretch:
     start_s, end_s = round(part.start_s, 6), part.end_s
     length = sound.duration_s
     if length is not None:

@@ -18,6 +18,7 @@ from audiosearch._failpoints import failpoint
 from audiosearch._files import atomic_path
 from audiosearch.errors import StoreError
 from audiosearch.store import sqlite
+from audiosearch.store.backup import back_up_before
 from audiosearch.store.database import known_revisions
 from audiosearch.store.queries import annotate, file_texts, fulltext
 
@@ -27,7 +28,8 @@ def migrate(path: Path, *, scripts: Path) -> Path | None:
 
     All pending migrations, and the full text that is filled anew after them, are one explicit
     transaction, so a process killed at any statement leaves the old library or the new one. A
-    database with content is copied first. The caller holds the writer lock.
+    database with content is copied first, and what people wrote backed up. The caller holds the
+    writer lock.
 
     Returns:
         the backup made first, or None where there was nothing to lose.
@@ -38,6 +40,8 @@ def migrate(path: Path, *, scripts: Path) -> Path | None:
     target = known_revisions(scripts)[-1]
     with sqlite.translated(path):
         copy = _back_up(path, before=target)
+        if copy is not None:
+            back_up_before(path, what="migration")
         _upgrade(path, scripts=scripts)
     return copy
 

@@ -149,7 +149,7 @@ def test_what_is_more_than_the_unfinished_file_stays(
         elif what == "tag":
             audio_hash = session.get_one(Recording, recording_id).audio_hash
             ids = annotate.ensure_annotations(session, [SoundStretch(audio_hash, b"/take.wav")])
-            annotate.add_tags(session, [(each, "gate") for each in ids.values()])
+            annotate.add_tags(session, [(each, "gate", 1.0) for each in ids.values()])
             annotate.settle(session, [audio_hash])
     recorded(folder / "take.wav", seconds=6)
     run(database)

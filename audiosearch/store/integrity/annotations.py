@@ -205,7 +205,10 @@ def derive_again(session: Session) -> None:
     ids = annotate.ensure_annotations(session, stretches)
     annotate.add_tags(
         session,
-        [(ids[each.key], row.name) for each, row in zip(stretches, strange, strict=True)],
+        [
+            (ids[each.key], row.name, time.time())
+            for each, row in zip(stretches, strange, strict=True)
+        ],
     )
     session.execute(text("DELETE FROM recording_tag"))
     session.execute(

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from audiosearch._failpoints import failpoint
 from audiosearch.errors import LibraryCorrupt
 from audiosearch.store import sqlite
+from audiosearch.store.backup import back_up_before
 from audiosearch.store.database import Database
 from audiosearch.store.integrity.annotations import derive_again, mend_annotations
 from audiosearch.store.integrity.verify import (
@@ -50,6 +51,8 @@ class Repaired:
 def repair(database: Database, *, dims: Mapping[str, BundleDims]) -> Repaired:
     """Remove what is damaged, in one transaction, so that `index` can bring it back.
 
+    What people wrote is backed up first; see `store.backup`.
+
     Raises:
         LibraryCorrupt: the file itself is damaged; nothing was changed.
         StoreError: it cannot be written to; nothing was changed.
@@ -57,6 +60,7 @@ def repair(database: Database, *, dims: Mapping[str, BundleDims]) -> Repaired:
     found = verify(database, dims=dims, per_kind=None)
     if not found:
         return Repaired(n_encodings=0, n_files=0, n_rows=0)
+    back_up_before(database.path, what="repair")
     with database.session() as session:
         n_gone = mend_annotations(session) + _drop_orphans(session)
         culprits = sorted({each.encoding for each in found if each.encoding is not None})

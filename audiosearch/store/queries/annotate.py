@@ -103,27 +103,26 @@ def ensure_annotations(
     return found
 
 
-def add_tags(
-    session: Session, tags: Iterable[tuple[int, str]], *, added_at: float | None = None
-) -> int:
-    """Put tags (annotation id, as typed) on stretches; returns how many were not there.
+def add_tags(session: Session, tags: Iterable[tuple[int, str, float]]) -> int:
+    """Put tags (annotation id, as typed, Unix seconds) on stretches; how many were not there.
 
     A tag that is there in another spelling is spelled as it was typed last.
     """
-    typed = [(each, name, normal_form(name)) for each, name in tags]
-    ids = ensure_tags(session, sorted({form for _, _, form in typed}))
-    when = time.time() if added_at is None else added_at
+    typed = [(each, name, normal_form(name), at) for each, name, at in tags]
+    ids = ensure_tags(session, sorted({form for _, _, form, _ in typed}))
     n_before = session.connection().exec_driver_sql("SELECT count(*) FROM annotation_tag")
     before = int(n_before.scalar_one())
     rows = [
-        {"annotation_id": each, "tag_id": ids[form], "said": name, "added_at": when}
-        for each, name, form in typed
+        {"annotation_id": each, "tag_id": ids[form], "said": name, "added_at": at}
+        for each, name, form, at in typed
     ]
     if rows:
         statement = upsert(AnnotationTag)
         session.connection().execute(
             statement.on_conflict_do_update(
-                index_elements=["annotation_id", "tag_id"], set_={"said": statement.excluded.said}
+                index_elements=["annotation_id", "tag_id"],
+                set_={"said": statement.excluded.said, "added_at": statement.excluded.added_at},
+                where=statement.excluded.added_at > AnnotationTag.added_at,
             ),
             rows,
         )

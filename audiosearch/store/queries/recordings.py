@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import delete, exists, func, insert, select
 from sqlalchemy.orm import Session
 
-from audiosearch.store.queries import annotate, fulltext, generations, waiting
+from audiosearch.store.queries import fulltext, generations
 from audiosearch.store.queries._bulk import chunks, n_rows
 from audiosearch.store.schema import (
     Caption,
@@ -53,6 +53,8 @@ def ensure_recordings(session: Session, sounds: Sequence[NewRecording]) -> dict[
         session.connection().execute(
             insert(Recording), [_row(ids[sound.audio_hash], sound) for sound in new]
         )
+        from audiosearch.store.queries import annotate, waiting  # noqa: PLC0415 - no query needs them
+
         annotate.attach_tags(session, [ids[sound.audio_hash] for sound in new])
         waiting.attach_captions(session, {each.audio_hash: ids[each.audio_hash] for each in new})
     return ids
@@ -90,6 +92,8 @@ def purge(session: Session, *, root_ids: Sequence[int] | None = None) -> Purged:
         session: a writing session.
         root_ids: missing files of these roots only; None: of all.
     """
+    from audiosearch.store.queries import waiting  # noqa: PLC0415 - no query needs it
+
     missing = SoundFile.state == FileState.MISSING
     if root_ids is not None:
         missing &= SoundFile.root_id.in_(root_ids)

@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from audiosearch.errors import display_path
-from audiosearch.store.queries import fulltext, waiting
+from audiosearch.store.queries import fulltext
 from audiosearch.store.queries.places import SEPARATOR, Root, RootPath, path_inside
 from audiosearch.store.schema import FileState, LibraryRoot, SoundFile
 
@@ -104,7 +104,9 @@ def remove_root(session: Session, root_id: int) -> int:
     Recordings stay, with all that was computed, until they are purged: adding the root again costs
     no encoding.
     """
-    waiting.remember_paths(session)
+    from audiosearch.store.queries.waiting import remember_paths  # noqa: PLC0415 - no query needs it
+
+    remember_paths(session)
     file_ids = session.scalars(select(SoundFile.id).where(SoundFile.root_id == root_id)).all()
     session.execute(delete(SoundFile).where(SoundFile.root_id == root_id))
     session.execute(delete(LibraryRoot).where(LibraryRoot.id == root_id))
