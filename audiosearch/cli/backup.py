@@ -22,9 +22,10 @@ from audiosearch.library import open_library
 def backup(file: Path, force: bool, as_json: bool, config: Config, quiet: bool) -> None:
     """Write all that you wrote to FILE.
 
-    That is tags, ratings, favourites, notes, captions, collections and saved searches. JSON lines, by the hash of each sound, with its path; audiosearch restore takes it in, also into
-    a new library. A backup is made by itself before the library is brought to a new form and before
-    a repair: in the folder `backups` beside the library, where the last ten are kept.
+    That is tags, ratings, favourites, notes, captions, collections and saved searches, as JSON
+    lines by the hash of each sound, with its path; audiosearch restore takes it in, also into a new
+    library. A backup is made by itself before the library is brought to a new form and before a
+    repair: in the folder `backups` beside the library, where the last ten are kept.
     """
     if file.exists() and not force:
         raise QueryError("is there already", path=file, remedy="--force writes over it")

@@ -66,6 +66,7 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
         "annotations": "annotations",
         "collection": "collection",
         "search": "saved_search",
+        "duplicates": "duplicates",
         "backup": "backup",
         "restore": "backup",
         "status": "status",
