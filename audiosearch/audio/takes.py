@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from audiosearch._typing import Doubles, Floats
 
@@ -22,11 +24,32 @@ _BANDS: Final = 24
 _RANGE_HZ: Final = (100.0, 3600.0)
 _FLOOR_DB: Final = -50.0  # below the loudest; what is quieter an encoder alters
 _SHIFT: Final = 12  # frames, 0.2 s; encoders put up to 0.1 s in front
+_STEPS_A_DB: Final = 5.0
 _STEADY_DB: Final = 0.5  # a sound that moves less has nothing to tell it by but its spectrum
 
 
-def take_print(blocks: Iterable[Floats]) -> Doubles:
-    """The spectrum over time (n_frames, n_bands), in dB below the loudest, of mono at `RATE`."""
+@dataclass(frozen=True)
+class TakePrint:
+    """How a sound's spectrum moves in time, small enough to hold thousands of them.
+
+    Attributes:
+        steps: (n_frames, n_bands) uint8, fifths of a decibel below the loudest.
+    """
+
+    steps: npt.NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, blocks: Iterable[Floats]) -> TakePrint:
+        """The print of mono sound at `RATE`."""
+        return cls(np.round(-_levels(blocks) * _STEPS_A_DB).astype(np.uint8))
+
+    def likeness(self, other: TakePrint) -> float:
+        """How alike two sounds are: 1 for the same take, about 0 for different ones."""
+        return _likeness(self.steps / -_STEPS_A_DB, other.steps / -_STEPS_A_DB)
+
+
+def _levels(blocks: Iterable[Floats]) -> Doubles:
+    """The spectrum over time (n_frames, n_bands), in dB below the loudest."""
     samples = np.concatenate([np.zeros(0, np.float32), *blocks])[: round(MOST_S * RATE)]
     if len(samples) < _FRAME:
         samples = np.pad(samples, (0, _FRAME - len(samples)))
@@ -54,8 +77,7 @@ def take_print(blocks: Iterable[Floats]) -> Doubles:
     return levels
 
 
-def take_likeness(one: Doubles, other: Doubles) -> float:
-    """How alike two prints are: 1 for the same take, about 0 for different ones."""
+def _likeness(one: Doubles, other: Doubles) -> float:
     best = -1.0
     for shift in range(-_SHIFT, _SHIFT + 1):
         left, right = one[max(0, shift) :], other[max(0, -shift) :]

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from audiosearch._typing import Floats
 from audiosearch.audio.sandbox.client import Worker, WorkerLimits
-from audiosearch.audio.takes import RATE, take_likeness, take_print
+from audiosearch.audio.takes import RATE, TakePrint
 from audiosearch.config import IndexConfig
 from audiosearch.errors import DecodeCode, DecodeError
 from audiosearch.library.lookup import library_vectors
@@ -31,7 +31,6 @@ LEAST_COSINE: Final = 0.94  # of copies the least was .959 (a fourth as loud); o
 LEAST_LIKENESS: Final = 0.8  # of copies the least was .824 (AAC)
 _LENGTH_S: Final = 0.25  # encoders add up to 0.1 s
 _BLOCK: Final = 1024  # sounds compared together
-_STEPS_A_DB: Final = 5.0  # in which prints are kept, a byte a value
 
 
 class DuplicateKind(StrEnum):
@@ -90,7 +89,7 @@ def find_duplicates(
         sounds = held_sounds(session)
     pairs = [] if bundle is None else _candidates(database, bundle, sounds)
     takes = _Takes(sounds)
-    heard: dict[int, npt.NDArray[np.uint8]] = {}
+    heard: dict[int, TakePrint] = {}
     unheard: list[bytes] = []
     parts = _components(len(sounds), pairs)
     to_hear = [index for part in parts for index in sorted({i for pair in part for i in pair})]
@@ -156,19 +155,16 @@ def _components(n: int, pairs: Sequence[tuple[int, int]]) -> list[list[tuple[int
     return list(parts.values())
 
 
-def _listen(worker: Worker, sound: HeldSound) -> npt.NDArray[np.uint8]:
+def _listen(worker: Worker, sound: HeldSound) -> TakePrint:
     error: DecodeError | None = None
     for path in sound.paths:
         if not os.path.exists(path):  # noqa: PTH110  # bytes
             continue
         try:
             worker.open(path, sample_rate=RATE)
-            levels = take_print(worker.blocks())
+            return TakePrint.of(worker.blocks())
         except DecodeError as problem:
             error = problem
-        else:
-            packed: npt.NDArray[np.uint8] = np.clip(-levels * _STEPS_A_DB, 0, 255).astype(np.uint8)
-            return packed
     raise error or DecodeError("not here now", code=DecodeCode.UNREADABLE, path=sound.paths[0])
 
 
@@ -196,30 +192,26 @@ class _Takes:
         self._forest = _Forest(len(sounds))
         self._likeness: dict[tuple[int, int], float] = {}
 
-    def compare(
-        self, pairs: Sequence[tuple[int, int]], heard: dict[int, npt.NDArray[np.uint8]]
-    ) -> None:
+    def compare(self, pairs: Sequence[tuple[int, int]], heard: dict[int, TakePrint]) -> None:
         """Join those of `pairs` that sound like one take."""
         for left, right in pairs:
             if left not in heard or right not in heard:
                 continue
             if self._forest.root(left) == self._forest.root(right):
                 continue  # known by way of others
-            alike = take_likeness(_levels(heard[left]), _levels(heard[right]))
+            alike = heard[left].likeness(heard[right])
             if alike >= LEAST_LIKENESS:
                 self._forest.join(left, right)
         for place in heard:
             self._likeness |= self._to_best(place, heard)
 
-    def _to_best(
-        self, place: int, heard: dict[int, npt.NDArray[np.uint8]]
-    ) -> dict[tuple[int, int], float]:
+    def _to_best(self, place: int, heard: dict[int, TakePrint]) -> dict[tuple[int, int], float]:
         root = self._forest.root(place)
         alike = [each for each in heard if self._forest.root(each) == root]
         best = min(alike, key=self._worth)
         if best == place:
             return {}
-        return {(best, place): take_likeness(_levels(heard[best]), _levels(heard[place]))}
+        return {(best, place): heard[best].likeness(heard[place])}
 
     def groups(self) -> tuple[DuplicateGroup, ...]:
         """All groups of more than one file."""
@@ -254,7 +246,3 @@ class _Takes:
         sound = self._sounds[place]
         _, _, rate, channels, bits = sound.form
         return (bits is None, -rate, -(bits or 0), -channels, -max(sound.sizes), sound.paths[0])
-
-
-def _levels(packed: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    return packed.astype(np.float64) / -_STEPS_A_DB

@@ -142,7 +142,7 @@ class Rated(Condition):
 
     def clause(self) -> ColumnElement[bool]:
         """See `Condition`."""
-        within = [Annotation.rating.is_not(None)]
+        within: list[ColumnElement[bool]] = [Annotation.rating.is_not(None)]
         if self.low is not None:
             within.append(Annotation.rating >= self.low)
         if self.high is not None:
