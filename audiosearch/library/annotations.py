@@ -79,7 +79,7 @@ class Annotations:
     """What is written of the sounds of a library; `Library.annotations` gives it.
 
     Clips are `FILE` or `FILE@START-END`. Of several, those that are no sounds of the library are
-    named in the answer, and the others are done; where something is taken away, a file stands for
+    named in the answer, and the others are done, or with `all_or_none` nothing is; where something is taken away, a file stands for
     its sound with all stretches of it.
 
     Every method raises:
@@ -90,20 +90,20 @@ class Annotations:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def tag(self, clips: Clips, tag: str) -> Written:
+    def tag(self, clips: Clips, tag: str, *, all_or_none: bool = False) -> Written:
         """Put a tag on sounds."""
         name, now = checked_name(tag, what="tag"), time.time()
         with self._database.session() as session:
-            found = find_stretches(session, clips)
+            found = find_stretches(session, clips, all_or_none=all_or_none)
             ids = annotate.ensure_annotations(session, found.stretches)
             n_new = annotate.add_tags(session, [(each, name, now) for each in ids.values()])
             self._settle(session, found.stretches)
         return Written(len(found.stretches), n_new, found.problems)
 
-    def untag(self, clips: Clips, tag: str) -> Written:
+    def untag(self, clips: Clips, tag: str, *, all_or_none: bool = False) -> Written:
         """Take a tag, in any spelling, from sounds."""
         with self._database.session() as session:
-            found = find_stretches(session, clips)
+            found = find_stretches(session, clips, all_or_none=all_or_none)
             ids = _written_of(session, found.stretches)
             n_gone = annotate.remove_tags(session, ids, [tag])
             self._settle(session, found.stretches)
@@ -114,12 +114,12 @@ class Annotations:
         with self._database.reading() as session:
             return annotation_list.summarise_tags(session)
 
-    def rate(self, clips: Clips, stars: int | None) -> Written:
+    def rate(self, clips: Clips, stars: int | None, *, all_or_none: bool = False) -> Written:
         """Rate sounds with 1 to 5 stars; None takes ratings away."""
         if stars is not None and not 1 <= stars <= MOST_STARS:
             raise QueryError(f"a rating is 1 to {MOST_STARS} stars, not {stars}")
         with self._database.session() as session:
-            found = find_stretches(session, clips)
+            found = find_stretches(session, clips, all_or_none=all_or_none)
             ids = _ids(session, found.stretches, add=stars is not None)
             rows = annotation_list.written_annotations(session, ids)
             changed = [each.annotation_id for each in rows if each.rating != stars]
@@ -127,10 +127,10 @@ class Annotations:
             self._settle(session, found.stretches)
         return Written(len(found.stretches), len(changed), found.problems)
 
-    def favourite(self, clips: Clips, *, wanted: bool = True) -> Written:
+    def favourite(self, clips: Clips, *, wanted: bool = True, all_or_none: bool = False) -> Written:
         """Make sounds favourites, or none any more."""
         with self._database.session() as session:
-            found = find_stretches(session, clips)
+            found = find_stretches(session, clips, all_or_none=all_or_none)
             ids = _ids(session, found.stretches, add=wanted)
             rows = annotation_list.written_annotations(session, ids)
             changed = [
@@ -140,11 +140,13 @@ class Annotations:
             self._settle(session, found.stretches)
         return Written(len(found.stretches), len(changed), found.problems)
 
-    def note(self, clips: Clips, text: str | None, *, append: bool = False) -> Written:
+    def note(
+        self, clips: Clips, text: str | None, *, append: bool = False, all_or_none: bool = False
+    ) -> Written:
         """Write a note about sounds, in place of one or below it; None takes it away."""
         note = None if text is None else checked_note(text)
         with self._database.session() as session:
-            found = find_stretches(session, clips)
+            found = find_stretches(session, clips, all_or_none=all_or_none)
             ids = _ids(session, found.stretches, add=note is not None)
             n_changed = 0
             for each in annotation_list.written_annotations(session, ids):
@@ -224,24 +226,26 @@ class Annotations:
                 raise QueryError(f"there is a collection {wanted!r} already")
             collections.rename_collection(session, collection_id, wanted)
 
-    def collect(self, name: str, clips: Clips, *, create: bool = False) -> Written:
+    def collect(
+        self, name: str, clips: Clips, *, create: bool = False, all_or_none: bool = False
+    ) -> Written:
         """Put sounds at the end of a collection; with `create`, make it where there is none."""
         with self._database.session() as session:
             if create and collections.find_collection(session, name) is None:
                 self._create(session, checked_name(name, what="name"))
             collection_id = _collection(session, name)
-            found = find_stretches(session, clips)
+            found = find_stretches(session, clips, all_or_none=all_or_none)
             ids = annotate.ensure_annotations(session, found.stretches)
             ordered = [ids[each.key] for each in found.stretches]
             n_new = collections.add_items(session, collection_id, ordered)
             self._settle(session, found.stretches)
         return Written(len(found.stretches), n_new, found.problems)
 
-    def uncollect(self, name: str, clips: Clips) -> Written:
+    def uncollect(self, name: str, clips: Clips, *, all_or_none: bool = False) -> Written:
         """Take sounds out of a collection."""
         with self._database.session() as session:
             collection_id = _collection(session, name)
-            found = find_stretches(session, clips)
+            found = find_stretches(session, clips, all_or_none=all_or_none)
             ids = _written_of(session, found.stretches)
             n_gone = collections.remove_items(session, collection_id, ids)
             self._settle(session, found.stretches)

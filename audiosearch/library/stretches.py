@@ -30,13 +30,15 @@ class FoundStretches:
     problems: tuple[AudiosearchError, ...]
 
 
-def find_stretches(session: Session, clips: Iterable[str | ClipRange]) -> FoundStretches:
+def find_stretches(
+    session: Session, clips: Iterable[str | ClipRange], *, all_or_none: bool = False
+) -> FoundStretches:
     """What clips stand for; `FILE`, or `FILE@START-END`.
 
     A stretch that is all of its sound is the sound.
 
     Raises:
-        QueryError: of the only clip, why it stands for nothing.
+        QueryError: of the only clip, why it stands for nothing; with `all_or_none`, of any.
     """
     found: dict[tuple[bytes, float, float], SoundStretch] = {}
     problems: list[AudiosearchError] = []
@@ -47,7 +49,7 @@ def find_stretches(session: Session, clips: Iterable[str | ClipRange]) -> FoundS
             problems.append(error)
         else:
             found.setdefault(stretch.key, stretch)
-    if len(problems) == 1 and not found:
+    if problems and (all_or_none or (len(problems) == 1 and not found)):
         raise problems[0]
     return FoundStretches(tuple(found.values()), tuple(problems))
 
