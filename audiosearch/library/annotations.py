@@ -79,8 +79,8 @@ class Annotations:
     """What is written of the sounds of a library; `Library.annotations` gives it.
 
     Clips are `FILE` or `FILE@START-END`. Of several, those that are no sounds of the library are
-    named in the answer, and the others are done, or with `all_or_none` nothing is; where something is taken away, a file stands for
-    its sound with all stretches of it.
+    named in the answer, and the others are done; with `all_or_none`, nothing is. Where something is
+    taken away, a file stands for its sound with all stretches of it.
 
     Every method raises:
         QueryError: the only clip is no sound of the library; a name has no meaning.

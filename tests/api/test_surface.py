@@ -30,7 +30,8 @@ FUNCTIONS = {
 METHODS = {
     "SoundLibrary": {
         "annotations": "(self, clip: Clip | Iterable[Clip] | None = None, *, "
-        "tag: str | None = None, min_rating: int | None = None, favourite: bool = False) -> list[SoundAnnotation]",
+        "tag: str | None = None, min_rating: int | None = None, favourite: bool = False) "
+        "-> list[SoundAnnotation]",
         "backup": "(self, path: str | PathLike[str]) -> int",
         "collect": "(self, name: str, clip: Clip | Iterable[Clip], *, "
         "start_s: float | None = None, end_s: float | None = None) -> int",

@@ -192,7 +192,9 @@ def _derive_tags(session: Session, recording_ids: Sequence[int]) -> None:
             .distinct()
         )
         session.connection().execute(
-            insert(RecordingTag).from_select(["recording_id", "tag_id"], tagged)
+            insert(RecordingTag)
+            .prefix_with("OR IGNORE")
+            .from_select(["recording_id", "tag_id"], tagged)
         )
 
 
@@ -237,14 +239,28 @@ def mend_tags(session: Session) -> int:
         if form != row.name or not form
     ]
     ids = ensure_tags(session, sorted({form for *_, form in wrong if form}))
+    touched: set[int] = set()
     for annotation_id, tag_id, said, form in wrong:
         old = AnnotationTag.annotation_id == annotation_id, AnnotationTag.tag_id == tag_id
         when = session.scalar(select(AnnotationTag.added_at).where(*old))
         session.execute(delete(AnnotationTag).where(*old))
+        recordings = (
+            select(Recording.id)
+            .join(AnnotatedSound, AnnotatedSound.audio_hash == Recording.audio_hash)
+            .join(Annotation, Annotation.sound_id == AnnotatedSound.id)
+            .where(Annotation.id == annotation_id)
+        )
+        session.execute(
+            delete(RecordingTag).where(
+                RecordingTag.recording_id.in_(recordings), RecordingTag.tag_id == tag_id
+            )
+        )
+        touched |= set(session.scalars(recordings))
         if form:
             session.connection().execute(
                 upsert(AnnotationTag)
                 .values(annotation_id=annotation_id, tag_id=ids[form], said=said, added_at=when)
                 .on_conflict_do_nothing()
             )
+    _derive_tags(session, sorted(touched))
     return len(wrong)
