@@ -18,12 +18,13 @@ from audiosearch._typing import Doubles, Floats
 
 RATE: Final = 8000  # Hz; what is above 4 kHz is lost by many an encoder
 MOST_S: Final = 600.0  # of a recording that is looked at
-_FRAME: Final = 256  # samples, 32 ms
-_HOP: Final = 128
+_FRAME: Final = 1024  # samples, 128 ms: long, so that a copy may lie between two frames
+_HOP: Final = 256
 _BANDS: Final = 24
 _RANGE_HZ: Final = (100.0, 3600.0)
 _FLOOR_DB: Final = -50.0  # below the loudest; what is quieter an encoder alters
-_SHIFT: Final = 12  # frames, 0.2 s; encoders put up to 0.1 s in front
+_PAUSE_DB: Final = -40.0  # below the loudest
+_SHIFT: Final = 7  # frames, 0.2 s; encoders put up to 0.1 s in front
 _STEPS_A_DB: Final = 5.0
 _STEADY_DB: Final = 0.5  # a sound that moves less has nothing to tell it by but its spectrum
 
@@ -89,6 +90,12 @@ def _likeness(one: Doubles, other: Doubles) -> float:
 
 
 def _correlation(one: Doubles, other: Doubles) -> float:
+    # Pauses that both have tell nothing: knocks would be alike by the silence after them.
+    loudest = np.maximum(one.max(axis=1), other.max(axis=1))
+    sounding = loudest > _PAUSE_DB
+    one, other = one[sounding], other[sounding]
+    if not len(one):
+        return 1.0
     x, y = one - one.mean(axis=0), other - other.mean(axis=0)
     x_rms, y_rms = float(np.sqrt(np.mean(x**2))), float(np.sqrt(np.mean(y**2)))
     if max(x_rms, y_rms) < _STEADY_DB:
