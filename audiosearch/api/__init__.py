@@ -7,6 +7,7 @@ forms of `results`.
 
 from audiosearch.api.library import SoundLibrary, open  # noqa: A004  # as gzip.open
 from audiosearch.api.model import SoundModel, load_model
+from audiosearch.api.organising import DuplicateSet, RestoreSummary, SoundAnnotation
 from audiosearch.api.results import IndexSummary, LibraryWindow, SearchHit, SearchHits
 from audiosearch.model.encoder import Encoded
 from audiosearch.search.filters import Filters
@@ -16,6 +17,7 @@ from audiosearch.search.results import EncodedWindow as EncodedWindow
 __all__ = [
     "CaptionFit",
     "Description",
+    "DuplicateSet",
     "Encoded",
     "EncodedWindow",
     "FieldMatch",
@@ -23,8 +25,10 @@ __all__ = [
     "IndexSummary",
     "LabelFit",
     "LibraryWindow",
+    "RestoreSummary",
     "SearchHit",
     "SearchHits",
+    "SoundAnnotation",
     "SoundLibrary",
     "SoundModel",
     "Word",

@@ -34,11 +34,13 @@ def absolute_path(path: PathArgument) -> bytes:
     return os.path.abspath(os.fsencode(path))  # noqa: PTH100  # bytes, which pathlib does not keep
 
 
-def clip_range(clip: Clip, *, start_s: float | None, end_s: float | None) -> ClipRange:
+def clip_range(
+    clip: Clip, *, start_s: float | None, end_s: float | None, must_exist: bool = True
+) -> ClipRange:
     """The stretch of a file that is meant: of a hit its own, unless another is given.
 
     Raises:
-        QueryError: there is no such file, or the stretch ends before it begins.
+        QueryError: there is no such file (`must_exist`), or the stretch ends before it begins.
     """
     if isinstance(clip, (SearchHit, LibraryWindow)):
         if clip.path is None:
@@ -53,7 +55,7 @@ def clip_range(clip: Clip, *, start_s: float | None, end_s: float | None) -> Cli
         raise QueryError(f"a sound cannot begin at {start_s} s", path=path)
     if end_s is not None and not (math.isfinite(end_s) and end_s > start_s):
         raise QueryError(f"{start_s:g} s to {end_s:g} s is no part of a sound", path=path)
-    if not os.path.isfile(path):  # noqa: PTH113  # bytes
+    if must_exist and not os.path.isfile(path):  # noqa: PTH113  # bytes
         raise QueryError("no such sound file", path=path)
     return ClipRange(path, float(start_s), None if end_s is None else float(end_s))
 

@@ -27,6 +27,7 @@ from audiosearch.api.clips import (
     texts_of,
 )
 from audiosearch.api.model import SoundModel
+from audiosearch.api.organising import OrganisedLibrary
 from audiosearch.api.results import IndexSummary, LibraryWindow, SearchHits, as_path
 from audiosearch.config import load_config
 from audiosearch.errors import QueryError, StoreError
@@ -40,7 +41,7 @@ from audiosearch.store.vector_cache import VectorKind
 SortKey = Literal["duration", "date", "name", "loudness"]
 
 
-class SoundLibrary:
+class SoundLibrary(OrganisedLibrary):
     """An open library; made by `audiosearch.open`, closed by `close` or by leaving its `with`.
 
     Several threads may use it: their calls take turns. Other processes must open their own.

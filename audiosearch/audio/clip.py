@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,43 +27,44 @@ class ClipRange:
     end_s: float | None = None
 
 
-def parse_clip(text: str) -> ClipRange:
+def parse_clip(text: str, *, is_file: Callable[[str], bool] | None = None) -> ClipRange:
     """The file and part that `text` names.
 
     A file that exists under the whole text is that file, whatever its name holds; otherwise what
     follows the last `@` is the part: `3.5-6`, `3.5-`, `-6`, and times as 1:02:03.5 too.
 
+    Args:
+        text: a file, or a part of one.
+        is_file: whether there is a file of a name; None: whether it is on the disk.
+
     Raises:
         QueryError: there is no such file, or the part is no range of time.
     """
-    if _is_file(text):
-        return _checked(ClipRange(os.fsencode(text)))
+    is_file = is_file or _is_file
+    if is_file(text):
+        return ClipRange(os.fsencode(text))
     name, at, part = text.rpartition("@")
     if not at or not name:
-        return _checked(ClipRange(os.fsencode(text)))
+        raise QueryError("no such sound file", path=text)
     found = _RANGE.fullmatch(part)
     if found is None or part == "-":
-        if _is_file(name):
+        if is_file(name):
             raise QueryError(
                 f"{part!r} is no part of a sound", path=name, remedy="write it as FILE@3.5-6"
             )
-        return _checked(ClipRange(os.fsencode(text)))
+        raise QueryError("no such sound file", path=text)
     start_s = _seconds(found["start"] or "0")
     end_s = _seconds(found["end"]) if found["end"] else None
     if end_s is not None and end_s <= start_s:
         raise QueryError(f"the part {part!r} ends before it begins", path=name)
-    return _checked(ClipRange(os.fsencode(name), start_s, end_s))
+    if not is_file(name):
+        raise QueryError("no such sound file", path=name)
+    return ClipRange(os.fsencode(name), start_s, end_s)
 
 
 def absolute(path: str | Path) -> bytes:
     """An absolute path without `..`; links stay as the user wrote them."""
     return os.fsencode(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100
-
-
-def _checked(clip: ClipRange) -> ClipRange:
-    if not _is_file(os.fsdecode(clip.path)):
-        raise QueryError("no such sound file", path=clip.path)
-    return clip
 
 
 def _is_file(name: str) -> bool:

@@ -18,6 +18,7 @@ from audiosearch.cli.quantities import (
     parse_levels,
     parse_rates,
     parse_since,
+    parse_stars,
 )
 from audiosearch.search.filters import Filters
 
@@ -143,6 +144,25 @@ FILTER_OPTIONS = (
     FilterOption(flag="--tag", field="tags", several=True, help="Only recordings with this tag."),
     FilterOption(
         flag="--not-tag", field="not_tags", several=True, help="Only recordings without this tag."
+    ),
+    FilterOption(
+        flag="--rating",
+        field="rating",
+        metavar="STARS",
+        parse=parse_stars,
+        help="Only recordings that you rated so (5), so or higher (4:), or between (2:3).",
+    ),
+    FilterOption(
+        flag="--favourite/--not-favourite",
+        field="favourite",
+        help="Only your favourites, or only others.",
+    ),
+    FilterOption(
+        flag="--collection",
+        field="collections",
+        metavar="NAME",
+        several=True,
+        help="Only recordings in this collection of yours.",
     ),
     FilterOption(
         flag="--ucs",

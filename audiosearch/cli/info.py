@@ -7,6 +7,7 @@ from datetime import datetime
 
 import click
 
+from audiosearch.cli.annotations import annotation_row, summary
 from audiosearch.cli.main import EXIT_ERROR
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import clock, path_fields, print_json, remark, shown_path, size
@@ -81,6 +82,7 @@ def _row(told: FileInfo) -> dict[str, object]:
         "tags_given": [] if sound is None else list(sound.tags),
         "metadata": {field: list(values) for field, values in known.metadata.items()},
         "captions_given": _caption_rows(told),
+        **_own_rows(told),
         **_heard_rows(told),
     }
 
@@ -102,6 +104,22 @@ def _caption_rows(told: FileInfo) -> list[dict[str, object]]:
         }
         for each in captions
     ]
+
+
+def _own_rows(told: FileInfo) -> dict[str, object]:
+    """What a person wrote: of the whole sound, and of each stretch."""
+    whole = [each for each in told.annotations if each.end_s is None]
+    row = annotation_row(whole[0]) if whole else {}
+    return {
+        "rating": row.get("rating"),
+        "favourite": row.get("favourite", False),
+        "note": row.get("note"),
+        "collections": row.get("collections", []),
+        "annotations": [
+            {"start_s": each.start_s, "end_s": each.end_s, **annotation_row(each)}
+            for each in told.annotations
+        ],
+    }
 
 
 def _heard_rows(told: FileInfo) -> dict[str, object]:
@@ -194,8 +212,9 @@ def _about_texts(told: FileInfo) -> Iterator[Line]:
     assert known is not None
     if told.file is not None and told.file.tags:
         yield "tags", display_text(", ".join(told.file.tags))
-    if told.sound is not None and told.sound.tags:
-        yield "your tags", display_text(", ".join(told.sound.tags))
+    for each in told.annotations:
+        stretch = "" if each.end_s is None else f"{clock(each.start_s)}-{clock(each.end_s)}  "
+        yield "yours", f"{stretch}{summary(each)}"
     for field, values in known.metadata.items():
         for value in values:
             yield display_text(field), display_text(value)

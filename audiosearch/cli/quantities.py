@@ -118,6 +118,14 @@ def parse_bit_depths(text: str) -> tuple[float | None, float | None]:
     return _limits(text, _whole, what="bit depth", examples="24, 24: or :16")
 
 
+def parse_stars(text: str) -> tuple[float | None, float | None]:
+    """Stars, 1 to 5: `5`, `4:`, `2:3`."""
+    low, high = found = _limits(text, _whole, what="rating", examples="5, 4: or 2:3")
+    if any(each is not None and not 1 <= each <= 5 for each in (low, high)):
+        raise QueryError(f"{text!r}: a rating is 1 to 5 stars", remedy="write 5, 4: or 2:3")
+    return found
+
+
 def parse_levels(text: str) -> tuple[float | None, float | None]:
     """Decibels, always as limits: `-30:-16`, `-20:`, `:-40`."""
     if ":" not in text:

@@ -96,8 +96,8 @@ def _repair(library: Library, *, quiet: bool) -> Sequence[Violation]:
 def purge(dry_run: bool, yes: bool, as_json: bool, config: Config, quiet: bool) -> None:
     """Delete missing files from the library, and all sounds that no file holds any more.
 
-    Captions and tags of such a sound are deleted too, also those that people wrote. Should the
-    file come back, it is indexed anew. No file on the disk is touched.
+    Should the file come back, it is indexed anew, and has again what people wrote of it: captions,
+    tags, notes and the like are kept by the sound. No file on the disk is touched.
     """
     with open_library(config, writable=True) as library:
         if not dry_run and not yes and sys.stdin.isatty():

@@ -6,7 +6,7 @@ Each method says what it is for; what takes more than a few lines is done by the
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +46,12 @@ from audiosearch.store.schema import FileState
 if TYPE_CHECKING:  # what only some commands need is imported where it is used
     from audiosearch.indexing.scan import ScanRules
     from audiosearch.indexing.types import IndexReport, Models, Progress
+    from audiosearch.library.annotations import Annotations
+    from audiosearch.library.duplicates import Duplicates
+    from audiosearch.library.restore import Restored
     from audiosearch.store.integrity.repair import Repaired
     from audiosearch.store.integrity.verify import BundleDims, Violation
+    from audiosearch.store.queries.duplicates import HeldSound
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +85,46 @@ def status(database: Database, model: Model) -> Status:
 
 class Library(Answers):
     """An open library; made by `open_library`, closed by leaving its `with` block."""
+
+    @property
+    def annotations(self) -> Annotations:
+        """What a person writes of the sounds."""
+        from audiosearch.library.annotations import Annotations  # noqa: PLC0415
+
+        return Annotations(self.database)
+
+    def backup(self, file: Path) -> int:
+        """Write all that a person wrote into a file, in place of what is there; how many lines.
+
+        Raises:
+            StoreError: it cannot be written, or what was written is damaged.
+        """
+        from audiosearch.store.backup import write_backup  # noqa: PLC0415
+
+        return write_backup(self.database.path, file)
+
+    def restore(self, file: Path, *, by_path: bool = False) -> Restored:
+        """Take in a backup; see `library.restore.restore`.
+
+        Raises:
+            QueryError: it is no backup, or damaged; nothing was changed.
+            StoreError: the library cannot be written to; nothing was changed.
+        """
+        from audiosearch.library.restore import restore  # noqa: PLC0415
+
+        return restore(self.database, file, by_path=by_path)
+
+    def duplicates(
+        self,
+        *,
+        identical_only: bool = False,
+        watched: Callable[[Sequence[HeldSound]], Iterable[HeldSound]] = iter,
+    ) -> Duplicates:
+        """Sounds that the library has more than once; see `library.duplicates.find_duplicates`."""
+        from audiosearch.library.duplicates import find_duplicates  # noqa: PLC0415
+
+        bundle = None if identical_only else self.answering.bundle
+        return find_duplicates(self.database, bundle, self.config.index, watched=watched)
 
     def index(
         self,

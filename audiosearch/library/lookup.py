@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
@@ -46,9 +47,12 @@ from audiosearch.store.queries.file_list import (
 from audiosearch.store.queries.roots import find_place
 from audiosearch.store.queries.scope import Scope, first_paths
 from audiosearch.store.queries.search import WindowSpan, window_captions, window_places
-from audiosearch.store.schema import FileState
+from audiosearch.store.schema import FileState, Recording
 from audiosearch.store.vector_cache import VectorKind, load_vectors
 from audiosearch.store.vectors import VectorTable
+
+if TYPE_CHECKING:
+    from audiosearch.store.queries.annotation_list import WrittenAnnotation
 
 _ANY_RATE = 32_000  # Hz; nothing is decoded
 
@@ -102,6 +106,7 @@ class FileInfo:
         told_by: whose windows these are: the current model where it has encoded the sound,
             otherwise the newest that has.
         is_current: whether that is the current model.
+        annotations: what a person wrote of the sound and of stretches of it.
     """
 
     path: bytes
@@ -112,6 +117,7 @@ class FileInfo:
     told_by: BundleProgress | None
     is_current: bool
     windows: tuple[WindowSaid, ...]
+    annotations: tuple[WrittenAnnotation, ...] = ()
 
 
 def list_files(
@@ -223,7 +229,19 @@ def _told(
         told_by=told_by,
         is_current=told_by is not None and told_by.fingerprint == current,
         windows=tuple(windows),
+        annotations=() if recording_id is None else tuple(_written(session, recording_id)),
     )
+
+
+def _written(session: Session, recording_id: int) -> list[WrittenAnnotation]:
+    from audiosearch.store.queries.annotation_list import (  # noqa: PLC0415 - no query needs it
+        annotation_ids,
+        written_annotations,
+    )
+
+    audio_hash = session.get_one(Recording, recording_id).audio_hash
+    rows = written_annotations(session, annotation_ids(session, hashes=[audio_hash]))
+    return sorted(rows, key=lambda row: (row.start_s, row.end_s or 0.0))
 
 
 def _current_fingerprint(config: Config) -> str | None:

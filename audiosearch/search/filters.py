@@ -13,8 +13,11 @@ from pathlib import Path
 
 Limits = tuple[float | None, float | None]  # lowest and highest, both included; None: no limit
 
-_SEVERAL = ("folders", "not_folders", "tags", "not_tags", "formats", "names", "ucs")
-LIMITS = ("sample_rate", "channels", "bit_depth", "loudness_lufs", "peak_db")
+_SEVERAL = (
+    *("folders", "not_folders", "tags", "not_tags", "formats", "names", "ucs", "collections"),
+)
+LIMITS = ("sample_rate", "channels", "bit_depth", "loudness_lufs", "peak_db")  # of a recording
+_ALL_LIMITS = (*LIMITS, "rating")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +37,9 @@ class Filters:
         since: Unix seconds; files modified at or after.
         tags: the recording has all of these, in any case.
         not_tags: it has none of these.
+        rating: (lowest, highest) number of stars that a person gave it, or a part of it.
+        favourite: True: it, or a part of it, is a person's favourite; False: no part of it is.
+        collections: it, or a part of it, is in all of these collections.
         ucs: one of these globs means its CatID of the Universal Category System (`DOOR*`), in any
             case.
         formats: one of these: a suffix (wav), container or codec.
@@ -54,6 +60,9 @@ class Filters:
     since: float | None = None
     tags: tuple[str, ...] = ()
     not_tags: tuple[str, ...] = ()
+    rating: Limits | None = None
+    favourite: bool | None = None
+    collections: tuple[str, ...] = ()
     ucs: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
@@ -69,7 +78,7 @@ class Filters:
             given = getattr(self, name)
             if isinstance(given, (str, bytes, Path)):
                 raise TypeError(f"{name} takes several: ({given!r},), not {given!r}")
-        for name in LIMITS:
+        for name in _ALL_LIMITS:
             given = getattr(self, name)
             if given is not None and not _are_limits(given):
                 raise TypeError(f"{name} takes (lowest, highest), not {given!r}")

@@ -14,10 +14,13 @@ from audiosearch.store.globs import is_glob
 from audiosearch.store.queries.conditions import (
     Condition,
     HasTag,
+    InCollection,
     InPlaces,
+    IsFavourite,
     ModifiedSince,
     OfFormat,
     OfUcsCategory,
+    Rated,
     Within,
     Without,
 )
@@ -34,10 +37,14 @@ def find_scope(session: Session, filters: Filters) -> Scope:
     """The scope that `filters` mean in this library.
 
     Raises:
-        QueryError: a folder is not part of the library, there is no word in a name, or the
-            lowest of some limits is above the highest.
+        QueryError: a folder or collection is not part of the library, there is no word in a name,
+            or the lowest of some limits is above the highest.
     """
-    conditions = [*_of_file(session, filters), *_of_sound(filters)]
+    conditions = [
+        *_of_file(session, filters),
+        *_of_sound(filters),
+        *_of_person(session, filters),
+    ]
     names = (tuple(map(file_name, filters.names)),) if filters.names else ()
     if filters.online is not None:
         scope = Scope(conditions=tuple(conditions), names=names)
@@ -75,6 +82,30 @@ def _of_sound(filters: Filters) -> Iterator[Condition]:
             raise QueryError(f"{low:g} is above {high:g}", remedy="write the lower limit first")
         if (low, high) != (None, None):
             yield Within(column, low, high)
+
+
+def _of_person(session: Session, filters: Filters) -> Iterator[Condition]:
+    """What filters by what a person wrote mean."""
+    low, high = filters.rating or (None, None)
+    if low is not None and high is not None and low > high:
+        raise QueryError(f"{low:g} is above {high:g}", remedy="write the lower limit first")
+    if (low, high) != (None, None):
+        yield Rated(low, high)
+    if filters.favourite is not None:
+        yield IsFavourite() if filters.favourite else Without(IsFavourite())
+    for name in filters.collections:
+        yield InCollection(_collection(session, _text(name)))
+
+
+def _collection(session: Session, name: str) -> int:
+    from audiosearch.store.queries.collections import find_collection  # noqa: PLC0415 - seldom asked
+
+    found = find_collection(session, name)
+    if found is None:
+        raise QueryError(
+            f"there is no collection {name!r}", remedy="audiosearch collection list shows them"
+        )
+    return found
 
 
 def _in_folders(session: Session, folders: Sequence[Path]) -> InPlaces:

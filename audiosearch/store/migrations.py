@@ -18,8 +18,9 @@ from audiosearch._failpoints import failpoint
 from audiosearch._files import atomic_path
 from audiosearch.errors import StoreError
 from audiosearch.store import sqlite
+from audiosearch.store.backup import back_up_before
 from audiosearch.store.database import known_revisions
-from audiosearch.store.queries import file_texts, fulltext
+from audiosearch.store.queries import annotate, file_texts, fulltext
 
 
 def migrate(path: Path, *, scripts: Path) -> Path | None:
@@ -27,7 +28,8 @@ def migrate(path: Path, *, scripts: Path) -> Path | None:
 
     All pending migrations, and the full text that is filled anew after them, are one explicit
     transaction, so a process killed at any statement leaves the old library or the new one. A
-    database with content is copied first. The caller holds the writer lock.
+    database with content is copied first, and what people wrote backed up. The caller holds the
+    writer lock.
 
     Returns:
         the backup made first, or None where there was nothing to lose.
@@ -38,6 +40,8 @@ def migrate(path: Path, *, scripts: Path) -> Path | None:
     target = known_revisions(scripts)[-1]
     with sqlite.translated(path):
         copy = _back_up(path, before=target)
+        if copy is not None:
+            back_up_before(path, what="migration")
         _upgrade(path, scripts=scripts)
     return copy
 
@@ -80,6 +84,7 @@ def _upgrade(path: Path, *, scripts: Path) -> None:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             with Session(bind=connection) as session:
+                annotate.mend_tags(session)
                 file_texts.normalise_tags(session)  # whose form is the program's, not the schema's
                 fulltext.rebuild(session)
             broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()

@@ -285,7 +285,10 @@ class Tag(Base):
 
 
 class RecordingTag(Base):
-    """Which recordings carry a tag that a person set; no rescan takes it away."""
+    """Which recordings carry a tag that a person set on them or on a part of them.
+
+    Derived from `annotation_tag`, for the recordings that are here; kept in step with it.
+    """
 
     __tablename__ = "recording_tag"
 
@@ -317,3 +320,109 @@ class LibraryState(Base):
 
     name: Mapped[str] = mapped_column(String, primary_key=True)
     value: Mapped[int] = mapped_column(Integer)
+
+
+class AnnotatedSound(Base):
+    """A sound of which a person wrote something, known by its hash: it outlives its recording."""
+
+    __tablename__ = "annotated_sound"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    audio_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    path: Mapped[bytes] = mapped_column(LargeBinary)  # absolute; where a file held it last
+
+
+class Annotation(Base):
+    """What a person says of a stretch of a sound; from 0 to 0 stands for the whole of it."""
+
+    __tablename__ = "annotation"
+    __table_args__ = (
+        UniqueConstraint("sound_id", "start_s", "end_s"),
+        CheckConstraint(
+            "(start_s = 0 AND end_s = 0) OR (start_s >= 0 AND end_s > start_s)", name="stretch"
+        ),
+        CheckConstraint("rating BETWEEN 1 AND 5", name="rating"),
+        CheckConstraint("(rating IS NULL) = (rated_at IS NULL)", name="rated"),
+        CheckConstraint("(note IS NULL) = (noted_at IS NULL)", name="noted"),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    sound_id: Mapped[int] = mapped_column(ForeignKey("annotated_sound.id", ondelete="CASCADE"))
+    start_s: Mapped[float] = mapped_column(Float)
+    end_s: Mapped[float] = mapped_column(Float)
+    rating: Mapped[int | None] = mapped_column(Integer)  # stars
+    rated_at: Mapped[float | None] = mapped_column(Float)  # Unix seconds, as all below
+    favourite_at: Mapped[float | None] = mapped_column(Float)  # None: no favourite
+    note: Mapped[str | None] = mapped_column(Text)
+    noted_at: Mapped[float | None] = mapped_column(Float)
+
+
+class AnnotationTag(Base):
+    """A tag that a person put on a stretch of a sound."""
+
+    __tablename__ = "annotation_tag"
+
+    annotation_id: Mapped[int] = mapped_column(
+        ForeignKey("annotation.id", ondelete="CASCADE"), primary_key=True
+    )
+    tag_id: Mapped[int] = mapped_column(
+        ForeignKey("tag.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    said: Mapped[str] = mapped_column(Text)  # as it was typed
+    added_at: Mapped[float] = mapped_column(Float)
+
+
+class Collection(Base):
+    """A named list of stretches of sound."""
+
+    __tablename__ = "collection"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    name: Mapped[str] = mapped_column(Text)  # as it was typed
+    key: Mapped[str] = mapped_column(Text, unique=True)  # in normal form, see `names`
+    created_at: Mapped[float] = mapped_column(Float)
+
+
+class CollectionItem(Base):
+    """A stretch of sound in a collection; in the order of the ids."""
+
+    __tablename__ = "collection_item"
+    __table_args__ = (UniqueConstraint("collection_id", "annotation_id"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    collection_id: Mapped[int] = mapped_column(ForeignKey("collection.id", ondelete="CASCADE"))
+    annotation_id: Mapped[int] = mapped_column(
+        ForeignKey("annotation.id", ondelete="CASCADE"), index=True
+    )
+    added_at: Mapped[float] = mapped_column(Float)
+
+
+class SavedSearch(Base):
+    """A question that a person gave a name."""
+
+    __tablename__ = "saved_search"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    name: Mapped[str] = mapped_column(Text)  # as it was typed
+    key: Mapped[str] = mapped_column(Text, unique=True)  # in normal form, see `names`
+    arguments_json: Mapped[str] = mapped_column(Text)  # of the command: a list of texts
+    saved_at: Mapped[float] = mapped_column(Float)
+
+
+class WaitingCaption(Base):
+    """A person's caption of a sound that the library does not hold now; given to it when it does.
+
+    Never of a sound that has a recording: there it is a `caption_target`.
+    """
+
+    __tablename__ = "waiting_caption"
+    __table_args__ = (UniqueConstraint("caption_id", "sound_id", "start_s", "end_s"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    caption_id: Mapped[int] = mapped_column(ForeignKey("caption.id", ondelete="CASCADE"))
+    sound_id: Mapped[int] = mapped_column(
+        ForeignKey("annotated_sound.id", ondelete="CASCADE"), index=True
+    )
+    start_s: Mapped[float] = mapped_column(Float)
+    end_s: Mapped[float] = mapped_column(Float)
+    said: Mapped[str | None] = mapped_column(Text)  # as it was typed

@@ -29,6 +29,30 @@ FUNCTIONS = {
 }
 METHODS = {
     "SoundLibrary": {
+        "annotations": "(self, clip: Clip | Iterable[Clip] | None = None, *, "
+        "tag: str | None = None, min_rating: int | None = None, favourite: bool = False) "
+        "-> list[SoundAnnotation]",
+        "backup": "(self, path: str | PathLike[str]) -> int",
+        "collect": "(self, name: str, clip: Clip | Iterable[Clip], *, "
+        "start_s: float | None = None, end_s: float | None = None) -> int",
+        "collection": "(self, name: str) -> list[SoundAnnotation]",
+        "collections": "(self) -> dict[str, int]",
+        "delete_collection": "(self, name: str) -> None",
+        "duplicates": "(self, *, identical_only: bool = False) -> list[DuplicateSet]",
+        "favourite": "(self, clip: Clip | Iterable[Clip], wanted: bool = True, *, start_s: float | "
+        "None = None, end_s: float | None = None) -> int",
+        "note": "(self, clip: Clip | Iterable[Clip], text: str | None, *, start_s: float | None ="
+        " None, end_s: float | None = None) -> int",
+        "rate": "(self, clip: Clip | Iterable[Clip], stars: int | None, *, start_s: float | None "
+        "= None, end_s: float | None = None) -> int",
+        "restore": "(self, path: str | PathLike[str], *, by_path: bool = False) -> RestoreSummary",
+        "searches": "(self) -> dict[str, tuple[str, ...]]",
+        "tag": "(self, clip: Clip | Iterable[Clip], tag: str, *, "
+        "start_s: float | None = None, end_s: float | None = None) -> int",
+        "tags": "(self) -> dict[str, int]",
+        "uncollect": "(self, name: str, clip: Clip | Iterable[Clip]) -> int",
+        "untag": "(self, clip: Clip | Iterable[Clip], tag: str, *, "
+        "start_s: float | None = None, end_s: float | None = None) -> int",
         "add_caption": "(self, text: str, *, clip: Clip | None = None, "
         "start_s: float | None = None, end_s: float | None = None) -> bool",
         "close": "(self) -> None",
@@ -41,8 +65,8 @@ METHODS = {
         "sort: SortKey | None = None, reverse: bool = False) -> SearchHits",
         "index": "(self, paths: PathArgument | Iterable[PathArgument] = (), *, "
         "accept_missing: bool = False) -> IndexSummary",
-        "label": "(self, clip: Clip, labels: Sequence[str], *, start_s: float | None = None, "
-        "end_s: float | None = None) -> list[LabelFit]",
+        "label": "(self, clip: Clip, labels: Sequence[str], *, "
+        "start_s: float | None = None, end_s: float | None = None) -> list[LabelFit]",
         "model": "property -> SoundModel",
         "path": "property -> Path",
         "read": "(self, clip: Clip, *, start_s: float | None = None, end_s: float | None = None, "
@@ -77,19 +101,24 @@ METHODS = {
 FIELDS = {
     "CaptionFit": "rank text score cross_entropy lift scaled source words",
     "Description": "start_s end_s captions",
+    "DuplicateSet": "kind paths likeness",
     "Encoded": "frames embedding joint tags",
     "EncodedWindow": "start_s end_s encoded",
     "FieldMatch": "field words",
     "Filters": "folders not_folders min_duration_s max_duration_s sample_rate channels bit_depth "
-    "loudness_lufs peak_db since tags not_tags ucs formats names online",
+    "loudness_lufs peak_db since tags not_tags rating favourite "
+    "collections ucs formats names online",
     "IndexSummary": "n_files n_new n_changed n_missing n_failed n_encoded n_windows sound_s wall_s "
     "offline guarded problems",
     "LabelFit": "rank label start_s end_s score cross_entropy scaled",
     "LibraryWindow": "window_id recording_id path start_s end_s duration_s caption",
+    "RestoreSummary": "n_lines n_new n_newer n_waiting",
     "SearchHit": "rank path start_s end_s duration_s score similarity cross_entropy lift caption "
     "matched words n_alike also recording_id window_id",
     "SearchHits": "hits unknown_words read_as corrected n_left_out n_below_min_score n_more "
     "n_unknown n_windows",
+    "SoundAnnotation": "path here start_s end_s duration_s tags rating favourite note collections "
+    "audio_hash",
     "Word": "text lift read_as",
 }
 
@@ -118,7 +147,11 @@ def test_signatures():
     for name, expected in FUNCTIONS.items():
         assert _plain(_signature(getattr(audiosearch, name))) == _plain(expected), name
     for kind, methods in METHODS.items():
-        members = vars(getattr(audiosearch, kind))
+        members = {
+            name: member
+            for each in reversed(getattr(audiosearch, kind).__mro__[:-1])
+            for name, member in vars(each).items()
+        }
         assert {name for name in members if not name.startswith("_")} == set(methods), kind
         for name, expected in methods.items():
             assert _plain(_signature(members[name])) == _plain(expected), f"{kind}.{name}"

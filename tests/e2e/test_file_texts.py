@@ -122,7 +122,7 @@ def test_tags_that_a_file_no_longer_carries_no_longer_find_it(fresh: Command, fo
     write_audio(door, tones([300, 200, 100]))
     index(fresh, folder, n_encoded=None)
     assert tagged(fresh, "doorwood") == [door.name]
-    set_by_hand(fresh, "mine", "a/one.flac")
+    assert fresh("tag", "add", "mine", one).status == 0
 
     write(one, {"title": "Lyrebird", "genre": "Forest"})
     door.rename(door.with_name("AMBWind_Cupboard Close_ME_LIB.wav"))
@@ -143,17 +143,6 @@ def test_tags_that_a_file_no_longer_carries_no_longer_find_it(fresh: Command, fo
     assert tagged(fresh, "mine") == ["one.flac", "two.flac"]
     [row] = fresh("info", one, "--json").rows
     assert (row["tags"], row["tags_given"]) == ([], ["mine"])
-
-
-def set_by_hand(command: Command, tag: str, file: str) -> None:
-    """A person's tag on a file's sound."""
-    with closing(sqlite3.connect(command.data_dir / "library.sqlite3")) as connection, connection:
-        connection.execute("INSERT INTO tag (name) VALUES (?)", (tag,))
-        connection.execute(
-            "INSERT INTO recording_tag SELECT f.recording_id, t.id FROM sound_file AS f"
-            " JOIN tag AS t ON t.name = ? WHERE f.display = ?",
-            (tag, file),
-        )
 
 
 def test_an_old_library_gets_each_files_own_texts_and_encodes_nothing(

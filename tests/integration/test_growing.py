@@ -12,7 +12,8 @@ from sqlalchemy import func, select, update
 
 from audiosearch.errors import DecodeCode, DecodeError
 from audiosearch.store.database import Database
-from audiosearch.store.queries import captions
+from audiosearch.store.queries import annotate, captions
+from audiosearch.store.queries.annotate import SoundStretch
 from audiosearch.store.queries.captions import Target
 from audiosearch.store.queries.status import library_status
 from audiosearch.store.schema import (
@@ -20,9 +21,7 @@ from audiosearch.store.schema import (
     CaptionSource,
     Encoding,
     Recording,
-    RecordingTag,
     SoundFile,
-    Tag,
     WindowCaption,
     WindowFrames,
     WindowRow,
@@ -140,9 +139,10 @@ def test_what_is_more_than_the_unfinished_file_stays(
             ids = captions.add_captions(session, ["the gate at dusk"], source=CaptionSource.USER)
             captions.add_targets(session, [Target(*ids.values(), recording_id, 0.0, 3.0)])
         elif what == "tag":
-            session.add(Tag(id=1, name="gate"))
-            session.flush()
-            session.add(RecordingTag(recording_id=recording_id, tag_id=1))
+            audio_hash = session.get_one(Recording, recording_id).audio_hash
+            ids = annotate.ensure_annotations(session, [SoundStretch(audio_hash, b"/take.wav")])
+            annotate.add_tags(session, [(each, "gate", 1.0) for each in ids.values()])
+            annotate.settle(session, [audio_hash])
     recorded(folder / "take.wav", seconds=6)
     run(database)
     assert recordings(database) == [1, 1, 1, 3, 6]

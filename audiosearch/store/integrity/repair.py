@@ -15,7 +15,9 @@ from sqlalchemy.orm import Session
 from audiosearch._failpoints import failpoint
 from audiosearch.errors import LibraryCorrupt
 from audiosearch.store import sqlite
+from audiosearch.store.backup import back_up_before
 from audiosearch.store.database import Database
+from audiosearch.store.integrity.annotations import derive_again, mend_annotations
 from audiosearch.store.integrity.verify import (
     SOUND_SAMPLE,
     SOUND_SCALE,
@@ -49,6 +51,8 @@ class Repaired:
 def repair(database: Database, *, dims: Mapping[str, BundleDims]) -> Repaired:
     """Remove what is damaged, in one transaction, so that `index` can bring it back.
 
+    What people wrote is backed up first; see `store.backup`.
+
     Raises:
         LibraryCorrupt: the file itself is damaged; nothing was changed.
         StoreError: it cannot be written to; nothing was changed.
@@ -56,12 +60,14 @@ def repair(database: Database, *, dims: Mapping[str, BundleDims]) -> Repaired:
     found = verify(database, dims=dims, per_kind=None)
     if not found:
         return Repaired(n_encodings=0, n_files=0, n_rows=0)
+    back_up_before(database.path, what="repair")
     with database.session() as session:
-        n_gone = _drop_orphans(session)
+        n_gone = mend_annotations(session) + _drop_orphans(session)
         culprits = sorted({each.encoding for each in found if each.encoding is not None})
         n_files = _drop_encodings(session, culprits)
         n_files += _mend_files(session) + _mend_texts(session)
         n_gone += _mend_rows(session)
+        derive_again(session)
         _rebuild(session, found)
         _check(session, database)
         failpoint("repair.commit")
@@ -177,7 +183,7 @@ def _rebuild(session: Session, found: Iterable[Violation]) -> None:
     kinds = {each.invariant for each in found}
     if "integrity" in kinds:
         session.execute(text("REINDEX"))
-    if kinds & {"integrity", "full-text", "files", "metadata", "tags"}:
+    if kinds & {"integrity", "full-text", "files", "metadata", "tags", "annotations"}:
         fulltext.rebuild(session)
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from audiosearch.errors import LibraryCorrupt
 from audiosearch.store.database import Database
+from audiosearch.store.integrity.annotations import annotation_problems
 from audiosearch.store.queries.file_texts import is_metadata, strange_tags
 from audiosearch.store.sqlite import integrity_problems
 
@@ -27,7 +28,8 @@ _PER_KIND = 20  # breaches of one kind that are spelled out
 class Violation:
     """Something that must hold and does not."""
 
-    # files, metadata, tags, encodings, windows, frames, vectors, scales, captions, full-text
+    # files, metadata, tags, annotations, encodings, windows, frames, vectors, scales, captions,
+    # full-text
     invariant: str
     detail: str
     encoding: tuple[int, int] | None = None  # ids of the recording and bundle it lies in
@@ -169,6 +171,7 @@ def _kinds(session: Session, dims: Mapping[str, BundleDims]) -> Iterator[Iterabl
             yield (Violation(invariant, row[0]) for row in session.execute(text(query)))
     yield _text_violations(session)
     yield _tag_violations(session)
+    yield (Violation("annotations", problem) for problem in annotation_problems(session))
     for invariant, queries in _ENCODING_QUERIES.items():
         for query in queries:
             rows = session.execute(text(query))

@@ -16,7 +16,17 @@ from sqlalchemy.sql.selectable import TableValuedAlias
 from audiosearch.store.names import normal_form
 from audiosearch.store.queries.file_names import is_in
 from audiosearch.store.queries.places import RootPath
-from audiosearch.store.schema import FileTag, LibraryRoot, Recording, RecordingTag, SoundFile, Tag
+from audiosearch.store.schema import (
+    AnnotatedSound,
+    Annotation,
+    CollectionItem,
+    FileTag,
+    LibraryRoot,
+    Recording,
+    RecordingTag,
+    SoundFile,
+    Tag,
+)
 
 
 @dataclass(frozen=True)
@@ -110,6 +120,56 @@ class HasTag(Condition):
             SoundFile.recording_id.in_(
                 select(RecordingTag.recording_id).where(RecordingTag.tag_id.in_(tag))
             ),
+        )
+
+
+def _is_annotated(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether a person wrote something of a file's sound, or a part of it, that fulfils this."""
+    return SoundFile.recording_id.in_(
+        select(Recording.id)
+        .join(AnnotatedSound, AnnotatedSound.audio_hash == Recording.audio_hash)
+        .join(Annotation, Annotation.sound_id == AnnotatedSound.id)
+        .where(condition)
+    )
+
+
+@dataclass(frozen=True)
+class Rated(Condition):
+    """A person gave it, or a part of it, stars within limits, both included; None: no limit."""
+
+    low: float | None
+    high: float | None
+
+    def clause(self) -> ColumnElement[bool]:
+        """See `Condition`."""
+        within: list[ColumnElement[bool]] = [Annotation.rating.is_not(None)]
+        if self.low is not None:
+            within.append(Annotation.rating >= self.low)
+        if self.high is not None:
+            within.append(Annotation.rating <= self.high)
+        return _is_annotated(and_(*within))
+
+
+@dataclass(frozen=True)
+class IsFavourite(Condition):
+    """It, or a part of it, is a person's favourite."""
+
+    def clause(self) -> ColumnElement[bool]:
+        """See `Condition`."""
+        return _is_annotated(Annotation.favourite_at.is_not(None))
+
+
+@dataclass(frozen=True)
+class InCollection(Condition):
+    """It, or a part of it, is in a collection."""
+
+    collection_id: int
+
+    def clause(self) -> ColumnElement[bool]:
+        """See `Condition`."""
+        items = select(CollectionItem.annotation_id)
+        return _is_annotated(
+            Annotation.id.in_(items.where(CollectionItem.collection_id == self.collection_id))
         )
 
 

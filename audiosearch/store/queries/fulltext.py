@@ -17,10 +17,13 @@ from audiosearch.store.names import TypedWord, indexed_words, path_words, typed_
 from audiosearch.store.queries._bulk import chunks
 from audiosearch.store.queries.fulltext_windows import ranked_windows
 from audiosearch.store.schema import (
+    AnnotatedSound,
+    Annotation,
     Caption,
     FileState,
     FileTag,
     LibraryRoot,
+    Recording,
     RecordingTag,
     SoundFile,
     Tag,
@@ -165,7 +168,7 @@ def rebuild(session: Session) -> None:
 
 
 def refresh_files(session: Session, file_ids: Iterable[int]) -> None:
-    """Write what files are searched by anew: their names, metadata and tags.
+    """Write what files are searched by anew: their names, metadata, tags, and notes of their sound.
 
     Files that are missing or forgotten are taken out.
     """
@@ -182,7 +185,7 @@ def remove_files(session: Session, file_ids: Iterable[int]) -> None:
 
 def _refresh(session: Session, ids: Sequence[int]) -> None:
     remove_files(session, ids)
-    tags = _tags(session, ids)
+    tags, notes = _tags(session, ids), _notes(session, ids)
     rows = session.execute(
         select(
             SoundFile.id, SoundFile.path, SoundFile.metadata_json, LibraryRoot.path.label("root")
@@ -197,14 +200,15 @@ def _refresh(session: Session, ids: Sequence[int]) -> None:
             "folders": path_words(_folders(row.root, row.path)),
             "tags": tags.get(row.id, ""),
             "metadata": "\n".join(indexed_words(value) for _, value in values(row.metadata_json)),
+            "notes": notes.get(row.id, ""),
         }
         for row in rows
     ]
     if new:
         session.connection().execute(
             text(
-                "INSERT INTO file_text (rowid, name, folders, tags, metadata)"
-                " VALUES (:id, :name, :folders, :tags, :metadata)"
+                "INSERT INTO file_text (rowid, name, folders, tags, metadata, notes)"
+                " VALUES (:id, :name, :folders, :tags, :metadata, :notes)"
             ),
             new,
         )
@@ -234,3 +238,19 @@ def _tags(session: Session, ids: Sequence[int]) -> dict[int, str]:
     for file_id, name in session.execute(wanted.order_by(wanted.selected_columns[1])):
         found.setdefault(file_id, []).append(indexed_words(name))
     return {each: "\n".join(names) for each, names in found.items()}
+
+
+def _notes(session: Session, ids: Sequence[int]) -> dict[int, str]:
+    """By file, the notes that people wrote of its recording."""
+    wanted = (
+        select(SoundFile.id, Annotation.note)
+        .join(Recording, Recording.id == SoundFile.recording_id)
+        .join(AnnotatedSound, AnnotatedSound.audio_hash == Recording.audio_hash)
+        .join(Annotation, Annotation.sound_id == AnnotatedSound.id)
+        .where(SoundFile.id.in_(ids), Annotation.note.is_not(None))
+        .order_by(Annotation.start_s, Annotation.end_s)
+    )
+    found: dict[int, list[str]] = {}
+    for file_id, note in session.execute(wanted):
+        found.setdefault(file_id, []).append(indexed_words(str(note)))
+    return {each: "\n".join(notes) for each, notes in found.items()}

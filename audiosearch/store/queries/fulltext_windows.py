@@ -55,9 +55,9 @@ _SOURCES: Final = (
         " AND w.start_s < t.end_s AND w.end_s > t.start_s ORDER BY t.id, w.id",
         texts_of=None,  # people caption little
     ),
-    # Weights of name, folders, tags, metadata: free comments say least surely what is heard.
+    # Weights of name, folders, tags, metadata, notes: free comments say least surely what is heard.
     _Source(
-        texts="SELECT rowid, bm25(file_text, 1.0, 1.0, 1.0, 0.7) AS score FROM file_text"
+        texts="SELECT rowid, bm25(file_text, 1.0, 1.0, 1.0, 0.7, 0.7) AS score FROM file_text"
         " WHERE file_text MATCH ? ORDER BY score, rowid",
         windows="SELECT w.id FROM sound_file AS f"
         " CROSS JOIN window AS w ON w.recording_id = f.recording_id"

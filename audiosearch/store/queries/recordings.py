@@ -68,6 +68,10 @@ def ensure_recordings(session: Session, sounds: Sequence[NewRecording]) -> dict[
         session.connection().execute(
             insert(Recording), [_row(ids[sound.audio_hash], sound) for sound in new]
         )
+        from audiosearch.store.queries import annotate, waiting  # noqa: PLC0415 - no query needs them
+
+        annotate.attach_tags(session, [ids[sound.audio_hash] for sound in new])
+        waiting.attach_captions(session, {each.audio_hash: ids[each.audio_hash] for each in new})
     return ids
 
 
@@ -97,17 +101,23 @@ class Purged:
 def purge(session: Session, *, root_ids: Sequence[int] | None = None) -> Purged:
     """Delete what is gone for good: missing files, sounds without any file, their own captions.
 
+    What people wrote of the sounds is kept, for when they are back.
+
     Args:
         session: a writing session.
         root_ids: missing files of these roots only; None: of all.
     """
+    from audiosearch.store.queries import waiting  # noqa: PLC0415 - no query needs it
+
     missing = SoundFile.state == FileState.MISSING
     if root_ids is not None:
         missing &= SoundFile.root_id.in_(root_ids)
+    paths = waiting.remember_paths(session)
     n_files = n_rows(session.connection().execute(delete(SoundFile).where(missing)))
     orphans = session.scalars(
         select(Recording.id).where(~exists().where(SoundFile.recording_id == Recording.id))
     ).all()
+    waiting.keep_captions(session, orphans, paths=paths)
     _delete(session, orphans)
     unsaid = session.scalars(select(Caption.id).where(_IS_UNSAID)).all()
     remove_captions(session, unsaid)

@@ -104,6 +104,9 @@ def remove_root(session: Session, root_id: int) -> int:
     Recordings stay, with all that was computed, until they are purged: adding the root again costs
     no encoding.
     """
+    from audiosearch.store.queries.waiting import remember_paths  # noqa: PLC0415 - no query needs it
+
+    remember_paths(session)
     file_ids = session.scalars(select(SoundFile.id).where(SoundFile.root_id == root_id)).all()
     session.execute(delete(SoundFile).where(SoundFile.root_id == root_id))
     session.execute(delete(LibraryRoot).where(LibraryRoot.id == root_id))

@@ -22,8 +22,8 @@ from audiosearch.store.schema import SoundFile
 
 _FEW: Final = 2000  # files; of so many each is looked up, of more all that match are listed
 _MARK: Final = "\x02"  # stands before a match; no text holds it
-_COLUMNS: Final = ("name", "folder", "tag", "metadata")  # of the full text, in its order
-_FIRST: Final = ("name", "title", "tag", "folder")
+_COLUMNS: Final = ("name", "folder", "tag", "metadata", "note")  # of the full text, in its order
+_FIRST: Final = ("name", "title", "tag", "folder", "note")
 
 
 @dataclass(frozen=True)
@@ -121,10 +121,10 @@ def matched_fields(
 ) -> dict[str, tuple[str, ...]]:
     """The texts of a file that hold words, with these as they were typed.
 
-    Texts are `name`, `title`, `tag`, `folder`, then the other fields of its metadata.
+    Texts are `name`, `title`, `tag`, `folder`, `note`, then the other fields of its metadata.
     """
     connection: Any = session.connection().connection.driver_connection
-    marked = ", ".join(f"highlight(file_text, {column}, ?1, '')" for column in range(4))
+    marked = ", ".join(f"highlight(file_text, {column}, ?1, '')" for column in range(len(_COLUMNS)))
     found: dict[str, dict[str, None]] = {}
     for word in words:
         row = connection.execute(
@@ -134,7 +134,7 @@ def matched_fields(
         if row is None:
             continue
         texts = dict(zip(_COLUMNS, row, strict=True))
-        fields = [field for field in _COLUMNS[:-1] if _MARK in texts[field]]
+        fields = [field for field in _COLUMNS if field != "metadata" and _MARK in texts[field]]
         if _MARK in texts["metadata"]:
             fields += _marked_fields(session, file_id, texts["metadata"])
         for field in fields:

@@ -1,0 +1,148 @@
+"""`audiosearch search`: questions saved under a name, and asked again."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from audiosearch.cli.annotations import day
+from audiosearch.cli.main import CommandGroup
+from audiosearch.cli.options import json_option, library_options
+from audiosearch.cli.output import one_line, print_json, remark
+from audiosearch.config import Config
+from audiosearch.library import open_library
+
+EXIT_NOTHING = 1
+_COMMANDS = ("find", "similar", "files")
+_FOLDERS = ("--in", "--not-in")  # options whose folders are kept as absolute paths
+_REST = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+
+
+@click.group(cls=CommandGroup)
+def search() -> None:
+    """Save questions under a name, and ask them again.
+
+    \b
+      audiosearch search save doors 'a creaking door' --min-duration 2 --not-tag music
+      audiosearch search save drones similar drone.wav -n 50
+      audiosearch search run doors
+      audiosearch search run doors --json -n 3
+    """
+
+
+@search.command(context_settings=_REST)
+@click.option("--replace", is_flag=True, help="In place of the saved search of this name.")
+@library_options
+@click.argument("name")
+@click.argument("arguments", nargs=-1, required=True, type=click.UNPROCESSED, metavar="QUERY...")
+@click.pass_context
+def save(
+    context: click.Context,
+    replace: bool,
+    name: str,
+    arguments: tuple[str, ...],
+    config: Config,
+    quiet: bool,
+) -> None:
+    """Save QUERY, words and options as find takes them, under NAME.
+
+    A QUERY that begins with `find`, `similar` or `files` is a question to that command. Options of
+    this command come before NAME. Folders after --in are kept as absolute paths.
+    """
+    wanted = arguments if arguments[0] in _COMMANDS else ("find", *arguments)
+    checked = _checked(context, wanted)
+    with open_library(config, writable=True) as library:
+        library.annotations.save_search(name, checked, replace=replace)
+    remark(f"saved: audiosearch search run {shlex.quote(name)}", quiet=quiet)
+
+
+def _checked(context: click.Context, arguments: Sequence[str]) -> list[str]:
+    """The arguments with absolute paths.
+
+    Raises:
+        UsageError: the command does not take them.
+    """
+    root = context.find_root().command
+    assert isinstance(root, click.Group)
+    command = root.get_command(context, arguments[0])
+    assert command is not None
+    with command.make_context(arguments[0], list(arguments[1:]), parent=context) as parsed:
+        clips = parsed.params.get("clip"), *parsed.params.get("clips", ())
+    kept: list[str] = []
+    for each in arguments:
+        option, equals, value = each.partition("=")
+        if kept and kept[-1] in _FOLDERS:
+            kept.append(os.path.abspath(each))  # noqa: PTH100 - keeps links
+        elif option in _FOLDERS and equals:
+            kept.append(f"{option}={os.path.abspath(value)}")  # noqa: PTH100
+        elif each in clips and (Path(each).exists() or Path(each.rpartition("@")[0]).is_file()):
+            kept.append(os.path.abspath(each))  # noqa: PTH100
+        else:
+            kept.append(each)
+    return kept
+
+
+@search.command("list")
+@json_option
+@library_options
+def list_(as_json: bool, config: Config, quiet: bool) -> int:
+    """List the saved searches, each as the command that it is."""
+    with open_library(config) as library:
+        found = library.annotations.searches()
+    for each in found:
+        if as_json:
+            print_json(
+                {"name": each.name, "arguments": list(each.arguments), "saved_at": each.saved_at}
+            )
+        else:
+            made = click.style(f"  ({day(each.saved_at)})", dim=True)
+            click.echo(f"{one_line(each.name)}: {one_line(shlex.join(each.arguments))}{made}")
+    if not found:
+        remark("no saved searches yet: audiosearch search save NAME QUERY", quiet=quiet)
+    return 0 if found else EXIT_NOTHING
+
+
+@search.command("run", context_settings=_REST)
+@library_options
+@click.argument("name")
+@click.argument("more", nargs=-1, type=click.UNPROCESSED, metavar="[OPTION]...")
+@click.pass_context
+def run_(
+    context: click.Context, name: str, more: tuple[str, ...], config: Config, quiet: bool
+) -> int:
+    """Ask the saved search NAME again; each OPTION is one of its command (--json, -n 3 ...)."""
+    with open_library(config) as library:
+        found = library.annotations.search(name)
+    own = context.params
+    passed = [
+        part
+        for option in ("config", "device", "task")
+        for value in [own.get("config_file" if option == "config" else option)]
+        if value is not None
+        for part in (f"--{option}", str(value))
+    ]
+    command, *arguments = found.arguments
+    root = context.find_root().command
+    assert isinstance(root, click.Group)
+    asked = root.get_command(context, command)
+    assert asked is not None
+    result = asked.main(
+        [*arguments, *more, *passed, *(["--quiet"] if quiet else [])],
+        prog_name=f"audiosearch {command}",
+        standalone_mode=False,
+    )
+    return result if isinstance(result, int) else 0
+
+
+@search.command()
+@click.argument("name")
+@library_options
+def delete(name: str, config: Config, quiet: bool) -> None:
+    """Delete the saved search NAME."""
+    with open_library(config, writable=True) as library:
+        library.annotations.delete_search(name)
+    remark(f"saved search {one_line(name)!r} deleted", quiet=quiet)

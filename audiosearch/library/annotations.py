@@ -1,0 +1,324 @@
+"""What a person writes of sounds: tags, ratings, favourites, notes, collections, saved searches.
+
+It belongs to the sound, not to a file: see `store.queries.annotate`.
+"""
+
+from __future__ import annotations
+
+import time
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from audiosearch.audio.clip import ClipRange
+from audiosearch.errors import AudiosearchError, QueryError
+from audiosearch.library.captions import as_typed
+from audiosearch.library.stretches import find_stretches
+from audiosearch.store.database import Database
+from audiosearch.store.names import normal_form
+from audiosearch.store.queries import annotate, annotation_list, collections
+from audiosearch.store.queries.annotate import MOST_STARS, SoundStretch
+from audiosearch.store.queries.annotation_list import TagSummary, WrittenAnnotation
+from audiosearch.store.queries.collections import CollectionSummary, NamedSearch
+
+MOST_LETTERS = 200  # of a tag or a name
+MOST_LETTERS_OF_NOTE = 100_000
+
+Clips = Iterable[str | ClipRange]
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of something written of several sounds.
+
+    Attributes:
+        n_stretches: sounds and stretches of sounds that it was written of.
+        n_changed: of these, those of which it was not so before.
+        problems: why others are no sounds of the library.
+    """
+
+    n_stretches: int
+    n_changed: int
+    problems: tuple[AudiosearchError, ...] = ()
+
+
+def checked_name(text: str, *, what: str) -> str:
+    """A tag or a name as it was typed, on one line.
+
+    Raises:
+        QueryError: there is nothing in it, or too much.
+    """
+    name = as_typed(text)
+    if not normal_form(name):
+        raise QueryError(f"there is no word in the {what}")
+    if len(name) > MOST_LETTERS:
+        raise QueryError(f"a {what} has at most {MOST_LETTERS} letters, not {len(name)}")
+    if any(unicodedata.category(letter) == "Cc" for letter in name):
+        raise QueryError(f"there are control characters in the {what} {name!r}")
+    return name
+
+
+def checked_note(text: str) -> str:
+    """A note as it was typed; its lines stay.
+
+    Raises:
+        QueryError: there is nothing in it, or too much.
+    """
+    note = "\n".join(line.rstrip() for line in text.strip().splitlines())
+    note = note.encode("utf-8", "replace").decode().replace("\0", " ")
+    if not note:
+        raise QueryError("there is nothing in the note", remedy="--clear takes a note away")
+    if len(note) > MOST_LETTERS_OF_NOTE:
+        raise QueryError(f"a note has at most {MOST_LETTERS_OF_NOTE:,} letters, not {len(note):,}")
+    return note
+
+
+class Annotations:
+    """What is written of the sounds of a library; `Library.annotations` gives it.
+
+    Clips are `FILE` or `FILE@START-END`. Of several, those that are no sounds of the library are
+    named in the answer, and the others are done; with `all_or_none`, nothing is. Where something is
+    taken away, a file stands for its sound with all stretches of it.
+
+    Every method raises:
+        QueryError: the only clip is no sound of the library; a name has no meaning.
+        StoreError: the library cannot be read, or not be written to.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def tag(self, clips: Clips, tag: str, *, all_or_none: bool = False) -> Written:
+        """Put a tag on sounds."""
+        name, now = checked_name(tag, what="tag"), time.time()
+        with self._database.session() as session:
+            found = find_stretches(session, clips, all_or_none=all_or_none)
+            ids = annotate.ensure_annotations(session, found.stretches)
+            n_new = annotate.add_tags(session, [(each, name, now) for each in ids.values()])
+            self._settle(session, found.stretches)
+        return Written(len(found.stretches), n_new, found.problems)
+
+    def untag(self, clips: Clips, tag: str, *, all_or_none: bool = False) -> Written:
+        """Take a tag, in any spelling, from sounds."""
+        with self._database.session() as session:
+            found = find_stretches(session, clips, all_or_none=all_or_none)
+            ids = _written_of(session, found.stretches)
+            n_gone = annotate.remove_tags(session, ids, [tag])
+            self._settle(session, found.stretches)
+        return Written(len(found.stretches), n_gone, found.problems)
+
+    def tags(self) -> list[TagSummary]:
+        """All tags that a person set, by name."""
+        with self._database.reading() as session:
+            return annotation_list.summarise_tags(session)
+
+    def rate(self, clips: Clips, stars: int | None, *, all_or_none: bool = False) -> Written:
+        """Rate sounds with 1 to 5 stars; None takes ratings away."""
+        if stars is not None and not 1 <= stars <= MOST_STARS:
+            raise QueryError(f"a rating is 1 to {MOST_STARS} stars, not {stars}")
+        with self._database.session() as session:
+            found = find_stretches(session, clips, all_or_none=all_or_none)
+            ids = _ids(session, found.stretches, add=stars is not None)
+            rows = annotation_list.written_annotations(session, ids)
+            changed = [each.annotation_id for each in rows if each.rating != stars]
+            annotate.set_rating(session, changed, stars)
+            self._settle(session, found.stretches)
+        return Written(len(found.stretches), len(changed), found.problems)
+
+    def favourite(self, clips: Clips, *, wanted: bool = True, all_or_none: bool = False) -> Written:
+        """Make sounds favourites, or none any more."""
+        with self._database.session() as session:
+            found = find_stretches(session, clips, all_or_none=all_or_none)
+            ids = _ids(session, found.stretches, add=wanted)
+            rows = annotation_list.written_annotations(session, ids)
+            changed = [
+                each.annotation_id for each in rows if (each.favourite_at is not None) != wanted
+            ]
+            annotate.set_favourite(session, changed, wanted=wanted)
+            self._settle(session, found.stretches)
+        return Written(len(found.stretches), len(changed), found.problems)
+
+    def note(
+        self, clips: Clips, text: str | None, *, append: bool = False, all_or_none: bool = False
+    ) -> Written:
+        """Write a note about sounds, in place of one or below it; None takes it away."""
+        note = None if text is None else checked_note(text)
+        with self._database.session() as session:
+            found = find_stretches(session, clips, all_or_none=all_or_none)
+            ids = _ids(session, found.stretches, add=note is not None)
+            n_changed = 0
+            for each in annotation_list.written_annotations(session, ids):
+                new = note
+                if append and note is not None and each.note is not None:
+                    new = checked_note(f"{each.note}\n{note}")
+                if new != each.note:
+                    annotate.set_note(session, [each.annotation_id], new)
+                    n_changed += 1
+            self._settle(session, found.stretches)
+        return Written(len(found.stretches), n_changed, found.problems)
+
+    def listed(
+        self,
+        clips: Clips | None = None,
+        *,
+        tag: str | None = None,
+        least_stars: int | None = None,
+        favourite: bool = False,
+        noted: bool = False,
+    ) -> list[WrittenAnnotation]:
+        """What is written of sounds (None: of all) and of stretches of these, by path and place.
+
+        Of that, only where all holds that is given: a tag in any spelling, so many stars or more,
+        a favourite, a note.
+        """
+        with self._database.reading() as session:
+            hashes = None
+            if clips is not None:
+                found = find_stretches(session, clips)
+                if found.problems:
+                    raise found.problems[0]
+                hashes = sorted({each.audio_hash for each in found.stretches})
+            ids = annotation_list.annotation_ids(
+                session,
+                hashes=hashes,
+                tag=tag,
+                least_stars=least_stars,
+                favourite=favourite,
+                noted=noted,
+            )
+            rows = annotation_list.written_annotations(session, ids)
+        return sorted(rows, key=lambda row: (row.path, row.start_s, row.end_s or 0.0))
+
+    def of_sound(self, audio_hash: bytes) -> list[WrittenAnnotation]:
+        """What is written of a sound and of stretches of it, the whole first."""
+        with self._database.reading() as session:
+            ids = annotation_list.annotation_ids(session, hashes=[audio_hash])
+            rows = annotation_list.written_annotations(session, ids)
+        return sorted(rows, key=lambda row: (row.start_s, row.end_s or 0.0))
+
+    def create_collection(self, name: str) -> None:
+        """Make an empty collection."""
+        with self._database.session() as session:
+            self._create(session, checked_name(name, what="name"))
+
+    def _create(self, session: Session, name: str) -> int:
+        if collections.find_collection(session, name) is not None:
+            raise QueryError(f"there is a collection {name!r} already")
+        return collections.create_collection(session, name)
+
+    def delete_collection(self, name: str) -> None:
+        """Delete a collection; the sounds in it stay as they are."""
+        with self._database.session() as session:
+            collection_id = _collection(session, name)
+            ids = collections.item_ids(session, collection_id)
+            rows = annotation_list.written_annotations(session, ids)
+            collections.delete_collection(session, collection_id)
+            annotate.settle(session, {each.audio_hash for each in rows})
+
+    def rename_collection(self, name: str, new_name: str) -> None:
+        """Give a collection another name."""
+        with self._database.session() as session:
+            collection_id = _collection(session, name)
+            wanted = checked_name(new_name, what="name")
+            if collections.find_collection(session, wanted) not in (None, collection_id):
+                raise QueryError(f"there is a collection {wanted!r} already")
+            collections.rename_collection(session, collection_id, wanted)
+
+    def collect(
+        self, name: str, clips: Clips, *, create: bool = False, all_or_none: bool = False
+    ) -> Written:
+        """Put sounds at the end of a collection; with `create`, make it where there is none."""
+        with self._database.session() as session:
+            if create and collections.find_collection(session, name) is None:
+                self._create(session, checked_name(name, what="name"))
+            collection_id = _collection(session, name)
+            found = find_stretches(session, clips, all_or_none=all_or_none)
+            ids = annotate.ensure_annotations(session, found.stretches)
+            ordered = [ids[each.key] for each in found.stretches]
+            n_new = collections.add_items(session, collection_id, ordered)
+            self._settle(session, found.stretches)
+        return Written(len(found.stretches), n_new, found.problems)
+
+    def uncollect(self, name: str, clips: Clips, *, all_or_none: bool = False) -> Written:
+        """Take sounds out of a collection."""
+        with self._database.session() as session:
+            collection_id = _collection(session, name)
+            found = find_stretches(session, clips, all_or_none=all_or_none)
+            ids = _written_of(session, found.stretches)
+            n_gone = collections.remove_items(session, collection_id, ids)
+            self._settle(session, found.stretches)
+        return Written(len(found.stretches), n_gone, found.problems)
+
+    def collections(self) -> list[CollectionSummary]:
+        """All collections, by name."""
+        with self._database.reading() as session:
+            return collections.summarise_collections(session)
+
+    def collection(self, name: str) -> list[WrittenAnnotation]:
+        """What is in a collection, in its order."""
+        with self._database.reading() as session:
+            ids = collections.item_ids(session, _collection(session, name))
+            return annotation_list.written_annotations(session, ids)
+
+    def save_search(self, name: str, arguments: Sequence[str], *, replace: bool = False) -> None:
+        """Give a question a name: the arguments of the command that asks it, its own name first.
+
+        With `replace`, in place of the question that has it.
+        """
+        wanted = checked_name(name, what="name")
+        with self._database.session() as session:
+            if not replace and collections.find_search(session, wanted) is not None:
+                raise QueryError(
+                    f"there is a saved search {wanted!r} already", remedy="--replace writes over it"
+                )
+            texts = [each.encode("utf-8", "replace").decode() for each in arguments]
+            collections.save_search(session, wanted, texts)
+
+    def searches(self) -> list[NamedSearch]:
+        """All saved searches, by name."""
+        with self._database.reading() as session:
+            return collections.list_searches(session)
+
+    def search(self, name: str) -> NamedSearch:
+        """The saved search of a name."""
+        with self._database.reading() as session:
+            found = collections.find_search(session, name)
+        if found is None:
+            raise QueryError(
+                f"there is no saved search {name!r}", remedy="audiosearch search list shows them"
+            )
+        return found
+
+    def delete_search(self, name: str) -> None:
+        """Delete a saved search."""
+        self.search(name)
+        with self._database.session() as session:
+            collections.delete_search(session, name)
+
+    def _settle(self, session: Session, stretches: Sequence[SoundStretch]) -> None:
+        annotate.settle(session, {each.audio_hash for each in stretches})
+
+
+def _collection(session: Session, name: str) -> int:
+    found = collections.find_collection(session, name)
+    if found is None:
+        raise QueryError(
+            f"there is no collection {name!r}", remedy=f"audiosearch collection create {name}"
+        )
+    return found
+
+
+def _ids(session: Session, stretches: Sequence[SoundStretch], *, add: bool) -> list[int]:
+    if add:
+        return list(annotate.ensure_annotations(session, stretches).values())
+    return _written_of(session, stretches)
+
+
+def _written_of(session: Session, stretches: Sequence[SoundStretch]) -> list[int]:
+    """The ids of what is written of stretches, and of all parts of whole sounds."""
+    whole = sorted({each.audio_hash for each in stretches if each.end_s is None})
+    ids = dict.fromkeys(annotation_list.annotation_ids(session, hashes=whole))
+    parts = [each for each in stretches if each.end_s is not None]
+    return list(ids | dict.fromkeys(annotate.find_annotations(session, parts).values()))

@@ -1,0 +1,235 @@
+"""Backups of what people wrote: read out of a library of any schema, written as a whole file.
+
+Made when asked for, and before a migration or a repair (`back_up_before`).
+"""
+
+# ruff: noqa: S608 - queries are put together from constants of this file
+from __future__ import annotations
+
+import errno
+import itertools
+import logging
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from audiosearch._files import atomic_write
+from audiosearch.errors import StorageFull, StoreError
+from audiosearch.store import sqlite
+from audiosearch.store.backup_lines import (
+    END,
+    HEAD,
+    VERSION,
+    BackupLine,
+    BadBackupLine,
+    CaptionLine,
+    CollectionLine,
+    FavouriteLine,
+    ItemLine,
+    NoteLine,
+    RatingLine,
+    SearchLine,
+    TagLine,
+    line_bytes,
+    line_of,
+    line_row,
+)
+from audiosearch.store.queries.annotate import SoundStretch
+from audiosearch.store.queries.collections import arguments_of
+from audiosearch.store.queries.places import join
+
+log = logging.getLogger(__name__)
+
+KEPT: Final = 10  # automatic backups; older ones are deleted
+
+_ANNOTATION: Final = "FROM annotation AS a JOIN annotated_sound AS s ON s.id = a.sound_id"
+
+
+def write_backup(database: Path, target: Path) -> int:
+    """Write all that people wrote into a file, which is there whole or not at all.
+
+    Returns:
+        how many lines there are, the first and last not counted.
+
+    Raises:
+        StoreError: the library is damaged, or the file cannot be written.
+    """
+    with sqlite.translated(database), closing(sqlite.connect(database, read_only=True)) as reader:
+        return _write(reader, target, strict=True)
+
+
+def back_up_before(database: Path, *, what: str) -> Path | None:
+    """A backup in the folder `backups` beside a library, before something is done to it.
+
+    The last ten are kept. What is damaged is left out, and said so in the log.
+
+    Returns:
+        the file; None where nobody wrote anything.
+
+    Raises:
+        StorageFull: there is no room for it.
+        StoreError: it cannot be written.
+    """
+    folder = database.parent / "backups"
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    names = itertools.chain([stamp], (f"{stamp}-{n}" for n in itertools.count(2)))
+    target = next(
+        path for name in names if not (path := folder / f"{name}-before-{what}.jsonl").exists()
+    )
+    try:
+        with closing(sqlite.connect(database, read_only=True)) as reader:
+            reader.execute("BEGIN")
+            if next(_lines(reader), None) is None:
+                return None
+            folder.mkdir(exist_ok=True)
+            _write(reader, target, strict=False)
+    except sqlite3.DatabaseError as error:
+        log.warning("no backup of what you wrote could be made before the %s: %s", what, error)
+        return None
+    for old in sorted(folder.glob("*-before-*.jsonl"))[:-KEPT]:
+        old.unlink(missing_ok=True)
+    return target
+
+
+def _write(reader: sqlite3.Connection, target: Path, *, strict: bool) -> int:
+    n_lines, n_bad = 0, 0
+    try:
+        with atomic_write(target, mode=0o600) as file:
+            made = datetime.now(UTC).isoformat(timespec="seconds")
+            file.write(line_bytes({"kind": HEAD, "version": VERSION, "made_at": made}))
+            for line in _lines(reader):
+                try:
+                    content = line_bytes(line_row(line))
+                    line_of(line_row(line))  # what is written must be read again
+                except (BadBackupLine, TypeError, ValueError, AttributeError) as error:
+                    if strict:
+                        raise StoreError(
+                            f"what you wrote is damaged: {error}",
+                            path=target,
+                            remedy="audiosearch verify --repair, then back up",
+                        ) from error
+                    n_bad += 1
+                else:
+                    file.write(content)
+                    n_lines += 1
+            file.write(line_bytes({"kind": END, "lines": n_lines}))
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull("no space left for a backup", path=target) from error
+        raise StoreError(f"the backup cannot be written: {error.strerror}", path=target) from error
+    if n_bad:
+        log.warning("%s: %d damaged lines are left out of the backup", target, n_bad)
+    return n_lines
+
+
+def _lines(reader: sqlite3.Connection) -> Iterator[BackupLine]:
+    """All that people wrote, in an order that does not depend on when it was read."""
+    tables = {name for (name,) in reader.execute("SELECT name FROM sqlite_master")}
+    if "annotation" in tables:
+        paths = _paths(reader, "SELECT audio_hash FROM annotated_sound")
+        yield from _annotation_lines(reader, paths)
+        yield from _collection_lines(reader, paths)
+        for name, stored, at in reader.execute(
+            "SELECT name, arguments_json, saved_at FROM saved_search ORDER BY key"
+        ):
+            yield SearchLine(search=name, arguments=arguments_of(stored) or (), at=at)
+    if "caption" in tables:
+        yield from _caption_lines(reader, tables)
+
+
+def _paths(reader: sqlite3.Connection, hashes: str) -> dict[bytes, bytes]:
+    """By hash (of those that a query gives), where a sound is: files that are there first."""
+    rows = reader.execute(
+        "SELECT r.audio_hash, l.path, f.path FROM recording AS r"
+        " JOIN sound_file AS f ON f.recording_id = r.id JOIN library_root AS l ON l.id = f.root_id"
+        f" WHERE r.audio_hash IN ({hashes})"
+        " ORDER BY f.state = 'missing', l.path, f.path"
+    )
+    found: dict[bytes, bytes] = {}
+    for audio_hash, root, path in rows:
+        found.setdefault(audio_hash, join(root, path))
+    return found
+
+
+def _annotation_lines(
+    reader: sqlite3.Connection, paths: dict[bytes, bytes]
+) -> Iterator[BackupLine]:
+    place = "s.audio_hash, s.path, a.start_s, a.end_s"
+    order = "ORDER BY s.audio_hash, a.start_s, a.end_s"
+    tags = reader.execute(
+        f"SELECT {place}, t.said, t.added_at {_ANNOTATION}"
+        f" JOIN annotation_tag AS t ON t.annotation_id = a.id {order}, t.said"
+    )
+    for *sound, said, at in tags:
+        yield TagLine(sound=_stretch(sound, paths), tag=said, at=at)
+    rows = reader.execute(
+        f"SELECT {place}, a.rating, a.rated_at, a.favourite_at, a.note, a.noted_at"
+        f" {_ANNOTATION} {order}"
+    )
+    for *sound, rating, rated_at, favourite_at, note, noted_at in rows:
+        stretch = _stretch(sound, paths)
+        if rating is not None:
+            yield RatingLine(sound=stretch, stars=rating, at=rated_at)
+        if favourite_at is not None:
+            yield FavouriteLine(sound=stretch, at=favourite_at)
+        if note is not None:
+            yield NoteLine(sound=stretch, note=note, at=noted_at)
+
+
+def _stretch(sound: list[object], paths: dict[bytes, bytes]) -> SoundStretch:
+    audio_hash, last_path, start_s, end_s = sound
+    assert isinstance(audio_hash, bytes)
+    path = paths.get(audio_hash, last_path)
+    return SoundStretch(audio_hash, path, start_s, end_s or None)  # type: ignore[arg-type]  # checked by whoever writes it
+
+
+def _collection_lines(
+    reader: sqlite3.Connection, paths: dict[bytes, bytes]
+) -> Iterator[BackupLine]:
+    for number, name, at in reader.execute(
+        "SELECT id, name, created_at FROM collection ORDER BY key"
+    ):
+        yield CollectionLine(collection=name, at=at)
+        items = reader.execute(
+            f"SELECT s.audio_hash, s.path, a.start_s, a.end_s, i.added_at {_ANNOTATION}"
+            " JOIN collection_item AS i ON i.annotation_id = a.id"
+            " WHERE i.collection_id = ? ORDER BY i.id",
+            (number,),
+        )
+        for *sound, added_at in items:
+            yield ItemLine(collection=name, sound=_stretch(sound, paths), at=added_at)
+
+
+def _caption_lines(reader: sqlite3.Connection, tables: Iterable[str]) -> Iterator[BackupLine]:
+    columns = {row[1] for row in reader.execute("PRAGMA table_info(caption)")}
+    own = "coalesce({}.said, c.text)" if "said" in columns else "c.text"
+    for words, source, at in reader.execute(
+        f"SELECT {own.format('c')}, c.source, c.added_at FROM caption AS c"
+        " WHERE c.source IN ('user', 'import') ORDER BY c.text"
+    ):
+        yield CaptionLine(sound=None, caption=words, source=source, at=at)
+    if "caption_target" not in tables:
+        return
+    paths = _paths(
+        reader,
+        "SELECT r.audio_hash FROM caption_target AS t JOIN recording AS r ON r.id = t.recording_id",
+    )
+    given = (
+        f"SELECT r.audio_hash, ?1, t.start_s, t.end_s, {own.format('t')}, c.source, c.added_at"
+        " FROM caption_target AS t JOIN recording AS r ON r.id = t.recording_id"
+        " JOIN caption AS c ON c.id = t.caption_id ORDER BY r.audio_hash, t.start_s, c.text"
+    )
+    waiting = (
+        "SELECT s.audio_hash, s.path, t.start_s, t.end_s, coalesce(t.said, c.text), c.source,"
+        " c.added_at FROM waiting_caption AS t JOIN annotated_sound AS s ON s.id = t.sound_id"
+        " JOIN caption AS c ON c.id = t.caption_id ORDER BY s.audio_hash, t.start_s, c.text"
+    )
+    queries = [reader.execute(given, (b"",))]
+    if "waiting_caption" in tables:
+        queries.append(reader.execute(waiting))
+    for *sound, words, source, at in itertools.chain(*queries):
+        kept = source if source in ("user", "import") else "user"
+        yield CaptionLine(sound=_stretch(sound, paths), caption=words, source=kept, at=at)

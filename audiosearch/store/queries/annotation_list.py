@@ -1,0 +1,173 @@
+"""What people wrote of sounds, listed with the files that hold them.
+
+The caller owns the transaction; everything here only reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
+
+from audiosearch.store.names import normal_form
+from audiosearch.store.queries._bulk import chunks
+from audiosearch.store.queries.waiting import sound_places
+from audiosearch.store.schema import (
+    AnnotatedSound,
+    Annotation,
+    AnnotationTag,
+    Collection,
+    CollectionItem,
+    Tag,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrittenAnnotation:
+    """What a person wrote of a stretch of a sound, in seconds; without `end_s` the whole of it.
+
+    Attributes:
+        path: absolute, of a file that holds the sound, or that held it last.
+        here: whether a file of the library holds it now.
+        duration_s: of the whole sound; None where the library does not have it.
+        tags: as they were typed.
+        rating: 1 to 5 stars.
+        collections: names of those that it is in.
+        rated_at, favourite_at, noted_at: Unix seconds; None where there is no such thing.
+    """
+
+    annotation_id: int
+    audio_hash: bytes
+    path: bytes
+    here: bool
+    duration_s: float | None
+    start_s: float
+    end_s: float | None
+    tags: tuple[str, ...]
+    rating: int | None
+    rated_at: float | None
+    favourite_at: float | None
+    note: str | None
+    noted_at: float | None
+    collections: tuple[str, ...]
+
+
+def annotation_ids(
+    session: Session,
+    *,
+    hashes: Sequence[bytes] | None = None,
+    tag: str | None = None,
+    least_stars: int | None = None,
+    favourite: bool = False,
+    noted: bool = False,
+) -> list[int]:
+    """The ids of annotations of which all that is given holds.
+
+    Args:
+        session: any session.
+        hashes: of these sounds; None: of any.
+        tag: with this tag, in any spelling.
+        least_stars: rated so high or higher.
+        favourite: a favourite.
+        noted: with a note.
+    """
+    conditions: list[ColumnElement[bool]] = []
+    if tag is not None:
+        tagged = select(AnnotationTag.annotation_id).join(Tag, Tag.id == AnnotationTag.tag_id)
+        conditions.append(Annotation.id.in_(tagged.where(Tag.name == normal_form(tag))))
+    if least_stars is not None:
+        conditions.append(Annotation.rating >= least_stars)
+    if favourite:
+        conditions.append(Annotation.favourite_at.is_not(None))
+    if noted:
+        conditions.append(Annotation.note.is_not(None))
+    wanted = select(Annotation.id).where(*conditions).order_by(Annotation.id)
+    if hashes is None:
+        return list(session.scalars(wanted))
+    sound = AnnotatedSound.id == Annotation.sound_id
+    return [
+        each
+        for some in chunks(hashes)
+        for each in session.scalars(
+            wanted.join(AnnotatedSound, sound).where(AnnotatedSound.audio_hash.in_(some))
+        )
+    ]
+
+
+def written_annotations(session: Session, ids: Sequence[int]) -> list[WrittenAnnotation]:
+    """Annotations in the order of their ids as given; ids that are none are left out."""
+    found: dict[int, WrittenAnnotation] = {}
+    for some in chunks(ids):
+        rows = session.execute(
+            select(Annotation, AnnotatedSound.audio_hash, AnnotatedSound.path)
+            .join(AnnotatedSound, AnnotatedSound.id == Annotation.sound_id)
+            .where(Annotation.id.in_(some))
+        ).all()
+        places = sound_places(session, sorted({row.audio_hash for row in rows}))
+        tags, collections = _tags(session, some), _collections(session, some)
+        for each, audio_hash, last_path in rows:
+            place = places.get(audio_hash)
+            found[each.id] = WrittenAnnotation(
+                annotation_id=each.id,
+                audio_hash=audio_hash,
+                path=last_path if place is None else place.path,
+                here=place is not None and place.here,
+                duration_s=None if place is None else place.duration_s,
+                start_s=each.start_s,
+                end_s=each.end_s or None,
+                tags=tuple(tags.get(each.id, ())),
+                rating=each.rating,
+                rated_at=each.rated_at,
+                favourite_at=each.favourite_at,
+                note=each.note,
+                noted_at=each.noted_at,
+                collections=tuple(collections.get(each.id, ())),
+            )
+    return [found[each] for each in ids if each in found]
+
+
+def _tags(session: Session, ids: Sequence[int]) -> dict[int, list[str]]:
+    rows = session.execute(
+        select(AnnotationTag.annotation_id, AnnotationTag.said)
+        .where(AnnotationTag.annotation_id.in_(ids))
+        .order_by(AnnotationTag.annotation_id, func.lower(AnnotationTag.said))
+    )
+    found: dict[int, list[str]] = {}
+    for annotation_id, said in rows:
+        found.setdefault(annotation_id, []).append(said)
+    return found
+
+
+def _collections(session: Session, ids: Sequence[int]) -> dict[int, list[str]]:
+    rows = session.execute(
+        select(CollectionItem.annotation_id, Collection.name)
+        .join(Collection, Collection.id == CollectionItem.collection_id)
+        .where(CollectionItem.annotation_id.in_(ids))
+        .order_by(Collection.key)
+    )
+    found: dict[int, list[str]] = {}
+    for annotation_id, name in rows:
+        found.setdefault(annotation_id, []).append(name)
+    return found
+
+
+@dataclass(frozen=True)
+class TagSummary:
+    """A tag that people set, as it was typed last, and of how many stretches of sound."""
+
+    name: str
+    n_stretches: int
+
+
+def summarise_tags(session: Session) -> list[TagSummary]:
+    """All tags that people set, by name."""
+    newest = func.max(AnnotationTag.added_at)  # with which SQLite gives the row that has it
+    rows = session.execute(
+        select(AnnotationTag.said, func.count(), newest)
+        .join(Tag, Tag.id == AnnotationTag.tag_id)
+        .group_by(Tag.id)
+        .order_by(Tag.name)
+    )
+    return [TagSummary(row[0], row[1]) for row in rows]
