@@ -81,7 +81,7 @@ def find(
             )
         )
     result = answer.result
-    _remarks(result, quiet=quiet, filtered=filters != Filters())
+    say_of_answer(result, quiet=quiet, filtered=filters != Filters())
     _print_text_hits(result.hits, form)
     if verbose:
         for word, read_as in result.read_as.items():
@@ -119,14 +119,14 @@ def similar(
         result = answering.similar(
             clip, filters=filters, limit=limit, min_similarity=min_score
         ).result
-    _remarks(result, quiet=quiet, filtered=filters != Filters())
+    say_of_answer(result, quiet=quiet, filtered=filters != Filters())
     _print_similar_hits(result.hits, form)
     if verbose:
         click.echo(answering.who, err=True)
     return 0 if result.hits else EXIT_NOTHING
 
 
-def _remarks(result: FindResult, *, quiet: bool, filtered: bool) -> None:
+def say_of_answer(result: FindResult, *, quiet: bool, filtered: bool) -> None:
     """Say what a person should know about the answer before reading it."""
     for text in (*_about_words(result), *_about_none(result, filtered=filtered)):
         remark(text, quiet=quiet)
@@ -184,28 +184,29 @@ def _print_text_hits(hits: Sequence[Hit], form: OutputForm) -> None:
         return
     for hit in hits:
         if form.json:
-            print_json(
-                {
-                    "rank": hit.rank,
-                    **path_fields(hit.path),
-                    "start_s": hit.start_s,
-                    "end_s": hit.end_s,
-                    "score": hit.score,
-                    "cross_entropy": hit.cross_entropy,
-                    "lift": hit.lift,
-                    "caption": hit.caption,
-                    "duration_s": hit.duration_s,
-                    "recording_id": hit.recording_id,
-                    "window_id": hit.window_id,
-                    "offline": _is_offline(hit),
-                    "matched": [
-                        {"field": match.field, "words": list(match.words)} for match in hit.matched
-                    ],
-                    **({} if hit.words is None else {"words": word_rows(hit.words)}),
-                }
-            )
+            print_json(text_row(hit))
         else:
             _print_row(hit, hit.score)
+
+
+def text_row(hit: Hit) -> dict[str, object]:
+    """A hit of a query by words, for JSON."""
+    return {
+        "rank": hit.rank,
+        **path_fields(hit.path),
+        "start_s": hit.start_s,
+        "end_s": hit.end_s,
+        "score": hit.score,
+        "cross_entropy": hit.cross_entropy,
+        "lift": hit.lift,
+        "caption": hit.caption,
+        "duration_s": hit.duration_s,
+        "recording_id": hit.recording_id,
+        "window_id": hit.window_id,
+        "offline": _is_offline(hit),
+        "matched": [{"field": match.field, "words": list(match.words)} for match in hit.matched],
+        **({} if hit.words is None else {"words": word_rows(hit.words)}),
+    }
 
 
 def _is_offline(hit: Hit) -> bool:
@@ -220,22 +221,25 @@ def _print_similar_hits(hits: Sequence[Hit], form: OutputForm) -> None:
     for hit in hits:
         assert hit.similarity is not None
         if form.json:
-            print_json(
-                {
-                    "rank": hit.rank,
-                    **path_fields(hit.path),
-                    "start_s": hit.start_s,
-                    "end_s": hit.end_s,
-                    "similarity": hit.similarity,
-                    "caption": hit.caption,
-                    "duration_s": hit.duration_s,
-                    "recording_id": hit.recording_id,
-                    "window_id": hit.window_id,
-                    "offline": _is_offline(hit),
-                }
-            )
+            print_json(similar_row(hit))
         else:
             _print_row(hit, hit.similarity)
+
+
+def similar_row(hit: Hit) -> dict[str, object]:
+    """A hit of a query by sound, for JSON."""
+    return {
+        "rank": hit.rank,
+        **path_fields(hit.path),
+        "start_s": hit.start_s,
+        "end_s": hit.end_s,
+        "similarity": hit.similarity,
+        "caption": hit.caption,
+        "duration_s": hit.duration_s,
+        "recording_id": hit.recording_id,
+        "window_id": hit.window_id,
+        "offline": _is_offline(hit),
+    }
 
 
 def _print_row(hit: Hit, number: float | None) -> None:

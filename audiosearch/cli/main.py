@@ -59,6 +59,7 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
         "info": "info",
         "describe": "describe",
         "label": "label",
+        "export": "export",
         "status": "status",
         "failed": "status",
         "watch": "watch",
