@@ -152,11 +152,10 @@ def export() -> None:
     help="Format of the clips.",
 )
 @click.option(
-    "--name",
-    "template",
+    "--template",
     default=TEMPLATE,
     show_default=True,
-    metavar="TEMPLATE",
+    metavar="NAME",
     help=f"Names of the clips, of the fields {', '.join(FIELDS)}.",
 )
 @click.option("--ucs", metavar="CATID", help="Category of all (default: each source's own).")

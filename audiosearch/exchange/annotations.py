@@ -6,12 +6,11 @@ that pandas takes for nothing, ends after starts, frequencies for all labels or 
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 
 from audiosearch.errors import QueryError, display_path
 from audiosearch.exchange.stretches import Stretch, by_recording, one_line
+from audiosearch.exchange.tables import csv_line
 
 RAVEN_COLUMNS = (
     *("Selection", "View", "Channel", "Begin Time (s)", "End Time (s)"),
@@ -118,11 +117,9 @@ def _box(stretch: Stretch) -> tuple[str, str]:
 
 def opensoundscape_table(stretches: Iterable[Stretch]) -> str:
     """The one table for all recordings that opensoundscape's `from_csv` reads."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(OPENSOUNDSCAPE_COLUMNS)
+    lines = [csv_line(OPENSOUNDSCAPE_COLUMNS)]
     for each in stretches:
         score = "" if each.score is None else f"{each.score:.6f}"
         path = one_line(display_path(each.path))
-        writer.writerow((path, *span(each), *_box(each), label_text(each.label), score))
-    return text.getvalue()
+        lines.append(csv_line((path, *span(each), *_box(each), label_text(each.label), score)))
+    return "".join(lines)

@@ -43,7 +43,7 @@ def safe_name(text: str, *, otherwise: str = "sound") -> str:
         for each in text
         if each.isspace() or (each.isprintable() and unicodedata.category(each) != "Cf")
     )
-    text = " ".join("".join(kept).split()).strip(". ").lstrip("-").strip(". ")
+    text = " ".join("".join(kept).split()).lstrip(".- ").rstrip(". ")
     while len(text.encode("utf-8")) > MAX_BYTES:
         text = text[:-1]
         while text and unicodedata.combining(text[-1]):  # a mark goes with its letter

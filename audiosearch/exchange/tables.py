@@ -5,10 +5,9 @@ Paths are the path's text; of one that is no text, `path_b64` has the bytes, as 
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from audiosearch.exchange.stretches import Row
 
 _VECTOR = "vector"
+_QUOTED = re.compile(r'[,"\r\n]|^\s|\s$')
 
 
 def column_names(rows: Iterable[Row]) -> list[str]:
@@ -32,13 +32,25 @@ def column_names(rows: Iterable[Row]) -> list[str]:
 def csv_table(rows: Sequence[Row], *, header: bool = True) -> str:
     """A table with commas; a cell of several values is JSON, nothing is an empty cell."""
     names = column_names(rows)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    if header:
-        writer.writerow(names)
-    for row in rows:
-        writer.writerow([_cell(row.get(name)) for name in names])
-    return text.getvalue()
+    lines = [[_text(name) for name in names]] if header else []
+    lines += [[_cell(row.get(name)) for name in names] for row in rows]
+    return "".join(csv_line(line) for line in lines)
+
+
+def csv_line(cells: Sequence[str]) -> str:
+    """One line; cells with a comma, a quotation mark or any break are quoted.
+
+    (Python's csv leaves a lone carriage return bare where lines end in a line feed, and readers
+    end the line there.)
+    """
+    if list(cells) == [""]:
+        return '""\n'
+    return (
+        ",".join(
+            '"' + cell.replace('"', '""') + '"' if _QUOTED.search(cell) else cell for cell in cells
+        )
+        + "\n"
+    )
 
 
 def _cell(value: object) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
 from collections.abc import Sequence
@@ -14,6 +12,7 @@ from urllib.parse import quote_from_bytes
 from audiosearch.errors import QueryError
 from audiosearch.exchange.annotations import label_text
 from audiosearch.exchange.stretches import Stretch, one_line
+from audiosearch.exchange.tables import csv_line
 
 MAX_EVENTS = 999  # an EDL numbers its events in three digits
 DAY_S = 86_400
@@ -49,19 +48,17 @@ def reaper_regions(stretches: Sequence[Stretch], *, markers: bool = False) -> st
 
     With `markers`, the starts alone.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("#", "Name", "Start", "End", "Length"))
+    lines = [("#", "Name", "Start", "End", "Length")]
     for number, each in enumerate(stretches, start=1):
         start, end = _milliseconds(each.start_s), _milliseconds(each.end_s)
         end = max(end, start + 1)
         name = label_text(each.label)
         if markers:
-            writer.writerow((f"M{number}", name, _minutes(start), "", ""))
+            lines.append((f"M{number}", name, _minutes(start), "", ""))
         else:
             times = (_minutes(start), _minutes(end), _minutes(end - start))
-            writer.writerow((f"R{number}", name, *times))
-    return text.getvalue()
+            lines.append((f"R{number}", name, *times))
+    return "".join(map(csv_line, lines))
 
 
 def _milliseconds(seconds: float) -> int:
