@@ -184,6 +184,8 @@ def clip_ixml(source: bytes | None, bext: BextChunk, story: ClipStory) -> bytes:
         "NOTE",
         note if story.caption in note else "; ".join(filter(None, (note, story.caption))),
     )
+    if root.find("TRACK_LIST") is None:
+        _tracks(root, story.channels)
     _speed(root, carried, bext, story)
     history = Xml.SubElement(root, "HISTORY")
     _add(history, "ORIGINAL_FILENAME", story.source_name)
@@ -226,6 +228,16 @@ def _copy(element: Element) -> Xml.Element:
     made.text = _in_xml(element.text.strip() if element.children else element.text)
     made.extend([_copy(child) for child in element.children])
     return made
+
+
+def _tracks(root: Xml.Element, channels: int) -> None:
+    """A list without names: readers count on one."""
+    tracks = Xml.SubElement(root, "TRACK_LIST")
+    _add(tracks, "TRACK_COUNT", str(channels))
+    for number in range(1, channels + 1):
+        track = Xml.SubElement(tracks, "TRACK")
+        _add(track, "CHANNEL_INDEX", str(number))
+        _add(track, "INTERLEAVE_INDEX", str(number))
 
 
 def _speed(root: Xml.Element, source: Element | None, bext: BextChunk, story: ClipStory) -> None:
