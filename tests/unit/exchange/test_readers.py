@@ -121,6 +121,7 @@ def test_opensoundscape_reads_raven_tables_and_its_own(tmp_path: Path):
     assert frame.audio_file.tolist() == ["/s/a.wav"] * 10 + ["/s/b.wav"] * 10
     labels = boxed.from_csv(own).clip_labels(
         audio_files=["/s/a.wav", "/s/b.wav"],
+        class_subset=TOLD,
         full_duration=30,
         clip_duration=2,
         clip_overlap=0,
