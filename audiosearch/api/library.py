@@ -7,7 +7,7 @@ taken and given as Python has them, and callers take turns.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from os import PathLike
@@ -26,8 +26,9 @@ from audiosearch.api.clips import (
     read_samples,
     texts_of,
 )
+from audiosearch.api.exports import ClipChoices, ExportKind, export_rows
 from audiosearch.api.model import SoundModel
-from audiosearch.api.results import IndexSummary, LibraryWindow, SearchHits, as_path
+from audiosearch.api.results import IndexSummary, LibraryWindow, SearchHit, SearchHits, as_path
 from audiosearch.config import load_config
 from audiosearch.errors import QueryError, StoreError
 from audiosearch.library import Library
@@ -372,6 +373,63 @@ class SoundLibrary:
             raise QueryError("a part of which sound?", remedy="name it: clip=...")
         with self._open(to_write=True) as library:
             return library.add_caption(text, clip=part).n_new > 0
+
+    def export(
+        self,
+        rows: Iterable[SearchHit | LibraryWindow | Mapping[str, object]],
+        kind: ExportKind,
+        to: PathArgument,
+        *,
+        label: str | None = None,
+        force: bool = False,
+        clip_format: Literal["wav", "flac"] = "wav",
+        template: str | None = None,
+        ucs: str | None = None,
+        fade_s: float = 0.0,
+        fps: str = "25",
+        layout: Literal["audiosearch", "opensoundscape"] = "audiosearch",
+        markers: bool = False,
+    ) -> list[Path]:
+        """Take stretches of sound to another program.
+
+        Args:
+            rows: hits, windows, or mappings with `path`, `start_s` and `end_s`, and where known
+                `label` or `caption`, `score`, `low_hz`, `high_hz` (as `--json` prints them).
+            kind: the format; clips are cut out of the files themselves.
+            to: a file; of `clips` a folder; of `audacity`, `raven` and `reaper` a folder for a
+                file of each recording, or a file's name with the format's ending.
+            label: what every stretch is called, whatever is heard.
+            force: write over files that are there; the sounds themselves are never written to.
+            clip_format: of clips.
+            template: of clips' names, such as `"{ucs}_{caption}_{stem}"`.
+            ucs: of clips, the CatID of all; None: each source's own, where it has one.
+            fade_s: of clips, seconds of fade at both ends; 0 leaves every sample as it is.
+            fps: of an EDL, the frame rate of its timecode, such as `"29.97df"`.
+            layout: of a CSV, its columns.
+            markers: of REAPER's list, the starts alone.
+
+        Returns:
+            The files written, in order; a clip whose source cannot be read is left out.
+
+        Raises:
+            QueryError: a row names no stretch, the format cannot hold them, or a file is there.
+            DecodeError: of clips, none of the sources can be read.
+            FeatureUnavailable: Parquet without the extra `parquet`.
+            AudiosearchError: it cannot be written.
+        """
+        with self._open() as library:
+            return export_rows(
+                library,
+                rows,
+                kind,
+                to,
+                label=label,
+                force=force,
+                clips=ClipChoices(clip_format, template, ucs, fade_s),
+                fps=fps,
+                layout=layout,
+                markers=markers,
+            )
 
     @contextmanager
     def _open(self, *, to_write: bool = False) -> Iterator[Library]:

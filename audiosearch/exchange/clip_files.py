@@ -13,7 +13,7 @@ from audiosearch.errors import AudiosearchError
 from audiosearch.exchange.broadcast import BextChunk, ClipStory, clip_bext, clip_ixml
 from audiosearch.exchange.clip_sources import ClipSource
 from audiosearch.exchange.names import name_fields
-from audiosearch.exchange.stretches import SoundFacts, Stretch
+from audiosearch.exchange.stretches import RecordingFacts, Stretch
 
 PROGRAM = f"audiosearch {__version__}"
 _MAX_RIFF = 0xFFFFFFFF
@@ -74,7 +74,7 @@ class ClipContent:
         _tag_flac(target, self)
 
 
-def _bext_of(facts: SoundFacts) -> BextChunk | None:
+def _bext_of(facts: RecordingFacts) -> BextChunk | None:
     """What the library knows of such a chunk, which FLAC keeps too."""
     reference = facts.first("bwf.time_reference")
     keys = ("description", "originator", "originator_reference", "date", "time")

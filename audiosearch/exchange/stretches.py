@@ -22,7 +22,7 @@ _LABELS = ("label", "caption", "query")  # what a row is called, the first that 
 
 
 @dataclass(frozen=True, kw_only=True)
-class SoundFacts:
+class RecordingFacts:
     """What a recording is, as far as it is known.
 
     Attributes:
@@ -61,7 +61,7 @@ class Stretch:
     low_hz: float | None = None
     high_hz: float | None = None
     row: Row = field(default_factory=dict)
-    facts: SoundFacts = field(default_factory=SoundFacts)
+    facts: RecordingFacts = field(default_factory=RecordingFacts)
 
     @property
     def name(self) -> str:
@@ -149,7 +149,7 @@ def _stretch(row: Row, *, label: str | None) -> Stretch:
         low_hz=low_hz if boxed else None,
         high_hz=high_hz if boxed else None,
         row=row,
-        facts=SoundFacts(duration_s=duration_s),
+        facts=RecordingFacts(duration_s=duration_s),
     )
     said = [label, *(row.get(key) for key in _LABELS), stretch.stem]
     words = (one_line(each) for each in said if isinstance(each, str))

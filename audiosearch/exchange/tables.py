@@ -61,7 +61,7 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return repr(round(value, 6))
     if isinstance(value, (dict, list, tuple)):
-        return json.dumps(value, ensure_ascii=False)
+        return _text(json.dumps(value, ensure_ascii=False, default=str))
     return _text(str(value))
 
 
@@ -72,7 +72,9 @@ def _text(text: str) -> str:
 
 def json_lines(rows: Iterable[Row]) -> str:
     """One object a line, as `--json` prints them."""
-    lines = (json.dumps(_tidy(row), ensure_ascii=False, allow_nan=False) for row in rows)
+    lines = (
+        json.dumps(_tidy(row), ensure_ascii=False, allow_nan=False, default=str) for row in rows
+    )
     return "".join(f"{_text(line)}\n" for line in lines)
 
 

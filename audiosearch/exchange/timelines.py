@@ -118,6 +118,18 @@ FRAME_RATES = {
 }
 
 
+def frame_rate(name: str) -> FrameRate:
+    """The frame rate of a name, as `FRAME_RATES` has them.
+
+    Raises:
+        QueryError: there is none.
+    """
+    rate = FRAME_RATES.get(name)
+    if rate is None:
+        raise QueryError(f"{name!r} is no frame rate", remedy=", ".join(FRAME_RATES))
+    return rate
+
+
 def edit_list(stretches: Sequence[Stretch], *, rate: FrameRate, title: str) -> str:
     """A CMX3600 edit decision list: the stretches in their order, one behind the other.
 

@@ -14,7 +14,7 @@ from audiosearch.audio.clip import absolute
 from audiosearch.config import IndexConfig
 from audiosearch.errors import AudiosearchError, DecodeError, QueryError
 from audiosearch.exchange.documents import NEED_FACTS, OF_EACH, DocumentOptions, document, documents
-from audiosearch.exchange.stretches import Row, SoundFacts, Stretch, stretches_of
+from audiosearch.exchange.stretches import RecordingFacts, Row, Stretch, stretches_of
 from audiosearch.exchange.tables import save_parquet, save_vectors
 from audiosearch.exchange.targets import check_targets, make_folder, save, saving
 from audiosearch.library.lookup import described_windows, library_vectors
@@ -210,7 +210,7 @@ class Exporter:
 
     def _completed(self, stretches: Sequence[Stretch]) -> Iterator[Stretch]:
         """The stretches with what is known of their recordings."""
-        known: dict[bytes, SoundFacts] = {}
+        known: dict[bytes, RecordingFacts] = {}
         with ExitStack() as stack:
             worker: Worker | None = None
             for each in stretches:
@@ -219,7 +219,7 @@ class Exporter:
                     if facts is None and os.path.isfile(each.path):  # noqa: PTH113  # bytes
                         worker = worker or stack.enter_context(self._worker())
                         facts = _read_facts(each.path, worker)
-                    known[each.path] = facts or SoundFacts()
+                    known[each.path] = facts or RecordingFacts()
                 facts = known[each.path]
                 told_s = each.facts.duration_s
                 if facts.duration_s is None and told_s is not None:
@@ -231,14 +231,14 @@ class Exporter:
 
         return Worker(WorkerLimits.of(self._config))
 
-    def _in_library(self, path: bytes) -> SoundFacts | None:
+    def _in_library(self, path: bytes) -> RecordingFacts | None:
         with self._database.reading() as session:
             place = find_place(session, absolute(os.fsdecode(path)))
             file = None if place is None else file_details(session, place)
             if file is None or file.recording_id is None:
                 return None
             form = sound_form(session, file.recording_id)
-        return SoundFacts(
+        return RecordingFacts(
             duration_s=form.duration_s,
             sample_rate=form.sample_rate,
             channels=form.channels,
@@ -246,14 +246,14 @@ class Exporter:
         )
 
 
-def _read_facts(path: bytes, worker: Worker) -> SoundFacts | None:
+def _read_facts(path: bytes, worker: Worker) -> RecordingFacts | None:
     """What a file that is in no library says of itself; None where it cannot be read."""
     try:
         opened = worker.open(path, sample_rate=_ANY_RATE)
     except DecodeError:
         return None
     worker.skip()
-    return SoundFacts(
+    return RecordingFacts(
         duration_s=opened.expected_s,
         sample_rate=opened.fingerprint.sample_rate,
         channels=opened.fingerprint.channels,

@@ -19,7 +19,7 @@ from audiosearch.errors import DecodeError, QueryError
 from audiosearch.exchange.broadcast import BextChunk
 from audiosearch.exchange.clips import ClipForm, Cut, clip_targets, cut_clips
 from audiosearch.exchange.names import NameTemplate
-from audiosearch.exchange.stretches import SoundFacts, Stretch
+from audiosearch.exchange.stretches import RecordingFacts, Stretch
 from tests.sounds import noise, tone, write_audio
 
 RATE = 44_100
@@ -121,7 +121,7 @@ def test_lossy_sources_keep_their_channels_and_their_times(suffix: str, tmp_path
     quiet = np.zeros((RATE, 2))
     samples = np.concatenate([quiet, two_channels(1.0) * [1, 0], quiet])
     source = write_audio(tmp_path / f"s{suffix}", samples, rate=RATE)
-    facts = SoundFacts(duration_s=3.0)
+    facts = RecordingFacts(duration_s=3.0)
     done = cut(stretch(source, 0.5, 1.5, facts=facts), tmp_path)
     got, rate = soundfile.read(done.target)
     assert done.decoded
@@ -140,7 +140,7 @@ def test_a_header_that_lies_is_not_believed(tmp_path: Path):
     at = content.index(b"data") + 4
     content[at : at + 4] = struct.pack("<I", RATE * 4)
     source.write_bytes(content)
-    done = cut(stretch(source, 2.0, 2.5, facts=SoundFacts(duration_s=3.0)), tmp_path)
+    done = cut(stretch(source, 2.0, 2.5, facts=RecordingFacts(duration_s=3.0)), tmp_path)
     assert done.decoded
     assert done.n_samples == RATE // 2
 

@@ -19,8 +19,8 @@ from audiosearch.errors import QueryError
 from audiosearch.exchange.annotations import label_text
 from audiosearch.exchange.documents import DocumentOptions, document, documents
 from audiosearch.exchange.stretches import (
+    RecordingFacts,
     Row,
-    SoundFacts,
     Stretch,
     read_rows,
     stretches_of,
@@ -29,7 +29,7 @@ from audiosearch.exchange.tables import csv_table, json_lines, save_parquet
 from audiosearch.exchange.timelines import FRAME_RATES, edit_list
 
 OPTIONS = DocumentOptions(title="night", created=datetime(2026, 5, 1, 12))
-FACTS = SoundFacts(duration_s=60.0, sample_rate=44_100, channels=2)
+FACTS = RecordingFacts(duration_s=60.0, sample_rate=44_100, channels=2)
 
 
 def stretch(
@@ -122,7 +122,7 @@ def test_raven_lays_several_recordings_one_behind_the_other():
         ("a.wav", "3.000000", "3.000000"),
         ("b.wav", "61.000000", "1.000000"),
     ]
-    unknown = [stretch(facts=SoundFacts()), stretch("/s/b.wav")]
+    unknown = [stretch(facts=RecordingFacts()), stretch("/s/b.wav")]
     with pytest.raises(QueryError, match="how long") as raised:
         document("raven", unknown, OPTIONS)
     assert raised.value.path == "/s/a.wav"
@@ -160,7 +160,9 @@ def test_reaper_has_regions_in_minutes_or_markers():
 
 
 def test_an_edl_tells_its_rate_and_counts_from_the_time_reference():
-    facts = SoundFacts(sample_rate=48_000, metadata={"bwf.time_reference": (str(48_000 * 36_000),)})
+    facts = RecordingFacts(
+        sample_rate=48_000, metadata={"bwf.time_reference": (str(48_000 * 36_000),)}
+    )
     some = [stretch("/s/My Take 1.wav", facts=facts), stretch(start_s=0, end_s=0.001)]
     lines = document("edl", some, OPTIONS).splitlines()
     assert lines[:3] == ["TITLE: night", "FCM: NON-DROP FRAME", "* FRAME RATE: 25"]
@@ -220,7 +222,7 @@ def test_an_annotation_set_is_complete():
     assert all(isinstance(each["samplerate"], int) for each in data["recordings"])
     assert document("aoef", some, OPTIONS) == document("aoef", some, OPTIONS)
     with pytest.raises(QueryError, match="length, rate and channels"):
-        document("aoef", [stretch(facts=SoundFacts())], OPTIONS)
+        document("aoef", [stretch(facts=RecordingFacts())], OPTIONS)
 
 
 def test_a_row_that_is_none_is_refused_with_its_line():

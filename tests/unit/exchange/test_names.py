@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from audiosearch.errors import AudiosearchError, QueryError
 from audiosearch.exchange.names import DistinctNames, NameTemplate, clock_name, safe_name
-from audiosearch.exchange.stretches import SoundFacts, Stretch
+from audiosearch.exchange.stretches import RecordingFacts, Stretch
 from audiosearch.exchange.targets import check_targets, save, saving
 
 DEVICES = {"con", "prn", "aux", "nul", "com1", "lpt9", "conin$", "com¹"}
@@ -19,7 +19,7 @@ wild = st.text() | st.text(alphabet='./\\:*?"<>| -_\0\n\tNULcon1\u202e\ud800é\u
 
 
 def stretch(path: bytes = b"/s/take 3.wav", **row: object) -> Stretch:
-    facts = SoundFacts(metadata={"ucs.category_id": ("DOORWood",)})
+    facts = RecordingFacts(metadata={"ucs.category_id": ("DOORWood",)})
     return Stretch(path=path, start_s=3.5, end_s=6, label="dog", row=row, facts=facts)
 
 

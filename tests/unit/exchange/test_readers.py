@@ -19,10 +19,10 @@ from audiosearch.exchange.clips import ClipForm, Cut, clip_targets, cut_clips
 from audiosearch.exchange.documents import DocumentOptions, documents
 from audiosearch.exchange.documents import document as one_document
 from audiosearch.exchange.names import NameTemplate
-from audiosearch.exchange.stretches import Row, SoundFacts, Stretch
+from audiosearch.exchange.stretches import RecordingFacts, Row, Stretch
 from audiosearch.exchange.tables import csv_table, json_lines, save_parquet, save_vectors
 
-FACTS = SoundFacts(duration_s=60.0, sample_rate=44_100, channels=2)
+FACTS = RecordingFacts(duration_s=60.0, sample_rate=44_100, channels=2)
 LABELS = [
     "a dog barks",
     "NA",
@@ -226,7 +226,7 @@ def test_wavinfo_reads_what_clips_say(tmp_path: Path):
     )
     form = ClipForm(template=NameTemplate("{label}"))
     [target] = clip_targets([some], tmp_path, form)
-    facts_agree = [Stretch(**{**vars(some), "facts": SoundFacts(duration_s=1.0)})]
+    facts_agree = [Stretch(**{**vars(some), "facts": RecordingFacts(duration_s=1.0)})]
     [done] = cut_clips(facts_agree, [target], form, limits=WorkerLimits())
     assert isinstance(done, Cut)
     assert not done.decoded
