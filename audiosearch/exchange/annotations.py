@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from audiosearch.errors import QueryError, display_path
-from audiosearch.exchange.stretches import Stretch, by_recording, one_line
+from audiosearch.exchange.stretches import LabelledStretch, by_recording, one_line
 from audiosearch.exchange.tables import csv_line
 
 RAVEN_COLUMNS = (
@@ -35,7 +35,7 @@ def seconds(value: float) -> str:
     return f"{value:.6f}"
 
 
-def span(stretch: Stretch) -> tuple[str, str]:
+def span(stretch: LabelledStretch) -> tuple[str, str]:
     """Start and end as they are written: the end is after the start there too."""
     start, end = seconds(stretch.start_s), seconds(stretch.end_s)
     return (start, end) if end != start else (start, seconds(float(start) + 1e-6))
@@ -49,7 +49,7 @@ def label_text(text: str) -> str:
     return f"({text})" if text in _NOTHING else text
 
 
-def audacity_labels(stretches: Sequence[Stretch]) -> str:
+def audacity_labels(stretches: Sequence[LabelledStretch]) -> str:
     """A label track of one recording, with frequencies if all of its labels have them."""
     boxed = all(each.is_boxed for each in stretches)
     lines = []
@@ -61,7 +61,7 @@ def audacity_labels(stretches: Sequence[Stretch]) -> str:
     return "".join(lines)
 
 
-def raven_table(stretches: Sequence[Stretch]) -> str:
+def raven_table(stretches: Sequence[LabelledStretch]) -> str:
     """A selection table of one recording, or of several in a row.
 
     Raven shows several files as one long sound: times run on from file to file, `Begin File` and
@@ -97,7 +97,7 @@ def _later(time: str, before_s: float) -> str:
     return time if not before_s else seconds(float(time) + before_s)
 
 
-def _length(stretch: Stretch) -> float:
+def _length(stretch: LabelledStretch) -> float:
     if stretch.facts.duration_s is None:
         raise QueryError(
             "nothing tells how long this recording is, so that the next can begin behind it",
@@ -107,7 +107,7 @@ def _length(stretch: Stretch) -> float:
     return stretch.facts.duration_s
 
 
-def _box(stretch: Stretch) -> tuple[str, str]:
+def _box(stretch: LabelledStretch) -> tuple[str, str]:
     """Where in the spectrum, or all of it."""
     if stretch.is_boxed:
         return f"{stretch.low_hz:.1f}", f"{stretch.high_hz:.1f}"
@@ -115,7 +115,7 @@ def _box(stretch: Stretch) -> tuple[str, str]:
     return "0.0", f"{_ANY_NYQUIST_HZ if rate is None else rate / 2:.1f}"
 
 
-def opensoundscape_table(stretches: Iterable[Stretch]) -> str:
+def opensoundscape_table(stretches: Iterable[LabelledStretch]) -> str:
     """The one table for all recordings that opensoundscape's `from_csv` reads."""
     lines = [csv_line(OPENSOUNDSCAPE_COLUMNS)]
     for each in stretches:

@@ -14,14 +14,14 @@ from datetime import UTC, datetime
 
 from audiosearch.errors import QueryError
 from audiosearch.exchange.annotations import label_text
-from audiosearch.exchange.stretches import Stretch, by_recording
+from audiosearch.exchange.stretches import LabelledStretch, by_recording
 
 VERSION = "1.1.0"
 _SPACE = uuid.UUID("5b0b3f5e-6d0a-4d4b-9a6f-6b8f5e0a2c11")  # of ids made here
 _TERM = "soundevent:sound_event"  # under which labels are kept
 
 
-def annotation_set(stretches: Sequence[Stretch], *, name: str, created: datetime) -> str:
+def annotation_set(stretches: Sequence[LabelledStretch], *, name: str, created: datetime) -> str:
     """An annotation set as JSON: a clip for each recording, whole, with all its stretches.
 
     Raises:
@@ -91,7 +91,7 @@ def now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
 
 
-def _recording(path: bytes, stretches: Sequence[Stretch]) -> dict[str, object]:
+def _recording(path: bytes, stretches: Sequence[LabelledStretch]) -> dict[str, object]:
     facts = stretches[0].facts
     if facts.sample_rate is None or facts.channels is None or facts.duration_s is None:
         raise QueryError(
@@ -117,7 +117,7 @@ def _recording(path: bytes, stretches: Sequence[Stretch]) -> dict[str, object]:
     }
 
 
-def _geometry(stretch: Stretch) -> dict[str, object]:
+def _geometry(stretch: LabelledStretch) -> dict[str, object]:
     if stretch.low_hz is not None and stretch.high_hz is not None:
         box = [stretch.start_s, stretch.low_hz, stretch.end_s, stretch.high_hz]
         return {"type": "BoundingBox", "coordinates": box}

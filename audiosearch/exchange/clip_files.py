@@ -13,7 +13,7 @@ from audiosearch.errors import AudiosearchError
 from audiosearch.exchange.broadcast import BextChunk, ClipStory, clip_bext, clip_ixml
 from audiosearch.exchange.clip_sources import ClipSource
 from audiosearch.exchange.names import name_fields
-from audiosearch.exchange.stretches import RecordingFacts, Stretch
+from audiosearch.exchange.stretches import LabelledStretch, RecordingFacts
 
 PROGRAM = f"audiosearch {__version__}"
 _MAX_RIFF = 0xFFFFFFFF
@@ -31,7 +31,9 @@ class ClipContent:
     form: bytes | None  # the source's own fmt chunk, where it describes the samples
 
     @classmethod
-    def of(cls, source: ClipSource, stretch: Stretch, *, kind: str, ucs: str | None) -> ClipContent:
+    def of(
+        cls, source: ClipSource, stretch: LabelledStretch, *, kind: str, ucs: str | None
+    ) -> ClipContent:
         """What a clip says; `kind` is wav or flac, `ucs` a CatID in place of the source's own."""
         raw = read_raw_chunks(stretch.path, _WANTED)
         fields = name_fields(stretch, ucs=ucs)
@@ -151,7 +153,7 @@ def _chunk(name: bytes, content: bytes) -> bytes:
     return name + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
 
 
-def _comments(stretch: Stretch, story: ClipStory, bext: BextChunk) -> dict[str, str]:
+def _comments(stretch: LabelledStretch, story: ClipStory, bext: BextChunk) -> dict[str, str]:
     facts = stretch.facts
     comments = {
         "TITLE": facts.first("title") or story.caption,

@@ -16,7 +16,7 @@ import soundfile
 from audiosearch._typing import Floats
 from audiosearch.audio.sandbox.client import Worker
 from audiosearch.errors import DecodeCode, DecodeError
-from audiosearch.exchange.stretches import Stretch
+from audiosearch.exchange.stretches import LabelledStretch
 
 _ANY_RATE = 32_000  # Hz; nothing is decoded at it
 _BLOCK = 1 << 16  # samples
@@ -109,7 +109,7 @@ class ClipSource:
             self._file.close()
 
 
-def exact_source(stretch: Stretch) -> ClipSource | None:
+def exact_source(stretch: LabelledStretch) -> ClipSource | None:
     """The file as libsndfile reads it; None where that loses something, or is not what was heard.
 
     Raises:
@@ -142,7 +142,7 @@ def exact_source(stretch: Stretch) -> ClipSource | None:
     )
 
 
-def decoded_source(stretch: Stretch, worker: Worker) -> ClipSource:
+def decoded_source(stretch: LabelledStretch, worker: Worker) -> ClipSource:
     """The file as the decoder reads it, in a process of its own.
 
     Raises:

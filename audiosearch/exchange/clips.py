@@ -23,7 +23,7 @@ from audiosearch.exchange.clip_sources import (
     exact_source,
 )
 from audiosearch.exchange.names import DistinctNames, NameTemplate
-from audiosearch.exchange.stretches import Stretch
+from audiosearch.exchange.stretches import LabelledStretch
 from audiosearch.exchange.targets import saving
 
 _INTEGERS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
@@ -66,14 +66,14 @@ class Cut:
     narrowed: bool = False
 
 
-def clip_targets(stretches: Sequence[Stretch], folder: Path, form: ClipForm) -> list[Path]:
+def clip_targets(stretches: Sequence[LabelledStretch], folder: Path, form: ClipForm) -> list[Path]:
     """The files that clips become, each of another name."""
     names = DistinctNames()
     return [folder / names.take(form.template.stem(each), form.ending) for each in stretches]
 
 
 def cut_clips(
-    stretches: Sequence[Stretch],
+    stretches: Sequence[LabelledStretch],
     targets: Sequence[Path],
     form: ClipForm,
     *,
@@ -109,7 +109,7 @@ class Cutter:
     def __exit__(self, *_error: object) -> None:
         self._stack.close()
 
-    def cut(self, stretch: Stretch, target: Path) -> Cut:
+    def cut(self, stretch: LabelledStretch, target: Path) -> Cut:
         """Write one clip.
 
         Raises:
@@ -132,7 +132,7 @@ class Cutter:
             narrowed=source.bits > 24 and self._form.kind == "flac",
         )
 
-    def _opened(self, stretch: Stretch) -> ClipSource:
+    def _opened(self, stretch: LabelledStretch) -> ClipSource:
         exact = exact_source(stretch)
         if exact is not None:
             return exact
@@ -140,7 +140,7 @@ class Cutter:
             self._worker = self._stack.enter_context(Worker(self._limits))
         return decoded_source(stretch, self._worker)
 
-    def _write_sound(self, source: ClipSource, stretch: Stretch, sound: BinaryIO) -> int:
+    def _write_sound(self, source: ClipSource, stretch: LabelledStretch, sound: BinaryIO) -> int:
         start = round(stretch.start_s * source.rate)
         end = round(stretch.end_s * source.rate)
         n_fade = round(self._form.fade_s * source.rate)

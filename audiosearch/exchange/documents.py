@@ -10,7 +10,7 @@ from audiosearch.errors import QueryError
 from audiosearch.exchange.annotations import audacity_labels, opensoundscape_table, raven_table
 from audiosearch.exchange.aoef import annotation_set, now
 from audiosearch.exchange.names import recording_names
-from audiosearch.exchange.stretches import Stretch, by_recording
+from audiosearch.exchange.stretches import LabelledStretch, by_recording
 from audiosearch.exchange.tables import csv_table, json_lines
 from audiosearch.exchange.timelines import (
     FRAME_RATES,
@@ -46,7 +46,7 @@ class DocumentOptions:
     created: datetime = field(default_factory=now)
 
 
-def document(kind: str, stretches: Sequence[Stretch], options: DocumentOptions) -> str:
+def document(kind: str, stretches: Sequence[LabelledStretch], options: DocumentOptions) -> str:
     """All of an answer as one text.
 
     Raises:
@@ -66,13 +66,13 @@ def document(kind: str, stretches: Sequence[Stretch], options: DocumentOptions) 
     return writer(stretches, options)
 
 
-def _csv(stretches: Sequence[Stretch], options: DocumentOptions) -> str:
+def _csv(stretches: Sequence[LabelledStretch], options: DocumentOptions) -> str:
     if options.layout == "opensoundscape":
         return opensoundscape_table(stretches)
     return csv_table([each.row for each in stretches])
 
 
-_WRITERS: Mapping[str, Callable[[Sequence[Stretch], DocumentOptions], str]] = {
+_WRITERS: Mapping[str, Callable[[Sequence[LabelledStretch], DocumentOptions], str]] = {
     "m3u8": lambda stretches, _: playlist(stretches),
     "audacity": lambda stretches, _: audacity_labels(stretches),
     "raven": lambda stretches, _: raven_table(stretches),
@@ -84,7 +84,9 @@ _WRITERS: Mapping[str, Callable[[Sequence[Stretch], DocumentOptions], str]] = {
 }
 
 
-def documents(kind: str, stretches: Sequence[Stretch], options: DocumentOptions) -> dict[str, str]:
+def documents(
+    kind: str, stretches: Sequence[LabelledStretch], options: DocumentOptions
+) -> dict[str, str]:
     """A text for each recording, by a file's name."""
     recordings = by_recording(stretches)
     names = recording_names(recordings, OF_EACH[kind])

@@ -15,7 +15,7 @@ from pathlib import Path
 from audiosearch._wording import did_you_mean
 from audiosearch.audio.metadata.ucs import in_its_case, subcategories, ucs_names
 from audiosearch.errors import QueryError
-from audiosearch.exchange.stretches import Stretch
+from audiosearch.exchange.stretches import LabelledStretch
 
 TEMPLATE = "{ucs}_{caption}_{stem}_{start}"
 MAX_BYTES = 180  # of a name without its ending; 255 are allowed, with what is put behind it
@@ -107,7 +107,7 @@ class NameTemplate:
                 raise QueryError(f"{{{name}}} takes no such form; only a width: {{rank:03}}")
         self._ucs = None if ucs is None else known_category(ucs)
 
-    def stem(self, stretch: Stretch) -> str:
+    def stem(self, stretch: LabelledStretch) -> str:
         """A file's name for a stretch, without its ending."""
         fields = name_fields(stretch, ucs=self._ucs)
         made = ""
@@ -136,7 +136,7 @@ def known_category(text: str) -> str:
     return category
 
 
-def name_fields(stretch: Stretch, *, ucs: str | None = None) -> Mapping[str, str]:
+def name_fields(stretch: LabelledStretch, *, ucs: str | None = None) -> Mapping[str, str]:
     """What the fields of a template are for a stretch, each fit for a name; "" is not known."""
     facts, rank = stretch.facts, stretch.row.get("rank")
     category = ucs or facts.first("ucs.category_id")

@@ -41,7 +41,7 @@ class RecordingFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stretch:
+class LabelledStretch:
     """A stretch of a recording, seconds from its start, and what is said of it.
 
     Attributes:
@@ -110,7 +110,7 @@ def _numbered(lines: Iterable[str | bytes]) -> Iterator[tuple[int, Row]]:
         yield number, row
 
 
-def stretches_of(rows: Sequence[Row], *, label: str | None = None) -> list[Stretch]:
+def stretches_of(rows: Sequence[Row], *, label: str | None = None) -> list[LabelledStretch]:
     """The stretches that rows speak of; `label` replaces what they say of them.
 
     A row without times, as of `files`, is the whole recording.
@@ -127,7 +127,7 @@ def stretches_of(rows: Sequence[Row], *, label: str | None = None) -> list[Stret
     return found
 
 
-def _stretch(row: Row, *, label: str | None) -> Stretch:
+def _stretch(row: Row, *, label: str | None) -> LabelledStretch:
     path = _path(row)
     duration_s = _number(row, "duration_s")
     start_s = _number(row, "start_s") or 0.0
@@ -140,7 +140,7 @@ def _stretch(row: Row, *, label: str | None) -> Stretch:
     score = _number(row, "score")
     low_hz, high_hz = _number(row, "low_hz"), _number(row, "high_hz")
     boxed = low_hz is not None and high_hz is not None and 0 <= low_hz < high_hz
-    stretch = Stretch(
+    stretch = LabelledStretch(
         path=path,
         start_s=start_s,
         end_s=end_s,
@@ -182,13 +182,13 @@ def _number(row: Row, key: str) -> float | None:
     return float(value)
 
 
-def by_recording(stretches: Iterable[Stretch]) -> dict[bytes, list[Stretch]]:
+def by_recording(stretches: Iterable[LabelledStretch]) -> dict[bytes, list[LabelledStretch]]:
     """The stretches of each recording in the order of time, recordings as they first come."""
-    found: dict[bytes, list[Stretch]] = {}
+    found: dict[bytes, list[LabelledStretch]] = {}
     for each in stretches:
         found.setdefault(each.path, []).append(each)
     return {path: sorted(some, key=_times) for path, some in found.items()}
 
 
-def _times(stretch: Stretch) -> tuple[float, float]:
+def _times(stretch: LabelledStretch) -> tuple[float, float]:
     return stretch.start_s, stretch.end_s

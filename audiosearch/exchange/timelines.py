@@ -11,14 +11,14 @@ from urllib.parse import quote_from_bytes
 
 from audiosearch.errors import QueryError
 from audiosearch.exchange.annotations import label_text
-from audiosearch.exchange.stretches import Stretch, one_line
+from audiosearch.exchange.stretches import LabelledStretch, one_line
 from audiosearch.exchange.tables import csv_line
 
 MAX_EVENTS = 999  # an EDL numbers its events in three digits
 DAY_S = 86_400
 
 
-def playlist(stretches: Sequence[Stretch]) -> str:
+def playlist(stretches: Sequence[LabelledStretch]) -> str:
     """An M3U8 playlist in their order; VLC and its kin play the stretch alone, others the file.
 
     A path that a line of such a file cannot hold is written as a `file:` address.
@@ -43,7 +43,7 @@ def _entry(path: bytes) -> str:
     return f"file://{quote_from_bytes(path)}"
 
 
-def reaper_regions(stretches: Sequence[Stretch], *, markers: bool = False) -> str:
+def reaper_regions(stretches: Sequence[LabelledStretch], *, markers: bool = False) -> str:
     """REAPER's region and marker list of one recording, as its manager exports and imports it.
 
     With `markers`, the starts alone.
@@ -130,7 +130,7 @@ def frame_rate(name: str) -> FrameRate:
     return rate
 
 
-def edit_list(stretches: Sequence[Stretch], *, rate: FrameRate, title: str) -> str:
+def edit_list(stretches: Sequence[LabelledStretch], *, rate: FrameRate, title: str) -> str:
     """A CMX3600 edit decision list: the stretches in their order, one behind the other.
 
     Source times count from the file's time reference (Broadcast Wave) where it has one.
@@ -167,12 +167,12 @@ def edit_list(stretches: Sequence[Stretch], *, rate: FrameRate, title: str) -> s
     return "\n".join(lines) + "\n"
 
 
-def reference_s(stretch: Stretch) -> float:
+def reference_s(stretch: LabelledStretch) -> float:
     """Seconds since midnight at which the recording begins, by its Broadcast Wave chunk; or 0."""
     samples, rate = stretch.facts.first("bwf.time_reference"), stretch.facts.sample_rate
     return int(samples) / rate if rate and samples.isascii() and samples.isdecimal() else 0.0
 
 
-def _reel(stretch: Stretch) -> str:
+def _reel(stretch: LabelledStretch) -> str:
     """Eight letters and digits of the file's name, which is all that there is room for."""
     return re.sub(r"[^A-Za-z0-9]", "", stretch.stem).upper()[:8] or "AX"

@@ -14,7 +14,7 @@ from audiosearch.audio.clip import absolute
 from audiosearch.config import IndexConfig
 from audiosearch.errors import AudiosearchError, DecodeError, QueryError
 from audiosearch.exchange.documents import NEED_FACTS, OF_EACH, DocumentOptions, document, documents
-from audiosearch.exchange.stretches import RecordingFacts, Row, Stretch, stretches_of
+from audiosearch.exchange.stretches import LabelledStretch, RecordingFacts, Row, stretches_of
 from audiosearch.exchange.tables import save_parquet, save_vectors
 from audiosearch.exchange.targets import check_targets, make_folder, save, saving
 from audiosearch.library.lookup import described_windows, library_vectors
@@ -203,12 +203,12 @@ class Exporter:
 
     def _stretches(
         self, kind: str, rows: Sequence[Row], options: DocumentOptions, *, label: str | None
-    ) -> list[Stretch]:
+    ) -> list[LabelledStretch]:
         stretches = stretches_of(rows, label=label)
         needs = {kind, options.layout} & NEED_FACTS
         return list(self._completed(stretches)) if needs else stretches
 
-    def _completed(self, stretches: Sequence[Stretch]) -> Iterator[Stretch]:
+    def _completed(self, stretches: Sequence[LabelledStretch]) -> Iterator[LabelledStretch]:
         """The stretches with what is known of their recordings."""
         known: dict[bytes, RecordingFacts] = {}
         with ExitStack() as stack:

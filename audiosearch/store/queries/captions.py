@@ -301,8 +301,9 @@ class Target:
     typed: str | None = field(default=None, compare=False)
 
 
-def add_targets(session: Session, targets: Sequence[Target]) -> None:
-    """Give captions to stretches of recordings; those given before keep the words typed last."""
+def find_targets(session: Session, targets: Sequence[Target]) -> dict[Target, int]:
+    """The ids of those of `targets` that are given already."""
+    wanted = set(targets)
     known: dict[Target, int] = {}
     for some in chunks(sorted({each.caption_id for each in targets})):
         rows = session.execute(
@@ -314,7 +315,13 @@ def add_targets(session: Session, targets: Sequence[Target]) -> None:
                 CaptionTarget.id,
             ).where(CaptionTarget.caption_id.in_(some))
         )
-        known |= {Target(*row[:4]): row.id for row in rows}
+        known |= {each: row.id for row in rows if (each := Target(*row[:4])) in wanted}
+    return known
+
+
+def add_targets(session: Session, targets: Sequence[Target]) -> None:
+    """Give captions to stretches of recordings; those given before keep the words typed last."""
+    known = find_targets(session, targets)
     wanted = {each: each.typed for each in targets}  # of equal ones the words of the last
     new = [
         {

@@ -19,21 +19,21 @@ from audiosearch.errors import DecodeError, QueryError
 from audiosearch.exchange.broadcast import BextChunk
 from audiosearch.exchange.clips import ClipForm, Cut, clip_targets, cut_clips
 from audiosearch.exchange.names import NameTemplate
-from audiosearch.exchange.stretches import RecordingFacts, Stretch
+from audiosearch.exchange.stretches import LabelledStretch, RecordingFacts
 from tests.sounds import noise, tone, write_audio
 
 RATE = 44_100
 NAMES = NameTemplate("{stem}_{rank}")
 
 
-def stretch(path: Path, start_s: float, end_s: float, **more: object) -> Stretch:
+def stretch(path: Path, start_s: float, end_s: float, **more: object) -> LabelledStretch:
     row = {"caption": "Ein Hund bellt – laut"}
-    return Stretch(
+    return LabelledStretch(
         path=os.fsencode(path), start_s=start_s, end_s=end_s, label="dog", row=row, **more
     )
 
 
-def cut(some: Stretch, folder: Path, **form: object) -> Cut:
+def cut(some: LabelledStretch, folder: Path, **form: object) -> Cut:
     asked = ClipForm(template=NAMES, **form)
     clips = folder / "clips"
     clips.mkdir(exist_ok=True)

@@ -19,9 +19,9 @@ from audiosearch.errors import QueryError
 from audiosearch.exchange.annotations import label_text
 from audiosearch.exchange.documents import DocumentOptions, document, documents
 from audiosearch.exchange.stretches import (
+    LabelledStretch,
     RecordingFacts,
     Row,
-    Stretch,
     read_rows,
     stretches_of,
 )
@@ -34,8 +34,8 @@ FACTS = RecordingFacts(duration_s=60.0, sample_rate=44_100, channels=2)
 
 def stretch(
     path: str = "/s/a.wav", start_s: float = 1.0, end_s: float = 2.5, label: str = "dog", **more
-) -> Stretch:
-    return Stretch(
+) -> LabelledStretch:
+    return LabelledStretch(
         path=path.encode(), start_s=start_s, end_s=end_s, label=label, **{"facts": FACTS, **more}
     )
 
@@ -135,7 +135,7 @@ def test_a_path_with_a_tab_breaks_no_table():
 
 
 def test_a_playlist_holds_any_path():
-    odd = Stretch(path=b"/s/od\xff #1\n.wav", start_s=0, end_s=1.2, label="a, b")
+    odd = LabelledStretch(path=b"/s/od\xff #1\n.wav", start_s=0, end_s=1.2, label="a, b")
     lines = document("m3u8", [stretch(), odd, stretch("/s/#x.wav")], OPTIONS).splitlines()
     assert lines[0] == "#EXTM3U"
     assert lines[1:5] == [

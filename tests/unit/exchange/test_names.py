@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 
 from audiosearch.errors import AudiosearchError, QueryError
 from audiosearch.exchange.names import DistinctNames, NameTemplate, clock_name, safe_name
-from audiosearch.exchange.stretches import RecordingFacts, Stretch
+from audiosearch.exchange.stretches import LabelledStretch, RecordingFacts
 from audiosearch.exchange.targets import check_targets, save, saving
 
 DEVICES = {"con", "prn", "aux", "nul", "com1", "lpt9", "conin$", "com¹"}
 wild = st.text() | st.text(alphabet='./\\:*?"<>| -_\0\n\tNULcon1\u202e\ud800é\u0301')
 
 
-def stretch(path: bytes = b"/s/take 3.wav", **row: object) -> Stretch:
+def stretch(path: bytes = b"/s/take 3.wav", **row: object) -> LabelledStretch:
     facts = RecordingFacts(metadata={"ucs.category_id": ("DOORWood",)})
-    return Stretch(path=path, start_s=3.5, end_s=6, label="dog", row=row, facts=facts)
+    return LabelledStretch(path=path, start_s=3.5, end_s=6, label="dog", row=row, facts=facts)
 
 
 @given(wild)
@@ -50,7 +50,7 @@ def test_nothing_leads_out_of_the_folder(texts: list[str], folder: str):
 def test_a_template_leaves_out_what_is_not_known():
     template = NameTemplate("{ucs}_{caption}_{stem}")
     assert template.stem(stretch(caption="a dog barks")) == "DOORWood_a dog barks_take 3"
-    unknown = Stretch(path=b"/s/t.wav", start_s=0, end_s=1, label="x")
+    unknown = LabelledStretch(path=b"/s/t.wav", start_s=0, end_s=1, label="x")
     assert template.stem(unknown) == "x_t"
     assert NameTemplate("{ucs}_{fxname}_{creator}").stem(unknown) == "sound"
     assert NameTemplate("a_{ucs}_b").stem(unknown) == "a_b"

@@ -19,7 +19,7 @@ from audiosearch.exchange.clips import ClipForm, Cut, clip_targets, cut_clips
 from audiosearch.exchange.documents import DocumentOptions, documents
 from audiosearch.exchange.documents import document as one_document
 from audiosearch.exchange.names import NameTemplate
-from audiosearch.exchange.stretches import RecordingFacts, Row, Stretch
+from audiosearch.exchange.stretches import LabelledStretch, RecordingFacts, Row
 from audiosearch.exchange.tables import csv_table, json_lines, save_parquet, save_vectors
 
 FACTS = RecordingFacts(duration_s=60.0, sample_rate=44_100, channels=2)
@@ -40,9 +40,9 @@ TOLD += ["#"]
 OPTIONS = DocumentOptions(title="night", created=datetime(2026, 5, 1, 12))
 
 
-def stretches(path: str = "/s/a.wav", **more: Any) -> list[Stretch]:
+def stretches(path: str = "/s/a.wav", **more: Any) -> list[LabelledStretch]:
     return [
-        Stretch(
+        LabelledStretch(
             path=path.encode(),
             start_s=2.0 * number,
             end_s=2.0 * number + 1.5,
@@ -55,7 +55,7 @@ def stretches(path: str = "/s/a.wav", **more: Any) -> list[Stretch]:
     ]
 
 
-def written(kind: str, some: list[Stretch], target: Path) -> Path:
+def written(kind: str, some: list[LabelledStretch], target: Path) -> Path:
     target.write_text(one_document(kind, some, OPTIONS), encoding="utf-8")
     return target
 
@@ -221,12 +221,12 @@ def test_wavinfo_reads_what_clips_say(tmp_path: Path):
     wavinfo = pytest.importorskip("wavinfo")
     source = tmp_path / "source.wav"
     soundfile.write(source, np.zeros((44_100, 2)), 44_100, "PCM_24")
-    some = Stretch(
+    some = LabelledStretch(
         path=os.fsencode(source), start_s=0.25, end_s=0.75, label="ein Hund – laut", facts=FACTS
     )
     form = ClipForm(template=NameTemplate("{label}"))
     [target] = clip_targets([some], tmp_path, form)
-    facts_agree = [Stretch(**{**vars(some), "facts": RecordingFacts(duration_s=1.0)})]
+    facts_agree = [LabelledStretch(**{**vars(some), "facts": RecordingFacts(duration_s=1.0)})]
     [done] = cut_clips(facts_agree, [target], form, limits=WorkerLimits())
     assert isinstance(done, Cut)
     assert not done.decoded
