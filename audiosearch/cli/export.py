@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -376,17 +377,16 @@ def _nothing(*, quiet: bool) -> int:
     return EXIT_NOTHING
 
 
-def _counting(n: int, *, quiet: bool) -> Any:
-    """A bar on a terminal."""
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn  # noqa: PLC0415
+def _counting(n: int, *, quiet: bool) -> AbstractContextManager[Callable[[], None]]:
+    """A bar on a terminal; call what it gives after each clip."""
+    if quiet or n < 2 or not sys.stderr.isatty():
+        return nullcontext(lambda: None)
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn  # noqa: PLC0415 - slow
 
     from audiosearch.cli.progress import StderrProgress  # noqa: PLC0415 - slow to load
 
     bar = StderrProgress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        quiet=quiet or n < 2,
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), quiet=quiet
     )
     return bar.counting("cutting", total=n)
 

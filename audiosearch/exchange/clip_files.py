@@ -16,7 +16,8 @@ from audiosearch.exchange.names import name_fields
 from audiosearch.exchange.stretches import LabelledStretch, RecordingFacts
 
 PROGRAM = f"audiosearch {__version__}"
-_MAX_RIFF = 0xFFFFFFFF
+MAX_RIFF_BYTES = 0xFFFFFFFF  # of a plain WAV
+_IN_DS64 = 0xFFFFFFFF  # a size that stands in the ds64 chunk
 _WANTED = frozenset((b"bext", b"ixml", b"fmt "))
 
 
@@ -57,8 +58,8 @@ class ClipContent:
         bext = clip_bext(told_bext, story)
         return cls(
             kind=kind,
-            bext=bext.pack(),
-            ixml=clip_ixml(raw.get(b"ixml"), bext, story),
+            bext=_even(bext.pack()),
+            ixml=_even(clip_ixml(raw.get(b"ixml"), bext, story)),
             comments=_comments(stretch, story, bext),
             form=None if source.decoded else _own_form(raw.get(b"fmt "), source),
         )
@@ -113,15 +114,16 @@ def _write_wave(
     chunks = [(b"bext", bext), (b"iXML", ixml), (b"fmt ", own_form or form)]
     tag = int.from_bytes((own_form or form)[:2], "little")
     if tag != 1:  # as all but plain integers must
-        chunks.append((b"fact", struct.pack("<I", min(n_samples, _MAX_RIFF))))
+        chunks.append((b"fact", struct.pack("<I", min(n_samples, _IN_DS64))))
     body = b"".join(_chunk(name, content) for name, content in chunks)
     riff_size = 4 + len(body) + 8 + size + size % 2
-    if riff_size > _MAX_RIFF:
+    is_long = riff_size > MAX_RIFF_BYTES
+    if is_long:
         long = struct.pack("<QQQI", riff_size + 36, size, n_samples, 0)
-        file.write(b"RF64" + struct.pack("<I", _MAX_RIFF) + b"WAVE" + _chunk(b"ds64", long))
+        file.write(b"RF64" + struct.pack("<I", _IN_DS64) + b"WAVE" + _chunk(b"ds64", long))
     else:
         file.write(b"RIFF" + struct.pack("<I", riff_size) + b"WAVE")
-    file.write(body + b"data" + struct.pack("<I", min(size, _MAX_RIFF)))
+    file.write(body + b"data" + struct.pack("<I", _IN_DS64 if is_long else size))
     sound.seek(start)
     remaining = size
     while remaining:
@@ -138,7 +140,7 @@ def _read_sound(sound: BinaryIO) -> tuple[bytes, int, int, int]:
     while header := sound.read(8):
         name, size = header[:4], int.from_bytes(header[4:], "little")
         if name == b"data":
-            size = long if size == _MAX_RIFF else size
+            size = long if size == _IN_DS64 else size
             block = int.from_bytes(form[12:14], "little")
             return form, n_samples or size // block, sound.tell(), size
         content = sound.read(size + size % 2)
@@ -147,6 +149,11 @@ def _read_sound(sound: BinaryIO) -> tuple[bytes, int, int, int]:
         elif name == b"fmt ":
             form = content[:size]
     raise AudiosearchError("no sound was written")
+
+
+def _even(content: bytes) -> bytes:
+    """Texts padded within their chunk: libsndfile misses the byte behind odd ones in RF64."""
+    return content + b" " * (len(content) % 2)
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:
@@ -180,9 +187,9 @@ def _tag_flac(target: Path, content: ClipContent) -> None:
     bits, channels, rate = info.bits_per_sample, info.channels, info.sample_rate
     block = channels * ((bits + 7) // 8)
     form = struct.pack("<HHIIHH", 1, channels, rate, rate * block, block, bits)
-    size = min(info.total_samples * block, _MAX_RIFF)
+    size = min(info.total_samples * block, MAX_RIFF_BYTES)
     chunks = [_chunk(b"bext", content.bext), _chunk(b"iXML", content.ixml), _chunk(b"fmt ", form)]
-    total = min(4 + sum(map(len, chunks)) + 8 + size + size % 2, _MAX_RIFF)
+    total = min(4 + sum(map(len, chunks)) + 8 + size + size % 2, MAX_RIFF_BYTES)
     heads = [b"RIFF" + struct.pack("<I", total) + b"WAVE", *chunks]
     heads.append(b"data" + struct.pack("<I", size))
     for head in heads:

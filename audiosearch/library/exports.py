@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _ANY_RATE = 32_000  # Hz; nothing is decoded at it
 _BATCH = 500  # windows looked up together
+_ENDINGS = (".txt", ".tsv", ".csv", ".json", ".jsonl", ".m3u8", ".edl", ".xml", ".parquet", ".wav")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,8 +263,19 @@ def _read_facts(path: bytes, worker: Worker) -> RecordingFacts | None:
 
 
 def is_folder(kind: str, to: Path) -> bool:
-    """Whether a place is meant for files of each recording: it is no file's name of that format."""
-    if to.is_dir():
+    """Whether a place is meant for a file of each recording: it is no file's name.
+
+    Raises:
+        QueryError: it is a file's name of another format.
+    """
+    ending = to.suffix.lower()
+    if to.is_dir() or ending not in _ENDINGS:
         return True
-    endings = {".txt", ".tsv"} if kind in ("audacity", "raven") else {".csv"}
-    return to.suffix.lower() not in endings
+    wanted = (".csv",) if kind == "reaper" else (".txt", ".tsv")
+    if ending not in wanted:
+        raise QueryError(
+            f"files for {kind} end in {' or '.join(wanted)}",
+            path=to,
+            remedy="give such a name, or a folder's for a file of each recording",
+        )
+    return False

@@ -93,6 +93,9 @@ def test_a_file_for_each_recording(filled: Command, kind: str, tmp_path: Path):
     )
     answer = filled("export", kind, "a dog", *ALL, "--to", tmp_path / "each")
     assert answer.status == 0, answer.err
+    other = filled("export", kind, "a dog", *ALL, "--to", tmp_path / "labels.json")
+    assert other.status == 2
+    assert f"files for {kind} end in " in other.err
     names = {each.name.partition(".")[0] for each in (tmp_path / "each").iterdir()}
     assert {"low high", "high-low", "hiss", "long"} <= names
 

@@ -16,6 +16,7 @@ from mutagen.wave import WAVE
 from audiosearch.audio.metadata.xml import parse
 from audiosearch.audio.sandbox.client import WorkerLimits
 from audiosearch.errors import DecodeError, QueryError
+from audiosearch.exchange import clip_files
 from audiosearch.exchange.broadcast import BextChunk
 from audiosearch.exchange.clips import ClipForm, Cut, clip_targets, cut_clips
 from audiosearch.exchange.names import NameTemplate
@@ -143,6 +144,19 @@ def test_a_header_that_lies_is_not_believed(tmp_path: Path):
     done = cut(stretch(source, 2.0, 2.5, facts=RecordingFacts(duration_s=3.0)), tmp_path)
     assert done.decoded
     assert done.n_samples == RATE // 2
+
+
+def test_clips_beyond_four_gigabytes_are_rf64(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The limit is lowered, not the disk filled."""
+    source = tmp_path / "s.wav"
+    soundfile.write(source, two_channels(), RATE, "PCM_24")
+    monkeypatch.setattr(clip_files, "MAX_RIFF_BYTES", 50_000)
+    done = cut(stretch(source, 0.5, 1.5), tmp_path)
+    info = soundfile.info(done.target)
+    assert (info.format, info.frames) == ("RF64", RATE)
+    got, _ = soundfile.read(done.target, dtype="int32")
+    wanted, _ = soundfile.read(source, dtype="int32", start=RATE // 2, stop=RATE // 2 + RATE)
+    assert np.array_equal(got, wanted)
 
 
 def test_fades_are_at_both_ends_alone(tmp_path: Path):
