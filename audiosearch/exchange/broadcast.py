@@ -11,7 +11,7 @@ import unicodedata
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from xml.etree import ElementTree as Xml
 
 from audiosearch.audio.metadata.ucs import ucs_names
@@ -99,6 +99,16 @@ class BextChunk:
             time=_clock(reference / rate) if at_start else self.time,
         )
 
+    def at(self, clock: datetime, *, rate: int) -> BextChunk:
+        """As of a sound that begins at this time of the day."""
+        since_s = clock.hour * 3600 + clock.minute * 60 + clock.second + clock.microsecond / 1e6
+        return replace(
+            self,
+            date=clock.date().isoformat().encode(),
+            time=clock.strftime("%H:%M:%S").encode(),
+            time_reference=round(since_s * rate),
+        )
+
 
 def _seconds_of(time: bytes) -> int | None:
     digits = time[:2] + time[3:5] + time[6:8]
@@ -141,6 +151,7 @@ class ClipStory:
         bits: of a sample; 32 also for floats.
         ucs: CatID; "" is not known.
         fields: further facts by name, for iXML's USER part.
+        clock_start: when the clip begins, where the recorder's clock tells it.
     """
 
     source_name: str
@@ -152,11 +163,18 @@ class ClipStory:
     ucs: str = ""
     fields: Mapping[str, str]
     program: str
+    clock_start: datetime | None = None
 
 
 def clip_bext(source: BextChunk | None, story: ClipStory) -> BextChunk:
-    """The bext chunk of a clip: its source's, moved, or a new one that counts from the source."""
+    """The bext chunk of a clip: its source's, moved, or a new one.
+
+    A new one tells the time of day, where a recorder's clock is known (from the file's name, or
+    GUANO), and otherwise counts from the beginning of the source.
+    """
     moved = (source or BextChunk()).moved(story.start_sample, rate=story.sample_rate)
+    if story.clock_start is not None and not (moved.date and (source or moved).time_reference):
+        moved = moved.at(story.clock_start, rate=story.sample_rate)
     mode = {1: ",M=mono", 2: ",M=stereo"}.get(story.channels, "")
     cut = f"T={story.program}, cut from {story.source_name}".replace("\r", " ").replace("\n", " ")
     line = f"A=PCM,F={story.sample_rate},W={story.bits}{mode},{cut}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -53,6 +54,7 @@ class ClipContent:
                 "SOURCEID": stretch.facts.first("ucs.source_id"),
             },
             program=PROGRAM,
+            clock_start=_clock(stretch.row.get("clock_start")),
         )
         told_bext = BextChunk.read(raw.get(b"bext", b"")) or _bext_of(stretch.facts)
         bext = clip_bext(told_bext, story)
@@ -75,6 +77,16 @@ class ClipContent:
             while block := sound.read(1 << 20):
                 file.write(block)
         _tag_flac(target, self)
+
+
+def _clock(told: object) -> datetime | None:
+    """When a stretch begins, as rows tell it: ISO 8601."""
+    if isinstance(told, str):
+        try:
+            return datetime.fromisoformat(told)
+        except ValueError:
+            return None
+    return told if isinstance(told, datetime) else None
 
 
 def _bext_of(facts: RecordingFacts) -> BextChunk | None:

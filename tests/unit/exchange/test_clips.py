@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
 import struct
@@ -265,6 +266,27 @@ def test_a_source_that_says_nothing_has_clips_that_count_from_it(tmp_path: Path)
     assert bext.description == b"Ein Hund bellt ? laut"
     assert (bext.date, bext.time) == (b"", b"")
     assert "Ein Hund bellt – laut" in parse(chunks[b"iXML"]).child_text("NOTE")
+
+
+def test_a_recorders_clock_gives_the_time_of_day(tmp_path: Path):
+    """As the names of AudioMoth's files tell it."""
+    source = tmp_path / "20260501_215950.wav"
+    soundfile.write(source, two_channels(), RATE)
+    some = stretch(source, 1.5, 2.0)
+    row = {**some.row, "clock_start": "2026-05-01T21:59:51.500+02:00"}
+    done = cut(dataclasses.replace(some, row=row), tmp_path)
+    bext = BextChunk.read(chunks_of(done.target)[b"bext"])
+    assert bext is not None
+    assert (bext.date, bext.time) == (b"2026-05-01", b"21:59:51")
+    assert bext.time_reference == round((21 * 3600 + 59 * 60 + 51.5) * RATE)
+    told = broadcast_wave(
+        tmp_path / "b.wav", time_reference=RATE, day=b"2026-05-01", time=b"00:00:01"
+    )
+    kept = BextChunk.read(
+        chunks_of(cut(dataclasses.replace(stretch(told, 1, 2), row=row), tmp_path).target)[b"bext"]
+    )
+    assert kept is not None
+    assert kept.time_reference == 2 * RATE
 
 
 def test_a_category_is_told_where_it_is_known(tmp_path: Path):
