@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import sys
 import uuid
 from datetime import datetime
 from fractions import Fraction
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosearch.errors import QueryError
+from audiosearch.errors import FeatureUnavailable, QueryError
 from audiosearch.exchange.annotations import label_text
 from audiosearch.exchange.documents import DocumentOptions, document, documents
 from audiosearch.exchange.stretches import (
@@ -283,3 +284,10 @@ def test_a_column_of_several_kinds_is_no_parquet(tmp_path: Path):
     pytest.importorskip("pyarrow")
     with pytest.raises(QueryError, match="'a'"):
         save_parquet([{"a": 1}, {"a": "x"}], tmp_path / "t.parquet")
+
+
+def test_parquet_without_its_extra_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(FeatureUnavailable, match=r"extra \[parquet\].*audiosearch\[parquet\]"):
+        save_parquet([{"a": 1}], tmp_path / "t.parquet")
+    assert list(tmp_path.iterdir()) == []
