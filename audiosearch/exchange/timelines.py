@@ -146,7 +146,6 @@ def edit_list(stretches: Sequence[LabelledStretch], *, rate: FrameRate, title: s
     lines = [
         f"TITLE: {one_line(title)[:70]}",
         f"FCM: {'DROP FRAME' if rate.drop else 'NON-DROP FRAME'}",
-        f"* FRAME RATE: {rate.name}",
         "",
     ]
     at = 0
@@ -161,6 +160,8 @@ def edit_list(stretches: Sequence[LabelledStretch], *, rate: FrameRate, title: s
             f"* FROM CLIP NAME: {one_line(each.name)}",
             f"* COMMENT: {label_text(each.label)}",
         ]
+        if number == 1:  # a remark belongs to an event, and none may stand before the first
+            lines.append(f"* FRAME RATE: {rate.name}")
         at += length
     if at > rate.frame(DAY_S):
         raise QueryError("together they are longer than a day, which is all that timecode counts")

@@ -21,6 +21,7 @@ from audiosearch.exchange.documents import document as one_document
 from audiosearch.exchange.names import NameTemplate
 from audiosearch.exchange.stretches import LabelledStretch, RecordingFacts, Row
 from audiosearch.exchange.tables import csv_table, json_lines, save_parquet, save_vectors
+from audiosearch.exchange.timelines import FRAME_RATES
 
 FACTS = RecordingFacts(duration_s=60.0, sample_rate=44_100, channels=2)
 LABELS = [
@@ -215,6 +216,25 @@ def test_numpy_and_pyarrow_read_vectors(tmp_path: Path):
     assert table.column("vector").to_pylist() == matrix.tolist()
     assert table.column("path").to_pylist() == ["/s/a.wav", None]
     assert table.schema.metadata[b"audiosearch"] == b'{"a": 1}'
+
+
+@pytest.mark.usefixtures("lenient")
+@pytest.mark.parametrize(("rate", "frames"), [("24", 36), ("25", 38), ("30", 45), ("29.97df", 45)])
+def test_opentimelineio_reads_edit_lists(rate: str, frames: int, tmp_path: Path):
+    reason = "pip install 'audiosearch[interchange]'"
+    opentimelineio = pytest.importorskip("opentimelineio", reason=reason)
+    options = DocumentOptions(title="night", rate=FRAME_RATES[rate])
+    target = tmp_path / "night.edl"
+    target.write_text(one_document("edl", stretches(), options), encoding="utf-8")
+    number = float(FRAME_RATES[rate].exact)
+    read = opentimelineio.adapters.read_from_file(str(target), rate=number)
+    assert read.name == "night"
+    track = read.audio_tracks()[0]
+    assert [clip.name for clip in track] == ["a.wav"] * len(LABELS)
+    lengths = [clip.source_range.duration.value for clip in track]
+    assert all(abs(length - frames) <= 1 for length in lengths)
+    starts = [clip.source_range.start_time.to_seconds() for clip in track]
+    assert starts == pytest.approx([2.0 * n for n in range(len(LABELS))], abs=0.05)
 
 
 def test_wavinfo_reads_what_clips_say(tmp_path: Path):
