@@ -214,6 +214,17 @@ def test_what_the_model_says_too_is_the_models_again(own: Library, tmp_path: Pat
     assert said.words in {each.words for each in own.captions(source="auto")}
 
 
+def test_captions_removed_by_hand_are_of_no_import_any_more(own: Library, tmp_path: Path):
+    said = own.captions(source="auto")[0].words
+    own.import_captions(put(tmp_path, "own.txt", f"{said}\nnobody says this\n"))
+    own.remove_captions([said])
+    [kept] = own.imports()
+    assert kept.n_captions == 1
+    own.remove_captions(source="import")
+    assert own.imports() == []
+    assert verify(own.database, dims={}) == []
+
+
 def test_what_was_imported_before_imports_were_kept_stays(own: Library, tmp_path: Path):
     """A library of an earlier release has such captions, of no import."""
     own.import_captions(put(tmp_path, "old.txt", "an old sentence\n"))

@@ -166,7 +166,7 @@ def files_of_stem(session: Session, stem: bytes) -> list[bytes]:
 
 
 def list_imports(session: Session) -> list[StoredImport]:
-    """The imports, the oldest first."""
+    """The imports of which something is left, the oldest first."""
     n_captions = (
         select(func.count()).where(ImportedCaption.import_id == CaptionImport.id).scalar_subquery()
     )
@@ -193,6 +193,7 @@ def list_imports(session: Session) -> list[StoredImport]:
             n_targets=row.n_targets,
         )
         for row in rows
+        if row.n_captions or row.n_targets
     ]
 
 

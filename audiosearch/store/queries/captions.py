@@ -21,6 +21,7 @@ from audiosearch.store.schema import (
     CaptionSource,
     CaptionTarget,
     CaptionVector,
+    ImportedCaption,
     WindowCaption,
 )
 from audiosearch.store.vectors import to_blob
@@ -270,6 +271,7 @@ def disclaim_captions(session: Session, caption_ids: Sequence[int]) -> int:
     said: set[int] = set()
     for some in chunks(caption_ids):
         session.execute(delete(CaptionTarget).where(CaptionTarget.caption_id.in_(some)))
+        session.execute(delete(ImportedCaption).where(ImportedCaption.caption_id.in_(some)))
         said |= set(
             session.scalars(
                 select(Caption.id).where(
