@@ -95,7 +95,7 @@ class Exporter:
         stretches = self._stretches(kind, rows, options, label=label)
         sounds = {each.path for each in stretches}
         if kind == "parquet":
-            check_targets([to], sounds=sounds, force=force)
+            self._check([to], sounds, force=force)
             with saving(to) as unfinished:
                 save_parquet([each.row for each in stretches], unfinished)
             return Exported(files=(to,), n_stretches=len(stretches))
@@ -103,7 +103,7 @@ class Exporter:
             made = {to / name: text for name, text in documents(kind, stretches, options).items()}
         else:
             made = {to: document(kind, stretches, options)}
-        check_targets(list(made), sounds=sounds, force=force)
+        self._check(list(made), sounds, force=force)
         if to not in made:
             make_folder(to)
         for target, text in made.items():
@@ -132,7 +132,7 @@ class Exporter:
 
         stretches = list(self._completed(stretches_of(rows, label=label)))
         targets = clip_targets(stretches, folder, form)
-        check_targets(targets, sounds={each.path for each in stretches}, force=force)
+        self._check(targets, {each.path for each in stretches}, force=force)
         make_folder(folder)
         cuts: list[Cut] = []
         failed: list[AudiosearchError] = []
@@ -167,7 +167,7 @@ class Exporter:
             raise QueryError(
                 "the library holds no vectors of this model", remedy="audiosearch index"
             )
-        check_targets([to], sounds=(), force=force)
+        self._check([to], set(), force=force)
         columns = self._window_columns([int(each) for each in table.ids])
         about = {
             "model": bundle.name,
@@ -201,6 +201,16 @@ class Exporter:
                 columns["recording_id"].append(each.place.recording_id)
                 columns["caption"].append(each.caption)
         return columns
+
+    def _check(self, targets: Sequence[Path], sounds: set[bytes], *, force: bool) -> None:
+        """Nothing is lost: no file that is there, no sound of the rows or of the library.
+
+        Raises:
+            QueryError: something would be.
+        """
+        there = {absolute(each) for each in targets if os.path.lexists(each)}
+        known = {path for path in there if self._in_library(path) is not None}
+        check_targets(targets, sounds=sounds | known, force=force)
 
     def _stretches(
         self, kind: str, rows: Sequence[Row], options: DocumentOptions, *, label: str | None

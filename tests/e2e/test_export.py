@@ -66,8 +66,11 @@ def test_a_sound_of_the_library_is_never_written_to(filled: Command, sounds: Pat
     answer = filled(*asked, "a dog", *ALL, "--name", "long.wav")
     assert answer.status == 2
     assert "never written to" in answer.err
-    playlist = filled("export", "m3u8", "a dog", *ALL, "--to", sounds / "long.wav", "--force")
-    assert playlist.status == 2
+    only = ("a dog", *ALL, "--name", "long.wav")
+    for onto in ("long.wav", "low high.wav"):  # one of the answer, one of the library
+        playlist = filled("export", "m3u8", *only, "--to", sounds / onto, "--force")
+        assert playlist.status == 2
+        assert "never written to" in playlist.err
     assert {each: each.read_bytes() for each in sounds.iterdir() if each.is_file()} == before
 
 
