@@ -5,6 +5,7 @@ Libraries raise; only `audiosearch.cli` turns these into words and exit statuses
 
 from __future__ import annotations
 
+import base64
 import os
 from enum import StrEnum
 
@@ -131,6 +132,17 @@ def display_path(path: bytes) -> str:
     The result is one line and always encodable; it is for showing, never for opening a file.
     """
     return display_text(path.decode("utf-8", "backslashreplace"))
+
+
+def path_fields(path: bytes) -> dict[str, object]:
+    """`path`, and for a path that is no UTF-8 also its bytes as `path_b64`: as JSON has them."""
+    try:
+        return {"path": path.decode("utf-8")}
+    except UnicodeDecodeError:
+        return {
+            "path": display_path(path),
+            "path_b64": base64.b64encode(path).decode("ascii"),
+        }
 
 
 def display_text(text: str) -> str:

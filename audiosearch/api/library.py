@@ -26,6 +26,7 @@ from audiosearch.api.clips import (
     read_samples,
     texts_of,
 )
+from audiosearch.api.exports import ExportingLibrary
 from audiosearch.api.model import SoundModel
 from audiosearch.api.organising import OrganisedLibrary
 from audiosearch.api.results import IndexSummary, LibraryWindow, SearchHits, as_path
@@ -41,7 +42,7 @@ from audiosearch.store.vector_cache import VectorKind
 SortKey = Literal["duration", "date", "name", "loudness"]
 
 
-class SoundLibrary(OrganisedLibrary):
+class SoundLibrary(OrganisedLibrary, ExportingLibrary):
     """An open library; made by `audiosearch.open`, closed by `close` or by leaving its `with`.
 
     Several threads may use it: their calls take turns. Other processes must open their own.

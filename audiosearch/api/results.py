@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
+from audiosearch.errors import path_fields
 from audiosearch.indexing.types import IndexReport
 from audiosearch.search.results import FieldMatch, FindResult, Hit, Word
 
@@ -85,6 +86,25 @@ class SearchHit:
             window_id=hit.window_id,
         )
 
+    def row(self) -> dict[str, object]:
+        """As a row of a table: plain values, those that there are none of left out.
+
+        `pandas.DataFrame([hit.row() for hit in hits])` is a table. Paths are texts; one that is no
+        valid text has its bytes as `path_b64` (base64).
+        """
+        told = {
+            field: getattr(self, field)
+            for field in (
+                *("rank", "start_s", "end_s", "score", "similarity", "cross_entropy", "lift"),
+                *("caption", "duration_s", "n_alike", "recording_id", "window_id"),
+            )
+        }
+        return {
+            **path_fields(os.fsencode(self.path)),
+            **{field: value for field, value in told.items() if value is not None},
+            "matched": [{"field": each.field, "words": list(each.words)} for each in self.matched],
+        }
+
 
 @dataclass(frozen=True, kw_only=True)
 class SearchHits(Sequence[SearchHit]):
@@ -127,6 +147,10 @@ class SearchHits(Sequence[SearchHit]):
             n_unknown=dict(result.n_unknown),
             n_windows=result.n_windows,
         )
+
+    def rows(self) -> list[dict[str, object]]:
+        """The hits as rows of a table, see `SearchHit.row`: `pandas.DataFrame(hits.rows())`."""
+        return [hit.row() for hit in self.hits]
 
     def __len__(self) -> int:
         return len(self.hits)

@@ -54,15 +54,23 @@ class Decoding:
     not finite become 0 and are counted. A file without one sample fails as NO_SAMPLES: nothing
     is not silence.
 
-    `progress` is called for each packet read, also while nothing comes of it.
+    `progress` is called for each packet read, also while nothing comes of it. With `mixed` false
+    blocks are `(n, channels)`, all the channels that the file begins with as they are.
     """
 
     def __init__(
-        self, path: bytes, *, sample_rate: int, progress: Callable[[], None] = _no_progress
+        self,
+        path: bytes,
+        *,
+        sample_rate: int,
+        progress: Callable[[], None] = _no_progress,
+        mixed: bool = True,
     ) -> None:
         self.path = path
         self.sample_rate = sample_rate
         self._progress = progress
+        self._mixed = mixed
+        self._channels = 1  # of the blocks given
         self._facts: AudioFacts | None = None
         self._levels = Levels()
         self._n_packets = 0
@@ -89,6 +97,9 @@ class Decoding:
         """
         try:
             with open_sound(self.path) as sound:
+                if not self._mixed:
+                    layouts = [each.codec_context.layout for each in sound.first.heard]
+                    self._channels = sum(layout.nb_channels for layout in layouts)
                 spans: tuple[Span | None, ...] = sound.extent.spans or (None,)
                 for span, part in zip(spans, sound.parts(), strict=True):
                     if isinstance(part, Span):
@@ -112,15 +123,19 @@ class Decoding:
         trim = EndTrim.of(part, stream, sound.extent.n_samples)
         for run, of_run in groupby(frames, FrameFormat.of):
             mixer = Mixer(run.sample_rate)
-            resampler = Resampler(run.sample_rate, self.sample_rate)
+            resampler = Resampler(run.sample_rate, self.sample_rate, channels=self._channels)
             for block in trim.cut(self._blocks(run, of_run, stream), rate=run.sample_rate):
                 self._seconds += len(block) / run.sample_rate
-                mono = resampler.feed(mixer.mono(block, peak=self._levels.peak))
-                if len(mono):
-                    yield mono
+                if self._mixed:
+                    made = mixer.mono(block, peak=self._levels.peak)
+                else:
+                    made = _first_form(block, self._channels)
+                ready = resampler.feed(made)
+                if len(ready):
+                    yield self._shaped(ready)
             rest = resampler.end()
             if len(rest):
-                yield rest
+                yield self._shaped(rest)
 
     def _together(self, part: OpenedPart, span: Span | None) -> Iterator[Samples]:
         """A part with several streams, which are mixed at the rate wanted."""
@@ -137,7 +152,14 @@ class Decoding:
             ]
             for block in side_by_side(tracks, sample_rate=self.sample_rate):
                 self._seconds += len(block) / self.sample_rate
-                yield mixer.mono(block.astype(np.float64))
+                if self._mixed:
+                    yield mixer.mono(block.astype(np.float64))
+                else:
+                    yield self._shaped(_first_form(block.astype(np.float64), self._channels))
+
+    def _shaped(self, ready: Floats) -> Floats:
+        """A block as it is given out: (n,) mixed, else (n, channels)."""
+        return ready if self._mixed else _columns(ready, self._channels)
 
     def _track(
         self, part: OpenedPart, stream: AudioStream, source: Iterable[Packet[AudioStream]]

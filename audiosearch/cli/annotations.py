@@ -6,7 +6,7 @@ from datetime import datetime
 import click
 
 from audiosearch.cli.clips_in import Clip, clips_argument, report
-from audiosearch.cli.main import CommandGroup
+from audiosearch.cli.main import EXIT_NOTHING, CommandGroup
 from audiosearch.cli.options import OutputForm, json_option, library_options, output_options
 from audiosearch.cli.output import (
     clock,
@@ -21,8 +21,6 @@ from audiosearch.config import Config
 from audiosearch.errors import QueryError
 from audiosearch.library import open_library
 from audiosearch.store.queries.annotation_list import WrittenAnnotation
-
-EXIT_NOTHING = 1
 
 
 @click.group(cls=CommandGroup)

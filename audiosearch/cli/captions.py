@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -84,37 +85,110 @@ def add(text: tuple[str, ...], clip: str | None, as_json: bool, config: Config, 
 
 @captions.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--for",
+    "clip",
+    metavar="CLIP",
+    help="The sound that all of it is for: FILE, or FILE@START-END to count from there.",
+)
 @json_option
 @library_options
-def import_(file: Path, as_json: bool, config: Config, quiet: bool) -> int:
-    """Add the captions in FILE: one a line, or a table (.csv).
+def import_(file: Path, clip: str | None, as_json: bool, config: Config, quiet: bool) -> int:
+    """Add the captions in FILE: sentences, one a line, a table, or another program's labels.
 
-    A table has a column `caption` (or `caption_1`, `caption_2` ...), and may have `path`, `start_s`
-    and `end_s` for the sounds that they are for. What is there already is passed over.
+    A table (.csv, .tsv) has a column `caption` (or `caption_1` ..., label, annotation, name), and
+    may have `path`, `start_s` and `end_s` for the sounds that they are for. Label tracks of
+    Audacity, selection tables of Raven, regions of REAPER, subtitles (.srt) and cue sheets are told
+    by their content; those that name no sound are for the one beside them that has their name.
+
+    A file that is none of these is refused with the line, and nothing of it is kept. What is there
+    already is passed over. `captions remove --import` takes an import back.
     """
     with open_library(config, writable=True) as library:
-        added = library.import_captions(file)
+        added = library.import_captions(file, clip=clip)
     return _report(added, as_json=as_json, quiet=quiet)
+
+
+@captions.command()
+@json_option
+@library_options
+def imports(as_json: bool, config: Config, quiet: bool) -> int:
+    """List the imports that can be taken back, the oldest first."""
+    with open_library(config) as library:
+        found = library.imports()
+    for each in found:
+        if as_json:
+            print_json(
+                {
+                    "import_id": each.import_id,
+                    "source": each.source,
+                    "kind": each.kind,
+                    "added_at": each.added_at,
+                    "captions": each.n_captions,
+                    "given": each.n_targets,
+                }
+            )
+        else:
+            day = datetime.fromtimestamp(each.added_at).astimezone()
+            brought = counted(each.n_captions, "caption")
+            given = counted(each.n_targets, "stretch", "stretches")
+            click.echo(
+                f"{each.import_id:4d}  {day:%Y-%m-%d %H:%M}  {each.source}  ({each.kind})"
+                f"  {brought}, {given}"
+            )
+    if not found:
+        remark("no import of captions is kept", quiet=quiet)
+    return 0 if found else EXIT_NOTHING
 
 
 @captions.command()
 @click.argument("text", nargs=-1)
 @click.option("--id", "ids", type=int, multiple=True, help="The caption with this number.")
 @click.option("--source", type=_SOURCES, help="All captions of this kind.")
+@click.option(
+    "--import",
+    "import_ids",
+    type=int,
+    multiple=True,
+    metavar="ID",
+    help="All that this import alone brought; `captions imports` lists them.",
+)
 @library_options
 def remove(
-    text: tuple[str, ...], ids: tuple[int, ...], source: str | None, config: Config, quiet: bool
+    text: tuple[str, ...],
+    ids: tuple[int, ...],
+    source: str | None,
+    import_ids: tuple[int, ...],
+    config: Config,
+    quiet: bool,
 ) -> int:
     """Remove captions: each TEXT is one, word for word.
 
     A caption that the model wrote too stays, as the model's.
     """
+    if import_ids:
+        if text or ids or source:
+            raise click.UsageError("--import is taken back alone")
+        return _take_back(import_ids, config=config, quiet=quiet)
     if not (text or ids or source):
-        raise click.UsageError("name captions by their TEXT, --id or --source")
+        raise click.UsageError("name captions by their TEXT, --id, --source or --import")
     with open_library(config, writable=True) as library:
         n_removed = library.remove_captions(text, ids=ids, source=source)
     remark(f"{counted(n_removed, 'caption')} removed", quiet=quiet)
     return 0 if n_removed else EXIT_NOTHING
+
+
+def _take_back(import_ids: Sequence[int], *, config: Config, quiet: bool) -> int:
+    with open_library(config, writable=True) as library:
+        for each in dict.fromkeys(import_ids):
+            gone = library.remove_import(each)
+            stretches = counted(gone.n_targets, "stretch", "stretches")
+            remark(
+                f"import {each}: {counted(gone.n_captions, 'caption')} removed, taken from"
+                f" {stretches} of sound",
+                quiet=quiet,
+            )
+    return 0
 
 
 def _report(added: Added, *, as_json: bool, quiet: bool) -> int:
@@ -126,6 +200,8 @@ def _report(added: Added, *, as_json: bool, quiet: bool) -> int:
                 "given": added.n_given,
                 "empty": added.n_empty,
                 "not_indexed": len(added.not_indexed),
+                **({} if added.kind is None else {"kind": added.kind}),
+                **({} if added.kind is None else {"import_id": added.import_id}),
             }
         )
     given = f", given to {counted(added.n_given, 'stretch', 'stretches')} of sound"
@@ -136,6 +212,10 @@ def _report(added: Added, *, as_json: bool, quiet: bool) -> int:
     )
     if added.n_empty:
         remark(f"{added.n_empty} without a word left out", quiet=quiet)
+    if added.import_id is not None:
+        remark(
+            f"taken back by: audiosearch captions remove --import {added.import_id}", quiet=quiet
+        )
     for path in added.not_indexed[:5]:
         remark(f"{shown_path(path)}: not in the library; kept for no sound", quiet=quiet)
     if len(added.not_indexed) > 5:

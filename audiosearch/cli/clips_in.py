@@ -20,11 +20,11 @@ import click
 
 from audiosearch._wording import counted
 from audiosearch.audio.clip import ClipRange
+from audiosearch.cli.main import EXIT_NOTHING
 from audiosearch.cli.output import print_json, remark
 from audiosearch.errors import QueryError
 from audiosearch.library.annotations import Written
 
-EXIT_NOTHING = 1
 EXIT_ERROR = 2
 MOST_BYTES: Final = 256 * 2**20  # of stdin
 

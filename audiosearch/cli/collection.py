@@ -6,13 +6,11 @@ import click
 
 from audiosearch.cli.annotations import day, print_annotations
 from audiosearch.cli.clips_in import Clip, clips_argument, report
-from audiosearch.cli.main import CommandGroup
+from audiosearch.cli.main import EXIT_NOTHING, CommandGroup
 from audiosearch.cli.options import OutputForm, json_option, library_options, output_options
 from audiosearch.cli.output import one_line, print_json, remark
 from audiosearch.config import Config
 from audiosearch.library import open_library
-
-EXIT_NOTHING = 1
 
 
 @click.group(cls=CommandGroup)

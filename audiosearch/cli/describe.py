@@ -8,11 +8,12 @@ import click
 
 from audiosearch.cli.many_files import (
     Row,
+    csv_option,
     each_sound,
     expand,
     output_option,
+    row_writer,
     take_up,
-    write_rows,
 )
 from audiosearch.cli.options import json_option, library_options, normalise_option
 from audiosearch.cli.output import clock, coloured, path_fields, shown_path, word_rows
@@ -41,6 +42,7 @@ from audiosearch.server.query_client import open_client
 @click.option("--explain", is_flag=True, help="Show how much each word of a caption counted.")
 @click.option("-v", "--verbose", is_flag=True, help="Print which process answered to stderr.")
 @json_option
+@csv_option
 @output_option
 @library_options
 def describe(
@@ -51,6 +53,7 @@ def describe(
     explain: bool,
     verbose: bool,
     as_json: bool,
+    as_csv: bool,
     output: Path | None,
     config: Config,
     quiet: bool,
@@ -60,8 +63,8 @@ def describe(
     For each stretch of it: the model's own caption, then the stored captions that fit best. The
     files need not be in the library.
     """
-    as_json = as_json or output is not None
-    folded = not as_json if fold is None else fold
+    writer = row_writer(output, as_json=as_json, as_csv=as_csv)
+    folded = writer is None if fold is None else fold
     done = take_up(output)
     sounds = expand(clips, config=config.index)
     with open_client(config) as answering:
@@ -71,8 +74,8 @@ def describe(
                 clip, limit=limit, normalise=normalise, explain=explain
             )
             stretches = fold_runs(found, limit=limit) if folded else found
-            if as_json:
-                write_rows([row for each in stretches for row in _rows(path, each)], output)
+            if writer is not None:
+                writer([row for each in stretches for row in _rows(path, each)])
                 return
             if len(sounds) > 1:
                 click.echo(click.style(shown_path(path), underline=True))

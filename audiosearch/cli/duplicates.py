@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 import click
 
 from audiosearch._wording import counted
+from audiosearch.cli.main import EXIT_NOTHING
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import path_fields, print_json, remark, shown_path, size
 from audiosearch.config import Config
@@ -16,7 +17,6 @@ from audiosearch.library import open_library
 from audiosearch.library.duplicates import DuplicateFile, DuplicateGroup, DuplicateKind
 from audiosearch.store.queries.duplicates import HeldSound
 
-EXIT_NOTHING = 1
 _MANY = 20  # sounds; fewer are heard in no time
 _SHOWN = {
     DuplicateKind.IDENTICAL: "the same sound",

@@ -12,6 +12,7 @@ import click
 from audiosearch._wording import counted
 from audiosearch.cli.filter_options import FilterOptions, filter_options
 from audiosearch.cli.links import linked_path
+from audiosearch.cli.main import EXIT_NOTHING
 from audiosearch.cli.options import (
     OutputForm,
     library_options,
@@ -36,8 +37,6 @@ from audiosearch.errors import display_text
 from audiosearch.search.filters import Filters
 from audiosearch.search.results import FindResult, Hit, TextQuery
 from audiosearch.server.query_client import open_client
-
-EXIT_NOTHING = 1
 
 
 @click.command()
@@ -89,7 +88,7 @@ def find(
             )
         )
     result = answer.result
-    _remarks(result, quiet=quiet, filtered=filters != Filters())
+    say_of_answer(result, quiet=quiet, filtered=filters != Filters())
     _print_text_hits(result.hits, form)
     if result.n_more and form.for_people:
         least = "" if result.exhaustive else "at least "
@@ -138,14 +137,14 @@ def similar(
             sort=sort,
             reverse=reverse,
         ).result
-    _remarks(result, quiet=quiet, filtered=filters != Filters())
+    say_of_answer(result, quiet=quiet, filtered=filters != Filters())
     _print_similar_hits(result.hits, form)
     if verbose:
         click.echo(answering.who, err=True)
     return 0 if result.hits else EXIT_NOTHING
 
 
-def _remarks(result: FindResult, *, quiet: bool, filtered: bool) -> None:
+def say_of_answer(result: FindResult, *, quiet: bool, filtered: bool) -> None:
     """Say what a person should know about the answer before reading it."""
     for text in (
         *_about_words(result),
@@ -207,29 +206,30 @@ def _print_text_hits(hits: Sequence[Hit], form: OutputForm) -> None:
         return
     for hit in hits:
         if form.json:
-            print_json(
-                {
-                    "rank": hit.rank,
-                    **path_fields(hit.path),
-                    "start_s": hit.start_s,
-                    "end_s": hit.end_s,
-                    "score": hit.score,
-                    "cross_entropy": hit.cross_entropy,
-                    "lift": hit.lift,
-                    "caption": hit.caption,
-                    "duration_s": hit.duration_s,
-                    "recording_id": hit.recording_id,
-                    "window_id": hit.window_id,
-                    "offline": _is_offline(hit),
-                    **also_fields(hit.also),
-                    "matched": [
-                        {"field": match.field, "words": list(match.words)} for match in hit.matched
-                    ],
-                    **({} if hit.words is None else {"words": word_rows(hit.words)}),
-                }
-            )
+            print_json(text_row(hit))
         else:
             _print_row(hit, hit.score, links=form.links)
+
+
+def text_row(hit: Hit) -> dict[str, object]:
+    """A hit of a query by words, for JSON."""
+    return {
+        "rank": hit.rank,
+        **path_fields(hit.path),
+        "start_s": hit.start_s,
+        "end_s": hit.end_s,
+        "score": hit.score,
+        "cross_entropy": hit.cross_entropy,
+        "lift": hit.lift,
+        "caption": hit.caption,
+        "duration_s": hit.duration_s,
+        "recording_id": hit.recording_id,
+        "window_id": hit.window_id,
+        "offline": _is_offline(hit),
+        **also_fields(hit.also),
+        "matched": [{"field": match.field, "words": list(match.words)} for match in hit.matched],
+        **({} if hit.words is None else {"words": word_rows(hit.words)}),
+    }
 
 
 def _is_offline(hit: Hit) -> bool:
@@ -244,23 +244,26 @@ def _print_similar_hits(hits: Sequence[Hit], form: OutputForm) -> None:
     for hit in hits:
         assert hit.similarity is not None
         if form.json:
-            print_json(
-                {
-                    "rank": hit.rank,
-                    **path_fields(hit.path),
-                    "start_s": hit.start_s,
-                    "end_s": hit.end_s,
-                    "similarity": hit.similarity,
-                    "caption": hit.caption,
-                    "duration_s": hit.duration_s,
-                    "recording_id": hit.recording_id,
-                    "window_id": hit.window_id,
-                    "offline": _is_offline(hit),
-                    **also_fields(hit.also),
-                }
-            )
+            print_json(similar_row(hit))
         else:
             _print_row(hit, hit.similarity, links=form.links)
+
+
+def similar_row(hit: Hit) -> dict[str, object]:
+    """A hit of a query by sound, for JSON."""
+    return {
+        "rank": hit.rank,
+        **path_fields(hit.path),
+        "start_s": hit.start_s,
+        "end_s": hit.end_s,
+        "similarity": hit.similarity,
+        "caption": hit.caption,
+        "duration_s": hit.duration_s,
+        "recording_id": hit.recording_id,
+        "window_id": hit.window_id,
+        "offline": _is_offline(hit),
+        **also_fields(hit.also),
+    }
 
 
 def _print_row(hit: Hit, number: float | None, *, links: bool) -> None:

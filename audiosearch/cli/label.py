@@ -7,7 +7,15 @@ from pathlib import Path
 
 import click
 
-from audiosearch.cli.many_files import Row, each_sound, expand, output_option, take_up, write_rows
+from audiosearch.cli.many_files import (
+    Row,
+    csv_option,
+    each_sound,
+    expand,
+    output_option,
+    row_writer,
+    take_up,
+)
 from audiosearch.cli.options import json_option, library_options, normalise_option
 from audiosearch.cli.output import path_fields, shown_path
 from audiosearch.config import Config
@@ -34,6 +42,7 @@ SHOWN = 5  # labels in a line for people
 )
 @normalise_option("labels")
 @json_option
+@csv_option
 @output_option
 @library_options
 def label(
@@ -43,6 +52,7 @@ def label(
     limit: int | None,
     normalise: str | None,
     as_json: bool,
+    as_csv: bool,
     output: Path | None,
     config: Config,
     quiet: bool,
@@ -53,14 +63,14 @@ def label(
     normalised by how it fits the sounds that are.
     """
     names = _labels(labels, labels_file)
-    as_json = as_json or output is not None
+    writer = row_writer(output, as_json=as_json, as_csv=as_csv)
     done = take_up(output)
     with open_library(config) as library:
 
         def work(clip: str) -> None:
             path, fits = library.label(clip, names, normalise=normalise)
-            if as_json:
-                write_rows(_rows(path, fits[:limit]), output)
+            if writer is not None:
+                writer(_rows(path, fits[:limit]))
                 return
             shown = ", ".join(f"{fit.label} {fit.score:.2f}" for fit in fits[: limit or SHOWN])
             click.echo(f"{click.style(shown_path(path), bold=True)}  {shown or '(silence)'}")

@@ -69,6 +69,7 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
         "duplicates": "duplicates",
         "backup": "backup",
         "restore": "backup",
+        "export": "export",
         "status": "status",
         "failed": "status",
         "watch": "watch",

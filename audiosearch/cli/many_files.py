@@ -8,6 +8,7 @@ may have been cut short and are written anew.
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import os
 import sys
@@ -129,6 +130,46 @@ def _path_of(line: bytes, output: Path) -> bytes:
         raise QueryError(
             "holds something else than results", path=output, remedy="give another --output"
         ) from None
+
+
+def csv_option(command: Callable[..., object]) -> Callable[..., object]:
+    """`--csv`; the command gets `as_csv: bool`."""
+    return click.option(
+        "--csv", "as_csv", is_flag=True, help="A table with a line of names, for other programs."
+    )(command)
+
+
+def row_writer(
+    output: Path | None, *, as_json: bool, as_csv: bool
+) -> Callable[[Sequence[Row]], None] | None:
+    """What writes the rows of one sound as the options ask; None: people are to read them.
+
+    Raises:
+        UsageError: they exclude each other.
+    """
+    if as_csv and (as_json or output is not None):
+        raise click.UsageError("--csv excludes --json and --output")
+    if as_csv:
+        return _CsvRows()
+    return functools.partial(write_rows, output=output) if as_json or output is not None else None
+
+
+class _CsvRows:
+    """Writes rows under one line of names, those of the first row; later rows have the same."""
+
+    def __init__(self) -> None:
+        self._names: list[str] | None = None
+
+    def __call__(self, rows: Sequence[Row]) -> None:
+        from audiosearch.exchange.tables import column_names, csv_table  # noqa: PLC0415
+
+        if not rows:
+            return
+        header = self._names is None
+        # The bytes of a path that is no text have their column always: any later one may need it.
+        names = self._names = self._names or [*column_names(rows[:1]), "path_b64"]
+        whole = [{name: row.get(name) for name in names} for row in rows]
+        click.echo(csv_table(whole, header=header), nl=False)
 
 
 def write_rows(rows: Sequence[Row], output: Path | None) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from audiosearch import errors
 from audiosearch._wording import counted
 from audiosearch.errors import display_path
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _CLEAR = 0.5  # nats; a word e^0.5 = 1.6 times as likely, or less so, is worth a colour
 _STRONG = 1.5  # nats; 4.5 times as likely
+
+path_fields = errors.path_fields  # with the rest of what a row is printed by
 
 
 def print_json(row: Mapping[str, object]) -> None:
@@ -35,17 +38,6 @@ def json_line(row: Mapping[str, object]) -> str:
     """A row as `print_json` prints it, without the end of the line."""
     tidy = {key: _rounded(value) for key, value in row.items()}
     return json.dumps(tidy, ensure_ascii=False, allow_nan=False)
-
-
-def path_fields(path: bytes) -> dict[str, object]:
-    """`path`, and for a path that is no UTF-8 also its bytes as `path_b64`."""
-    try:
-        return {"path": path.decode("utf-8")}
-    except UnicodeDecodeError:
-        return {
-            "path": display_path(path),
-            "path_b64": base64.b64encode(path).decode("ascii"),
-        }
 
 
 def also_fields(paths: Sequence[bytes]) -> dict[str, object]:

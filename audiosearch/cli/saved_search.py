@@ -10,13 +10,12 @@ from pathlib import Path
 import click
 
 from audiosearch.cli.annotations import day
-from audiosearch.cli.main import CommandGroup
+from audiosearch.cli.main import EXIT_NOTHING, CommandGroup
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import one_line, print_json, remark
 from audiosearch.config import Config
 from audiosearch.library import open_library
 
-EXIT_NOTHING = 1
 _COMMANDS = ("find", "similar", "files")
 _FOLDERS = ("--in", "--not-in")  # options whose folders are kept as absolute paths
 _REST = {"ignore_unknown_options": True, "allow_interspersed_args": False}

@@ -5,13 +5,11 @@ Adding what is there changes nothing, so an import that was stopped can simply b
 
 from __future__ import annotations
 
-import csv
 import itertools
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from sqlalchemy.orm import Session
 
@@ -24,6 +22,11 @@ from audiosearch.model.text_encoder import TextTower
 from audiosearch.model.tokenizer import normalise
 from audiosearch.store.database import Database
 from audiosearch.store.queries import captions, encodings
+from audiosearch.store.queries.caption_imports import (
+    caption_sources,
+    claim_by_hand,
+    link_import,
+)
 from audiosearch.store.queries.caption_places import CaptionPlace, caption_places
 from audiosearch.store.queries.captions import StoredCaption
 from audiosearch.store.queries.windows import find_file
@@ -32,7 +35,6 @@ from audiosearch.store.schema import CaptionSource
 BATCH = 2000  # captions written together
 
 _NO_TEXT = re.compile("[\ud800-\udfff]")  # what Python makes of such bytes on a command line
-_PATH_COLUMNS = ("path", "file_name", "file", "filename")
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class Added:
         n_given: stretches of sound that were given one.
         n_empty: sentences without a word, left out.
         not_indexed: files that are not in the library; their sentences were kept for no sound.
+        kind: of a file that was imported, what it was.
+        import_id: by which all of it can be taken back; None where it brought nothing.
     """
 
     n_new: int = 0
@@ -60,6 +64,8 @@ class Added:
     n_given: int = 0
     n_empty: int = 0
     not_indexed: tuple[bytes, ...] = ()
+    kind: str | None = None
+    import_id: int | None = None
 
     def __add__(self, other: Added) -> Added:
         return Added(
@@ -78,8 +84,12 @@ def add(
     source: CaptionSource,
     bundle: Bundle,
     tower: TextTower | None,
+    import_id: int | None = None,
 ) -> Added:
     """Write captions down, in batches that are each kept whole.
+
+    Those of an import are written down as brought by it; others are a person's own, which no
+    import takes back.
 
     Raises:
         QueryError: a part lies beyond the end of its sound.
@@ -89,7 +99,9 @@ def add(
     remaining = iter(new)
     while some := list(itertools.islice(remaining, BATCH)):
         with database.session() as session:
-            added += _add_batch(session, some, source=source, bundle=bundle, tower=tower)
+            added += _add_batch(
+                session, some, source=source, bundle=bundle, tower=tower, import_id=import_id
+            )
             failpoint("captions.commit")
         failpoint("captions.done")
     return added
@@ -102,11 +114,13 @@ def _add_batch(
     source: CaptionSource,
     bundle: Bundle,
     tower: TextTower | None,
+    import_id: int | None,
 ) -> Added:
     said = [(normalise(each.text), as_typed(each.text), each.target) for each in new]
     typed = {text: words for text, words, _ in said if text}
     texts = sorted(typed)
     known = captions.find_captions(session, texts)
+    before = caption_sources(session, known.values())
     ids = captions.add_captions(session, texts, source=source)
     captions.keep_typed(session, {ids[text]: words for text, words in typed.items()})
     targets: list[captions.Target] = []
@@ -118,7 +132,20 @@ def _add_batch(
                 missing[part.path] = None
             else:
                 targets.append(replace(target, typed=words))
+    given = captions.find_targets(session, targets)
     captions.add_targets(session, targets)
+    all_targets = captions.find_targets(session, targets)
+    if import_id is None:
+        claim_by_hand(session, list(ids.values()), all_targets.values())
+    else:
+        link_import(
+            session,
+            import_id,
+            captions=ids.values(),
+            before=before,
+            targets=all_targets,
+            given=given,
+        )
     if tower is not None and ids:
         _place(session, list(ids.values()), bundle=bundle, tower=tower)
     return Added(
@@ -161,56 +188,6 @@ def _place(
         )
 
 
-def read_captions(file: Path) -> Iterator[NewCaption]:
-    """The captions of a file: a line each, or of a table (.csv) by its columns.
-
-    A table has a column `caption`, or several (`caption_1` ...). Where it has one of `path`,
-    `file_name`, `file`, the captions are for that sound, relative to the table's folder; with
-    `start_s` and `end_s`, for that part of it.
-
-    Raises:
-        QueryError: it cannot be read, or has no column of captions.
-    """
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            if file.suffix.lower() == ".csv":
-                yield from _read_table(csv.DictReader(lines), file)
-            else:
-                yield from (NewCaption(line) for line in lines)
-    except OSError as error:
-        raise QueryError(error.strerror or str(error), path=file) from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise QueryError(f"cannot be read: {error}", path=file) from error
-
-
-def _read_table(rows: csv.DictReader[str], file: Path) -> Iterator[NewCaption]:
-    columns = rows.fieldnames or ()
-    texts = [name for name in columns if name == "caption" or name.startswith("caption_")]
-    if not texts:
-        raise QueryError(
-            "has no column `caption`", path=file, remedy="its first line names the columns"
-        )
-    sound = next((name for name in _PATH_COLUMNS if name in columns), None)
-    for row in rows:
-        part = None
-        if sound is not None and row[sound]:
-            path = os.path.abspath(file.parent / row[sound])  # noqa: PTH100 - keeps links
-            start_s = _seconds(row.get("start_s"), rows.line_num, file) or 0.0
-            part = ClipRange(
-                os.fsencode(path), start_s, _seconds(row.get("end_s"), rows.line_num, file)
-            )
-        yield from (NewCaption(row[name], part) for name in texts if row[name])
-
-
-def _seconds(text: str | None, line: int, file: Path) -> float | None:
-    if not text:
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        raise QueryError(f"line {line}: {text!r} is no time in seconds", path=file) from None
-
-
 @dataclass(frozen=True)
 class ListedCaption:
     """A caption of the library with the stretches of sound that it is said of.
@@ -251,21 +228,12 @@ def add_caption(
                 raise QueryError(
                     "not in the library", path=part.path, remedy="audiosearch index its folder"
                 )
-    added = _add(database, model, [NewCaption(text, part)], CaptionSource.USER)
+    new = [NewCaption(text, part)]
+    bundle, tower = model.bundle, model.tower
+    added = add(database, new, source=CaptionSource.USER, bundle=bundle, tower=tower)
     if added.n_empty:
         raise QueryError("there is no word in this caption", remedy="say what is heard")
     return added
-
-
-def import_captions(database: Database, model: Model, file: Path) -> Added:
-    """Write down the captions of a file; see `Library.import_captions`."""
-    return _add(database, model, read_captions(file), CaptionSource.IMPORT)
-
-
-def _add(
-    database: Database, model: Model, new: Iterable[NewCaption], source: CaptionSource
-) -> Added:
-    return add(database, new, source=source, bundle=model.bundle, tower=model.tower)
 
 
 def remove_captions(

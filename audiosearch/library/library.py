@@ -19,7 +19,6 @@ from audiosearch.library.captions import (
     Added,
     ListedCaption,
     add_caption,
-    import_captions,
     list_captions,
     remove_captions,
 )
@@ -36,6 +35,7 @@ from audiosearch.model.loaded import Model
 from audiosearch.search.filters import Filters
 from audiosearch.store.database import Database, database_size, open_database
 from audiosearch.store.queries import failed, recordings, roots
+from audiosearch.store.queries.caption_imports import StoredImport, TakenBack, list_imports
 from audiosearch.store.queries.failed import FailedFile, RemarkedFile
 from audiosearch.store.queries.places import RootPath
 from audiosearch.store.queries.recordings import Purged
@@ -299,13 +299,33 @@ class Library(Answers):
         """
         return add_caption(self.database, self.answering, text, clip=clip)
 
-    def import_captions(self, file: Path) -> Added:
-        """Write down the captions of a text or CSV file; see `library.captions.read_captions`.
+    def import_captions(self, file: Path, *, clip: str | ClipRange | None = None) -> Added:
+        """Write down the captions of a file: sentences, a table, or another program's labels.
+
+        With `clip`, all of them for that sound; its times count from where the clip begins.
 
         Raises:
-            QueryError: it cannot be read, or has no captions.
+            QueryError: it cannot be read, a line is not what its kind has, or it tells times of no
+                sound that is known.
         """
-        return import_captions(self.database, self.answering, file)
+        from audiosearch.library.caption_import import import_captions  # noqa: PLC0415
+
+        return import_captions(self.database, self.answering, file, clip=clip)
+
+    def imports(self) -> list[StoredImport]:
+        """The imports of captions that can be taken back, the oldest first."""
+        with self.database.reading() as session:
+            return list_imports(session)
+
+    def remove_import(self, import_id: int) -> TakenBack:
+        """Take an import of captions back: what it alone brought.
+
+        Raises:
+            QueryError: there is no such import.
+        """
+        from audiosearch.library.caption_import import remove_import  # noqa: PLC0415
+
+        return remove_import(self.database, import_id)
 
     def remove_captions(
         self, texts: Sequence[str] = (), *, ids: Sequence[int] = (), source: str | None = None

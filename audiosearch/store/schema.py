@@ -250,6 +250,44 @@ class CaptionTarget(Base):
     said: Mapped[str | None] = mapped_column(Text)  # as it was typed; None: not known any more
 
 
+class CaptionImport(Base):
+    """A file of captions that was taken in; imported again, the same file is the same import."""
+
+    __tablename__ = "caption_import"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    source: Mapped[str] = mapped_column(Text)  # the file's path, for people
+    kind: Mapped[str] = mapped_column(String)  # captions, table, raven, audacity ...
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)  # of all that it says
+    added_at: Mapped[float] = mapped_column(Float)
+
+
+class ImportedCaption(Base):
+    """A caption that is there since an import brought it; several may have."""
+
+    __tablename__ = "import_caption"
+
+    import_id: Mapped[int] = mapped_column(
+        ForeignKey("caption_import.id", ondelete="CASCADE"), primary_key=True
+    )
+    caption_id: Mapped[int] = mapped_column(
+        ForeignKey("caption.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+
+
+class ImportedTarget(Base):
+    """A stretch that has a caption since an import gave it; several may have."""
+
+    __tablename__ = "import_target"
+
+    import_id: Mapped[int] = mapped_column(
+        ForeignKey("caption_import.id", ondelete="CASCADE"), primary_key=True
+    )
+    target_id: Mapped[int] = mapped_column(
+        ForeignKey("caption_target.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+
+
 class CaptionScale(Base):
     """Statistics of a caption's cross-entropy over `n` windows of the library.
 

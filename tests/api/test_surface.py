@@ -60,6 +60,12 @@ METHODS = {
         "end_s: float | None = None, limit: int = 5, explain: bool = False) -> list[Description]",
         "embeddings": "(self, kind: Literal['embedding', 'joint'] = 'embedding') "
         "-> tuple[Ids, Floats]",
+        "export": "(self, rows: Iterable[SearchHit | LibraryWindow | Mapping[str, object]], "
+        "kind: ExportKind, to: PathArgument, *, label: str | None = None, force: bool = False, "
+        "clip_format: Literal['wav', 'flac'] = 'wav', template: str | None = None, "
+        "ucs: str | None = None, fade_s: float = 0.0, fps: str = '25', "
+        "layout: Literal['audiosearch', 'opensoundscape'] = 'audiosearch', "
+        "markers: bool = False) -> list[Path]",
         "find": "(self, text: str, *, filters: Filters | None = None, limit: int | None = None, "
         "min_score: float | None = None, exhaustive: bool = False, explain: bool = False, "
         "sort: SortKey | None = None, reverse: bool = False) -> SearchHits",
@@ -155,6 +161,11 @@ def test_signatures():
         assert {name for name in members if not name.startswith("_")} == set(methods), kind
         for name, expected in methods.items():
             assert _plain(_signature(members[name])) == _plain(expected), f"{kind}.{name}"
+
+
+def test_hits_are_rows_of_tables():
+    assert _signature(audiosearch.SearchHit.row) == "(self) -> 'dict[str, object]'"
+    assert _signature(audiosearch.SearchHits.rows) == "(self) -> 'list[dict[str, object]]'"
 
 
 def test_fields_are_frozen_and_documented():

@@ -69,7 +69,8 @@ def test_captions_are_imported_once(own: Command, sounds: Path, tmp_path: Path):
         f"a lost sound,{tmp_path / 'gone.wav'},,\n"
     )
     row = own("captions", "import", table, "--json").rows[0]
-    assert row == {"new": 3, "known": 0, "given": 1, "empty": 1, "not_indexed": 1}
+    counts = {"new": 3, "known": 0, "given": 1, "empty": 1, "not_indexed": 1}
+    assert row == {**counts, "kind": "table", "import_id": 1}
     row = own("captions", "import", table, "--json").rows[0]
     assert (row["new"], row["known"]) == (0, 3)
     assert Path(own("find", "odd hum", "--json").rows[0]["path"]).name == "long.wav"

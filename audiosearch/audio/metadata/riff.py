@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -63,6 +63,25 @@ def read_riff(path: bytes, fields: MetadataFields, sample_rate: int) -> bool:
     return True
 
 
+def read_raw_chunks(path: bytes, names: Set[bytes]) -> dict[bytes, bytes]:
+    """The contents of the chunks of a WAV file, by name in small letters, of each the first.
+
+    None where it is no WAV file with the least byte first, or cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123  (paths are bytes here)
+            head = file.read(12)
+            if head[:4] not in _FORMS or head[:4] == b"RIFX" or head[8:] != b"WAVE":
+                return {}
+            found: dict[bytes, bytes] = {}
+            for name, content in _chunks(file, big=False, wanted=_WANTED | names):
+                if name in names:
+                    found.setdefault(name, content)
+            return found
+    except OSError:
+        return {}
+
+
 def read_chunks(found: Iterator[Chunk], fields: MetadataFields, *, sample_rate: int) -> None:
     """What RIFF's chunks say, wherever they are kept."""
     cues = Cues()
@@ -101,7 +120,7 @@ def wave64_chunks_in(content: bytes) -> Iterator[Chunk]:
         place += max(24, -(-size // 8) * 8)
 
 
-def _chunks(file: BinaryIO, *, big: bool) -> Iterator[Chunk]:
+def _chunks(file: BinaryIO, *, big: bool, wanted: Set[bytes] = _WANTED) -> Iterator[Chunk]:
     size_of_file = file.seek(0, os.SEEK_END)
     data_bytes = None  # of the sound itself, from ds64
     left = MAX_ALL_CHUNKS_BYTES
@@ -114,7 +133,7 @@ def _chunks(file: BinaryIO, *, big: bool) -> Iterator[Chunk]:
         name, size = header[:4].lower(), int.from_bytes(header[4:], "big" if big else "little")
         if name == b"ds64":
             data_bytes = int.from_bytes(file.read(16)[8:], "little")
-        elif name in _WANTED and left > 0:
+        elif name in wanted and left > 0:
             content = file.read(min(size, MAX_CHUNK_BYTES, left))
             left -= len(content)
             yield name, content

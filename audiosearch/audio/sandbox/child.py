@@ -78,8 +78,8 @@ def serve(requests: BinaryIO, answers: BinaryIO, pulse: _Pulse) -> None:
         pulse.renew()
         try:
             if request.kind is MessageKind.OPEN:
-                path, sample_rate = unpack_open(request.payload)
-                opened = _FileReading(path, sample_rate)
+                path, sample_rate, mixed = unpack_open(request.payload)
+                opened = _FileReading(path, sample_rate, mixed=mixed)
                 send(answers, MessageKind.OPENED, pack_opened(opened.open(pulse)))
             elif request.kind is MessageKind.DECODE and opened is not None:
                 opened.decode(answers, pulse)
@@ -94,9 +94,10 @@ def serve(requests: BinaryIO, answers: BinaryIO, pulse: _Pulse) -> None:
 class _FileReading:
     """One file from opening to its last sample, watched for changes under way."""
 
-    def __init__(self, path: bytes, sample_rate: int) -> None:
+    def __init__(self, path: bytes, sample_rate: int, *, mixed: bool) -> None:
         self._path = path
         self._sample_rate = sample_rate
+        self._mixed = mixed
         self._stat = check_is_sound_file(path)
 
     def open(self, pulse: _Pulse) -> OpenedFile:
@@ -122,7 +123,9 @@ class _FileReading:
 
     def decode(self, answers: BinaryIO, pulse: _Pulse) -> None:
         """Send its sound, then its facts."""
-        decoding = Decoding(self._path, sample_rate=self._sample_rate, progress=pulse)
+        decoding = Decoding(
+            self._path, sample_rate=self._sample_rate, progress=pulse, mixed=self._mixed
+        )
         try:
             for block in decoding:
                 send(answers, MessageKind.BLOCK, block.tobytes())

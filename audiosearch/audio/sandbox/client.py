@@ -107,8 +107,11 @@ class Worker(AbstractContextManager["Worker"]):
         """The present process; None between one that was given up and its successor."""
         return None if self._child is None else self._child.pid
 
-    def open(self, path: bytes, *, sample_rate: int) -> OpenedFile:
+    def open(self, path: bytes, *, sample_rate: int, mixed: bool = True) -> OpenedFile:
         """Read a file through without decoding it; `blocks` then gives it at `sample_rate`.
+
+        With `mixed` false blocks hold all channels, sample by sample: as many as the file's
+        fingerprint tells.
 
         Raises:
             DecodeError: it is no readable sound file, or its decoder crashed or stalled.
@@ -118,7 +121,7 @@ class Worker(AbstractContextManager["Worker"]):
         if not self._blocks_done:
             self._drop_child()
         self._path, self._facts, self._blocks_done = path, None, True
-        self._ask(MessageKind.OPEN, pack_open(path, sample_rate))
+        self._ask(MessageKind.OPEN, pack_open(path, sample_rate, mixed=mixed))
         return self._unpacked(unpack_opened, self._answer(MessageKind.OPENED))
 
     def blocks(self) -> Iterator[Floats]:

@@ -29,7 +29,7 @@ class MessageKind(IntEnum):
 
     These are UTF-8 JSON, or raw little-endian float32 samples for BLOCK.
 
-        main    OPEN {path, sample_rate}          DECODE
+        main    OPEN {path, sample_rate, mixed}   DECODE
         worker  READY, then  OPENED {...}         BLOCK* FACTS {...}
                 in place of any of them: ERROR {...} for a file that cannot be read, BROKEN {reason}
                 where it is the program that is at fault
@@ -104,15 +104,16 @@ def receive(stream: BinaryIO) -> Message:
         raise BrokenConversation(f"unknown kind of message {kind}") from None
 
 
-def pack_open(path: bytes, sample_rate: int) -> bytes:
+def pack_open(path: bytes, sample_rate: int, *, mixed: bool = True) -> bytes:
     """The payload of OPEN."""
-    return _dump({"path": _text(path), "sample_rate": sample_rate})
+    return _dump({"path": _text(path), "sample_rate": sample_rate, "mixed": mixed})
 
 
-def unpack_open(payload: bytes) -> tuple[bytes, int]:
-    """Path and sample rate wanted."""
+def unpack_open(payload: bytes) -> tuple[bytes, int, bool]:
+    """Path and sample rate wanted, and whether channels are to be mixed to one."""
     content = json.loads(payload)
-    return base64.b64decode(content["path"]), int(content["sample_rate"])
+    path = base64.b64decode(content["path"])
+    return path, int(content["sample_rate"]), bool(content["mixed"])
 
 
 def pack_opened(opened: OpenedFile) -> bytes:
@@ -181,7 +182,7 @@ def unpack_broken(payload: bytes) -> str:
 
 
 def unpack_block(payload: bytes) -> Floats:
-    """Samples (n,); read-only, since they lie in the message."""
+    """Samples (n,), of several channels one after the other; read-only, they lie in the message."""
     return np.frombuffer(payload, np.float32)
 
 

@@ -21,6 +21,8 @@ from audiosearch.store.schema import (
     CaptionSource,
     CaptionTarget,
     CaptionVector,
+    ImportedCaption,
+    WaitingCaption,
     WindowCaption,
 )
 from audiosearch.store.vectors import to_blob
@@ -270,6 +272,8 @@ def disclaim_captions(session: Session, caption_ids: Sequence[int]) -> int:
     said: set[int] = set()
     for some in chunks(caption_ids):
         session.execute(delete(CaptionTarget).where(CaptionTarget.caption_id.in_(some)))
+        session.execute(delete(ImportedCaption).where(ImportedCaption.caption_id.in_(some)))
+        session.execute(delete(WaitingCaption).where(WaitingCaption.caption_id.in_(some)))
         said |= set(
             session.scalars(
                 select(Caption.id).where(
@@ -301,8 +305,9 @@ class Target:
     typed: str | None = field(default=None, compare=False)
 
 
-def add_targets(session: Session, targets: Sequence[Target]) -> None:
-    """Give captions to stretches of recordings; those given before keep the words typed last."""
+def find_targets(session: Session, targets: Sequence[Target]) -> dict[Target, int]:
+    """The ids of those of `targets` that are given already."""
+    wanted = set(targets)
     known: dict[Target, int] = {}
     for some in chunks(sorted({each.caption_id for each in targets})):
         rows = session.execute(
@@ -314,7 +319,13 @@ def add_targets(session: Session, targets: Sequence[Target]) -> None:
                 CaptionTarget.id,
             ).where(CaptionTarget.caption_id.in_(some))
         )
-        known |= {Target(*row[:4]): row.id for row in rows}
+        known |= {each: row.id for row in rows if (each := Target(*row[:4])) in wanted}
+    return known
+
+
+def add_targets(session: Session, targets: Sequence[Target]) -> None:
+    """Give captions to stretches of recordings; those given before keep the words typed last."""
+    known = find_targets(session, targets)
     wanted = {each: each.typed for each in targets}  # of equal ones the words of the last
     new = [
         {

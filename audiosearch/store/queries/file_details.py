@@ -157,6 +157,21 @@ def find_recording(session: Session, audio_hash: bytes) -> int | None:
     return session.scalar(select(Recording.id).where(Recording.audio_hash == audio_hash))
 
 
+@dataclass(frozen=True)
+class SoundForm:
+    """What a sound is made of; `duration_s` is None where it was not heard to its end."""
+
+    duration_s: float | None
+    sample_rate: int
+    channels: int
+
+
+def sound_form(session: Session, recording_id: int) -> SoundForm:
+    """Length, rate and channels of a sound."""
+    sound = session.get_one(Recording, recording_id)
+    return SoundForm(sound.duration_s or None, sound.sample_rate, sound.channels)
+
+
 def sound_details(session: Session, recording_id: int) -> SoundDetails:
     """What is known of a sound."""
     sound = session.get_one(Recording, recording_id)

@@ -1,0 +1,1 @@
+"""Answers taken to other programs, and their labels taken in."""

@@ -1,0 +1,201 @@
+"""Answers taken away by the real command: from a question, and from rows on stdin."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.e2e.command import Answer, Command
+from tests.sounds import tones, write_audio
+
+ALL = ("--min-score", "0")
+
+
+def piped(command: Command, rows: bytes, *arguments: str | Path) -> Answer:
+    """The command with rows on its standard input."""
+    done = subprocess.run(
+        [*command.program, *arguments],
+        input=rows,
+        capture_output=True,
+        env=command.environment(),
+        timeout=120,
+        check=False,
+    )
+    return Answer(done.returncode, done.stdout, done.stderr.decode())
+
+
+def test_clips_are_cut_from_the_sources(filled: Command, tmp_path: Path):
+    clips = tmp_path / "clips"
+    rows = filled("find", "a dog", *ALL, "--json")
+    answer = piped(
+        filled, rows.out, "export", "clips", "--to", clips, "--template", "{rank}_{stem}"
+    )
+    assert answer.status == 0, answer.err
+    assert len(list(clips.iterdir())) == len(rows.rows)
+    for row in rows.rows:
+        [clip] = clips.glob(f"{row['rank']}_*.wav")
+        info = soundfile.info(clip)
+        assert info.duration == pytest.approx(row["end_s"] - row["start_s"], abs=1e-3)
+        if row["path"].endswith("long.wav"):
+            source, rate = soundfile.read(row["path"], dtype="int16")
+            first, last = round(row["start_s"] * rate), round(row["end_s"] * rate)
+            assert np.array_equal(soundfile.read(clip, dtype="int16")[0], source[first:last])
+    assert "clips to" in answer.err
+    assert "decoded" in answer.err  # the Ogg file
+    again = piped(filled, rows.out, "export", "clips", "--to", clips, "--template", "{rank}_{stem}")
+    assert again.status == 2
+    assert f"is there already, and {len(rows.rows) - 1} more files" in again.err
+    forced = piped(
+        filled,
+        *(rows.out, "export", "clips", "--to", clips, "--template", "{rank}_{stem}", "--force"),
+    )
+    assert forced.status == 0, forced.err
+    assert len(list(clips.iterdir())) == len(rows.rows)
+
+
+def test_a_sound_of_the_library_is_never_written_to(filled: Command, sounds: Path):
+    before = {each: each.read_bytes() for each in sounds.iterdir() if each.is_file()}
+    asked = ("export", "clips", "--to", sounds, "--template", "{stem}", "--force")
+    answer = filled(*asked, "a dog", *ALL, "--name", "long.wav")
+    assert answer.status == 2
+    assert "never written to" in answer.err
+    only = ("a dog", *ALL, "--name", "long.wav")
+    for onto in ("long.wav", "low high.wav"):  # one of the answer, one of the library
+        playlist = filled("export", "m3u8", *only, "--to", sounds / onto, "--force")
+        assert playlist.status == 2
+        assert "never written to" in playlist.err
+    assert {each: each.read_bytes() for each in sounds.iterdir() if each.is_file()} == before
+
+
+@pytest.mark.parametrize("kind", ["m3u8", "csv", "jsonl", "edl", "aoef", "raven"])
+def test_a_question_is_answered_in_the_format(filled: Command, kind: str, tmp_path: Path):
+    asked = ("a dog", *ALL, "--name", "long.wav")
+    shown = filled("export", kind, *asked)
+    assert shown.status == 0, shown.err
+    assert "long.wav" in shown.text
+    target = tmp_path / f"x.{'txt' if kind == 'raven' else kind}"
+    kept = filled("export", kind, *asked, "--to", target)
+    assert kept.status == 0, kept.err
+    if kind != "aoef":  # which tells when it was made
+        assert target.read_bytes() == shown.out
+    assert filled("export", kind, *asked, "--to", target).status == 2
+
+
+@pytest.mark.parametrize("kind", ["audacity", "raven", "reaper"])
+def test_a_file_for_each_recording(filled: Command, kind: str, tmp_path: Path):
+    refused = filled("export", kind, "a dog", *ALL)
+    assert (refused.status, "give --to FOLDER" in refused.err) == (
+        (0, False) if kind == "raven" else (2, True)
+    )
+    answer = filled("export", kind, "a dog", *ALL, "--to", tmp_path / "each")
+    assert answer.status == 0, answer.err
+    other = filled("export", kind, "a dog", *ALL, "--to", tmp_path / "labels.json")
+    assert other.status == 2
+    assert f"files for {kind} end in " in other.err
+    names = {each.name.partition(".")[0] for each in (tmp_path / "each").iterdir()}
+    assert {"low high", "high-low", "hiss", "long"} <= names
+
+
+def test_rows_with_a_path_that_is_no_text(filled: Command, tmp_path: Path):
+    rows = filled("find", "a dog", *ALL, "--name", "od*.wav", "--json").out
+    assert b"path_b64" in rows
+    answer = piped(filled, rows, "export", "clips", "--to", tmp_path / "c", "--as", "flac")
+    assert answer.status == 0, answer.err
+    [clip] = (tmp_path / "c").iterdir()
+    assert soundfile.info(clip).subtype == "PCM_16"
+    playlist = piped(filled, rows, "export", "m3u8")
+    assert b"/od%FF%20d.wav" in playlist.out
+    assert piped(filled, rows, "export", "aoef").status == 2
+
+
+def test_files_and_labels_are_rows_too(filled: Command, sounds: Path):
+    listed = filled("files", "--state", "indexed", "--json").out
+    answer = piped(filled, listed, "export", "m3u8")
+    assert answer.status == 0, answer.err
+    assert answer.text.count("#EXTINF") == len(listed.splitlines())
+    named = filled("label", sounds / "long.wav", "--labels", "dog,rain", "--json").out
+    labels = piped(filled, named, "export", "audacity")
+    assert {line.split("\t")[2] for line in labels.text.splitlines()} == {"dog", "rain"}
+
+
+def test_what_is_no_row_is_refused_with_its_line(filled: Command):
+    answer = piped(filled, b"0.93  dog.wav  0:00-0:05\n", "export", "csv")
+    assert answer.status == 2
+    assert "line 1 " in answer.err
+    assert "--json" in answer.err
+    assert piped(filled, b"", "export", "csv").status == 1
+    far = json.dumps({"path": "/nowhere/x.wav", "start_s": 0, "end_s": 1}).encode()
+    gone = piped(filled, far, "export", "clips", "--to", "nowhere")
+    assert gone.status == 2
+    assert "/nowhere/x.wav" in gone.err
+
+
+def test_nothing_found_writes_nothing(filled: Command, tmp_path: Path):
+    answer = filled("export", "csv", "a dog", "--name", "nosuch", "--to", tmp_path / "x.csv")
+    assert answer.status == 1
+    assert "nothing was written" in answer.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_similar_sounds_are_exported(filled: Command, sounds: Path):
+    answer = filled("export", "csv", "--similar", sounds / "long.wav", "-n", "2")
+    [first, _] = csv.DictReader(io.StringIO(answer.text))
+    assert first["path"] == str(sounds / "long.wav")
+    assert float(first["similarity"]) > 0.9
+    assert filled("export", "csv", "x", "--similar", sounds / "long.wav").status == 2
+
+
+def test_vectors_with_what_they_are_of(filled: Command, tmp_path: Path):
+    answer = filled("export", "embeddings", "--npz", tmp_path / "v.npz")
+    assert answer.status == 0, answer.err
+    with np.load(tmp_path / "v.npz", allow_pickle=False) as read:
+        n = len(read["ids"])
+        assert read["vectors"].shape[0] == n > 5
+        assert np.allclose(np.linalg.norm(read["vectors"], axis=1), 1, atol=1e-3)
+        assert any(path.endswith("long.wav") for path in read["path"])
+        assert (read["end_s"] > read["start_s"]).all()
+        assert json.loads(str(read["about"]))["kind"] == "embedding"
+    assert filled("export", "embeddings", "--npz", tmp_path / "v.npz").status == 2
+    assert filled("export", "embeddings").status == 2
+    assert filled("export", "embeddings", "--npz", tmp_path / "v.bin").status == 2
+    if pytest.importorskip("pyarrow"):
+        kept = filled("export", "embeddings", "--parquet", tmp_path / "v.parquet")
+        assert kept.status == 0, kept.err
+
+
+def test_what_is_heard_as_a_table(filled: Command, sounds: Path):
+    for asked in (("label", "--labels", "dog,rain"), ("describe",)):
+        name, *options = asked
+        both = (sounds / "long.wav", sounds / "deep" / "hiss.ogg")
+        answer = filled(name, *both, *options, "--csv")
+        assert answer.status == 0, answer.err
+        rows = list(csv.DictReader(io.StringIO(answer.text)))
+        told = filled(name, *both, *options, "--json").rows
+        assert [row["path"] for row in rows] == [row["path"] for row in told]
+        assert [float(row["start_s"]) for row in rows] == [row["start_s"] for row in told]
+        assert filled(name, *both, *options, "--csv", "--json").status == 2
+
+
+def test_captions_lead_out_of_no_folder(fresh: Command, tmp_path: Path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    write_audio(folder / "a.wav", tones([300, 500]))
+    rows = b"".join(
+        json.dumps(
+            {"path": str(folder / "a.wav"), "start_s": 0, "end_s": 0.5, "caption": said}
+        ).encode()
+        + b"\n"
+        for said in ("../../up", "/etc/passwd", "..\\..\\up", "CON", "a\x00b", "-rf", "...")
+    )
+    out = tmp_path / "deep" / "out"
+    answer = piped(fresh, rows, "export", "clips", "--to", out, "--template", "{caption}")
+    assert answer.status == 0, answer.err
+    assert len(list(out.iterdir())) == 7
+    assert sorted(each.name for each in (tmp_path / "deep").iterdir()) == ["out"]
