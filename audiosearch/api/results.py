@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import overload
 
 from audiosearch.indexing.types import IndexReport
-from audiosearch.search.results import FieldMatch, FindResult, Hit, Word
+from audiosearch.search.results import ExcludedFit, FieldMatch, FindResult, Hit, Word
 
 
 def as_path(path: bytes) -> Path:
@@ -43,6 +44,9 @@ class SearchHit:
         n_alike: recordings that are near-duplicates of this one and are not listed.
         recording_id: the recording in this library.
         window_id: the stretch in this library; see `SoundLibrary.embeddings`.
+        clock_start: when the stretch begins by the recorder's clock, with an offset from UTC only
+            where one is known; None where no clock is, and for hits that are no moments.
+        excluded: what must not be heard, with the score that it has all the same.
     """
 
     rank: int
@@ -60,6 +64,8 @@ class SearchHit:
     n_alike: int
     recording_id: int
     window_id: int
+    clock_start: datetime | None = None
+    excluded: tuple[ExcludedFit, ...] = ()
 
     @classmethod
     def of(cls, hit: Hit) -> SearchHit:
@@ -80,6 +86,10 @@ class SearchHit:
             n_alike=hit.n_alike,
             recording_id=hit.recording_id,
             window_id=hit.window_id,
+            clock_start=(
+                None if hit.clock_start is None else datetime.fromisoformat(hit.clock_start)
+            ),
+            excluded=hit.excluded,
         )
 
 
@@ -95,6 +105,8 @@ class SearchHits(Sequence[SearchHit]):
         n_left_out: words at the end of the query that were left out since it was too long.
         n_below_min_score: recordings left out since they match too weakly.
         n_windows: stretches of sound in the library, before filters.
+        excluded: what must not be heard, as the query was understood.
+        n_excluded: hits left out since it is heard in them.
     """
 
     hits: tuple[SearchHit, ...]
@@ -104,6 +116,8 @@ class SearchHits(Sequence[SearchHit]):
     n_left_out: int
     n_below_min_score: int
     n_windows: int
+    excluded: tuple[str, ...] = ()
+    n_excluded: int = 0
 
     @classmethod
     def of(cls, result: FindResult) -> SearchHits:
@@ -116,6 +130,8 @@ class SearchHits(Sequence[SearchHit]):
             n_left_out=result.n_left_out,
             n_below_min_score=result.n_below_min_score,
             n_windows=result.n_windows,
+            excluded=result.excluded,
+            n_excluded=result.n_excluded,
         )
 
     def __len__(self) -> int:
