@@ -10,7 +10,14 @@ from audiosearch.api.model import SoundModel, load_model
 from audiosearch.api.results import IndexSummary, LibraryWindow, SearchHit, SearchHits
 from audiosearch.model.encoder import Encoded
 from audiosearch.search.filters import Filters
-from audiosearch.search.results import CaptionFit, Description, FieldMatch, LabelFit, Word
+from audiosearch.search.results import (
+    CaptionFit,
+    Description,
+    ExcludedFit,
+    FieldMatch,
+    LabelFit,
+    Word,
+)
 from audiosearch.search.results import EncodedWindow as EncodedWindow
 
 __all__ = [
@@ -18,6 +25,7 @@ __all__ = [
     "Description",
     "Encoded",
     "EncodedWindow",
+    "ExcludedFit",
     "FieldMatch",
     "Filters",
     "IndexSummary",

@@ -26,6 +26,9 @@ WHOLE_S = 30.0  # recordings of at most this length are judged as a whole
 # Odds at which what is excluded counts as half heard, e^-4: mixed into something louder it seldom
 # reaches more, and where it is not it stays below (docs/searching.md, "Without").
 HALF = float(np.exp(-4.0))
+# The score from which it counts as heard where nothing else is asked for: a twentieth of what has
+# none of it reaches a half of this, and no sound did this (`benchmarks.composed_pairs`).
+HEARD = 0.1
 _MOST = 5_000  # windows that are looked at where nothing but the excluded is named
 
 

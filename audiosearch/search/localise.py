@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from audiosearch._typing import Bools, Floats
+from audiosearch._typing import Bools, Doubles, Floats, HalfOrFloats
 
-SLICE = 3  # frames that are listened to at a time, about a second
+SLICE_S = 1.0  # seconds that are listened to at a time
+STEP_S = 0.3  # from slice to slice; starts and ends are as fine
 KEY = 1.0  # nats that a word must rise by somewhere to tell anything of the place
 KEY_SHARE = 0.6  # of the strongest word's rise, which others must reach to count
 ACTIVE = 0.65  # of a word's greatest lift: from there on it is heard
@@ -28,43 +29,73 @@ class Stretch:
     end_s: float
 
 
-def active_frames(lifts: Floats, *, telling: Bools) -> Bools:
+@dataclass(frozen=True)
+class Slices:
+    """How a window of `n_frames` is cut: a slice of `width` frames each `step` frames."""
+
+    n_frames: int
+    width: int
+    step: int
+
+    @classmethod
+    def of(cls, n_frames: int, *, lasts_s: float, slice_s: float, step_s: float) -> Slices:
+        """Slices of about `slice_s` seconds, no longer than the window."""
+        per_s = n_frames / lasts_s
+        width = min(n_frames, max(1, round(slice_s * per_s)))
+        return cls(n_frames, width, max(1, round(step_s * per_s)))
+
+    @property
+    def starts(self) -> list[int]:
+        """The first frame of each; the last slice ends with the window."""
+        last = self.n_frames - self.width
+        found = list(range(0, last + 1, self.step))
+        return found if found[-1] == last else [*found, last]
+
+    def cut(self, frames: HalfOrFloats) -> list[HalfOrFloats]:
+        """The slices of frames (T, D)."""
+        return [frames[start : start + self.width] for start in self.starts]
+
+    def mean_of_frames(self, values: Floats) -> Doubles:
+        """By frame (T,), the mean of the values (n_slices,) of the slices that hold it."""
+        total, count = np.zeros(self.n_frames), np.zeros(self.n_frames)
+        for start, value in zip(self.starts, values.tolist(), strict=True):
+            total[start : start + self.width] += value
+            count[start : start + self.width] += 1
+        mean: Doubles = total / count
+        return mean
+
+
+def active_frames(lifts: Floats, *, slices: Slices, telling: Bools) -> Bools:
     """Which frames (T,) of a window hold what the words say.
 
     Where the words that tell of the place agree on one, it is that. Where they do not, as those of
     "a bell rings and then someone knocks", it is all from the first to the last.
 
     Args:
-        lifts: (T - SLICE + 1, n_words + 1) of each word and the end, for each slice of `SLICE`
-            frames.
+        lifts: (n_slices, n_words + 1) of each word and the end, for each slice.
+        slices: where these are.
         telling: (n_words,) words that may tell of the place.
     """
-    n_frames = len(lifts) + SLICE - 1
     words = lifts[:, : len(telling)][:, telling]
     greatest = words.max(axis=0, initial=-np.inf)
     top = greatest.max(initial=-np.inf)
     if top < KEY:  # no word alone tells: what all together say
-        whole = lifts.mean(axis=1)
-        return _heard(whole, whole.max() - max(0.5 * abs(float(whole.max())), 0.25), n_frames)
+        whole = slices.mean_of_frames(lifts.mean(axis=1))
+        return np.asarray(whole >= whole.max() - max(0.5 * abs(float(whole.max())), 0.25))
     keys = words[:, greatest >= max(KEY, KEY_SHARE * top)]
-    by_word = np.stack([_heard(each, ACTIVE * each.max(), n_frames) for each in keys.T])
+    by_word = np.stack([_heard(slices.mean_of_frames(each), each) for each in keys.T])
     together: Bools = np.logical_and.reduce(by_word)
     if together.any():
-        return np.asarray(together)
+        return together
     found = np.flatnonzero(by_word.any(axis=0))
-    hull = np.zeros(n_frames, np.bool_)
+    hull = np.zeros(slices.n_frames, np.bool_)
     hull[found[0] : found[-1] + 1] = True
     return hull
 
 
-def _heard(lifts: Floats, least: float, n_frames: int) -> Bools:
-    """Frames (T,) of which the slices around them reach `least` on average."""
-    total, count = np.zeros(n_frames), np.zeros(n_frames)
-    for offset in range(SLICE):
-        total[offset : offset + len(lifts)] += lifts
-        count[offset : offset + len(lifts)] += 1
-    mean = total / count
-    heard: Bools = mean >= min(least, mean.max())
+def _heard(mean: Doubles, lifts: Floats) -> Bools:
+    """Frames of which the slices around them come near to a word's greatest lift."""
+    heard: Bools = mean >= min(ACTIVE * float(lifts.max()), float(mean.max()))
     return heard
 
 

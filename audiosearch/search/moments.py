@@ -16,7 +16,9 @@ from audiosearch.model.scoring import CaptionScorer
 from audiosearch.search.candidates import holds, likely_windows, telling
 from audiosearch.search.localise import (
     JOINED_S,
-    SLICE,
+    SLICE_S,
+    STEP_S,
+    Slices,
     Stretch,
     active_frames,
     stretches,
@@ -39,7 +41,7 @@ from audiosearch.store.vector_cache import VectorKind
 from audiosearch.store.vectors import unit_rows
 
 LISTENED = 20_000  # windows that are listened to, likeliest first: 28 hours at half a window's hop
-PART, PART_STEP = 6, 3  # frames that are scored by themselves: two seconds, each second
+PART_S, PART_STEP_S = 2.0, 1.0  # parts of a window that are scored by themselves
 RISE = 1.5  # nats that the best part of a window lies above the whole, seldom more
 _NEXT_TO_NOTHING = 1e-3
 EDGE_S = 0.5  # a stretch that comes so near to the end of its window may go on beyond
@@ -128,6 +130,7 @@ class MomentListener:
             cosines = table.matrix[order] @ unit_rows(parsed.vector[None])[0]
         if not parsed.has_known:
             return self._scores(snapshot, parsed, np.zeros(len(window_ids), np.float32), cosines)
+        spans = window_places(snapshot.session, window_ids)
         found = [np.zeros(0)]
         for start in range(0, len(window_ids), BLOCK):
             ids = window_ids[start : start + BLOCK]
@@ -136,7 +139,8 @@ class MomentListener:
             lifts = self._lifts(parsed, frames)
             rising = self._scores(snapshot, parsed, lifts + RISE, near_to)
             for row in np.flatnonzero(rising >= _NEXT_TO_NOTHING).tolist():
-                lifts[row] = max(lifts[row], self._best_part(parsed, frames[row]))
+                part = self._best_part(parsed, frames[row], spans[ids[row]])
+                lifts[row] = max(lifts[row], part)
             found.append(self._scores(snapshot, parsed, lifts, near_to))
         return np.concatenate(found)
 
@@ -188,7 +192,8 @@ class MomentListener:
         lifts = self._lifts(parsed, frames)
         near = np.flatnonzero(self._scores(snapshot, parsed, lifts + RISE, cosines) >= least)
         for row in near.tolist():
-            lifts[row] = max(lifts[row], self._best_part(parsed, frames[row]))
+            part = self._best_part(parsed, frames[row], spans[row])
+            lifts[row] = max(lifts[row], part)
         scores = self._scores(snapshot, parsed, lifts, cosines)
         [alone] = self.scorer.without_sound([parsed.tokens])
         for row in np.flatnonzero(scores >= least).tolist():
@@ -204,25 +209,29 @@ class MomentListener:
         lifts: Floats = alone - self.scorer.cross_entropy([parsed.tokens] * len(frames), memory)
         return lifts
 
-    def _best_part(self, parsed: ParsedQuery, frames: HalfOrFloats) -> float:
-        """The greatest lift of the two seconds of a window, overlapping by half."""
-        if len(frames) <= PART:
-            return float("-inf")
-        starts = range(0, len(frames) - PART + 1, PART_STEP)
-        return float(self._lifts(parsed, [frames[at : at + PART] for at in starts]).max())
+    def _best_part(self, parsed: ParsedQuery, frames: HalfOrFloats, span: WindowSpan) -> float:
+        """The greatest lift of the parts of a window, which overlap by half."""
+        parts = _slices(frames, span, slice_s=PART_S, step_s=PART_STEP_S)
+        return float(self._lifts(parsed, parts.cut(frames)).max())
 
     def _where(self, parsed: ParsedQuery, frames: HalfOrFloats, span: WindowSpan) -> list[Stretch]:
         """The stretches of a window in which the words are heard."""
-        if len(frames) < SLICE + 1:
+        slices = _slices(frames, span, slice_s=SLICE_S, step_s=STEP_S)
+        if slices.width == slices.n_frames:  # it is as short as a slice
             return [Stretch(span.start_s, span.end_s)]
-        slices = [frames[at : at + SLICE] for at in range(len(frames) - SLICE + 1)]
-        memory = self.scorer.decoder.memory(slices)
-        tokens = [parsed.tokens] * len(slices)
+        cut = slices.cut(frames)
+        memory = self.scorer.decoder.memory(cut)
+        tokens = [parsed.tokens] * len(cut)
         heard = np.stack(self.scorer.word_log_probs(tokens, memory))
         null = self.scorer.decoder.null_memory()
         [alone] = self.scorer.word_log_probs([parsed.tokens], null, sounds=[0])
-        active = active_frames(heard - alone, telling=_telling_words(parsed))
+        active = active_frames(heard - alone, slices=slices, telling=_telling_words(parsed))
         return stretches(active, start_s=span.start_s, end_s=span.end_s)
+
+
+def _slices(frames: HalfOrFloats, span: WindowSpan, *, slice_s: float, step_s: float) -> Slices:
+    lasts_s = span.end_s - span.start_s
+    return Slices.of(len(frames), lasts_s=lasts_s, slice_s=slice_s, step_s=step_s)
 
 
 def _telling_words(parsed: ParsedQuery) -> Bools:

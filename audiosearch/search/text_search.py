@@ -29,8 +29,6 @@ from audiosearch.store.vectors import top_positions
 if TYPE_CHECKING:  # loaded where it is needed: most queries exclude nothing
     from audiosearch.search.exclusion import ExclusionJudge, Penalties
 
-HEARD_LEFT = 0.5  # of a score, below which what is excluded counts as heard
-
 
 @dataclass(frozen=True)
 class AskedText:
@@ -256,12 +254,16 @@ class TextSearch:
 
     def _others(self) -> FindResult:
         """All that is not excluded, where nothing else is asked for."""
-        from audiosearch.search.exclusion import moments_of_others  # noqa: PLC0415 - seldom needed
+        from audiosearch.search.exclusion import (  # noqa: PLC0415 - seldom needed
+            HEARD,
+            moments_of_others,
+            share_left,
+        )
         from audiosearch.search.moment_hits import per_file, show_moments  # noqa: PLC0415
 
         snapshot, query = self._snapshot, self._query
         found, penalties, spans = self._judge().others(snapshot, self._asked.excluded)
-        least = HEARD_LEFT if query.min_score is None else query.min_score
+        least = share_left(np.array([HEARD])) if query.min_score is None else query.min_score
         if query.moments is not None:
             kept = per_file(moments_of_others(found, spans, least=least), query.moments.per_file)
             hits = show_moments(

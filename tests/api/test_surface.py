@@ -37,8 +37,10 @@ METHODS = {
         "embeddings": "(self, kind: Literal['embedding', 'joint'] = 'embedding') "
         "-> tuple[Ids, Floats]",
         "find": "(self, text: str, *, filters: Filters | None = None, limit: int | None = None, "
-        "min_score: float | None = None, exhaustive: bool = False, explain: bool = False) "
-        "-> SearchHits",
+        "min_score: float | None = None, exhaustive: bool = False, explain: bool = False, "
+        "moments: bool = False, by_time: bool = False, per_file: int | None = None, "
+        "between: str | None = None, dates: Sequence[str] = (), without: Sequence[str] = (), "
+        "like: Sequence[Clip] = (), like_weight: float = 0.5) -> SearchHits",
         "index": "(self, paths: PathArgument | Iterable[PathArgument] = (), *, "
         "accept_missing: bool = False) -> IndexSummary",
         "label": "(self, clip: Clip, labels: Sequence[str], *, start_s: float | None = None, "
@@ -47,8 +49,9 @@ METHODS = {
         "path": "property -> Path",
         "read": "(self, clip: Clip, *, start_s: float | None = None, end_s: float | None = None, "
         "sample_rate: int | None = None) -> tuple[Floats, int]",
-        "similar": "(self, clip: Clip, *, start_s: float | None = None, "
-        "end_s: float | None = None, filters: Filters | None = None, limit: int | None = None, "
+        "similar": "(self, clip: Clip, *more: Clip, start_s: float | None = None, "
+        "end_s: float | None = None, include_self: bool = False, "
+        "filters: Filters | None = None, limit: int | None = None, "
         "min_similarity: float | None = None) -> SearchHits",
         "windows": "(self, window_ids: Iterable[int] | Ids) -> list[LibraryWindow]",
         "writable": "property -> bool",
@@ -78,6 +81,7 @@ FIELDS = {
     "Description": "start_s end_s captions",
     "Encoded": "frames embedding joint tags",
     "EncodedWindow": "start_s end_s encoded",
+    "ExcludedFit": "text score",
     "FieldMatch": "field words",
     "Filters": "folders min_duration_s max_duration_s since tags formats names",
     "IndexSummary": "n_files n_new n_changed n_missing n_failed n_encoded n_windows sound_s wall_s "
@@ -85,8 +89,9 @@ FIELDS = {
     "LabelFit": "rank label start_s end_s score cross_entropy scaled",
     "LibraryWindow": "window_id recording_id path start_s end_s duration_s caption",
     "SearchHit": "rank path start_s end_s duration_s score similarity cross_entropy lift caption "
-    "matched words n_alike recording_id window_id",
-    "SearchHits": "hits unknown_words read_as corrected n_left_out n_below_min_score n_windows",
+    "matched words n_alike recording_id window_id clock_start excluded",
+    "SearchHits": "hits unknown_words read_as corrected n_left_out n_below_min_score n_windows "
+    "excluded n_excluded",
     "Word": "text lift read_as",
 }
 

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from audiosearch.search.localise import SLICE, Stretch, active_frames, joined, stretches
+from audiosearch.search.localise import Slices, Stretch, active_frames, joined, stretches
 from audiosearch.search.moments import JOINED_S, Moment, join_moments, merged
 from audiosearch.store.queries.search import WindowSpan
 
-N = 31 - SLICE + 1  # slices of a window
+SLICES = Slices(31, 3, 1)
+N = len(SLICES.starts)
 DOG_BARKS = np.array([False, True, True])  # "a" tells nothing
 
 
@@ -27,29 +28,29 @@ def lifts(**where: tuple[int, int]) -> np.ndarray:
 
 
 def test_frames_are_those_of_the_slices_that_hear_it() -> None:
-    active = active_frames(lifts(dog=(10, 14), barks=(10, 14)), telling=DOG_BARKS)
+    active = active_frames(lifts(dog=(10, 14), barks=(10, 14)), slices=SLICES, telling=DOG_BARKS)
     assert np.flatnonzero(active).tolist() == [12, 13, 14]
     # An edge of the window has fewer slices around it.
-    active = active_frames(lifts(dog=(0, 4), barks=(0, 4)), telling=DOG_BARKS)
+    active = active_frames(lifts(dog=(0, 4), barks=(0, 4)), slices=SLICES, telling=DOG_BARKS)
     assert np.flatnonzero(active).tolist() == [0, 1, 2, 3, 4]
 
 
 def test_words_that_disagree_span_from_the_first_to_the_last() -> None:
-    active = active_frames(lifts(dog=(2, 6), barks=(20, 24)), telling=DOG_BARKS)
+    active = active_frames(lifts(dog=(2, 6), barks=(20, 24)), slices=SLICES, telling=DOG_BARKS)
     assert np.flatnonzero(active).tolist() == list(range(4, 25))
 
 
 def test_a_word_that_tells_little_is_not_asked() -> None:
     values = lifts(dog=(10, 14))
     values[:, 2] = np.linspace(0.5, 1.5, N)
-    active = active_frames(values, telling=DOG_BARKS)
+    active = active_frames(values, slices=SLICES, telling=DOG_BARKS)
     assert np.flatnonzero(active).tolist() == [12, 13, 14]
 
 
 def test_two_places_are_two_stretches() -> None:
     values = lifts(dog=(2, 6))
     values[20:25, 1] = 4.0
-    active = active_frames(values, telling=DOG_BARKS)
+    active = active_frames(values, slices=SLICES, telling=DOG_BARKS)
     assert stretches(active, start_s=100.0, end_s=131.0) == [
         Stretch(104.0, 107.0),
         Stretch(122.0, 125.0),
@@ -57,13 +58,15 @@ def test_two_places_are_two_stretches() -> None:
 
 
 def test_what_is_everywhere_is_one_stretch() -> None:
-    active = active_frames(lifts(dog=(0, N - 1), barks=(0, N - 1)), telling=DOG_BARKS)
+    active = active_frames(
+        lifts(dog=(0, N - 1), barks=(0, N - 1)), slices=SLICES, telling=DOG_BARKS
+    )
     assert stretches(active, start_s=0.0, end_s=10.0) == [Stretch(0.0, 10.0)]
 
 
 @given(arrays.arrays(np.float32, (N, 4), elements=st.floats(-20, 20, width=32)))
 def test_something_is_always_heard(values: np.ndarray) -> None:
-    active = active_frames(values, telling=DOG_BARKS)
+    active = active_frames(values, slices=SLICES, telling=DOG_BARKS)
     assert active.shape == (31,)
     assert active.any()
     found = stretches(active, start_s=5.0, end_s=15.0)
@@ -112,3 +115,21 @@ def test_near_moments_are_joined_and_far_ones_are_not() -> None:
     assert as_spans(found) == [(1.0, 3.5, 0.9)]
     far = [moment(1, 1.0, 2.0, 0.8), moment(1, 4.5, 5.0, 0.9)]
     assert len(join_moments(far)) == 2
+
+
+@given(st.integers(1, 200), st.floats(0.3, 30), st.floats(0.1, 5), st.floats(0.1, 5))
+def test_slices_cover_every_frame(
+    n_frames: int, lasts_s: float, slice_s: float, step_s: float
+) -> None:
+    step_s = min(step_s, slice_s)
+    slices = Slices.of(n_frames, lasts_s=lasts_s, slice_s=slice_s, step_s=step_s)
+    cut = slices.cut(np.arange(n_frames, dtype=np.float32)[:, None])
+    assert {len(each) for each in cut} == {slices.width}
+    assert set(np.concatenate(cut)[:, 0].astype(int).tolist()) == set(range(n_frames))
+    assert np.allclose(slices.mean_of_frames(np.full(len(cut), 2.5, np.float32)), 2.5)
+
+
+def test_a_second_is_as_long_whatever_the_frames() -> None:
+    assert Slices.of(31, lasts_s=10.0, slice_s=1.0, step_s=0.3) == Slices(31, 3, 1)
+    assert Slices.of(93, lasts_s=10.0, slice_s=1.0, step_s=0.3) == Slices(93, 9, 3)
+    assert Slices.of(2, lasts_s=0.6, slice_s=1.0, step_s=0.3).starts == [0]
