@@ -38,7 +38,7 @@ from audiosearch.library import Library
 from audiosearch.library.lookup import described_windows, library_vectors
 from audiosearch.search.clock import clock_filter
 from audiosearch.search.filters import Filters
-from audiosearch.search.results import Description, LabelFit, TextQuery
+from audiosearch.search.results import LIKE_WEIGHT, Description, LabelFit, TextQuery
 from audiosearch.store.database import open_database
 from audiosearch.store.vector_cache import VectorKind
 
@@ -119,7 +119,7 @@ class SoundLibrary:
         dates: Sequence[str] = (),
         without: Sequence[str] = (),
         like: Sequence[Clip] = (),
-        like_weight: float = 0.5,
+        like_weight: float = LIKE_WEIGHT,
     ) -> SearchHits:
         """The recordings in which the words are heard, or of which they are written, best first.
 

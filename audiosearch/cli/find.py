@@ -213,6 +213,8 @@ def _about_none(result: FindResult, *, filtered: bool) -> Iterator[str]:
 
 def _why_none(result: FindResult, *, filtered: bool) -> str:
     """Why nothing was found that could be too weak."""
+    if result.n_windows and not filtered and result.only_itself:
+        return "there is nothing but this sound itself (--self shows it)"
     if not result.weak:
         if result.n_windows and result.moments:
             return "it is heard nowhere well enough (--min-score 0.3 shows weaker moments)"

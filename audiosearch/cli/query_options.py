@@ -15,7 +15,7 @@ import click
 
 from audiosearch.audio.clip import ClipRange, parse_clip
 from audiosearch.search.filters import ClockFilter
-from audiosearch.search.results import MomentOptions
+from audiosearch.search.results import LIKE_WEIGHT, MomentOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -113,7 +113,7 @@ def sought_options(command: F) -> F:
     @click.option(
         "--like-weight",
         type=click.FloatRange(0.0, 1.0),
-        help="How much --like counts against the words, 0 to 1 (default: 0.5).",
+        help=f"How much --like counts against the words, 0 to 1 (default: {LIKE_WEIGHT:g}).",
     )
     @functools.wraps(command)
     def with_sought(
@@ -141,7 +141,7 @@ def sought_options(command: F) -> F:
             recorded=_recorded(between, dates),
             without=without,
             like=tuple(map(parse_clip, like)),
-            like_weight=0.5 if like_weight is None else like_weight,
+            like_weight=LIKE_WEIGHT if like_weight is None else like_weight,
         )
         return command(*args, sought=sought, **kwargs)
 

@@ -46,6 +46,7 @@ def find_similar(
         n_windows=snapshot.n_windows,
         n_candidates=len(snapshot.every_window()),
         n_below_min_score=len(best) - len(good),
+        only_itself=bool(query.left_out) and not best,
         timings=watch.seconds,
     )
 

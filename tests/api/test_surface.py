@@ -40,7 +40,7 @@ METHODS = {
         "min_score: float | None = None, exhaustive: bool = False, explain: bool = False, "
         "moments: bool = False, by_time: bool = False, per_file: int | None = None, "
         "between: str | None = None, dates: Sequence[str] = (), without: Sequence[str] = (), "
-        "like: Sequence[Clip] = (), like_weight: float = 0.5) -> SearchHits",
+        "like: Sequence[Clip] = (), like_weight: float = 0.6) -> SearchHits",
         "index": "(self, paths: PathArgument | Iterable[PathArgument] = (), *, "
         "accept_missing: bool = False) -> IndexSummary",
         "label": "(self, clip: Clip, labels: Sequence[str], *, start_s: float | None = None, "
