@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-
 # Of a sound against words. Of mixtures the right one comes first most often between .5 and .7
 # (`benchmarks.composed_pairs`).
 LIKE_WEIGHT = 0.6
