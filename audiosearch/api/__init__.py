@@ -11,7 +11,14 @@ from audiosearch.api.organising import DuplicateSet, RestoreSummary, SoundAnnota
 from audiosearch.api.results import IndexSummary, LibraryWindow, SearchHit, SearchHits
 from audiosearch.model.encoder import Encoded
 from audiosearch.search.filters import Filters
-from audiosearch.search.results import CaptionFit, Description, FieldMatch, LabelFit, Word
+from audiosearch.search.results import (
+    CaptionFit,
+    Description,
+    ExcludedFit,
+    FieldMatch,
+    LabelFit,
+    Word,
+)
 from audiosearch.search.results import EncodedWindow as EncodedWindow
 
 __all__ = [
@@ -20,6 +27,7 @@ __all__ = [
     "DuplicateSet",
     "Encoded",
     "EncodedWindow",
+    "ExcludedFit",
     "FieldMatch",
     "Filters",
     "IndexSummary",

@@ -1,4 +1,4 @@
-"""Sounds as a program names them, their samples, and one caller at a time.
+"""Arguments as a program gives them, samples of sounds, and one caller at a time.
 
 Unlike on the command line a name is only a name: a file called `a@3-5` is that file.
 """
@@ -21,6 +21,7 @@ from audiosearch.audio.sandbox.client import Worker, WorkerLimits
 from audiosearch.config import IndexConfig
 from audiosearch.errors import AudiosearchError, QueryError
 from audiosearch.library.clips import stretch
+from audiosearch.search.results import MomentOptions
 
 PathArgument: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 Clip: TypeAlias = PathArgument | SearchHit | LibraryWindow
@@ -95,6 +96,61 @@ def texts_of(texts: Iterable[str]) -> list[str]:
     if isinstance(texts, (str, bytes)):
         raise TypeError(f"several texts are wanted: [{texts!r}], not {texts!r}")
     return list(texts)
+
+
+def clips_of(clips: Iterable[Clip]) -> list[Clip]:
+    """Several sounds, as a list.
+
+    Raises:
+        TypeError: it is one, whose parts would be taken for several.
+    """
+    if isinstance(clips, (str, bytes, os.PathLike, SearchHit, LibraryWindow)):
+        raise TypeError(f"several sounds are wanted: [{clips!r}], not {clips!r}")
+    return list(clips)
+
+
+def limit_of(limit: int | None) -> int | None:
+    """Most hits; None stays None.
+
+    Raises:
+        QueryError: it is less than 1.
+    """
+    if limit is not None and limit < 1:
+        raise QueryError(f"limit must be 1 or more, not {limit}")
+    return limit
+
+
+def least_of(value: float | None) -> float | None:
+    """The least score or similarity; None stays None.
+
+    Raises:
+        QueryError: it is no number.
+    """
+    if value is not None and not math.isfinite(value):
+        raise QueryError(f"the least must be a number, not {value}")
+    return value
+
+
+def share_of(value: float) -> float:
+    """A weight from 0 to 1.
+
+    Raises:
+        QueryError: it is no such number.
+    """
+    if not 0 <= value <= 1:
+        raise QueryError(f"a weight must be from 0 to 1, not {value}")
+    return float(value)
+
+
+def moment_options(moments: bool, *, by_time: bool, per_file: int | None) -> MomentOptions | None:
+    """How moments are wanted; None where the best stretch of each recording is.
+
+    Raises:
+        QueryError: something is said of moments, but they are not wanted.
+    """
+    if not moments and (by_time or per_file is not None):
+        raise QueryError("by_time and per_file are for moments", remedy="moments=True")
+    return MomentOptions(by_time=by_time, per_file=per_file) if moments else None
 
 
 _REMEDY = "open it in each process, after that has begun"

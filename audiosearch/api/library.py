@@ -6,7 +6,6 @@ taken and given as Python has them, and callers take turns.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,7 +22,12 @@ from audiosearch.api.clips import (
     Turns,
     absolute_path,
     clip_range,
+    clips_of,
+    least_of,
+    limit_of,
+    moment_options,
     read_samples,
+    share_of,
     texts_of,
 )
 from audiosearch.api.exports import ExportingLibrary
@@ -34,8 +38,9 @@ from audiosearch.config import load_config
 from audiosearch.errors import QueryError, StoreError
 from audiosearch.library import Library
 from audiosearch.library.lookup import described_windows, library_vectors
+from audiosearch.search.clock import clock_filter
 from audiosearch.search.filters import Filters
-from audiosearch.search.results import Description, LabelFit
+from audiosearch.search.results import LIKE_WEIGHT, Description, LabelFit, TextQuery
 from audiosearch.store.database import open_database
 from audiosearch.store.vector_cache import VectorKind
 
@@ -113,11 +118,20 @@ class SoundLibrary(OrganisedLibrary, ExportingLibrary):
         explain: bool = False,
         sort: SortKey | None = None,
         reverse: bool = False,
+        moments: bool = False,
+        by_time: bool = False,
+        per_file: int | None = None,
+        between: str | None = None,
+        dates: Sequence[str] = (),
+        without: Sequence[str] = (),
+        like: Sequence[Clip] = (),
+        like_weight: float = LIKE_WEIGHT,
     ) -> SearchHits:
         """The recordings in which the words are heard, or of which they are written, best first.
 
         Args:
-            text: what is heard, in words; their order counts.
+            text: what is heard, in words; their order counts. What must not be heard is written
+                "without thunder", "but no thunder" or "-thunder".
             filters: which recordings may answer; None: all.
             limit: most hits; None: as configured.
             min_score: hits below are left out; 0 gives all; None: as configured, or what the model
@@ -127,46 +141,66 @@ class SoundLibrary(OrganisedLibrary, ExportingLibrary):
             sort: the best hits with the longest, newest or loudest first, or by name; None: the
                 best first.
             reverse: the other way round; what is not known stays last.
+            moments: every moment in which it is heard, from where it begins to where it ends,
+                instead of the best stretch of each recording; `limit` None is then all of them.
+            by_time: moments in the order of time.
+            per_file: moments: the best so many of each recording.
+            between: only what was recorded in these hours by the recorder's clock ("22:00-05:00").
+            dates: only what was recorded on one of these days by that clock ("2026-05-01",
+                "2026-05", "2026-05-01..2026-05-07").
+            without: what must not be heard, beside what the text excludes.
+            like: sound files, hits or windows that an answer must be like too; of several the mean
+                likeness counts. No least score is applied then, unless one is given.
+            like_weight: how much `like` counts against the words, 0 to 1.
 
         Returns:
-            The hits, each of another recording, with what there is to be said of the answer; none
-            where nothing is a good match.
+            The hits, each of another recording unless they are moments, with what there is to be
+            said of the answer; none where nothing is a good match.
 
         Raises:
+            DecodeError: a sound of `like` cannot be read.
             QueryError: there is no word in the text, or a filter or limit has no meaning.
+            TypeError: `dates`, `without` or `like` is one text.
         """
+        query = TextQuery(
+            text=text,
+            filters=filters or Filters(),
+            limit=limit_of(limit),
+            min_score=least_of(min_score),
+            exhaustive=exhaustive,
+            explain=explain,
+            sort=sort,
+            reverse=reverse,
+            moments=moment_options(moments, by_time=by_time, per_file=limit_of(per_file)),
+            recorded=clock_filter(between, texts_of(dates)),
+            without=tuple(texts_of(without)),
+            like=tuple(clip_range(each, start_s=None, end_s=None) for each in clips_of(like)),
+            like_weight=share_of(like_weight),
+        )
         with self._open() as library:
-            return SearchHits.of(
-                library.find(
-                    text,
-                    filters=filters,
-                    limit=_limit(limit),
-                    min_score=_least(min_score),
-                    exhaustive=exhaustive,
-                    explain=explain,
-                    sort=sort,
-                    reverse=reverse,
-                )
-            )
+            return SearchHits.of(library.answer(query))
 
     def similar(
         self,
         clip: Clip,
-        *,
+        *more: Clip,
         start_s: float | None = None,
         end_s: float | None = None,
+        include_self: bool = False,
         filters: Filters | None = None,
         limit: int | None = None,
         min_similarity: float | None = None,
         sort: SortKey | None = None,
         reverse: bool = False,
     ) -> SearchHits:
-        """The recordings most like a sound, best first; one that is in the library comes first.
+        """The recordings most like a sound, or several, best first.
 
         Args:
             clip: a sound file, a hit or a window; it need not be in the library.
+            more: further ones; what counts is the mean of the likeness to each.
             start_s: where to begin, in seconds from the start of the file.
             end_s: where to end; None: with the hit, or with the file.
+            include_self: whether the sounds themselves may answer, where the library has them.
             filters: which recordings may answer; None: all.
             limit: most hits; None: as configured.
             min_similarity: hits below are left out, -1 to 1; None: none are.
@@ -177,14 +211,19 @@ class SoundLibrary(OrganisedLibrary, ExportingLibrary):
             DecodeError: the file cannot be read.
             QueryError: it is not there, silent, shorter than `start_s`, or a filter has no meaning.
         """
+        if more and (start_s, end_s) != (None, None):
+            raise QueryError("a part of which sound?", remedy="give hits or windows for parts")
         part = clip_range(clip, start_s=start_s, end_s=end_s)
+        others = [clip_range(each, start_s=None, end_s=None) for each in more]
         with self._open() as library:
             return SearchHits.of(
                 library.similar(
                     part,
+                    *others,
+                    include_self=include_self,
                     filters=filters,
-                    limit=_limit(limit),
-                    min_similarity=_least(min_similarity),
+                    limit=limit_of(limit),
+                    min_similarity=least_of(min_similarity),
                     sort=sort,
                     reverse=reverse,
                 )
@@ -432,15 +471,3 @@ def open(  # noqa: A001  # as gzip.open, wave.open
         raise StoreError("a file, not the folder of a library", path=config.data_dir)
     database = open_database(config.database, read_only=not writable)
     return SoundLibrary(Library(config, database, keeps_derived=writable))
-
-
-def _limit(limit: int | None) -> int | None:
-    if limit is not None and limit < 1:
-        raise QueryError(f"limit must be 1 or more, not {limit}")
-    return limit
-
-
-def _least(value: float | None) -> float | None:
-    if value is not None and not math.isfinite(value):
-        raise QueryError(f"the least must be a number, not {value}")
-    return value

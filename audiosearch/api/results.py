@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import overload
 
 from audiosearch.errors import path_fields
 from audiosearch.indexing.types import IndexReport
-from audiosearch.search.results import FieldMatch, FindResult, Hit, Word
+from audiosearch.search.results import ExcludedFit, FieldMatch, FindResult, Hit, Word
 
 
 def as_path(path: bytes) -> Path:
@@ -45,6 +46,9 @@ class SearchHit:
         also: absolute paths of the recording's other files, and of those near-duplicates' files.
         recording_id: the recording in this library.
         window_id: the stretch in this library; see `SoundLibrary.embeddings`.
+        clock_start: when the stretch begins by the recorder's clock, with an offset from UTC only
+            where one is known; None where no clock is, and for hits that are no moments.
+        excluded: what must not be heard, with the score that it has all the same.
     """
 
     rank: int
@@ -63,6 +67,8 @@ class SearchHit:
     also: tuple[Path, ...]
     recording_id: int
     window_id: int
+    clock_start: datetime | None = None
+    excluded: tuple[ExcludedFit, ...] = ()
 
     @classmethod
     def of(cls, hit: Hit) -> SearchHit:
@@ -84,6 +90,10 @@ class SearchHit:
             also=tuple(map(as_path, hit.also)),
             recording_id=hit.recording_id,
             window_id=hit.window_id,
+            clock_start=(
+                None if hit.clock_start is None else datetime.fromisoformat(hit.clock_start)
+            ),
+            excluded=hit.excluded,
         )
 
     def row(self) -> dict[str, object]:
@@ -103,6 +113,8 @@ class SearchHit:
             **path_fields(os.fsencode(self.path)),
             **{field: value for field, value in told.items() if value is not None},
             "matched": [{"field": each.field, "words": list(each.words)} for each in self.matched],
+            **({} if self.clock_start is None else {"clock_start": self.clock_start.isoformat()}),
+            **({"excluded": [asdict(each) for each in self.excluded]} if self.excluded else {}),
         }
 
 
@@ -121,6 +133,8 @@ class SearchHits(Sequence[SearchHit]):
         n_unknown: what filters ask (`loudness`, ...) -> recordings left out since it is not known
             of them.
         n_windows: stretches of sound in the library, before filters.
+        excluded: what must not be heard, as the query was understood.
+        n_excluded: hits left out since it is heard in them.
     """
 
     hits: tuple[SearchHit, ...]
@@ -132,6 +146,8 @@ class SearchHits(Sequence[SearchHit]):
     n_more: int
     n_unknown: Mapping[str, int]
     n_windows: int
+    excluded: tuple[str, ...] = ()
+    n_excluded: int = 0
 
     @classmethod
     def of(cls, result: FindResult) -> SearchHits:
@@ -146,6 +162,8 @@ class SearchHits(Sequence[SearchHit]):
             n_more=result.n_more,
             n_unknown=dict(result.n_unknown),
             n_windows=result.n_windows,
+            excluded=result.excluded,
+            n_excluded=result.n_excluded,
         )
 
     def rows(self) -> list[dict[str, object]]:

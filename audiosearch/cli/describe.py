@@ -19,6 +19,7 @@ from audiosearch.cli.options import json_option, library_options, normalise_opti
 from audiosearch.cli.output import clock, coloured, path_fields, shown_path, word_rows
 from audiosearch.config import Config
 from audiosearch.search.results import Description, fold_runs
+from audiosearch.search.timeline import timeline as without_repetition
 from audiosearch.server.query_client import open_client
 
 
@@ -39,6 +40,11 @@ from audiosearch.server.query_client import open_client
     help="Merge neighbouring windows with the same caption into one "
     "(default: for people yes, in JSON no).",
 )
+@click.option(
+    "--timeline",
+    is_flag=True,
+    help="An overview: stretches that do not overlap, neighbours that sound alike in one.",
+)
 @click.option("--explain", is_flag=True, help="Show how much each word of a caption counted.")
 @click.option("-v", "--verbose", is_flag=True, help="Print which process answered to stderr.")
 @json_option
@@ -50,6 +56,7 @@ def describe(
     limit: int,
     normalise: str | None,
     fold: bool | None,
+    timeline: bool,
     explain: bool,
     verbose: bool,
     as_json: bool,
@@ -63,6 +70,8 @@ def describe(
     For each stretch of it: the model's own caption, then the stored captions that fit best. The
     files need not be in the library.
     """
+    if timeline and fold is not None:
+        raise click.UsageError("--timeline folds in its own way: leave out --fold and --no-fold")
     writer = row_writer(output, as_json=as_json, as_csv=as_csv)
     folded = writer is None if fold is None else fold
     done = take_up(output)
@@ -73,7 +82,11 @@ def describe(
             path, found = answering.describe(
                 clip, limit=limit, normalise=normalise, explain=explain
             )
-            stretches = fold_runs(found, limit=limit) if folded else found
+            stretches = found
+            if timeline:
+                stretches = without_repetition(found, limit=limit)
+            elif folded:
+                stretches = fold_runs(found, limit=limit)
             if writer is not None:
                 writer([row for each in stretches for row in _rows(path, each)])
                 return

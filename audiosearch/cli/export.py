@@ -69,6 +69,7 @@ class RowSource:
             else:
                 result = client.similar(
                     self.similar,
+                    include_self=False,
                     filters=self.filters,
                     limit=self.limit,
                     min_similarity=self.min_score,

@@ -6,6 +6,7 @@ import os
 import shlex
 import time
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import click
 
@@ -32,15 +33,18 @@ from audiosearch.cli.output import (
     unknown_remarks,
     word_rows,
 )
+from audiosearch.cli.query_options import MinusWords, SoughtOptions, sought_options
 from audiosearch.config import Config
 from audiosearch.errors import display_text
 from audiosearch.search.filters import Filters
 from audiosearch.search.results import FindResult, Hit, TextQuery
 from audiosearch.server.query_client import open_client
 
+_BAR = 50  # characters of the longest bar of a histogram
 
-@click.command()
-@click.argument("text", nargs=-1, required=True)
+
+@click.command(cls=MinusWords)
+@click.argument("text", nargs=-1)
 @click.option(
     "--exhaustive", is_flag=True, help="Rerank every window instead of the best candidates (slow)."
 )
@@ -50,6 +54,7 @@ from audiosearch.server.query_client import open_client
 @click.option(
     "-v", "--verbose", is_flag=True, help="Print timings, and which process answered, to stderr."
 )
+@sought_options
 @limit_options
 @sort_options
 @filter_options
@@ -60,6 +65,7 @@ def find(
     exhaustive: bool,
     explain: bool,
     verbose: bool,
+    sought: SoughtOptions,
     limit: int | None,
     min_score: float | None,
     sort: str | None,
@@ -72,7 +78,12 @@ def find(
     """Find the sounds that TEXT describes, the best match first.
 
     Order counts: "a dog barks after a man speaks" is not "a man speaks after a dog barks".
+    What must not be heard is written "without thunder", "but no thunder" or -thunder.
     """
+    if not text and not sought.without:
+        raise click.UsageError("Missing argument 'TEXT...'.")
+    if sought.histogram and (form.paths or explain):
+        raise click.UsageError("--histogram has no paths and no words to explain")
     started = time.perf_counter()
     with open_client(config) as answering:
         answer = answering.find(
@@ -85,11 +96,20 @@ def find(
                 explain=explain,
                 sort=sort,
                 reverse=reverse,
+                moments=sought.moments,
+                recorded=sought.recorded,
+                without=sought.without,
+                like=sought.like,
+                like_weight=sought.like_weight,
             )
         )
     result = answer.result
-    say_of_answer(result, quiet=quiet, filtered=filters != Filters())
-    _print_text_hits(result.hits, form)
+    filtered = filters != Filters() or sought.recorded is not None
+    say_of_answer(result, quiet=quiet, filtered=filtered)
+    if sought.histogram:
+        print_histogram(result.hits, as_json=form.json, quiet=quiet)
+    else:
+        _print_text_hits(result.hits, form, with_clock=sought.moments is not None)
     if result.n_more and form.for_people:
         least = "" if result.exhaustive else "at least "
         remark(f"and {least}{result.n_more} more (-n shows more of them)", quiet=quiet)
@@ -105,7 +125,8 @@ def find(
 
 
 @click.command()
-@click.argument("clip")
+@click.argument("clips", metavar="CLIP...", nargs=-1, required=True)
+@click.option("--self", "include_self", is_flag=True, help="Show the CLIPs themselves too.")
 @click.option("-v", "--verbose", is_flag=True, help="Print which process answered to stderr.")
 @limit_options
 @sort_options
@@ -113,7 +134,8 @@ def find(
 @output_options
 @library_options
 def similar(
-    clip: str,
+    clips: tuple[str, ...],
+    include_self: bool,
     verbose: bool,
     limit: int | None,
     min_score: float | None,
@@ -126,11 +148,12 @@ def similar(
 ) -> int:
     """Find the sounds most like CLIP: a file, or a part of one as FILE@START-END in seconds.
 
-    The file need not be in the library.
+    The file need not be in the library. Of several, the mean likeness to each counts.
     """
     with open_client(config) as answering:
         result = answering.similar(
-            clip,
+            *clips,
+            include_self=include_self,
             filters=filters,
             limit=limit,
             min_similarity=min_score,
@@ -146,16 +169,22 @@ def similar(
 
 def say_of_answer(result: FindResult, *, quiet: bool, filtered: bool) -> None:
     """Say what a person should know about the answer before reading it."""
-    for text in (
-        *_about_words(result),
-        *unknown_remarks(result.n_unknown, "sound"),
-        *_about_none(result, filtered=filtered),
-    ):
+    about = (
+        _about_words(result),
+        unknown_remarks(result.n_unknown, "sound"),
+        _about_left_out(result),
+        _about_none(result, filtered=filtered),
+    )
+    for text in chain(*about):
         remark(text, quiet=quiet)
 
 
 def _about_words(result: FindResult) -> Iterator[str]:
     """How the query was understood."""
+    if result.only_excluded:
+        yield f"nothing is asked for but what is left out: everything without {_quoted(result)}"
+    elif result.excluded:
+        yield f"without {_quoted(result)}"
     for word, meant in result.corrected.items():
         yield f"nothing here knows {word!r}: did you mean {meant!r}? Searched so"
     # Of words that were taken for slips of others it is said already what was searched.
@@ -176,6 +205,10 @@ def _about_words(result: FindResult) -> Iterator[str]:
         )
 
 
+def _quoted(result: FindResult) -> str:
+    return ", ".join(map(repr, result.excluded))
+
+
 def _about_none(result: FindResult, *, filtered: bool) -> Iterator[str]:
     """Why nothing is shown."""
     if result.hits:
@@ -187,32 +220,58 @@ def _about_none(result: FindResult, *, filtered: bool) -> Iterator[str]:
         )
     if not result.n_windows:
         yield "the library is empty: audiosearch index ~/sounds fills it"
+    elif result.n_excluded:
+        n_found = counted(result.n_excluded, "match", "matches")
+        yield f"{n_found}, but {_quoted(result)} is heard in all"
     elif result.n_below_min_score:
         weak = counted(result.n_below_min_score, "weak one")
         yield f"no good match; {weak} left out (--min-score 0 shows all)"
     elif result.unheard:
         return
-    elif not result.weak:
-        yield "no sound passes the filters"
-    elif filtered:
-        yield "no file that passes the filters has these words in its name, tags or metadata"
     else:
-        yield "no file name, tag or metadata has these words either"
+        yield _why_none(result, filtered=filtered)
 
 
-def _print_text_hits(hits: Sequence[Hit], form: OutputForm) -> None:
+def _why_none(result: FindResult, *, filtered: bool) -> str:
+    """Why nothing was found that could be too weak."""
+    if result.n_windows and not filtered and result.only_itself:
+        return "there is nothing but this sound itself (--self shows it)"
+    if not result.weak:
+        if result.n_windows and result.moments:
+            return "it is heard nowhere well enough (--min-score 0.3 shows weaker moments)"
+        return "no sound passes the filters"
+    if filtered:
+        return "no file that passes the filters has these words in its name, tags or metadata"
+    return "no file name, tag or metadata has these words either"
+
+
+def _about_left_out(result: FindResult) -> Iterator[str]:
+    """What was not looked at."""
+    if result.n_without_clock:
+        yield (
+            f"{counted(result.n_without_clock, 'recording')} left out: when they were made is"
+            " told neither by their metadata nor by their names"
+        )
+    if result.n_unheard:
+        yield (
+            f"{counted(result.n_unheard, 'stretch', 'stretches')} not listened to"
+            " (--exhaustive listens to all)"
+        )
+
+
+def _print_text_hits(hits: Sequence[Hit], form: OutputForm, *, with_clock: bool) -> None:
     if form.paths:
         print_paths((hit.path for hit in hits), print0=form.print0)
         return
     for hit in hits:
         if form.json:
-            print_json(text_row(hit))
+            print_json(text_row(hit, with_clock=with_clock))
         else:
             _print_row(hit, hit.score, links=form.links)
 
 
-def text_row(hit: Hit) -> dict[str, object]:
-    """A hit of a query by words, for JSON."""
+def text_row(hit: Hit, *, with_clock: bool = False) -> dict[str, object]:
+    """A hit of a query by words, for JSON; of a moment with the time by the clock."""
     return {
         "rank": hit.rank,
         **path_fields(hit.path),
@@ -229,7 +288,34 @@ def text_row(hit: Hit) -> dict[str, object]:
         **also_fields(hit.also),
         "matched": [{"field": match.field, "words": list(match.words)} for match in hit.matched],
         **({} if hit.words is None else {"words": word_rows(hit.words)}),
+        **({"clock_start": hit.clock_start} if with_clock else {}),
+        **({} if hit.similarity is None else {"similarity": hit.similarity}),
+        **({"excluded": _excluded_rows(hit)} if hit.excluded else {}),
     }
+
+
+def _excluded_rows(hit: Hit) -> list[dict[str, object]]:
+    return [{"text": each.text, "score": round(each.score, 6)} for each in hit.excluded]
+
+
+def print_histogram(hits: Sequence[Hit], *, as_json: bool, quiet: bool) -> None:
+    """How many moments begin in each hour of the day, by the recorders' clocks."""
+    from datetime import datetime  # noqa: PLC0415
+
+    from audiosearch.search.clock import by_hour  # noqa: PLC0415 - seldom needed
+
+    starts = [datetime.fromisoformat(x.clock_start) for x in hits if x.clock_start is not None]
+    rows = by_hour(starts)
+    if as_json:
+        for hour, count in rows:
+            print_json({"hour": hour, "count": count})
+    elif starts:
+        scale = min(1.0, _BAR / max(count for _, count in rows))
+        for hour, count in rows:
+            click.echo(f"{hour:02d}:00  {count:5d}  {'█' * round(count * scale)}".rstrip())
+    if len(starts) < len(hits):
+        n_unknown = len(hits) - len(starts)
+        remark(f"{counted(n_unknown, 'moment')} more at unknown times of the day", quiet=quiet)
 
 
 def _is_offline(hit: Hit) -> bool:
@@ -273,9 +359,10 @@ def _print_row(hit: Hit, number: float | None, *, links: bool) -> None:
     alike = f"  (+{hit.n_alike} alike)" if hit.n_alike else ""
     is_offline = _is_offline(hit)
     offline = "  (offline)" if is_offline else ""
+    recorded = "" if hit.clock_start is None else f"  {hit.clock_start.replace('T', ' ')}"
     name = click.style(shown_path(hit.path), bold=True)
     path = linked_path(hit.path, name, links=links and not is_offline)
-    click.echo(f"{shown}  {path}  {when}{alike}{offline}")
+    click.echo(f"{shown}  {path}  {when}{recorded}{alike}{offline}")
     if hit.caption:
         click.echo(f"       {click.style(display_text(hit.caption), dim=True)}")
     if hit.matched:

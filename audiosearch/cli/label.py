@@ -17,7 +17,7 @@ from audiosearch.cli.many_files import (
     take_up,
 )
 from audiosearch.cli.options import json_option, library_options, normalise_option
-from audiosearch.cli.output import path_fields, shown_path
+from audiosearch.cli.output import clock, path_fields, shown_path
 from audiosearch.config import Config
 from audiosearch.errors import QueryError
 from audiosearch.library import open_library
@@ -72,10 +72,18 @@ def label(
             if writer is not None:
                 writer(_rows(path, fits[:limit]))
                 return
-            shown = ", ".join(f"{fit.label} {fit.score:.2f}" for fit in fits[: limit or SHOWN])
+            window_s = library.answering.bundle.window_s
+            shown = ", ".join(_shown(fit, window_s=window_s) for fit in fits[: limit or SHOWN])
             click.echo(f"{click.style(shown_path(path), bold=True)}  {shown or '(silence)'}")
 
         each_sound(expand(clips, config=config.index), work, quiet=quiet, done=done)
+
+
+def _shown(fit: LabelFit, *, window_s: float) -> str:
+    """A label and its score; of a sound that is longer than a window also where it fits best."""
+    is_part = fit.start_s > 0 or fit.end_s - fit.start_s >= window_s
+    where = f" ({clock(fit.start_s)}-{clock(fit.end_s)})" if is_part else ""
+    return f"{fit.label} {fit.score:.2f}{where}"
 
 
 def _labels(given: str | None, file: Path | None) -> list[str]:

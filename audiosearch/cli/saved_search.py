@@ -70,19 +70,24 @@ def _checked(context: click.Context, arguments: Sequence[str]) -> list[str]:
     command = root.get_command(context, arguments[0])
     assert command is not None
     with command.make_context(arguments[0], list(arguments[1:]), parent=context) as parsed:
-        clips = parsed.params.get("clip"), *parsed.params.get("clips", ())
+        clips = (*parsed.params.get("clips", ()), *parsed.params.get("like", ()))
     kept: list[str] = []
     for each in arguments:
         option, equals, value = each.partition("=")
         if kept and kept[-1] in _FOLDERS:
             kept.append(os.path.abspath(each))  # noqa: PTH100 - keeps links
-        elif option in _FOLDERS and equals:
+        elif (option in _FOLDERS and equals) or (option == "--like" and equals and _is_clip(value)):
             kept.append(f"{option}={os.path.abspath(value)}")  # noqa: PTH100
-        elif each in clips and (Path(each).exists() or Path(each.rpartition("@")[0]).is_file()):
+        elif each in clips and _is_clip(each):
             kept.append(os.path.abspath(each))  # noqa: PTH100
         else:
             kept.append(each)
     return kept
+
+
+def _is_clip(text: str) -> bool:
+    """Whether a file is there that is named so, or a part of it."""
+    return Path(text).exists() or Path(text.rpartition("@")[0]).is_file()
 
 
 @search.command("list")

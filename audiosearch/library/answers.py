@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -26,12 +26,14 @@ from audiosearch.search.results import (
     EncodedWindow,
     FindResult,
     LabelFit,
+    RecordingPart,
     SoundQuery,
     TextQuery,
 )
 from audiosearch.store.database import Database, open_database
 
 if TYPE_CHECKING:
+    from audiosearch.library.clips import Example
     from audiosearch.search.describe import Derived
     from audiosearch.search.normalise import Normalise
 
@@ -110,7 +112,7 @@ class Answers:
         Raises:
             QueryError: there is no word in the text, or a filter has no meaning here.
         """
-        return self.engine.find(
+        return self.answer(
             TextQuery(
                 text=text,
                 filters=filters or Filters(),
@@ -123,28 +125,55 @@ class Answers:
             )
         )
 
+    def answer(self, query: TextQuery) -> FindResult:
+        """The answer to a query by words, and by the sounds that it names beside them.
+
+        Raises:
+            DecodeError: such a sound cannot be read.
+            QueryError: it is not there or silent, there is no word in the text, or a filter has no
+                meaning here.
+        """
+        examples = [self._example(part) for part in query.like]
+        like = [x.embeddings if x.joints is None else x.joints for x in examples]
+        return self.engine.find(query, like=like)
+
     def similar(
         self,
         clip: str | ClipRange,
-        *,
+        *more: str | ClipRange,
+        include_self: bool = True,
         filters: Filters | None = None,
         limit: int | None = None,
         min_similarity: float | None = None,
         sort: str | None = None,
         reverse: bool = False,
     ) -> FindResult:
-        """The recordings most like a file, or a part of one (`FILE@START-END`).
+        """The recordings most like a file, or a part of one (`FILE@START-END`), or several.
+
+        Args:
+            clip: a sound.
+            more: further sounds; what counts is the mean of the likeness to each.
+            include_self: whether these sounds themselves may answer, where the library has them.
+            filters: which recordings may answer; None: all.
+            limit: most hits; None: as configured.
+            min_similarity: hits below are left out; None: none are.
+            sort: one of `order.SORT_KEYS`; None: the best first.
+            reverse: the other way round.
 
         Raises:
-            DecodeError: the file cannot be read.
+            DecodeError: a file cannot be read.
             QueryError: it is not there, or there is nothing to hear in that part.
         """
-        from audiosearch.library.clips import embeddings  # noqa: PLC0415
-
-        part = clip if isinstance(clip, ClipRange) else parse_clip(clip)
+        parts = [x if isinstance(x, ClipRange) else parse_clip(x) for x in (clip, *more)]
+        examples = [self._example(part) for part in parts]
+        left_out: tuple[RecordingPart, ...] = ()
+        if not include_self:
+            left_out = tuple(self._parts(zip(parts, examples, strict=True)))
         return self.engine.similar(
             SoundQuery(
-                embeddings=embeddings(part, model=self.answering, config=self.config.index),
+                embeddings=examples[0].embeddings,
+                others=tuple(each.embeddings for each in examples[1:]),
+                left_out=left_out,
                 filters=filters or Filters(),
                 limit=limit,
                 min_similarity=min_similarity,
@@ -220,6 +249,23 @@ class Answers:
         """
         derived = [engine.take_derived() for engine in self._engines.values()]
         return sum(keep(self.database, each) for each in derived) if self._keeps_derived else 0
+
+    def _example(self, part: ClipRange) -> Example:
+        from audiosearch.library.clips import hear_example  # noqa: PLC0415
+
+        return hear_example(part, model=self.answering, config=self.config.index)
+
+    def _parts(self, sounds: Iterable[tuple[ClipRange, Example]]) -> Iterator[RecordingPart]:
+        """What parts of files are in the library, as parts of its recordings."""
+        from audiosearch.store.queries.file_details import find_recording  # noqa: PLC0415
+
+        with self.database.reading() as session:
+            for part, example in sounds:
+                recording_id = find_recording(session, example.audio_hash)
+                if recording_id is not None:
+                    yield RecordingPart(
+                        recording_id=recording_id, start_s=part.start_s, end_s=part.end_s
+                    )
 
     def _hear(self, part: ClipRange) -> Iterator[EncodedWindow]:
         from audiosearch.library.clips import hear  # noqa: PLC0415

@@ -6,7 +6,8 @@ It is decoded in a child process, like every file, and nothing is stored.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -45,21 +46,42 @@ def hear(
     yield from listen(part, encoder=model.encoder, config=config)
 
 
-def embeddings(part: ClipRange, *, model: Model, config: IndexConfig) -> Floats:
-    """What to compare a part of a file by: (n, E), a row for each window that is not silent.
+@dataclass(frozen=True)
+class Example:
+    """A sound to compare others with, a row for each window that is not silent.
+
+    Attributes:
+        embeddings: (n, E).
+        joints: (n, J); None where the bundle has no joint space.
+        audio_hash: what the library knows the whole sound by.
+    """
+
+    embeddings: Floats
+    joints: Floats | None
+    audio_hash: bytes
+
+
+def hear_example(part: ClipRange, *, model: Model, config: IndexConfig) -> Example:
+    """What to compare a part of a file by.
 
     Raises:
         DecodeError: the file cannot be read.
         QueryError: the part lies beyond its end, or is all silence.
     """
+    hashes: list[bytes] = []
     heard = [
-        window.encoded.embedding
-        for window in listen(part, encoder=model.encoder, config=config)
+        window.encoded
+        for window in listen(part, encoder=model.encoder, config=config, on_hash=hashes.append)
         if window.encoded is not None
     ]
     if not heard:
         raise QueryError("there is only silence to compare with", path=part.path)
-    return np.stack(heard)
+    joints = [each.joint for each in heard if each.joint is not None]
+    return Example(
+        embeddings=np.stack([each.embedding for each in heard]),
+        joints=np.stack(joints) if joints else None,
+        audio_hash=hashes[0],
+    )
 
 
 def _stored(
@@ -103,8 +125,20 @@ def _encoded_window(window: StoredWindow) -> EncodedWindow:
     )
 
 
-def listen(part: ClipRange, *, encoder: Encoder, config: IndexConfig) -> Iterator[EncodedWindow]:
+def listen(
+    part: ClipRange,
+    *,
+    encoder: Encoder,
+    config: IndexConfig,
+    on_hash: Callable[[bytes], object] | None = None,
+) -> Iterator[EncodedWindow]:
     """The windows of a part of a file, as they are decoded; times count from the file's start.
+
+    Args:
+        part: the file, and where in it.
+        encoder: what encodes the windows.
+        config: limits and hop.
+        on_hash: is told the hash of the whole sound before the first window comes.
 
     Raises:
         DecodeError: the file cannot be read.
@@ -116,7 +150,9 @@ def listen(part: ClipRange, *, encoder: Encoder, config: IndexConfig) -> Iterato
 
     bundle = encoder.bundle
     with Worker(WorkerLimits.of(config)) as worker:
-        worker.open(part.path, sample_rate=bundle.sample_rate)
+        opened = worker.open(part.path, sample_rate=bundle.sample_rate)
+        if on_hash is not None:
+            on_hash(opened.fingerprint.audio_hash)
         cut = windows(
             stretch(
                 worker.blocks(),

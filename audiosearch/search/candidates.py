@@ -223,7 +223,12 @@ class Candidates:
 
 
 def find_candidates(
-    snapshot: LibrarySnapshot, parsed: ParsedQuery, *, limit: int, exhaustive_below: int | None
+    snapshot: LibrarySnapshot,
+    parsed: ParsedQuery,
+    *,
+    limit: int,
+    exhaustive_below: int | None,
+    alike: Ids | None = None,
 ) -> Candidates:
     """The candidates for a query.
 
@@ -233,6 +238,7 @@ def find_candidates(
         limit: most windows, those aside that a person captioned with the query.
         exhaustive_below: fewer windows than these are all candidates; None: so is any number.
             Where the query means nothing to the model, there is nothing to listen for.
+        alike: windows that are like a sound which was given with the words; candidates too.
     """
     every = snapshot.every_window() if parsed.has_meaning else None
     if every is not None and (exhaustive_below is None or len(every) < exhaustive_below):
@@ -241,6 +247,8 @@ def find_candidates(
         likeliest, exhaustive = likely_windows(snapshot, parsed, limit=limit), False
     captioned = exactly_captioned(snapshot, parsed.typed)
     window_ids = np.union1d(likeliest, captioned)
+    if alike is not None:
+        window_ids = np.union1d(window_ids, alike)
     return Candidates(
         window_ids=window_ids,
         likeliest=likeliest,

@@ -13,18 +13,17 @@ from typing import TYPE_CHECKING
 from sqlalchemy.orm import Session
 
 from audiosearch._timing import Stopwatch
+from audiosearch._typing import Floats
 from audiosearch.config import SearchConfig
 from audiosearch.model.bundle import Bundle
 from audiosearch.model.decoder import Decoder
 from audiosearch.model.scoring import CaptionScorer
 from audiosearch.model.text_encoder import TextTower
-from audiosearch.search.candidates import Candidates, find_candidates
 from audiosearch.search.explain import explain, with_unheard
 from audiosearch.search.filters import Filters
-from audiosearch.search.hits import best_window_per_recording, show, with_matches
+from audiosearch.search.negation import split_negation
 from audiosearch.search.order import check_sort, in_order
-from audiosearch.search.query import ParsedQuery, parse_query, respelled
-from audiosearch.search.rerank import ScoredWindow, rank_windows, score_windows
+from audiosearch.search.query import ExcludedText, ParsedQuery, parse_query, respelled
 from audiosearch.search.results import (
     Description,
     EncodedWindow,
@@ -36,9 +35,8 @@ from audiosearch.search.results import (
 )
 from audiosearch.search.snapshot import LibrarySnapshot, SnapshotCache, open_snapshot
 from audiosearch.search.spelling import corrections
-from audiosearch.search.written import TextMatches, match_texts, with_unknown
+from audiosearch.search.text_search import AskedText, TextSearch
 from audiosearch.store.database import Database
-from audiosearch.store.queries.file_list import unheard_files
 from audiosearch.store.queries.search import window_frames
 
 if TYPE_CHECKING:  # from sound to text; a query of words needs nothing of it
@@ -80,8 +78,13 @@ class SearchEngine:
             cache=self._cache,
         )
 
-    def find(self, query: TextQuery) -> FindResult:
+    def find(self, query: TextQuery, *, like: Sequence[Floats] = ()) -> FindResult:
         """The recordings in which the words of `query` are heard, best first.
+
+        Args:
+            query: the words, and what else must hold.
+            like: of each sound in `query.like` its windows, (m, J), or (m, E) where the bundle has
+                no joint space.
 
         Raises:
             QueryError: there is no word in the query, or a filter or the order has no meaning here.
@@ -89,28 +92,34 @@ class SearchEngine:
         check_sort(query.sort)
         watch = Stopwatch()
         with watch.stage("words"):
-            parsed = self._parse(query.text)
+            asked = self._read(query)
         with self._database.reading() as session:
             with watch.stage("filters"):
                 snapshot = self._open(session, query.filters)
+                n_without_clock = 0
+                if snapshot is not None and query.recorded is not None:
+                    from audiosearch.search.recorded import within_clock  # noqa: PLC0415 - seldom
+
+                    snapshot, n_without_clock = within_clock(snapshot, query.recorded)
             if snapshot is None:
-                return _nothing(watch, unknown_words=parsed.unknown)
+                unknown = () if asked.wanted is None else asked.wanted.unknown
+                return _nothing(watch, unknown_words=unknown)
             with watch.stage("spelling"):
-                parsed = self._respell(session, parsed)
-            with watch.stage("candidates"):
-                candidates = self._candidates(snapshot, parsed, query)
-            with watch.stage("decoder"):
-                heard = score_windows(snapshot, parsed, candidates, scorer=self._scorer)
-            with watch.stage("texts"):
-                matches = match_texts(session, parsed, candidates.in_order, snapshot.scope)
-                ranked = rank_windows(snapshot, parsed, candidates, heard, matches)
-            with watch.stage("hits"):
-                result = self._answer(snapshot, query, parsed, candidates, matches, ranked)
-            if query.explain and result.hits and parsed.has_known:
+                asked = asked.respelled(lambda parsed: self._respell(session, parsed))
+            search = TextSearch(snapshot, query, asked, scorer=self._scorer, config=self._config)
+            result = search.run(watch, like=like)
+            if query.explain and result.hits and asked.wanted and asked.wanted.has_known:
                 with watch.stage("words of hits"):
-                    result = replace(result, hits=self._explain(session, result.hits, parsed))
-        hits = in_order(result.hits, query.sort, reverse=query.reverse)
-        return replace(result, hits=hits, timings=watch.seconds)
+                    hits = self._explain(session, result.hits, asked.wanted)
+                    result = replace(result, hits=hits)
+            n_unknown = snapshot.n_unknown
+        return replace(
+            result,
+            hits=in_order(result.hits, query.sort, reverse=query.reverse),
+            n_unknown=n_unknown,
+            n_without_clock=n_without_clock,
+            timings=watch.seconds,
+        )
 
     def similar(self, query: SoundQuery) -> FindResult:
         """The recordings that sound most like `query`, best first.
@@ -163,6 +172,17 @@ class SearchEngine:
         """What was computed since the last call and is worth keeping (`Answers.keep_derived`)."""
         return self.describer.take_derived()
 
+    def _read(self, query: TextQuery) -> AskedText:
+        """What a query wants and what it excludes.
+
+        Raises:
+            QueryError: there is no word in it.
+        """
+        split = split_negation(query.text)
+        excluded = dict.fromkeys((*split.excluded, *query.without))
+        wanted = self._parse(split.wanted) if split.wanted or not excluded else None
+        return AskedText(wanted, tuple(ExcludedText(text, self._parse(text)) for text in excluded))
+
     def _parse(self, text: str) -> ParsedQuery:
         return parse_query(text, scorer=self._scorer, tower=self._tower)
 
@@ -175,70 +195,6 @@ class SearchEngine:
         if not corrected:
             return parsed
         return replace(self._parse(respelled(parsed.typed, corrected)), corrected=corrected)
-
-    def _candidates(
-        self, snapshot: LibrarySnapshot, parsed: ParsedQuery, query: TextQuery
-    ) -> Candidates:
-        return find_candidates(
-            snapshot,
-            parsed,
-            limit=self._config.candidates,
-            exhaustive_below=None if query.exhaustive else self._config.exhaustive_below,
-        )
-
-    def _answer(
-        self,
-        snapshot: LibrarySnapshot,
-        query: TextQuery,
-        parsed: ParsedQuery,
-        candidates: Candidates,
-        matches: TextMatches,
-        ranked: Sequence[ScoredWindow],
-    ) -> FindResult:
-        """What is shown of the windows that matched, and what a reader of it must know."""
-        session = snapshot.session
-        best = best_window_per_recording(ranked, candidates.spans)
-        good = self._good_enough(best, query)
-        hits = show(
-            session,
-            good,
-            candidates.spans,
-            scope=snapshot.scope,
-            limit=query.limit or self._config.limit,
-            fold_above=self._config.fold_similarity,
-            files=matches.files,
-        )
-        hits = with_matches(session, hits, parsed, matches)
-        named = with_unknown(matches, parsed, candidates.in_order)
-        unheard: tuple[bytes, ...] = ()
-        if not hits:
-            bundle_id = snapshot.bundle_id
-            unheard = unheard_files(session, parsed.telling, snapshot.scope, bundle_id=bundle_id)
-        return FindResult(
-            hits=hits,
-            unknown_words=parsed.unknown,
-            n_left_out=parsed.n_left_out,
-            read_as=parsed.read_as,
-            corrected=parsed.corrected,
-            weak=not parsed.has_meaning,
-            exhaustive=candidates.exhaustive,
-            n_windows=snapshot.n_windows,
-            n_candidates=len(ranked),
-            n_below_min_score=len(best) - len(good),
-            n_more=len(good) - len(hits) - sum(hit.n_alike for hit in hits),
-            n_unknown=snapshot.n_unknown,
-            n_with_unknown=0 if any(x.recording_id in named for x in hits) else len(named),
-            unheard=unheard,
-            timings={},
-        )
-
-    def _good_enough(self, found: Sequence[ScoredWindow], query: TextQuery) -> list[ScoredWindow]:
-        """Those that reach the least score."""
-        least = query.min_score
-        if least is None:
-            setting = self._config.min_score
-            least = setting if setting >= 0 else self._bundle.score.min_score
-        return [each for each in found if each.score is not None and each.score >= least]
 
     def _explain(
         self, session: Session, hits: Sequence[Hit], parsed: ParsedQuery

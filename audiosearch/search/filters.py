@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 Limits = tuple[float | None, float | None]  # lowest and highest, both included; None: no limit
@@ -18,6 +19,7 @@ _SEVERAL = (
 )
 LIMITS = ("sample_rate", "channels", "bit_depth", "loudness_lufs", "peak_db")  # of a recording
 _ALL_LIMITS = (*LIMITS, "rating")
+DAY_S = 86_400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,3 +121,45 @@ def _anchored(folder: Path) -> Path:
 def is_folder_glob(folder: Path) -> bool:
     """Whether a folder is named by wildcards; one that is there by that very name is not."""
     return any(each in str(folder) for each in "*?[") and not os.path.lexists(folder)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DateSpan:
+    """Days from the first to the last, both included, as ISO 8601 has them."""
+
+    first: str
+    last: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClockFilter:
+    """When a sound must have been recorded, by the clock that its file tells.
+
+    Attributes:
+        between_s: seconds of the day from which and before which; the second may be the smaller,
+            over midnight. Empty: at any time.
+        dates: on one of these days; empty: on any.
+    """
+
+    between_s: tuple[float, ...] = ()
+    dates: tuple[DateSpan, ...] = ()
+
+    def holds(self, start: datetime, end: datetime) -> bool:
+        """Whether some of what was recorded from `start` to `end` lies within."""
+        days = [(date.fromisoformat(x.first), date.fromisoformat(x.last)) for x in self.dates]
+        start, end = start.replace(tzinfo=None), end.replace(tzinfo=None)
+        if not self.between_s:
+            return any(a <= end.date() and start.date() <= b for a, b in days) or not days
+        low, high = self.between_s
+        high += DAY_S if high <= low else 0
+        midnight = datetime(start.year, start.month, start.day) - timedelta(days=1)
+        while midnight + timedelta(seconds=low) < max(end, start + timedelta(microseconds=1)):
+            begin = max(start, midnight + timedelta(seconds=low))
+            until = min(end, midnight + timedelta(seconds=high))
+            is_within = begin < until or (begin == until == start == end)
+            if is_within and (
+                not days or any(a <= until.date() and begin.date() <= b for a, b in days)
+            ):
+                return True
+            midnight += timedelta(days=1)
+        return False

@@ -84,7 +84,7 @@ def show(
     chosen = [(found[row], [found[each] for each in alike]) for row, alike in shown.items()]
     window_ids = [each.window_id for each, _ in chosen]
     captions = window_captions(session, window_ids)
-    by_recording = _files_of(
+    by_recording = files_by_recording(
         session,
         [places[each.window_id].recording_id for one, alike in chosen for each in (one, *alike)],
         scope,
@@ -119,7 +119,7 @@ def show(
     return tuple(hits)
 
 
-def _files_of(
+def files_by_recording(
     session: Session, recording_ids: Sequence[int], scope: Scope
 ) -> dict[int, list[ScopedFile]]:
     """The files of recordings that may be shown, each by path."""

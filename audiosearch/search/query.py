@@ -67,6 +67,14 @@ class ParsedQuery:
         )
 
 
+@dataclass(frozen=True)
+class ExcludedText:
+    """A text that must not be heard, as it was typed and as it is read."""
+
+    text: str
+    parsed: ParsedQuery
+
+
 def parse_query(text: str, *, scorer: CaptionScorer, tower: TextTower | None) -> ParsedQuery:
     """What `text` means to the model, and which of its words must be matched as they stand.
 

@@ -11,13 +11,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from audiosearch.search.filters import Filters
+from audiosearch.audio.clip import ClipRange
+from audiosearch.search.filters import ClockFilter, Filters
 
 if TYPE_CHECKING:
     from audiosearch._typing import Floats
     from audiosearch.model.encoder import Encoded
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+
+# Of a sound against words. Of mixtures the right one comes first most often between .5 and .7
+# (`benchmarks.composed_pairs`).
+LIKE_WEIGHT = 0.6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +54,19 @@ class FieldMatch:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MomentOptions:
+    """Every moment is asked for, not the best stretch of each recording.
+
+    Attributes:
+        by_time: in the order of time instead of that of the score.
+        per_file: most moments of one recording, the best of them; None: all.
+    """
+
+    by_time: bool = False
+    per_file: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class TextQuery:
     """Find sounds by words.
 
@@ -61,6 +79,11 @@ class TextQuery:
         explain: tell how much each word counted for each hit.
         sort: one of `order.SORT_KEYS`; None = the best first. It does not choose the hits.
         reverse: the other way round.
+        moments: every stretch in which the words are heard; None: the best of each recording.
+        recorded: when by the clock; None: at any time, and where no clock is known.
+        without: what must not be heard, beside what the text itself excludes.
+        like: sounds that an answer must be like too.
+        like_weight: how much likeness counts against the words, 0 to 1.
     """
 
     text: str
@@ -71,6 +94,20 @@ class TextQuery:
     explain: bool = False
     sort: str | None = None
     reverse: bool = False
+    moments: MomentOptions | None = None
+    recorded: ClockFilter | None = None
+    without: tuple[str, ...] = ()
+    like: tuple[ClipRange, ...] = ()
+    like_weight: float = LIKE_WEIGHT
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordingPart:
+    """A part of a recording of the library; `end_s` None is its end."""
+
+    recording_id: int
+    start_s: float = 0.0
+    end_s: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,16 +116,28 @@ class SoundQuery:
 
     Attributes:
         embeddings: (n, E) of the windows of the sound that are not silent.
+        others: the same of more sounds; what counts is the mean of the likeness to each.
+        left_out: the sounds themselves, where they are in the library and not to be shown.
         min_similarity: hits below are left out; None = none are.
         sort, reverse: as of `TextQuery`.
     """
 
     embeddings: Floats
+    others: tuple[Floats, ...] = ()
+    left_out: tuple[RecordingPart, ...] = ()
     filters: Filters = field(default_factory=Filters)
     limit: int | None = None
     min_similarity: float | None = None
     sort: str | None = None
     reverse: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExcludedFit:
+    """What must not be heard, and the score that it has all the same, 0 to 1."""
+
+    text: str
+    score: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +157,10 @@ class Hit:
         also: absolute paths of the other files of this recording, and of all of those.
         modified_s: when the file was changed last, in Unix seconds.
         loudness_lufs: of the recording; None where it has none.
-        similarity: cosine to the sound asked for; None for queries by words.
+        similarity: cosine to the sound asked for; None for queries by words alone.
+        clock_start: when the stretch begins by the clock, in ISO 8601 with an offset only where
+            one is known; None where no clock is known, or none was asked for.
+        excluded: what must not be heard, and how well it fits the stretch all the same.
     """
 
     rank: int
@@ -129,6 +181,8 @@ class Hit:
     also: tuple[bytes, ...] = ()
     modified_s: float | None = None
     loudness_lufs: float | None = None
+    clock_start: str | None = None
+    excluded: tuple[ExcludedFit, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +207,13 @@ class FindResult:
         n_with_unknown: recordings of which all the unknown words are written, where no hit is one.
         unheard: where there are no hits, some files that have all the words but no sound that could
             be found: silent, not heard yet, or not readable.
+        excluded: what must not be heard, as it was understood.
+        only_excluded: nothing but that was asked for.
+        moments: the hits are moments, several of a recording.
+        only_itself: all that could answer is the very sound that was asked about.
+        n_excluded: recordings, or moments, left out since it is heard in them.
+        n_unheard: windows that were not listened to, since others are likelier.
+        n_without_clock: recordings left out since no clock is known.
         timings: seconds by stage, in their order.
     """
 
@@ -170,6 +231,13 @@ class FindResult:
     n_unknown: Mapping[str, int] = field(default_factory=dict)
     n_with_unknown: int = 0
     unheard: tuple[bytes, ...] = ()
+    excluded: tuple[str, ...] = ()
+    only_excluded: bool = False
+    moments: bool = False
+    only_itself: bool = False
+    n_excluded: int = 0
+    n_unheard: int = 0
+    n_without_clock: int = 0
     timings: Mapping[str, float]
 
 

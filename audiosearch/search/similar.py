@@ -5,6 +5,8 @@ Exact: every window that may answer is compared.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from audiosearch._timing import Stopwatch
@@ -13,9 +15,9 @@ from audiosearch.errors import QueryError
 from audiosearch.search.hits import best_window_per_recording, show
 from audiosearch.search.order import in_order
 from audiosearch.search.rerank import ScoredWindow
-from audiosearch.search.results import FindResult, SoundQuery
+from audiosearch.search.results import FindResult, RecordingPart, SoundQuery
 from audiosearch.search.snapshot import LibrarySnapshot
-from audiosearch.store.queries.search import WindowSpan, window_places
+from audiosearch.store.queries.search import WindowSpan, recording_windows, window_places
 from audiosearch.store.vector_cache import VectorKind
 from audiosearch.store.vectors import VectorTable, top_positions
 
@@ -32,7 +34,7 @@ def find_similar(
         QueryError: there is no sound to compare.
     """
     with watch.stage("likeness"):
-        best, spans = rank_by_sound(snapshot, query.embeddings, limit=limit)
+        best, spans = rank_by_sound(snapshot, query, limit=limit)
         least = query.min_similarity
         good = [x for x in best if least is None or (x.similarity or 0.0) >= least]
     with watch.stage("hits"):
@@ -46,26 +48,25 @@ def find_similar(
         n_candidates=len(snapshot.every_window()),
         n_below_min_score=len(best) - len(good),
         n_unknown=snapshot.n_unknown,
+        only_itself=bool(query.left_out) and not best,
         timings=watch.seconds,
     )
 
 
 def rank_by_sound(
-    snapshot: LibrarySnapshot, embeddings: Floats, *, limit: int
+    snapshot: LibrarySnapshot, query: SoundQuery, *, limit: int
 ) -> tuple[list[ScoredWindow], dict[int, WindowSpan]]:
     """The best window of each of the `limit` most similar recordings, and where these are.
 
-    Args:
-        snapshot: what may answer.
-        embeddings: (n, E) of the clip's windows that are not silent.
-        limit: most recordings.
-
     Raises:
-        QueryError: there is no sound in the clip.
+        QueryError: there is no sound in a clip.
     """
-    if len(embeddings) == 0:
+    examples = (query.embeddings, *query.others)
+    if any(len(each) == 0 for each in examples):
         raise QueryError("there is nothing to hear in this sound", remedy="choose another part")
-    ids, likeness = _likeness(snapshot, embeddings)
+    ids, likeness = likeness_to_examples(snapshot, examples, kind=VectorKind.EMBEDDING)
+    others = ~np.isin(ids, _windows_in(snapshot, query.left_out))
+    ids, likeness = ids[others], likeness[others]
     n_seen = min(len(ids), max(_FIRST, limit))
     while True:
         order = top_positions(likeness, n_seen)
@@ -80,9 +81,43 @@ def rank_by_sound(
         n_seen = min(len(ids), n_seen * 4)
 
 
-def _likeness(snapshot: LibrarySnapshot, embeddings: Floats) -> tuple[Ids, Floats]:
+def likeness_to_examples(
+    snapshot: LibrarySnapshot, examples: Sequence[Floats], *, kind: VectorKind
+) -> tuple[Ids, Floats]:
+    """Windows that may answer (n,), and how like they are to sounds (n,): the mean over these.
+
+    Args:
+        snapshot: what may answer.
+        examples: (m, D) of each sound's windows.
+        kind: which vectors these are.
+    """
+    found = [_likeness(snapshot, each, kind=kind) for each in examples]
+    if len(found) == 1:
+        return found[0]
+    return found[0][0], np.mean([likeness for _, likeness in found], axis=0, dtype=np.float32)
+
+
+def _windows_in(snapshot: LibrarySnapshot, parts: Sequence[RecordingPart]) -> list[int]:
+    """The windows that meet parts of recordings."""
+    recordings = sorted({part.recording_id for part in parts})
+    spans = recording_windows(snapshot.session, recordings, bundle_id=snapshot.bundle_id)
+    return [
+        span.window_id
+        for span in spans
+        if any(
+            part.recording_id == span.recording_id
+            and span.end_s > part.start_s
+            and (part.end_s is None or span.start_s < part.end_s)
+            for part in parts
+        )
+    ]
+
+
+def _likeness(
+    snapshot: LibrarySnapshot, embeddings: Floats, *, kind: VectorKind
+) -> tuple[Ids, Floats]:
     """Windows that may answer, and the cosine of each to the clip's window it is most like."""
-    table = snapshot.vectors(VectorKind.EMBEDDING)
+    table = snapshot.vectors(kind)
     if snapshot.allowed is not None:
         rows = table.rows_of(snapshot.allowed)
         table = VectorTable(ids=table.ids[rows], matrix=table.matrix[rows])

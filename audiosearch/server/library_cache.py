@@ -93,15 +93,19 @@ class LibraryCache:
     def find(self, question: FindQuestion) -> Answer:
         """Sounds for words; raises as `Library.find` does."""
         library = self._take(question).library
-        result = library.engine.find(question.query)
+        for clip, seen in zip(question.query.like, question.seen, strict=True):
+            _check_seen(clip, seen)
+        result = library.answer(question.query)
         return _answer(library, result)
 
     def similar(self, question: SimilarQuestion) -> Answer:
         """Sounds for a sound; raises as `Library.similar` does."""
         library = self._take(question).library
-        _check_seen(question.clip, question.seen)
+        for clip, seen in zip(question.clips, question.seen, strict=True):
+            _check_seen(clip, seen)
         result = library.similar(
-            question.clip,
+            *question.clips,
+            include_self=question.include_self,
             filters=question.filters,
             limit=question.limit,
             min_similarity=question.min_similarity,

@@ -90,19 +90,25 @@ def see(path: bytes) -> FileSeen | None:
 
 @dataclass(frozen=True, kw_only=True)
 class FindQuestion:
-    """Sounds for words; folders of the filters are absolute."""
+    """Sounds for words; folders of the filters are absolute, as are paths of sounds.
+
+    Attributes:
+        seen: the files of `query.like`, in their order.
+    """
 
     settings: Settings
     query: TextQuery
+    seen: tuple[FileSeen, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class SimilarQuestion:
-    """Sounds for a sound; the clip's path is absolute, as are the folders."""
+    """Sounds for sounds; the clips' paths are absolute, as are the folders."""
 
     settings: Settings
-    clip: ClipRange
-    seen: FileSeen
+    clips: tuple[ClipRange, ...]
+    seen: tuple[FileSeen, ...]  # of the clips, in their order
+    include_self: bool
     filters: Filters
     limit: int | None
     min_similarity: float | None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -24,6 +24,7 @@ from audiosearch.server.messages import (
     DescribeEnd,
     DescribeQuestion,
     Descriptions,
+    FileSeen,
     FindQuestion,
     Settings,
     SimilarQuestion,
@@ -77,35 +78,40 @@ class QueryClient:
 
     def find(self, query: TextQuery) -> ClientAnswer:
         """Sounds for words; raises as `Library.find` does."""
-        question = FindQuestion(
-            settings=self._settings,
-            query=replace(query, filters=anchored(query.filters)),
-        )
-        found = self._found_by_server(question)
-        if found is not None:
-            return found
+        seen = _see_all(query.like)
+        if seen is not None:
+            abroad = replace(
+                query,
+                filters=anchored(query.filters),
+                like=tuple(map(_absolute, query.like)),
+            )
+            question = FindQuestion(settings=self._settings, query=abroad, seen=seen)
+            found = self._found_by_server(question)
+            if found is not None:
+                return found
         library = self._open_library()
-        return ClientAnswer(result=library.engine.find(query), device=library.decoder.device.name)
+        return ClientAnswer(result=library.answer(query), device=library.decoder.device.name)
 
     def similar(
         self,
-        clip: str,
-        *,
+        *clips: str,
         filters: Filters,
+        include_self: bool = True,
         limit: int | None = None,
         min_similarity: float | None = None,
         sort: str | None = None,
         reverse: bool = False,
     ) -> ClientAnswer:
-        """Sounds for a sound; raises as `Library.similar` does."""
-        part = parse_clip(clip)
-        seen = see(part.path)
+        """Sounds for sounds; raises as `Library.similar` does."""
+        parts = tuple(map(parse_clip, clips))
+        seen = _see_all(parts)
         if seen is not None:
             found = self._found_by_server(
                 SimilarQuestion(
                     settings=self._settings,
-                    clip=_absolute(part),
+                    clips=tuple(map(_absolute, parts)),
                     seen=seen,
+                    include_self=include_self,
                     filters=anchored(filters),
                     limit=limit,
                     min_similarity=min_similarity,
@@ -117,7 +123,8 @@ class QueryClient:
                 return found
         library = self._open_library()
         result = library.similar(
-            part,
+            *parts,
+            include_self=include_self,
             filters=filters,
             limit=limit,
             min_similarity=min_similarity,
@@ -242,6 +249,12 @@ def _settings(config: Config) -> Settings:
         worker_stall_s=config.index.worker_stall_s,
     )
     return Settings(model=replace(config.model, bundle=bundle), index=index, search=config.search)
+
+
+def _see_all(parts: Sequence[ClipRange]) -> tuple[FileSeen, ...] | None:
+    """The files of some clips; None where one of them is not seen."""
+    seen = tuple(each for part in parts if (each := see(part.path)) is not None)
+    return seen if len(seen) == len(parts) else None
 
 
 def _absolute(part: ClipRange) -> ClipRange:

@@ -41,7 +41,7 @@ def test_rows_are_a_table(library: audiosearch.SoundLibrary):
     assert frame.score.tolist() == [hit.score for hit in hits]
     assert "similarity" not in frame
     assert frame.to_dict("records")[0]["matched"] == hits.rows()[0]["matched"]
-    assert pandas.DataFrame(library.similar(hits[0]).rows()).similarity[0] > 0.99
+    assert pandas.DataFrame(library.similar(hits[0], include_self=True).rows()).similarity[0] > 0.99
 
 
 def test_mappings_are_rows_too(library: audiosearch.SoundLibrary, examples: Path, tmp_path: Path):

@@ -139,7 +139,8 @@ def test_a_new_library_is_made_filled_and_written_to(tmp_path: Path):
         for hit in hits:
             assert len(library.read(hit)[0]) > 0
         # A name that would mean a part on the command line is only a name here.
-        assert library.similar(sounds / "a@0-1.wav")[0].path.name == "a@0-1.wav"
+        [itself, *_] = library.similar(sounds / "a@0-1.wav", include_self=True)
+        assert itself.path.name == "a@0-1.wav"
         assert library.add_caption("Steam & a Whistle", clip=sounds / "hiss.wav") is True
         assert library.add_caption("steam & a whistle", clip=hits[0]) is False
         assert library.find("steam whistle")[0].caption is not None

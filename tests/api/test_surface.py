@@ -68,7 +68,10 @@ METHODS = {
         "markers: bool = False) -> list[Path]",
         "find": "(self, text: str, *, filters: Filters | None = None, limit: int | None = None, "
         "min_score: float | None = None, exhaustive: bool = False, explain: bool = False, "
-        "sort: SortKey | None = None, reverse: bool = False) -> SearchHits",
+        "sort: SortKey | None = None, reverse: bool = False, "
+        "moments: bool = False, by_time: bool = False, per_file: int | None = None, "
+        "between: str | None = None, dates: Sequence[str] = (), without: Sequence[str] = (), "
+        "like: Sequence[Clip] = (), like_weight: float = 0.6) -> SearchHits",
         "index": "(self, paths: PathArgument | Iterable[PathArgument] = (), *, "
         "accept_missing: bool = False) -> IndexSummary",
         "label": "(self, clip: Clip, labels: Sequence[str], *, "
@@ -77,8 +80,9 @@ METHODS = {
         "path": "property -> Path",
         "read": "(self, clip: Clip, *, start_s: float | None = None, end_s: float | None = None, "
         "sample_rate: int | None = None) -> tuple[Floats, int]",
-        "similar": "(self, clip: Clip, *, start_s: float | None = None, "
-        "end_s: float | None = None, filters: Filters | None = None, limit: int | None = None, "
+        "similar": "(self, clip: Clip, *more: Clip, start_s: float | None = None, "
+        "end_s: float | None = None, include_self: bool = False, "
+        "filters: Filters | None = None, limit: int | None = None, "
         "min_similarity: float | None = None, sort: SortKey | None = None, reverse: bool = False) "
         "-> SearchHits",
         "windows": "(self, window_ids: Iterable[int] | Ids) -> list[LibraryWindow]",
@@ -110,6 +114,7 @@ FIELDS = {
     "DuplicateSet": "kind paths likeness",
     "Encoded": "frames embedding joint tags",
     "EncodedWindow": "start_s end_s encoded",
+    "ExcludedFit": "text score",
     "FieldMatch": "field words",
     "Filters": "folders not_folders min_duration_s max_duration_s sample_rate channels bit_depth "
     "loudness_lufs peak_db since tags not_tags rating favourite "
@@ -120,9 +125,9 @@ FIELDS = {
     "LibraryWindow": "window_id recording_id path start_s end_s duration_s caption",
     "RestoreSummary": "n_lines n_new n_newer n_waiting",
     "SearchHit": "rank path start_s end_s duration_s score similarity cross_entropy lift caption "
-    "matched words n_alike also recording_id window_id",
+    "matched words n_alike also recording_id window_id clock_start excluded",
     "SearchHits": "hits unknown_words read_as corrected n_left_out n_below_min_score n_more "
-    "n_unknown n_windows",
+    "n_unknown n_windows excluded n_excluded",
     "SoundAnnotation": "path here start_s end_s duration_s tags rating favourite note collections "
     "audio_hash",
     "Word": "text lift read_as",

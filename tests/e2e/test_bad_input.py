@@ -139,7 +139,7 @@ def test_headers_that_lie_are_told_of_also_for_copies(fresh: Command, tmp_path: 
     assert "cut.wav: its header tells of 3.0 s, 1.0 s are there" in text
     assert fresh("failed", "--paths").text == ""
     # All of it was heard: at the end of what the header does not tell of, too.
-    parts = fresh("similar", folder / "honest.wav", "--json", "--min-score", "0").rows
+    parts = fresh("similar", folder / "honest.wav", "--self", "--json", "--min-score", "0").rows
     assert max(row["end_s"] for row in parts if row["path"].endswith(".wav")) == 2.0
     assert fresh("verify").status == 0
     # Mended, there is nothing more to be said.
@@ -194,6 +194,6 @@ def test_a_sound_in_the_second_stream_or_link_or_in_opposed_channels_is_found(
     write_audio(folder / "other.wav", tones([5000, 6000]))
     sample = write_audio(tmp_path / "bell.wav", bell, rate=48_000)
     assert fresh("index", folder).status == 0
-    hits = fresh("similar", sample, "--json", "--min-score", "0", "-n", "10").rows
+    hits = fresh("similar", sample, "--self", "--json", "--min-score", "0", "-n", "10").rows
     first_three = [Path(row["path"]).name for row in hits][:3]
     assert set(first_three) == {"capture.mka", "opposed.flac", "chained.opus"}

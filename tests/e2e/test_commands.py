@@ -140,7 +140,7 @@ def test_wild_queries_never_end_in_a_traceback(filled: Command, text: str):
 
 
 def test_similar_finds_the_clip_itself_first(filled: Command, sounds: Path):
-    answer = filled("similar", sounds / "high-low.flac", "--json")
+    answer = filled("similar", sounds / "high-low.flac", "--self", "--json")
     assert answer.status == 0
     first = answer.rows[0]
     assert first["path"] == str(sounds / "high-low.flac")

@@ -75,7 +75,7 @@ def test_switching_to_an_imported_model_in_stages(
     assert "has the tasks clotho, audiocaps" in unknown.err
 
     # Without a joint space: sounds alike, sentences, and the shortlist through full text.
-    itself = good(command("similar", sounds / "low high.wav", "--json")).rows[0]
+    itself = good(command("similar", sounds / "low high.wav", "--self", "--json")).rows[0]
     assert itself["path"].endswith("low high.wav")
     assert itself["similarity"] > 0.99
     rows = good(command("describe", sounds / "long.wav", "--json", "--task", "audiocaps")).rows

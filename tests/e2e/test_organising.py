@@ -156,6 +156,23 @@ def test_saved_searches(library: Command, folder: Path):
     assert library("search", "run", "low ones").status == 2
 
 
+def test_saved_searches_name_sounds_from_any_folder(library: Command, folder: Path):
+    sound = min(folder.glob("*.wav"))
+    like = f"{sound.name}@0-1"
+    for name, asked in (
+        ("one", ("find", "a bell", "--like", like)),
+        ("two", ("find", "a bell", f"--like={like}")),
+        ("three", ("similar", like)),
+    ):
+        assert library("search", "save", name, *asked, cwd=folder).status == 0
+    saved = {row["name"]: row["arguments"] for row in library("search", "list", "--json").rows}
+    assert saved["one"] == ["find", "a bell", "--like", f"{sound}@0-1"]
+    assert saved["two"] == ["find", "a bell", f"--like={sound}@0-1"]
+    assert saved["three"] == ["similar", f"{sound}@0-1"]
+    for name in saved:
+        assert library("search", "delete", name).status == 0
+
+
 def test_a_backup_goes_into_another_library(library: Command, folder: Path, tmp_path: Path):
     for arguments in (
         ("tag", "add", "mine", folder / "low.wav"),

@@ -72,6 +72,32 @@ def window_places(session: Session, window_ids: Sequence[int]) -> dict[int, Wind
     return found
 
 
+def recording_windows(
+    session: Session, recording_ids: Sequence[int], *, bundle_id: int
+) -> list[WindowSpan]:
+    """The windows of recordings that a bundle has heard and that are not silent, in order."""
+    found: list[WindowSpan] = []
+    for some in chunks(recording_ids):
+        rows = session.execute(
+            select(
+                WindowRow.id,
+                WindowRow.recording_id,
+                WindowRow.start_s,
+                WindowRow.end_s,
+                Recording.duration_s,
+            )
+            .join(Recording, Recording.id == WindowRow.recording_id)
+            .where(
+                WindowRow.recording_id.in_(some),
+                WindowRow.bundle_id + 0 == bundle_id,
+                WindowRow.silent == 0,
+            )
+            .order_by(WindowRow.recording_id, WindowRow.position)
+        )
+        found += [WindowSpan(*row) for row in rows]
+    return found
+
+
 def window_frames(session: Session, window_ids: Sequence[int], *, dim: int) -> list[Halves]:
     """The stored frames (T, D) of windows, in the order asked for.
 
@@ -170,6 +196,53 @@ def windows_given(
         )
         found += [(row[0], row[1]) for row in rows]
     return found
+
+
+@dataclass(frozen=True)
+class GivenSpan:
+    """A stretch of a recording that a person gave a caption to."""
+
+    recording_id: int
+    start_s: float
+    end_s: float
+    duration_s: float  # of the recording
+
+
+def given_spans(
+    session: Session, caption_ids: Sequence[int], *, bundle_id: int
+) -> list[tuple[GivenSpan, int]]:
+    """Stretches that people gave captions to, each with the windows it meets, most in common first.
+
+    Windows are those of the bundle that are not silent.
+    """
+    found: list[tuple[GivenSpan, int, float]] = []
+    for some in chunks(caption_ids):
+        rows = session.execute(
+            select(
+                CaptionTarget.recording_id,
+                CaptionTarget.start_s,
+                CaptionTarget.end_s,
+                Recording.duration_s,
+                WindowRow.id,
+                WindowRow.start_s.label("from_s"),
+                WindowRow.end_s.label("to_s"),
+            )
+            .join(WindowRow, WindowRow.recording_id == CaptionTarget.recording_id)
+            .join(Recording, Recording.id == CaptionTarget.recording_id)
+            .where(
+                CaptionTarget.caption_id.in_(some),
+                WindowRow.bundle_id + 0 == bundle_id,
+                WindowRow.silent == 0,
+                WindowRow.start_s < CaptionTarget.end_s,
+                WindowRow.end_s > CaptionTarget.start_s,
+            )
+        )
+        for row in rows:
+            span = GivenSpan(row.recording_id, row.start_s, row.end_s, row.duration_s)
+            common = min(row.end_s, row.to_s) - max(row.start_s, row.from_s)
+            found.append((span, row.id, common))
+    found.sort(key=lambda each: (each[0].recording_id, each[0].start_s, -each[2], each[1]))
+    return [(span, window_id) for span, window_id, _ in found]
 
 
 def newest_captions(session: Session, *, limit: int) -> list[StoredText]:

@@ -31,7 +31,7 @@ def test_commands(arguments: list[str], said: str):
 @pytest.mark.parametrize(
     ("arguments", "meant"),
     [
-        (["find", "--limti", "3", "x"], "--limit"),
+        (["find", "--exhuastive", "x"], "--exhaustive"),
         (["index", "--acept-missing"], "--accept-missing"),
         (["--versoin"], "--version"),
     ],

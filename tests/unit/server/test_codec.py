@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from audiosearch.audio.clip import ClipRange
 from audiosearch.config import IndexConfig, ModelConfig, SearchConfig
-from audiosearch.search.filters import Filters
+from audiosearch.search.filters import ClockFilter, DateSpan, Filters
 from audiosearch.search.results import (
     CaptionFit,
     Description,
     FindResult,
     Hit,
+    MomentOptions,
     SoundQuery,
     TextQuery,
     Word,
@@ -68,10 +69,26 @@ MESSAGES = (
     FindQuestion(
         settings=SETTINGS, query=TextQuery(text="a \udcff 🐶\x00", filters=FILTERS, limit=None)
     ),
+    FindQuestion(
+        settings=SETTINGS,
+        query=TextQuery(
+            text="a dog",
+            moments=MomentOptions(by_time=True, per_file=3),
+            recorded=ClockFilter(
+                between_s=(79_200.0, 18_000.0),
+                dates=(DateSpan(first="2026-05-01", last="2026-05-03"),),
+            ),
+            without=("rain",),
+            like=(CLIP,),
+            like_weight=0.25,
+        ),
+        seen=(SEEN,),
+    ),
     SimilarQuestion(
         settings=SETTINGS,
-        clip=CLIP,
-        seen=SEEN,
+        clips=(CLIP,),
+        seen=(SEEN,),
+        include_self=True,
         filters=FILTERS,
         limit=4,
         min_similarity=0.5,
@@ -97,7 +114,7 @@ MESSAGES = (
     ),
     DescribeEnd(remarks=()),
 )
-KINDS = [type(message) for message in MESSAGES]
+KINDS = list(dict.fromkeys(type(message) for message in MESSAGES))
 
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)

@@ -1,0 +1,336 @@
+"""One query by words, answered: candidates, what the decoder says, what is excluded, what is shown.
+
+`SearchEngine` reads the query and opens the library; the steps that it takes stand here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from audiosearch._timing import Stopwatch
+from audiosearch._typing import Floats
+from audiosearch.config import SearchConfig
+from audiosearch.model.scoring import CaptionScorer
+from audiosearch.search.candidates import Candidates, find_candidates
+from audiosearch.search.hits import best_window_per_recording, show, with_matches
+from audiosearch.search.query import ExcludedText, ParsedQuery
+from audiosearch.search.rerank import ScoredWindow, rank_windows, score_windows
+from audiosearch.search.results import FindResult, Hit, TextQuery
+from audiosearch.search.snapshot import LibrarySnapshot
+from audiosearch.search.written import TextMatches, match_texts, with_unknown
+from audiosearch.store.queries.file_list import unheard_files
+from audiosearch.store.queries.search import WindowSpan
+from audiosearch.store.vectors import top_positions
+
+if TYPE_CHECKING:  # loaded where it is needed: most queries exclude nothing
+    from audiosearch.search.exclusion import ExclusionJudge, Penalties
+
+
+@dataclass(frozen=True)
+class AskedText:
+    """A query by words, read: what is wanted, None where nothing is, and what is excluded."""
+
+    wanted: ParsedQuery | None
+    excluded: tuple[ExcludedText, ...]
+
+    def respelled(self, put_right: Callable[[ParsedQuery], ParsedQuery]) -> AskedText:
+        """The same with misspelt words put right."""
+        return AskedText(
+            None if self.wanted is None else put_right(self.wanted),
+            tuple(replace(each, parsed=put_right(each.parsed)) for each in self.excluded),
+        )
+
+
+@dataclass(frozen=True)
+class _Alike:
+    """How like windows are to the sounds that were given with the words, by window id."""
+
+    likeness: dict[int, float]
+    most: tuple[int, ...]  # the likest, best first
+
+
+class TextSearch:
+    """The answer to one query from one state of a library."""
+
+    def __init__(
+        self,
+        snapshot: LibrarySnapshot,
+        query: TextQuery,
+        asked: AskedText,
+        *,
+        scorer: CaptionScorer,
+        config: SearchConfig,
+    ) -> None:
+        self._snapshot = snapshot
+        self._query = query
+        self._asked = asked
+        self._scorer = scorer
+        self._config = config
+
+    def run(self, watch: Stopwatch, *, like: Sequence[Floats]) -> FindResult:
+        """What is found; its `timings` are for whoever holds `watch`."""
+        if self._asked.wanted is None:
+            with watch.stage("decoder"):
+                result = self._others()
+        elif self._query.moments is not None:
+            with watch.stage("moments"):
+                result = self._moments(self._asked.wanted, like=like)
+        else:
+            result = self._recordings(self._asked.wanted, watch, like=like)
+        return replace(
+            result,
+            excluded=tuple(each.text for each in self._asked.excluded),
+            moments=self._query.moments is not None,
+        )
+
+    def _judge(self) -> ExclusionJudge:
+        from audiosearch.search.exclusion import ExclusionJudge  # noqa: PLC0415 - seldom needed
+        from audiosearch.search.moments import MomentListener  # noqa: PLC0415
+
+        return ExclusionJudge(MomentListener(self._scorer))
+
+    @property
+    def _limit(self) -> int:
+        return self._query.limit or self._config.limit
+
+    @property
+    def _least(self) -> float:
+        """The least score that is shown."""
+        if self._query.min_score is not None:
+            return self._query.min_score
+        if (
+            self._query.like and self._query.moments is None
+        ):  # likeness and words together have no scale of their own
+            return 0.0
+        setting = self._config.min_score
+        return setting if setting >= 0 else self._snapshot.bundle.score.min_score
+
+    def _recordings(
+        self, parsed: ParsedQuery, watch: Stopwatch, *, like: Sequence[Floats]
+    ) -> FindResult:
+        """The best stretch of each recording."""
+        snapshot, query = self._snapshot, self._query
+        with watch.stage("candidates"):
+            alike = self._alike(like) if like else None
+            candidates = find_candidates(
+                snapshot,
+                parsed,
+                limit=self._config.candidates,
+                exhaustive_below=None if query.exhaustive else self._config.exhaustive_below,
+                alike=None if alike is None else np.array(alike.most, np.int64),
+            )
+        with watch.stage("decoder"):
+            heard = score_windows(snapshot, parsed, candidates, scorer=self._scorer)
+        with watch.stage("texts"):
+            matches = match_texts(snapshot.session, parsed, candidates.in_order, snapshot.scope)
+            ranked = rank_windows(snapshot, parsed, candidates, heard, matches)
+        if alike is not None:
+            ranked = _with_likeness(ranked, alike, query)
+        n_ranked = len(ranked)
+        best = best_window_per_recording(ranked, candidates.spans)
+        good = self._good_enough(best)
+        n_heard, n_weak, penalties = len(good), len(best) - len(good), None
+        if self._asked.excluded:
+            with watch.stage("excluded"):
+                ranked, penalties = self._penalised(ranked)
+                good = self._good_enough(best_window_per_recording(ranked, candidates.spans))
+        with watch.stage("hits"):
+            result = self._answer(parsed, candidates, matches, good, penalties)
+        return replace(
+            result, n_candidates=n_ranked, n_below_min_score=n_weak, n_excluded=n_heard - len(good)
+        )
+
+    def _good_enough(self, found: Sequence[ScoredWindow]) -> list[ScoredWindow]:
+        """Those that reach the least score."""
+        return [each for each in found if each.score is not None and each.score >= self._least]
+
+    def _penalised(self, found: Sequence[ScoredWindow]) -> tuple[list[ScoredWindow], Penalties]:
+        """Windows best first with what is left of their scores, but for those too weak anyhow."""
+        from audiosearch.search.exclusion import penalised  # noqa: PLC0415 - seldom needed
+
+        strong = self._good_enough(found)
+        ids = [each.window_id for each in strong]
+        penalties = self._judge().judge(self._snapshot, self._asked.excluded, ids)
+        return penalised(strong, penalties), penalties
+
+    def _answer(
+        self,
+        parsed: ParsedQuery,
+        candidates: Candidates,
+        matches: TextMatches,
+        good: Sequence[ScoredWindow],
+        penalties: Penalties | None,
+    ) -> FindResult:
+        """What is shown of the windows that matched, and what a reader of it must know."""
+        snapshot, session = self._snapshot, self._snapshot.session
+        hits = self._shown(good, candidates.spans, matches)
+        hits = with_matches(session, hits, parsed, matches)
+        named = with_unknown(matches, parsed, candidates.in_order)
+        unheard: tuple[bytes, ...] = ()
+        if not hits:
+            bundle_id = snapshot.bundle_id
+            unheard = unheard_files(session, parsed.telling, snapshot.scope, bundle_id=bundle_id)
+        return FindResult(
+            hits=_with_fits(hits, penalties),
+            unknown_words=parsed.unknown,
+            n_left_out=parsed.n_left_out,
+            read_as=parsed.read_as,
+            corrected=parsed.corrected,
+            weak=not parsed.has_meaning,
+            exhaustive=candidates.exhaustive,
+            n_windows=snapshot.n_windows,
+            n_candidates=0,
+            n_more=_not_shown(good, hits),
+            n_with_unknown=0 if any(x.recording_id in named for x in hits) else len(named),
+            unheard=unheard,
+            timings={},
+        )
+
+    def _shown(
+        self,
+        good: Sequence[ScoredWindow],
+        spans: Mapping[int, WindowSpan],
+        matches: TextMatches | None = None,
+    ) -> tuple[Hit, ...]:
+        return show(
+            self._snapshot.session,
+            good,
+            spans,
+            scope=self._snapshot.scope,
+            limit=self._limit,
+            fold_above=self._config.fold_similarity,
+            files={} if matches is None else matches.files,
+        )
+
+    def _moments(self, parsed: ParsedQuery, *, like: Sequence[Floats]) -> FindResult:
+        """Every stretch in which the words are heard."""
+        snapshot, query = self._snapshot, self._query
+        assert query.moments is not None
+        from audiosearch.search.exclusion import penalised_moments  # noqa: PLC0415 - seldom needed
+        from audiosearch.search.moment_hits import (  # noqa: PLC0415
+            per_file,
+            show_moments,
+            with_written,
+        )
+        from audiosearch.search.moments import MomentListener  # noqa: PLC0415
+
+        listener = MomentListener(self._scorer)
+        heard = listener.find(snapshot, parsed, least=self._least, every=query.exhaustive)
+        found = with_written(snapshot, parsed, heard, least=self._least)
+        moments, penalties, n_excluded = found.moments, None, 0
+        if self._asked.excluded and moments:
+            ids = sorted({each.window_id for each in moments})
+            penalties = self._judge().judge(snapshot, self._asked.excluded, ids)
+            left = penalised_moments(moments, penalties)
+            moments = [each for each in left if each.score >= self._least]
+            n_excluded = len(left) - len(moments)
+        if like:
+            likeness = self._alike(like).likeness
+            moments = [
+                replace(each, score=_together(each.score, likeness, each.window_id, query))
+                for each in moments
+            ]
+        kept = per_file(moments, query.moments.per_file)
+        hits = show_moments(
+            snapshot, parsed, kept, found.matches, options=query.moments, limit=query.limit
+        )
+        return FindResult(
+            hits=_with_fits(hits, penalties),
+            unknown_words=parsed.unknown,
+            n_left_out=parsed.n_left_out,
+            read_as=parsed.read_as,
+            corrected=parsed.corrected,
+            weak=not parsed.has_meaning,
+            exhaustive=not heard.n_unheard,
+            n_windows=snapshot.n_windows,
+            n_candidates=heard.n_candidates,
+            n_more=len(kept) - len(hits),
+            n_excluded=n_excluded,
+            n_unheard=heard.n_unheard,
+            timings={},
+        )
+
+    def _others(self) -> FindResult:
+        """All that is not excluded, where nothing else is asked for."""
+        from audiosearch.search.exclusion import (  # noqa: PLC0415 - seldom needed
+            HEARD,
+            moments_of_others,
+            share_left,
+        )
+        from audiosearch.search.moment_hits import per_file, show_moments  # noqa: PLC0415
+
+        snapshot, query = self._snapshot, self._query
+        found, penalties, spans = self._judge().others(snapshot, self._asked.excluded)
+        least = share_left(np.array([HEARD])) if query.min_score is None else query.min_score
+        if query.moments is not None:
+            kept = per_file(moments_of_others(found, spans, least=least), query.moments.per_file)
+            hits = show_moments(
+                snapshot, None, kept, None, options=query.moments, limit=query.limit
+            )
+            n_more, n_excluded = len(kept) - len(hits), 0
+        else:
+            best = best_window_per_recording(found, spans)
+            good = [each for each in best if (each.score or 0.0) >= least]
+            hits, n_excluded = self._shown(good, spans), len(best) - len(good)
+            n_more = _not_shown(good, hits)
+        return FindResult(
+            hits=_with_fits(hits, penalties),
+            only_excluded=True,
+            exhaustive=len(found) == len(snapshot.every_window()),
+            n_windows=snapshot.n_windows,
+            n_candidates=len(found),
+            n_more=n_more,
+            n_excluded=n_excluded,
+            timings={},
+        )
+
+    def _alike(self, like: Sequence[Floats]) -> _Alike:
+        from audiosearch.search.similar import likeness_to_examples  # noqa: PLC0415 - seldom needed
+
+        kind = self._snapshot.any_kind
+        ids, likeness = likeness_to_examples(self._snapshot, like, kind=kind)
+        best = ids[top_positions(likeness, self._config.candidates)]
+        by_window = dict(zip(ids.tolist(), likeness.tolist(), strict=True))
+        return _Alike(by_window, tuple(best.tolist()))
+
+
+def _not_shown(good: Sequence[ScoredWindow], hits: Sequence[Hit]) -> int:
+    """How many recordings match, but are neither shown nor folded into those that are."""
+    return len(good) - len(hits) - sum(hit.n_alike for hit in hits)
+
+
+def _with_likeness(
+    found: Sequence[ScoredWindow], alike: _Alike, query: TextQuery
+) -> list[ScoredWindow]:
+    """Windows best first by words and likeness together."""
+    together = [
+        replace(
+            each,
+            score=_together(each.score or 0.0, alike.likeness, each.window_id, query),
+            similarity=alike.likeness.get(each.window_id, 0.0),
+        )
+        for each in found
+    ]
+    return sorted(together, key=lambda each: -(each.score or 0.0))
+
+
+def _together(
+    score: float, likeness: Mapping[int, float], window_id: int, query: TextQuery
+) -> float:
+    """The weighted geometric mean of a score by words and a likeness.
+
+    Either may rule a window out, as "in the rain" and "like this bark" should.
+    """
+    weight = query.like_weight
+    return float(score ** (1 - weight) * max(likeness.get(window_id, 0.0), 0.0) ** weight)
+
+
+def _with_fits(hits: Sequence[Hit], penalties: Penalties | None) -> tuple[Hit, ...]:
+    """Hits with how well each excluded text fits them."""
+    if penalties is None:
+        return tuple(hits)
+    return tuple(replace(hit, excluded=penalties.fits[hit.window_id]) for hit in hits)
