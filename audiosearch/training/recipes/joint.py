@@ -60,7 +60,7 @@ class JointRecipe:
     largest_scale: float = 100.0
 
 
-STARTER_JOINT = JointRecipe()
+STARTER_JOINT = JointRecipe(spread=2.0)
 
 
 @dataclass(frozen=True)
