@@ -273,7 +273,7 @@ def main(
     """Print the table, as far as it is known after each variant."""
     torch.set_num_threads(threads)
     run = Run(
-        manifest=data,
+        manifests=(data,),
         folder=out,
         seed=seed,
         hold_out_fold=hold_out_fold,

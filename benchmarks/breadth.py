@@ -18,8 +18,8 @@ from pathlib import Path
 
 import click
 
+from audiosearch.training.data.corpus import held_out_breadth
 from audiosearch.training.data.dataset import ManifestClip, SplitRule, read_manifest
-from audiosearch.training.distillation.corpus import held_out_breadth
 from benchmarks.child import run
 from benchmarks.evaluation_tables import markdown, place
 

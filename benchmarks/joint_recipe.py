@@ -289,7 +289,7 @@ def main(
     As far as they are known after each variant, they stand in the folder too.
     """
     torch.set_num_threads(threads)
-    trials = Trials(Run(manifest=data, folder=out, seed=seed, sound_font=sound_font))
+    trials = Trials(Run(manifests=(data,), folder=out, seed=seed, sound_font=sound_font))
     names = " | ".join(field.name.replace("_", " ") for field in fields(Figures))
     head = f"| | {names} |\n{'|---' * (len(fields(Figures)) + 1)}|"
     tables: dict[str, list[str]] = {name: [] for name in trials.clips}

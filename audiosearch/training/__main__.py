@@ -39,7 +39,8 @@ STAGES = (
     "--data",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     required=True,
-    help="manifest.csv: path, label, source, group, fold, licence, attribution.",
+    multiple=True,
+    help="manifest.csv: path, label, source, group, fold, licence, attribution; may be repeated.",
 )
 @click.option(
     "--out",
@@ -71,6 +72,17 @@ STAGES = (
     type=click.Path(file_okay=False, path_type=Path),
     help="Where export writes the bundle.  [default: OUT/bundle]",
 )
+@click.option(
+    "--start",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A bundle whose words and decoder are learned on from.  [default: from nothing]",
+)
+@click.option(
+    "--pool",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Stretches that a teacher has named (`python -m audiosearch.training.distillation pool`), "
+    "whose names the joint space learns.  [default: none]",
+)
 @click.option("--threads", type=int, default=0, help="Threads; 0 leaves it to torch.")
 @click.option(
     "--resume/--restart",
@@ -80,13 +92,15 @@ STAGES = (
 )
 def main(
     stage: str,
-    data: Path,
+    data: tuple[Path, ...],
     out: Path,
     seed: int,
     hold_out_fold: str,
     sound_font: Path | None,
     dictionary: Path | None,
     bundle: Path | None,
+    start: Path | None,
+    pool: Path | None,
     threads: int,
     resume: bool,
 ) -> None:
@@ -94,12 +108,14 @@ def main(
     if threads:
         torch.set_num_threads(threads)
     run = Run(
-        manifest=data,
+        manifests=data,
         folder=out,
         seed=seed,
         hold_out_fold=hold_out_fold,
         sound_font=sound_font,
         dictionary=dictionary,
+        start=start,
+        pool=pool,
     )
     chosen = STAGES if stage == "all" else (stage,)
     out.mkdir(parents=True, exist_ok=True)

@@ -11,28 +11,21 @@ from pathlib import Path
 import torch
 
 from audiosearch.training.checkpoints import Report, load_state
-from audiosearch.training.data.dataset import (
-    SoundCache,
-    Split,
-    SplitRule,
-    open_cache,
-    read_manifest,
-    synthetic_clips,
-)
+from audiosearch.training.data.corpus import held_out_breadth, read_corpus
+from audiosearch.training.data.dataset import SoundCache, Split, SplitRule, open_cache
 from audiosearch.training.networks.convnext import ConvNext, starter_config
 from audiosearch.training.networks.frontend import STARTER_FRONTEND
 from audiosearch.training.scenes.batches import CaptionedScenes
 from audiosearch.training.scenes.clip_pool import ClipPool, gather_clips
 from audiosearch.training.scenes.features import SceneFeatures, encode_scenes
 from audiosearch.training.scenes.planner import Planner, SceneLayout
-from audiosearch.training.synth.instruments import render_instruments
 
 
 @dataclass(frozen=True)
 class Run:
     """One training run."""
 
-    manifest: Path
+    manifests: tuple[Path, ...]
     folder: Path
     seed: int = 1234
     hold_out_fold: str = "4"
@@ -42,6 +35,10 @@ class Run:
     """A General MIDI sound font to render instruments from; None: no instruments."""
     dictionary: Path | None = None
     """WordNet's folder, whose definitions say what rare words mean; None: they are not told."""
+    start: Path | None = None
+    """A bundle whose words and decoder are learned on from; None: from nothing."""
+    pool: Path | None = None
+    """Stretches that a teacher has named (`distillation`), for the joint space; None: none."""
     training_scenes: int = 24_000
     validation_scenes: int = 300
     calibration_scenes: int = 150
@@ -73,16 +70,16 @@ class SplitScenes:
 
 def open_sounds(run: Run) -> SoundCache:
     """The decoded recordings and made sounds of a run."""
-    rule = SplitRule(hold_out_fold=run.hold_out_fold, share=run.hold_out_share, seed=run.seed)
-    clips = read_manifest(run.manifest, rule=rule)
-    if run.sound_font is not None:
-        rendered = render_instruments(
-            run.folder / "instruments", font=run.sound_font, seed=run.seed
-        )
-        clips += read_manifest(rendered, rule=rule)
-    clips += synthetic_clips(per_label=run.synthetic_per_label, rule=rule)
+    corpus = read_corpus(
+        run.manifests,
+        rule=SplitRule(hold_out_fold=run.hold_out_fold, share=run.hold_out_share, seed=run.seed),
+        breadth=held_out_breadth(),
+        instruments=run.folder / "instruments",
+        sound_font=run.sound_font,
+        synthetic_per_label=run.synthetic_per_label,
+    )
     return open_cache(
-        clips,
+        list(corpus.clips),
         cache=run.folder / "cache",
         sample_rate=STARTER_FRONTEND.sample_rate,
         seed=run.seed,

@@ -26,6 +26,7 @@ from audiosearch.training.data.dataset import (
     Split,
 )
 from audiosearch.training.export.bundle import export_bundle
+from audiosearch.training.export.restored import decoder_of_bundle, read_words
 from audiosearch.training.export.spec import (
     BundleFacts,
     BundleNetworks,
@@ -42,8 +43,10 @@ from audiosearch.training.paraphrase_metrics import (
 )
 from audiosearch.training.recipes.decoder import (
     STARTER_DECODER,
+    TUNED_DECODER,
     DecoderTrainer,
     starter_decoder_config,
+    take_over,
 )
 from audiosearch.training.recipes.encoder import STARTER_ENCODER, EncoderTrainer
 from audiosearch.training.recipes.joint import load_joint
@@ -61,6 +64,7 @@ DESCRIPTION = (
 )
 CLIP_COLUMNS = ("path", "label", "source", "group", "licence", "attribution")
 CALIBRATION_FILE = "calibration.json"  # in the folder of the run, and beside the bundle
+HEARD = (Split.TRAIN, Split.VALIDATION)
 TUNED = "tuned"  # what the list of clips calls those that the score was fitted on
 
 
@@ -94,10 +98,13 @@ def train_decoder(run: Run, *, report: Report) -> Path:
         validation.captioned,
         vocabulary,
         config=config,
-        recipe=STARTER_DECODER,
+        recipe=STARTER_DECODER if run.start is None else TUNED_DECODER,
         seed=run.seed,
         folder=run.folder,
     )
+    if run.start is not None:
+        known = decoder_of_bundle(run.start)
+        take_over(trainer.network, vocabulary.words, known, read_words(run.start))
     return trainer.run(report=report)
 
 
@@ -188,7 +195,7 @@ def _write_clip_list(sounds: SoundCache, path: Path) -> None:
         writer = csv.writer(lines, lineterminator="\n")
         writer.writerow([*CLIP_COLUMNS, "split"])
         for clip in sounds.clips:
-            if clip.split is not Split.TEST and clip.source != SYNTHETIC_SOURCE:
+            if clip.split in HEARD and clip.source != SYNTHETIC_SOURCE:
                 values = [str(getattr(clip, name)) for name in CLIP_COLUMNS]
                 writer.writerow([*values, TUNED if clip.split is Split.VALIDATION else clip.split])
 

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from audiosearch.training.data.dataset import SoundCache, Split
-from audiosearch.training.data.labels import tags_of
 from audiosearch.training.networks.convnext import ConvNext
 from audiosearch.training.networks.frontend import STARTER_FRONTEND, LogMel
+from audiosearch.training.text.labels import tags_of
 
 SECONDS = 5
 

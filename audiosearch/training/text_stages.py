@@ -11,10 +11,12 @@ from pathlib import Path
 
 from audiosearch._typing import Floats
 from audiosearch.model.tokenizer import SPECIAL_TOKENS
-from audiosearch.training.checkpoints import Report, TrainingProgress, load_state
+from audiosearch.training.checkpoints import Report, TrainingProgress, load_state, save_state
+from audiosearch.training.distillation.named import name_stretches
+from audiosearch.training.export.restored import sentences_of_bundle
 from audiosearch.training.recipes.joint import STARTER_JOINT, JointTrainer, TaggedScenes
 from audiosearch.training.recipes.sentences import STARTER_DISTIL, SentenceTrainer
-from audiosearch.training.run import Run, load_encoder, split_scenes
+from audiosearch.training.run import Run, load_encoder, open_sounds, split_scenes
 from audiosearch.training.scenes.features import scene_logits
 from audiosearch.training.text.bridges import STARTER_BRIDGES, build_bridges, write_bridges
 from audiosearch.training.text.captions import every_phrase
@@ -27,7 +29,12 @@ from audiosearch.training.text.distil_texts import (
     study_texts,
 )
 from audiosearch.training.text.paraphrases import every_paraphrase, sound_meanings
-from audiosearch.training.text.sentence_model import english_pieces, load_sentences, teach
+from audiosearch.training.text.sentence_model import (
+    english_pieces,
+    load_sentences,
+    sentence_state,
+    teach,
+)
 from audiosearch.training.text.teacher import open_teacher, teacher_folder, teacher_words
 from audiosearch.training.text.vocabulary import STOP_WORDS, collect_words
 
@@ -36,6 +43,9 @@ def learn_words(run: Run, *, report: Report) -> Path:
     """Stage 3: the small sentence model, taught by the large one. It needs no sound."""
     finished = run.folder / "words.pt"
     if finished.exists():
+        return finished
+    if run.start is not None:
+        save_state(sentence_state(sentences_of_bundle(run.start)), finished)
         return finished
     folder = teacher_folder()
     words = teacher_words(folder)
@@ -93,10 +103,17 @@ def train_joint(run: Run, *, report: Report) -> Path:
         TaggedScenes(split.captioned.descriptions, scene_logits(encoder, split.features))
         for split in split_scenes(run, report=report)
     )
+    stretches = None
+    if run.pool is not None:
+        tags = tuple(load_state(run.folder / "encoder.pt")["tags"])
+        stretches = name_stretches(
+            encoder, tags, run.pool, open_sounds(run), seed=run.seed, report=report
+        )
     trainer = JointTrainer(
         training,
         validation,
         load_sentences(run.folder / "words.pt"),
+        stretches=stretches,
         recipe=STARTER_JOINT,
         seed=run.seed,
         folder=run.folder,

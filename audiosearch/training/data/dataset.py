@@ -31,6 +31,7 @@ class Split(StrEnum):
     TRAIN = "train"
     VALIDATION = "validation"  # held out; calibrates the score
     TEST = "test"  # held out; reported
+    BREADTH = "breadth"  # held out; the breadth benchmark's alone
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from audiosearch.training.data.corpus import Corpus
 from audiosearch.training.data.dataset import SoundCache, Split
-from audiosearch.training.data.labels import tags_of
-from audiosearch.training.distillation.corpus import Corpus
 from audiosearch.training.networks.convnext import ConvNext
 from audiosearch.training.tagging import listen
+from audiosearch.training.text.labels import tags_of
 
 DECAYS = (1e-4, 1e-3, 1e-2)
 """Weight decays of probes that are tried; the best on the held-out clips is told, as published

@@ -10,19 +10,19 @@ import torch
 
 from audiosearch.errors import AudiosearchError
 from audiosearch.training.checkpoints import Report, TrainingProgress, load_state
+from audiosearch.training.data.corpus import Corpus, held_out_breadth, read_corpus
 from audiosearch.training.data.dataset import SoundCache, Split, SplitRule, open_cache
-from audiosearch.training.data.labels import all_tags
-from audiosearch.training.distillation.corpus import Corpus, held_out_breadth, read_corpus
 from audiosearch.training.distillation.heads import HeadRecipe, fit_head
 from audiosearch.training.distillation.listening import head_figures
 from audiosearch.training.distillation.pool import open_pool, usable_rows
 from audiosearch.training.distillation.recipe import FEATURES, DistillationRecipe
-from audiosearch.training.distillation.restored import encoder_of_bundle, measure_norms, read_tags
 from audiosearch.training.distillation.student import Student
 from audiosearch.training.distillation.targets import TargetReader
 from audiosearch.training.distillation.trainer import TEACHER_TAG, DistillationTrainer
+from audiosearch.training.export.restored import encoder_of_bundle, measure_norms, read_tags
 from audiosearch.training.networks.convnext import ConvNext, starter_config
 from audiosearch.training.networks.frontend import STARTER_FRONTEND
+from audiosearch.training.text.labels import all_tags
 
 HOLD_OUT_SHARE = 0.08
 

@@ -16,11 +16,11 @@ from torch import Generator, Tensor
 from audiosearch._typing import Floats, Ints
 from audiosearch.training.data import augment
 from audiosearch.training.data.dataset import ManifestClip
-from audiosearch.training.data.labels import tags_of
 from audiosearch.training.distillation.pool import FLOOR_DB, Pool, to_decibels
 from audiosearch.training.distillation.recipe import CLIPS, FEATURES, LABELS, LOSSES, PATCHES
 from audiosearch.training.distillation.stretches import NOBODY
 from audiosearch.training.networks.frontend import STARTER_FRONTEND, decibels
+from audiosearch.training.text.labels import tags_of
 
 _FEATURE_SAMPLE = 1000  # stretches that the spread of the teacher's features is measured on
 

@@ -123,6 +123,11 @@ STARTER_DECODER = DecoderRecipe(
     half_precision=True,
 )
 
+TUNED_DECODER = replace(
+    STARTER_DECODER, epochs=8, learning_rate=7e-4, wording_epochs=8, restarts=()
+)
+"""From a decoder that knows another encoder, or fewer words: a third of the epochs."""
+
 
 def starter_decoder_config(*, vocabulary: int, feature_dim: int) -> DecoderConfig:
     """The bundled model's decoder: the paper's, with fewer layers and frame positions."""
@@ -138,6 +143,33 @@ def starter_decoder_config(*, vocabulary: int, feature_dim: int) -> DecoderConfi
         max_positions=64,
         frame_positions=64,
     )
+
+
+@torch.no_grad()
+def take_over(
+    network: DecoderNetwork, words: Sequence[str], known: DecoderNetwork, known_words: Sequence[str]
+) -> None:
+    """Give a decoder the weights of another, word by word; words that are new stay as they are.
+
+    Args:
+        network: of the same sizes but for its vocabulary.
+        words: of its vocabulary, in order.
+        known: the other.
+        known_words: of its vocabulary.
+    """
+    places = {word: place for place, word in enumerate(known_words)}
+    both = [(place, places[word]) for place, word in enumerate(words) if word in places]
+    own, others = torch.tensor(both).T
+    weights, start = network.state_dict(), known.state_dict()
+    for name, value in start.items():
+        if name in BY_WORD:
+            weights[name][own] = value[others]
+        else:
+            weights[name] = value
+    network.load_state_dict(weights)
+
+
+BY_WORD = ("decoder.emb_layer.weight", "decoder.classifier.weight", "decoder.classifier.bias")
 
 
 def decoder_optimiser(network: DecoderNetwork, recipe: DecoderRecipe) -> torch.optim.AdamW:

@@ -21,12 +21,12 @@ from audiosearch._typing import Doubles, Floats
 from audiosearch.training.checkpoints import State
 from audiosearch.training.data import augment
 from audiosearch.training.data.dataset import SYNTHETIC_SOURCE, SoundCache, Split
-from audiosearch.training.data.labels import all_tags, tags_of
 from audiosearch.training.networks.convnext import ConvNext, ConvNextConfig, starter_config
 from audiosearch.training.networks.frontend import STARTER_FRONTEND, LogMel, decibels
 from audiosearch.training.synth.instruments import INSTRUMENT_WEIGHT
 from audiosearch.training.synth.instruments import SOURCE as INSTRUMENT_SOURCE
 from audiosearch.training.tagging import evaluate_tagging
+from audiosearch.training.text.labels import all_tags, tags_of
 from audiosearch.training.trainer import Trainer, cycle_of, half_cosine, prefetch, step_generator
 
 

@@ -2,6 +2,7 @@
 
 InfoNCE as in CLAP; scenes of the same sounds are no negatives of each other, since the text tower
 hears no order. Noise on meanings lets words that no caption held go where their neighbours go.
+Beside scenes with captions there may be stretches with the names of what is heard in them.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from audiosearch._typing import Floats, Ints
+from audiosearch._typing import Floats, Halves, Ints
 from audiosearch.model.wordpiece import Pieces
 from audiosearch.training.checkpoints import State, load_state
 from audiosearch.training.networks.attention import HIDDEN
@@ -39,7 +41,7 @@ from audiosearch.training.trainer import Trainer, half_cosine
 class JointRecipe:
     """How the joint space is trained."""
 
-    epochs: int = 12
+    epochs: int = 24
     batch: int = 256
     learning_rate: float = 1e-3
     weight_decay: float = 0.02
@@ -52,11 +54,13 @@ class JointRecipe:
     """Length of the noise on a caption's meaning, itself of length 1."""
     spread: float = 0.0
     """Standard deviation of the noise on each tag's logit; 0: none."""
+    stretches: float = 1.0
+    """How much the loss of named stretches counts beside that of scenes."""
     first_scale: float = 1 / 0.07
     largest_scale: float = 100.0
 
 
-STARTER_JOINT = JointRecipe()
+STARTER_JOINT = JointRecipe(spread=2.0)
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,67 @@ class TaggedScenes:
     descriptions: tuple[SceneDescription, ...]
     logits: Floats
     """`(n_scenes, C)` of the encoder's tags."""
+
+
+@dataclass(frozen=True)
+class NamedStretches:
+    """Stretches of sound with what the encoder makes of them, and what is heard in them."""
+
+    logits: Halves
+    """`(n, 2 C)` as `tag_evidence` gives them."""
+    heard: npt.NDArray[np.uint8]
+    """`(n, C)`: how probably each tag is heard, 255 being certain."""
+    names: tuple[tuple[str, ...], ...]
+    """For each tag what people may call it."""
+
+
+SURELY, PERHAPS = 90, 20
+"""Of 255: from where on a stretch may be called by a tag's name, and is no negative of it."""
+
+
+class NamePairs:
+    """Draws stretches with a name of what is heard in each, rare tags nearly as often as common."""
+
+    def __init__(self, stretches: NamedStretches, sentences: SentenceEmbedder) -> None:
+        self.stretches = stretches
+        rows, tags = np.nonzero(stretches.heard >= SURELY)
+        order = np.argsort(tags, kind="stable")
+        self.rows = rows[order]
+        counts = np.bincount(tags, minlength=stretches.heard.shape[1])
+        self.first = np.concatenate([[0], np.cumsum(counts)])
+        self.chances = np.sqrt(np.minimum(counts, 50)) / np.sqrt(np.minimum(counts, 50)).sum()
+        texts = [text for names in stretches.names for text in names]
+        self.meanings = sentences.embed(texts)
+        self.first_name = np.concatenate([[0], np.cumsum([len(n) for n in stretches.names])])
+
+    def draw(self, rng: np.random.Generator, size: int) -> tuple[Ints, Ints, Floats]:
+        """Rows `(B,)`, their tags `(B,)`, and what a name of each means `(B, sentence_dim)`."""
+        tags = rng.choice(self.chances.size, size=size, p=self.chances)
+        rows = self.rows[rng.integers(self.first[tags], self.first[tags + 1])]
+        names = rng.integers(self.first_name[tags], self.first_name[tags + 1])
+        return rows, tags, self.meanings[names]
+
+    def both(self, rows: Ints, tags: Ints) -> Tensor:
+        """`(B, B)` True where a stretch may be called by the other's name as well."""
+        return torch.from_numpy(self.stretches.heard[rows][:, tags] >= PERHAPS)
+
+    def concepts(self) -> Floats:
+        """`(C, sentence_dim)`: the unit mean of what each tag's names mean."""
+        parts = np.split(self.meanings, self.first_name[1:-1])
+        means = np.stack([part.mean(axis=0) for part in parts])
+        return np.asarray(means / np.linalg.norm(means, axis=1, keepdims=True))
+
+
+@dataclass(frozen=True)
+class JointBatch:
+    """One step's data."""
+
+    rows: Ints
+    """`(B,)` of scenes."""
+    meanings: Floats
+    """`(B, sentence_dim)` of their captions."""
+    named: tuple[Ints, Ints, Floats] | None
+    """As `NamePairs.draw` gives them; None: there are no stretches."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +179,8 @@ def info_nce(sounds: Tensor, texts: Tensor, scale: Tensor, same: Tensor) -> Tens
     return cross_entropy(logits, own) + cross_entropy(logits.T, own)
 
 
-class JointTrainer(Trainer[JointSpace, tuple[Ints, Floats]]):
-    """A batch is numbers of scenes `(B,)` with what their captions mean `(B, sentence_dim)`."""
+class JointTrainer(Trainer[JointSpace, JointBatch]):
+    """Scenes with their captions and, where there are any, as many stretches with a name."""
 
     stage = "joint"
 
@@ -125,16 +190,20 @@ class JointTrainer(Trainer[JointSpace, tuple[Ints, Floats]]):
         validation: TaggedScenes,
         sentences: SentenceEmbedder,
         *,
+        stretches: NamedStretches | None = None,
         recipe: JointRecipe,
         seed: int,
         folder: Path,
     ) -> None:
         torch.manual_seed(seed)
+        self.named = None if stretches is None else NamePairs(stretches, sentences)
         self.training = training
         self.validation = validation
         self.sentences = sentences
         self.recipe = recipe
         prototypes = sound_meanings(sentences.embed)
+        if self.named is not None:
+            prototypes = np.concatenate([prototypes, self.named.concepts()])
         network = JointSpace(
             TagHeadConfig(tags=training.logits.shape[1]),
             ConceptConfig(concepts=len(prototypes), sentence_dim=prototypes.shape[1]),
@@ -160,12 +229,18 @@ class JointTrainer(Trainer[JointSpace, tuple[Ints, Floats]]):
             clip_norm=1.0,
         )
 
-    def batches(self, epoch: int, *, first: int) -> Iterator[tuple[Ints, Floats]]:
+    def batches(self, epoch: int, *, first: int) -> Iterator[JointBatch]:
         """All scenes once, each with its next caption."""
         meanings = self.meanings[:, epoch % self.recipe.captions]
         numbers = np.random.default_rng([self.seed, epoch, 0x701])
-        for rows in self._rows(numbers.permutation(len(meanings)))[first:]:
-            yield rows, meanings[rows]
+        for place, rows in enumerate(self._rows(numbers.permutation(len(meanings)))):
+            if place < first:
+                continue
+            named = None
+            if self.named is not None:
+                drawn = np.random.default_rng([self.seed, epoch, place, 0x57E])
+                named = self.named.draw(drawn, self.recipe.batch)
+            yield JointBatch(rows, meanings[rows], named)
 
     def _rows(self, order: Ints) -> list[Ints]:
         size = self.recipe.batch
@@ -177,10 +252,19 @@ class JointTrainer(Trainer[JointSpace, tuple[Ints, Floats]]):
         rate = self.recipe.learning_rate * half_cosine(step / self.steps)
         return rate * min(1.0, (step + 1) / self.recipe.warm_up)
 
-    def loss(self, batch: tuple[Ints, Floats], rng: Generator) -> Tensor:
+    def loss(self, batch: JointBatch, rng: Generator) -> Tensor:
         """InfoNCE of a batch, with noise on meanings and tags."""
-        rows, meanings = batch
-        return self._loss(self.training, rows, torch.from_numpy(meanings), rng)
+        meanings = torch.from_numpy(batch.meanings)
+        loss = self._loss(self.training, batch.rows, meanings, rng)
+        if self.named is None or batch.named is None:
+            return loss
+        rows, tags, meanings_of_names = batch.named
+        logits = torch.from_numpy(self.named.stretches.logits[rows].astype(np.float32))
+        heard = self.network.head(perturb_logits(rng, logits, spread=self.recipe.spread))
+        names = self.network.concepts(self._noisy(torch.from_numpy(meanings_of_names), rng))
+        scale = self.network.log_scale.exp()
+        same = self.named.both(rows, tags)
+        return loss + self.recipe.stretches * info_nce(heard, names, scale, same | same.T)
 
     @torch.no_grad()
     def after_step(self, step: int) -> None:
@@ -204,14 +288,17 @@ class JointTrainer(Trainer[JointSpace, tuple[Ints, Floats]]):
     ) -> Tensor:
         logits = self._logits(scenes, rows)
         if rng is not None:
-            length = self.recipe.noise / math.sqrt(meanings.shape[1])
-            meanings = meanings + length * torch.randn(meanings.shape, generator=rng)
-            meanings = functional.normalize(meanings, dim=1)
+            meanings = self._noisy(meanings, rng)
             logits = perturb_logits(rng, logits, spread=self.recipe.spread)
         sounds = self.network.head(logits)
         texts = self.network.concepts(meanings)
         same = same_sounds([scenes.descriptions[row] for row in rows])
         return info_nce(sounds, texts, self.network.log_scale.exp(), same)
+
+    def _noisy(self, meanings: Tensor, rng: Generator) -> Tensor:
+        length = self.recipe.noise / math.sqrt(meanings.shape[1])
+        moved = meanings + length * torch.randn(meanings.shape, generator=rng)
+        return functional.normalize(moved, dim=1)
 
     def _logits(self, scenes: TaggedScenes, rows: Ints) -> Tensor:
         return torch.from_numpy(scenes.logits[rows])

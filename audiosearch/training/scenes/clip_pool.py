@@ -47,6 +47,34 @@ BACKGROUND_SOUNDS = frozenset(
         "band_music",
         "choir",
         "string_orchestra",
+        "aquarium_filter",
+        "background_room_noise",
+        "car_driving",
+        "children_playing_by_fountain",
+        "city_street",
+        "crowd_talking",
+        "electric_fan",
+        "electronic_music",
+        "elevator_moving",
+        "hallway_noises",
+        "light_background_music",
+        "machine_hum",
+        "machine_running",
+        "motor",
+        "orchestral_music",
+        "piano_ambient",
+        "power_generator",
+        "river",
+        "shower",
+        "steam_engine",
+        "street_outdoors",
+        "subway_station",
+        "supermarket",
+        "synthesizer_drone",
+        "truck_engine",
+        "vinyl_crackle",
+        "water_boiling",
+        "waterfall",
     }
 )
 # Sounds whose short clips hold one single event, so that repeating them makes a known count.
@@ -78,8 +106,41 @@ COUNTABLE_SOUNDS = frozenset(
         "toy_squeak",
         "woosh",
         "bicycle_horn",
+        "barrel_hit",
+        "boing",
+        "bottle_hit",
+        "burp",
+        "cannon_fire",
+        "cheek_slap",
+        "click",
+        "cork_popping",
+        "dog_growling",
+        "electronic_ping",
+        "finger_snap",
+        "foot_stomp",
+        "glass_clink",
+        "hand_drum",
+        "laser_gun_effect",
+        "metal_clang",
+        "metal_hit",
+        "mouth_popping",
+        "pipe_hit",
+        "punch",
+        "rim_click",
+        "squeak",
+        "stone_hit",
+        "sword_clash",
+        "temple_bell",
+        "thud",
+        "tin_can_hit",
+        "wood_hit",
     }
 )
+
+
+SHARE_POWER = 0.75
+"""A sound's share of the draws goes by its number of clips to this power: by its square root, the
+500 sounds known from a few clips each would be half of all that is heard."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +169,7 @@ def gather_clips(sounds: SoundCache, *, split: Split) -> ClipPool:
             clips_of.setdefault(sound, []).append(index)
             active[index] = loud_stretch(sounds.waveform(index), rate=sounds.sample_rate)
     weights = {
-        sound: len(clips) ** 0.5
+        sound: len(clips) ** SHARE_POWER
         * (INSTRUMENT_WEIGHT if sounds.clips[clips[-1]].source == INSTRUMENT_SOURCE else 1.0)
         for sound, clips in clips_of.items()
     }

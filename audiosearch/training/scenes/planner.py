@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from audiosearch.training.data.labels import tags_of
 from audiosearch.training.scenes.clip_pool import BACKGROUND_SOUNDS, COUNTABLE_SOUNDS, ClipPool
 from audiosearch.training.text.captions import Relation, SceneDescription, sound_of
+from audiosearch.training.text.labels import tags_of
 
 SCENE_S = 10.0
+BACKGROUND_DB = (-18.0, -3.0)
+"""How loud what lies under an event is, before the event's own gain of up to 6 dB either way."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class SceneLayout:
     """Events in order of time, then the background if there is one."""
     description: SceneDescription
     twin: int | None
-    """The index of the scene with the same two events at other times, if there is one."""
+    """The index of the scene with the same events at other times, or without what lies under
+    them, if there is one."""
     seed: int
     """Of its level, bandwidth and noise."""
 
@@ -80,7 +83,7 @@ class Planner:
             (0.12, self.pair),  # makes two
             (0.18, self._together),  # makes two
             (0.08, self._triple),
-            (0.10, self._over_background),
+            (0.08, self._over_background),  # makes two
             (0.03, self._pair_over_background),  # makes two
             (0.06, self._repeated),
         ]
@@ -273,16 +276,21 @@ class Planner:
 
     def _background(self, clip: int) -> Placed:
         start, _ = self.pool.active[clip]
-        gain_db = float(self.rng.uniform(-17, -8))
+        gain_db = float(self.rng.uniform(*BACKGROUND_DB))
         return Placed(clip, start, int(SCENE_S * self.rate), 0, gain_db)
 
     def _over_background(self) -> list[SceneLayout]:
+        """One event over what lasts, and the same event alone, of which that is wrong."""
         back, front = self._draw(2, BACKGROUND_SOUNDS)
         (layout,) = self._sequence([front], high_s=5.0)
         what = SceneDescription(
             Relation.SINGLE, self._names([front]), background=self._names([back])[0]
         )
-        return [self._scene([*layout, self._background(back)], what)]
+        alone = replace(what, background=None)
+        return [
+            self._scene([*layout, self._background(back)], what),
+            self._scene(layout, alone),
+        ]
 
     def _pair_over_background(self) -> list[SceneLayout]:
         back, *fronts = self._draw(3, BACKGROUND_SOUNDS)

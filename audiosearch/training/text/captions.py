@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from audiosearch.training.text.labels import tags_of
 from audiosearch.training.text.patterns import (
     BACKGROUNDS,
     COUNTS,
@@ -88,12 +89,15 @@ NO_NAMES = frozenset(
         *("drops", "wood", "fans", "a wheel", "a song", "the tube"),
     }
 )
+CONNECTIVES = frozenset({"and", "with"})
+"""In the name of a sound they would read as a relation between two."""
 _STARTS = ("a ", "an ", "the ")
 
 
 def sound_of(label: str) -> str:
-    """The name under which a manifest label is phrased."""
-    return SOUND_OF_LABEL.get(label, label)
+    """The name under which a manifest label is phrased: that of its first tag if it has none."""
+    own = SOUND_OF_LABEL.get(label, label)
+    return own if own in PHRASES else tags_of(label)[0]
 
 
 def is_plural(subject: str) -> bool:
@@ -121,7 +125,8 @@ def plural_verb(verb: str) -> str:
 def _phrases(rows: list[PhraseRow], generic: frozenset[str], name: str) -> Phrases:
     clauses: list[str] = []
     nouns: list[str] = []
-    names = [name.replace("_", " ")]
+    own = name.replace("_", " ")
+    names = [] if CONNECTIVES & set(own.split()) else [own]
     for subjects, verbs, more, short in rows:
         nouns += more
         names += [*short, *(noun for noun in more if len(noun.split()) < 3)]

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ import torch
 from audiosearch._files import atomic_write
 from audiosearch._typing import Floats
 from audiosearch.model.wordpiece import INSIDE, SPECIAL_PIECES, Pieces
-from audiosearch.training.checkpoints import Report, TrainingProgress, load_state
+from audiosearch.training.checkpoints import Report, State, TrainingProgress, load_state
 from audiosearch.training.networks.meaning import SentenceConfig, SentenceTower
 from audiosearch.training.text.vocabulary import pad_rows
 
@@ -67,6 +67,15 @@ def teach(texts: Sequence[str], teacher: Teacher, *, folder: Path, report: Repor
             report(TrainingProgress("words", at + len(some), len(texts), "asking the teacher"))
         parts.append(np.load(path))
     return np.concatenate(parts).astype(np.float32)
+
+
+def sentence_state(sentences: SentenceEmbedder) -> State:
+    """What `load_sentences` reads."""
+    return {
+        "network": sentences.tower.state_dict(),
+        "config": json.dumps(asdict(sentences.tower.config)),
+        "pieces": list(sentences.pieces.pieces),
+    }
 
 
 def load_sentences(path: Path) -> SentenceEmbedder:

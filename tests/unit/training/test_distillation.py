@@ -16,14 +16,13 @@ pytest.importorskip("onnx")
 from audiosearch.errors import AudiosearchError  # noqa: E402
 from audiosearch.model.tokenizer import SPECIAL_TOKENS  # noqa: E402
 from audiosearch.training.checkpoints import TrainingProgress, load_state  # noqa: E402
-from audiosearch.training.data.dataset import ManifestClip, SoundCache, Split, SplitRule  # noqa: E402
-from audiosearch.training.data.labels import TAGS_OF_LABEL, _wider_tags, tags_of  # noqa: E402
-from audiosearch.training.distillation import pool as pools  # noqa: E402
-from audiosearch.training.distillation.corpus import (  # noqa: E402
+from audiosearch.training.data.corpus import (  # noqa: E402
     HeldOutBreadth,
     held_out_breadth,
     read_corpus,
 )
+from audiosearch.training.data.dataset import ManifestClip, SoundCache, Split, SplitRule  # noqa: E402
+from audiosearch.training.distillation import pool as pools  # noqa: E402
 from audiosearch.training.distillation.heads import HeadRecipe, fit_head  # noqa: E402
 from audiosearch.training.distillation.listening import probe  # noqa: E402
 from audiosearch.training.distillation.pool import (  # noqa: E402
@@ -40,11 +39,6 @@ from audiosearch.training.distillation.recipe import (  # noqa: E402
     PATCHES,
     DistillationRecipe,
     loss_shares,
-)
-from audiosearch.training.distillation.restored import (  # noqa: E402
-    encoder_of_bundle,
-    measure_norms,
-    read_tags,
 )
 from audiosearch.training.distillation.stretches import (  # noqa: E402
     NOBODY,
@@ -64,11 +58,17 @@ from audiosearch.training.distillation.yamnet import (  # noqa: E402
     starts,
 )
 from audiosearch.training.export.bundle import export_bundle  # noqa: E402
+from audiosearch.training.export.restored import (  # noqa: E402
+    encoder_of_bundle,
+    measure_norms,
+    read_tags,
+)
 from audiosearch.training.export.spec import BundleFacts, ScoreSettings  # noqa: E402
 from audiosearch.training.export.toy import TOY_FRONTEND, TOY_TAGS, TOY_WORDS, toy_networks  # noqa: E402
 from audiosearch.training.networks.convnext import ConvNext, ConvNextConfig  # noqa: E402
 from audiosearch.training.networks.frontend import LogMel  # noqa: E402
 from audiosearch.training.recipes.encoder import encoder_learning_rate  # noqa: E402
+from audiosearch.training.text.labels import TAGS_OF_LABEL, _wider_tags, tags_of  # noqa: E402
 from tests.toy_bundles import TOY  # noqa: E402
 
 SECONDS = 1.5

@@ -10,11 +10,11 @@ pytest.importorskip("torch")
 import itertools
 
 from audiosearch.training.data.dataset import Split
-from audiosearch.training.data.labels import tags_of
 from audiosearch.training.scenes.clip_pool import ClipPool, gather_clips, loud_stretch
 from audiosearch.training.scenes.planner import Planner
 from audiosearch.training.scenes.rendering import low_pass, render
 from audiosearch.training.text.captions import Relation
+from audiosearch.training.text.labels import tags_of
 
 RATE = 16_000
 

@@ -92,7 +92,7 @@ def read_corpus(
     kept = breadth.groups_in(clips)
     strictest: dict[str, Split] = {}
     for clip in clips:
-        split = Split.TEST if clip.group in kept else clip.split
+        split = Split.BREADTH if clip.group in kept else clip.split
         strictest[clip.group] = max(split, strictest.get(clip.group, split), key=_strictness)
     clips = [replace(clip, split=strictest[clip.group]) for clip in clips]
     if instruments is not None and sound_font is not None:
@@ -104,4 +104,4 @@ def read_corpus(
 
 
 def _strictness(split: Split) -> int:
-    return (Split.TRAIN, Split.VALIDATION, Split.TEST).index(split)
+    return (Split.TRAIN, Split.VALIDATION, Split.TEST, Split.BREADTH).index(split)
