@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime
 from onnx import ModelProto, helper
 
 from audiosearch._typing import AnyArray, Floats
 from audiosearch.errors import AudiosearchError
+from audiosearch.model.runtime.session import onnx_runtime
 
 Feed = Mapping[str, AnyArray]  # what each input of a graph is given
 ROWS = 64  # of each example that shares are tried on
 SHARES = (1.0, 0.9, 0.8)  # of the way to the least and greatest value; real sounds need that much
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 
 @dataclass(frozen=True)
@@ -98,14 +102,14 @@ def best_range(whole: Range, rows: Floats, weight: Floats) -> Range:
     return min((whole.within(share) for share in SHARES), key=error)
 
 
-def _watching(model: ModelProto, names: Sequence[str]) -> onnxruntime.InferenceSession:
+def _watching(model: ModelProto, names: Sequence[str]) -> InferenceSession:
     """A session that gives inner values of `model`."""
     watched = ModelProto()
     watched.CopyFrom(model)
     del watched.graph.output[:]
     watched.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names)
-    options = onnxruntime.SessionOptions()
+    options = onnx_runtime().SessionOptions()
     options.log_severity_level = 4
-    return onnxruntime.InferenceSession(
+    return onnx_runtime().InferenceSession(
         watched.SerializeToString(), sess_options=options, providers=["CPUExecutionProvider"]
     )

@@ -7,6 +7,7 @@ the log); the same graph then runs on the CPU.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -95,7 +96,7 @@ class GraphSession:
         self._options = options
         self._fused = fused
         self._shared = shared
-        wanted, reason = wanted_providers(_runtime(), options.device)
+        wanted, reason = wanted_providers(onnx_runtime(), options.device)
         try:
             self._session = self._load(wanted)
         except Exception as error:
@@ -106,7 +107,7 @@ class GraphSession:
         used = str(self._session.get_providers()[0])
         if wanted[0][0] == CUDA and used != CUDA:
             reason = reason or "CUDA or cuDNN libraries are missing"
-        remedy = f"{cuda_remedy(_runtime())}, or set model.device to cpu"
+        remedy = f"{cuda_remedy(onnx_runtime())}, or set model.device to cpu"
         self.device = Device(used, None if reason is None else f"{reason}; {remedy}")
         _say(self.device.note)
         self.inputs = tuple(str(item.name) for item in self._session.get_inputs())
@@ -127,7 +128,7 @@ class GraphSession:
 
     def _load(self, providers: Providers) -> Any:
         content = self._graph.read()
-        runtime = _runtime()
+        runtime = onnx_runtime()
         settings = runtime.SessionOptions()
         levels = runtime.GraphOptimizationLevel
         settings.graph_optimization_level = (
@@ -223,7 +224,13 @@ class GraphSession:
 
 
 @cache
-def _runtime() -> ModuleType:
+def onnx_runtime() -> ModuleType:
+    """ONNX Runtime; nothing in this package imports it otherwise.
+
+    Its builds for graphics cards look up a host for telemetry, and leave a file in the temporary
+    folder, unless this variable says otherwise before the import; a person's own value stays.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime  # noqa: PLC0415 - 30 ms that most commands need not pay
 
     module: ModuleType = onnxruntime

@@ -6,18 +6,22 @@ Compared are several lengths and batches, words all at once, and words one by on
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime
 import torch
 
 from audiosearch._typing import AnyArray
 from audiosearch.errors import AudiosearchError
+from audiosearch.model.runtime.session import onnx_runtime
 from audiosearch.training.export.graphs import EncoderGraph
 from audiosearch.training.export.spec import BundleFacts, BundleNetworks
 from audiosearch.training.networks.decoder import DecoderNetwork
 
 TOLERANCE = 1e-4
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 
 def check_parity(networks: BundleNetworks, facts: BundleFacts, *, folder: Path) -> None:
@@ -41,12 +45,12 @@ def check_parity(networks: BundleNetworks, facts: BundleFacts, *, folder: Path) 
             _compare(found, expected, what=f"text joint of {count} words", path=folder)
 
 
-def open_session(path: Path) -> onnxruntime.InferenceSession:
+def open_session(path: Path) -> InferenceSession:
     """A CPU session; the runtime's own chatter is off, since problems come as exceptions."""
-    options = onnxruntime.SessionOptions()
+    options = onnx_runtime().SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = 2
-    return onnxruntime.InferenceSession(
+    return onnx_runtime().InferenceSession(
         str(path), sess_options=options, providers=["CPUExecutionProvider"]
     )
 
