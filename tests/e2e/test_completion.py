@@ -91,8 +91,8 @@ def completed(shell: str, line: str, *, command: Command, folder: Path) -> list[
     ("line", "expected"),
     [
         ("audiosearch sim", ["similar"]),
-        ("audiosearch captions ", ["add", "import", "list", "remove", "search"]),
-        ("audiosearch find rain --not", ["--not-in", "--not-tag"]),
+        ("audiosearch captions ", ["add", "import", "imports", "list", "remove", "search"]),
+        ("audiosearch find rain --not", ["--not-in", "--not-tag", "--not-favourite"]),
         ("audiosearch find rain --sort ", ["duration", "date", "name", "loudness"]),
     ],
 )
