@@ -141,7 +141,7 @@ def line_row(line: BackupLine) -> dict[str, object]:
 def _sound_row(sound: SoundStretch | None) -> dict[str, object]:
     if sound is None:
         return {"audio_hash": None}
-    row: dict[str, object] = {"audio_hash": sound.audio_hash.hex()}
+    row: dict[str, object] = {"audio_hash": sound.audio_hash.hex() or None}
     try:
         row["path"] = sound.path.decode("utf-8")
     except UnicodeDecodeError:
@@ -233,7 +233,7 @@ def _sound(row: Mapping[str, Any]) -> SoundStretch | None:
         raise BadBackupLine("its audio_hash or path is none") from None
     if len(audio_hash) not in (0, 32) or (digest is not None and not audio_hash):
         raise BadBackupLine(f"an audio_hash has 64 digits, not {2 * len(audio_hash)}")
-    if len(where) > 1 << 16 or b"\0" in where:
+    if len(where) > 1 << 16 or b"\0" in where or not (audio_hash or where):
         raise BadBackupLine("its path is none")
     start_s = 0.0 if row.get("start_s") is None else _number(row, "start_s")
     end_s = None if row.get("end_s") is None else _number(row, "end_s")

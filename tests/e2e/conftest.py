@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +42,13 @@ def filled(tmp_path_factory: pytest.TempPathFactory, toy_bundle: Path, sounds: P
     answer = command("index", sounds)
     assert answer.status == 0, answer.err
     return command
+
+
+@pytest.fixture
+def own(filled: Command, tmp_path: Path) -> Command:
+    """A copy of the filled library, to change."""
+    shutil.copytree(filled.data_dir, tmp_path / "own", ignore=shutil.ignore_patterns("answers"))
+    return Command(data_dir=tmp_path / "own", bundle=filled.bundle)
 
 
 @pytest.fixture

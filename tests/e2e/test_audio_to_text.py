@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -13,13 +12,6 @@ pytestmark = pytest.mark.slow
 
 
 LABEL = ["path", "start_s", "end_s", "rank", "label", "score", "cross_entropy", "scaled"]
-
-
-@pytest.fixture
-def own(filled: Command, tmp_path: Path) -> Command:
-    """A copy of the filled library, to change."""
-    shutil.copytree(filled.data_dir, tmp_path / "own", ignore=shutil.ignore_patterns("answers"))
-    return Command(data_dir=tmp_path / "own", bundle=filled.bundle)
 
 
 def test_label_json(own: Command, sounds: Path):

@@ -92,7 +92,7 @@ def completed(shell: str, line: str, *, command: Command, folder: Path) -> list[
     [
         ("audiosearch sim", ["similar"]),
         ("audiosearch captions ", ["add", "import", "imports", "list", "remove", "search"]),
-        ("audiosearch find rain --not-", ["--not-favourite", "--not-in", "--not-tag"]),
+        ("audiosearch find rain --not", ["--not-in", "--not-tag", "--not-favourite"]),
         ("audiosearch find rain --sort ", ["duration", "date", "name", "loudness"]),
     ],
 )

@@ -115,13 +115,13 @@ def test_rows_with_a_path_that_is_no_text(filled: Command, tmp_path: Path):
     assert piped(filled, rows, "export", "aoef").status == 2
 
 
-def test_files_and_labels_are_rows_too(filled: Command, sounds: Path):
-    listed = filled("files", "--state", "indexed", "--json").out
-    answer = piped(filled, listed, "export", "m3u8")
+def test_files_and_labels_are_rows_too(own: Command, sounds: Path):
+    listed = own("files", "--state", "indexed", "--json").out
+    answer = piped(own, listed, "export", "m3u8")
     assert answer.status == 0, answer.err
     assert answer.text.count("#EXTINF") == len(listed.splitlines())
-    named = filled("label", sounds / "long.wav", "--labels", "dog,rain", "--json").out
-    labels = piped(filled, named, "export", "audacity")
+    named = own("label", sounds / "long.wav", "--labels", "dog,rain", "--json").out
+    labels = piped(own, named, "export", "audacity")
     assert {line.split("\t")[2] for line in labels.text.splitlines()} == {"dog", "rain"}
 
 
@@ -172,17 +172,17 @@ def test_vectors_with_what_they_are_of(filled: Command, tmp_path: Path):
         assert kept.status == 0, kept.err
 
 
-def test_what_is_heard_as_a_table(filled: Command, sounds: Path):
+def test_what_is_heard_as_a_table(own: Command, sounds: Path):
     for asked in (("label", "--labels", "dog,rain"), ("describe",)):
         name, *options = asked
         both = (sounds / "long.wav", sounds / "deep" / "hiss.ogg")
-        answer = filled(name, *both, *options, "--csv")
+        answer = own(name, *both, *options, "--csv")
         assert answer.status == 0, answer.err
         rows = list(csv.DictReader(io.StringIO(answer.text)))
-        told = filled(name, *both, *options, "--json").rows
+        told = own(name, *both, *options, "--json").rows
         assert [row["path"] for row in rows] == [row["path"] for row in told]
         assert [float(row["start_s"]) for row in rows] == [row["start_s"] for row in told]
-        assert filled(name, *both, *options, "--csv", "--json").status == 2
+        assert own(name, *both, *options, "--csv", "--json").status == 2
 
 
 def test_captions_lead_out_of_no_folder(fresh: Command, tmp_path: Path):

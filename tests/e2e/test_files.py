@@ -23,7 +23,8 @@ INFO = [
     *("path", "in_library", "state", "error", "remark", "root", "size", "mtime", "checked_at"),
     *("changed", "copies", "recording_id", "duration_s", "container", "codec", "sample_rate"),
     *("channels", "bit_depth", "loudness_lufs", "peak_db", "tags", "tags_given", "metadata"),
-    *("captions_given", "models", "windows_by", "windows"),
+    *("captions_given", "rating", "favourite", "note", "collections", "annotations"),
+    *("models", "windows_by", "windows"),
 ]
 # Runs a command in a process that may not have the model's runtime, nor read a bundle.
 WITHOUT_MODEL = (

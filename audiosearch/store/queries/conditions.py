@@ -195,7 +195,9 @@ class OfUcsCategory(Condition):
             )
         )
         meant = or_(*(func.audiosearch_text_glob(glob, values.c.value) == 1 for glob in self.globs))
-        found = select(literal(1)).select_from(fields).join(values, true()).where(ids, meant)
+        is_given = func.trim(values.c.value) != ""  # of a field that is empty nothing is known
+        found = select(literal(1)).select_from(fields).join(values, true())
+        found = found.where(ids, meant, is_given)
         # Few files have such a field, and a look for its name is cheaper than to take JSON apart.
         likely = or_(*(SoundFile.metadata_json.icontains(each) for each in _CATEGORY_IDS))
         return and_(likely, found.exists())

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from audiosearch.errors import QueryError
@@ -207,6 +207,15 @@ OTHERS = {
     ).map(tuple),
     names=st.lists(st.sampled_from(WANTED), max_size=2).map(tuple),
     others=st.fixed_dictionaries({}, optional=OTHERS),
+)
+@example(
+    folders=(),
+    durations=(None, None),
+    since=None,
+    tags=(),
+    formats=(),
+    names=(),
+    others={"ucs": ("*",)},
 )
 @settings(max_examples=100)
 def test_filters_equal_brute_force(

@@ -87,6 +87,17 @@ def test_one_field_of_anything_is_read_or_refused(line: BackupLine, data: st.Dat
     assert line_of(json.loads(json.dumps(again))) == read
 
 
+@pytest.mark.parametrize("path", ["/a.wav", ""])
+def test_a_sound_of_no_hash_is_known_by_its_path(path: str) -> None:
+    row: dict[str, Any] = {"kind": "favourite", "audio_hash": None, "path": path, "at": 1.0}
+    if not path:
+        with pytest.raises(BadBackupLine):
+            line_of(row)
+        return
+    read = line_of(row)
+    assert line_of(read_row(line_bytes(line_row(read)))) == read
+
+
 @given(st.binary(max_size=100))
 def test_bytes_of_anything_are_read_or_refused(content: bytes) -> None:
     try:
