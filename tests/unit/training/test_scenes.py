@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("torch")
 
 import itertools
+from dataclasses import replace
 
 from audiosearch.training.data.dataset import Split
 from audiosearch.training.scenes.clip_pool import ClipPool, gather_clips, loud_stretch
@@ -52,13 +53,27 @@ def test_only_clips_of_the_split_and_of_different_groups_and_tags_meet(pool, sce
 
 def test_a_twin_holds_the_same_events_the_other_way_round(scenes):
     pairs = [(scene, scenes[scene.twin]) for scene in scenes if scene.twin is not None]
-    in_a_row = [pair for pair in pairs if Relation.TOGETHER not in _relations(pair)]
+    in_a_row = [pair for pair in pairs if _relations(pair) == {Relation.SEQUENCE}]
     assert in_a_row
     for scene, twin in in_a_row:
         assert twin.description.sounds == scene.description.sounds[::-1]
         assert twin.description.background == scene.description.background
         assert scenes[twin.twin] is scene
         assert [p.clip for p in twin.placed[:2]] == [p.clip for p in scene.placed[1::-1]]
+
+
+def test_an_event_over_a_background_has_a_twin_without_it(scenes):
+    over = [
+        scene
+        for scene in scenes
+        if scene.description.relation is Relation.SINGLE and scene.description.background
+    ]
+    assert over
+    for scene in over:
+        alone = scenes[scene.twin]
+        assert scenes[alone.twin] is scene
+        assert alone.description == replace(scene.description, background=None)
+        assert [p.clip for p in scene.placed[:1]] == [p.clip for p in alone.placed]
 
 
 def test_two_events_at_once_have_a_twin_in_which_they_come_in_a_row(scenes):
