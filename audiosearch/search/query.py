@@ -144,9 +144,12 @@ class Lexicon:
     def _is_base(self, word: str) -> bool:
         """Whether a word whose form was asked for is known.
 
-        The tower holds many names of three letters, which slips end like forms of (wta: wtaer).
+        The tower holds many names of three letters, which slips end like forms of (wta: wtaer),
+        and some of them are read as words that the decoder learned.
         """
-        return self._is_entry(word) if len(word) > _LEAST_STEM else self._is_said(word)
+        if len(word) > _LEAST_STEM:
+            return self._is_entry(word)
+        return self._is_said(word) and not self._vocabulary.bridged_words(word)
 
     def _is_entry(self, word: str) -> bool:
         return self._is_said(word) or (self._tower is not None and self._tower.knows(word))
