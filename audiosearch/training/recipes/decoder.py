@@ -126,7 +126,7 @@ STARTER_DECODER = DecoderRecipe(
 TUNED_DECODER = replace(
     STARTER_DECODER, epochs=8, learning_rate=7e-4, wording_epochs=8, restarts=()
 )
-"""From a decoder that knows another encoder, or fewer words: a third of the epochs."""
+"""From a decoder that knows another encoder, or fewer words: about a quarter of the epochs."""
 
 
 def starter_decoder_config(*, vocabulary: int, feature_dim: int) -> DecoderConfig:

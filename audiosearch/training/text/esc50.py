@@ -1,7 +1,7 @@
 """Two ways to ask for each class of ESC-50, to measure whether a model knows words or meanings.
 
-Usual words are those of captions; the others avoid them. No text that a model learns from holds a
-content word that only the other words have.
+Usual words are those of captions; the others avoid them. No paraphrase and no name of a class holds
+a content word that only the other words have; phrases of kinds beyond these classes do hold some.
 """
 
 from __future__ import annotations
