@@ -16,10 +16,11 @@ from audiosearch.convert.checkpoints import (
     read_published,
 )
 from audiosearch.errors import BundleError
+from audiosearch.model.calibration import ScoreCalibration
 from audiosearch.model.registry import target_folder
 from audiosearch.training.export.bundle import export_bundle
 from audiosearch.training.export.published_graph import check_lean_form
-from audiosearch.training.export.spec import BundleFacts, BundleNetworks, ScoreSettings
+from audiosearch.training.export.spec import BundleFacts, BundleNetworks
 from audiosearch.training.networks.frontend import PAPER_FRONTEND
 
 MIN_SAMPLES = 7360  # 0.23 s: below, the last stage of the encoder has no row
@@ -27,7 +28,7 @@ WINDOW_S = 10.0
 
 # Without a calibration on known pairs no threshold means anything, so that none is set: a lift of
 # half a nat a word scores one half, and all hits are shown.
-UNCALIBRATED = ScoreSettings(lift=2.0, joint=0.0, bias=-1.0, min_score=0.0)
+UNCALIBRATED = ScoreCalibration(lift=2.0, joint=0.0, bias=-1.0, min_score=0.0, text_match=0.85)
 
 AUDIOSET_TAGS = tuple(
     Path(__file__).with_name("audioset_tags.txt").read_text(encoding="utf-8").splitlines()

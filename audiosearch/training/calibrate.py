@@ -14,7 +14,7 @@ import numpy as np
 
 from audiosearch._typing import Bools, Doubles, Ints
 from audiosearch.errors import AudiosearchError
-from audiosearch.training.export.spec import ScoreSettings
+from audiosearch.model.calibration import ScoreCalibration
 from audiosearch.training.scoring import PairScores
 from audiosearch.training.text.captions import SceneDescription
 from audiosearch.training.text_weight import (
@@ -76,7 +76,7 @@ class MixMetrics:
 class Calibration:
     """The fitted score, and how often it errs on the sounds it was fitted on."""
 
-    score: ScoreSettings
+    score: ScoreCalibration
     present_refused: float
     """Share of texts whose best right sound falls below the threshold; the mean over trials."""
     absent_answered: float
@@ -133,7 +133,7 @@ def calibrate(trials: Mapping[str, Trials]) -> Calibration:
     heard = [_heard(trial, power, share, slope, bias) for trial in trials.values()]
     texts = fit_text_weight(heard, min_score=best.min_score)
     return Calibration(
-        score=ScoreSettings(
+        score=ScoreCalibration(
             lift=round(slope, 4),
             joint=round(share * slope, 4),
             bias=round(bias, 4),
@@ -289,7 +289,7 @@ def read_calibration(path: Path) -> Calibration:
             "the score is not calibrated", path=path, remedy="run the stage `calibrate` first"
         ) from error
     nested = {
-        "score": ScoreSettings(**stored["score"]),
+        "score": ScoreCalibration(**stored["score"]),
         "thresholds": tuple(ThresholdErrors(**one) for one in stored["thresholds"]),
         "mixes": tuple(MixMetrics(**one) for one in stored["mixes"]),
         "texts": tuple(TextWeightMetrics(**one) for one in stored["texts"]),

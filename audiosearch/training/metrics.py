@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from audiosearch._typing import Floats, Ints
+from audiosearch.model.calibration import ScoreCalibration
 from audiosearch.model.tokenizer import Vocabulary
 from audiosearch.search.normalise import Likeness, Normalise, ScaleTable, costs
 from audiosearch.training.checkpoints import Report
 from audiosearch.training.data.dataset import SoundCache, Split
-from audiosearch.training.export.spec import ScoreSettings
 from audiosearch.training.networks.convnext import ConvNext
 from audiosearch.training.networks.decoder import DecoderNetwork
 from audiosearch.training.recipes.joint import Joint
@@ -40,7 +40,7 @@ class TrainedModel:
     decoder: DecoderNetwork
     joint: Joint
     vocabulary: Vocabulary
-    score: ScoreSettings
+    score: ScoreCalibration
 
     def pairs(self, features: SceneFeatures, texts: list[str]) -> PairScores:
         """All sounds against all texts."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from audiosearch.model.beam import BeamOptions
+from audiosearch.model.calibration import ScoreCalibration
 from audiosearch.training.calibrate import (
     calibrate,
     read_calibration,
@@ -30,7 +31,6 @@ from audiosearch.training.export.restored import decoder_of_bundle, read_words
 from audiosearch.training.export.spec import (
     BundleFacts,
     BundleNetworks,
-    ScoreSettings,
 )
 from audiosearch.training.metrics import TrainedModel, label_metrics, scene_metrics
 from audiosearch.training.networks.convnext import starter_config
@@ -110,7 +110,7 @@ def train_decoder(run: Run, *, report: Report) -> Path:
 
 def calibrate_score(run: Run, *, report: Report) -> Path:
     """Stage 6: the weights of the score, on validation scenes and single sounds."""
-    model = load_model(run, score=ScoreSettings(1.0, 1.0, 0.0, 0.5))
+    model = load_model(run, score=ScoreCalibration(lift=1.0, joint=1.0, bias=0.0, min_score=0.5))
     validation = scenes_of(run, Split.VALIDATION, count=run.validation_scenes, report=report)
     features = validation.features.first(run.calibration_scenes)
     descriptions = list(validation.captioned.descriptions[: run.calibration_scenes])
@@ -200,7 +200,7 @@ def _write_clip_list(sounds: SoundCache, path: Path) -> None:
                 writer.writerow([*values, TUNED if clip.split is Split.VALIDATION else clip.split])
 
 
-def load_model(run: Run, *, score: ScoreSettings) -> TrainedModel:
+def load_model(run: Run, *, score: ScoreCalibration) -> TrainedModel:
     """The networks of a finished run, in evaluation mode."""
     decoder_state = load_state(run.folder / "decoder.pt")
     decoder = DecoderNetwork(DecoderConfig(**json.loads(decoder_state["config"])))

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from audiosearch.model.beam import BeamOptions
+from audiosearch.model.calibration import ScoreCalibration
 from audiosearch.model.tokenizer import Splitting
 from audiosearch.model.wordpiece import Pieces
 from audiosearch.training.networks.convnext import ConvNext
@@ -18,18 +19,6 @@ from audiosearch.training.networks.decoder import DecoderNetwork
 from audiosearch.training.networks.frontend import FrontendConfig
 from audiosearch.training.networks.meaning import MeaningTower
 from audiosearch.training.networks.tags import TagHead
-
-
-@dataclass(frozen=True)
-class ScoreSettings:
-    """Weights of the score, see `model.calibration.Score`."""
-
-    lift: float
-    joint: float
-    bias: float
-    min_score: float
-    words_power: float | None = None
-    text_match: float = 0.85
 
 
 @dataclass(frozen=True)
@@ -69,7 +58,7 @@ class BundleFacts:
     """The vocabulary, special tokens first."""
     tags: tuple[str, ...]
     """Names of the encoder's tags; none where they are not known."""
-    score: ScoreSettings
+    score: ScoreCalibration
     window_s: float = 10.0
     min_samples: int = 5120
     beam: BeamOptions = field(default_factory=BeamOptions)

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import torch
 
+from audiosearch.model.calibration import ScoreCalibration
 from audiosearch.model.tokenizer import SPECIAL_TOKENS
 from audiosearch.model.wordpiece import SPECIAL_PIECES, Pieces
 from audiosearch.training.export.bundle import export_bundle
-from audiosearch.training.export.spec import BundleFacts, BundleNetworks, ScoreSettings
+from audiosearch.training.export.spec import BundleFacts, BundleNetworks
 from audiosearch.training.networks.convnext import ConvNext, ConvNextConfig
 from audiosearch.training.networks.decoder import DecoderConfig, DecoderNetwork
 from audiosearch.training.networks.frontend import FrontendConfig
@@ -75,7 +76,7 @@ def write_toy_bundle(
             description="Random weights, for tests: it recognises nothing.",
             words=words,
             tags=TOY_TAGS,
-            score=ScoreSettings(lift=2.0, joint=5.0, bias=0.0, min_score=0.5),
+            score=ScoreCalibration(lift=2.0, joint=5.0, bias=0.0, min_score=0.5, text_match=0.85),
             pieces=pieces,
             bridges=TOY_BRIDGES if meaning else {},
         )

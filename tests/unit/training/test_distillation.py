@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 from audiosearch.errors import AudiosearchError  # noqa: E402
+from audiosearch.model.calibration import ScoreCalibration  # noqa: E402
 from audiosearch.model.tokenizer import SPECIAL_TOKENS  # noqa: E402
 from audiosearch.training.checkpoints import TrainingProgress, load_state  # noqa: E402
 from audiosearch.training.data.corpus import (  # noqa: E402
@@ -63,7 +64,7 @@ from audiosearch.training.export.restored import (  # noqa: E402
     measure_norms,
     read_tags,
 )
-from audiosearch.training.export.spec import BundleFacts, ScoreSettings  # noqa: E402
+from audiosearch.training.export.spec import BundleFacts  # noqa: E402
 from audiosearch.training.export.toy import TOY_FRONTEND, TOY_TAGS, TOY_WORDS, toy_networks  # noqa: E402
 from audiosearch.training.networks.convnext import ConvNext, ConvNextConfig  # noqa: E402
 from audiosearch.training.networks.frontend import LogMel  # noqa: E402
@@ -324,7 +325,7 @@ def test_the_encoder_of_a_bundle_comes_back(tmp_path: Path):
         for name, value in trained.state_dict().items():
             if value.is_floating_point() and not name.startswith("bn0.running"):
                 value.add_(0.05 + 0.1 * torch.rand(value.shape))
-    score = ScoreSettings(lift=1.0, joint=1.0, bias=0.0, min_score=0.5)
+    score = ScoreCalibration(lift=1.0, joint=1.0, bias=0.0, min_score=0.5)
     facts = BundleFacts("toy", "1", "MIT", "", words, TOY_TAGS, score)
     bundle = export_bundle(networks, facts, path=tmp_path / "bundle")
     assert read_tags(bundle) == TOY_TAGS
