@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from audiosearch.config import SearchConfig
 from audiosearch.model.bundle import Bundle
+from audiosearch.model.calibration import ScoreCalibration
 from audiosearch.model.captioner import Captioner
 from audiosearch.model.decoder import Decoder
 from audiosearch.model.encoder import Encoded, Encoder
@@ -63,10 +64,11 @@ class LibraryBuilder:
     database: Database
     models: Models
 
-    def engine(self, **settings: object) -> SearchEngine:
+    def engine(self, *, score: ScoreCalibration | None = None, **settings: object) -> SearchEngine:
+        own = self.models.bundle
         return SearchEngine(
             database=self.database,
-            bundle=self.models.bundle,
+            bundle=own if score is None else replace(own, score=score),
             decoder=self.models.decoder,
             tower=self.models.tower,
             config=SearchConfig(**settings),  # type: ignore[arg-type]

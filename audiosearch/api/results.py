@@ -69,6 +69,7 @@ class SearchHit:
     window_id: int
     clock_start: datetime | None = None
     excluded: tuple[ExcludedFit, ...] = ()
+    weak: bool = False
 
     @classmethod
     def of(cls, hit: Hit) -> SearchHit:
@@ -94,6 +95,7 @@ class SearchHit:
                 None if hit.clock_start is None else datetime.fromisoformat(hit.clock_start)
             ),
             excluded=hit.excluded,
+            weak=hit.weak,
         )
 
     def row(self) -> dict[str, object]:
@@ -115,6 +117,7 @@ class SearchHit:
             "matched": [{"field": each.field, "words": list(each.words)} for each in self.matched],
             **({} if self.clock_start is None else {"clock_start": self.clock_start.isoformat()}),
             **({"excluded": [asdict(each) for each in self.excluded]} if self.excluded else {}),
+            **({"weak": True} if self.weak else {}),
         }
 
 
@@ -124,6 +127,8 @@ class SearchHits(Sequence[SearchHit]):
 
     Attributes:
         hits: best first, or as they were asked to be sorted.
+        weaker: a few that come next and are no good match, best first; none where a least score was
+            given.
         unknown_words: words of the query that the model never learned; looked for in texts only.
         read_as: words that the model never learned -> the near ones that it read in their place.
         corrected: words that nothing knows -> the nearest known ones, which were searched for.
@@ -148,6 +153,7 @@ class SearchHits(Sequence[SearchHit]):
     n_windows: int
     excluded: tuple[str, ...] = ()
     n_excluded: int = 0
+    weaker: tuple[SearchHit, ...] = ()
 
     @classmethod
     def of(cls, result: FindResult) -> SearchHits:
@@ -164,6 +170,7 @@ class SearchHits(Sequence[SearchHit]):
             n_windows=result.n_windows,
             excluded=result.excluded,
             n_excluded=result.n_excluded,
+            weaker=tuple(map(SearchHit.of, result.weaker)),
         )
 
     def rows(self) -> list[dict[str, object]]:

@@ -75,7 +75,7 @@ def read_clips(*, null: bool) -> list[Clip]:
 
 
 def clips_of(content: bytes, *, null: bool) -> Iterator[Clip]:
-    """The clips in what another command printed; empty lines are passed over.
+    """The clips in what another command printed; empty lines and weak matches are passed over.
 
     Raises:
         QueryError: as `read_clips`.
@@ -83,14 +83,15 @@ def clips_of(content: bytes, *, null: bool) -> Iterator[Clip]:
     lines = content.split(b"\0") if null else content.split(b"\n")
     for number, line in enumerate(lines, 1):
         text = line if null else line.removesuffix(b"\r")
-        if text:
-            yield _clip(text, number)
+        row = _row(text)
+        if row is not None:
+            if row.get("weak") is not True:  # shown to people, but no answer
+                yield _clip(row, number)
+        elif text:
+            yield os.fsdecode(text)
 
 
-def _clip(line: bytes, number: int) -> Clip:
-    row = _row(line)
-    if row is None:
-        return os.fsdecode(line)
+def _clip(row: dict[str, Any], number: int) -> Clip:
     try:
         if "path_b64" in row:
             path = base64.b64decode(row["path_b64"], validate=True)

@@ -110,6 +110,7 @@ def find(
         print_histogram(result.hits, as_json=form.json, quiet=quiet)
     else:
         _print_text_hits(result.hits, form, with_clock=sought.moments is not None)
+        _print_weaker(result.weaker, form)
     if result.n_more and form.for_people:
         least = "" if result.exhaustive else "at least "
         remark(f"and {least}{result.n_more} more (-n shows more of them)", quiet=quiet)
@@ -225,7 +226,10 @@ def _about_none(result: FindResult, *, filtered: bool) -> Iterator[str]:
         yield f"{n_found}, but {_quoted(result)} is heard in all"
     elif result.n_below_min_score:
         weak = counted(result.n_below_min_score, "weak one")
-        yield f"no good match; {weak} left out (--min-score 0 shows all)"
+        if result.weaker:
+            yield f"no good match; the nearest of {weak} (--min-score 0 shows all)"
+        else:
+            yield f"no good match; {weak} left out (--min-score 0 shows all)"
     elif result.unheard:
         return
     else:
@@ -270,6 +274,19 @@ def _print_text_hits(hits: Sequence[Hit], form: OutputForm, *, with_clock: bool)
             _print_row(hit, hit.score, links=form.links)
 
 
+def _print_weaker(hits: Sequence[Hit], form: OutputForm) -> None:
+    """What is no good match but comes next; not for programs that take paths for answers."""
+    if form.paths:
+        return
+    if hits and not form.json:
+        click.echo(click.style("weaker matches", dim=True))
+    for hit in hits:
+        if form.json:
+            print_json(text_row(hit))
+        else:
+            _print_row(hit, hit.score, links=form.links)
+
+
 def text_row(hit: Hit, *, with_clock: bool = False) -> dict[str, object]:
     """A hit of a query by words, for JSON; of a moment with the time by the clock."""
     return {
@@ -291,6 +308,7 @@ def text_row(hit: Hit, *, with_clock: bool = False) -> dict[str, object]:
         **({"clock_start": hit.clock_start} if with_clock else {}),
         **({} if hit.similarity is None else {"similarity": hit.similarity}),
         **({"excluded": _excluded_rows(hit)} if hit.excluded else {}),
+        **({"weak": True} if hit.weak else {}),
     }
 
 
@@ -360,7 +378,7 @@ def _print_row(hit: Hit, number: float | None, *, links: bool) -> None:
     is_offline = _is_offline(hit)
     offline = "  (offline)" if is_offline else ""
     recorded = "" if hit.clock_start is None else f"  {hit.clock_start.replace('T', ' ')}"
-    name = click.style(shown_path(hit.path), bold=True)
+    name = click.style(shown_path(hit.path), bold=not hit.weak, dim=hit.weak)
     path = linked_path(hit.path, name, links=links and not is_offline)
     click.echo(f"{shown}  {path}  {when}{recorded}{alike}{offline}")
     if hit.caption:

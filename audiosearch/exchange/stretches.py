@@ -86,12 +86,12 @@ def one_line(text: str) -> str:
 
 
 def read_rows(lines: Iterable[str | bytes]) -> list[Row]:
-    """The rows that a command printed with `--json`, one object a line.
+    """The rows that a command printed with `--json`, one object a line; weak matches are left out.
 
     Raises:
         QueryError: a line is no such row; says which.
     """
-    return [row for _, row in _numbered(lines)]
+    return [row for _, row in _numbered(lines) if row.get("weak") is not True]
 
 
 def _numbered(lines: Iterable[str | bytes]) -> Iterator[tuple[int, Row]]:

@@ -223,6 +223,9 @@ def _score(table: ManifestReader) -> ScoreCalibration:
         text_match=table.number("text_match", least=0.0, most=1.0)
         if table.has("text_match")
         else TEXT_MATCH,
+        weak_score=table.number("weak_score", least=0.0, most=1.0)
+        if table.has("weak_score")
+        else None,
     )
 
 

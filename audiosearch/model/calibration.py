@@ -27,6 +27,12 @@ class ScoreCalibration:
     min_score: float  # hits below are no good match
     words_power: float | None = None  # of the number of words; None: all lifts count the same
     text_match: float = TEXT_MATCH  # of a sound whose texts hold all words, whatever is heard
+    weak_score: float | None = None  # hits below are not even weak matches; None: half of the other
+
+    @property
+    def least_weak(self) -> float:
+        """The least score of a weak match, which is shown below the good ones."""
+        return 0.5 * self.min_score if self.weak_score is None else self.weak_score
 
     def lift_weight(self, *, n_words: int, known: float) -> float:
         """How much the lift of a text counts: by how much the decoder has to say of its words.

@@ -108,10 +108,12 @@ class SearchEngine:
                 asked = asked.respelled(lambda parsed: self._respell(session, parsed))
             search = TextSearch(snapshot, query, asked, scorer=self._scorer, config=self._config)
             result = search.run(watch, like=like)
-            if query.explain and result.hits and asked.wanted and asked.wanted.has_known:
+            shown = (*result.hits, *result.weaker)
+            if query.explain and shown and asked.wanted and asked.wanted.has_known:
                 with watch.stage("words of hits"):
-                    hits = self._explain(session, result.hits, asked.wanted)
-                    result = replace(result, hits=hits)
+                    shown = self._explain(session, shown, asked.wanted)
+                n_hits = len(result.hits)
+                result = replace(result, hits=shown[:n_hits], weaker=shown[n_hits:])
             n_unknown = snapshot.n_unknown
         return replace(
             result,

@@ -161,6 +161,7 @@ class Hit:
         clock_start: when the stretch begins by the clock, in ISO 8601 with an offset only where
             one is known; None where no clock is known, or none was asked for.
         excluded: what must not be heard, and how well it fits the stretch all the same.
+        weak: it matches less well than a good hit must.
     """
 
     rank: int
@@ -183,6 +184,7 @@ class Hit:
     loudness_lufs: float | None = None
     clock_start: str | None = None
     excluded: tuple[ExcludedFit, ...] = ()
+    weak: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,6 +193,8 @@ class FindResult:
 
     Attributes:
         hits: best first, or as the query has them sorted.
+        weaker: a few that come next and are no good match, best first; none where the least score
+            was chosen by a person.
         unknown_words: words of the query that the model never learned.
         read_as: words that the decoder never learned -> the words that it read in their place.
         corrected: words that nothing knows -> the nearest known ones, which were searched for.
@@ -218,6 +222,7 @@ class FindResult:
     """
 
     hits: tuple[Hit, ...]
+    weaker: tuple[Hit, ...] = ()
     unknown_words: tuple[str, ...] = ()
     read_as: Mapping[str, str] = field(default_factory=dict)
     corrected: Mapping[str, str] = field(default_factory=dict)

@@ -30,6 +30,9 @@ if TYPE_CHECKING:  # loaded where it is needed: most queries exclude nothing
     from audiosearch.search.exclusion import ExclusionJudge, Penalties
 
 
+MOST_WEAK = 5  # weak matches that are shown
+
+
 @dataclass(frozen=True)
 class AskedText:
     """A query by words, read: what is wanted, None where nothing is, and what is excluded."""
@@ -109,6 +112,14 @@ class TextSearch:
         setting = self._config.min_score
         return setting if setting >= 0 else self._snapshot.bundle.score.min_score
 
+    @property
+    def _least_weak(self) -> float:
+        """The least score that is shown as a weak match; `_least` where there are to be none."""
+        chosen = self._query.min_score is not None or self._config.min_score >= 0
+        if chosen or self._query.like:
+            return self._least
+        return self._snapshot.bundle.score.least_weak
+
     def _recordings(
         self, parsed: ParsedQuery, watch: Stopwatch, *, like: Sequence[Floats]
     ) -> FindResult:
@@ -140,13 +151,44 @@ class TextSearch:
                 good = self._good_enough(best_window_per_recording(ranked, candidates.spans))
         with watch.stage("hits"):
             result = self._answer(parsed, candidates, matches, good, penalties)
+            weaker = self._weaker(best, candidates.spans, matches, n_hits=len(result.hits))
         return replace(
-            result, n_candidates=n_ranked, n_below_min_score=n_weak, n_excluded=n_heard - len(good)
+            result,
+            weaker=with_matches(snapshot.session, weaker, parsed, matches),
+            n_candidates=n_ranked,
+            n_below_min_score=n_weak,
+            n_excluded=n_heard - len(good),
         )
 
     def _good_enough(self, found: Sequence[ScoredWindow]) -> list[ScoredWindow]:
         """Those that reach the least score."""
         return [each for each in found if each.score is not None and each.score >= self._least]
+
+    def _weaker(
+        self,
+        best: Sequence[ScoredWindow],
+        spans: Mapping[int, WindowSpan],
+        matches: TextMatches,
+        *,
+        n_hits: int,
+    ) -> tuple[Hit, ...]:
+        """The weak matches that are shown after so many hits."""
+        n_most = min(MOST_WEAK, self._limit - n_hits)
+        weak = [
+            x for x in best if x.score is not None and self._least_weak <= x.score < self._least
+        ]
+        if n_most <= 0 or not weak:
+            return ()
+        penalties = None
+        if self._asked.excluded:
+            from audiosearch.search.exclusion import penalised  # noqa: PLC0415 - seldom needed
+
+            weak = weak[: self._limit]
+            ids = [each.window_id for each in weak]
+            penalties = self._judge().judge(self._snapshot, self._asked.excluded, ids)
+            weak = [x for x in penalised(weak, penalties) if (x.score or 0.0) >= self._least_weak]
+        hits = _with_fits(self._shown(weak, spans, matches, limit=n_most), penalties)
+        return tuple(replace(hit, rank=hit.rank + n_hits, weak=True) for hit in hits)
 
     def _penalised(self, found: Sequence[ScoredWindow]) -> tuple[list[ScoredWindow], Penalties]:
         """Windows best first with what is left of their scores, but for those too weak anyhow."""
@@ -195,13 +237,14 @@ class TextSearch:
         good: Sequence[ScoredWindow],
         spans: Mapping[int, WindowSpan],
         matches: TextMatches | None = None,
+        limit: int | None = None,
     ) -> tuple[Hit, ...]:
         return show(
             self._snapshot.session,
             good,
             spans,
             scope=self._snapshot.scope,
-            limit=self._limit,
+            limit=self._limit if limit is None else limit,
             fold_above=self._config.fold_similarity,
             files={} if matches is None else matches.files,
         )

@@ -19,7 +19,7 @@ from audiosearch.search.results import Description, FindResult, Hit, TextQuery
 #   (without Unix sockets) Proof
 #   command: FindQuestion, SimilarQuestion ...   server: Wait*, Hits* | Descriptions*, end | Refusal
 # One connection takes questions one after the other.
-PROTOCOL: Final = 3
+PROTOCOL: Final = 4
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,7 @@ from audiosearch.training.text_weight import (
 )
 
 POWERS = (0.0, 1.0, 2.0, 3.0)  # of the number of words, that are tried
+REFUSED = 0.05  # most of the texts whose best right sound is not even shown as a weak match
 HARDEST = 5  # wrong sounds of each text that the fit looks at: what is to be refused is the best
 
 
@@ -132,6 +133,7 @@ def calibrate(trials: Mapping[str, Trials]) -> Calibration:
     best = balanced_threshold(thresholds)
     heard = [_heard(trial, power, share, slope, bias) for trial in trials.values()]
     texts = fit_text_weight(heard, min_score=best.min_score)
+    weak = weak_threshold(thresholds, below=best.min_score)
     return Calibration(
         score=ScoreCalibration(
             lift=round(slope, 4),
@@ -140,6 +142,7 @@ def calibrate(trials: Mapping[str, Trials]) -> Calibration:
             min_score=best.min_score,
             words_power=power,
             text_match=texts.text_match,
+            weak_score=weak.min_score,
         ),
         present_refused=best.present_refused,
         absent_answered=best.absent_answered,
@@ -274,6 +277,19 @@ def threshold_curve(pairs: Sequence[tuple[Doubles, Doubles]]) -> tuple[Threshold
 def balanced_threshold(curve: Sequence[ThresholdErrors]) -> ThresholdErrors:
     """The first threshold with the smallest of the larger error share."""
     return min(curve, key=lambda one: max(one.present_refused, one.absent_answered))
+
+
+def weak_threshold(curve: Sequence[ThresholdErrors], *, below: float) -> ThresholdErrors:
+    """The greatest threshold up to `below` that refuses at most `REFUSED` of what is there.
+
+    The least one where all refuse more.
+    """
+    some = [one for one in curve if one.min_score <= below]
+    return max(
+        (one for one in some if one.present_refused <= REFUSED),
+        key=lambda one: one.min_score,
+        default=some[0],
+    )
 
 
 def read_calibration(path: Path) -> Calibration:

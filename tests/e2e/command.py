@@ -51,14 +51,16 @@ class Command:
             **self.environ,
         }
 
-    def __call__(self, *arguments: str | Path | bytes, cwd: Path | None = None) -> Answer:
-        """Run it to its end."""
+    def __call__(
+        self, *arguments: str | Path | bytes, cwd: Path | None = None, given: bytes = b""
+    ) -> Answer:
+        """Run it to its end, with what it is `given` on stdin."""
         done = subprocess.run(  # noqa: PLW1510  # the status is what tests look at
             [*self.program, *arguments],
             capture_output=True,
             cwd=cwd,
             env=self.environment(),
-            stdin=subprocess.DEVNULL,
+            input=given,
             timeout=120,
         )
         return Answer(done.returncode, done.stdout, done.stderr.decode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import re
 import subprocess
@@ -111,6 +112,29 @@ def test_no_good_match_is_status_1_and_said_on_stderr(filled: Command):
     assert (answer.status, answer.out) == (1, b"")
     assert "no good match" in answer.err
     assert filled("find", "a dog barks", "--min-score", "1", "--quiet").err == ""
+
+
+def test_weak_matches_are_shown_and_are_no_answer(filled: Command, tmp_path: Path):
+    query = ("find", "a dog barks")
+    every = filled(*query, "--json", "--min-score", "0", "-n", "100").rows
+    rows = filled(*query, "--json", "-n", "100").rows
+    good = [row for row in rows if not row.get("weak")]
+    weak = rows[len(good) :]
+    assert weak
+    assert all(row["weak"] is True for row in weak)
+    assert [row["rank"] for row in rows] == list(range(1, len(rows) + 1))
+    assert [row["window_id"] for row in rows] == [row["window_id"] for row in every][: len(rows)]
+    shown = filled(*query, "-n", "100")
+    assert shown.status == (0 if good else 1)
+    assert shown.out.count(b"weaker matches") == 1
+    paths = filled(*query, "-0", "-n", "100").out.split(b"\0")[:-1]
+    assert len(paths) == len(good)
+    taken = filled("export", "csv", "--to", tmp_path / "rows.csv", given=_lines(rows))
+    assert taken.status == (0 if good else 1), taken.err
+
+
+def _lines(rows: list[dict[str, object]]) -> bytes:
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
 
 
 def test_unknown_words_are_named(filled: Command):

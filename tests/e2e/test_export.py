@@ -5,38 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import json
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from tests.e2e.command import Answer, Command
+from tests.e2e.command import Command
 from tests.sounds import tones, write_audio
 
 ALL = ("--min-score", "0")
 
 
-def piped(command: Command, rows: bytes, *arguments: str | Path) -> Answer:
-    """The command with rows on its standard input."""
-    done = subprocess.run(
-        [*command.program, *arguments],
-        input=rows,
-        capture_output=True,
-        env=command.environment(),
-        timeout=120,
-        check=False,
-    )
-    return Answer(done.returncode, done.stdout, done.stderr.decode())
-
-
 def test_clips_are_cut_from_the_sources(filled: Command, tmp_path: Path):
     clips = tmp_path / "clips"
     rows = filled("find", "a dog", *ALL, "--json")
-    answer = piped(
-        filled, rows.out, "export", "clips", "--to", clips, "--template", "{rank}_{stem}"
-    )
+    answer = filled("export", "clips", "--to", clips, "--template", "{rank}_{stem}", given=rows.out)
     assert answer.status == 0, answer.err
     assert len(list(clips.iterdir())) == len(rows.rows)
     for row in rows.rows:
@@ -49,12 +33,12 @@ def test_clips_are_cut_from_the_sources(filled: Command, tmp_path: Path):
             assert np.array_equal(soundfile.read(clip, dtype="int16")[0], source[first:last])
     assert "clips to" in answer.err
     assert "decoded" in answer.err  # the Ogg file
-    again = piped(filled, rows.out, "export", "clips", "--to", clips, "--template", "{rank}_{stem}")
+    again = filled("export", "clips", "--to", clips, "--template", "{rank}_{stem}", given=rows.out)
     assert again.status == 2
     assert f"is there already, and {len(rows.rows) - 1} more files" in again.err
-    forced = piped(
-        filled,
-        *(rows.out, "export", "clips", "--to", clips, "--template", "{rank}_{stem}", "--force"),
+    forced = filled(
+        *("export", "clips", "--to", clips, "--template", "{rank}_{stem}", "--force"),
+        given=rows.out,
     )
     assert forced.status == 0, forced.err
     assert len(list(clips.iterdir())) == len(rows.rows)
@@ -106,33 +90,33 @@ def test_a_file_for_each_recording(filled: Command, kind: str, tmp_path: Path):
 def test_rows_with_a_path_that_is_no_text(filled: Command, tmp_path: Path):
     rows = filled("find", "a dog", *ALL, "--name", "od*.wav", "--json").out
     assert b"path_b64" in rows
-    answer = piped(filled, rows, "export", "clips", "--to", tmp_path / "c", "--as", "flac")
+    answer = filled("export", "clips", "--to", tmp_path / "c", "--as", "flac", given=rows)
     assert answer.status == 0, answer.err
     [clip] = (tmp_path / "c").iterdir()
     assert soundfile.info(clip).subtype == "PCM_16"
-    playlist = piped(filled, rows, "export", "m3u8")
+    playlist = filled("export", "m3u8", given=rows)
     assert b"/od%FF%20d.wav" in playlist.out
-    assert piped(filled, rows, "export", "aoef").status == 2
+    assert filled("export", "aoef", given=rows).status == 2
 
 
 def test_files_and_labels_are_rows_too(own: Command, sounds: Path):
     listed = own("files", "--state", "indexed", "--json").out
-    answer = piped(own, listed, "export", "m3u8")
+    answer = own("export", "m3u8", given=listed)
     assert answer.status == 0, answer.err
     assert answer.text.count("#EXTINF") == len(listed.splitlines())
     named = own("label", sounds / "long.wav", "--labels", "dog,rain", "--json").out
-    labels = piped(own, named, "export", "audacity")
+    labels = own("export", "audacity", given=named)
     assert {line.split("\t")[2] for line in labels.text.splitlines()} == {"dog", "rain"}
 
 
 def test_what_is_no_row_is_refused_with_its_line(filled: Command):
-    answer = piped(filled, b"0.93  dog.wav  0:00-0:05\n", "export", "csv")
+    answer = filled("export", "csv", given=b"0.93  dog.wav  0:00-0:05\n")
     assert answer.status == 2
     assert "line 1 " in answer.err
     assert "--json" in answer.err
-    assert piped(filled, b"", "export", "csv").status == 1
+    assert filled("export", "csv", given=b"").status == 1
     far = json.dumps({"path": "/nowhere/x.wav", "start_s": 0, "end_s": 1}).encode()
-    gone = piped(filled, far, "export", "clips", "--to", "nowhere")
+    gone = filled("export", "clips", "--to", "nowhere", given=far)
     assert gone.status == 2
     assert "/nowhere/x.wav" in gone.err
 
@@ -197,7 +181,7 @@ def test_captions_lead_out_of_no_folder(fresh: Command, tmp_path: Path):
         for said in ("../../up", "/etc/passwd", "..\\..\\up", "CON", "a\x00b", "-rf", "...")
     )
     out = tmp_path / "deep" / "out"
-    answer = piped(fresh, rows, "export", "clips", "--to", out, "--template", "{caption}")
+    answer = fresh("export", "clips", "--to", out, "--template", "{caption}", given=rows)
     assert answer.status == 0, answer.err
     assert len(list(out.iterdir())) == 7
     assert sorted(each.name for each in (tmp_path / "deep").iterdir()) == ["out"]

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.command import Answer, Command
+from tests.e2e.command import Command
 from tests.sounds import noise, tones, write_audio
 
 
@@ -33,20 +32,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "sounds"
 
 
-def piped(command: Command, given: bytes, *arguments: str) -> Answer:
-    done = subprocess.run(  # noqa: PLW1510  # the status is what tests look at
-        [*command.program, *arguments], input=given, capture_output=True, env=command.environment()
-    )
-    return Answer(done.returncode, done.stdout, done.stderr.decode())
-
-
 def test_what_find_prints_goes_into_a_collection(library: Command, folder: Path):
     found = library("find", "a bell", "--min-score", "0", "-0")
     assert found.out.count(b"\0") == 3
     assert library("collection", "create", "trailer").status == 0
-    added = piped(library, found.out, "collection", "add", "trailer", "-0")
+    added = library("collection", "add", "trailer", "-0", given=found.out)
     assert (added.status, added.err) == (0, "3 sounds added to 'trailer'\n")
-    again = piped(library, found.out, "collection", "add", "trailer", "-0", "--json")
+    again = library("collection", "add", "trailer", "-0", "--json", given=found.out)
     assert again.rows == [{"sounds": 3, "changed": 0, "problems": 0}]
     assert library("collection", "show", "trailer", "-0").out == found.out
     assert set(library("files", "--collection", "Trailer", "-0").out.split(b"\0")) >= set(
@@ -54,7 +46,7 @@ def test_what_find_prints_goes_into_a_collection(library: Command, folder: Path)
     )
     [row] = library("collection", "list", "--json").rows
     assert (row["name"], row["sounds"]) == ("trailer", 3)
-    assert piped(library, found.out, "collection", "remove", "trailer", "-0").status == 0
+    assert library("collection", "remove", "trailer", "-0", given=found.out).status == 0
     assert library("collection", "show", "trailer").status == 1
     assert library("collection", "rename", "trailer", "teaser").status == 0
     assert library("collection", "delete", "teaser").status == 0
@@ -66,16 +58,16 @@ def test_what_find_prints_goes_into_a_collection(library: Command, folder: Path)
 def test_rows_of_json_bring_their_stretches(library: Command, folder: Path):
     row = {"path": str(folder / "long.wav"), "start_s": 1.5, "end_s": 3.0}
     given = json.dumps(row).encode()
-    assert piped(library, given, "tag", "add", "a part").status == 0
-    assert piped(library, given, "tag", "add", "all of it", "--whole").status == 0
+    assert library("tag", "add", "a part", given=given).status == 0
+    assert library("tag", "add", "all of it", "--whole", given=given).status == 0
     [part] = library("tag", "show", "a part", "--json").rows
     assert (part["start_s"], part["end_s"], part["tags"]) == (1.5, 3.0, ["a part"])
     [whole] = library("tag", "show", "all of it", "--json").rows
     assert (whole["start_s"], whole["end_s"]) == (0.0, None)
-    broken = piped(library, b'{"path": 5}\n', "tag", "add", "x")
+    broken = library("tag", "add", "x", given=b'{"path": 5}\n')
     assert broken.status == 2
     assert "line 1 of stdin" in broken.err
-    empty = piped(library, b"", "tag", "add", "x")
+    empty = library("tag", "add", "x", given=b"")
     assert (empty.status, empty.err) == (1, "no sounds were given\n")
 
 

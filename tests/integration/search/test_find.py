@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +119,46 @@ def test_weak_hits_are_left_out_and_counted(library: LibraryBuilder) -> None:
     some = ask(library, "rain", min_score=middle)
     assert as_pairs(some) == as_pairs(every)[:6]
     assert some.n_below_min_score == 6
+    assert not some.weaker  # the least score was chosen by a person
+
+
+@pytest.mark.parametrize("limit", [100, 4])
+def test_what_comes_next_is_shown_as_weak(
+    library: LibraryBuilder, models: Models, limit: int
+) -> None:
+    every = ask(library, "rain")
+    scores = [hit.score for hit in every.hits]
+    least = replace(models.bundle.score, min_score=scores[2], weak_score=scores[9])
+    engine = library.engine(fold_similarity=2.0, score=least)
+    found = engine.find(TextQuery(text="rain", limit=limit))
+    assert as_pairs(found) == as_pairs(every)[:3]
+    n_weak = min(5, limit - 3)
+    assert [(hit.window_id, hit.score) for hit in found.weaker] == as_pairs(every)[3 : 3 + n_weak]
+    assert [hit.rank for hit in found.weaker] == list(range(4, 4 + n_weak))
+    assert all(hit.weak for hit in found.weaker)
+    assert not any(hit.weak for hit in found.hits)
+    assert found.n_below_min_score == 9
+
+
+def test_weak_matches_reach_the_least_score_of_weak_ones(
+    library: LibraryBuilder, models: Models
+) -> None:
+    every = ask(library, "rain")
+    scores = [hit.score for hit in every.hits]
+    least = replace(models.bundle.score, min_score=1.0, weak_score=scores[1])
+    found = library.engine(fold_similarity=2.0, score=least).find(TextQuery(text="rain"))
+    assert found.hits == ()
+    assert [(hit.window_id, hit.score) for hit in found.weaker] == as_pairs(every)[:2]
+
+
+def test_what_is_excluded_is_no_weak_match_either(library: LibraryBuilder, models: Models) -> None:
+    least = replace(models.bundle.score, min_score=0.9999, weak_score=1e-3)
+    engine = library.engine(fold_similarity=2.0, score=least)
+    plain = engine.find(TextQuery(text="rain"))
+    without = engine.find(TextQuery(text="rain", without=("rain",)))
+    assert len(plain.weaker) == 5
+    assert all((hit.score or 0.0) < (plain.weaker[0].score or 0.0) for hit in without.weaker)
+    assert all(hit.excluded[0].text == "rain" for hit in without.weaker)
     none = ask(library, "rain", min_score=1.0)
     assert none.hits == ()
     assert none.n_below_min_score == 12

@@ -26,6 +26,7 @@ def test_rows_of_other_commands() -> None:
         {"rank": 1, "path": "/s/ä.wav", "start_s": 1.5, "end_s": 2, "score": 0.5},
         {"path": "/s/?.wav", "path_b64": "L3Mv6S53YXY="},
         {"path": "/s/b.wav", "start_s": 0, "end_s": None},
+        {"path": "/s/c.wav", "start_s": 0, "end_s": 2, "weak": True},
     ]
     content = "".join(json.dumps(row) + "\n" for row in rows).encode()
     assert list(clips_of(content, null=False)) == [

@@ -227,6 +227,11 @@ def test_an_annotation_set_is_complete():
         document("aoef", [stretch(facts=RecordingFacts())], OPTIONS)
 
 
+def test_rows_of_weak_matches_are_left_out():
+    rows = [b'{"path": "/a.wav", "end_s": 2}', b'{"path": "/b.wav", "end_s": 2, "weak": true}']
+    assert [row["path"] for row in read_rows(rows)] == ["/a.wav"]
+
+
 def test_a_row_that_is_none_is_refused_with_its_line():
     good = b'{"path": "/a.wav", "start_s": 1, "end_s": 2}'
     for bad in (b"0.93  dog.wav  0:00-0:05", b"[1]", b"{", b"[" * 10_000):

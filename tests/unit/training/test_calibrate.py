@@ -10,6 +10,7 @@ pytest.importorskip("onnx")
 
 from audiosearch.errors import AudiosearchError
 from audiosearch.training.calibrate import (
+    ThresholdErrors,
     Trials,
     balanced_error,
     best_mix,
@@ -20,6 +21,7 @@ from audiosearch.training.calibrate import (
     read_calibration,
     scene_trials,
     unrelated,
+    weak_threshold,
     write_calibration,
 )
 from audiosearch.training.metrics import order_accuracy, recall, scaled
@@ -160,3 +162,11 @@ def test_scaling_solves_the_papers_example():
 def test_order_is_right_when_the_own_scene_beats_its_twin():
     fit = np.array([[5.0, 4.0], [1.0, 3.0]], np.float32)
     assert order_accuracy(fit, np.array([1, 0])) == 0.5
+
+
+def test_weak_matches_are_those_that_few_present_sounds_fall_below() -> None:
+    curve = [ThresholdErrors(at / 10, at / 50, 1 - at / 10) for at in range(1, 10)]
+    assert weak_threshold(curve, below=0.6).min_score == 0.2  # .02, .04, .06 refused
+    assert weak_threshold(curve, below=0.1).min_score == 0.1
+    refusing = [ThresholdErrors(at / 10, 0.3, 0.0) for at in range(1, 10)]
+    assert weak_threshold(refusing, below=0.6).min_score == 0.1
