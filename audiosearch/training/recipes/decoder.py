@@ -124,9 +124,9 @@ STARTER_DECODER = DecoderRecipe(
 )
 
 TUNED_DECODER = replace(
-    STARTER_DECODER, epochs=8, learning_rate=7e-4, wording_epochs=8, restarts=()
+    STARTER_DECODER, epochs=24, learning_rate=7e-4, wording_epochs=24, restarts=()
 )
-"""From a decoder that knows another encoder, or fewer words: about a quarter of the epochs."""
+"""From a decoder that knows another encoder, or fewer words."""
 
 
 def starter_decoder_config(*, vocabulary: int, feature_dim: int) -> DecoderConfig:
