@@ -78,6 +78,15 @@ class WatchConfig:
 
 
 @dataclass(frozen=True)
+class ServeConfig:
+    """Where the page and its API are given."""
+
+    enabled: bool = False  # whether the daemon gives them too
+    host: str = "127.0.0.1"  # any other than this machine's own asks a token of everybody
+    port: int = 7433
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings, by section, with the places they refer to."""
 
@@ -87,6 +96,7 @@ class Config:
     index: IndexConfig = field(default_factory=IndexConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
     watch: WatchConfig = field(default_factory=WatchConfig)
+    serve: ServeConfig = field(default_factory=ServeConfig)
 
     @property
     def database(self) -> Path:
@@ -99,10 +109,15 @@ class Config:
         return self.data_dir / "models"
 
 
-SECTIONS: Mapping[str, type[ModelConfig | IndexConfig | SearchConfig | WatchConfig]] = (
-    MappingProxyType(
-        {"model": ModelConfig, "index": IndexConfig, "search": SearchConfig, "watch": WatchConfig}
-    )
+_Section = ModelConfig | IndexConfig | SearchConfig | WatchConfig | ServeConfig
+SECTIONS: Mapping[str, type[_Section]] = MappingProxyType(
+    {
+        "model": ModelConfig,
+        "index": IndexConfig,
+        "search": SearchConfig,
+        "watch": WatchConfig,
+        "serve": ServeConfig,
+    }
 )
 
 _SECTION_OF: Mapping[str, str] = MappingProxyType(
@@ -135,6 +150,7 @@ _RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
         "search.min_score": (-1.0, 1.0),
         "search.fold_similarity": (0.0, 2.0),
         "watch.unload_minutes": (0.0, 1e6),
+        "serve.port": (0, 65_535),
     }
 )
 # Of `search.normalise.Normalise`, the first of them the default.

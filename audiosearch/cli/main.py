@@ -73,6 +73,7 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
         "status": "status",
         "failed": "status",
         "watch": "watch",
+        "serve": "serve",
         "service": "service",
         "roots": "roots",
         "purge": "verify",

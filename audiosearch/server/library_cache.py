@@ -23,7 +23,6 @@ from audiosearch.server.messages import (
     DescribeQuestion,
     FileSeen,
     FindQuestion,
-    Question,
     Settings,
     SimilarQuestion,
     see,
@@ -90,9 +89,13 @@ class LibraryCache:
         """Whether a library and its model are in memory."""
         return self._held is not None
 
+    def library(self, settings: Settings) -> Library:
+        """The library with its model, loaded if what is held is something else."""
+        return self._take(settings).library
+
     def find(self, question: FindQuestion) -> Answer:
         """Sounds for words; raises as `Library.find` does."""
-        library = self._take(question).library
+        library = self.library(question.settings)
         for clip, seen in zip(question.query.like, question.seen, strict=True):
             _check_seen(clip, seen)
         result = library.answer(question.query)
@@ -100,7 +103,7 @@ class LibraryCache:
 
     def similar(self, question: SimilarQuestion) -> Answer:
         """Sounds for a sound; raises as `Library.similar` does."""
-        library = self._take(question).library
+        library = self.library(question.settings)
         for clip, seen in zip(question.clips, question.seen, strict=True):
             _check_seen(clip, seen)
         result = library.similar(
@@ -116,7 +119,7 @@ class LibraryCache:
 
     def describe(self, question: DescribeQuestion) -> Describing:
         """Captions for a sound; raises as `Library.describe` does."""
-        held = self._take(question)
+        held = self._take(question.settings)
         _check_seen(question.clip, question.seen)
         _, descriptions = held.library.describe(
             question.clip,
@@ -134,15 +137,14 @@ class LibraryCache:
             self._held = None
         _give_memory_back()
 
-    def _take(self, question: Question) -> _Held:
-        """The library as a question wants it, loaded if what is held is something else."""
+    def _take(self, settings: Settings) -> _Held:
         held = self._held
         if held is not None and (
-            held.settings != question.settings or held.stamp != _stamp(held.library.config)
+            held.settings != settings or held.stamp != _stamp(held.library.config)
         ):
             self.unload()
         if self._held is None:
-            self._held = self._load(question.settings)
+            self._held = self._load(settings)
         return self._held
 
     def _load(self, settings: Settings) -> _Held:

@@ -11,11 +11,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audiosearch.audio.clip import ClipRange, absolute, parse_clip
-from audiosearch.config import Config, IndexConfig
+from audiosearch.config import Config
 from audiosearch.search.filters import Filters, anchored
 from audiosearch.search.results import Description, FindResult, TextQuery
 from audiosearch.server.address import NoAnswer
@@ -50,7 +49,7 @@ class QueryClient:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._settings = _settings(config)
+        self._settings = Settings.of(config)
         self._stack = ExitStack()
         self._library: Answers | None = None
         self._remarks: set[str] = set()
@@ -236,19 +235,6 @@ def open_client(config: Config) -> Iterator[QueryClient]:
         yield answering
     finally:
         answering.close()
-
-
-def _settings(config: Config) -> Settings:
-    """What of the settings an answer may depend on; the rest is the same for everybody."""
-    bundle = config.model.bundle
-    if len(Path(bundle).parts) > 1 or bundle in (".", ".."):  # a folder, not a name
-        bundle = os.fsdecode(absolute(bundle))
-    index = IndexConfig(
-        hop=config.index.hop,
-        worker_memory_mb=config.index.worker_memory_mb,
-        worker_stall_s=config.index.worker_stall_s,
-    )
-    return Settings(model=replace(config.model, bundle=bundle), index=index, search=config.search)
 
 
 def _see_all(parts: Sequence[ClipRange]) -> tuple[FileSeen, ...] | None:

@@ -1,0 +1,60 @@
+"""The application: the routes of all families behind the guard, and the page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from audiosearch.server.command_token import CommandToken
+from audiosearch.server.context import ServerContext
+from audiosearch.server.replies import ERROR_HANDLERS
+from audiosearch.server.routes import answers, commands
+
+PAGE: Final = Path(__file__).parent / "page"
+# Each family in a line of its own.
+API_ROUTES: Final[list[BaseRoute]] = [
+    *answers.ROUTES,
+]
+
+
+class _PageFiles(StaticFiles):
+    """The files of the page; a browser asks each time whether they are still those."""
+
+    def file_response(self, *args: object, **kwargs: object) -> Response:
+        """See `StaticFiles`."""
+        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
+        response.headers["cache-control"] = "no-cache"
+        return response
+
+
+async def page(_request: Request) -> Response:
+    """The page itself."""
+    return FileResponse(PAGE / "index.html", headers={"cache-control": "no-cache"})
+
+
+def create_app(context: ServerContext, *more: BaseRoute) -> Starlette:
+    """The page and the API for a library; each listener puts a `Guard` before it."""
+    app = Starlette(
+        routes=[
+            *more,
+            *API_ROUTES,
+            Route("/", page, methods=["GET"]),
+            Mount("/static", _PageFiles(directory=PAGE)),
+        ],
+        exception_handlers=ERROR_HANDLERS,
+    )
+    app.state.context = context
+    return app
+
+
+def command_app(context: ServerContext, token: CommandToken) -> Starlette:
+    """The same, and what commands alone may ask."""
+    app = create_app(context, *commands.ROUTES)
+    app.state.command_token = token
+    return app
