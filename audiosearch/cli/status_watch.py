@@ -5,50 +5,8 @@ from __future__ import annotations
 import time
 
 from audiosearch._wording import counted
-from audiosearch.cli.output import duration, path_fields, shown_path
+from audiosearch.cli.output import duration, shown_path
 from audiosearch.watch.status import RootState, WatchState, progress_line
-
-
-def watch_row(state: WatchState) -> dict[str, object]:
-    """A running daemon, for programs; times are Unix times."""
-    progress = state.progress
-    return {
-        "pid": state.pid,
-        "since": state.since,
-        "activity": str(state.activity),
-        "note": state.note,
-        "scanned_at": state.scanned_at,
-        "next_scan_at": state.next_scan_at,
-        "settling": state.n_settling,
-        "progress": None
-        if progress is None
-        else {
-            "done": progress.n_done,
-            "files": progress.n_files,
-            "failed": progress.n_failed,
-            "sound_s": progress.sound_s,
-            "rate": progress.rate,
-            "left_s": progress.left_s,
-        },
-        "roots": [_root_row(root) for root in state.roots],
-    }
-
-
-def _root_row(root: RootState) -> dict[str, object]:
-    held = (
-        None
-        if root.guarded is None
-        else {"lost": root.guarded.n_lost, "known": root.guarded.n_known}
-    )
-    return {
-        **path_fields(root.path),
-        "mode": str(root.mode),
-        "why": root.why,
-        "folders": root.n_folders,
-        "watched": root.n_watched,
-        "scanned_at": root.scanned_at,
-        "held": held,
-    }
 
 
 def watch_lines(state: WatchState | None) -> list[tuple[str, str]]:

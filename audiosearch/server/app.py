@@ -14,12 +14,13 @@ from starlette.staticfiles import StaticFiles
 from audiosearch.server.command_token import CommandToken
 from audiosearch.server.context import ServerContext
 from audiosearch.server.replies import ERROR_HANDLERS
-from audiosearch.server.routes import answers, commands
+from audiosearch.server.routes import answers, commands, library
 
 PAGE: Final = Path(__file__).parent / "page"
 # Each family in a line of its own.
 API_ROUTES: Final[list[BaseRoute]] = [
     *answers.ROUTES,
+    *library.ROUTES,
 ]
 
 

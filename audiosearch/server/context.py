@@ -18,6 +18,7 @@ from audiosearch.config import Config
 from audiosearch.library import Library, open_library
 from audiosearch.library.answers import reading_database
 from audiosearch.server.library_cache import LibraryCache
+from audiosearch.server.library_state import LibraryState
 from audiosearch.server.messages import Settings
 from audiosearch.store.database import Database
 
@@ -141,6 +142,7 @@ class ServerContext:
         config: the settings that the page's questions are answered with.
         executor: the one thread that uses `cache`.
         stopping: set when no more is to be begun, and streams are to end.
+        examining: held while the installation is examined, which takes much memory.
     """
 
     config: Config
@@ -148,6 +150,8 @@ class ServerContext:
     cache: LibraryCache
     activity: QuestionActivity = field(default_factory=QuestionActivity)
     stopping: threading.Event = field(default_factory=threading.Event)
+    examining: asyncio.Lock = field(default_factory=asyncio.Lock)
+    state: LibraryState
     databases: DatabaseReaders
     readers: ThreadPoolExecutor
     writers: ThreadPoolExecutor
@@ -159,6 +163,7 @@ class ServerContext:
             config=config,
             executor=SingleThreadExecutor("answers"),
             cache=LibraryCache(config),
+            state=LibraryState(config),
             databases=DatabaseReaders(config),
             readers=ThreadPoolExecutor(N_READERS, thread_name_prefix="readers"),
             writers=ThreadPoolExecutor(1, thread_name_prefix="writer"),
@@ -171,17 +176,30 @@ class ServerContext:
             ClientDisconnect: nobody waits for it any more; a job that has not begun never is.
         """
         settings = Settings.of(self.config)
-        return await self.work(request, lambda: job(self.cache.library(settings)))
+        with self.activity.question():
+            return await self.work(request, lambda: job(self.cache.library(settings)))
 
-    async def work(self, request: Request, job: Callable[[], T]) -> T:
-        """What `job` makes in the thread of the library; for work that takes its own part of it.
+    async def work(
+        self,
+        request: Request,
+        job: Callable[[], T],
+        *,
+        abandon: Callable[[T], None] | None = None,
+    ) -> T:
+        """What `job` makes in the thread of the library; long work comes as many short jobs.
+
+        `abandon` is given what was made after the client has left.
 
         Raises:
             ClientDisconnect: as of `answer`.
         """
-        with self.activity.question():
-            future = self.executor.submit(job)
+        future = self.executor.submit(job)
+        try:
             return await while_connected(request, future)
+        except BaseException:
+            if not future.cancelled() and abandon is not None:
+                self.executor.submit(lambda: hand_over(future, abandon))
+            raise
 
     async def read(self, job: Callable[[Database], T]) -> T:
         """What `job` reads in the database, beside what is being answered; no model is loaded."""
@@ -228,9 +246,16 @@ async def while_connected(request: Request, future: Future[T]) -> T:
         return await result
     finally:
         gone.cancel()
-        result.cancel()  # the job's own future with it; harmless when it is done
+        future.cancel()  # harmless when it has begun or is done
+        result.cancel()
         with suppress(asyncio.CancelledError):
             await gone
+
+
+def hand_over(future: Future[T], take: Callable[[T], None]) -> None:
+    """Give the result of a job that is done to `take`, if it has one."""
+    if future.exception() is None:
+        take(future.result())
 
 
 async def _disconnected(request: Request) -> None:

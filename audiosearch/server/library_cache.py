@@ -66,7 +66,7 @@ class Describing:
 
     def remarks(self) -> tuple[str, ...]:
         """What the command would have warned of."""
-        return _remarks(self._held.library)
+        return library_remarks(self._held.library)
 
     def close(self) -> None:
         """Let go of the library and of the file that is being read."""
@@ -119,13 +119,28 @@ class LibraryCache:
 
     def describe(self, question: DescribeQuestion) -> Describing:
         """Captions for a sound; raises as `Library.describe` does."""
-        held = self._take(question.settings)
         _check_seen(question.clip, question.seen)
-        _, descriptions = held.library.describe(
+        return self.describing(
+            question.settings,
             question.clip,
             limit=question.limit,
             normalise=question.normalise,
             explain=question.explain,
+        )
+
+    def describing(
+        self,
+        settings: Settings,
+        clip: ClipRange,
+        *,
+        limit: int,
+        normalise: str | None,
+        explain: bool,
+    ) -> Describing:
+        """Captions for a sound, window by window; raises as `Library.describe` does."""
+        held = self._take(settings)
+        _, descriptions = held.library.describe(
+            clip, limit=limit, normalise=normalise, explain=explain
         )
         return Describing(held, descriptions)
 
@@ -158,10 +173,13 @@ class LibraryCache:
 
 
 def _answer(library: Library, result: FindResult) -> Answer:
-    return Answer(result=result, device=library.decoder.device.name, remarks=_remarks(library))
+    return Answer(
+        result=result, device=library.decoder.device.name, remarks=library_remarks(library)
+    )
 
 
-def _remarks(library: Library) -> tuple[str, ...]:
+def library_remarks(library: Library) -> tuple[str, ...]:
+    """What is to be said of every answer: that another model gave it, or that it runs elsewhere."""
     notes = (library.notice, library.decoder.device.note)
     return tuple(note for note in notes if note is not None)
 

@@ -111,16 +111,24 @@ class Parameters:
             raise QueryError(f"{name} must be a whole number, {least} to {most}, not {text!r}")
         return int(text)
 
+    def choice(self, name: str, choices: Collection[str]) -> str | None:
+        """One of `choices`; None: it is not given.
+
+        Raises:
+            QueryError: it is another.
+        """
+        text = self.text(name)
+        if text is not None and text not in choices:
+            raise QueryError(f"{name} must be one of {', '.join(choices)}, not {text!r}")
+        return text
+
     def sort(self) -> str | None:
         """The order that is asked for.
 
         Raises:
             QueryError: there is no such order.
         """
-        sort = self.text("sort")
-        if sort is not None and sort not in SORT_KEYS:
-            raise QueryError(f"there is no order by {sort!r}", remedy=", ".join(SORT_KEYS))
-        return sort
+        return self.choice("sort", SORT_KEYS)
 
     def moments(self) -> MomentOptions | None:
         """Whether and how moments are asked for.

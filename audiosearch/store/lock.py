@@ -169,13 +169,23 @@ def indexer_pid(data_dir: Path) -> int | None:
 
     None when there is none: a lock whose holder died is free.
     """
-    lock = IndexerLock(data_dir, patience_s=0.0)
-    if not (data_dir / "indexer.lock").exists():
+    return _holder_of(IndexerLock(data_dir, patience_s=0.0), data_dir)
+
+
+def writer_pid(data_dir: Path) -> int | None:
+    """The process that writes to the library at this moment, 0 if it is not known which."""
+    lock = WriterLock(data_dir, patience_s=0.0)
+    # Its holder's own file, without which nobody has it: the lock is not even tried.
+    return None if lock.pid() is None else _holder_of(lock, data_dir)
+
+
+def _holder_of(lock: WriterLock, data_dir: Path) -> int | None:
+    if not (data_dir / f"{lock.name}.lock").exists():
         return None
     try:
         with lock:
             return None
     except LibraryLocked:
         return lock.pid() or 0
-    except StoreError:  # a folder that cannot be written to has no daemon of ours
+    except StoreError:  # a folder that cannot be written to has no process of ours
         return None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
 from dataclasses import replace
 from typing import Final, TypeVar
 
@@ -22,7 +21,7 @@ from audiosearch import __version__
 from audiosearch.errors import AudiosearchError
 from audiosearch.server.codec import MalformedMessage, from_json, to_json
 from audiosearch.server.command_token import CommandToken
-from audiosearch.server.context import ServerContext, context_of
+from audiosearch.server.context import ServerContext, context_of, hand_over
 from audiosearch.server.library_cache import Answer, Describing
 from audiosearch.server.messages import (
     ANSWER_PATH,
@@ -187,14 +186,9 @@ async def _done(
         return await waiting
     except BaseException:
         if not future.done() and not future.cancel() and abandon is not None:
-            context.executor.submit(lambda: _hand_over(future, abandon))
+            context.executor.submit(lambda: hand_over(future, abandon))
         waiting.cancel()
         raise
-
-
-def _hand_over(future: Future[T], take: Callable[[T], None]) -> None:
-    if future.exception() is None:
-        take(future.result())
 
 
 ROUTES: Final = [
