@@ -130,7 +130,7 @@ def library_roots(config: Config) -> Iterator[Finding]:
             yield warning("roots", f"{shown} is not there; what is known of it stays", remedy)
         elif not os.access(path, os.R_OK | os.X_OK):
             yield error("roots", f"{shown} cannot be read", "give yourself the right to read it")
-        elif next(os.scandir(path), None) is None:
+        elif _is_empty(path):
             remedy = "mount its drive; if its sounds are gone for good: audiosearch roots remove"
             yield warning("roots", f"{shown} is empty; what is known of it stays", remedy)
         else:
@@ -163,6 +163,11 @@ def files_in_trouble(config: Config) -> Iterator[Finding]:
         yield warning(
             "files", f"{shown} can no longer be read", "give yourself the right to read it"
         )
+
+
+def _is_empty(folder: bytes) -> bool:
+    with os.scandir(folder) as entries:  # closed: a server that stays must not collect them
+        return next(entries, None) is None
 
 
 def _readable(config: Config) -> bool:
