@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import click
 
 from audiosearch._wording import counted
 from audiosearch.cli.options import OutputForm, json_option, library_options, output_options
-from audiosearch.cli.output import print_json, print_paths, remark, shown_path, size
-from audiosearch.cli.status_watch import watch_lines
+from audiosearch.cli.output import duration, print_json, print_paths, remark, shown_path, size
 from audiosearch.config import Config
 from audiosearch.library import Status, open_library
 from audiosearch.library.status_rows import FAILED_REMEDIES, failed_row, remarked_row, status_row
 from audiosearch.store.queries.failed import RemarkedFile
 from audiosearch.watch.indexer import running_daemon
-from audiosearch.watch.status import nudge, watch_row
+from audiosearch.watch.status import RootState, WatchState, nudge, progress_line, watch_row
 
 
 @click.command()
@@ -31,7 +31,7 @@ def status(as_json: bool, config: Config, quiet: bool) -> None:
     if as_json:
         print_json({**status_row(told), "watch": None if daemon is None else watch_row(daemon)})
         return
-    for name, value in [*_lines(told), *watch_lines(daemon)]:
+    for name, value in [*_lines(told), *_watch_lines(daemon)]:
         click.echo(f"{click.style(f'{name:<11}', dim=True)} {value}")
 
 
@@ -100,3 +100,39 @@ def _print_remarked(files: Sequence[RemarkedFile], form: OutputForm) -> None:
             print_json(remarked_row(file))
         else:
             click.echo(f"{shown_path(file.full_path)}: {file.remark}")
+
+
+def _watch_lines(state: WatchState | None) -> list[tuple[str, str]]:
+    """The same for people: pairs of a name and a text."""
+    if state is None:
+        return [("watch", "no daemon is running (audiosearch watch)")]
+    now = time.time()
+    text = f"pid {state.pid}, for {duration(now - state.since)}: {state.activity}"
+    if state.note is not None:
+        text += f" ({state.note})"
+    lines = [("watch", text)]
+    if state.progress is not None:
+        lines.append(("", progress_line(state.progress)))
+    if state.n_settling:
+        lines.append(("", f"{counted(state.n_settling, 'path')} changed, and coming to rest"))
+    if state.next_scan_at is not None:
+        last = "" if state.scanned_at is None else f"last {duration(now - state.scanned_at)} ago, "
+        lines.append(
+            ("", f"full look: {last}next in {duration(max(0.0, state.next_scan_at - now))}")
+        )
+    lines += [("", _root_line(root)) for root in state.roots]
+    return lines
+
+
+def _root_line(root: RootState) -> str:
+    text = f"{shown_path(root.path)}: {root.mode}"
+    if root.why is not None:
+        text += f", {root.why}"
+    elif root.n_folders is not None:
+        text += f", {root.n_watched} of {counted(root.n_folders, 'folder')} watched"
+    if root.guarded is not None:
+        text += (
+            f"; {root.guarded.n_lost} of {counted(root.guarded.n_known, 'file')} gone:"
+            " if that is meant, audiosearch roots confirm"
+        )
+    return text

@@ -18,8 +18,8 @@ from audiosearch.config import Config
 from audiosearch.library import Library, open_library
 from audiosearch.library.answers import reading_database
 from audiosearch.server.library_cache import LibraryCache
-from audiosearch.server.library_state import LibraryState
 from audiosearch.server.messages import Settings
+from audiosearch.server.status_source import StatusSource
 from audiosearch.store.database import Database
 
 T = TypeVar("T")
@@ -151,7 +151,7 @@ class ServerContext:
     activity: QuestionActivity = field(default_factory=QuestionActivity)
     stopping: threading.Event = field(default_factory=threading.Event)
     examining: asyncio.Lock = field(default_factory=asyncio.Lock)
-    state: LibraryState
+    state: StatusSource
     databases: DatabaseReaders
     readers: ThreadPoolExecutor
     writers: ThreadPoolExecutor
@@ -163,7 +163,7 @@ class ServerContext:
             config=config,
             executor=SingleThreadExecutor("answers"),
             cache=LibraryCache(config),
-            state=LibraryState(config),
+            state=StatusSource(config),
             databases=DatabaseReaders(config),
             readers=ThreadPoolExecutor(N_READERS, thread_name_prefix="readers"),
             writers=ThreadPoolExecutor(1, thread_name_prefix="writer"),

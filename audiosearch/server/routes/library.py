@@ -16,9 +16,9 @@ from audiosearch.library.model_selection import bundle_paths, find_model
 from audiosearch.library.status_rows import Row, failed_row, model_row, remarked_row, root_row
 from audiosearch.model.bundle import load_bundle
 from audiosearch.server.context import ServerContext, context_of
-from audiosearch.server.library_state import LOOK_EVERY_S
 from audiosearch.server.parameters import Parameters
 from audiosearch.server.replies import JsonReply, encode_json, error_reply
+from audiosearch.server.status_source import LOOK_EVERY_S
 from audiosearch.store.database import Database
 from audiosearch.store.queries.failed import failed_files, remarked_files
 from audiosearch.store.queries.roots import summarise_roots

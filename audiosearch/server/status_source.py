@@ -21,7 +21,7 @@ LOOK_EVERY_S: Final = 1.0
 _SHARE: Final = 0.05  # of the time that counting may take: in a large library it takes long
 
 
-class LibraryState:
+class StatusSource:
     """What the library holds and what is done to it; several threads may ask."""
 
     def __init__(self, config: Config) -> None:
