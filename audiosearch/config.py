@@ -7,8 +7,6 @@ then what the command line passes as overrides. `config.example.toml` names ever
 from __future__ import annotations
 
 import os
-import shlex
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -219,9 +217,11 @@ def example_config() -> str:
 
 def _read(file: Path, *, given: Path | None, must_exist: bool) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         if must_exist:
+            import shlex  # noqa: PLC0415 - for the remedy alone
+
             option = "" if given is None else f" --config {shlex.quote(str(given))}"
             raise ConfigError(
                 "no such configuration file",
@@ -231,7 +231,13 @@ def _read(file: Path, *, given: Path | None, must_exist: bool) -> dict[str, Any]
         return {}
     except OSError as error:
         raise ConfigError(error.strerror or str(error), path=file) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"not valid TOML: {error}", path=file) from error
+    import tomllib  # noqa: PLC0415 - most have no such file
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"not valid TOML: {error}", path=file) from error
 
 

@@ -53,6 +53,10 @@ class NoAnswer(Exception):
     """Nobody answers there; says why."""
 
 
+class Refused(Exception):
+    """The process there leaves a question to the command; others may still be put to it."""
+
+
 def address_file(data_dir: Path) -> Path:
     """The file that tells where the process listens."""
     return data_dir / FOLDER / FILE

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from audiosearch import __version__
-from audiosearch.server.address import NoAnswer, connect, is_proved, prove, read_address
+from audiosearch.server.address import NoAnswer, Refused, connect, is_proved, prove, read_address
 from audiosearch.server.codec import MalformedMessage, from_json, to_json
 from audiosearch.server.messages import (
     ANSWER_PATH,
@@ -40,10 +40,6 @@ HELLO_S: Final = 3.0  # to connect, and for the first word of an answer
 SILENCE_S: Final = 20.0  # a server at work sends a sign of life far more often
 TURN_S: Final = 5.0  # for questions of others; after that it is quicker to do it oneself
 MOST_LINE: Final = 16 << 20  # bytes of one message; answers with more rows come in several
-
-
-class Refused(Exception):
-    """The server leaves this question to the command; others may still be put to it."""
 
 
 class Server:

@@ -17,8 +17,7 @@ from audiosearch.audio.clip import ClipRange, absolute, parse_clip
 from audiosearch.config import Config
 from audiosearch.search.filters import Filters, anchored
 from audiosearch.search.results import Description, FindResult, TextQuery
-from audiosearch.server.address import NoAnswer
-from audiosearch.server.client import Refused, Server
+from audiosearch.server.address import NoAnswer, Refused, read_address
 from audiosearch.server.messages import (
     DescribeEnd,
     DescribeQuestion,
@@ -32,6 +31,7 @@ from audiosearch.server.messages import (
 
 if TYPE_CHECKING:  # loaded where nobody else answers
     from audiosearch.library.answers import Answers
+    from audiosearch.server.client import Server
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class QueryClient:
         self._reason = ""
         self._server: Server | None = None
         try:
-            self._server = Server.reach(config.data_dir)
+            self._server = _reach(config)
             self._pid = self._server.pid
         except NoAnswer as error:
             self._reason = str(error)
@@ -235,6 +235,19 @@ def open_client(config: Config) -> Iterator[QueryClient]:
         yield answering
     finally:
         answering.close()
+
+
+def _reach(config: Config) -> Server:
+    """The process that answers for a library.
+
+    Raises:
+        NoAnswer: there is none.
+    """
+    read_address(config.data_dir)
+    # Where nobody listens, nobody waits for the parts that speak HTTP.
+    from audiosearch.server.client import Server  # noqa: PLC0415
+
+    return Server.reach(config.data_dir)
 
 
 def _see_all(parts: Sequence[ClipRange]) -> tuple[FileSeen, ...] | None:
