@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 from dataclasses import replace
 
 import click
 
 from audiosearch._signals import stop_on_signals
+from audiosearch.cli.main import EXIT_INTERRUPTED
 from audiosearch.cli.options import library_options
 from audiosearch.cli.output import remark
 from audiosearch.config import Config
@@ -37,7 +39,7 @@ def serve(
     new_token: bool,
     config: Config,
     quiet: bool,
-) -> None:
+) -> int:
     """Give the page on which the library is searched and listened to, until told to stop.
 
     It is for this machine alone, unless --host names another address: then whoever knows the token,
@@ -54,7 +56,9 @@ def serve(
     page = open_page(config, new_token=new_token)
     # Where a daemon answers the commands already, it goes on with it.
     server = AnswerServer(config, page=page, for_commands=answering_pid(config) is None)
-    with stop_on_signals(on_second=_leave_at_once) as stop, server:
+    numbers: list[int] = []
+    signals = stop_on_signals(on_first=numbers.append, on_second=_leave_at_once)
+    with signals as stop, server:
         click.echo(page.socket.url)
         for text in page.remarks():
             remark(text, quiet=False)
@@ -62,7 +66,8 @@ def serve(
             click.launch(page.url_to_open)
         stop.wait()
         remark("stopping; once more to stop at once", quiet=quiet)
+    return EXIT_INTERRUPTED if signal.SIGINT in numbers else 0
 
 
 def _leave_at_once(_number: int) -> None:
-    os._exit(130)
+    os._exit(EXIT_INTERRUPTED)

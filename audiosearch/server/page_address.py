@@ -73,7 +73,8 @@ def open_page_socket(config: ServeConfig) -> PageSocket:
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             raise ConfigError(
                 f"{shown} is taken by another program",
-                remedy="give another port: --port 0 takes any that is free",
+                remedy="give another port ([serve] port in the settings, or --port of"
+                " audiosearch serve); 0 takes any that is free",
             ) from error
         raise ConfigError(f"{shown} cannot be listened on: {reason}") from error
     is_local = ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback
@@ -118,15 +119,16 @@ class Page:
             yield "the token is that of before (--new-token makes another)"
 
 
-def open_page(config: Config, *, new_token: bool = False) -> Page:
+def open_page(config: Config, *, new_token: bool = False, tells_token: bool = True) -> Page:
     """Listen where the settings say; a token is due where other machines can come.
 
     Args:
         config: the settings.
         new_token: make another token even where there is one.
+        tells_token: whether somebody is there to be told a new token.
 
     Raises:
-        ConfigError: as of `open_page_socket`.
+        ConfigError: as of `open_page_socket`; a token is due and there is none, nor one to be told.
         StoreError: the token cannot be read or written.
     """
     opened = open_page_socket(config.serve)
@@ -136,6 +138,12 @@ def open_page(config: Config, *, new_token: bool = False) -> Page:
         kept = None if new_token else AccessToken.kept(config.data_dir)
         if kept is not None:
             return Page(socket=opened, token=kept)
+        if not tells_token:
+            raise ConfigError(
+                f"the page at {opened.host} needs a token, and there is none yet",
+                path=config.config_file,
+                remedy="audiosearch serve --new-token makes one and shows it",
+            )
         made, text = AccessToken.made(config.data_dir)
         return Page(socket=opened, token=made, new_token=text)
     except BaseException:
