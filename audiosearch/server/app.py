@@ -50,6 +50,7 @@ def create_app(context: ServerContext, *more: BaseRoute) -> Starlette:
         ],
         exception_handlers=ERROR_HANDLERS,
     )
+    app.router.redirect_slashes = False  # an address that is not there is not another one
     app.state.context = context
     return app
 

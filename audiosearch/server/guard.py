@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -23,13 +24,13 @@ METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE"))
 MOST_PATH: Final = 2048  # bytes, as of all below
 MOST_QUERY: Final = 16_384
 MOST_HEADERS: Final = 64  # how many
+MOST_HEADER_BYTES: Final = 32_768  # of all of them
 MOST_BODY: Final = 1 << 20  # JSON
 MOST_SOUND: Final = 256 << 20  # of a sound that is sent
 BODY_S: Final = 120.0  # for all of a body
 SEND_S: Final = 120.0  # for a reader that takes its time
+# What a form of another page can post without asking for leave is neither of these nor JSON.
 SOUND_TYPES: Final = ("audio/", "video/", "application/octet-stream", "application/ogg")
-# Posted by a form of another page without being asked for leave; JSON and sounds are not.
-COMMAND_PREFIX: Final = "/commands/"
 
 CSP: Final = "; ".join(
     (
@@ -112,33 +113,41 @@ class Guard:
             refusal.headers["connection"] = "close"
             await refusal(scope, receive, guarded)
             return
-        body = _BoundedBody(receive, most=_most_body(scope))
-        try:
-            await self._app(scope, body.receive, guarded)
-        except _BodyRefused as error:
-            if not error.is_begun:
-                await error.reply(scope, receive, guarded)
+        await self._app(scope, _BoundedBody(receive, most=_most_body(scope)).receive, guarded)
 
     def _refusal(self, scope: Scope) -> Response | None:
         """Why a request is not answered; None where it is."""
         headers = Headers(scope=scope)
-        for check in (self._of_form, self._of_origin, self._of_right, self._of_body):
+        for check in (
+            self._of_form,
+            self._of_size,
+            self._of_origin,
+            self._of_right,
+            self._of_body,
+        ):
             refusal = check(scope, headers)
             if refusal is not None:
                 return refusal
         return None
 
-    def _of_form(self, scope: Scope, headers: Headers) -> Response | None:
+    def _of_form(self, scope: Scope, _headers: Headers) -> Response | None:
         if scope["method"] not in METHODS:
             return error_reply(405, "it cannot be asked in this way")
+        if scope["http_version"] not in ("1.0", "1.1"):
+            return error_reply(400, "this speaks HTTP/1.1")
+        if any(ord(each) < 32 or ord(each) == 127 for each in scope["path"]):
+            return error_reply(400, "a path holds no control characters")
+        return None
+
+    def _of_size(self, scope: Scope, headers: Headers) -> Response | None:
         if len(scope["raw_path"]) > MOST_PATH:
             return error_reply(414, f"a path is at most {MOST_PATH} bytes long")
         if len(scope["query_string"]) > MOST_QUERY:
             return error_reply(414, f"parameters are at most {MOST_QUERY} bytes long")
-        if len(headers) > MOST_HEADERS:
-            return error_reply(431, f"there are at most {MOST_HEADERS} headers")
-        if any(ord(each) < 32 or ord(each) == 127 for each in scope["path"]):
-            return error_reply(400, "a path holds no control characters")
+        size = sum(len(name) + len(value) for name, value in headers.raw)
+        if len(headers) > MOST_HEADERS or size > MOST_HEADER_BYTES:
+            most = f"{MOST_HEADERS} headers, of {MOST_HEADER_BYTES} bytes in all"
+            return error_reply(431, f"there are at most {most}")
         return None
 
     def _of_origin(self, scope: Scope, headers: Headers) -> Response | None:
@@ -191,13 +200,11 @@ def _most_body(scope: Scope) -> int:
     return MOST_SOUND if kind.startswith(SOUND_TYPES) else MOST_BODY
 
 
-class _BodyRefused(Exception):
-    """A body is too long, or comes too slowly."""
+class BodyRefused(HTTPException):
+    """A body is too long, or comes too slowly; what is still on its way is not read."""
 
-    def __init__(self, reply: Response) -> None:
-        super().__init__()
-        self.reply = reply
-        self.is_begun = False
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(status, reason, headers={"connection": "close"})
 
 
 class _BoundedBody:
@@ -214,7 +221,7 @@ class _BoundedBody:
         """See ASGI.
 
         Raises:
-            _BodyRefused: it is too long or too late.
+            BodyRefused: it is too long or too late.
         """
         if self._is_whole:  # all that still comes is word of the client's leaving
             return await self._receive()
@@ -222,12 +229,12 @@ class _BoundedBody:
             async with asyncio.timeout(max(0.0, self._deadline - time.monotonic())):
                 message = await self._receive()
         except TimeoutError:
-            raise _BodyRefused(error_reply(408, "the body came too slowly")) from None
+            raise BodyRefused(408, "the body came too slowly") from None
         if message["type"] == "http.request":
             self._n_bytes += len(message.get("body", b""))
             self._is_whole = not message.get("more_body", False)
             if self._n_bytes > self._most:
-                raise _BodyRefused(error_reply(413, f"at most {self._most} bytes are taken"))
+                raise BodyRefused(413, f"at most {self._most} bytes are taken")
         return message
 
 
