@@ -58,7 +58,8 @@ async def find(request: Request) -> Response:
         def answer(library: Library) -> Row:
             result = library.answer(replace(query, like=tuple(like)))
             hits = [text_row(hit, with_clock=query.moments is not None) for hit in result.hits]
-            return answer_row(library, result, hits, filtered=filtered)
+            weaker = [tidy_row(text_row(hit)) for hit in result.weaker]
+            return {"weaker": weaker} | answer_row(library, result, hits, filtered=filtered)
 
         return JsonReply(await context_of(request).answer(request, answer))
 

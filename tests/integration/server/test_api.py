@@ -65,8 +65,8 @@ def digits(lines: list[str]) -> list[str]:
 FOUND: list[tuple[dict[str, Any], TextQuery]] = [
     ({"q": "a low tone", "min_score": "0"}, TextQuery(text="a low tone", min_score=0.0)),
     (
-        {"q": "a dog", "min_score": "0", "limit": "1"},
-        TextQuery(text="a dog", min_score=0.0, limit=1),
+        {"q": "a dog", "limit": "1"},
+        TextQuery(text="a dog", limit=1),
     ),
     (
         {"q": "a dog barks", "min_score": "0", "explain": "true", "exhaustive": "true"},
@@ -105,7 +105,9 @@ def test_find_is_the_library_s(
     result = library.answer(query)
     rows = [text_row(hit, with_clock=query.moments is not None) for hit in result.hits]
     assert told(reply, "hits") == digits(printed(rows))
-    assert rows or query.without
+    weaker = [text_row(hit) for hit in result.weaker]
+    assert told(reply, "weaker") == digits(printed(weaker))
+    assert rows or weaker or query.without
     answer = reply.json
     assert answer["more"] == (result.n_more or None)
     assert answer["windows"] == result.n_windows
