@@ -13,15 +13,22 @@ from starlette.staticfiles import StaticFiles
 
 from audiosearch.server.command_token import CommandToken
 from audiosearch.server.context import ServerContext
-from audiosearch.server.replies import ERROR_HANDLERS
+from audiosearch.server.openapi import Operations, describe_api
+from audiosearch.server.replies import ERROR_HANDLERS, JsonReply
 from audiosearch.server.routes import answers, commands, library
 
 PAGE: Final = Path(__file__).parent / "page"
 # Each family in a line of its own.
-API_ROUTES: Final[list[BaseRoute]] = [
+API_ROUTES: Final[list[Route]] = [
     *answers.ROUTES,
     *library.ROUTES,
 ]
+
+
+OPERATIONS: Final[Operations] = {
+    **answers.OPERATIONS,
+    **library.OPERATIONS,
+}
 
 
 class _PageFiles(StaticFiles):
@@ -32,6 +39,11 @@ class _PageFiles(StaticFiles):
         response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
         response.headers["cache-control"] = "no-cache"
         return response
+
+
+async def openapi(_request: Request) -> Response:
+    """What can be asked, for programs."""
+    return JsonReply(describe_api(API_ROUTES, OPERATIONS))
 
 
 async def page(_request: Request) -> Response:
@@ -45,6 +57,7 @@ def create_app(context: ServerContext, *more: BaseRoute) -> Starlette:
         routes=[
             *more,
             *API_ROUTES,
+            Route("/openapi.json", openapi, methods=["GET"]),
             Route("/", page, methods=["GET"]),
             Mount("/static", _PageFiles(directory=PAGE)),
         ],

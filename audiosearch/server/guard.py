@@ -132,7 +132,9 @@ class Guard:
 
     def _of_form(self, scope: Scope, _headers: Headers) -> Response | None:
         if scope["method"] not in METHODS:
-            return error_reply(405, "it cannot be asked in this way")
+            return error_reply(
+                405, "it cannot be asked in this way", headers={"allow": ", ".join(sorted(METHODS))}
+            )
         if scope["http_version"] not in ("1.0", "1.1"):
             return error_reply(400, "this speaks HTTP/1.1")
         if any(ord(each) < 32 or ord(each) == 127 for each in scope["path"]):

@@ -29,8 +29,21 @@ from audiosearch.search.rows import (
 from audiosearch.server.context import context_of
 from audiosearch.server.library_cache import Describing, library_remarks
 from audiosearch.server.messages import Settings
+from audiosearch.server.openapi import Operation, Operations
 from audiosearch.server.parameters import FILTER_NAMES, MOST_HITS, Parameters
 from audiosearch.server.replies import JsonReply
+from audiosearch.server.schemas import (
+    CLIP,
+    FILTERS,
+    NORMALISE,
+    ORDER,
+    RECORDING,
+    STRETCH,
+    TEXT,
+    TRUTH,
+    named,
+    parameter,
+)
 from audiosearch.server.sounds import check_stretch, parse_library_clip, sent_sound
 
 _ORDER: Final = frozenset(("limit", "min-score", "sort", "reverse"))
@@ -49,7 +62,7 @@ MOST_WINDOWS: Final = 20_000  # described in one answer: a day of sound
 async def find(request: Request) -> Response:
     """Sounds for words, and where a sound is sent or named, those that are like it too."""
     given = Parameters(request.query_params, known=_FIND | _ORDER | _PART | FILTER_NAMES)
-    query = _text_query(given)
+    query = text_query(given)
     filtered = query.filters != Filters() or query.recorded is not None
     async with _sounds(request, given, name="like") as like:
         if given.text("like-weight") is not None and not like:
@@ -64,7 +77,12 @@ async def find(request: Request) -> Response:
         return JsonReply(await context_of(request).answer(request, answer))
 
 
-def _text_query(given: Parameters) -> TextQuery:
+def text_query(given: Parameters) -> TextQuery:
+    """A question by words, without the sounds that it may name.
+
+    Raises:
+        QueryError: it is none.
+    """
     text, without = given.text("q") or "", given.texts("without")
     if not text and not without:
         raise QueryError("nothing is asked for", remedy="say what is heard: q=a dog barks")
@@ -247,3 +265,56 @@ ROUTES: Final = [
     Route("/api/describe", describe, methods=_BOTH),
     Route("/api/label", label, methods=_BOTH),
 ]
+_SOUND: Final = (RECORDING, *STRETCH)
+OPERATIONS: Final[Operations] = {
+    find: Operation(
+        parameters=(
+            parameter("q", TEXT, "What is heard, in words; their order counts."),
+            parameter("exhaustive", TRUTH, "Listen to every window (slow)."),
+            parameter("explain", TRUTH, "Tell how much each word counted."),
+            parameter("moments", TRUTH, "Every moment, instead of the best stretch of each."),
+            parameter("by-time", TRUTH, "Moments in the order of time."),
+            parameter("per-file", {"type": "integer", "minimum": 1}, "Moments of each at most."),
+            parameter("between", TEXT, "Hours of the recorder's clock: 22:00-05:00."),
+            parameter("date", TEXT, "A day by that clock, or some.", several=True),
+            parameter("without", TEXT, "What must not be heard.", several=True),
+            parameter("like", CLIP, "Like this too, as of `recording`.", several=True),
+            parameter("like-weight", {"type": "number", "minimum": 0, "maximum": 1}, "How much."),
+            *STRETCH,
+            *ORDER,
+            *FILTERS,
+        ),
+        reply=named("Answer"),
+        takes_sound=True,
+    ),
+    similar: Operation(
+        parameters=(
+            *_SOUND,
+            parameter("self", TRUTH, "Show the sound itself too."),
+            *ORDER,
+            *FILTERS,
+        ),
+        reply=named("Answer"),
+        takes_sound=True,
+    ),
+    describe: Operation(
+        parameters=(
+            *_SOUND,
+            parameter("limit", {"type": "integer", "minimum": 0, "maximum": 1000}, "Captions."),
+            parameter("explain", TRUTH, "Tell how much each word of a caption counted."),
+            NORMALISE,
+        ),
+        reply=named("Descriptions"),
+        takes_sound=True,
+    ),
+    label: Operation(
+        parameters=(
+            *_SOUND,
+            parameter("label", TEXT, "A label: any words.", required=True, several=True),
+            parameter("limit", {"type": "integer", "minimum": 1, "maximum": 1000}, "Labels."),
+            NORMALISE,
+        ),
+        reply=named("Labels"),
+        takes_sound=True,
+    ),
+}

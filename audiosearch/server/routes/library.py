@@ -16,8 +16,10 @@ from audiosearch.library.model_selection import bundle_paths, find_model
 from audiosearch.library.status_rows import Row, failed_row, model_row, remarked_row, root_row
 from audiosearch.model.bundle import load_bundle
 from audiosearch.server.context import ServerContext, context_of
+from audiosearch.server.openapi import Operation, Operations
 from audiosearch.server.parameters import Parameters
 from audiosearch.server.replies import JsonReply, encode_json, error_reply
+from audiosearch.server.schemas import named
 from audiosearch.server.status_source import LOOK_EVERY_S
 from audiosearch.store.database import Database
 from audiosearch.store.queries.failed import failed_files, remarked_files
@@ -133,3 +135,12 @@ ROUTES: Final = [
     Route("/api/model", model, methods=_GET),
     Route("/api/doctor", doctor, methods=_GET),
 ]
+OPERATIONS: Final[Operations] = {
+    status: Operation(reply=named("Status")),
+    events: Operation(replies=(EVENT_STREAM,)),
+    roots: Operation(reply=named("Roots")),
+    failed: Operation(reply=named("Failures")),
+    retry: Operation(reply=named("Retried")),
+    model: Operation(reply=named("Model")),
+    doctor: Operation(reply=named("Findings")),
+}

@@ -65,8 +65,8 @@ def digits(lines: list[str]) -> list[str]:
 FOUND: list[tuple[dict[str, Any], TextQuery]] = [
     ({"q": "a low tone", "min_score": "0"}, TextQuery(text="a low tone", min_score=0.0)),
     (
-        {"q": "a dog", "limit": "1"},
-        TextQuery(text="a dog", limit=1),
+        {"q": "a dog", "min_score": "0", "limit": "1"},
+        TextQuery(text="a dog", min_score=0.0, limit=1),
     ),
     (
         {"q": "a dog barks", "min_score": "0", "explain": "true", "exhaustive": "true"},
