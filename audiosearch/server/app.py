@@ -23,8 +23,7 @@ API_ROUTES: Final[list[Route]] = [
     *answers.ROUTES,
     *library.ROUTES,
 ]
-
-
+# What each says of its own, for the description.
 OPERATIONS: Final[Operations] = {
     **answers.OPERATIONS,
     **library.OPERATIONS,
@@ -52,7 +51,12 @@ async def page(_request: Request) -> Response:
 
 
 def create_app(context: ServerContext, *more: BaseRoute) -> Starlette:
-    """The page and the API for a library; each listener puts a `Guard` before it."""
+    """The page and the API for a library; each listener puts a `Guard` before it.
+
+    Args:
+        context: what the requests share.
+        more: routes that come before those of the API.
+    """
     app = Starlette(
         routes=[
             *more,
