@@ -73,7 +73,10 @@ def create_app(context: ServerContext, *more: BaseRoute) -> Starlette:
 
 
 def command_app(context: ServerContext, token: CommandToken) -> Starlette:
-    """The same, and what commands alone may ask."""
+    """The same, and what commands alone may ask.
+
+    Their questions name files: it is for a socket that only the owner reaches.
+    """
     app = create_app(context, *commands.ROUTES)
     app.state.command_token = token
     return app
