@@ -82,6 +82,7 @@ class ServeConfig:
     enabled: bool = False  # whether the daemon gives them too
     host: str = "127.0.0.1"  # any other than this machine's own asks a token of everybody
     port: int = 7433
+    token: str = "auto"  # who must show one: auto, other machines; always, this one's programs too
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "model.device": ("auto", "cpu", "cuda"),
         "watch.polling": ("auto", "always"),
+        "serve.token": ("auto", "always"),
         "search.normalise": NORMALISE_CHOICES,
     }
 )

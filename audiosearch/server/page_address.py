@@ -102,18 +102,21 @@ class Page:
     @property
     def url_to_open(self) -> str:
         """For the browser of who started this."""
-        return f"{self.socket.url}?token={self.new_token}" if self.new_token else self.socket.url
+        is_due = self.token is not None and self.new_token
+        return f"{self.socket.url}?token={self.new_token}" if is_due else self.socket.url
 
     def remarks(self) -> Iterator[str]:
         """What the one who started this should know."""
-        if self.token is None:
-            return
-        yield (
-            f"warning: others on the network can reach this at {self.socket.host}, unencrypted;"
-            " who has the token can hear, export and change all of the library"
-        )
+        if not self.socket.is_local:
+            yield (
+                f"warning: others on the network can reach this at {self.socket.host},"
+                " unencrypted; who has the token can hear, export and change all of the library"
+            )
         if self.new_token:
             yield f"the token, shown this once: {self.new_token}"
+        if self.token is None:
+            return
+        if self.new_token:
             yield f"open {self.url_to_open} once in a browser, from then on without it"
         else:
             yield "the token is that of before (--new-token makes another)"
@@ -133,7 +136,8 @@ def open_page(config: Config, *, new_token: bool = False, tells_token: bool = Tr
     """
     opened = open_page_socket(config.serve)
     try:
-        if opened.is_local and not new_token:
+        is_due = not opened.is_local or config.serve.token == "always"
+        if not (is_due or new_token):
             return Page(socket=opened, token=None)
         kept = None if new_token else AccessToken.kept(config.data_dir)
         if kept is not None:
@@ -145,7 +149,7 @@ def open_page(config: Config, *, new_token: bool = False, tells_token: bool = Tr
                 remedy="audiosearch serve --new-token makes one and shows it",
             )
         made, text = AccessToken.made(config.data_dir)
-        return Page(socket=opened, token=made, new_token=text)
+        return Page(socket=opened, token=made if is_due else None, new_token=text)
     except BaseException:
         opened.socket.close()
         raise

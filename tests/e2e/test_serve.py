@@ -127,6 +127,21 @@ def test_another_address_needs_the_token_that_is_shown_once(own: Command) -> Non
         assert response.status == 401
 
 
+def test_this_machine_can_be_asked_for_the_token_too(own: Command) -> None:
+    with served(own, "--new-token") as server:  # for later
+        response, _ = ask(server.url, "/api/status")
+        assert response.status == 200
+        _, said = server.end()
+        assert "warning" not in said
+    [token] = [line.split()[-1] for line in said.splitlines() if line.startswith("the token,")]
+    own.environ["AUDIOSEARCH_SERVE_TOKEN"] = "always"
+    with served(own) as server:
+        response, _ = ask(server.url, "/api/status")
+        assert response.status == 401
+        response, _ = ask(server.url, "/api/status", Authorization=f"Bearer {token}")
+        assert response.status == 200
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
