@@ -82,7 +82,7 @@ class ServeConfig:
     enabled: bool = False  # whether the daemon gives them too
     host: str = "127.0.0.1"  # any other than this machine's own asks a token of everybody
     port: int = 7433
-    token: str = "auto"  # who must show one: auto, other machines; always, this one's programs too
+    access: str = "auto"  # auto: other machines by a token; token: programs of this one too
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "model.device": ("auto", "cpu", "cuda"),
         "watch.polling": ("auto", "always"),
-        "serve.token": ("auto", "always"),
+        "serve.access": ("auto", "token"),
         "search.normalise": NORMALISE_CHOICES,
     }
 )

@@ -136,7 +136,7 @@ def open_page(config: Config, *, new_token: bool = False, tells_token: bool = Tr
     """
     opened = open_page_socket(config.serve)
     try:
-        is_due = not opened.is_local or config.serve.token == "always"
+        is_due = not opened.is_local or config.serve.access == "token"
         if not (is_due or new_token):
             return Page(socket=opened, token=None)
         kept = None if new_token else AccessToken.kept(config.data_dir)

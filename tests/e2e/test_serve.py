@@ -134,7 +134,7 @@ def test_this_machine_can_be_asked_for_the_token_too(own: Command) -> None:
         _, said = server.end()
         assert "warning" not in said
     [token] = [line.split()[-1] for line in said.splitlines() if line.startswith("the token,")]
-    own.environ["AUDIOSEARCH_SERVE_TOKEN"] = "always"
+    own.environ["AUDIOSEARCH_SERVE_ACCESS"] = "token"
     with served(own) as server:
         response, _ = ask(server.url, "/api/status")
         assert response.status == 401
