@@ -62,6 +62,7 @@ def install(
         data_dir=config.data_dir,
         memory=memory,
         sandbox=not no_sandbox,
+        page=config.serve.enabled,
     )
     text = launchd_agent(settings) if _MAC else systemd_unit(settings)
     if only_print:

@@ -76,7 +76,14 @@ def open_page_socket(config: ServeConfig) -> PageSocket:
                 remedy="give another port ([serve] port in the settings, or --port of"
                 " audiosearch serve); 0 takes any that is free",
             ) from error
-        raise ConfigError(f"{shown} cannot be listened on: {reason}") from error
+        # A unit that was written before the page was switched on allows no such socket.
+        is_refused = isinstance(error, OSError) and error.errno == errno.EAFNOSUPPORT
+        raise ConfigError(
+            f"{shown} cannot be listened on: {reason}",
+            remedy="where the daemon is a service: audiosearch service install"
+            if is_refused
+            else None,
+        ) from error
     is_local = ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback
     return PageSocket(
         socket=listener,
