@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,6 +32,10 @@ BODY_S: Final = 120.0  # for all of a body
 SEND_S: Final = 120.0  # for a reader that takes its time
 # What a form of another page can post without asking for leave is neither of these nor JSON.
 SOUND_TYPES: Final = ("audio/", "video/", "application/octet-stream", "application/ogg")
+
+_HOST = re.compile(
+    r"(?:\[(?P<address>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:@/]+))(?::(?P<port>\d{1,5}))?"
+)
 
 CSP: Final = "; ".join(
     (
@@ -78,13 +83,11 @@ class GuardPolicy:
 
     def knows_host(self, host: str) -> bool:
         """Whether a `Host` header names this server."""
-        name, colon, port = host.rpartition(":")
-        if not colon or not port.isdecimal():
-            name, port = host, "80"
-        if int(port) != self.port or not name:
+        found = _HOST.fullmatch(host)
+        if found is None or int(found["port"] or 80) != self.port:
             return False
-        bare = name.lower().removeprefix("[").removesuffix("]")
-        return bare in self.hosts or (self.any_address and _is_address(bare))
+        name = (found["address"] or found["name"]).lower()
+        return name in self.hosts or (self.any_address and _is_address(name))
 
 
 def _is_address(text: str) -> bool:

@@ -16,8 +16,10 @@ from typing import Any, Final, cast
 
 import h11
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from audiosearch.server.replies import error_reply
 
 log = logging.getLogger(__name__)
 
@@ -47,9 +49,9 @@ class _BoundedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        # Twice the bound: one above it is told so in HTTP, see `limit_concurrency`; a flood is not.
+        # Who is one too many is told so in HTTP, see `_Uvicorn`; a flood is not.
         limit = self.config.limit_concurrency
-        if limit is not None and len(self.connections) > 2 * limit:
+        if limit is not None and len(self.connections) > limit:
             transport.abort()
             return
         self._wait_for_headers()
@@ -82,9 +84,10 @@ class _Uvicorn(uvicorn.Server):
     """One listener; waits to be told to leave instead of looking ten times a second."""
 
     def __init__(self, listener: HttpListener) -> None:
+        self._listener = listener
         super().__init__(
             uvicorn.Config(
-                listener.app,
+                self._answer,
                 loop="asyncio",
                 http=_BoundedProtocol,
                 ws="none",
@@ -96,20 +99,26 @@ class _Uvicorn(uvicorn.Server):
                 proxy_headers=False,
                 server_header=False,
                 date_header=False,
-                # It counts the connection itself as well.
-                limit_concurrency=listener.most_connections + 1,
+                limit_concurrency=2 * listener.most_connections,
                 backlog=BACKLOG,
                 timeout_keep_alive=int(PAUSE_S),
                 h11_max_incomplete_event_size=MOST_HEADER_BYTES,
             )
         )
-        self._socket = listener.socket
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The application, or that too many ask."""
+        app: ASGIApp = self._listener.app
+        if len(self.server_state.connections) > self._listener.most_connections:
+            headers = {"retry-after": "1", "connection": "close"}
+            app = error_reply(503, "too many ask at once", remedy="ask again", headers=headers)
+        await app(scope, receive, send)
 
     async def open(self) -> None:
         """Take connections."""
         self.config.load()
         self.lifespan = self.config.lifespan_class(self.config)
-        await self.startup(sockets=[self._socket])
+        await self.startup(sockets=[self._listener.socket])
 
     async def close(self, timeout_s: float) -> None:
         """Take none any more, give the answers under way `timeout_s`, then end all connections."""

@@ -90,6 +90,8 @@ class AnswerServer:
             self._listen()
         except BaseException as error:
             self._context.close(timeout_s=1.0)
+            if self._address is not None:
+                withdraw(self._config.data_dir, self._address)
             if self._page is not None:
                 self._page.socket.socket.close()
             if isinstance(error, OSError):

@@ -35,12 +35,16 @@ class StatusSource:
 
     def row(self, database: Database) -> Row:
         """For programs, at most a second old; the counts may be older while much is written."""
-        with self._lock:
+        if not self._lock.acquire(blocking=not self._row):
+            return self._row  # somebody counts already, which may take long
+        try:
             now = time.monotonic()
             if now - self._looked_at >= LOOK_EVERY_S:
                 self._look(database)
                 self._looked_at = time.monotonic()
             return self._row
+        finally:
+            self._lock.release()
 
     def _look(self, database: Database) -> None:
         path = database.path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Final
@@ -31,7 +31,7 @@ from audiosearch.server.library_cache import Describing, library_remarks
 from audiosearch.server.messages import Settings
 from audiosearch.server.openapi import Operation, Operations
 from audiosearch.server.parameters import FILTER_NAMES, MOST_HITS, Parameters
-from audiosearch.server.replies import JsonReply
+from audiosearch.server.replies import JSON, JsonReply, encode_json
 from audiosearch.server.schemas import (
     CLIP,
     FILTERS,
@@ -74,7 +74,7 @@ async def find(request: Request) -> Response:
             weaker = [tidy_row(text_row(hit)) for hit in result.weaker]
             return {"weaker": weaker} | answer_row(library, result, hits, filtered=filtered)
 
-        return JsonReply(await context_of(request).answer(request, answer))
+        return await _answered(request, answer)
 
 
 def text_query(given: Parameters) -> TextQuery:
@@ -126,7 +126,7 @@ async def similar(request: Request) -> Response:
             hits = [similar_row(hit) for hit in result.hits]
             return answer_row(library, result, hits, filtered=filters != Filters())
 
-        return JsonReply(await context_of(request).answer(request, answer))
+        return await _answered(request, answer)
 
 
 async def describe(request: Request) -> Response:
@@ -186,7 +186,15 @@ async def label(request: Request) -> Response:
             rows = _rows_of(request, label_rows(clip.path, fits[:limit]))
             return {"labels": rows, "remarks": list(library_remarks(library))}
 
-        return JsonReply(await context_of(request).answer(request, answer))
+        return await _answered(request, answer)
+
+
+async def _answered(request: Request, answer: Callable[[Library], Row]) -> Response:
+    """What `answer` says; also put into JSON in its thread, since it may be very long."""
+    content = await context_of(request).answer(
+        request, lambda library: encode_json(answer(library))
+    )
+    return Response(content, media_type=JSON)
 
 
 def answer_row(library: Library, result: FindResult, hits: list[Row], *, filtered: bool) -> Row:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from audiosearch.doctor import CHECKS
 from audiosearch.library import Library, open_library
 from audiosearch.search.filter_fields import FILTER_FIELDS
 from audiosearch.search.filters import Filters
-from audiosearch.search.results import MomentOptions, TextQuery
+from audiosearch.search.results import FindResult, MomentOptions, TextQuery
 from audiosearch.search.rows import (
     description_rows,
     json_line,
@@ -305,6 +307,38 @@ def test_changes_are_told_while_one_listens(
         with open_library(heard, writable=True) as library:
             library.index([sound_files])
         assert next(each for each in told if each["files"]["failed"])["files"]["pending"] == 0
+
+
+def test_a_question_that_nobody_waits_for_is_not_answered(
+    asked: PageClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As while somebody types: what is asked last is answered next."""
+    begun, go = threading.Event(), threading.Event()
+    answered: list[str] = []
+    answer = Library.answer
+
+    def slow(library: Library, query: TextQuery) -> FindResult:
+        answered.append(query.text)
+        begun.set()
+        go.wait(30)
+        return answer(library, query)
+
+    monkeypatch.setattr(Library, "answer", slow)
+    with ThreadPoolExecutor(2) as others:
+        first = others.submit(asked, "/api/find?q=a&min-score=0")
+        assert begun.wait(30)
+        for word in ("a%20d", "a%20do"):
+            with closing(socket.create_connection((asked.host, asked.port))) as gone:
+                gone.sendall(
+                    f"GET /api/find?q={word} HTTP/1.1\r\n"
+                    f"Host: {asked.host}:{asked.port}\r\n\r\n".encode()
+                )
+                asked("/api/status")  # so that it has been read
+        last = others.submit(asked, "/api/find?q=a%20dog&min-score=0")
+        asked("/api/status")
+        go.set()
+        assert first.result().status == last.result().status == 200
+    assert answered == ["a", "a dog"]
 
 
 def test_another_who_writes_is_named(

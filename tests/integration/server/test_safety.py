@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -161,8 +162,11 @@ def test_a_name_that_leads_here_by_chance_is_not_ours() -> None:
     everywhere = GuardPolicy(port=80, hosts=frozenset(("mine",)), any_address=True)
     for host in ("mine", "MINE:80", "192.168.1.7", "192.168.1.7:80", "[fe80::1]"):
         assert everywhere.knows_host(host)
-    for host in ("evil.example", "192.168.1.7.evil.example", "mine:81", "", "[fe80::1", "mine:"):
-        assert not everywhere.knows_host(host) or host == "[fe80::1"
+    for host in (
+        *("evil.example", "192.168.1.7.evil.example", "mine:81", "", "[fe80::1", "mine:"),
+        *("[mine]", "fe80::1", "mine:80:80", "x@mine", "mine/", "mine:000080"),
+    ):
+        assert not everywhere.knows_host(host)
 
 
 def test_headers_must_come_in_time(heard: Config, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,6 +216,24 @@ def test_a_flood_of_connections_is_bounded(heard: Config, monkeypatch: pytest.Mo
         deadline = time.monotonic() + 30
         while statuses(exchanged(page.socket.port, request())) != [200]:
             assert time.monotonic() < deadline
+
+
+def test_who_is_one_too_many_is_told(heard: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("audiosearch.server.server.MOST_CONNECTIONS", 4)
+    page = Page(socket=open_page_socket(heard.serve), token=None)
+    others = [HTTPConnection("127.0.0.1", page.socket.port, timeout=30) for _ in range(4)]
+    with AnswerServer(heard, page=page, for_commands=False):
+        try:
+            for each in others:  # each stays, for its next request
+                each.request("GET", "/openapi.json")
+                assert each.getresponse().read()
+            reply = PageClient(page.socket.port)("/openapi.json")
+            assert reply.status == 503
+            assert reply.headers["retry-after"] == "1"
+            assert "too many" in reply.json["error"]
+        finally:
+            for each in others:
+                each.close()
 
 
 def test_the_token_is_kept_as_a_hash_for_its_owner_alone(tmp_path: Path) -> None:
