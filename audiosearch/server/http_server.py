@@ -49,6 +49,11 @@ class _BoundedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        connection: socket.socket = transport.get_extra_info("socket")
+        if connection.family != getattr(socket, "AF_UNIX", None):
+            # asyncio does so only where the listener was made with the protocol's number; without
+            # it an answer in two parts waits 40 ms for the client's acknowledgement.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # Who is one too many is told so in HTTP, see `_Uvicorn`; a flood is not.
         limit = self.config.limit_concurrency
         if limit is not None and len(self.connections) > limit:
