@@ -315,12 +315,12 @@ def test_an_answer_is_sent_at_once(asked: PageClient) -> None:
     """And not after the 40 ms in which the client would acknowledge its first part."""
     took = []
     with closing(HTTPConnection(asked.host, asked.port, timeout=30)) as kept:
-        for _ in range(20):
+        for _ in range(60):  # the first few are acknowledged at once, whatever is sent
             started = time.perf_counter()
-            kept.request("GET", "/openapi.json")
+            kept.request("GET", "/api/nothing")
             assert kept.getresponse().read()
             took.append(time.perf_counter() - started)
-    assert min(took[1:]) < 0.035
+    assert sorted(took[-30:])[7] < 0.035
 
 
 def test_a_question_that_nobody_waits_for_is_not_answered(
