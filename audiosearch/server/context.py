@@ -18,6 +18,7 @@ from audiosearch.config import Config
 from audiosearch.library import Library, open_library
 from audiosearch.library.answers import reading_database
 from audiosearch.server.library_cache import LibraryCache
+from audiosearch.server.media.service import MediaService
 from audiosearch.server.messages import Settings
 from audiosearch.server.status_source import StatusSource
 from audiosearch.store.database import Database
@@ -155,6 +156,7 @@ class ServerContext:
     databases: DatabaseReaders
     readers: ThreadPoolExecutor
     writers: ThreadPoolExecutor
+    media: MediaService
 
     @classmethod
     def of(cls, config: Config) -> ServerContext:
@@ -167,6 +169,7 @@ class ServerContext:
             databases=DatabaseReaders(config),
             readers=ThreadPoolExecutor(N_READERS, thread_name_prefix="readers"),
             writers=ThreadPoolExecutor(1, thread_name_prefix="writer"),
+            media=MediaService(config),
         )
 
     async def answer(self, request: Request, job: Callable[[Library], T]) -> T:
@@ -224,6 +227,7 @@ class ServerContext:
         """End the threads; whether nothing was still worked on at the end."""
         self.readers.shutdown(wait=False, cancel_futures=True)
         self.writers.shutdown(wait=False, cancel_futures=True)
+        self.media.close()
         self.executor.submit(self.cache.unload)
         ended = self.executor.close(timeout_s=timeout_s)
         self.databases.close()

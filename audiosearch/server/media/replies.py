@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from typing import TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -23,6 +24,8 @@ from audiosearch.server.media.ranges import (
 from audiosearch.server.replies import error_reply
 
 _KEPT = {"cache-control": "private, no-cache"}  # asked each time whether it is the same still
+
+T = TypeVar("T")
 
 MakeChunks = Callable[[int, int], Chunks]  # bytes from one to before the other
 
@@ -47,6 +50,11 @@ class ThreadedReply(StreamingResponse):
             await super().__call__(scope, receive, send)
         finally:
             await self._body.aclose()
+
+
+async def in_thread(threads: ThreadPoolExecutor, job: Callable[[], T]) -> T:
+    """What `job` gives, in one of `threads`."""
+    return await asyncio.get_running_loop().run_in_executor(threads, job)
 
 
 async def in_threads(chunks: Chunks, threads: ThreadPoolExecutor) -> AsyncGenerator[bytes, None]:
