@@ -15,19 +15,34 @@ from audiosearch.server.command_token import CommandToken
 from audiosearch.server.context import ServerContext
 from audiosearch.server.openapi import Operations, describe_api
 from audiosearch.server.replies import ERROR_HANDLERS, JsonReply
-from audiosearch.server.routes import answers, commands, library, media
+from audiosearch.server.routes import (
+    answers,
+    collections,
+    commands,
+    exports,
+    library,
+    media,
+    recordings,
+)
 
 PAGE: Final = Path(__file__).parent / "page"
 # Each family in a line of its own.
 API_ROUTES: Final[list[Route]] = [
     *answers.ROUTES,
     *library.ROUTES,
+    *recordings.ROUTES,
     *media.ROUTES,
+    *collections.ROUTES,
+    *exports.ROUTES,
 ]
 # What each says of its own, for the description.
 OPERATIONS: Final[Operations] = {
     **answers.OPERATIONS,
     **library.OPERATIONS,
+    **recordings.OPERATIONS,
+    **media.OPERATIONS,
+    **collections.OPERATIONS,
+    **exports.OPERATIONS,
 }
 
 

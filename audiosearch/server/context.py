@@ -26,6 +26,7 @@ from audiosearch.store.database import Database
 T = TypeVar("T")
 
 N_READERS: Final = 4
+TURN_S: Final = 6.0  # for a writer that gives way; whoever clicked waits no longer than that
 _Job = tuple[Callable[[], Any], "Future[Any]"]
 
 
@@ -218,7 +219,7 @@ class ServerContext:
         """
 
         def writing() -> T:
-            with open_library(self.config, writable=True) as library:
+            with open_library(self.config, writable=True, turn_s=TURN_S) as library:
                 return job(library)
 
         return await asyncio.get_running_loop().run_in_executor(self.writers, writing)

@@ -42,13 +42,19 @@ class WriterLock:
     remedy = "wait until it has finished, or stop it"
 
     def __init__(
-        self, data_dir: Path, *, patience_s: float = LOCK_TIMEOUT_S, yields_to_waiters: bool = False
+        self,
+        data_dir: Path,
+        *,
+        patience_s: float = LOCK_TIMEOUT_S,
+        turn_s: float | None = None,
+        yields_to_waiters: bool = False,
     ) -> None:
         # Imported here: it loads asyncio, which commands that only read should not pay for.
         from filelock import FileLock  # noqa: PLC0415
 
         self._data_dir = data_dir
         self._patience_s = patience_s
+        self._turn_s = TURN_S if turn_s is None else turn_s
         self._yields_to_waiters = yields_to_waiters
         self._pid_file = data_dir / f"{self.name}.pid"
         self._lock = FileLock(data_dir / f"{self.name}.lock", thread_local=False)
@@ -106,7 +112,7 @@ class WriterLock:
             log.warning(
                 "waiting: %s, which soon lets others (%s)", self.taken_message, self._holder()
             )
-            lock.acquire(timeout=TURN_S)
+            lock.acquire(timeout=self._turn_s)
 
     def has_waiters(self) -> bool:
         """Whether another process, or another part of this one, waits for the lock held here."""

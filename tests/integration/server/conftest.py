@@ -20,6 +20,7 @@ from audiosearch.server.page_address import open_page
 from audiosearch.server.server import AnswerServer
 from audiosearch.store.database import open_database
 from tests.search_library import LibraryBuilder, Models, sound_number
+from tests.served_library import Served, served_library
 from tests.sounds import noise, tones, write_audio
 
 
@@ -131,3 +132,10 @@ def asked(heard: Config) -> Iterator[PageClient]:
     page = open_page(heard)
     with AnswerServer(heard, page=page):
         yield PageClient(page.socket.port)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, toy_bundle: Path) -> Iterator[Served]:
+    """A library of real files behind the application, for the tests of a module."""
+    with served_library(tmp_path_factory.mktemp("served"), toy_bundle) as served:
+        yield served
