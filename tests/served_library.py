@@ -1,34 +1,105 @@
-"""A library of generated files of many formats, behind the application of the server."""
+"""A library of generated files of many formats, behind a running server."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
-from starlette.testclient import TestClient
 
-from audiosearch.config import Config, ModelConfig
+from audiosearch.config import Config, ModelConfig, ServeConfig
 from audiosearch.library import open_library
-from audiosearch.server.app import create_app
-from audiosearch.server.context import ServerContext
+from audiosearch.server.page_address import open_page
+from audiosearch.server.server import AnswerServer
 from tests.sounds import noise, tone, tones, wav_bytes, write_audio
 
 EVIL = "<img src=x onerror=alert(1)>.wav"
 
 
-@dataclass
-class Served:
-    """A library of real files behind the application."""
+@dataclass(frozen=True)
+class HttpAnswer:
+    """What a server said; names of headers in any case."""
 
-    client: TestClient
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    @property
+    def text(self) -> str:
+        return self.content.decode()
+
+    def json(self) -> Any:
+        return json.loads(self.content)
+
+
+@dataclass(frozen=True)
+class HttpClient:
+    """Asks a server over HTTP, each time anew."""
+
+    port: int
+
+    def ask(
+        self,
+        method: str,
+        url: str,
+        *,
+        json: object = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str | Sequence[str]] | None = None,
+    ) -> HttpAnswer:
+        sent = dict(headers or {})
+        if json is not None:
+            content = _dumped(json)
+            sent["content-type"] = "application/json"
+        if params:
+            url = f"{url}?{urlencode(params, doseq=True)}"
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
+            connection.request(method, url, content, sent)
+            response = connection.getresponse()
+            return HttpAnswer(response.status, response.headers, response.read())
+
+    def get(self, url: str, **more: Any) -> HttpAnswer:
+        return self.ask("GET", url, **more)
+
+    def head(self, url: str, **more: Any) -> HttpAnswer:
+        return self.ask("HEAD", url, **more)
+
+    def put(self, url: str, **more: Any) -> HttpAnswer:
+        return self.ask("PUT", url, **more)
+
+    def post(self, url: str, **more: Any) -> HttpAnswer:
+        return self.ask("POST", url, **more)
+
+    def delete(self, url: str, **more: Any) -> HttpAnswer:
+        return self.ask("DELETE", url, **more)
+
+
+def _dumped(content: object) -> bytes:
+    return json.dumps(content).encode()
+
+
+@dataclass(frozen=True)
+class Served:
+    """A library of real files, and what asks its server."""
+
+    client: HttpClient
     config: Config
     folder: Path
-    context: ServerContext
+    ids: dict[str, int] = field(default_factory=dict)
 
     def id_of(self, name: str) -> int:
+        if name not in self.ids:
+            self.ids[name] = self._id_of(name)
+        return self.ids[name]
+
+    def _id_of(self, name: str) -> int:
         with open_library(self.config) as library:
             file = library.info(str(self.folder / name)).file
             assert file is not None
@@ -64,12 +135,10 @@ def served_library(place: Path, bundle: Path) -> Iterator[Served]:
         data_dir=place / "data",
         config_file=place / "config.toml",
         model=ModelConfig(bundle=str(bundle), device="cpu", threads=1),
+        serve=ServeConfig(port=0),
     )
     with open_library(config, writable=True) as library:
         library.index([folder])
-    context = ServerContext.of(config)
-    try:
-        with TestClient(create_app(context)) as client:
-            yield Served(client, config, folder, context)
-    finally:
-        context.close(timeout_s=10.0)
+    page = open_page(config)
+    with AnswerServer(config, page=page):
+        yield Served(HttpClient(page.socket.port), config, folder)

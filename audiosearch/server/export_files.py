@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 import zipfile
 from collections.abc import Sequence
@@ -61,7 +62,7 @@ class ExportOrder:
 
     Attributes:
         kind: `clips`, or one of `DOCUMENTS`.
-        each: of `OF_EACH`, a file for each recording, even of one.
+        for_each: of `OF_EACH`, a file for each recording, even of one.
     """
 
     kind: str
@@ -69,17 +70,28 @@ class ExportOrder:
     label: str | None = None
     options: DocumentOptions
     clips: ClipOrder
-    each: bool = False
+    for_each: bool = False
 
 
 @dataclass(frozen=True)
 class MadeFile:
-    """A file that is sent and then gone, with the name that it is to have."""
+    """A file that is sent and then gone, with the name that it is to have.
+
+    Where the system lets open files be deleted, its folder is gone already: whatever becomes of the
+    server, nothing is left behind.
+    """
 
     file: BinaryIO
     folder: Path
     name: str
-    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def taken(cls, path: Path, folder: Path) -> MadeFile:
+        """A file in a folder that is made for it alone."""
+        made = cls(path.open("rb"), folder, path.name)
+        if sys.platform != "win32":
+            shutil.rmtree(folder, ignore_errors=True)
+        return made
 
     async def reply(
         self, request: Request, media_type: str, *, threads: ThreadPoolExecutor
@@ -99,12 +111,8 @@ class MadeFile:
         try:
             yield from file_chunks(self.file, 0, size)
         finally:
-            self.discard()
-
-    def discard(self) -> None:
-        """Let go of it."""
-        self.file.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+            self.file.close()
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def cut_out(
@@ -148,12 +156,12 @@ def make_export(database: Database, config: IndexConfig, order: ExportOrder) -> 
     try:
         made = folder / "made"
         made.mkdir()
-        files, notes = _write(Exporter(database, config), order, made)
+        files = _write(Exporter(database, config), order, made)
         if len(files) == 1:
-            return MadeFile(files[0].open("rb"), folder, files[0].name, notes)
+            return MadeFile.taken(files[0], folder)
         target = folder / f"{_name(order)}.zip"
         _pack(files, target)
-        return MadeFile(target.open("rb"), folder, target.name, notes)
+        return MadeFile.taken(target, folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -163,22 +171,19 @@ def _name(order: ExportOrder) -> str:
     return f"audiosearch-{order.kind}"
 
 
-def _write(
-    exporter: Exporter, order: ExportOrder, folder: Path
-) -> tuple[Sequence[Path], tuple[str, ...]]:
+def _write(exporter: Exporter, order: ExportOrder, folder: Path) -> Sequence[Path]:
     if order.kind == "clips":
         from audiosearch.exchange.clips import ClipForm  # noqa: PLC0415 - libsndfile
 
         clips = order.clips
         names = NameTemplate(clips.template, ucs=clips.ucs)
         form = ClipForm(kind=clips.form, fade_s=clips.fade_s, template=names, ucs=clips.ucs)
-        done = exporter.clips(order.rows, folder, form, label=order.label)
-        return done.files, tuple(str(error) for error in done.failed)
+        return exporter.clips(order.rows, folder, form, label=order.label).files
     ending, _ = DOCUMENTS[order.kind]
-    is_each = order.kind in OF_EACH and (order.each or len(_paths(order.rows)) > 1)
+    is_each = order.kind in OF_EACH and (order.for_each or len(_paths(order.rows)) > 1)
     to = folder if is_each else folder / f"{_name(order)}{ending}"
     done = exporter.write(order.kind, order.rows, to, label=order.label, options=order.options)
-    return done.files, ()
+    return done.files
 
 
 def _paths(rows: Sequence[Row]) -> set[object]:

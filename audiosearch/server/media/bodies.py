@@ -17,7 +17,7 @@ from audiosearch._typing import Floats
 from audiosearch.audio.mixing import Mixer
 from audiosearch.errors import DecodeCode, DecodeError, QueryError
 from audiosearch.library.playable import PlayableFile
-from audiosearch.server.media.decoder_pool import DecoderPool
+from audiosearch.server.media.service import DecoderPool
 from audiosearch.server.media.wave_form import WaveForm
 
 Chunks = Generator[bytes, None, None]

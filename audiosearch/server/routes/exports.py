@@ -86,7 +86,7 @@ def _order(body: JsonObject, kind: str) -> ExportOrder:
         label=body.text("label", most=_MOST_TEXT),
         options=options,
         clips=clips,
-        each=body.truth("each") or False,
+        for_each=body.truth("each") or False,
     )
 
 

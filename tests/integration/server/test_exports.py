@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from audiosearch import open as open_sounds
 from tests.e2e.command import Command
 from tests.served_library import EVIL, Served
 
@@ -33,6 +34,14 @@ def _rows(served: Served, *names: str) -> list[dict[str, object]]:
         }
         for rank, name in enumerate(names, start=1)
     ]
+
+
+def _by_program(
+    served: Served, rows: list[dict[str, object]], kind: str, to: Path, **more: object
+) -> None:
+    """Have the public API write the files that the command writes."""
+    with open_sounds(served.config.data_dir) as library:
+        assert library.export(rows, kind, to, **more)
 
 
 def _by_command(served: Served, rows: list[dict[str, object]], *arguments: str) -> None:
@@ -80,7 +89,7 @@ def test_a_document_is_the_commands(served: Served, tmp_path: Path, kind: str) -
     each = kind == "raven"  # of several recordings the page gets a file each
     if each:
         rows = rows[:1]
-    _by_command(served, rows, kind, "--to", str(to))
+    _by_program(served, rows, kind, to)
     (content,) = _content(served, _by_page(rows, kind)).values()
     assert content == to.read_bytes()
 
@@ -88,7 +97,7 @@ def test_a_document_is_the_commands(served: Served, tmp_path: Path, kind: str) -
 @pytest.mark.parametrize("kind", ["audacity", "raven", "reaper"])
 def test_several_recordings_are_files_in_a_zip(served: Served, tmp_path: Path, kind: str) -> None:
     rows = _rows(served, "plain.wav", EVIL, "both.flac", "plain.wav")
-    _by_command(served, rows, kind, "--to", str(tmp_path / "out"))
+    _by_program(served, rows, kind, tmp_path / "out")
     found = _content(served, _by_page(rows, kind))
     assert found == {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     assert len(found) == 3
@@ -176,5 +185,4 @@ def test_nothing_is_left_behind(served: Served) -> None:
     for kind in ("csv", "clips", "raven"):
         _content(served, _by_page(rows, kind))
     served.client.get(served.audio("plain.wav", start=1, end=2, download="true"))
-    served.context.media.reading.submit(lambda: None).result()
     assert set(Path(tempfile.gettempdir()).glob("audiosearch-export-*")) <= before

@@ -32,7 +32,7 @@ def _quoted(text: str) -> str:
     return quote(text, safe="")
 
 
-@pytest.mark.parametrize("name", ["plain.wav", "film.mka", EVIL])
+@pytest.mark.parametrize("name", ["film.mka", EVIL])
 def test_details_are_what_info_tells(served: Served, name: str) -> None:
     wanted = served.id_of(name)
     told = served.client.get(f"/api/recordings/{wanted}")
@@ -193,20 +193,20 @@ def test_a_saved_search_asks_the_same_either_way(served: Served) -> None:
     assert by_page
     # One that the command saved, and one that the page cannot ask.
     command = _command(served)
-    assert (
-        command(
-            "search", "save", "dogs", "dog", "barks", "-n", "2", "--in", str(served.folder)
-        ).status
-        == 0
-    )
-    assert (
-        command("search", "save", "alike", "similar", str(served.folder / "plain.wav")).status == 0
-    )
+    place = str(served.folder)
+    for name, *arguments in (
+        ("dogs", "dog", "barks", "-n", "2", "--in", place),
+        ("alike", "similar", f"{place}/plain.wav"),
+    ):
+        assert command("search", "save", name, *arguments).status == 0
     found = {each["name"]: each for each in client.get("/api/searches").json()["searches"]}
     assert found["dogs"]["query"] == {"q": "dog barks", "limit": "2", "in": [str(served.folder)]}
     assert found["alike"]["query"] is None
     for name in found:
-        assert client.delete(f"/api/searches/{name}").json() == {"name": name, "deleted": True}
+        assert client.delete(f"/api/searches/{_quoted(name)}").json() == {
+            "name": name,
+            "deleted": True,
+        }
     assert client.delete("/api/searches/dogs").status_code == 404
 
 
@@ -223,8 +223,9 @@ def test_a_saved_search_asks_the_same_either_way(served: Served) -> None:
     ],
 )
 def test_what_is_no_question_is_not_saved(served: Served, body: dict[str, object]) -> None:
+    before = served.client.get("/api/searches").json()
     assert served.client.put("/api/searches/bad", json=body).status_code == 400
-    assert served.client.get("/api/searches").json() == {"searches": []}
+    assert served.client.get("/api/searches").json() == before
 
 
 def test_a_sound_that_no_file_holds_any_more(served: Served, tmp_path: Path) -> None:
