@@ -95,11 +95,15 @@ class PeakMeter:
         first = int(np.searchsorted(edges, at, "left"))
         first -= edges[first] > at
         last = int(np.searchsorted(edges[:-1], at + len(block), "left"))
-        # All channels of a sample lie side by side: as one row, at a hundredth of the time.
-        starts = np.maximum(edges[first:last] - at, 0) * block.shape[1]
-        flat, some = block.ravel(), slice(first, last)
-        self._low[some] = np.minimum(self._low[some], np.minimum.reduceat(flat, starts))
-        self._high[some] = np.maximum(self._high[some], np.maximum.reduceat(flat, starts))
+        starts = np.maximum(edges[first:last] - at, 0)
+        some = slice(first, last)
+        low = high = block.ravel()
+        if len(self._low) > edges[-1]:  # bins without a sample of their own take the next one
+            low, high = block.min(axis=1), block.max(axis=1)
+        else:  # all channels of a sample lie side by side: as one row, at a hundredth of the time
+            starts *= block.shape[1]
+        self._low[some] = np.minimum(self._low[some], np.minimum.reduceat(low, starts))
+        self._high[some] = np.maximum(self._high[some], np.maximum.reduceat(high, starts))
         self._at += len(block)
 
     def result(self) -> PeakTrace:

@@ -10,7 +10,9 @@ from email.utils import formatdate, parsedate_to_datetime
 from typing import Final
 from urllib.parse import quote
 
-_RANGE: Final = re.compile(r"bytes=\s*(?:(\d{1,18})-(\d{1,18})?|-(\d{1,18}))\s*", re.IGNORECASE)
+_RANGE: Final = re.compile(
+    r"bytes=(?:(\d{1,18})-(\d{1,18})?|-(\d{1,18}))", re.IGNORECASE | re.ASCII
+)
 _MOST_NAME: Final = 200  # characters
 
 
@@ -41,7 +43,7 @@ def parse_range(header: str | None, size: int) -> ByteRange | None:
     Raises:
         RangeNotSatisfiable: there is no byte in it.
     """
-    found = _RANGE.fullmatch(header) if header else None
+    found = _RANGE.fullmatch(header.strip()) if header else None
     if found is None:
         return None  # malformed, or another unit: RFC 9110 has it passed over
     first, last, suffix = found.groups()
@@ -115,9 +117,9 @@ def disposition(name: str, *, attachment: bool) -> str:
     )
     clean = clean.encode("utf-8", "replace").decode("utf-8").strip(". ")[-_MOST_NAME:] or "sound"
     plain = unicodedata.normalize("NFKD", clean).encode("ascii", "ignore").decode("ascii")
-    plain = "".join("_" if each in '"\\/%;' else each for each in plain).strip(". ")
+    plain = "".join("_" if each in '"\\/%;' else each for each in plain).strip(" ")
     if not plain or plain.startswith("."):
-        plain = f"sound{plain}"
+        plain = f"sound{plain}".rstrip(". ")
     kind = "attachment" if attachment else "inline"
     extended = "" if plain == clean else f"; filename*=UTF-8''{quote(clean, safe='')}"
     return f'{kind}; filename="{plain}"{extended}'

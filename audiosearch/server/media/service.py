@@ -1,4 +1,4 @@
-"""What all requests for sound share: a few decoding processes, threads, and the cache of pictures."""
+"""What requests for sound share: a few decoding processes, threads, the cache of pictures."""
 
 from __future__ import annotations
 
