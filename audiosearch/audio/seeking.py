@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 
 import av.error
 import numpy as np
@@ -66,18 +67,18 @@ def decode_from(
     Raises:
         DecodeError: it cannot be read, or not as far as that.
     """
-    found = False
-    if in_order and start > NEAR_S * sample_rate:
+    begun = False
+    if in_order:
         try:
             with open_sound(path) as sound:
                 for block in _sought(
                     sound, sample_rate=sample_rate, start=start, progress=progress
                 ):
-                    found = True
+                    begun = True
                     yield block
         except _CannotSeek:
             pass
-    if not found:
+    if not begun:
         yield from _from_the_start(path, sample_rate=sample_rate, start=start, progress=progress)
 
 
@@ -111,11 +112,13 @@ def _sought(
     if demuxer not in _SEEKABLE | _PACED:
         raise _CannotSeek
     frames = _Frames(sound, stream, progress)
+    if start <= NEAR_S * sample_rate:
+        with closing(frames.decoded()) as found:
+            yield from _blocks(found, 0, start=start, channels=channels, rate=sample_rate)
+        return
     clock = frames.clock()
-    tick_s = stream.time_base
     lead_s = _OGG_LEAD_S if demuxer == "ogg" else _LEAD_S
-    wanted = clock.origin + int((start / sample_rate - lead_s) / tick_s)
-    frames.go_to(wanted)
+    frames.go_to(clock.origin + int((start / sample_rate - lead_s) / stream.time_base))
     with closing(frames.decoded()) as found:
         first = next(found, None)
         if first is None:
@@ -123,12 +126,8 @@ def _sought(
         at = clock.position(first)
         if at > start:
             raise _CannotSeek
-
-        def all_frames() -> Iterator[AudioFrame]:
-            yield first
-            yield from found
-
-        yield from _blocks(all_frames(), at, start=start, channels=channels, rate=sample_rate)
+        following = chain((first,), found)
+        yield from _blocks(following, at, start=start, channels=channels, rate=sample_rate)
 
 
 def _demuxer(sound: Sound) -> str:

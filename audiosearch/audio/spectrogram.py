@@ -14,7 +14,7 @@ import numpy as np
 from audiosearch._typing import Floats
 
 FLOOR_DB = -100.0  # dBFS of a sine: black; 0 dBFS is white
-FRAMES = 4  # at most, that a column is made of: the loudest counts
+FRAMES = 16  # at most, that a column is made of: the loudest counts
 _LONGEST_S = 0.045  # of a frame
 _LEAST, _MOST = 256, 16_384  # samples of a frame
 _BATCH = 64  # frames transformed at once

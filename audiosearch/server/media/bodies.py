@@ -25,7 +25,7 @@ Chunks = Generator[bytes, None, None]
 MOST_CHANNELS: Final = 2  # heard side by side; of more, what the library hears, as one
 _FILE_CHUNK: Final = 256 << 10
 _FIRST_S: Final = 0.5  # of sound at once: soon, and then enough to be worth its calls
-_MOST_CHUNK: Final = 2 << 20  # bytes of decoded samples
+_MOST_CHUNK: Final = 512 << 10  # bytes of decoded samples
 
 
 def file_chunks(file: BinaryIO, start: int, end: int) -> Chunks:

@@ -46,7 +46,7 @@ def test_each_format_is_sought_to_the_sample(
     codec = (LOSSLESS | LOSSY | _MORE)[suffix]
     path = write_audio(tmp_path / f"a{suffix}", sound(rate=rate), rate=rate, codec=codec)
     expected = whole(path, rate)
-    for start in (5 * rate + 17, 9 * rate + 12_345, len(expected) - rate // 2):
+    for start in (0, rate, 5 * rate + 17, 9 * rate + 12_345, len(expected) - rate // 2):
         found = np.concatenate(list(decode_from(os.fsencode(path), sample_rate=rate, start=start)))
         wanted = expected[start:]
         assert len(found) >= len(wanted)  # some tell of the padding at their ends
