@@ -74,6 +74,7 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
         "failed": "status",
         "watch": "watch",
         "serve": "serve",
+        "mcp": "mcp",
         "service": "service",
         "roots": "roots",
         "purge": "verify",
