@@ -18,14 +18,28 @@ from audiosearch.search.rows import Row
 from audiosearch.server.context import context_of
 from audiosearch.server.json_body import json_object
 from audiosearch.server.media.request import WantedStretch
+from audiosearch.server.openapi import Operation, Operations
 from audiosearch.server.parameters import Parameters
 from audiosearch.server.replies import JsonReply, NotInLibrary
 from audiosearch.server.routes.answers import text_query
+from audiosearch.server.routes.recordings import ANNOTATION
 from audiosearch.server.saved_searches import (
     SEARCH_FIELDS,
     arguments_of,
     fields_of,
     query_params,
+)
+from audiosearch.server.schemas import (
+    ID,
+    NUMBER,
+    STRETCH,
+    TEXT,
+    TRUTH,
+    WHOLE,
+    nullable,
+    only,
+    rows_of,
+    thing,
 )
 from audiosearch.server.sounds import recording_id, recording_path
 from audiosearch.store.database import Database
@@ -208,3 +222,42 @@ ROUTES: Final = [
     Route("/api/searches/{name:path}", put_search, methods=["PUT"]),
     Route("/api/searches/{name:path}", delete_search, methods=["DELETE"]),
 ]
+_NAMED: Final = {"name": TEXT}
+_DELETED: Final = thing({**_NAMED, "deleted": TRUTH})
+_CHANGED: Final = thing({**_NAMED, "recording_id": ID, "changed": WHOLE})
+_ITEM: Final = thing(
+    {
+        "recording_id": nullable(ID),
+        "path": nullable(TEXT),
+        "audio_hash": TEXT,
+        "here": TRUTH,
+        "duration_s": nullable(NUMBER),
+        **ANNOTATION,
+    }
+)
+_SEARCH: Final = thing(
+    {
+        **_NAMED,
+        "arguments": rows_of(TEXT),
+        "saved_at": NUMBER,
+        "query": {"type": ["object", "null"]},
+    }
+)
+_VALUE: Final = {"type": ["string", "number", "boolean", "array", "null"]}
+OPERATIONS: Final[Operations] = {
+    list_collections: Operation(
+        reply=thing(
+            {"collections": rows_of(thing({**_NAMED, "sounds": WHOLE, "created_at": NUMBER}))}
+        )
+    ),
+    put_item: Operation(parameters=STRETCH, reply=_CHANGED),
+    delete_item: Operation(parameters=STRETCH, reply=_CHANGED),
+    show_collection: Operation(reply=thing({**_NAMED, "items": rows_of(_ITEM)})),
+    put_collection: Operation(reply=thing({**_NAMED, "created": TRUTH})),
+    delete_collection: Operation(reply=_DELETED),
+    list_searches: Operation(reply=thing({"searches": rows_of(_SEARCH)})),
+    put_search: Operation(
+        reply=_SEARCH, body=only({}, optional=dict.fromkeys(sorted(SEARCH_FIELDS), _VALUE))
+    ),
+    delete_search: Operation(reply=_DELETED),
+}

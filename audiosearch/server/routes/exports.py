@@ -29,8 +29,10 @@ from audiosearch.server.export_files import (
 from audiosearch.server.json_body import JsonObject, json_object
 from audiosearch.server.media.replies import in_thread
 from audiosearch.server.media.request import as_missing
+from audiosearch.server.openapi import Operation, Operations
 from audiosearch.server.parameters import Parameters
 from audiosearch.server.replies import NotInLibrary
+from audiosearch.server.schemas import ID, NUMBER, TEXT, TRUTH, only, rows_of, thing
 from audiosearch.server.sounds import MOST_ID, recording_path
 from audiosearch.store.database import Database
 
@@ -184,3 +186,39 @@ def _check_size(rows: Sequence[Row], sounds: _Sounds) -> None:
 
 
 ROUTES: Final = [Route("/api/export", export, methods=["POST"])]
+_SHORT: Final = {"type": ["string", "null"], "maxLength": _MOST_TEXT}
+OPERATIONS: Final[Operations] = {
+    export: Operation(
+        body=only(
+            {
+                "format": {"enum": ["clips", *DOCUMENTS]},
+                "rows": {
+                    **rows_of(
+                        thing(
+                            {"recording_id": ID},
+                            optional={"start_s": NUMBER, "end_s": NUMBER, "caption": TEXT},
+                        )
+                    ),
+                    "minItems": 1,
+                    "maxItems": MOST_ROWS,
+                },
+            },
+            optional={
+                "label": _SHORT,
+                "title": _SHORT,
+                "fps": {"enum": list(FRAME_RATES)},
+                "markers": TRUTH,
+                "layout": {"enum": list(CSV_LAYOUTS)},
+                "each": TRUTH,
+                "as": {"enum": sorted(CLIP_TYPES)},
+                "template": _SHORT,
+                "ucs": _SHORT,
+                "fade": {"type": ["number", "null"], "minimum": 0, "maximum": _MOST_FADE_S},
+            },
+        ),
+        replies=(
+            *("application/zip", *CLIP_TYPES.values()),
+            *(kind.partition(";")[0] for _, kind in DOCUMENTS.values()),
+        ),
+    )
+}

@@ -30,8 +30,10 @@ from audiosearch.server.media.replies import (
     unchanged_reply,
 )
 from audiosearch.server.media.request import WantedStretch, as_missing, playable
+from audiosearch.server.openapi import Operation, Operations
 from audiosearch.server.parameters import Parameters
 from audiosearch.server.replies import JsonReply
+from audiosearch.server.schemas import NUMBER, STRETCH, TRUTH, parameter, rows_of, thing
 
 T = TypeVar("T")
 
@@ -223,3 +225,35 @@ ROUTES: Final = [
     Route("/api/recordings/{id}/peaks", peaks, methods=["GET"]),
     Route("/api/recordings/{id}/spectrogram", spectrogram, methods=["GET"]),
 ]
+_WIDTH: Final = parameter(
+    "width", {"type": "integer", "minimum": 1, "maximum": MOST_WIDTH}, "Bins or columns."
+)
+_SOUND_STATUSES: Final = {200: "The sound.", 206: "A range of it.", 304: "It is known already."}
+_SEEN: Final = {200: "What is seen.", 304: "It is known already."}
+_LEVELS: Final = rows_of({"type": "integer", "minimum": -127, "maximum": 127})
+OPERATIONS: Final[Operations] = {
+    audio: Operation(
+        parameters=(
+            *STRETCH,
+            parameter("format", {"enum": sorted(_TYPES)}, "What it is decoded to; wav has ranges."),
+            parameter("download", TRUTH, "To be kept: a stretch is cut out to the sample."),
+            parameter("caption", {"type": "string", "maxLength": _MOST_CAPTION}, "Names a cut."),
+        ),
+        replies=("audio/*", _WHOLE),
+        statuses=_SOUND_STATUSES,
+    ),
+    peaks: Operation(
+        parameters=(*STRETCH, _WIDTH),
+        reply=thing({"start_s": NUMBER, "end_s": NUMBER, "minimum": _LEVELS, "maximum": _LEVELS}),
+        statuses=_SEEN,
+    ),
+    spectrogram: Operation(
+        parameters=(
+            *STRETCH,
+            _WIDTH,
+            parameter("height", {"type": "integer", "minimum": 1, "maximum": MOST_HEIGHT}, "Rows."),
+        ),
+        replies=("image/png",),
+        statuses=_SEEN,
+    ),
+}

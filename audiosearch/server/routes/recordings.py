@@ -23,8 +23,21 @@ from audiosearch.search.rows import Row, tidy_row
 from audiosearch.server.context import context_of
 from audiosearch.server.json_body import JsonObject, json_object
 from audiosearch.server.media.request import WantedStretch
+from audiosearch.server.openapi import Operation, Operations
 from audiosearch.server.parameters import Parameters
 from audiosearch.server.replies import JsonReply
+from audiosearch.server.schemas import (
+    ID,
+    NUMBER,
+    STRETCH,
+    TEXT,
+    TRUTH,
+    WHOLE,
+    nullable,
+    only,
+    rows_of,
+    thing,
+)
 from audiosearch.server.sounds import recording_id, recording_path
 from audiosearch.store.database import Database
 from audiosearch.store.queries.annotate import MOST_STARS
@@ -134,3 +147,59 @@ ROUTES: Final = [
     Route("/api/recordings/{id}/note", put_note, methods=["PUT"]),
     Route("/api/tags", list_tags, methods=["GET"]),
 ]
+_SOME: Final = nullable(NUMBER)
+_WRITTEN: Final = {
+    "tags": rows_of(TEXT),
+    "rating": nullable(WHOLE),
+    "favourite": TRUTH,
+    "note": nullable(TEXT),
+    "collections": rows_of(TEXT),
+}
+ANNOTATION: Final = {"start_s": NUMBER, "end_s": _SOME, **_WRITTEN}
+_ABOUT: Final = {
+    "recording_id": ID,
+    "tags_given": rows_of(TEXT),
+    **{key: each for key, each in _WRITTEN.items() if key != "tags"},
+    "annotations": rows_of(thing(ANNOTATION)),
+}
+_NOW: Final = thing({**_ABOUT, "changed": WHOLE})
+_STRETCHES: Final = rows_of(thing({"start_s": NUMBER, "end_s": NUMBER, "caption": nullable(TEXT)}))
+OPERATIONS: Final[Operations] = {
+    details: Operation(
+        reply=thing(
+            {
+                "path": TEXT,
+                "state": TEXT,
+                "size": WHOLE,
+                "mtime": NUMBER,
+                "duration_s": _SOME,
+                "container": TEXT,
+                "codec": TEXT,
+                "sample_rate": WHOLE,
+                "channels": WHOLE,
+                "bit_depth": nullable(WHOLE),
+                "loudness_lufs": _SOME,
+                "peak_db": _SOME,
+                "tags": rows_of(TEXT),
+                "metadata": {"type": "object", "additionalProperties": rows_of(TEXT)},
+                "captions_given": _STRETCHES,
+                "windows": _STRETCHES,
+                **_ABOUT,
+            }
+        )
+    ),
+    put_tag: Operation(parameters=STRETCH, reply=_NOW),
+    delete_tag: Operation(parameters=STRETCH, reply=_NOW),
+    put_rating: Operation(
+        parameters=STRETCH,
+        reply=_NOW,
+        body=only({"rating": {"type": ["integer", "null"], "minimum": 0, "maximum": MOST_STARS}}),
+    ),
+    put_favourite: Operation(parameters=STRETCH, reply=_NOW, body=only({"favourite": TRUTH})),
+    put_note: Operation(
+        parameters=STRETCH,
+        reply=_NOW,
+        body=only({"note": {"type": ["string", "null"], "maxLength": MOST_LETTERS_OF_NOTE}}),
+    ),
+    list_tags: Operation(reply=thing({"tags": rows_of(thing({"tag": TEXT, "sounds": WHOLE}))})),
+}

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from audiosearch.server.app import API_ROUTES, OPERATIONS
 from audiosearch.server.openapi import describe_api
-from tests.integration.server.conftest import PageClient
+from tests.served_library import Served
 
 schemathesis = pytest.importorskip("schemathesis")
 checks = pytest.importorskip("schemathesis.specs.openapi.checks")
@@ -25,18 +25,19 @@ EXAMPLES = 12  # of each operation
 
 
 @pytest.fixture(scope="module")
-def schema(asked: PageClient) -> Any:
+def schema(served: Served) -> Any:
+    """Of a server of its own: what is asked may write."""
     # The bounds of the guard, beside 400 and 404, which are expected of what breaks the schema.
     refusals = ["400", "404", "405", "413", "414", "415", "431"]
     config = schemathesis.Config.from_dict(
         {"checks": {"negative_data_rejection": {"expected-statuses": refusals}}}
     )
-    url = f"http://{asked.host}:{asked.port}/openapi.json"
+    url = f"http://127.0.0.1:{served.client.port}/openapi.json"
     return schemathesis.openapi.from_url(url, config=config)
 
 
-def test_every_route_is_described(asked: PageClient) -> None:
-    described = asked("/openapi.json").json
+def test_every_route_is_described(served: Served) -> None:
+    described = served.client.get("/openapi.json").json()
     assert described["openapi"].startswith("3.1")
     for route in API_ROUTES:
         assert isinstance(route, Route)
