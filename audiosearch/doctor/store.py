@@ -15,6 +15,7 @@ from audiosearch._wording import counted
 from audiosearch.config import Config
 from audiosearch.doctor.findings import Finding, error, warning
 from audiosearch.errors import display_path
+from audiosearch.library.views import VIEWS_BYTES, VIEWS_FOLDER
 from audiosearch.store import sqlite
 from audiosearch.store.database import database_size, known_revisions
 from audiosearch.store.queries.places import join
@@ -60,6 +61,17 @@ def data_folder(config: Config) -> Iterator[Finding]:
                 f"chown {file} to yourself",
             )
     yield Finding("data-folder", str(folder))
+
+
+def pictures(config: Config) -> Iterator[Finding]:
+    """Where outlines and spectrograms of sounds are kept: nothing is lost with them."""
+    folder, most = config.data_dir / VIEWS_FOLDER, f"at most {VIEWS_BYTES >> 20} MB"
+    if not folder.is_dir():
+        yield Finding("pictures", f"none of sounds are kept yet; {most} will be, in {folder}")
+        return
+    size = sum(each.stat().st_size for each in folder.iterdir() if each.is_file())
+    detail = f"{size / 1e6:.0f} MB of pictures of sounds in {folder}, {most}; they may be deleted"
+    yield Finding("pictures", detail)
 
 
 def disk_space(config: Config) -> Iterator[Finding]:

@@ -20,8 +20,10 @@ from audiosearch.audio.sandbox.client import Worker
 from audiosearch.audio.spectrogram import png
 from audiosearch.audio.types import ViewKind, ViewRequest
 from audiosearch.library.playable import PlayableFile
-from audiosearch.store.file_cache import FileCache
+from audiosearch.store.file_cache import MAX_BYTES, FileCache
 
+VIEWS_FOLDER: Final = "views"  # beside the database
+VIEWS_BYTES: Final = MAX_BYTES
 MOST_WIDTH: Final = 4000  # bins or columns
 MOST_HEIGHT: Final = 512
 _FORM: Final = 1  # of what is kept: others are made anew

@@ -27,6 +27,7 @@ MOST_QUERY: Final = 16_384
 MOST_HEADERS: Final = 64  # how many
 MOST_HEADER_BYTES: Final = 32_768  # of all of them
 MOST_BODY: Final = 1 << 20  # JSON
+MOST_ROWS_BODY: Final = 8 << 20  # rows of an answer, to be exported
 MOST_SOUND: Final = 256 << 20  # of a sound that is sent
 BODY_S: Final = 120.0  # for all of a body
 SEND_S: Final = 120.0  # for a reader that takes its time
@@ -202,7 +203,9 @@ class Guard:
 
 def _most_body(scope: Scope) -> int:
     kind = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
-    return MOST_SOUND if kind.startswith(SOUND_TYPES) else MOST_BODY
+    if kind.startswith(SOUND_TYPES):
+        return MOST_SOUND
+    return MOST_ROWS_BODY if scope["path"] == "/api/export" else MOST_BODY
 
 
 class BodyRefused(HTTPException):

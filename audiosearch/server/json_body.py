@@ -7,12 +7,14 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from audiosearch._wording import did_you_mean
 from audiosearch.errors import QueryError
 
 _MISSING = object()
+_LONG = 1 << 17  # bytes
 
 
 class JsonObject:
@@ -131,12 +133,17 @@ async def json_object(request: Request, *, known: Collection[str]) -> JsonObject
     """
     body = await request.body()
     try:
-        content = json.loads(body.decode("utf-8"), parse_constant=_no_number) if body else {}
+        # Megabytes take long enough for others to wait.
+        content = await run_in_threadpool(_parsed, body) if len(body) > _LONG else _parsed(body)
     except (ValueError, RecursionError):
         raise QueryError("the body is no JSON", remedy='send an object: {"rating": 4}') from None
     if not isinstance(content, dict):
         raise QueryError("the body is no JSON object", remedy='send an object: {"rating": 4}')
     return JsonObject(content, known=known)
+
+
+def _parsed(body: bytes) -> Any:
+    return json.loads(body.decode("utf-8"), parse_constant=_no_number) if body else {}
 
 
 def _no_number(text: str) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 
 from audiosearch.audio.sandbox.client import Worker, WorkerLimits
 from audiosearch.config import Config
-from audiosearch.library.views import SoundViews
+from audiosearch.library.views import VIEWS_BYTES, VIEWS_FOLDER, SoundViews
 from audiosearch.store.file_cache import FileCache
 
 N_LISTENING: Final = 2  # pieces of sound decoded at once; each is a few milliseconds of work
@@ -20,7 +20,6 @@ N_LOOKING: Final = 2  # pictures made at once; those of hours of sound take seco
 N_READING: Final = 4  # pieces of files read at once
 N_EXPORTING: Final = 2
 
-VIEWS_FOLDER: Final = "views"  # beside the database
 
 IDLE_S: Final = 60.0  # until the processes end
 _FRESH_S: Final = 5.0  # a process is kept so long for whoever it has a file open for
@@ -150,7 +149,7 @@ class MediaService:
 
     def __init__(self, config: Config) -> None:
         self.pool = DecoderPool(WorkerLimits.of(config.index), size=N_LISTENING + N_LOOKING)
-        cache = FileCache(config.database.parent / VIEWS_FOLDER)
+        cache = FileCache(config.data_dir / VIEWS_FOLDER, max_bytes=VIEWS_BYTES)
         self.views = SoundViews(cache, self.pool.borrowed)
         self.listening = ThreadPoolExecutor(N_LISTENING, thread_name_prefix="listening")
         self.looking = ThreadPoolExecutor(N_LOOKING, thread_name_prefix="looking")
