@@ -6,7 +6,6 @@ decoding processes and none waits for another who listens slowly.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator, Iterator
 from fractions import Fraction
 from typing import BinaryIO, Final
@@ -157,7 +156,7 @@ def flac_chunks(sound: DecodedSound) -> Chunks:
     kind, dtype, full = (
         ("s16", np.int16, 1 << 15) if form.bits == 16 else ("s32", np.int32, 1 << 23)
     )
-    done = 0
+    done, told = 0, False
     with av.open(outlet, "w", format="flac") as output:
         try:
             stream = output.add_stream("flac", rate=form.sample_rate)
@@ -183,12 +182,20 @@ def flac_chunks(sound: DecodedSound) -> Chunks:
             done += len(block)
             output.mux(stream.encode(frame))
             if content := outlet.take():
-                yield content
+                yield content if told else _with_length(content, form.n_samples)
+                told = True
         output.mux(stream.encode(None))
     if content := outlet.take():
-        yield content
+        yield content if told else _with_length(content, form.n_samples)
 
 
-def size_of(file: BinaryIO) -> int:
-    """Bytes in an open file."""
-    return os.fstat(file.fileno()).st_size
+def _with_length(head: bytes, n_samples: int | None) -> bytes:
+    """The first bytes of a FLAC file with its length, which the muxer would go back to write.
+
+    In STREAMINFO, after magic and heads: 10 bytes, then 20 bits of rate, 3 of channels, 5 of bits a
+    sample, and 36 of the number of samples; 0 is unknown.
+    """
+    if n_samples is None or n_samples >= 1 << 36 or not head.startswith(b"fLaC") or len(head) < 42:
+        return head
+    fields = int.from_bytes(head[18:26], "big") >> 36 << 36 | n_samples
+    return head[:18] + fields.to_bytes(8, "big") + head[26:]

@@ -132,6 +132,7 @@ def test_flac_is_the_same_sound(served: Served) -> None:
         own, _ = soundfile.read(io.BytesIO(wave.content), dtype="float64", always_2d=True)
         with av.open(io.BytesIO(flac.content)) as container:
             frames = [each.to_ndarray() for each in container.decode(audio=0)]
+            assert container.streams.audio[0].duration == len(own)  # what its header tells
         assert sum(each.shape[1] for each in frames) == own.size
         told = np.concatenate(frames, axis=1).reshape(-1, own.shape[1])
         full = 2.0 ** (15 if told.dtype == np.int16 else 31)
