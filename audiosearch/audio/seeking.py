@@ -29,7 +29,9 @@ from audiosearch.audio.sound import Sound, open_sound
 BLOCK_S = 0.25  # sound handed on at once: what is listened to should begin soon
 NEAR_S = 5.0  # decoded from the start: seeking would not be faster
 _LEAD_S = 0.5  # decoded before the first sample, for codecs whose frames lean on earlier ones
-_OGG_LEAD_S = 6.0  # also longer than a page: times within the last one of Ogg FLAC are wrong
+# Longer than a page, too: a seek into the last one of Ogg FLAC gives wrong times
+# (findings/ffmpeg-ogg-flac-late-last-page.sh).
+_OGG_LEAD_S = 6.0
 # FFmpeg's names of the demuxers whose clock leads to the right sample; of others it was not tried,
 # or it does not: E-AC-3, and streams of transport packets that were cut.
 _SEEKABLE = frozenset(

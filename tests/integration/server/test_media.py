@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 import re
@@ -146,6 +147,29 @@ def test_a_file_to_keep_has_its_name(served: Served) -> None:
     assert told == 'attachment; filename="<img src=x onerror=alert(1)>.wav"'
     aiff = served.client.get(served.audio("apple.aiff", download="true"))
     assert aiff.content == (served.folder / "apple.aiff").read_bytes()
+
+
+def test_names_that_are_no_text_stay_names(served: Served) -> None:
+    """A line break, a quote and bytes that are no UTF-8: neither header nor JSON breaks."""
+    name = b'a\r\nSet-Cookie: x=1 "caf\xe9".wav'
+    path = os.path.join(os.fsencode(served.folder), name)  # noqa: PTH118 - bytes
+    with open(path, "wb") as file:  # noqa: PTH123
+        file.write((served.folder / "plain.wav").read_bytes()[:20_044])
+    with open_library(served.config, writable=True) as library:
+        library.index([served.folder])
+    wanted = served.id_of(os.fsdecode(name))
+    reply = served.client.get(f"/api/recordings/{wanted}/audio?download=true")
+    assert reply.status_code == 200
+    assert "set-cookie" not in reply.headers
+    assert reply.headers["content-disposition"].isprintable()
+    told = served.client.get(f"/api/recordings/{wanted}").json()
+    assert base64.b64decode(told["path_b64"]) == path
+    rows = [{"recording_id": wanted, "start_s": 0.0, "end_s": 0.5}]
+    for kind in ("csv", "clips", "m3u8"):
+        made = served.client.post("/api/export", json={"format": kind, "rows": rows})
+        assert made.status_code == 200, made.text
+        assert made.headers["content-disposition"].isprintable()
+        assert "set-cookie" not in made.headers
 
 
 def test_a_cut_to_keep_is_what_the_command_cuts(served: Served, tmp_path: Path) -> None:

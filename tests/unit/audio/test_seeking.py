@@ -54,6 +54,17 @@ def test_each_format_is_sought_to_the_sample(
         np.testing.assert_allclose(found[: len(wanted)], wanted, atol=atol)
 
 
+def test_the_last_page_of_ogg_flac(tmp_path: Path) -> None:
+    """FFmpeg gives wrong times there; see findings/ffmpeg-ogg-flac-late-last-page.sh."""
+    rate = 44_100
+    samples = sound(seconds=40.0, rate=rate, channels=2)
+    path = write_audio(tmp_path / "a.oga", samples, rate=rate, codec="flac", container="ogg")
+    expected = whole(path, rate)
+    for start in (len(expected) - 300, len(expected) - 5000, len(expected) - rate):
+        found = np.concatenate(list(decode_from(os.fsencode(path), sample_rate=rate, start=start)))
+        assert np.array_equal(found, expected[start:])
+
+
 @pytest.mark.parametrize("start", [0, 1, 4_999, 15_999])
 def test_near_places_and_several_channels(tmp_path: Path, start: int) -> None:
     path = write_audio(tmp_path / "a.flac", sound(seconds=1.0, channels=3))
