@@ -158,8 +158,12 @@ export class Row {
             h("meter", { min: "0", max: "1", value: Math.max(0, value), "aria-label": kind }),
             h("b", { title: kind }, value.toFixed(2)),
           ),
-      h("span", { class: "time" }, several ? `${moments.length} moments` : clockRange(hit)),
-      h("span", { class: "length", title: "Length of the recording" }, duration(hit.duration_s)),
+      h(
+        "span",
+        { class: "time" },
+        several ? `${moments.length} moments` : clockRange(hit),
+        h("span", { class: "length", title: "Length of the recording" }, ` of ${duration(hit.duration_s)}`),
+      ),
       hit.clock_start ? h("time", { datetime: hit.clock_start }, wallClock(hit.clock_start)) : null,
       this.tags,
     );
