@@ -138,6 +138,16 @@ export class Results {
     for (const row of this.rows.values()) row.wave.redraw();
   }
 
+  /** @param {readonly Hit[]} hits some of those shown, with what each word counted */
+  explain(hits) {
+    const byRank = new Map(hits.map((each) => [each.rank, each]));
+    for (const { hit } of this.lines) {
+      const told = byRank.get(hit.rank);
+      if (told?.words && told.recording_id === hit.recording_id) hit.words = told.words;
+    }
+    for (const row of this.rows.values()) row.showWhy();
+  }
+
   /** What is ticked has changed elsewhere. */
   showTicks() {
     for (const row of this.rows.values()) row.tick.checked = this.rowActions.isTicked(row.line);

@@ -63,6 +63,7 @@ export class Row {
     this.playButton = iconButton("play", `Play ${name} from ${clock(hit.start_s)}`, () => actions.play(line));
     this.tags = h("span", { class: "tags" });
     this.chosen = h("div", { class: "chosen", hidden: true });
+    this.why = h("p", { class: "why" });
     const id = `row-${index}`;
     this.element = h(
       "article",
@@ -130,16 +131,23 @@ export class Row {
     const others = (hit.matched ?? []).filter((each) => !["name", "folder"].includes(each.field));
     const captionWords = others.filter((each) => each.field === "caption").flatMap((each) => each.words);
     const spoken = h("p", { class: "caption" }, ...marked(hit.caption ?? "", captionWords));
-    const texts = others.filter((each) => each.field !== "caption");
-    const why = h("p", { class: "why" });
-    if (hit.words?.length) why.append(...lifts(hit.words));
-    for (const each of texts) {
-      why.append(h("span", { class: "match" }, `${each.field}: `, h("mark", {}, each.words.join(" "))));
-    }
-    for (const each of hit.excluded ?? []) {
-      why.append(h("span", { class: "match" }, `${each.text} ${each.score.toFixed(2)}`));
-    }
-    return h("div", { class: "saying" }, spoken, why);
+    this.showWhy();
+    return h("div", { class: "saying" }, spoken, this.why);
+  }
+
+  /** What each word counted, what else holds words of the query, how much of the unwanted there is. */
+  showWhy() {
+    const { hit } = this.line;
+    const texts = (hit.matched ?? []).filter((each) => !["name", "folder", "caption"].includes(each.field));
+    this.why.replaceChildren(
+      ...lifts(hit.words ?? []),
+      ...texts.map((each) =>
+        h("span", { class: "match" }, `${each.field}: `, h("mark", {}, each.words.join(" "))),
+      ),
+      ...(hit.excluded ?? []).map((each) =>
+        h("span", { class: "match" }, `${each.text} ${each.score.toFixed(2)}`),
+      ),
+    );
   }
 
   numbers() {
