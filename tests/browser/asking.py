@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 
@@ -37,3 +38,17 @@ def current_name(page: Any) -> str:
 def line_of(page: Any, name: str) -> Any:
     """The line of a file."""
     return page.locator("article", has=page.locator(".name", has_text=name)).first
+
+
+def until(page: Any, expression: str, *, timeout_s: float = 20.0) -> Any:
+    """Wait for an expression to be true, and give it.
+
+    Playwright's own way evaluates strings within the page, which its policy forbids.
+    """
+    deadline = time.monotonic() + timeout_s
+    while True:
+        found = page.evaluate(expression)
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"not within {timeout_s:g} s: {expression}"
+        page.wait_for_timeout(20)

@@ -92,7 +92,7 @@ export class Basket extends EventTarget {
     const name = this.collection.value.trim();
     if (!name) return;
     await attempt(async () => {
-      await send("PUT", `/api/collections/${segment(name)}`);
+      await send("PUT", `/api/collections/${segment(name)}`, {});
       for (const hit of this.hits.values()) {
         const stretch = new URLSearchParams({ start: seconds(hit.start_s), end: seconds(hit.end_s) });
         const whole = hit.start_s === 0 && hit.end_s >= hit.duration_s;
@@ -142,7 +142,7 @@ export async function exportHits(hits, chosen) {
     ...(typeof hit.score === "number" ? { score: hit.score } : {}),
   }));
   const isFlac = chosen === "clips-flac";
-  const body = { format: isFlac ? "clips" : chosen, rows, ...(isFlac ? { clip_format: "flac" } : {}) };
+  const body = { format: isFlac ? "clips" : chosen, rows, ...(isFlac ? { as: "flac" } : {}) };
   await attempt(async () => {
     const response = await send("POST", "/api/export", body);
     save(await response.blob(), nameIn(response) ?? `audiosearch.${chosen}`);

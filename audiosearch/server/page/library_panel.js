@@ -7,6 +7,8 @@ import { counted, duration, size } from "./format.js";
 
 /** @typedef {Record<string, any>} Row */
 
+const MODEL_FACTS = ["name", "version", "licence", "description", "words", "sample_rate", "window_s", "path"];
+
 /**
  * Follow what the server does: a line at the top while it indexes. A page that is not seen does not
  * listen, since a browser has few connections for all of its tabs.
@@ -40,14 +42,22 @@ export function followStatus(onStatus) {
  * @returns {{text: string, share: number | null} | null}
  */
 export function progressOf(status) {
-  const progress = status["progress"] ?? status["watch"]?.progress ?? null;
-  if (!progress) return null;
-  const done = Number(progress["done"] ?? progress["n_done"] ?? 0);
-  const total = Number(progress["total"] ?? progress["n_total"] ?? 0);
-  const left = progress["seconds_left"] ?? progress["left_s"] ?? progress["eta_s"] ?? null;
-  const far = total ? `${done.toLocaleString("en")} of ${counted(total, "file")}` : counted(done, "file");
-  const time = typeof left === "number" ? `, ${duration(left)} left` : "";
-  return { text: `Indexing: ${far}${time}`, share: total ? done / total : null };
+  const progress = status["watch"]?.progress ?? null;
+  if (progress) {
+    const done = Number(progress["n_done"] ?? 0);
+    const total = Number(progress["n_files"] ?? 0);
+    const left = progress["left_s"];
+    const failed = progress["n_failed"] ? `, ${progress["n_failed"]} failed` : "";
+    const time = typeof left === "number" ? `, about ${duration(left)} left` : "";
+    const text = `Indexing: ${done.toLocaleString("en")} of ${counted(total, "file")}${failed}${time}`;
+    return { text, share: total ? done / total : null };
+  }
+  // A command of its own, which tells nobody how far it is but for what it has written.
+  const pending = Number(status["files"]?.pending ?? 0);
+  if (!status["writer"] || !pending) return null;
+  const indexed = Number(status["files"]?.indexed ?? 0);
+  const text = `Indexing: ${indexed.toLocaleString("en")} done, ${pending.toLocaleString("en")} to go`;
+  return { text, share: indexed / (indexed + pending) };
 }
 
 /** @param {Row} status */
@@ -70,7 +80,7 @@ export class LibraryPanel {
       this.status,
       this.section("Folders", "/api/roots", (told) => rowsOf(told).map(rootItem)),
       this.failed,
-      this.section("Model", "/api/model", (told) => [facts(told)]),
+      this.section("Model", "/api/model", (told) => [facts(pick(told, MODEL_FACTS))]),
       this.section("Findings", "/api/doctor", (told) => rowsOf(told).map(findingItem)),
     ];
     this.element.append(...sections);
@@ -182,16 +192,22 @@ function failedItem(row) {
 
 /** @param {Row} row */
 function findingItem(row) {
-  const level = String(row["level"] ?? row["state"] ?? row["status"] ?? "");
-  const text = String(row["text"] ?? row["message"] ?? row["found"] ?? row["what"] ?? "");
-  const remedy = row["remedy"] ?? row["advice"];
+  const level = String(row["level"] ?? "");
   return h(
     "p",
-    { class: `finding ${level.replace(/[^a-z]/giu, "")}` },
-    h("b", {}, level),
-    h("span", {}, [row["name"] ?? row["check"], text].filter(Boolean).join(": ")),
-    remedy ? h("small", {}, String(remedy)) : null,
+    { class: "finding" },
+    h("b", { class: level === "ok" ? "good" : "problem" }, `${level}: ${row["check"] ?? ""}`),
+    h("span", {}, String(row["detail"] ?? "")),
+    row["remedy"] ? h("small", {}, String(row["remedy"])) : null,
   );
+}
+
+/**
+ * @param {Row} row
+ * @param {string[]} names
+ */
+function pick(row, names) {
+  return Object.fromEntries(names.map((name) => [name, row[name]]));
 }
 
 /** @param {Row} row */

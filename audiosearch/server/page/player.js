@@ -42,7 +42,8 @@ class Voice {
     /** @type {Hit | null} */
     this.hit = null;
     this.offset = 0; // seconds of the recording before the element's first
-    this.isDecoded = false; // the server decodes it, from `offset` on
+    this.isDecoded = false; // the server decodes it
+    this.isPlain = false; // one can go nowhere in it: it begins at `offset`
     this.used = 0;
     /** @type {GainNode | null} */
     this.gain = null;
@@ -85,6 +86,7 @@ export class Player extends EventTarget {
       if (voice === this.voice && this.loops && this.stretch) void this.seek(this.stretch.start_s);
     });
     voice.element.addEventListener("error", () => this.failed(voice));
+    voice.element.addEventListener("loadedmetadata", () => this.measured(voice));
     return voice;
   }
 
@@ -162,6 +164,7 @@ export class Player extends EventTarget {
     if (isNew) {
       const ending = hit.path.slice(hit.path.lastIndexOf(".") + 1).toLowerCase();
       voice.isDecoded = !PLAYABLE.has(ending);
+      voice.isPlain = false;
       this.load(voice, start);
     } else {
       this.move(voice, start);
@@ -176,10 +179,10 @@ export class Player extends EventTarget {
   load(voice, start) {
     const { element, hit } = voice;
     if (!hit) return;
-    voice.offset = voice.isDecoded ? start : 0;
-    const from = voice.isDecoded ? { from: start, format: "flac" } : {};
-    element.src = audioUrl(hit.recording_id, from);
-    if (!voice.isDecoded) element.currentTime = start; // kept until the length is known
+    voice.offset = voice.isPlain ? start : 0;
+    const what = voice.isDecoded ? { format: "wav" } : {};
+    element.src = audioUrl(hit.recording_id, voice.isPlain ? { ...what, from: start } : what);
+    if (!voice.isPlain) element.currentTime = start; // kept until the length is known
   }
 
   /**
@@ -188,13 +191,24 @@ export class Player extends EventTarget {
    */
   move(voice, start) {
     const inside = start - voice.offset;
-    if (!voice.isDecoded) {
-      if (Math.abs(voice.element.currentTime - start) > 0.001) voice.element.currentTime = start;
-    } else if (inside < 0 || !isSeekable(voice.element, inside)) {
-      this.load(voice, start);
-    } else if (Math.abs(voice.element.currentTime - inside) > 0.001) {
-      voice.element.currentTime = inside;
-    }
+    if (voice.isPlain && (inside < 0 || !isBuffered(voice.element, inside))) this.load(voice, start);
+    else if (Math.abs(voice.element.currentTime - inside) > 0.001) voice.element.currentTime = inside;
+  }
+
+  /**
+   * The length is known: what cannot be gone to is asked for from there on.
+   *
+   * @param {Voice} voice
+   */
+  measured(voice) {
+    const { element, hit } = voice;
+    const wanted = voice === this.voice ? (this.stretch?.start_s ?? 0) : (hit?.start_s ?? 0);
+    if (voice.isPlain || !hit || wanted < 0.1) return;
+    const { seekable } = element;
+    if (seekable.length && seekable.end(seekable.length - 1) > wanted) return;
+    voice.isPlain = true;
+    this.load(voice, wanted);
+    if (voice === this.voice) void this.start(voice);
   }
 
   /**
@@ -208,6 +222,7 @@ export class Player extends EventTarget {
     const isCurrent = voice === this.voice;
     if (!voice.isDecoded) {
       voice.isDecoded = true;
+      voice.isPlain = false;
       this.load(voice, isCurrent ? (this.stretch?.start_s ?? hit.start_s) : hit.start_s);
       if (isCurrent) void this.start(voice);
       return;
@@ -319,7 +334,7 @@ export class Player extends EventTarget {
  * @param {HTMLMediaElement} element
  * @param {number} at
  */
-function isSeekable(element, at) {
+function isBuffered(element, at) {
   const ranges = element.buffered;
   for (let i = 0; i < ranges.length; i += 1) {
     if (at >= ranges.start(i) && at <= ranges.end(i)) return true;

@@ -51,7 +51,9 @@ export class SavedPanel {
           h(
             "li",
             {},
-            h("a", { href: writeState(stateOf(row)), "data-state": "" }, String(row.name)),
+            row.query
+              ? h("a", { href: writeState(stateOf(row.query)), "data-state": "" }, String(row.name))
+              : h("span", { title: (row.arguments ?? []).join(" ") }, `${row.name} (for the command)`),
             iconButton("close", `Delete the search ${row.name}`, () => this.remove("searches", String(row.name))),
           ),
         ),
@@ -110,16 +112,15 @@ export function questionOf(state) {
 /**
  * The state of a saved search.
  *
- * @param {any} row
+ * @param {Record<string, unknown>} question
  * @returns {State}
  */
-export function stateOf(row) {
+export function stateOf(question) {
   const state = emptyState();
-  const question = row.query ?? row.parameters ?? row.question ?? row;
   for (const [name, value] of Object.entries(question)) {
     const values = (Array.isArray(value) ? value : [value]).filter((each) => each !== null).map(String);
     if (name === "q" || name === "like") state[name] = values[0] ?? "";
-    else if (!["name", "command", "created_at"].includes(name) && values.length) state.options[name] = values;
+    else if (values.length) state.options[name] = values;
   }
   return state;
 }

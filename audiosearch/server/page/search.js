@@ -74,6 +74,19 @@ export function linesOf(hits, grouped) {
   return [...lines.values()];
 }
 
+/**
+ * A collection as an answer; what of it the library has not now is counted.
+ *
+ * @param {{items: any[]}} told
+ * @returns {Answer}
+ */
+function collected({ items }) {
+  const here = items.filter((each) => each.recording_id !== null && each.path !== null);
+  const hits = here.map((each, n) => ({ ...each, rank: n + 1, end_s: each.end_s ?? each.duration_s ?? 0 }));
+  const away = items.length - hits.length;
+  return { hits, remarks: away ? [`${away} more are not in the library now`] : [] };
+}
+
 /** Tells `busy`, `outcome` (an Outcome), `explained` (Hits), `nothing` and `problem` (an Error). */
 export class Search extends EventTarget {
   constructor() {
@@ -147,9 +160,10 @@ export class Search extends EventTarget {
     this.tell("busy", null);
     const began = performance.now();
     try {
-      const answer = asked.body
+      const told = asked.body
         ? await this.post(asked.path, asked.body, running.signal)
         : await getJson(asked.path, running.signal);
+      const answer = state.show ? collected(told) : told;
       if (turn !== this.asked) return;
       this.isRunning = false;
       this.last = { state, limit, answer };
