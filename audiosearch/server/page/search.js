@@ -46,7 +46,7 @@ export function question(state, limit, upload) {
       query.set("recording", String(like.recording));
       if (like.stretch) {
         query.set("start", String(like.stretch.start_s));
-        query.set("end", String(like.stretch.end_s));
+        if (like.stretch.end_s < Infinity) query.set("end", String(like.stretch.end_s));
       }
     }
     return { path: `/api/similar?${query}`, body: upload?.body ?? null };

@@ -68,13 +68,13 @@ export function isQuestion(state) {
  * @returns {{recording: number, stretch: import("./types.js").Stretch | null} | null}
  */
 export function readLike(like) {
-  const found = /^(\d+)(?:@([\d.]+)-([\d.]+))?$/u.exec(like);
+  const found = /^(\d+)(?:@([\d.]+)-([\d.]*))?$/u.exec(like);
   if (!found) return null;
   const start = Number(found[2]);
-  const end = Number(found[3]);
+  const end = found[3] ? Number(found[3]) : Infinity;
   return {
     recording: Number(found[1]),
-    stretch: end > start ? { start_s: start, end_s: end } : null,
+    stretch: end > start ? { start_s: start, end_s: end } : null, // to Infinity: to its end
   };
 }
 
