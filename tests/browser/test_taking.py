@@ -135,9 +135,8 @@ def test_an_export_has_the_bytes_of_the_command(page: Any, served: Served, form:
         each["recording_id"]: each["path"]
         for each in served.command("find", "a bell rings", "--json", "-n", "60").rows
     }
-    rows = [
-        {"path": paths[each["recording_id"]], **each} for each in asked.value.post_data_json["rows"]
-    ]
+    sent = asked.value.post_data_json["rows"]
+    rows = [{"path": paths[each["recording_id"]], **each} for each in sent]
     assert len(rows) == len(paths)
     command = served.command
     written = subprocess.run(
