@@ -67,13 +67,12 @@ def served(page_library: Command) -> Iterator[Served]:
         yield found
 
 
-@pytest.fixture
-def own_served(page_library: Command, tmp_path: Path) -> Iterator[Served]:
+@pytest.fixture(scope="session")
+def own_served(page_library: Command, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The same on a copy, to be written to."""
-    shutil.copytree(
-        page_library.data_dir, tmp_path / "own", ignore=shutil.ignore_patterns("answers")
-    )
-    with serving(Command(data_dir=tmp_path / "own", bundle="starter")) as found:
+    data_dir = tmp_path_factory.mktemp("page-own") / "data"
+    shutil.copytree(page_library.data_dir, data_dir, ignore=shutil.ignore_patterns("answers"))
+    with serving(Command(data_dir=data_dir, bundle="starter")) as found:
         yield found
 
 
@@ -131,6 +130,8 @@ def new_page(chromium: Any, watched: Watched) -> Iterator[Any]:
 
     yield opened
     for context in contexts:
+        for page in context.pages:
+            page.unroute_all(behavior="ignoreErrors")
         context.close()
     assert watched.errors == []
     assert watched.abroad == []

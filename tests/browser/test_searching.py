@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -106,13 +105,11 @@ def test_matched_words_are_marked_and_the_rest_explained(page: Any):
     assert "door" in why.all_inner_texts() or "knocks" in why.all_inner_texts()
 
 
-def test_what_is_wrong_with_a_question_is_said_with_its_remedy(
-    new_page: Any, served: Served, watched: Any
-):
+def test_what_is_wrong_with_a_question_is_said(new_page: Any, served: Served, watched: Any):
     page = new_page(served, "/?q=rain&sort=loudest")
     page.wait_for_selector("#notice:visible")
     assert "loudest" in page.inner_text("#notice")
-    assert "duration" in page.inner_text("#notice small")
+    assert page.get_attribute("#feed", "aria-busy") == "false"
     # The browser itself writes refused requests to its console.
     assert [each for each in watched.errors if "400" not in each] == []
     watched.errors.clear()
@@ -138,21 +135,25 @@ def test_names_from_outside_are_text(new_page: Any, served: Served):
     assert "taken" not in page.title()
 
 
-def test_a_hundred_thousand_lines_scroll(page: Any, watched: Any):
+def test_a_hundred_thousand_lines_scroll(new_page: Any, served: Served):
     n = 100_000
-    rows = [
-        {"rank": i + 1, "path": f"/s/{i}.wav", "start_s": 0, "end_s": 5, "duration_s": 5,
-         "recording_id": 10**9 + i, "score": 0.5}
-        for i in range(n)
-    ]  # fmt: skip
-    body = json.dumps({"hits": rows, "more": None, "remarks": []})
-    page.route(
-        "**/api/find?*", lambda route: route.fulfill(body=body, content_type="application/json")
+    page = new_page(served)
+    page.evaluate(
+        """n => {
+            const there = window.fetch;
+            const hits = Array.from({ length: n }, (_, i) => ({
+                rank: i + 1, path: `/s/${i}.wav`, start_s: 0, end_s: 5, duration_s: 5,
+                recording_id: 1e9 + i, score: 0.5 }));
+            window.fetch = async (path, init) => {
+                if (path.startsWith("/api/find")) return Response.json({ hits });
+                if (path.startsWith("/api/recordings")) return new Promise(() => {});
+                return there(path, init);
+            };
+        }""",
+        n,
     )
-    page.route(
-        "**/api/recordings/**", lambda route: route.fulfill(json={"minimum": [], "maximum": []})
-    )
-    ask(page, "everything")
+    page.fill("#q", "everything")
+    page.wait_for_selector("article")
     assert page.locator("article").count() < 40
     frames = page.evaluate(
         """async () => {
@@ -176,7 +177,6 @@ def test_a_hundred_thousand_lines_scroll(page: Any, watched: Any):
     page.locator("article[aria-posinset='100000']").focus()
     page.keyboard.press("Home")
     page.wait_for_selector("article[aria-posinset='1']")
-    watched.errors.clear()  # pictures of sounds that are not there
 
 
 def test_words_on_the_way_are_one_step_back(page: Any):

@@ -52,18 +52,28 @@ export async function getJson(path, signal) {
 }
 
 /**
- * @param {"PUT" | "POST" | "DELETE"} method
  * @param {string} path
- * @param {unknown} [body]
+ * @param {unknown} body as JSON
  * @returns {Promise<Response>}
  */
-export function send(method, path, body) {
-  if (body === undefined) return request(path, { method });
-  return request(path, {
-    method,
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(body),
-  });
+export function post(path, body) {
+  return request(path, { method: "POST", ...asJson(body) });
+}
+
+/**
+ * Have something written. The answer is read to its end: until then the connection is taken.
+ *
+ * @param {"PUT" | "POST" | "DELETE"} method
+ * @param {string} path
+ * @param {unknown} [body] as JSON
+ */
+export async function send(method, path, body) {
+  await (await request(path, { method, ...(body === undefined ? {} : asJson(body)) })).text();
+}
+
+/** @param {unknown} body */
+function asJson(body) {
+  return { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
 }
 
 /**

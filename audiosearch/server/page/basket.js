@@ -1,6 +1,6 @@
 // What is ticked, and what is done with all of it: collections, tags, ratings, export.
 
-import { request, segment, send, seconds } from "./api.js";
+import { post, request, segment, send, seconds } from "./api.js";
 import { byId, h, iconButton, notify } from "./dom.js";
 import { refreshFacts, setRating, setTag } from "./facts.js";
 import { counted } from "./format.js";
@@ -144,7 +144,7 @@ export async function exportHits(hits, chosen) {
   const isFlac = chosen === "clips-flac";
   const body = { format: isFlac ? "clips" : chosen, rows, ...(isFlac ? { as: "flac" } : {}) };
   await attempt(async () => {
-    const response = await send("POST", "/api/export", body);
+    const response = await post("/api/export", body);
     save(await response.blob(), nameIn(response) ?? `audiosearch.${chosen}`);
     notify(`Exported ${counted(hits.length, "stretch", "stretches")}`);
   });

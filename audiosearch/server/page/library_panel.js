@@ -81,7 +81,7 @@ export class LibraryPanel {
       this.section("Folders", "/api/roots", (told) => rowsOf(told).map(rootItem)),
       this.failed,
       this.section("Model", "/api/model", (told) => [facts(pick(told, MODEL_FACTS))]),
-      this.section("Findings", "/api/doctor", (told) => rowsOf(told).map(findingItem)),
+      this.examination(),
     ];
     this.element.append(...sections);
     this.showFailed();
@@ -108,6 +108,27 @@ export class LibraryPanel {
         if (!this.gone.signal.aborted) place.replaceChildren(h("h3", {}, title), problem(error));
       },
     );
+    return place;
+  }
+
+  /** What an examination finds; it takes seconds and much memory, so it is asked for. */
+  examination() {
+    const place = h("section", { "aria-label": "Findings" });
+    const look = async () => {
+      button.disabled = true;
+      button.textContent = "Examining …";
+      try {
+        const told = await getJson("/api/doctor", this.gone.signal);
+        place.replaceChildren(h("h3", {}, "Findings"), button, ...rowsOf(told).map(findingItem));
+      } catch (error) {
+        if (this.gone.signal.aborted) return;
+        place.replaceChildren(h("h3", {}, "Findings"), button, problem(error));
+      }
+      button.disabled = false;
+      button.textContent = "Examine again";
+    };
+    const button = h("button", { type: "button", onclick: () => void look() }, "Examine the installation");
+    place.append(h("h3", {}, "Findings"), button);
     return place;
   }
 

@@ -61,6 +61,7 @@ export class Results {
       this.list.pinned = -1;
       this.viewport.scrollTop = 0;
     }
+    this.feed.hidden = !this.lines.length;
     for (const row of this.rows.values()) row.element.setAttribute("aria-setsize", String(this.lines.length));
     this.list.reset(this.lines.length, { gapAt: this.firstWeak, gap: DIVIDER_PX, keep });
     this.feed.setAttribute("aria-busy", "false");
