@@ -21,8 +21,8 @@ def settled(page: Any) -> None:
 
 
 def shown_names(page: Any) -> list[str]:
-    """The names of the lines that are made, from above."""
-    return [str(each) for each in page.locator("article .name").all_inner_texts()]
+    """The names of the lines that are made, from above; not those of weaker matches."""
+    return [str(each) for each in page.locator("article:not(.weak) .name").all_inner_texts()]
 
 
 def has_focus(page: Any, selector: str) -> bool:

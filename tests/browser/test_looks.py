@@ -129,12 +129,8 @@ def test_a_screen_reader_hears_how_many_there_are(page: Any):
 
 def test_weak_matches_stand_below_a_line(page: Any, served: Served):
     rows = served.command("find", "a bell rings", "--json", "-n", "60", "--min-score", "0").rows
-    for row in rows[2:]:
-        row["weak"] = True
-    page.route(
-        "**/api/find?*",
-        lambda route: route.fulfill(json={"hits": rows, "more": None, "remarks": []}),
-    )
+    answer = {"hits": rows[:2], "weaker": rows[2:], "more": None, "remarks": []}
+    page.route("**/api/find?*", lambda route: route.fulfill(json=answer))
     ask(page, "a bell rings")
     divider = page.locator(".divider")
     assert divider.inner_text() == "weaker matches"

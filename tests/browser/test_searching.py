@@ -143,7 +143,7 @@ def test_a_hundred_thousand_lines_scroll(new_page: Any, served: Served):
             const there = window.fetch;
             const hits = Array.from({ length: n }, (_, i) => ({
                 rank: i + 1, path: `/s/${i}.wav`, start_s: 0, end_s: 5, duration_s: 5,
-                recording_id: 1e9 + i, score: 0.5 }));
+                recording_id: 1e9 + i, score: 0.5, offline: true }));
             window.fetch = async (path, init) => {
                 if (path.startsWith("/api/find")) return Response.json({ hits });
                 if (path.startsWith("/api/recordings")) return new Promise(() => {});

@@ -126,10 +126,12 @@ search.addEventListener("outcome", (event) => {
 function showOutcome({ answer, goesOn, ms }) {
   start.hidden = true;
   const grouped = Boolean(address.state.options["moments"]);
-  results.show(answer.hits, { grouped, goesOn });
+  const weaker = (answer.weaker ?? []).map((each) => ({ ...each, weak: true }));
+  results.show([...answer.hits, ...weaker], { grouped, goesOn });
   const n = counted(answer.hits.length, grouped ? "moment" : "sound");
   const more = answer.more ? `, ${answer.more.toLocaleString("en")} more` : "";
-  const told = answer.hits.length ? `${n}${more}` : "Nothing found";
+  const weak = weaker.length ? `, ${weaker.length} weaker` : "";
+  const told = answer.hits.length ? `${n}${more}${weak}` : `Nothing found${weak}`;
   byId("count", HTMLElement).textContent = `${told} · ${Math.round(ms)} ms`;
   if (!goesOn) announce(told);
   remarks.replaceChildren(...(answer.remarks ?? []).map((each) => h("p", {}, each)));

@@ -1,6 +1,7 @@
 // The list of what was found: which line is the current one, what is ticked, what plays.
 
 import { byId, h } from "./dom.js";
+import { hitKey } from "./player.js";
 import { Row } from "./row.js";
 import { linesOf } from "./search.js";
 import { VirtualList } from "./virtual_list.js";
@@ -55,7 +56,7 @@ export class Results {
     let keep = 0;
     if (goesOn) while (keep < before.length && keep < this.lines.length && isSame(keep)) keep += 1;
     const weak = this.lines.findIndex((each) => each.hit.weak);
-    this.firstWeak = weak > 0 && this.lines.slice(weak).every((each) => each.hit.weak) ? weak : -1;
+    this.firstWeak = weak >= 0 && this.lines.slice(weak).every((each) => each.hit.weak) ? weak : -1;
     if (!goesOn) {
       this.current = -1;
       this.list.pinned = -1;
@@ -141,10 +142,10 @@ export class Results {
 
   /** @param {readonly Hit[]} hits some of those shown, with what each word counted */
   explain(hits) {
-    const byRank = new Map(hits.map((each) => [each.rank, each]));
+    const told = new Map(hits.map((each) => [hitKey(each), each.words]));
     for (const { hit } of this.lines) {
-      const told = byRank.get(hit.rank);
-      if (told?.words && told.recording_id === hit.recording_id) hit.words = told.words;
+      const words = told.get(hitKey(hit));
+      if (words) hit.words = words;
     }
     for (const row of this.rows.values()) row.showWhy();
   }

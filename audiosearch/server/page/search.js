@@ -125,7 +125,7 @@ export class Search extends EventTarget {
     if (!this.last || this.isRunning) return;
     const { state, limit, answer } = this.last;
     const isAll = !answer.more || state.options["limit"] || limit >= MOST;
-    if (isAll || answer.hits.length < limit) return;
+    if (isAll || answer.hits.length < limit) return; // the weaker ones are no part of the limit
     void this.run(state, Math.min(MOST, limit * 4), true);
   }
 
@@ -189,7 +189,7 @@ export class Search extends EventTarget {
       if (turn !== this.asked) return;
       try {
         const answer = await getJson(asked.path, this.running.signal);
-        if (turn === this.asked) this.tell("explained", answer.hits);
+        if (turn === this.asked) this.tell("explained", [...answer.hits, ...(answer.weaker ?? [])]);
       } catch {
         // The answer stands; only why is not told.
       }

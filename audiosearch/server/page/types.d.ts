@@ -34,6 +34,7 @@ export interface Hit {
 
 export interface Answer {
   hits: Hit[];
+  weaker?: Hit[];
   more?: number | null;
   remarks?: string[];
 }
