@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
+from tests.browser.served import Served
+
+
+@pytest.fixture(scope="module")
+def page(chromium: Any, served: Served) -> Iterator[Any]:
+    """One for all: nothing here changes it."""
+    page = chromium.new_page()
+    page.goto(served.url)
+    yield page
+    page.close()
 
 
 def called(page: Any, module: str, expression: str) -> Any:

@@ -23,7 +23,11 @@ def state_of(page: Any) -> dict[str, list[str]]:
 def test_hits_are_those_of_the_command_in_their_order(page: Any, served: Served):
     told = served.command("find", QUESTION, "--json", "-n", "60").rows
     ask(page, QUESTION)
-    assert shown_names(page) == [each["path"].rpartition("/")[2] for each in told]
+    assert page.locator("article .name").all_inner_texts() == [
+        each["path"].rpartition("/")[2] for each in told
+    ]
+    n_weak = len([each for each in told if each.get("weak")])
+    assert page.locator("article.weak").count() == n_weak < len(told)
     scores = page.locator("article .score b").all_inner_texts()
     assert scores == [f"{each['score']:.2f}" for each in told]
     assert page.locator("article .caption").first.inner_text() == told[0]["caption"]

@@ -59,7 +59,7 @@ export class DetailPanel {
     const { name, folder } = pathParts(facts.path);
     const duration = facts.duration_s ?? 0;
     const hit = this.hitOf(facts);
-    this.own = h("section", { class: "own", "aria-label": "Yours" });
+    this.own = h("section", { class: "yours", "aria-label": "Yours" });
     this.chosen = h("div", { class: "chosen", hidden: true });
     this.wave = this.newWave(hit, duration, name);
     this.element.replaceChildren(

@@ -357,7 +357,7 @@ function wire(id, name, act) {
 /** @param {string} key */
 const togglePanel = (key) => () => address.change({ panel: address.state.panel === key ? "" : key });
 wire("open-filters", "filter", () => openFilters(address));
-wire("moments", "loop", toggleMoments);
+wire("moments", "moments", toggleMoments);
 wire("open-saved", "bookmark", togglePanel("saved"));
 wire("open-library", "library", togglePanel("library"));
 wire("open-keys", "help", () => showKeys(bindings));
