@@ -101,6 +101,12 @@ def test_ticked_sounds_are_collected_and_shown(new_page: Any, own_served: Served
     assert shown_names(page) == wanted
     rows = own_served.command("collection", "show", "tower & bell", "--json").rows
     assert [Path(each["path"]).name for each in rows] == wanted
+    page.locator("#basket button[aria-label='Untick all']").click()
+    page.locator("article input").nth(1).check()
+    page.locator("#basket button:has-text('Take out of tower & bell')").click()
+    until(page, "document.querySelectorAll('article').length === 2")
+    assert shown_names(page) == [wanted[0], wanted[2]]
+    assert len(own_served.command("collection", "show", "tower & bell", "--json").rows) == 2
 
 
 def test_a_search_is_saved_and_asked_again(new_page: Any, own_served: Served):

@@ -45,8 +45,12 @@ export class Basket extends EventTarget {
       { "aria-label": "Format of the export" },
       ...FORMATS.map(([value, label]) => h("option", { value: value ?? "" }, label ?? "")),
     );
+    this.out = h("button", { type: "button", hidden: true, onclick: () => void this.takeOut() }, "");
+    /** @type {string} the collection that is shown */
+    this.shown = "";
     this.place.append(
       this.count,
+      this.out,
       form(this.collection, "Add", () => this.collect()),
       form(this.tag, "Tag", () => this.tagAll()),
       this.rating,
@@ -88,17 +92,30 @@ export class Basket extends EventTarget {
     return [...new Set([...this.hits.values()].map((each) => each.recording_id))];
   }
 
+  /** @param {string} collection that is shown, if any: what is ticked may be taken out of it */
+  showCollection(collection) {
+    this.shown = collection;
+    this.out.hidden = !collection;
+    this.out.textContent = `Take out of ${collection}`;
+  }
+
+  async takeOut() {
+    const name = this.shown;
+    await attempt(async () => {
+      for (const hit of this.hits.values()) await send("DELETE", placeIn(name, hit));
+      for (const each of this.recordings) await refreshFacts(each);
+      notify(`${counted(this.hits.size, "stretch", "stretches")} taken out of ${name}`);
+      this.clear();
+      this.dispatchEvent(new Event("taken-out"));
+    });
+  }
+
   async collect() {
     const name = this.collection.value.trim();
     if (!name) return;
     await attempt(async () => {
       await send("PUT", `/api/collections/${segment(name)}`, {});
-      for (const hit of this.hits.values()) {
-        const stretch = new URLSearchParams({ start: seconds(hit.start_s), end: seconds(hit.end_s) });
-        const whole = hit.start_s === 0 && hit.end_s >= hit.duration_s;
-        const where = `/api/collections/${segment(name)}/recordings/${hit.recording_id}`;
-        await send("PUT", whole ? where : `${where}?${stretch}`);
-      }
+      for (const hit of this.hits.values()) await send("PUT", placeIn(name, hit));
       for (const each of this.recordings) await refreshFacts(each);
       notify(`${counted(this.hits.size, "stretch", "stretches")} added to ${name}`);
     });
@@ -127,6 +144,16 @@ export class Basket extends EventTarget {
   async take() {
     await exportHits([...this.hits.values()], this.format.value);
   }
+}
+
+/**
+ * @param {string} collection
+ * @param {Hit} hit
+ */
+function placeIn(collection, hit) {
+  const where = `/api/collections/${segment(collection)}/recordings/${hit.recording_id}`;
+  if (hit.start_s === 0 && hit.end_s >= hit.duration_s) return where; // all of it
+  return `${where}?${new URLSearchParams({ start: seconds(hit.start_s), end: seconds(hit.end_s) })}`;
 }
 
 /**

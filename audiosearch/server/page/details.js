@@ -7,6 +7,7 @@ import { clock, clockRange, pathParts, size } from "./format.js";
 import { downloadLink } from "./row.js";
 import { Wave } from "./wave.js";
 
+/** @typedef {import("./types.js").CaptionedWindow} CaptionedWindow */
 /** @typedef {import("./types.js").Details} Details */
 /** @typedef {import("./types.js").Hit} Hit */
 /** @typedef {import("./types.js").Stretch} Stretch */
@@ -241,34 +242,38 @@ export class DetailPanel {
   /** @param {Details} facts */
   timeline(facts) {
     const given = (facts.captions_given ?? []).map((each) => ({ ...each, silent: false, own: true }));
-    const heard = (facts.windows ?? []).map((each) => ({ ...each, own: false }));
+    const heard = folded(facts.windows ?? []).map((each) => ({ ...each, own: false }));
     const all = [...given, ...heard].sort((a, b) => a.start_s - b.start_s);
     const hit = this.hitOf(facts);
+    const found = all.findIndex((each) => this.isFound(each));
+    const first = Math.max(0, Math.min(found - SHOWN / 2, all.length - SHOWN));
+    const shown = all.slice(first, first + SHOWN);
+    const items = shown.map((each) => {
+      const kind = `moment${each.own ? " own" : ""}${this.isFound(each) ? " found" : ""}`;
+      const onclick = () => this.actions.play(hit, { stretch: each });
+      const text = each.silent ? "(silence)" : (each.caption ?? "–");
+      const when = h("span", { class: "time", title: clockRange(each) }, clock(each.start_s));
+      return h("li", {}, h("button", { type: "button", class: kind, onclick }, when, h("span", {}, text)));
+    });
+    const left = all.length - shown.length;
+    const list = h("ol", { class: "timeline", tabindex: "-1" }, ...items);
+    // Once it is laid out, what was found is seen.
+    requestAnimationFrame(() => {
+      const item = items[found - first];
+      if (item) list.scrollTop = item.offsetTop - list.clientHeight / 3;
+    });
     return h(
       "section",
       { "aria-label": "Heard along the recording" },
       h("h3", {}, "Heard"),
-      h(
-        "ol",
-        { class: "timeline" },
-        ...all.slice(0, SHOWN).map((each) =>
-          h(
-            "li",
-            {},
-            h(
-              "button",
-              {
-                type: "button",
-                class: each.own ? "moment own" : "moment",
-                onclick: () => this.actions.play(hit, { stretch: each }),
-              },
-              h("span", { class: "time" }, clock(each.start_s)),
-              h("span", {}, each.silent ? "(silence)" : (each.caption ?? "–")),
-            ),
-          ),
-        ),
-      ),
+      list,
+      left ? h("p", { class: "hint" }, `${left.toLocaleString("en")} more: audiosearch info tells all`) : null,
     );
+  }
+
+  /** @param {Stretch} stretch */
+  isFound(stretch) {
+    return this.moments.some((each) => each.start_s < stretch.end_s && each.end_s > stretch.start_s);
   }
 
   /** @param {Details} facts */
@@ -299,6 +304,24 @@ export class DetailPanel {
       ),
     );
   }
+}
+
+/**
+ * Windows overlap, and many in a row say the same.
+ *
+ * @param {readonly CaptionedWindow[]} windows
+ * @returns {CaptionedWindow[]}
+ */
+export function folded(windows) {
+  /** @type {CaptionedWindow[]} */
+  const runs = [];
+  for (const each of windows) {
+    const last = runs.at(-1);
+    const goesOn = last && last.silent === each.silent && last.caption === each.caption && each.start_s <= last.end_s;
+    if (last && goesOn) runs[runs.length - 1] = { ...last, end_s: each.end_s };
+    else runs.push(each);
+  }
+  return runs;
 }
 
 /** @param {Details} facts */

@@ -1,7 +1,7 @@
 // What is known of each recording, asked for once; whoever changes it tells all who show it.
 
 import { getJson, segment, send } from "./api.js";
-import { queued } from "./loader.js";
+import { queued, URGENCY } from "./loader.js";
 
 /** @typedef {import("./types.js").Details} Details */
 
@@ -28,7 +28,7 @@ export function factsOf(recording) {
 export async function loadFacts(recording, signal) {
   const kept = known.get(recording);
   if (kept) return kept;
-  const details = await queued(signal, () => getJson(`/api/recordings/${recording}`, signal));
+  const details = await queued(signal, URGENCY.text, () => getJson(`/api/recordings/${recording}`, signal));
   keep(recording, details);
   return details;
 }

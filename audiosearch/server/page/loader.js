@@ -1,26 +1,42 @@
-// Loads what rows show, the newest wish first and few at a time: a browser opens six connections to
-// a server, and sound and answers must not wait behind pictures.
+// Loads what lines show, few at a time and what matters most first: a browser opens six connections
+// to a server, and sound and answers must not wait behind pictures.
 
 const AT_ONCE = 3;
+
+/** What is loaded before what; `long` keeps a server busy for seconds, so only one at a time. */
+export const URGENCY = /** @type {const} */ ({ text: 0, picture: 1, long: 2 });
 
 /**
  * @typedef {object} Wish
  * @property {() => Promise<void>} begin
  * @property {AbortSignal} signal
+ * @property {number} urgency
  */
 
 /** @type {Wish[]} */
-const wishes = [];
+let wishes = [];
 let running = 0;
+let isLongRunning = false;
+
+/** @returns {Wish | undefined} */
+function take() {
+  wishes = wishes.filter((each) => !each.signal.aborted);
+  const may = wishes.filter((each) => each.urgency < URGENCY.long || !isLongRunning);
+  const least = Math.min(...may.map((each) => each.urgency));
+  const wish = may.find((each) => each.urgency === least);
+  if (wish) wishes.splice(wishes.indexOf(wish), 1);
+  return wish;
+}
 
 function next() {
   while (running < AT_ONCE) {
-    const wish = wishes.pop();
+    const wish = take();
     if (!wish) return;
-    if (wish.signal.aborted) continue;
     running += 1;
-    wish.begin().finally(() => {
+    if (wish.urgency === URGENCY.long) isLongRunning = true;
+    void wish.begin().finally(() => {
       running -= 1;
+      if (wish.urgency === URGENCY.long) isLongRunning = false;
       next();
     });
   }
@@ -28,13 +44,14 @@ function next() {
 
 /**
  * @template T
- * @param {AbortSignal} signal the row is gone: nothing is wanted any more
+ * @param {AbortSignal} signal the line is gone: nothing is wanted any more
+ * @param {number} urgency one of URGENCY
  * @param {() => Promise<T>} load
  * @returns {Promise<T>}
  */
-export function queued(signal, load) {
+export function queued(signal, urgency, load) {
   return new Promise((resolve, reject) => {
-    wishes.push({ signal, begin: () => load().then(resolve, reject) });
+    wishes.push({ signal, urgency, begin: () => load().then(resolve, reject) });
     next();
   });
 }

@@ -163,6 +163,7 @@ function followAddress(typing) {
   showChips(byId("chips", HTMLElement), address, () => openFilters(address));
   if (state.like || state.show) byId("chips", HTMLElement).prepend(soundChip());
   byId("moments", HTMLButtonElement).setAttribute("aria-pressed", String(Boolean(state.options["moments"])));
+  basket.showCollection(state.show);
   showPanel();
   const question = JSON.stringify([state.q.trim(), state.like, state.show, state.options]);
   if (question === asked) return;
@@ -244,6 +245,7 @@ changes.addEventListener("change", () => {
   void fillKnownNames();
 });
 basket.addEventListener("change", () => results.showTicks());
+basket.addEventListener("taken-out", () => search.again());
 
 const showTime = showTransport(player, {
   previous: () => playNext(-1),

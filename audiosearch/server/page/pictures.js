@@ -1,17 +1,24 @@
 // Waveforms and spectrograms: fetched once, drawn in the colours of the theme.
 
 import { getJson, request, seconds } from "./api.js";
-import { queued, RecentMap } from "./loader.js";
+import { queued, RecentMap, URGENCY } from "./loader.js";
 
 /** @typedef {import("./types.js").Peaks} Peaks */
 /** @typedef {import("./types.js").Spectrogram} Spectrogram */
 /** @typedef {import("./types.js").Stretch} Stretch */
 /** @typedef {[number, number, number]} Colour */
 
+const LONG_S = 600; // of more than this a picture takes a while
+
 /** @type {RecentMap<Peaks>} */
 const peaksKept = new RecentMap(400);
 /** @type {RecentMap<Spectrogram>} */
 const spectrogramsKept = new RecentMap(200);
+
+/** @param {Stretch} stretch */
+function urgencyOf(stretch) {
+  return stretch.end_s - stretch.start_s > LONG_S ? URGENCY.long : URGENCY.picture;
+}
 
 /**
  * @param {"peaks" | "spectrogram"} kind
@@ -36,7 +43,7 @@ export async function loadPeaks(recording, stretch, width, signal) {
   const url = pictureUrl("peaks", recording, stretch, { width });
   const kept = peaksKept.get(url);
   if (kept) return kept;
-  const peaks = await queued(signal, () => getJson(url, signal));
+  const peaks = await queued(signal, urgencyOf(stretch), () => getJson(url, signal));
   peaksKept.set(url, peaks);
   return peaks;
 }
@@ -52,7 +59,8 @@ export async function loadSpectrogram(recording, stretch, size, signal) {
   const url = pictureUrl("spectrogram", recording, stretch, size);
   const kept = spectrogramsKept.get(url);
   if (kept) return kept;
-  const blob = await queued(signal, async () => (await request(url, { signal })).blob());
+  const urgency = urgencyOf(stretch);
+  const blob = await queued(signal, urgency, async () => (await request(url, { signal })).blob());
   const spectrogram = greys(await createImageBitmap(blob));
   spectrogramsKept.set(url, spectrogram);
   return spectrogram;
