@@ -140,6 +140,23 @@ def test_a_stretch_that_is_dragged_is_played_in_a_loop_and_asked_about(listening
     page.wait_for_selector(".chip:has-text('phone.flac')")
 
 
+def test_stretches_of_one_recording_play_one_after_the_other(listening: Any, served: Served):
+    """As those of a collection, where what is loaded ahead is what plays."""
+    page = listening
+    [hit] = served.command("find", "a telephone rings", "--json", "--name", "phone").rows
+    hits = [{**hit, "rank": n, "start_s": 3.0 * n, "end_s": 3.0 * n + 1} for n in range(3)]
+    page.route("**/api/find?*", lambda route: route.fulfill(json={"hits": hits}))
+    ask(page, "a telephone")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press(" ")
+    at = wait_until_it_plays(page, beyond_s=0.3)
+    assert at < 3
+    page.keyboard.press("j")
+    at = wait_until_it_plays(page, beyond_s=3.1)
+    assert at < 6
+    assert page.locator("article.playing").count() == 1
+
+
 def test_speed_loudness_and_loop_have_keys(listening: Any):
     page = listening
     ask(page, "a bell rings")

@@ -98,6 +98,8 @@ def test_axe_finds_nothing_serious(new_page: Any, served: Served, scheme: str):
     page.locator("article .name").first.click()
     page.wait_for_selector("#panel .timeline")
     examine()
+    if scheme == "light":
+        return  # of the rest, one is enough
     page.locator("#open-library").click()
     page.wait_for_selector("#panel section dl")
     examine()

@@ -115,9 +115,6 @@ search.addEventListener("problem", (event) => {
   byId("feed", HTMLElement).setAttribute("aria-busy", "false");
   if (event instanceof CustomEvent) showProblem(event.detail);
 });
-search.addEventListener("explained", (event) => {
-  if (event instanceof CustomEvent) results.explain(event.detail);
-});
 search.addEventListener("outcome", (event) => {
   if (event instanceof CustomEvent) showOutcome(event.detail);
 });

@@ -45,6 +45,7 @@ class Voice {
     this.isDecoded = false; // the server decodes it
     this.isPlain = false; // one can go nowhere in it: it begins at `offset`
     this.used = 0;
+    this.wanted = 0; // where in the recording it was last told to begin
     /** @type {GainNode | null} */
     this.gain = null;
   }
@@ -142,7 +143,10 @@ export class Player extends EventTarget {
    * @param {Hit[]} hits
    */
   prepare(hits) {
-    for (const hit of hits.slice(0, N_VOICES - 1)) this.readied(hit, hit.start_s);
+    for (const hit of hits.slice(0, N_VOICES - 1)) {
+      // Another stretch of what plays needs no more than to go there.
+      if (hit.recording_id !== this.hit?.recording_id) this.readied(hit, hit.start_s);
+    }
   }
 
   /**
@@ -157,6 +161,7 @@ export class Player extends EventTarget {
     const voice = same ?? free.reduce((a, b) => (a.used <= b.used ? a : b));
     this.uses += 1;
     voice.used = this.uses;
+    voice.wanted = start;
     const isNew = voice !== same;
     const isOther = isNew || voice.hit?.start_s !== hit.start_s;
     if (voice === this.voice && isOther) voice.element.pause();
@@ -180,6 +185,7 @@ export class Player extends EventTarget {
     const { element, hit } = voice;
     if (!hit) return;
     voice.offset = voice.isPlain ? start : 0;
+    element.defaultPlaybackRate = this.speed; // which a new source begins with
     const what = voice.isDecoded ? { format: "wav" } : {};
     element.src = audioUrl(hit.recording_id, voice.isPlain ? { ...what, from: start } : what);
     if (!voice.isPlain) element.currentTime = start; // kept until the length is known
@@ -201,8 +207,7 @@ export class Player extends EventTarget {
    * @param {Voice} voice
    */
   measured(voice) {
-    const { element, hit } = voice;
-    const wanted = voice === this.voice ? (this.stretch?.start_s ?? 0) : (hit?.start_s ?? 0);
+    const { element, hit, wanted } = voice;
     if (voice.isPlain || !hit || wanted < 0.1) return;
     const { seekable } = element;
     if (seekable.length && seekable.end(seekable.length - 1) > wanted) return;
@@ -223,7 +228,7 @@ export class Player extends EventTarget {
     if (!voice.isDecoded) {
       voice.isDecoded = true;
       voice.isPlain = false;
-      this.load(voice, isCurrent ? (this.stretch?.start_s ?? hit.start_s) : hit.start_s);
+      this.load(voice, voice.wanted);
       if (isCurrent) void this.start(voice);
       return;
     }
@@ -283,7 +288,8 @@ export class Player extends EventTarget {
     const voice = this.voice;
     if (!voice?.hit) return;
     const wasPlaying = !voice.element.paused || voice.element.ended;
-    this.move(voice, Math.max(0, Math.min(at_s, voice.hit.duration_s)));
+    voice.wanted = Math.max(0, Math.min(at_s, voice.hit.duration_s));
+    this.move(voice, voice.wanted);
     if (wasPlaying) await this.start(voice);
     this.onTime(voice.at);
   }

@@ -53,6 +53,7 @@ export class Results {
       before[n]?.hit.recording_id === this.lines[n]?.hit.recording_id &&
       before[n]?.hit.start_s === this.lines[n]?.hit.start_s &&
       before[n]?.moments.length === this.lines[n]?.moments.length;
+    if (goesOn) this.keepWords(before);
     let keep = 0;
     if (goesOn) while (keep < before.length && keep < this.lines.length && isSame(keep)) keep += 1;
     const weak = this.lines.findIndex((each) => each.hit.weak);
@@ -67,6 +68,19 @@ export class Results {
     this.list.reset(this.lines.length, { gapAt: this.firstWeak, gap: DIVIDER_PX, keep });
     this.feed.setAttribute("aria-busy", "false");
     if (!goesOn && this.lines.length) this.rows.get(0)?.element.setAttribute("tabindex", "0");
+  }
+
+  /**
+   * More of an answer comes without what each word counted: of what was there it is known.
+   *
+   * @param {readonly Line[]} before
+   */
+  keepWords(before) {
+    const told = new Map(before.map(({ hit }) => [hitKey(hit), hit.words]));
+    for (const { hit } of this.lines) {
+      const words = told.get(hitKey(hit));
+      if (words && !hit.words) hit.words = words;
+    }
   }
 
   /** @param {number} index */
@@ -138,16 +152,6 @@ export class Results {
 
   redraw() {
     for (const row of this.rows.values()) row.wave.redraw();
-  }
-
-  /** @param {readonly Hit[]} hits some of those shown, with what each word counted */
-  explain(hits) {
-    const told = new Map(hits.map((each) => [hitKey(each), each.words]));
-    for (const { hit } of this.lines) {
-      const words = told.get(hitKey(hit));
-      if (words) hit.words = words;
-    }
-    for (const row of this.rows.values()) row.showWhy();
   }
 
   /** What is ticked has changed elsewhere. */

@@ -13,8 +13,6 @@ import { isQuestion, readLike, searchParams } from "./state.js";
 export const PAGE = 60; // hits asked for at first
 const MOST = 100_000;
 const DELAY_MS = 150; // after a key
-const EXPLAIN_MS = 400; // after an answer: why, which would have held it up
-const EXPLAINED = 40; // hits
 const ONLY_WORDS = ["moments", "by-time", "per-file", "without", "like-weight", "between", "date", "exhaustive", "explain"];
 
 /**
@@ -52,6 +50,8 @@ export function question(state, limit, upload) {
     return { path: `/api/similar?${query}`, body: upload?.body ?? null };
   }
   if (!like) query.delete("like");
+  // Why costs little of a few hits, and much of thousands.
+  if (Number(query.get("limit")) <= PAGE && !query.has("moments")) query.set("explain", "true");
   return { path: `/api/find?${query}`, body: upload?.body ?? null };
 }
 
@@ -87,7 +87,7 @@ function collected({ items }) {
   return { hits, remarks: away ? [`${away} more are not in the library now`] : [] };
 }
 
-/** Tells `busy`, `outcome` (an Outcome), `explained` (Hits), `nothing` and `problem` (an Error). */
+/** Tells `busy`, `outcome` (an Outcome), `nothing` and `problem` (an Error). */
 export class Search extends EventTarget {
   constructor() {
     super();
@@ -168,32 +168,11 @@ export class Search extends EventTarget {
       this.isRunning = false;
       this.last = { state, limit, answer };
       this.tell("outcome", { answer, limit, goesOn, ms: performance.now() - began });
-      if (!goesOn && !asked.body && asked.path.startsWith("/api/find")) this.explainSoon(state, turn);
     } catch (error) {
       if (turn !== this.asked) return;
       this.isRunning = false;
       this.tell("problem", error);
     }
-  }
-
-  /**
-   * @param {State} state
-   * @param {number} turn
-   */
-  explainSoon(state, turn) {
-    if (!state.q.trim() || state.options["moments"]) return;
-    const options = { ...state.options, explain: ["true"], limit: [String(EXPLAINED)] };
-    const asked = question({ ...state, options }, EXPLAINED, undefined);
-    if (!asked) return;
-    window.setTimeout(async () => {
-      if (turn !== this.asked) return;
-      try {
-        const answer = await getJson(asked.path, this.running.signal);
-        if (turn === this.asked) this.tell("explained", [...answer.hits, ...(answer.weaker ?? [])]);
-      } catch {
-        // The answer stands; only why is not told.
-      }
-    }, EXPLAIN_MS);
   }
 
   /**
