@@ -76,9 +76,13 @@ def own_served(page_library: Command, tmp_path_factory: pytest.TempPathFactory) 
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """One browser for all tests."""
+    """One browser for all tests of a file.
+
+    Not for longer: while it is there an event loop runs in this thread, and tests of other things
+    could begin none.
+    """
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - where one is there only
 
     with sync_playwright() as playwright:
