@@ -82,6 +82,25 @@ def test_a_daemons_progress_is_told_with_the_time_left(page: Any):
     assert page.evaluate(quiet) is None
 
 
+def test_a_file_that_is_away_is_shown_and_why_it_cannot_be_played(
+    new_page: Any, tmp_path: Path, watched: Any
+):
+    folder = tmp_path / "sounds"
+    folder.mkdir()
+    write_audio(folder / "away.wav", noise(seconds=3.0, rate=32_000), rate=32_000)
+    command = Command(data_dir=tmp_path / "data", bundle="starter")
+    assert command("index", folder).status == 0
+    (folder / "away.wav").unlink()
+    with serving(command) as served:
+        page = new_page(served, "/?q=away+hiss&min-score=0")
+        page.wait_for_selector("article .badge:has-text('offline')")
+        page.locator('article button[aria-label^="Play"]').click()
+        page.wait_for_selector("#notice.error")
+        assert "away.wav" in page.inner_text("#notice")
+        page.context.close()
+    watched.errors.clear()  # what is not there
+
+
 def test_a_server_that_is_gone_is_told(new_page: Any, page_library: Command, watched: Any):
     with serving(page_library) as served:
         page = new_page(served)

@@ -96,6 +96,21 @@ def test_a_view_holds_what_was_found(page: Any):
         assert end <= seen["end_s"] <= 7200
 
 
+def test_windows_in_a_row_that_say_the_same_are_one(page: Any):
+    windows = [
+        {"start_s": 0, "end_s": 10, "silent": False, "caption": "rain"},
+        {"start_s": 5, "end_s": 15, "silent": False, "caption": "rain"},
+        {"start_s": 10, "end_s": 20, "silent": True, "caption": None},
+        {"start_s": 15, "end_s": 25, "silent": False, "caption": "rain"},
+        {"start_s": 90, "end_s": 99, "silent": False, "caption": "rain"},
+    ]
+    told = page.evaluate("w => import('/static/details.js').then(m => m.folded(w))", windows)
+    assert [(each["start_s"], each["end_s"]) for each in told] == [
+        *((0, 15), (10, 20)),
+        *((15, 25), (90, 99)),
+    ]
+
+
 def test_names_of_cuts_are_good_on_every_system(page: Any):
     name = page.evaluate(
         """path => import('/static/format.js').then(

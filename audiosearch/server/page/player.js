@@ -1,7 +1,7 @@
 // Plays stretches. A few audio elements stand ready, each with its gain; the next hit's is loaded
 // before it is wanted, so that it starts at once.
 
-import { audioUrl } from "./api.js";
+import { audioUrl, request } from "./api.js";
 import { factsOf } from "./facts.js";
 
 /** @typedef {import("./types.js").Hit} Hit */
@@ -236,8 +236,23 @@ export class Player extends EventTarget {
     if (!isCurrent) return;
     this.voice = null;
     const why = element.error?.message ? ` (${element.error.message})` : "";
-    this.problem(new Error(`This sound cannot be played${why}.`));
+    void this.explain(element.src, new Error(`This sound cannot be played${why}.`));
     this.changed();
+  }
+
+  /**
+   * An element does not tell what the server said: ask it once more.
+   *
+   * @param {string} url
+   * @param {Error} otherwise
+   */
+  async explain(url, otherwise) {
+    try {
+      await (await request(url, { headers: { Range: "bytes=0-0" } })).body?.cancel();
+      this.problem(otherwise);
+    } catch (error) {
+      this.problem(error instanceof Error ? error : otherwise);
+    }
   }
 
   /** @param {Error} error */

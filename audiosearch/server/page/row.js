@@ -51,6 +51,7 @@ export class Row {
       view,
       marks: moments,
       size: PICTURE,
+      away: Boolean(hit.offline),
       onSeek: (from) => actions.play(line, this.at(from)),
       onSelect: (stretch) => this.select(stretch),
     });

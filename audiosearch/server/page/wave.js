@@ -20,6 +20,7 @@ const LEAST_S = 0.05; // of a stretch that is dragged
  * @property {Stretch} view what is shown
  * @property {Stretch[]} marks what was found, the best first
  * @property {{width: number, height: number}} size of the pictures asked for
+ * @property {boolean} [away] the file is not there now: there is nothing to draw
  * @property {(at_s: number) => void} onSeek
  * @property {(stretch: Stretch) => void} onSelect
  */
@@ -68,7 +69,8 @@ export class Wave {
     /** @type {Spectrogram | null} */
     this.greys = null;
     this.showMarks();
-    this.load();
+    if (options.away) this.element.classList.add("no-picture");
+    else this.load();
   }
 
   spoken() {
