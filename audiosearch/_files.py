@@ -6,7 +6,6 @@ Nothing is forced to the disk: after a power cut the old content may be back.
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +25,8 @@ def atomic_path(target: Path, *, shared: bool = False) -> Iterator[Path]:
     Raises:
         OSError: it cannot be renamed, or what was left cannot be removed.
     """
+    import secrets  # noqa: PLC0415 - with hashing, which what only reads can do without
+
     own = f".{os.getpid()}-{secrets.token_hex(4)}" if shared else ""
     unfinished = target.with_name(f"{target.name}{own}{SUFFIX}")
     unfinished.unlink(missing_ok=True)

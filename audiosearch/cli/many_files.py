@@ -17,9 +17,10 @@ from pathlib import Path
 
 import click
 
-from audiosearch.cli.output import json_line, remark
+from audiosearch.cli.output import remark
 from audiosearch.config import IndexConfig
 from audiosearch.errors import AudiosearchError, DecodeError, QueryError
+from audiosearch.search.rows import json_line
 
 Row = dict[str, object]
 

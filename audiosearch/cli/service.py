@@ -19,10 +19,10 @@ from audiosearch.cli.service_unit import (
     systemd_path,
     systemd_unit,
 )
-from audiosearch.cli.status_watch import watch_row
 from audiosearch.config import Config, default_config_path
 from audiosearch.errors import AudiosearchError, FeatureUnavailable
 from audiosearch.watch.indexer import running_daemon
+from audiosearch.watch.status import watch_row
 
 _MAC = sys.platform == "darwin"
 
@@ -62,6 +62,7 @@ def install(
         data_dir=config.data_dir,
         memory=memory,
         sandbox=not no_sandbox,
+        page=config.serve.enabled,
     )
     text = launchd_agent(settings) if _MAC else systemd_unit(settings)
     if only_print:

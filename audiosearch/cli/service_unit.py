@@ -28,6 +28,7 @@ class ServiceSettings:
     data_dir: Path  # the only folder that it may write to
     memory: str = "50%"  # most that it and its decoders may take, in systemd's words
     sandbox: bool = True
+    page: bool = False  # whether it gives the page, for which it has to open a port
 
 
 def systemd_path(environ: Mapping[str, str] = os.environ) -> Path:
@@ -71,7 +72,7 @@ def systemd_unit(settings: ServiceSettings) -> str:
         "IOSchedulingClass=idle",
         f"MemoryMax={settings.memory}",
         "NoNewPrivileges=yes",
-        "RestrictAddressFamilies=AF_UNIX",
+        "RestrictAddressFamilies=AF_UNIX" + (" AF_INET AF_INET6" if settings.page else ""),
     ]
     if settings.sandbox:
         lines += [

@@ -21,6 +21,7 @@ from audiosearch.cli.options import library_options
 from audiosearch.config import Config
 from audiosearch.errors import AudiosearchError, StorageFull, StoreError
 from audiosearch.library import open_library
+from audiosearch.server.page_address import Page, open_page
 from audiosearch.server.server import AnswerServer
 from audiosearch.store.lock import IndexerLock
 from audiosearch.watch.indexer import WatchIndexer
@@ -42,6 +43,7 @@ def watch(config: Config, quiet: bool) -> int:
 
     A file that is new or has changed is indexed when nothing more happens to it. Folders are those
     given to `audiosearch index` or `audiosearch roots add`; more may be added while this runs.
+    With `enabled = true` below `[serve]` in the settings it gives the page of `serve` as well.
     `audiosearch status` tells how it goes, and so does the log in the data folder.
 
     Ctrl-C or SIGTERM ends it within ten seconds, a second one at once.
@@ -53,8 +55,19 @@ def watch(config: Config, quiet: bool) -> int:
                 log.warning("no folder was ever given: audiosearch roots add FOLDER")
         request = _StopRequest()
         signals = stop_on_signals(on_first=request.note, on_second=_leave_at_once)
-        with AnswerServer(config) as server, signals as stop:
+        page = _page(config)
+        with AnswerServer(config, page=page) as server, signals as stop:
             return _run(config, server, stop, request)
+
+
+def _page(config: Config) -> Page | None:
+    """The page, where the settings want it; what is to be said of it is in the log."""
+    if not config.serve.enabled:
+        return None
+    page = open_page(config, tells_token=False)  # which must not stand in a log
+    for text in page.remarks():
+        log.warning("%s", text)
+    return page
 
 
 class _StopRequest:

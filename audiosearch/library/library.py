@@ -380,7 +380,11 @@ class Library(Answers):
 
 @contextmanager
 def open_library(
-    config: Config, *, writable: bool = False, yields_to_waiters: bool = False
+    config: Config,
+    *,
+    writable: bool = False,
+    yields_to_waiters: bool = False,
+    turn_s: float | None = None,
 ) -> Iterator[Library]:
     """The library that `config` speaks of, made if there is none; see `open_database`.
 
@@ -389,7 +393,7 @@ def open_library(
         StoreError: it is damaged, of a later version, or cannot be opened.
     """
     database = (
-        open_database(config.database, yields_to_waiters=yields_to_waiters)
+        open_database(config.database, yields_to_waiters=yields_to_waiters, turn_s=turn_s)
         if writable
         else reading_database(config)
     )

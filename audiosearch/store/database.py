@@ -134,6 +134,7 @@ def open_database(
     read_only: bool = False,
     yields_to_waiters: bool = False,
     patience_s: float = sqlite.BUSY_TIMEOUT_S,
+    turn_s: float | None = None,
     scripts: Path | None = None,
 ) -> Database:
     """Open the library at `path`: migrate it where its schema is older, make it where absent.
@@ -145,6 +146,7 @@ def open_database(
         yields_to_waiters: whether it is closed within seconds once somebody waits
             (`Database.has_waiters`).
         patience_s: how long a transaction waits for another program's lock on the database.
+        turn_s: how long another writer is waited for that gives way; None: a minute.
         scripts: the migrations, when not the program's own (tests).
 
     Raises:
@@ -159,7 +161,11 @@ def open_database(
         raise StoreError(
             "there is no library yet", path=path, remedy="make one with: audiosearch index FOLDER"
         )
-    lock = None if read_only else WriterLock(path.parent, yields_to_waiters=yields_to_waiters)
+    lock = (
+        None
+        if read_only
+        else WriterLock(path.parent, turn_s=turn_s, yields_to_waiters=yields_to_waiters)
+    )
     if lock is not None:
         lock.acquire()
     try:
