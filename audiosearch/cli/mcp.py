@@ -33,9 +33,11 @@ def mcp(allow_write: bool, export_to: Path | None, config: Config, quiet: bool) 
         raise click.UsageError("--export-to needs --allow-write")
     try:
         from audiosearch.mcp_tools import LibraryTools, tool_server  # noqa: PLC0415 - an extra
-    except ImportError as error:
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("audiosearch"):
+            raise
         raise FeatureUnavailable(
-            f"the Model Context Protocol needs the extra [mcp] ({error})",
+            f"this needs the extra [mcp]: {error.name} is not installed",
             remedy="pip install 'audiosearch[mcp]'",
         ) from error
     folder = (export_to or config.data_dir / "exports") if allow_write else None
