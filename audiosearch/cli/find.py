@@ -11,6 +11,7 @@ from audiosearch._wording import counted
 from audiosearch.cli.filter_options import FilterOptions, filter_options
 from audiosearch.cli.links import linked_path
 from audiosearch.cli.main import EXIT_NOTHING
+from audiosearch.cli.minus_words import MinusWords
 from audiosearch.cli.options import (
     OutputForm,
     library_options,
@@ -26,7 +27,7 @@ from audiosearch.cli.output import (
     remark,
     shown_path,
 )
-from audiosearch.cli.query_options import MinusWords, SoughtOptions, sought_options
+from audiosearch.cli.query_options import SoughtOptions, histogram_option, sought_options
 from audiosearch.config import Config
 from audiosearch.errors import display_text
 from audiosearch.search.answer_remarks import answer_remarks
@@ -50,6 +51,7 @@ _BAR = 50  # characters of the longest bar of a histogram
     "-v", "--verbose", is_flag=True, help="Print timings, and which process answered, to stderr."
 )
 @sought_options
+@histogram_option
 @limit_options
 @sort_options
 @filter_options
@@ -61,6 +63,7 @@ def find(
     explain: bool,
     verbose: bool,
     sought: SoughtOptions,
+    histogram: bool,
     limit: int | None,
     min_score: float | None,
     sort: str | None,
@@ -77,7 +80,7 @@ def find(
     """
     if not text and not sought.without:
         raise click.UsageError("Missing argument 'TEXT...'.")
-    if sought.histogram and (form.paths or explain):
+    if histogram and (form.paths or explain):
         raise click.UsageError("--histogram has no paths and no words to explain")
     started = time.perf_counter()
     with open_client(config) as answering:
@@ -101,7 +104,7 @@ def find(
     result = answer.result
     filtered = filters != Filters() or sought.recorded is not None
     say_of_answer(result, quiet=quiet, filtered=filtered)
-    if sought.histogram:
+    if histogram:
         print_histogram(result.hits, as_json=form.json, quiet=quiet)
     else:
         _print_text_hits(result.hits, form, with_clock=sought.moments is not None)

@@ -15,9 +15,11 @@ from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import one_line, print_json, remark
 from audiosearch.config import Config
 from audiosearch.library import open_library
+from audiosearch.search.filters import is_folder_glob
 
 _COMMANDS = ("find", "similar", "files")
 _FOLDERS = ("--in", "--not-in")  # options whose folders are kept as absolute paths
+_REPLACE = "--replace"
 _REST = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 
@@ -34,7 +36,7 @@ def search() -> None:
 
 
 @search.command(context_settings=_REST)
-@click.option("--replace", is_flag=True, help="In place of the saved search of this name.")
+@click.option(_REPLACE, is_flag=True, help="In place of the saved search of this name.")
 @library_options
 @click.argument("name")
 @click.argument("arguments", nargs=-1, required=True, type=click.UNPROCESSED, metavar="QUERY...")
@@ -52,6 +54,10 @@ def save(
     A QUERY that begins with `find`, `similar` or `files` is a question to that command. Options of
     this command come before NAME. Folders after --in are kept as absolute paths.
     """
+    if _REPLACE in arguments and "--" not in arguments:  # no question has an option of this name
+        replace, arguments = True, tuple(each for each in arguments if each != _REPLACE)
+    if not arguments:
+        raise click.UsageError("Missing argument 'QUERY...'.")
     wanted = arguments if arguments[0] in _COMMANDS else ("find", *arguments)
     checked = _checked(context, wanted)
     with open_library(config, writable=True) as library:
@@ -75,14 +81,23 @@ def _checked(context: click.Context, arguments: Sequence[str]) -> list[str]:
     for each in arguments:
         option, equals, value = each.partition("=")
         if kept and kept[-1] in _FOLDERS:
-            kept.append(os.path.abspath(each))  # noqa: PTH100 - keeps links
-        elif (option in _FOLDERS and equals) or (option == "--like" and equals and _is_clip(value)):
+            kept.append(_folder(each))
+        elif option in _FOLDERS and equals:
+            kept.append(f"{option}={_folder(value)}")
+        elif option == "--like" and equals and _is_clip(value):
             kept.append(f"{option}={os.path.abspath(value)}")  # noqa: PTH100
         elif each in clips and _is_clip(each):
             kept.append(os.path.abspath(each))  # noqa: PTH100
         else:
             kept.append(each)
     return kept
+
+
+def _folder(text: str) -> str:
+    """A folder's absolute path; a glob stays, since a relative one means folders anywhere."""
+    if is_folder_glob(Path(text)):
+        return text
+    return os.path.abspath(os.path.expanduser(text))  # noqa: PTH100, PTH111 - keeps links
 
 
 def _is_clip(text: str) -> bool:

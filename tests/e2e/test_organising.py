@@ -165,6 +165,25 @@ def test_saved_searches_name_sounds_from_any_folder(library: Command, folder: Pa
         assert library("search", "delete", name).status == 0
 
 
+def test_saved_searches_keep_globs_and_are_replaced_wherever_that_is_said(
+    library: Command, folder: Path
+):
+    asked = ("find", "a bell", "--in", "s*s", "--not-in=d?mp", "--min-score", "0")
+    assert library("search", "save", "globs", *asked, cwd=folder.parent).status == 0
+    [row] = library("search", "list", "--json").rows
+    assert row["arguments"] == list(asked)
+    found = library("search", "run", "globs", "--json", cwd=folder)
+    assert found.rows, found.err
+    assert library("search", "save", "globs", "a bell").status == 2
+    again = library("search", "save", "globs", "a bell", "--min-score", "0", "-n2", "--replace")
+    assert again.status == 0, again.err
+    [row] = library("search", "list", "--json").rows
+    assert row["arguments"] == ["find", "a bell", "--min-score", "0", "-n2"]
+    assert len(library("search", "run", "globs", "--json").rows) == 2
+    assert library("search", "save", "globs", "--replace").status == 2
+    assert library("search", "delete", "globs").status == 0
+
+
 def test_a_backup_goes_into_another_library(library: Command, folder: Path, tmp_path: Path):
     for arguments in (
         ("tag", "add", "mine", folder / "low.wav"),
