@@ -9,7 +9,7 @@ from audiosearch.cli.clips_in import Clip, clips_argument, report
 from audiosearch.cli.main import EXIT_NOTHING, CommandGroup
 from audiosearch.cli.options import OutputForm, json_option, library_options, output_options
 from audiosearch.cli.output import (
-    clock,
+    clock_span,
     one_line,
     print_json,
     print_paths,
@@ -186,7 +186,7 @@ def print_annotations(rows: Sequence[WrittenAnnotation], form: OutputForm) -> No
         if form.json:
             print_json({**place_row(row), **annotation_row(row)})
             continue
-        stretch = "" if row.end_s is None else f"  {clock(row.start_s)}-{clock(row.end_s)}"
+        stretch = "" if row.end_s is None else f"  {clock_span(row.start_s, row.end_s)}"
         gone = "" if row.here else click.style("  (not here now)", dim=True)
         path = shown_path(row.path) if row.path else f"sound {row.audio_hash.hex()[:12]}"
         click.echo(f"{click.style(path, bold=True)}{stretch}{gone}")

@@ -11,7 +11,7 @@ import click
 from audiosearch._wording import counted
 from audiosearch.cli.main import EXIT_NOTHING, CommandGroup
 from audiosearch.cli.options import json_option, library_options
-from audiosearch.cli.output import clock, one_line, path_fields, print_json, remark, shown_path
+from audiosearch.cli.output import clock_span, one_line, path_fields, print_json, remark, shown_path
 from audiosearch.config import Config
 from audiosearch.library import open_library
 from audiosearch.library.captions import Added, ListedCaption
@@ -261,7 +261,7 @@ def _print_lines(listed: ListedCaption) -> None:
     more = click.style(f"  (and {n_more} more)", dim=True) if listed.places and n_more > 0 else ""
     for place in listed.places:
         file = "(no file holds it now)" if place.path is None else shown_path(place.path)
-        when = f"{clock(place.start_s)}-{clock(place.end_s)}"
+        when = clock_span(place.start_s, place.end_s)
         otherwise = place.typed is not None and place.typed != listed.words
         said = click.style(f"  {one_line(place.typed or '')}", dim=True) if otherwise else ""
         click.echo(f"{'':8}{file}  {when}{said}{more}")

@@ -20,7 +20,7 @@ from audiosearch.cli.options import (
     sort_options,
 )
 from audiosearch.cli.output import (
-    clock,
+    clock_span,
     coloured,
     print_json,
     print_paths,
@@ -231,7 +231,7 @@ def _print_similar_hits(hits: Sequence[Hit], form: OutputForm) -> None:
 def _print_row(hit: Hit, number: float | None, *, links: bool) -> None:
     """`0.93  dog.wav  0:00-0:05  a dog barks`, with the caption dimmed on a second line."""
     shown = "  -  " if number is None else f"{number:5.2f}"
-    when = f"{clock(hit.start_s)}-{clock(hit.end_s)}"
+    when = clock_span(hit.start_s, hit.end_s)
     alike = f"  (+{hit.n_alike} alike)" if hit.n_alike else ""
     away = is_offline(hit)
     offline = "  (offline)" if away else ""

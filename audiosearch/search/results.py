@@ -282,11 +282,16 @@ class Description:
     """What is heard in a window: the model's sentence, then stored captions, best first.
 
     A silent window has none.
+
+    Attributes:
+        meaning: the same number for windows whose own sentences mean much the same, in one answer;
+            None of silence, and where the model cannot compare texts.
     """
 
     start_s: float
     end_s: float
     captions: tuple[CaptionFit, ...]
+    meaning: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,15 @@ import json
 
 import pytest
 
-from audiosearch.cli.output import clock, duration, path_fields, print_json, print_paths, size
+from audiosearch.cli.output import (
+    clock,
+    clock_span,
+    duration,
+    path_fields,
+    print_json,
+    print_paths,
+    size,
+)
 
 
 @pytest.mark.parametrize(
@@ -20,6 +28,20 @@ from audiosearch.cli.output import clock, duration, path_fields, print_json, pri
 )
 def test_clock(seconds, shown):
     assert clock(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("start_s", "end_s", "shown"),
+    [
+        (292.1, 292.74, "4:52.1-4:52.7"),
+        (60.0, 61.0, "1:00-1:01"),
+        (3723.25, 3724, "1:02:03.2-1:02:04"),
+        (67.5, 77.5, "1:07-1:17"),
+        (0.5, 10.5, "0:00.5-0:10.5"),
+    ],
+)
+def test_a_stretch_is_never_shown_as_nothing(start_s: float, end_s: float, shown: str):
+    assert clock_span(start_s, end_s) == shown
 
 
 def test_amounts():
