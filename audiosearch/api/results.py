@@ -134,7 +134,7 @@ class SearchHits(Sequence[SearchHit]):
         corrected: words that nothing knows -> the nearest known ones, which were searched for.
         n_left_out: words at the end of the query that were left out since it was too long.
         n_below_min_score: recordings left out since they match too weakly.
-        n_more: recordings that match well enough and are not listed, at least; 0 for `similar`.
+        n_more: recordings that match well enough and are not listed, at least.
         n_unknown: what filters ask (`loudness`, ...) -> recordings left out since it is not known
             of them.
         n_windows: stretches of sound in the library, before filters.

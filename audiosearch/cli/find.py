@@ -109,9 +109,7 @@ def find(
     else:
         _print_text_hits(result.hits, form, with_clock=sought.moments is not None)
         _print_weaker(result.weaker, form)
-    if result.n_more and form.for_people:
-        least = "" if result.exhaustive else "at least "
-        remark(f"and {least}{result.n_more} more (-n shows more of them)", quiet=quiet)
+    _say_more(result, form, quiet=quiet)
     if verbose:
         for word, read_as in result.read_as.items():
             click.echo(f"{word!r} is read as {read_as!r}", err=True)
@@ -161,9 +159,17 @@ def similar(
         ).result
     say_of_answer(result, quiet=quiet, filtered=filters != Filters())
     _print_similar_hits(result.hits, form)
+    _say_more(result, form, quiet=quiet)
     if verbose:
         click.echo(answering.who, err=True)
     return 0 if result.hits else EXIT_NOTHING
+
+
+def _say_more(result: FindResult, form: OutputForm, *, quiet: bool) -> None:
+    if result.n_more and form.for_people:
+        is_least = result.n_more_is_least or not result.exhaustive
+        least = "at least " if is_least else ""
+        remark(f"and {least}{result.n_more} more (-n shows more of them)", quiet=quiet)
 
 
 def say_of_answer(result: FindResult, *, quiet: bool, filtered: bool) -> None:

@@ -38,7 +38,8 @@ METHODS = {
         "collection": "(self, name: str) -> list[SoundAnnotation]",
         "collections": "(self) -> dict[str, int]",
         "delete_collection": "(self, name: str) -> None",
-        "duplicates": "(self, *, identical_only: bool = False) -> list[DuplicateSet]",
+        "duplicates": "(self, *, identical_only: bool = False, filters: Filters | None = None) -> "
+        "list[DuplicateSet]",
         "favourite": "(self, clip: Clip | Iterable[Clip], wanted: bool = True, *, start_s: float | "
         "None = None, end_s: float | None = None) -> int",
         "note": "(self, clip: Clip | Iterable[Clip], text: str | None, *, start_s: float | None ="
@@ -110,7 +111,7 @@ METHODS = {
 }
 FIELDS = {
     "CaptionFit": "rank text score cross_entropy lift scaled source words",
-    "Description": "start_s end_s captions",
+    "Description": "start_s end_s captions meaning",
     "DuplicateSet": "kind paths likeness",
     "Encoded": "frames embedding joint tags",
     "EncodedWindow": "start_s end_s encoded",

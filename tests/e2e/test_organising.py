@@ -230,6 +230,10 @@ def test_duplicates(library: Command, folder: Path):
     [only] = library("duplicates", "--identical", "--json").rows
     assert only["kind"] == "identical"
     assert "the same sound" in library("duplicates").text
+    flac = library("duplicates", "--json", "--format", "flac")
+    assert (flac.status, flac.rows) == (1, [])
+    [low] = library("duplicates", "--json", "--name", "*low*", "--max-duration", "1h").rows
+    assert [Path(file["path"]).name for file in low["files"]] == ["copy of low.wav", "low.wav"]
     (folder / "again.flac").unlink()  # not known yet to be gone
     gone = library("duplicates", "--json")
     assert [row["kind"] for row in gone.rows] == ["identical"]
