@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from audiosearch.config import load_config
 from audiosearch.errors import QueryError
 from audiosearch.exchange.documents import DocumentOptions
 from audiosearch.library import Library
 from audiosearch.library.exports import Exporter
+from audiosearch.library.restore import restore
 from audiosearch.model.bundle import load_bundle
 from audiosearch.search.results import TextQuery
+from audiosearch.store.backup_lines import END, HEAD, VERSION
 from audiosearch.store.database import open_database
 from audiosearch.store.integrity.verify import verify
+from audiosearch.store.schema import (
+    Caption,
+    CaptionTarget,
+    ImportedCaption,
+    WaitingCaption,
+)
 from tests.search_library import LibraryBuilder, Models
 from tests.sounds import tones, write_audio
 
@@ -234,6 +244,48 @@ def test_what_was_imported_before_imports_were_kept_stays(own: Library, tmp_path
     assert added.import_id is not None
     own.remove_import(added.import_id)
     assert [each.words for each in own.captions(source="import")] == ["an old sentence"]
+
+
+def waits_for_a_sound(own: Library, tmp_path: Path, caption: str) -> None:
+    """Take in a backup with a caption of a sound that is not here."""
+    lines: list[dict[str, object]] = [
+        {"kind": HEAD, "version": VERSION, "made_at": "2026-01-01T00:00:00+00:00"},
+        {"kind": "caption", "audio_hash": "ab" * 32, "path": "/away/owl.wav", "start_s": 0.0}
+        | {"end_s": 1.0, "caption": caption, "source": "import", "at": 1.0},
+        {"kind": END, "lines": 1},
+    ]
+    file = put(tmp_path, "backup.jsonl", "".join(json.dumps(each) + "\n" for each in lines))
+    assert restore(own.database, file).n_waiting == 1
+
+
+def test_an_import_taken_back_spares_what_waits_for_its_sound(own: Library, tmp_path: Path):
+    rows = "path,start_s,end_s,caption\nnight one.wav,0,1,An Owl\nnight one.wav,1,2,a fox\n"
+    import_id = own.import_captions(put(tmp_path / "in", "1.csv", rows)).import_id
+    assert import_id is not None
+    waits_for_a_sound(own, tmp_path, "An Owl")
+    gone = own.remove_import(import_id)
+    assert (gone.n_captions, gone.n_targets) == (1, 2)  # the fox; both stretches
+    with own.database.reading() as session:
+        assert session.scalars(select(WaitingCaption.said)).all() == ["An Owl"]
+    assert [each.words for each in own.captions(source="import")] == ["An Owl"]
+    assert given(own, None) == []
+    assert verify(own.database, dims={}) == []
+
+
+def test_a_caption_removed_by_hand_waits_for_no_sound(own: Library, tmp_path: Path):
+    said = own.captions(source="auto")[0].words
+    waits_for_a_sound(own, tmp_path, said)
+    own.add_caption("only mine")
+    own.import_captions(put(tmp_path, "own.txt", f"{said}\n"))
+    assert own.remove_captions([said, "only mine"]) == 2
+    with own.database.reading() as session:
+        assert session.scalars(select(WaitingCaption.id)).all() == []
+        assert session.scalars(select(CaptionTarget.id)).all() == []
+        assert session.scalars(select(ImportedCaption.caption_id)).all() == []
+        kept = session.execute(select(Caption.text, Caption.source, Caption.said)).all()
+    assert [tuple(each) for each in kept if each.text == said] == [(said, "auto", None)]
+    assert "only mine" not in [each.text for each in kept]
+    assert verify(own.database, dims={}) == []
 
 
 @pytest.mark.parametrize(
