@@ -85,7 +85,7 @@ def test_a_question_is_asked_as_find_asks_it(filled: Command, sounds: Path):
         exported.rows
     )
     assert all(row["excluded"] for row in exported.rows)
-    assert piped(filled, exported.out, "export", "csv", "--moments").status == 2
+    assert filled("export", "csv", "--moments", given=exported.out).status == 2
     assert filled("export", "csv", "--similar", sounds / "long.wav", "--moments").status == 2
 
 
