@@ -171,6 +171,7 @@ def test_signatures():
 
 def test_hits_are_rows_of_tables():
     assert _signature(audiosearch.SearchHit.row) == "(self) -> 'dict[str, object]'"
+    assert _signature(audiosearch.SearchHits.by_hour) == "(self) -> 'list[tuple[int, int]]'"
     assert _signature(audiosearch.SearchHits.rows) == "(self) -> 'list[dict[str, object]]'"
 
 
