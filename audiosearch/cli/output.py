@@ -9,17 +9,20 @@ from __future__ import annotations
 import os
 import sys
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from audiosearch import errors
+from audiosearch.cli.main import EXIT_NOTHING
 from audiosearch.errors import display_path
 from audiosearch.search.rows import json_line
 
 if TYPE_CHECKING:
     from audiosearch.search.results import Word
+
+T = TypeVar("T")
 
 SHORT_S = 5.0  # shorter stretches are shown to the tenth: whole seconds would lose them
 
@@ -93,6 +96,31 @@ def one_line(text: str) -> str:
         each if unicodedata.category(each) != "Cc" else each.encode("unicode_escape").decode()
         for each in text
     )
+
+
+def quoted(name: str) -> str:
+    """A name as it is kept, in quotes, its control characters escaped."""
+    return repr(" ".join(name.split()))
+
+
+def print_listing(
+    found: Sequence[T],
+    *,
+    row: Callable[[T], Mapping[str, object]],
+    line: Callable[[T], str],
+    nothing: str,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Print a list, a row or a line each, or say that there is `nothing`; the exit status."""
+    for each in found:
+        if as_json:
+            print_json(row(each))
+        else:
+            click.echo(line(each))
+    if not found:
+        remark(nothing, quiet=quiet)
+    return 0 if found else EXIT_NOTHING
 
 
 def remark(text: str, *, quiet: bool) -> None:

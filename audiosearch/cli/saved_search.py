@@ -9,10 +9,10 @@ from pathlib import Path
 
 import click
 
-from audiosearch.cli.annotations import day
-from audiosearch.cli.main import EXIT_NOTHING, CommandGroup
+from audiosearch.cli.annotations import made_on
+from audiosearch.cli.main import CommandGroup
 from audiosearch.cli.options import json_option, library_options
-from audiosearch.cli.output import one_line, print_json, remark
+from audiosearch.cli.output import one_line, print_listing, quoted, remark
 from audiosearch.config import Config
 from audiosearch.library import open_library
 from audiosearch.search.filters import is_folder_glob
@@ -112,17 +112,16 @@ def list_(as_json: bool, config: Config, quiet: bool) -> int:
     """List the saved searches, each as the command that it is."""
     with open_library(config) as library:
         found = library.annotations.searches()
-    for each in found:
-        if as_json:
-            print_json(
-                {"name": each.name, "arguments": list(each.arguments), "saved_at": each.saved_at}
-            )
-        else:
-            made = click.style(f"  ({day(each.saved_at)})", dim=True)
-            click.echo(f"{one_line(each.name)}: {one_line(shlex.join(each.arguments))}{made}")
-    if not found:
-        remark("no saved searches yet: audiosearch search save NAME QUERY", quiet=quiet)
-    return 0 if found else EXIT_NOTHING
+    return print_listing(
+        found,
+        row=lambda x: {"name": x.name, "arguments": list(x.arguments), "saved_at": x.saved_at},
+        line=lambda x: (
+            f"{one_line(x.name)}: {one_line(shlex.join(x.arguments))}{made_on(x.saved_at)}"
+        ),
+        nothing="no saved searches yet: audiosearch search save NAME QUERY",
+        as_json=as_json,
+        quiet=quiet,
+    )
 
 
 @search.command("run", context_settings=_REST)
@@ -164,4 +163,4 @@ def delete(name: str, config: Config, quiet: bool) -> None:
     """Delete the saved search NAME."""
     with open_library(config, writable=True) as library:
         library.annotations.delete_search(name)
-    remark(f"saved search {one_line(name)!r} deleted", quiet=quiet)
+    remark(f"saved search {quoted(name)} deleted", quiet=quiet)

@@ -11,6 +11,7 @@ from audiosearch.cli.output import (
     path_fields,
     print_json,
     print_paths,
+    quoted,
     size,
 )
 
@@ -68,3 +69,9 @@ def test_paths_that_are_no_utf8_travel_as_base64():
 def test_paths_byte_for_byte_and_once(capfdbinary):
     print_paths([b"\xff.wav", b"a\nb.wav", b"\xff.wav"], print0=True)
     assert capfdbinary.readouterr().out == b"\xff.wav\0a\nb.wav\0"
+
+
+def test_a_name_is_shown_as_it_is_kept():
+    assert quoted("door") == "'door'"
+    assert quoted(" two\nlines  of\tit ") == "'two lines of it'"
+    assert quoted("it's \x1b[31m") == '"it\'s \\x1b[31m"'
