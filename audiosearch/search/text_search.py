@@ -271,7 +271,7 @@ class TextSearch:
         listener = MomentListener(self._scorer)
         heard = listener.find(snapshot, parsed, least=self._least, every=query.exhaustive)
         found = with_written(snapshot, parsed, heard, least=self._least)
-        moments, penalties, n_excluded = found.moments, None, 0
+        moments, penalties, n_excluded = self._when_wanted(found.moments), None, 0
         if self._asked.excluded and moments:
             ids = sorted({each.window_id for each in moments})
             penalties = self._judge().judge(snapshot, self._asked.excluded, ids)
@@ -302,6 +302,13 @@ class TextSearch:
             timings={},
         )
 
+    def _when_wanted(self, moments: list[Moment]) -> list[Moment]:
+        if self._query.recorded is None:
+            return moments
+        from audiosearch.search.recorded import moments_within  # noqa: PLC0415 - seldom needed
+
+        return moments_within(self._snapshot.session, moments, self._query.recorded)
+
     def _others(self, *, like: Sequence[Floats]) -> FindResult:
         """All that is not excluded, where no words are asked for; the likest first, if any are."""
         from audiosearch.search.exclusion import (  # noqa: PLC0415 - seldom needed
@@ -318,7 +325,7 @@ class TextSearch:
         alike = self._alike(like) if like else None
         likeness = {} if alike is None else alike.likeness
         if query.moments is not None:
-            moments = moments_of_others(found, spans, least=least)
+            moments = self._when_wanted(moments_of_others(found, spans, least=least))
             if like:
                 moments = _moments_with_likeness(moments, likeness, query)
             kept = per_file(moments, query.moments.per_file)

@@ -145,6 +145,12 @@ def test_only_what_was_recorded_then(night: Command) -> None:
     assert "left out: when they were made is told neither" in answer.err
     # The filter is one of windows, and so goes with plain answers too.
     assert names(night("find", "a bell rings", "--date", "2026-05-02", "--json").rows) == [TAPE]
+    # A window that reaches over the border has moments that do not: the second knock, at 22:00:03.
+    knocks = ("find", "someone knocks on a door", "--moments", "--json")
+    early = night(*knocks, "--between", "21:00-22:00").rows
+    assert starts(early, NIGHT) == pytest.approx(KNOCKS_S[:1], abs=1)
+    late = night(*knocks, "--between", "22:00-23:00").rows
+    assert starts(late, NIGHT) == pytest.approx(KNOCKS_S[1:], abs=1)
     wrong = night("find", "rain", "--between", "10pm")
     assert wrong.status == 2
     assert "22:00-05:00" in wrong.err
