@@ -320,6 +320,8 @@ def _exactly(path: Path) -> str:
 def _answer(found: SearchHits) -> Row:
     """Hits, and what there is to be said of the answer."""
     remarks = [f"the model does not know {word!r}" for word in found.unknown_words]
+    if found.translated is not None:
+        remarks.append(f"the question was read as {found.translated!r}")
     remarks += [f"{word!r} was read as {near!r}" for word, near in found.read_as.items()]
     return {
         "hits": [tidy_row(row) for row in found.rows()],

@@ -133,6 +133,9 @@ class SearchHits(Sequence[SearchHit]):
         unknown_words: words of the query that the model never learned; looked for in texts only.
         read_as: words that the model never learned -> the near ones that it read in their place.
         corrected: words that nothing knows -> the nearest known ones, which were searched for.
+        language: the language that the query was read in, by its code (`de`, `fr`, `es`, `it`,
+            `pt`); `und` where it is in none that is understood; None for English.
+        translated: what it was read as in English; None where it was not translated.
         n_left_out: words at the end of the query that were left out since it was too long.
         n_below_min_score: recordings left out since they match too weakly.
         n_more: recordings that match well enough and are not listed, at least.
@@ -155,6 +158,8 @@ class SearchHits(Sequence[SearchHit]):
     excluded: tuple[str, ...] = ()
     n_excluded: int = 0
     weaker: tuple[SearchHit, ...] = ()
+    language: str | None = None
+    translated: str | None = None
 
     @classmethod
     def of(cls, result: FindResult) -> SearchHits:
@@ -172,6 +177,8 @@ class SearchHits(Sequence[SearchHit]):
             excluded=result.excluded,
             n_excluded=result.n_excluded,
             weaker=tuple(map(SearchHit.of, result.weaker)),
+            language=result.language,
+            translated=result.translated,
         )
 
     def by_hour(self) -> list[tuple[int, int]]:

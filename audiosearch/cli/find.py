@@ -33,7 +33,7 @@ from audiosearch.errors import display_text
 from audiosearch.search.answer_remarks import answer_remarks
 from audiosearch.search.filters import Filters
 from audiosearch.search.results import FindResult, Hit, TextQuery
-from audiosearch.search.rows import is_offline, similar_row, text_row
+from audiosearch.search.rows import is_offline, read_as_row, similar_row, text_row
 from audiosearch.server.query_client import open_client
 
 _BAR = 50  # characters of the longest bar of a histogram
@@ -107,8 +107,8 @@ def find(
     if histogram:
         print_histogram(result.hits, as_json=form.json, quiet=quiet)
     else:
-        _print_text_hits(result.hits, form, with_clock=sought.moments is not None)
-        _print_weaker(result.weaker, form)
+        _print_text_hits(result, form, with_clock=sought.moments is not None)
+        _print_weaker(result, form)
     _say_more(result, form, quiet=quiet)
     if verbose:
         for word, read_as in result.read_as.items():
@@ -178,26 +178,26 @@ def say_of_answer(result: FindResult, *, quiet: bool, filtered: bool) -> None:
         remark(text, quiet=quiet)
 
 
-def _print_text_hits(hits: Sequence[Hit], form: OutputForm, *, with_clock: bool) -> None:
+def _print_text_hits(result: FindResult, form: OutputForm, *, with_clock: bool) -> None:
     if form.paths:
-        print_paths((hit.path for hit in hits), print0=form.print0)
+        print_paths((hit.path for hit in result.hits), print0=form.print0)
         return
-    for hit in hits:
+    for hit in result.hits:
         if form.json:
-            print_json(text_row(hit, with_clock=with_clock))
+            print_json(text_row(hit, with_clock=with_clock) | read_as_row(result))
         else:
             _print_row(hit, hit.score, links=form.links)
 
 
-def _print_weaker(hits: Sequence[Hit], form: OutputForm) -> None:
+def _print_weaker(result: FindResult, form: OutputForm) -> None:
     """What is no good match but comes next; not for programs that take paths for answers."""
     if form.paths:
         return
-    if hits and not form.json:
+    if result.weaker and not form.json:
         click.echo(click.style("weaker matches", dim=True))
-    for hit in hits:
+    for hit in result.weaker:
         if form.json:
-            print_json(text_row(hit))
+            print_json(text_row(hit) | read_as_row(result))
         else:
             _print_row(hit, hit.score, links=form.links)
 

@@ -30,6 +30,10 @@ def answer_remarks(
 
 def _about_words(result: FindResult) -> Iterator[str]:
     """How the query was understood."""
+    if result.language is not None:
+        from audiosearch.search.languages import language_remark  # noqa: PLC0415 - seldom needed
+
+        yield language_remark(result.language, result.translated)
     if result.only_excluded:
         yield f"nothing is asked for but what is left out: everything without {_quoted(result)}"
     elif result.excluded:

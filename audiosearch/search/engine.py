@@ -5,9 +5,10 @@ The library is only read: what is worth keeping of an answer is handed out (`tak
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
@@ -23,7 +24,7 @@ from audiosearch.search.explain import explain, with_unheard
 from audiosearch.search.filters import Filters
 from audiosearch.search.negation import split_negation
 from audiosearch.search.order import check_sort, in_order
-from audiosearch.search.query import ExcludedText, ParsedQuery, parse_query, respelled
+from audiosearch.search.query import ExcludedText, Lexicon, ParsedQuery, parse_query, respelled
 from audiosearch.search.results import (
     Description,
     EncodedWindow,
@@ -38,11 +39,16 @@ from audiosearch.search.spelling import corrections
 from audiosearch.search.text_search import AskedText, TextSearch
 from audiosearch.store.database import Database
 from audiosearch.store.queries.search import window_frames
+from audiosearch.store.queries.word_matches import stands_somewhere
 
 if TYPE_CHECKING:  # from sound to text; a query of words needs nothing of it
     from audiosearch.search.describe import Derived, Describer
     from audiosearch.search.normalise import Normalise
     from audiosearch.search.zero_shot import Label
+
+UNDETERMINED = "und"  # ISO 639-2: a language that is none of those that are understood
+_NO_SOURCES: Mapping[str, str] = MappingProxyType({})
+_SHORT = 3  # letters; words of so few are alike in many languages
 
 
 class SearchEngine:
@@ -105,9 +111,12 @@ class SearchEngine:
                 unknown = () if asked.wanted is None else asked.wanted.unknown
                 return _nothing(watch, unknown_words=unknown)
             with watch.stage("spelling"):
-                asked = asked.respelled(lambda parsed: self._respell(session, parsed))
+                if asked.language is None:
+                    asked = asked.respelled(lambda parsed: self._respell(session, parsed))
             search = TextSearch(snapshot, query, asked, scorer=self._scorer, config=self._config)
             result = search.run(watch, like=like)
+            if asked.language is None and asked.wanted is not None:
+                result = replace(result, language=self._unknown_language(session, asked.wanted))
             shown = (*result.hits, *result.weaker)
             if query.explain and shown and asked.wanted and asked.wanted.has_known:
                 with watch.stage("words of hits"):
@@ -190,11 +199,33 @@ class SearchEngine:
         """
         split = split_negation(query.text)
         excluded = dict.fromkeys((*split.excluded, *query.without))
+        texts = (query.text, *query.without)
+        if not all(map(self._lexicon.is_english_text, texts)):
+            from audiosearch.search.foreign import read_foreign  # noqa: PLC0415 - seldom needed
+
+            is_english = self._lexicon.is_english
+            asked = read_foreign(query, is_english=is_english, parse=self._parse)
+            if asked is not None:
+                return asked
         wanted = self._parse(split.wanted) if split.wanted or not excluded else None
         return AskedText(wanted, tuple(ExcludedText(text, self._parse(text)) for text in excluded))
 
-    def _parse(self, text: str) -> ParsedQuery:
-        return parse_query(text, scorer=self._scorer, tower=self._tower)
+    @cached_property
+    def _lexicon(self) -> Lexicon:
+        return Lexicon(self._scorer, self._tower)
+
+    def _parse(self, text: str, sources: Mapping[str, str] = _NO_SOURCES) -> ParsedQuery:
+        return parse_query(text, scorer=self._scorer, tower=self._tower, sources=sources)
+
+    def _unknown_language(self, session: Session, parsed: ParsedQuery) -> str | None:
+        """Whether a query is in no language that is understood; names of files are in none."""
+        words = zip(parsed.telling, parsed.is_known, strict=True)
+        if parsed.corrected or any(x and len(word.text) > _SHORT for word, x in words):
+            return None
+        unknown = [x for x, known in zip(parsed.telling, parsed.is_known, strict=True) if not known]
+        if not unknown or any(stands_somewhere(session, word) for word in unknown):
+            return None
+        return UNDETERMINED
 
     def _open(self, session: Session, filters: Filters) -> LibrarySnapshot | None:
         return open_snapshot(session, filters, bundle=self._bundle, cache=self._cache)

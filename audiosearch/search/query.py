@@ -5,20 +5,41 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from audiosearch._typing import Floats
 from audiosearch.errors import QueryError
 from audiosearch.model.scoring import CaptionScorer, TokenIds
 from audiosearch.model.text_encoder import TextTower
 from audiosearch.model.tokenizer import split_words
-from audiosearch.store.names import TypedWord, normal_form, typed_words
+from audiosearch.store.names import TypedWord, normal_form, typed_words, words_of
 from audiosearch.store.queries.fulltext import STOP_WORDS, telling_words
 
 _RUN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_WORD = re.compile(r"[^\W_]+")
 _POSSESSIVE = re.compile(r"['’]s\b")
 _ENDINGS = ("s", "es", "ing", "ed", "er", "ers", "ly")
 LONGEST = 10_000  # characters of a query that are listened for: more words than any model takes
 _LEAST_STEM = 3  # letters that a word without its ending must have
+# Words of other languages that text towers hold as names: they are no English words.
+_NO_SOURCES: Mapping[str, str] = MappingProxyType({})
+_FOREIGN = frozenset((
+    "adler", "arco", "argent", "arroyo", "bahn", "bala", "bambino", "bas", "berceuse", "berg",
+    "boca", "bois", "bose", "brat", "cade", "cai", "campana", "campane", "campo", "campos",
+    "cao", "casa", "cembalo", "chanter", "chevre", "cicala", "ciudad", "crapaud", "crier",
+    "dauphin", "deux", "dialog", "dos", "eco", "ecole", "estadio", "estrada", "femme", "fern",
+    "fiesta", "flute", "fohn", "fontaine", "fuss", "gallina", "gallo", "gaul", "gross",
+    "guerra", "guerre", "guerrero", "hahn", "halle", "hart", "hautbois", "herr", "hirsch",
+    "homme", "jung", "kahn", "klein", "lac", "laguna", "lang", "lange", "lapin", "lave", "leer",
+    "leon", "leone", "leones", "llama", "lok", "lowe", "madeira", "maison", "mani", "mann",
+    "manner", "mao", "mar", "marche", "marcher", "mare", "melodies", "mer", "merle", "montana",
+    "mouton", "mull", "musica", "musik", "musique", "nah", "neue", "nina", "nino", "nouvelle",
+    "nova", "novo", "nueva", "nuevo", "palma", "petit", "petite", "pianoforte", "plage",
+    "plastique", "porc", "porte", "porto", "puerto", "rana", "riant", "rio", "rios", "roche",
+    "rue", "sage", "salle", "serpent", "serra", "sino", "stade", "stadion", "tambour", "teatro",
+    "terre", "tier", "toilette", "tor", "toro", "tre", "tres", "trois", "veau", "ville", "vin",
+    "vogel", "wal", "wetter", "wolfe",
+))  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +51,8 @@ class ParsedQuery:
         asked: the words as they were typed, normalised.
         text: those that the model listens for, no more than the decoder has positions for.
         tokens: their ids.
-        telling: the words that are looked for in names and texts, each once.
+        telling: the words that are looked for in names and texts, each once; of another language,
+            each as it was typed with the English word that it was read as beside it.
         is_known: for each of them, whether it means something to the model.
         read_as: words that the decoder never learned -> the words that it reads in their place.
         n_left_out: words beyond those.
@@ -75,8 +97,21 @@ class ExcludedText:
     parsed: ParsedQuery
 
 
-def parse_query(text: str, *, scorer: CaptionScorer, tower: TextTower | None) -> ParsedQuery:
+def parse_query(
+    text: str,
+    *,
+    scorer: CaptionScorer,
+    tower: TextTower | None,
+    sources: Mapping[str, str] = _NO_SOURCES,
+) -> ParsedQuery:
     """What `text` means to the model, and which of its words must be matched as they stand.
+
+    Args:
+        text: in English.
+        scorer: of the model.
+        tower: of the model, None where it has no space that words and sounds share.
+        sources: words of it in normal form -> what was typed in another language for them, which is
+            looked for in names and texts too.
 
     Raises:
         QueryError: there is no word in it.
@@ -102,13 +137,19 @@ def parse_query(text: str, *, scorer: CaptionScorer, tower: TextTower | None) ->
         asked=tuple(asked),
         text=kept,
         tokens=tokens,
-        telling=tuple(telling),
+        telling=tuple(_with_source(word, sources) for word in telling),
         is_known=tuple(is_known),
         read_as=vocabulary.bridged_words(kept),
         n_left_out=max(0, len(heard) + n_beyond - scorer.max_words),
         vector=None if tower is None else tower.embed([kept])[0],
         has_known=any(token != vocabulary.unk for token in tokens),
     )
+
+
+def _with_source(word: TypedWord, sources: Mapping[str, str]) -> TypedWord:
+    """A word that is found where it is written, or where what it was translated from is."""
+    source = sources.get(word.text)
+    return word if source is None else TypedWord(" ".join(words_of(source)), source, word.parts)
 
 
 class Lexicon:
@@ -123,6 +164,19 @@ class Lexicon:
         return self._holds(word.text) or (
             word.parts != (word.text,) and all(map(self._holds, word.parts))
         )
+
+    def is_english(self, word: str) -> bool:
+        """Whether a word, as it was typed, is one that the model can know from English."""
+        if normal_form(word) in STOP_WORDS:
+            return True
+        typed = typed_words(word)
+        if not word.isascii() and not all(map(self._is_said, (each.text for each in typed))):
+            return False
+        return all(each.text not in _FOREIGN and self.knows(each) for each in typed)
+
+    def is_english_text(self, text: str) -> bool:
+        """Whether all the words of a text, as it was typed, are ones of English."""
+        return all(map(self.is_english, _WORD.findall(_POSSESSIVE.sub("", text[:LONGEST]))))
 
     def audible(self, text: str) -> str:
         """`text` without the words that only names can match, glued words parted.

@@ -198,6 +198,9 @@ class FindResult:
         unknown_words: words of the query that the model never learned.
         read_as: words that the decoder never learned -> the words that it read in their place.
         corrected: words that nothing knows -> the nearest known ones, which were searched for.
+        language: the language that the query was read in, by its code (`de`); `und` where none of
+            its words is known in any; None for English.
+        translated: what it was read as in English; None where it was not translated.
         n_left_out: words at the end of the query that were not used, since the model takes so many
             at most.
         weak: the model knows no word of the query; hits matched by what is written only.
@@ -227,6 +230,8 @@ class FindResult:
     unknown_words: tuple[str, ...] = ()
     read_as: Mapping[str, str] = field(default_factory=dict)
     corrected: Mapping[str, str] = field(default_factory=dict)
+    language: str | None = None
+    translated: str | None = None
     n_left_out: int = 0
     weak: bool = False
     exhaustive: bool

@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from audiosearch.errors import path_fields
-from audiosearch.search.results import Description, Hit, LabelFit, Word
+from audiosearch.search.results import Description, FindResult, Hit, LabelFit, Word
 
 Row = dict[str, object]
 
@@ -49,6 +49,13 @@ def text_row(hit: Hit, *, with_clock: bool = False) -> Row:
         **({"excluded": _excluded_rows(hit)} if hit.excluded else {}),
         **({"weak": True} if hit.weak else {}),
     }
+
+
+def read_as_row(result: FindResult) -> Row:
+    """What each row tells of a query that was read in another language than English."""
+    if result.translated is None:
+        return {}
+    return {"language": result.language, "translated": result.translated}
 
 
 def _excluded_rows(hit: Hit) -> list[dict[str, object]]:

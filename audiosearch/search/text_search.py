@@ -36,16 +36,26 @@ MOST_WEAK = 5  # weak matches that are shown
 
 @dataclass(frozen=True)
 class AskedText:
-    """A query by words, read: what is wanted, None where nothing is, and what is excluded."""
+    """A query by words, read.
+
+    Attributes:
+        wanted: what is to be heard; None where nothing is.
+        excluded: what is not.
+        language: the language that it was read in; None for English.
+        translated: what it was read as; None for English.
+    """
 
     wanted: ParsedQuery | None
     excluded: tuple[ExcludedText, ...]
+    language: str | None = None
+    translated: str | None = None
 
     def respelled(self, put_right: Callable[[ParsedQuery], ParsedQuery]) -> AskedText:
         """The same with misspelt words put right."""
-        return AskedText(
-            None if self.wanted is None else put_right(self.wanted),
-            tuple(replace(each, parsed=put_right(each.parsed)) for each in self.excluded),
+        return replace(
+            self,
+            wanted=None if self.wanted is None else put_right(self.wanted),
+            excluded=tuple(replace(x, parsed=put_right(x.parsed)) for x in self.excluded),
         )
 
 
@@ -94,6 +104,8 @@ class TextSearch:
             result,
             excluded=tuple(each.text for each in self._asked.excluded),
             corrected=put_right | dict(result.corrected),
+            language=self._asked.language,
+            translated=self._asked.translated,
             moments=self._query.moments is not None,
         )
 

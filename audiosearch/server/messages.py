@@ -18,7 +18,7 @@ from audiosearch.search.results import Description, FindResult, Hit, TextQuery
 
 # POST /commands/answer takes a question and is answered by lines: Wait*, Hits* | Descriptions*,
 # then the end, or a Refusal. GET /commands/greeting is for where a token has to be proved.
-PROTOCOL: Final = 5
+PROTOCOL: Final = 6
 ANSWER_PATH: Final = "/commands/answer"
 GREETING_PATH: Final = "/commands/greeting"
 # Headers of a command; a server of another version or library refuses.

@@ -136,6 +136,8 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
             "unknown_words": rows_of(TEXT),
             "read_as": {"type": "object", "additionalProperties": TEXT},
             "corrected": {"type": "object", "additionalProperties": TEXT},
+            "language": nullable(TEXT),
+            "translated": nullable(TEXT),
             "weak": TRUTH,
             "moments": TRUTH,
             "exhaustive": TRUTH,

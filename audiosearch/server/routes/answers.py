@@ -208,6 +208,8 @@ def answer_row(library: Library, result: FindResult, hits: list[Row], *, filtere
         "unknown_words": list(result.unknown_words),
         "read_as": dict(result.read_as),
         "corrected": dict(result.corrected),
+        "language": result.language,
+        "translated": result.translated,
         "weak": result.weak,
         "moments": result.moments,
         "exhaustive": result.exhaustive,
