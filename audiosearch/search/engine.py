@@ -109,7 +109,8 @@ class SearchEngine:
                     snapshot, n_without_clock = within_clock(snapshot, query.recorded)
             if snapshot is None:
                 unknown = () if asked.wanted is None else asked.wanted.unknown
-                return _nothing(watch, unknown_words=unknown)
+                empty = _nothing(watch, unknown_words=unknown)
+                return replace(empty, language=asked.language, translated=asked.translated)
             with watch.stage("spelling"):
                 if asked.language is None:
                     asked = asked.respelled(lambda parsed: self._respell(session, parsed))
@@ -219,10 +220,12 @@ class SearchEngine:
 
     def _unknown_language(self, session: Session, parsed: ParsedQuery) -> str | None:
         """Whether a query is in no language that is understood; names of files are in none."""
-        words = zip(parsed.telling, parsed.is_known, strict=True)
-        if parsed.corrected or any(x and len(word.text) > _SHORT for word, x in words):
+        words = list(zip(parsed.telling, parsed.is_known, strict=True))
+        guessed = set(parsed.corrected.values())
+        known = [word.text for word, is_known in words if is_known and word.text not in guessed]
+        if any(len(each) > _SHORT for each in known):
             return None
-        unknown = [x for x, known in zip(parsed.telling, parsed.is_known, strict=True) if not known]
+        unknown = [word for word, is_known in words if not is_known]
         if not unknown or any(stands_somewhere(session, word) for word in unknown):
             return None
         return UNDETERMINED

@@ -26,8 +26,15 @@ _SHORTEST_PART = 3  # letters of a part of a German compound
 _SHORTEST_COMPOUND = 8
 _LINKS = ("", "s", "es", "n", "en", "e")  # between the parts
 # A surname ends like a compound: Bachmann, Feldmann.
-_NO_HEADS = frozenset(("man", "woman", "mountain", "stone", "house"))
+_NO_HEADS = frozenset(("man", "someone", "woman", "mountain", "stone", "house"))
 _CASES = ("es", "en", "er", "em", "s", "n", "e")  # endings of German words, the longest first
+
+# English words too, which models may not know.
+_ENGLISH_TOO = frozenset((
+    "aerosol", "armonica", "boules", "bossa", "burro", "bzzz", "cajon", "cembalo", "clavecin",
+    "didgeridoo", "electronica", "eructation", "fatale", "flatulence", "flute", "handyman",
+    "llama", "prost", "reggaeton", "reverberation", "roto",
+))  # fmt: skip
 
 IsEnglish = Callable[[str], bool]
 
@@ -70,13 +77,17 @@ def translate(texts: Sequence[str], *, is_english: IsEnglish) -> tuple[Translati
         texts: what is asked for and what is not to be heard.
         is_english: whether a word, as it was typed, is one of English.
     """
+
+    def is_known(word: str) -> bool:
+        return word.lower() in _ENGLISH_TOO or is_english(word)
+
     runs = [run for text in texts for run in WORD.findall(text[:LONGEST])]
-    n_english = sum(map(is_english, runs))
+    n_english = sum(map(is_known, runs))
     if n_english == len(runs):
         return None
     best: tuple[tuple[int, int, int], list[_Reading]] | None = None
     for words in word_lists():
-        found = [_read(text[:LONGEST], words, is_english=is_english) for text in texts]
+        found = [_read(text[:LONGEST], words, is_english=is_known) for text in texts]
         n_explained = sum(each.n_explained for each in found)
         if n_explained <= n_english or not any(each.has_news for each in found):
             continue
@@ -180,7 +191,7 @@ def _inflected(word: str, words: WordList) -> Meaning | None:
     if len(plain) < _SHORTEST_COMPOUND:
         return None
     for cut in range(len(plain) - _SHORTEST_PART, _SHORTEST_PART - 1, -1):
-        first, last = _part(plain[:cut], words), words.plain.get(plain[cut:])
+        first, last = _part(plain[:cut], words), _meaning(_exact(word)[cut:], words)
         if first is None or last is None or {first.role, last.role} & {Role.JOINING}:
             continue
         if last.role is Role.DESCRIPTION or last.english in _NO_HEADS:

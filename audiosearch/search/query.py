@@ -24,21 +24,19 @@ _LEAST_STEM = 3  # letters that a word without its ending must have
 # Words of other languages that text towers hold as names: they are no English words.
 _NO_SOURCES: Mapping[str, str] = MappingProxyType({})
 _FOREIGN = frozenset((
-    "adler", "arco", "argent", "arroyo", "bahn", "bala", "bambino", "bas", "berceuse", "berg",
-    "boca", "bois", "bose", "brat", "cade", "cai", "campana", "campane", "campo", "campos",
-    "cao", "casa", "cembalo", "chanter", "chevre", "cicala", "ciudad", "crapaud", "crier",
-    "dauphin", "deux", "dialog", "dos", "eco", "ecole", "estadio", "estrada", "femme", "fern",
-    "fiesta", "flute", "fohn", "fontaine", "fuss", "gallina", "gallo", "gaul", "gross",
-    "guerra", "guerre", "guerrero", "hahn", "halle", "hart", "hautbois", "herr", "hirsch",
-    "homme", "jung", "kahn", "klein", "lac", "laguna", "lang", "lange", "lapin", "lave", "leer",
-    "leon", "leone", "leones", "llama", "lok", "lowe", "madeira", "maison", "mani", "mann",
-    "manner", "mao", "mar", "marche", "marcher", "mare", "melodies", "mer", "merle", "montana",
-    "mouton", "mull", "musica", "musik", "musique", "nah", "neue", "nina", "nino", "nouvelle",
-    "nova", "novo", "nueva", "nuevo", "palma", "petit", "petite", "pianoforte", "plage",
-    "plastique", "porc", "porte", "porto", "puerto", "rana", "riant", "rio", "rios", "roche",
-    "rue", "sage", "salle", "serpent", "serra", "sino", "stade", "stadion", "tambour", "teatro",
-    "terre", "tier", "toilette", "tor", "toro", "tre", "tres", "trois", "veau", "ville", "vin",
-    "vogel", "wal", "wetter", "wolfe",
+    "adler", "arco", "arroyo", "bahn", "bala", "bambino", "bas", "berceuse", "berg", "boca",
+    "bois", "bose", "brat", "cade", "cai", "campana", "campane", "campo", "campos", "cao",
+    "casa", "chanter", "chevre", "cicala", "ciudad", "crapaud", "crier", "dauphin", "deux",
+    "dos", "eco", "ecole", "estadio", "estrada", "femme", "fern", "fiesta", "fohn", "fontaine",
+    "fuss", "gallina", "gallo", "gaul", "guerra", "guerre", "guerrero", "hahn", "halle", "hart",
+    "hautbois", "herr", "hirsch", "homme", "jung", "kahn", "klein", "lac", "laguna", "lapin",
+    "leer", "leon", "leone", "leones", "lok", "lowe", "madeira", "maison", "mani", "mann",
+    "manner", "mao", "mar", "marche", "marcher", "mer", "merle", "montana", "mouton", "mull",
+    "musica", "musik", "musique", "nah", "neue", "nina", "nino", "nouvelle", "nueva", "nuevo",
+    "palma", "pas", "paso", "petit", "petite", "pianoforte", "plage", "plastique", "porc", "porte", "porto",
+    "puerto", "rana", "riant", "rios", "roche", "rue", "sage", "salle", "serra", "sino",
+    "stade", "stadion", "tambour", "teatro", "terre", "tier", "toilette", "tor", "toro", "tre",
+    "tres", "trois", "veau", "ville", "vin", "vogel", "wal", "wetter", "wolfe",
 ))  # fmt: skip
 
 
@@ -168,7 +166,7 @@ class Lexicon:
     def is_english(self, word: str) -> bool:
         """Whether a word, as it was typed, is one that the model can know from English."""
         if normal_form(word) in STOP_WORDS:
-            return True
+            return word.isascii()  # "à" is no "a"
         typed = typed_words(word)
         if not word.isascii() and not all(map(self._is_said, (each.text for each in typed))):
             return False
