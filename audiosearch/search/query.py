@@ -24,19 +24,17 @@ _LEAST_STEM = 3  # letters that a word without its ending must have
 # Words of other languages that text towers hold as names: they are no English words.
 _NO_SOURCES: Mapping[str, str] = MappingProxyType({})
 _FOREIGN = frozenset((
-    "adler", "arco", "arroyo", "bahn", "bala", "bambino", "bas", "berceuse", "berg", "boca",
-    "bois", "bose", "brat", "cade", "cai", "campana", "campane", "campo", "campos", "cao",
-    "casa", "chanter", "chevre", "cicala", "ciudad", "crapaud", "crier", "dauphin", "deux",
-    "dos", "eco", "ecole", "estadio", "estrada", "femme", "fern", "fiesta", "fohn", "fontaine",
-    "fuss", "gallina", "gallo", "gaul", "guerra", "guerre", "guerrero", "hahn", "halle", "hart",
-    "hautbois", "herr", "hirsch", "homme", "jung", "kahn", "klein", "lac", "laguna", "lapin",
-    "leer", "leon", "leone", "leones", "lok", "lowe", "madeira", "maison", "mani", "mann",
-    "manner", "mao", "mar", "marche", "marcher", "mer", "merle", "montana", "mouton", "mull",
-    "musica", "musik", "musique", "nah", "neue", "nina", "nino", "nouvelle", "nueva", "nuevo",
-    "palma", "pas", "paso", "petit", "petite", "pianoforte", "plage", "plastique", "porc", "porte", "porto",
-    "puerto", "rana", "riant", "rios", "roche", "rue", "sage", "salle", "serra", "sino",
-    "stade", "stadion", "tambour", "teatro", "terre", "tier", "toilette", "tor", "toro", "tre",
-    "tres", "trois", "veau", "ville", "vin", "vogel", "wal", "wetter", "wolfe",
+    "arco", "arroyo", "bahn", "bala", "bambino", "berceuse", "berg", "boca", "bois", "cade",
+    "cai", "campana", "campane", "campo", "campos", "casa", "chanter", "cicala", "ciudad",
+    "crapaud", "crier", "dauphin", "deux", "dos", "eco", "estadio", "estrada", "femme",
+    "fiesta", "fontaine", "fuss", "gallina", "gallo", "gaul", "guerra", "guerre", "guerrero",
+    "hahn", "halle", "hautbois", "hirsch", "homme", "jung", "kahn", "klein", "lac", "laguna",
+    "lapin", "leer", "leone", "lok", "madeira", "maison", "mani", "mar", "mann", "marche", "marcher",
+    "mer", "merle", "mouton", "musica", "musik", "musique", "nah", "neue", "nouvelle", "nueva",
+    "nuevo", "pas", "paso", "petit", "pianoforte", "plage", "plastique", "porc", "porte",
+    "porto", "puerto", "rana", "riant", "rios", "roche", "rue", "salle", "sino", "stade",
+    "stadion", "tambour", "teatro", "terre", "toilette", "tor", "toro", "tre", "tres", "trois",
+    "veau", "ville", "vin", "vogel", "wal", "wetter",
 ))  # fmt: skip
 
 
