@@ -28,6 +28,11 @@ def test_words_lead_to_the_sound(ears: Ears, sound: str):
     truths.words_lead_to_the_sound(ears, sound)
 
 
+@pytest.mark.parametrize("sound", sorted(truths.FOREIGN_QUERIES))
+def test_other_languages_lead_to_the_sound(ears: Ears, sound: str):
+    truths.other_languages_lead_to_the_sound(ears, sound)
+
+
 @pytest.mark.parametrize("sound", SINGLE)
 def test_words_lead_to_nothing_else(ears: Ears, sound: str):
     truths.words_lead_to_nothing_else(ears, sound)

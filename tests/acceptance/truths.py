@@ -24,6 +24,19 @@ QUERIES = {
 }
 """The single sounds and words for each."""
 
+FOREIGN_QUERIES = {
+    "bell": (
+        *("eine Glocke läutet", "une cloche sonne", "suena una campana", "una campana suona"),
+        *("um sino toca", "campana", "Glockenläuten"),
+    ),
+    "rain": ("es regnet", "il pleut", "está lloviendo", "sta piovendo", "a chuva cai"),
+    "clock": ("eine Uhr tickt", "une horloge", "un reloj", "il ticchettio", "um relógio"),
+    "wind": ("der Wind weht", "le vent souffle", "sopla el viento", "soffia il vento"),
+    "knocks": ("Türklopfen", "coups à la porte", "golpes en la puerta", "batidas na porta"),
+    "phone": ("ein Telefon klingelt", "le téléphone sonne", "squilla un telefono"),
+}
+"""Words for some of them in other languages."""
+
 HEARD_IN_SCENES = {
     "rain": {"scene-3"},
     "siren": {"scene-3"},
@@ -88,6 +101,11 @@ def order_is_heard(ears: Ears) -> None:
         assert next(iter(found)) == right, words
         assert found[right].lift > found[wrong].lift + 0.1, words
         assert ears.find(words)[0] == right, words
+    for words, right in (
+        ("eine Glocke läutet, dann klopft jemand", BELL_THEN_KNOCKS),
+        ("jemand klopft an eine Tür, bevor eine Glocke läutet", KNOCKS_THEN_BELL),
+    ):
+        assert ears.find(words)[0] == right, words
 
 
 def words_lead_to_the_sound(ears: Ears, sound: str) -> None:
@@ -97,6 +115,13 @@ def words_lead_to_the_sound(ears: Ears, sound: str) -> None:
     assert found[0].lift > 0
     assert found[0].score > ears.least_score
     assert ears.find(QUERIES[sound])[0] == sound
+
+
+def other_languages_lead_to_the_sound(ears: Ears, sound: str) -> None:
+    """Words in another language show a sound first."""
+    for words in FOREIGN_QUERIES[sound]:
+        assert ears.find_all(words)[0].sound == sound, words
+        assert ears.find(words)[0] == sound, words
 
 
 def words_lead_to_nothing_else(ears: Ears, sound: str) -> None:
