@@ -21,20 +21,20 @@ _POSSESSIVE = re.compile(r"['’]s\b")
 _ENDINGS = ("s", "es", "ing", "ed", "er", "ers", "ly")
 LONGEST = 10_000  # characters of a query that are listened for: more words than any model takes
 _LEAST_STEM = 3  # letters that a word without its ending must have
-# Words of other languages that text towers hold as names: they are no English words.
 _NO_SOURCES: Mapping[str, str] = MappingProxyType({})
+# Words of other languages that text towers hold as names: they are no English words.
 _FOREIGN = frozenset((
     "arco", "arroyo", "bahn", "bala", "bambino", "berceuse", "berg", "boca", "bois", "cade",
     "cai", "campana", "campane", "campo", "campos", "casa", "chanter", "cicala", "ciudad",
     "crapaud", "crier", "dauphin", "deux", "dos", "eco", "estadio", "estrada", "femme",
     "fiesta", "fontaine", "fuss", "gallina", "gallo", "gaul", "guerra", "guerre", "guerrero",
     "hahn", "halle", "hautbois", "hirsch", "homme", "jung", "kahn", "klein", "lac", "laguna",
-    "lapin", "leer", "leone", "lok", "madeira", "maison", "mani", "mar", "mann", "marche", "marcher",
-    "mer", "merle", "mouton", "musica", "musik", "musique", "nah", "neue", "nouvelle", "nueva",
-    "nuevo", "pas", "paso", "petit", "pianoforte", "plage", "plastique", "porc", "porte",
-    "porto", "puerto", "rana", "riant", "rios", "roche", "rue", "salle", "sino", "stade",
-    "stadion", "tambour", "teatro", "terre", "toilette", "tor", "toro", "tre", "tres", "trois",
-    "veau", "ville", "vin", "vogel", "wal", "wetter",
+    "lapin", "leer", "leone", "lok", "madeira", "maison", "mani", "mann", "mar", "marche",
+    "marcher", "mer", "merle", "mouton", "musica", "musik", "musique", "nah", "neue",
+    "nouvelle", "nueva", "nuevo", "pas", "paso", "petit", "pianoforte", "plage", "plastique",
+    "porc", "porte", "porto", "puerto", "rana", "riant", "rios", "roche", "rue", "salle",
+    "sino", "stade", "stadion", "tambour", "teatro", "terre", "toilette", "tor", "toro", "tre",
+    "tres", "trois", "veau", "ville", "vin", "vogel", "wal", "wetter",
 ))  # fmt: skip
 
 
