@@ -56,7 +56,7 @@ class Translation:
 
 
 @dataclass(frozen=True)
-class _Reading:
+class _ReadText:
     """A text by the list of one language."""
 
     words: WordList
@@ -85,7 +85,7 @@ def translate(texts: Sequence[str], *, is_english: IsEnglish) -> tuple[Translati
     n_english = sum(map(is_known, runs))
     if n_english == len(runs):
         return None
-    best: tuple[tuple[int, int, int], list[_Reading]] | None = None
+    best: tuple[tuple[int, int, int], list[_ReadText]] | None = None
     for words in word_lists():
         found = [_read(text[:LONGEST], words, is_english=is_known) for text in texts]
         n_explained = sum(each.n_explained for each in found)
@@ -108,11 +108,11 @@ def language_remark(code: str, translated: str | None) -> str:
     return f"queries are understood in {', '.join(others)} and {last}"
 
 
-def _read(text: str, words: WordList, *, is_english: IsEnglish) -> _Reading:
+def _read(text: str, words: WordList, *, is_english: IsEnglish) -> _ReadText:
     units = tuple(_units(text, words))
     known = [unit for unit in units if unit.role is not None]
     news = [x for x in known if x.role is not Role.JOINING and not _all(is_english, x.source)]
-    return _Reading(
+    return _ReadText(
         words=words,
         units=units,
         n_explained=sum(len(WORD.findall(unit.source)) for unit in known),
@@ -216,7 +216,7 @@ def _glued(first: str, last: str) -> str:
     return " ".join([*kept, last])
 
 
-def _translated(reading: _Reading) -> Translation:
+def _translated(reading: _ReadText) -> Translation:
     language = reading.words.language
     units = in_english_order(reading.units, language=language)
     english, sources = "", dict[str, str]()
