@@ -183,6 +183,18 @@ def test_a_hundred_thousand_lines_scroll(new_page: Any, served: Served):
     page.wait_for_selector("article[aria-posinset='1']")
 
 
+def test_the_keys_stay_in_the_list_when_its_lines_are_replaced(page: Any):
+    ask(page, "a bell rings")
+    page.keyboard.press("ArrowDown")
+    first = shown_names(page)
+    page.keyboard.press("s")
+    page.wait_for_selector(".chip:has-text('Sounds like')")
+    until(page, f"document.querySelector('article .name').textContent !== {first[0]!r}")
+    assert has_focus(page, "article")
+    page.keyboard.press("j")
+    assert page.locator("article.current").get_attribute("aria-posinset") == "2"
+
+
 def test_words_on_the_way_are_one_step_back(page: Any):
     page.locator("#q").press_sequentially("rain", delay=200)
     page.wait_for_selector("article")

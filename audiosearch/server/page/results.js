@@ -48,6 +48,7 @@ export class Results {
    */
   show(hits, { grouped, goesOn }) {
     const before = this.lines;
+    const hadFocus = this.feed.contains(document.activeElement);
     this.lines = linesOf(hits, grouped);
     const isSame = (/** @type {number} */ n) =>
       before[n]?.hit.recording_id === this.lines[n]?.hit.recording_id &&
@@ -68,6 +69,11 @@ export class Results {
     this.list.reset(this.lines.length, { gapAt: this.firstWeak, gap: DIVIDER_PX, keep });
     this.feed.setAttribute("aria-busy", "false");
     if (!goesOn && this.lines.length) this.rows.get(0)?.element.setAttribute("tabindex", "0");
+    // Whoever was in the list when its lines were replaced still is, and keys go on.
+    if (hadFocus && !this.feed.contains(document.activeElement)) {
+      if (this.lines.length) this.go(Math.max(0, this.current));
+      else this.viewport.focus();
+    }
   }
 
   /**
