@@ -10,8 +10,10 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
+PRIVATE_FILE: Final = 0o600
+PRIVATE_FOLDER: Final = 0o700
 SUFFIX = ".unfinished"  # of the name under which it is written; a killed process leaves it behind
 
 
@@ -51,3 +53,12 @@ def atomic_write(target: Path, *, shared: bool = False, mode: int = 0o666) -> It
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         with os.fdopen(os.open(unfinished, flags, mode), "w+b") as file:
             yield file
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder that nobody but its owner can enter, where there is none; see `keep_private`.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)

@@ -23,6 +23,7 @@ class AudiosearchError(Exception):
     └── StoreError           the library's database
         ├── LibraryLocked    another process is writing to it
         ├── LibraryCorrupt   SQLite reports damage
+        ├── LibraryReplaced  its file was moved, deleted or replaced while it was open
         ├── SchemaTooNew     written by a later version of audiosearch
         └── StorageFull      no space left, or a quota
     """
@@ -116,6 +117,10 @@ class LibraryLocked(StoreError):
 
 class LibraryCorrupt(StoreError):
     """SQLite reports that the database is damaged."""
+
+
+class LibraryReplaced(StoreError):
+    """The library's file was moved, deleted or replaced by another one while it was open."""
 
 
 class SchemaTooNew(StoreError):

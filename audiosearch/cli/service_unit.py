@@ -16,6 +16,8 @@ from typing import Final
 UNIT: Final = "audiosearch.service"
 LABEL: Final = "org.audiosearch.watch"
 
+DATABASE: Final = "library.sqlite3"
+
 _STOP_S: Final = 15  # the daemon drains within ten
 
 
@@ -56,6 +58,8 @@ def systemd_unit(settings: ServiceSettings) -> str:
         "Description=audiosearch, a searchable library of sounds",
         "StartLimitIntervalSec=600",
         "StartLimitBurst=5",
+        # Where a library is gone, as its drive may be, none is to be made in its place.
+        *_condition(settings.data_dir / DATABASE),
         "",
         "[Service]",
         "Type=notify",
@@ -71,6 +75,7 @@ def systemd_unit(settings: ServiceSettings) -> str:
         "IOSchedulingClass=idle",
         f"MemoryMax={settings.memory}",
         "NoNewPrivileges=yes",
+        "UMask=0077",
         "RestrictAddressFamilies=AF_UNIX",
     ]
     if settings.sandbox:
@@ -81,6 +86,14 @@ def systemd_unit(settings: ServiceSettings) -> str:
         ]
     lines += ["", "[Install]", "WantedBy=default.target", ""]
     return "\n".join(lines)
+
+
+def _condition(path: Path) -> list[str]:
+    """What has systemd start nothing where a file is not; a path takes no quotes there."""
+    text = str(path)
+    if "\n" in text or text != text.strip():
+        return []
+    return [f"ConditionPathExists={text.replace('%', '%%')}"]
 
 
 def _quoted(text: str) -> str:

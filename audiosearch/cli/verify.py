@@ -44,6 +44,7 @@ def verify(wanted: bool, as_json: bool, config: Config, quiet: bool) -> int:
     with only_one, open_library(config, writable=wanted) as library:
         violations = library.verify()
         left = _repair(library, quiet=quiet) if wanted and violations else violations
+        n_absent = library.absent_files() if not violations else 0
     still = {(each.invariant, each.detail) for each in left}
     for each in violations:
         repaired = (each.invariant, each.detail) not in still
@@ -51,6 +52,12 @@ def verify(wanted: bool, as_json: bool, config: Config, quiet: bool) -> int:
     new = [each for each in left if each not in violations]
     for each in new:
         _print(each, as_json=as_json, repaired=False if wanted else None)
+    if n_absent:
+        remark(
+            f"{counted(n_absent, 'file')} not where the library has them: audiosearch index"
+            " looks what has become of them",
+            quiet=quiet,
+        )
     if not violations:
         remark("the library is sound", quiet=quiet)
     elif not left:

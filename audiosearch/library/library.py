@@ -49,6 +49,7 @@ if TYPE_CHECKING:  # what only some commands need is imported where it is used
     from audiosearch.library.annotations import Annotations
     from audiosearch.library.duplicates import Duplicates
     from audiosearch.library.restore import Restored
+    from audiosearch.store.identity import LibraryIdentity
     from audiosearch.store.integrity.repair import Repaired
     from audiosearch.store.integrity.verify import BundleDims, Violation
     from audiosearch.store.queries.duplicates import HeldSound
@@ -357,6 +358,13 @@ class Library(Answers):
 
         return verify(self.database, dims=self._dims())
 
+    def absent_files(self) -> int:
+        """How many files that are not called missing are not where the library has them."""
+        from audiosearch.store.integrity.places import absent_files  # noqa: PLC0415
+
+        with self.database.reading() as session:
+            return sum(1 for _ in absent_files(session))
+
     def repair(self) -> Repaired:
         """Remove what is damaged, so that `index` can bring it back; keeps what people wrote.
 
@@ -380,18 +388,23 @@ class Library(Answers):
 
 @contextmanager
 def open_library(
-    config: Config, *, writable: bool = False, yields_to_waiters: bool = False
+    config: Config,
+    *,
+    writable: bool = False,
+    yields_to_waiters: bool = False,
+    expected: LibraryIdentity | None = None,
 ) -> Iterator[Library]:
     """The library that `config` speaks of, made if there is none; see `open_database`.
 
     Raises:
+        LibraryReplaced: it is not the `expected` one.
         LibraryLocked: `writable`, and another process is writing to it.
         StoreError: it is damaged, of a later version, or cannot be opened.
     """
     database = (
-        open_database(config.database, yields_to_waiters=yields_to_waiters)
+        open_database(config.database, yields_to_waiters=yields_to_waiters, expected=expected)
         if writable
-        else reading_database(config)
+        else reading_database(config, expected=expected)
     )
     with database:
         yield Library(config, database)

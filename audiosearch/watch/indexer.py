@@ -72,7 +72,12 @@ class WatchIndexer:
         """
         config = self._config_now()
         with (
-            open_library(config, writable=True, yields_to_waiters=True) as library,
+            open_library(
+                config,
+                writable=True,
+                yields_to_waiters=True,
+                expected=self._database.identity,
+            ) as library,
             self._until_wanted(library.database) as stop,
         ):
             return library.index_places(places, rules=rules, progress=progress, stop=stop)
@@ -84,7 +89,7 @@ class WatchIndexer:
 
         def look() -> None:
             while not ended.wait(_LOOK_S):
-                if self._stop.is_set():
+                if self._stop.is_set() or not database.is_current():
                     early.set()
                 elif database.has_waiters():
                     log.info("another command waits to write: it is let in after the batch in hand")

@@ -18,6 +18,7 @@ from audiosearch.config import IndexConfig, WatchConfig
 from audiosearch.errors import (
     AudiosearchError,
     LibraryCorrupt,
+    LibraryReplaced,
     SchemaTooNew,
     display_path,
 )
@@ -90,6 +91,7 @@ class Watcher:
 
         Raises:
             LibraryCorrupt: the database is damaged.
+            LibraryReplaced: it was moved, deleted, or another one was put in its place.
             SchemaTooNew: a later version of the program has taken it over.
         """
         tick_s = min(_TICK_S, self._watch.settle_s / 2)
@@ -98,7 +100,7 @@ class Watcher:
                 now = time.monotonic()
                 try:
                     self._turn(now)
-                except (LibraryCorrupt, SchemaTooNew):
+                except (LibraryCorrupt, LibraryReplaced, SchemaTooNew):
                     raise
                 except AudiosearchError as error:
                     self._wait(error, now=time.monotonic())

@@ -17,7 +17,9 @@ from audiosearch.errors import LibraryCorrupt
 from audiosearch.store import sqlite
 from audiosearch.store.backup import back_up_before
 from audiosearch.store.database import Database
+from audiosearch.store.identity import give_identity
 from audiosearch.store.integrity.annotations import derive_again, mend_annotations
+from audiosearch.store.integrity.places import forget_misplaced
 from audiosearch.store.integrity.verify import (
     SOUND_SAMPLE,
     SOUND_SCALE,
@@ -66,10 +68,13 @@ def repair(database: Database, *, dims: Mapping[str, BundleDims]) -> Repaired:
         culprits = sorted({each.encoding for each in found if each.encoding is not None})
         n_files = _drop_encodings(session, culprits)
         n_files += _mend_files(session) + _mend_texts(session)
+        n_gone += forget_misplaced(session)
         n_gone += _mend_rows(session)
         derive_again(session)
         _rebuild(session, found)
         _check(session, database)
+        if any(each.invariant == "identity" for each in found):
+            give_identity(session)
         failpoint("repair.commit")
     return Repaired(n_encodings=len(culprits), n_files=n_files, n_rows=n_gone)
 

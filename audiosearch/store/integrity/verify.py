@@ -16,8 +16,11 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from audiosearch.errors import LibraryCorrupt
+from audiosearch.store import identity
 from audiosearch.store.database import Database
 from audiosearch.store.integrity.annotations import annotation_problems
+from audiosearch.store.integrity.places import absent_files, root_problems
+from audiosearch.store.queries import generations
 from audiosearch.store.queries.file_texts import is_metadata, strange_tags
 from audiosearch.store.sqlite import integrity_problems
 
@@ -28,8 +31,8 @@ _PER_KIND = 20  # breaches of one kind that are spelled out
 class Violation:
     """Something that must hold and does not."""
 
-    # files, metadata, tags, annotations, encodings, windows, frames, vectors, scales, captions,
-    # full-text
+    # files, identity, metadata, tags, annotations, encodings, windows, frames, vectors, scales,
+    # captions, full-text
     invariant: str
     detail: str
     encoding: tuple[int, int] | None = None  # ids of the recording and bundle it lies in
@@ -169,6 +172,13 @@ def _kinds(session: Session, dims: Mapping[str, BundleDims]) -> Iterator[Iterabl
     for invariant, queries in _QUERIES.items():
         for query in queries:
             yield (Violation(invariant, row[0]) for row in session.execute(text(query)))
+    yield (Violation("files", problem) for problem in root_problems(session))
+    yield (
+        Violation("files", f"file {each.file_id}, {each.shown}, {each.problem}")
+        for each in absent_files(session)
+        if each.problem is not None
+    )
+    yield _identity_violations(session)
     yield _text_violations(session)
     yield _tag_violations(session)
     yield (Violation("annotations", problem) for problem in annotation_problems(session))
@@ -178,6 +188,12 @@ def _kinds(session: Session, dims: Mapping[str, BundleDims]) -> Iterator[Iterabl
             yield (Violation(invariant, row[0], (row[1], row[2])) for row in rows)
     yield _vector_violations(session, dims)
     yield _frame_violations(session, dims)
+
+
+def _identity_violations(session: Session) -> Iterator[Violation]:
+    """A library without the number by which it is told from another one."""
+    if not generations.read_generation(session, identity.NAME):
+        yield Violation("identity", "the library has no number of its own")
 
 
 def _text_violations(session: Session) -> Iterator[Violation]:
