@@ -56,7 +56,7 @@ def atomic_write(target: Path, *, shared: bool = False, mode: int = 0o666) -> It
 
 
 def make_private_folder(folder: Path) -> None:
-    """Make a folder that nobody but its owner can enter, where there is none; see `keep_private`.
+    """Make a folder that nobody but its owner can enter; one that is there stays as it is.
 
     Raises:
         OSError: it cannot be made.

@@ -26,7 +26,8 @@ def doctor(as_json: bool, config: Config, quiet: bool) -> int:
 
     Settings, the data folder, disk space, the database, your folders, the model's files, what it
     runs on, the decoder (with a generated sound), the daemon and what it may watch. Changes
-    nothing. --quiet shows only what is wrong.
+    nothing, but closes a library that other users of the machine could read. --quiet shows only
+    what is wrong.
 
     Exit status 0 if all is well, 1 with warnings, 2 with errors.
     """

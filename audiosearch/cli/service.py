@@ -22,6 +22,7 @@ from audiosearch.cli.service_unit import (
 from audiosearch.cli.status_watch import watch_row
 from audiosearch.config import Config, default_config_path
 from audiosearch.errors import AudiosearchError, FeatureUnavailable
+from audiosearch.library import open_library
 from audiosearch.watch.indexer import running_daemon
 
 _MAC = sys.platform == "darwin"
@@ -60,6 +61,7 @@ def install(
         program=_program(config),
         environment={k: v for k, v in os.environ.items() if k.startswith("AUDIOSEARCH_")},
         data_dir=config.data_dir,
+        database=config.database,
         memory=memory,
         sandbox=not no_sandbox,
     )
@@ -68,6 +70,9 @@ def install(
         click.echo(text, nl=False)
         return
     path = _path()
+    if not config.database.exists():  # which the service itself never makes
+        with open_library(config, writable=True):
+            pass
     install_service(path, text, logs=config.data_dir / "logs", mac=_MAC, start=not no_start)
     remark(f"written: {path}", quiet=quiet)
     if not no_start:

@@ -16,8 +16,6 @@ from typing import Final
 UNIT: Final = "audiosearch.service"
 LABEL: Final = "org.audiosearch.watch"
 
-DATABASE: Final = "library.sqlite3"
-
 _STOP_S: Final = 15  # the daemon drains within ten
 
 
@@ -28,6 +26,7 @@ class ServiceSettings:
     program: tuple[str, ...]  # the command line
     environment: Mapping[str, str]
     data_dir: Path  # the only folder that it may write to
+    database: Path  # without which there is nothing to keep
     memory: str = "50%"  # most that it and its decoders may take, in systemd's words
     sandbox: bool = True
 
@@ -59,7 +58,7 @@ def systemd_unit(settings: ServiceSettings) -> str:
         "StartLimitIntervalSec=600",
         "StartLimitBurst=5",
         # Where a library is gone, as its drive may be, none is to be made in its place.
-        *_condition(settings.data_dir / DATABASE),
+        *_condition(settings.database),
         "",
         "[Service]",
         "Type=notify",
@@ -126,6 +125,7 @@ def launchd_agent(settings: ServiceSettings) -> str:
             "ProcessType": "Background",
             "LowPriorityIO": True,
             "Nice": 10,
+            "Umask": 0o077,
             "StandardErrorPath": str(settings.data_dir / "logs" / "launchd.log"),
         }
     ).decode()

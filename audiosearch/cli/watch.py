@@ -16,10 +16,18 @@ from pathlib import Path
 
 import click
 
+from audiosearch._files import make_private_folder
 from audiosearch._signals import stop_on_signals
 from audiosearch.cli.options import library_options
+from audiosearch.cli.service_unit import LABEL
 from audiosearch.config import Config
-from audiosearch.errors import AudiosearchError, LibraryReplaced, StorageFull, StoreError
+from audiosearch.errors import (
+    AudiosearchError,
+    LibraryLocked,
+    LibraryReplaced,
+    StorageFull,
+    StoreError,
+)
 from audiosearch.library import open_library
 from audiosearch.server.server import AnswerServer
 from audiosearch.store.identity import LibraryIdentity
@@ -47,6 +55,7 @@ def watch(config: Config, quiet: bool) -> int:
 
     Ctrl-C or SIGTERM ends it within ten seconds, a second one at once.
     """
+    os.umask(0o077)  # all that it writes is the library's
     with IndexerLock(config.data_dir), watch_log(config.data_dir, quiet=quiet):
         _see_that_nothing_is_lost(config)
         with open_library(config, writable=True) as library:  # made, migrated, and fit to be used
@@ -56,12 +65,33 @@ def watch(config: Config, quiet: bool) -> int:
             identity = library.database.identity
         request = _StopRequest()
         signals = stop_on_signals(on_first=request.note, on_second=_leave_at_once)
-        with AnswerServer(config) as server, signals as stop:
+        with _answering(config) as server, signals as stop:
             return _run(config, server, stop, request, identity)
+
+
+@contextmanager
+def _answering(config: Config) -> Iterator[AnswerServer]:
+    """The server of questions; without it commands answer themselves, and folders are watched.
+
+    Raises:
+        LibraryLocked: another process answers for this library.
+    """
+    server = AnswerServer(config)
+    try:
+        server.start()
+    except LibraryLocked:
+        raise
+    except StoreError as error:
+        log.warning("commands have to answer questions themselves: %s", error)
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 # What a library leaves beside its database; a folder with one of these has had a library.
 _REMAINS = ("watch.json", "backups", "vectors")
+_GONE_REMEDY = "put it back from a copy, or begin anew with: audiosearch index FOLDER"
 
 
 def _see_that_nothing_is_lost(config: Config) -> None:
@@ -72,12 +102,14 @@ def _see_that_nothing_is_lost(config: Config) -> None:
     """
     if config.database.exists():
         return
+    if os.environ.get("XPC_SERVICE_NAME") == LABEL:  # started by launchd, which asks no condition
+        raise StoreError("there is no library", path=config.database, remedy=_GONE_REMEDY)
     remains = [name for name in _REMAINS if (config.data_dir / name).exists()]
     if remains:
         raise StoreError(
             f"the library is gone, of which {remains[0]} is left",
             path=config.database,
-            remedy="put it back from a copy, or begin anew with: audiosearch index FOLDER",
+            remedy=_GONE_REMEDY,
         )
 
 
@@ -207,7 +239,7 @@ def watch_log(
     """
     file = log_file(data_dir)
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(file.parent)
         handler = RotatingFileHandler(file, maxBytes=max_bytes, backupCount=n_old, encoding="utf-8")
     except OSError as error:
         kind = StorageFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else StoreError

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from audiosearch._files import atomic_write
+from audiosearch._files import PRIVATE_FILE, atomic_write, make_private_folder
 from audiosearch._wording import did_you_mean
 from audiosearch.errors import BundleError
 from audiosearch.model.bundle_files import MANIFEST
@@ -81,9 +81,10 @@ def remember_bundle(folder: Path, *, models: Path) -> None:
     known = known_bundles(models)
     if place.parent == models.absolute() or known[:1] == [place]:
         return
-    models.mkdir(parents=True, exist_ok=True)
+    make_private_folder(models.parent)
+    models.mkdir(exist_ok=True)
     content = [str(place), *(str(each) for each in known if each != place)]
-    with atomic_write(models / KNOWN, shared=True) as file:
+    with atomic_write(models / KNOWN, shared=True, mode=PRIVATE_FILE) as file:
         file.write(f"{json.dumps(content, indent=1)}\n".encode())
 
 

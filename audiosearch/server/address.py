@@ -24,6 +24,7 @@ FILE: Final = "address.json"
 # Linux takes 108 bytes of path, the end mark included, other systems 104.
 LONGEST_PATH: Final = 103
 BACKLOG: Final = 64
+_TEMPORARY: Final = "audiosearch-"
 HAS_UNIX_SOCKETS: Final = hasattr(socket, "AF_UNIX")
 
 
@@ -172,6 +173,8 @@ def withdraw(data_dir: Path, address: Address) -> None:
     if address.path:
         with contextlib.suppress(OSError):
             Path(address.path).unlink()
+            if (folder := Path(address.path).parent).name.startswith(_TEMPORARY):
+                folder.rmdir()
 
 
 def _socket_paths(data_dir: Path) -> Iterator[Path]:
@@ -185,7 +188,11 @@ def _socket_paths(data_dir: Path) -> Iterator[Path]:
     file = f"{name}-{os.getpid()}.socket"
     if runtime := os.environ.get("XDG_RUNTIME_DIR"):
         yield Path(runtime) / "audiosearch" / file
-    yield Path(tempfile.gettempdir()) / f"audiosearch-{os.geteuid()}" / file
+    # A name that can be foretold would let another user make the folder first, and keep us out.
+    made = Path(tempfile.mkdtemp(prefix=_TEMPORARY))
+    yield made / file
+    with contextlib.suppress(OSError):  # it was of no use
+        made.rmdir()
 
 
 def _private_folder(folder: Path) -> None:

@@ -25,6 +25,7 @@ from audiosearch.errors import LibraryReplaced, SchemaTooNew, StoreError
 from audiosearch.store import sqlite
 from audiosearch.store.identity import IdentityCheck, LibraryIdentity, identify, replaced
 from audiosearch.store.lock import WriterLock
+from audiosearch.store.private import keep_private
 
 
 class Database:
@@ -216,6 +217,8 @@ def open_database(
     if lock is not None:
         lock.acquire()
     try:
+        if lock is not None:
+            keep_private(path.parent)
         with sqlite.translated(path):
             if expected is not None:
                 expected.check_file(path)  # another one may have come while the lock was waited for

@@ -18,7 +18,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from audiosearch._failpoints import failpoint
-from audiosearch._files import SUFFIX, atomic_write
+from audiosearch._files import SUFFIX, atomic_write, make_private_folder
 from audiosearch._typing import Floats, Ids
 from audiosearch.store.queries import generations
 from audiosearch.store.schema import CaptionVector, WindowRow
@@ -139,7 +139,7 @@ def load_vectors(
     if found is not None and found.header.changed == now:
         return found.table
     try:
-        cache_dir.mkdir(parents=True, exist_ok=True)
+        make_private_folder(cache_dir)
         path = _build(rows, cache_dir, stem=stem)
     except OSError:  # a full disk or a folder we may not write to: the cache is a convenience
         return _in_memory(rows)

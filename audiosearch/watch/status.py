@@ -16,7 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_origin, get_type_hints
 
-from audiosearch._files import atomic_write
+from audiosearch._files import PRIVATE_FILE, atomic_write
 from audiosearch._timing import time_left_s
 from audiosearch._wording import counted
 from audiosearch.errors import display_path
@@ -107,7 +107,7 @@ def write_state(data_dir: Path, state: WatchState) -> None:
     """
     row = asdict(state)
     row["roots"] = [_root_row(root) for root in state.roots]
-    with atomic_write(data_dir / STATE_FILE) as file:
+    with atomic_write(data_dir / STATE_FILE, mode=PRIVATE_FILE) as file:
         file.write(json.dumps(row, indent=1).encode())
 
 
@@ -150,7 +150,7 @@ def _check_types(state: object) -> None:
 def nudge(data_dir: Path) -> None:
     """Have a daemon, if there is one, look at all folders now."""
     if data_dir.is_dir():
-        (data_dir / _NUDGE_FILE).touch()
+        (data_dir / _NUDGE_FILE).touch(mode=PRIVATE_FILE)
 
 
 def nudged_at(data_dir: Path) -> int:

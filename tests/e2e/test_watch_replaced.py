@@ -105,3 +105,29 @@ def test_a_question_meets_the_library_that_is_there(watch: Watch, other: Command
     assert {Path(row["path"]).name for row in answer.rows} <= {"a.wav", "b.wav", "low-high.wav"}
     assert answer.rows
     ended(watch)
+
+
+def test_without_a_place_for_its_socket_it_watches_all_the_same(
+    quick: Command, sound_folder: Path, tmp_path: Path
+) -> None:
+    """As when another user has made the folders in which it would be."""
+    assert quick("roots", "add", sound_folder).status == 0
+    (quick.data_dir / "answers").symlink_to(tmp_path)
+    watch = Watch(quick)
+    try:
+        watch.until_rows([(3,)], "SELECT count(*) FROM encoding WHERE n_windows IS NOT NULL")
+        answer = quick("find", "a bell", "--min-score", "0", "--json", "-v")
+        assert (answer.status, "without the daemon" in answer.err) == (0, True)
+        status, err = watch.end()
+        assert (status, "commands have to answer questions themselves" in err) == (0, True)
+    finally:
+        watch.kill()
+
+
+def test_all_that_a_daemon_writes_is_its_owners_alone(watch: Watch) -> None:
+    watch.until(watch.is_idle)
+    assert watch.command("find", "a bell").status in (0, 1)
+    data = watch.command.data_dir
+    made = {str(path.relative_to(data)) for path in data.rglob("*")}
+    assert {"watch.json", "logs/watch.log", "answers/address.json", "library.sqlite3"} <= made
+    assert [str(path) for path in (data, *data.rglob("*")) if path.lstat().st_mode & 0o077] == []
