@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import os
 from enum import StrEnum
+from typing import Final
 
 
 class AudiosearchError(Exception):
@@ -151,8 +152,25 @@ def path_fields(path: bytes) -> dict[str, object]:
 
 
 def display_text(text: str) -> str:
-    """A text of anybody's for people: one line, control characters escaped."""
+    """A text of anybody's for people: one line, and nothing in it that a terminal would obey.
+
+    Escaped are control characters, what turns the direction of writing round, and what has no
+    width; but not what joins or parts letters, as some scripts and emoji need it, between these.
+    """
+    if text.isprintable():
+        return text
     return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
+        character
+        if character.isprintable() or (character in _JOINERS and _is_joined(text, place))
+        else character.encode("unicode_escape").decode()
+        for place, character in enumerate(text)
     )
+
+
+_JOINERS: Final = "\u200c\u200d"  # zero width non-joiner and joiner
+
+
+def _is_joined(text: str, place: int) -> bool:
+    """Whether a character stands between two printable ones that are not ASCII."""
+    around = text[place - 1 : place] + text[place + 1 : place + 2]
+    return len(around) == 2 and around.isprintable() and not any(map(str.isascii, around))

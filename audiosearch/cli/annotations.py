@@ -10,15 +10,15 @@ from audiosearch.cli.main import EXIT_NOTHING, CommandGroup
 from audiosearch.cli.options import OutputForm, json_option, library_options, output_options
 from audiosearch.cli.output import (
     clock,
-    one_line,
     path_fields,
     print_json,
     print_paths,
     remark,
     shown_path,
 )
+from audiosearch.cli.terminal import say, style
 from audiosearch.config import Config
-from audiosearch.errors import QueryError
+from audiosearch.errors import QueryError, display_text
 from audiosearch.library import open_library
 from audiosearch.store.queries.annotation_list import WrittenAnnotation
 
@@ -46,7 +46,7 @@ def tag_add(name: str, clips: list[Clip], as_json: bool, config: Config, quiet: 
     """Put TAG on each CLIP: FILE, or a part of one as FILE@START-END; on those on stdin without."""
     with open_library(config, writable=True) as library:
         written = library.annotations.tag(clips, name)
-    return report(written, f"tagged {one_line(name)!r}", as_json=as_json, quiet=quiet)
+    return report(written, f"tagged {display_text(name)!r}", as_json=as_json, quiet=quiet)
 
 
 @tag.command("remove")
@@ -73,7 +73,7 @@ def tag_list(as_json: bool, config: Config, quiet: bool) -> int:
         if as_json:
             print_json({"tag": each.name, "sounds": each.n_stretches})
         else:
-            click.echo(f"{each.n_stretches:6d}  {one_line(each.name)}")
+            say(f"{each.n_stretches:6d}  {display_text(each.name)}")
     if not tags:
         remark("no tags yet: audiosearch tag add TAG FILE", quiet=quiet)
     return 0 if tags else EXIT_NOTHING
@@ -187,12 +187,12 @@ def print_annotations(rows: Sequence[WrittenAnnotation], form: OutputForm) -> No
             print_json({**place_row(row), **annotation_row(row)})
             continue
         stretch = "" if row.end_s is None else f"  {clock(row.start_s)}-{clock(row.end_s)}"
-        gone = "" if row.here else click.style("  (not here now)", dim=True)
+        gone = "" if row.here else style("  (not here now)", dim=True)
         path = shown_path(row.path) if row.path else f"sound {row.audio_hash.hex()[:12]}"
-        click.echo(f"{click.style(path, bold=True)}{stretch}{gone}")
+        say(f"{style(path, bold=True)}{stretch}{gone}")
         said = summary(row)
         if said:
-            click.echo(f"       {said}")
+            say(f"       {said}")
 
 
 def place_row(row: WrittenAnnotation) -> dict[str, object]:
@@ -231,7 +231,7 @@ def summary(row: WrittenAnnotation) -> str:
         parts.append(f"in: {', '.join(row.collections)}")
     if row.note is not None:
         parts.append(f"note: {' / '.join(row.note.splitlines())}")
-    return one_line("; ".join(parts))
+    return display_text("; ".join(parts))
 
 
 def day(seconds: float) -> str:

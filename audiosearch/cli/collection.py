@@ -8,8 +8,10 @@ from audiosearch.cli.annotations import day, print_annotations
 from audiosearch.cli.clips_in import Clip, clips_argument, report
 from audiosearch.cli.main import EXIT_NOTHING, CommandGroup
 from audiosearch.cli.options import OutputForm, json_option, library_options, output_options
-from audiosearch.cli.output import one_line, print_json, remark
+from audiosearch.cli.output import print_json, remark
+from audiosearch.cli.terminal import say, style
 from audiosearch.config import Config
+from audiosearch.errors import display_text
 from audiosearch.library import open_library
 
 
@@ -32,7 +34,7 @@ def create(name: str, config: Config, quiet: bool) -> None:
     """Make an empty collection NAME."""
     with open_library(config, writable=True) as library:
         library.annotations.create_collection(name)
-    remark(f"collection {one_line(name)!r} made", quiet=quiet)
+    remark(f"collection {display_text(name)!r} made", quiet=quiet)
 
 
 @collection.command()
@@ -48,7 +50,7 @@ def add(new: bool, name: str, clips: list[Clip], as_json: bool, config: Config, 
     """
     with open_library(config, writable=True) as library:
         written = library.annotations.collect(name, clips, create=new)
-    return report(written, f"added to {one_line(name)!r}", as_json=as_json, quiet=quiet)
+    return report(written, f"added to {display_text(name)!r}", as_json=as_json, quiet=quiet)
 
 
 @collection.command()
@@ -60,7 +62,7 @@ def remove(name: str, clips: list[Clip], as_json: bool, config: Config, quiet: b
     """Take each CLIP out of the collection NAME; a FILE stands for all stretches of it too."""
     with open_library(config, writable=True) as library:
         written = library.annotations.uncollect(name, clips)
-    status = report(written, f"taken out of {one_line(name)!r}", as_json=as_json, quiet=quiet)
+    status = report(written, f"taken out of {display_text(name)!r}", as_json=as_json, quiet=quiet)
     return status or (0 if written.n_changed else EXIT_NOTHING)
 
 
@@ -75,8 +77,8 @@ def list_(as_json: bool, config: Config, quiet: bool) -> int:
         if as_json:
             print_json({"name": each.name, "sounds": each.n_items, "created_at": each.created_at})
         else:
-            made = click.style(f"  ({day(each.created_at)})", dim=True)
-            click.echo(f"{each.n_items:6d}  {one_line(each.name)}{made}")
+            made = style(f"  ({day(each.created_at)})", dim=True)
+            say(f"{each.n_items:6d}  {display_text(each.name)}{made}")
     if not found:
         remark("no collections yet: audiosearch collection create NAME", quiet=quiet)
     return 0 if found else EXIT_NOTHING
@@ -104,7 +106,7 @@ def rename(name: str, new_name: str, config: Config, quiet: bool) -> None:
     """Call the collection NAME NEW_NAME."""
     with open_library(config, writable=True) as library:
         library.annotations.rename_collection(name, new_name)
-    remark(f"{one_line(name)!r} is now {one_line(new_name)!r}", quiet=quiet)
+    remark(f"{display_text(name)!r} is now {display_text(new_name)!r}", quiet=quiet)
 
 
 @collection.command()
@@ -114,4 +116,4 @@ def delete(name: str, config: Config, quiet: bool) -> None:
     """Delete the collection NAME; the sounds in it stay as they are."""
     with open_library(config, writable=True) as library:
         library.annotations.delete_collection(name)
-    remark(f"collection {one_line(name)!r} deleted", quiet=quiet)
+    remark(f"collection {display_text(name)!r} deleted", quiet=quiet)

@@ -6,6 +6,7 @@ import click
 
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import print_json
+from audiosearch.cli.terminal import say, style
 from audiosearch.config import Config
 from audiosearch.doctor import examine
 from audiosearch.doctor.findings import Finding, Level
@@ -54,6 +55,6 @@ def _row(finding: Finding) -> dict[str, object]:
 
 def _print(finding: Finding) -> None:
     word, colour = _MARKS[finding.level]
-    click.echo(f"{click.style(f'{word:<8}', fg=colour)} {finding.check:<12} {finding.detail}")
+    say(f"{style(f'{word:<8}', fg=colour)} {finding.check:<12} {finding.detail}")
     if finding.remedy is not None:
-        click.echo(f"{'':21} {click.style('→ ' + finding.remedy, dim=True)}")
+        say(f"{'':21} {style('→ ' + finding.remedy, dim=True)}")

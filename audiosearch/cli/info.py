@@ -11,6 +11,7 @@ from audiosearch.cli.annotations import annotation_row, summary
 from audiosearch.cli.main import EXIT_ERROR
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import clock, path_fields, print_json, remark, shown_path, size
+from audiosearch.cli.terminal import say, style
 from audiosearch.config import Config
 from audiosearch.errors import AudiosearchError, DecodeError, QueryError, display_text
 from audiosearch.library import FileInfo, open_library
@@ -157,15 +158,15 @@ def _copies(told: FileInfo) -> list[SoundPath]:
 
 def _print(told: FileInfo, *, apart: bool) -> None:
     if apart:
-        click.echo()
-    click.echo(click.style(shown_path(told.path), bold=True))
+        say()
+    say(style(shown_path(told.path), bold=True))
     for name, value in [
         *_about_file(told),
         *_about_sound(told),
         *_about_texts(told),
         *_about_windows(told),
     ]:
-        click.echo(f"  {click.style(f'{name:<11}', dim=True)} {value}")
+        say(f"  {style(f'{name:<11}', dim=True)} {value}")
 
 
 def _about_file(told: FileInfo) -> Iterator[Line]:

@@ -18,6 +18,7 @@ from audiosearch.cli.many_files import (
 )
 from audiosearch.cli.options import json_option, library_options, normalise_option
 from audiosearch.cli.output import clock, path_fields, shown_path
+from audiosearch.cli.terminal import say, style
 from audiosearch.config import Config
 from audiosearch.errors import QueryError
 from audiosearch.library import open_library
@@ -74,7 +75,7 @@ def label(
                 return
             window_s = library.answering.bundle.window_s
             shown = ", ".join(_shown(fit, window_s=window_s) for fit in fits[: limit or SHOWN])
-            click.echo(f"{click.style(shown_path(path), bold=True)}  {shown or '(silence)'}")
+            say(f"{style(shown_path(path), bold=True)}  {shown or '(silence)'}")
 
         each_sound(expand(clips, config=config.index), work, quiet=quiet, done=done)
 

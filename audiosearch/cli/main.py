@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import io
 import logging
 import os
 import sys
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 import click
 
 from audiosearch import __version__
+from audiosearch.cli.terminal import PlainFormatter, say, style
 from audiosearch.errors import AudiosearchError
 
 if TYPE_CHECKING:
@@ -130,7 +132,9 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command line; turn every deliberate error into one line on stderr."""
-    logging.basicConfig(level=logging.WARNING, format="audiosearch: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(PlainFormatter("audiosearch: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     if "_AUDIOSEARCH_COMPLETE" in os.environ:  # a shell asks; it may be one that click knows not
         importlib.import_module("audiosearch.cli.completion")
     try:
@@ -139,10 +143,12 @@ def run(arguments: list[str]) -> int:
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("audiosearch: interrupted", err=True)
+        say("audiosearch: interrupted", err=True)
         return EXIT_INTERRUPTED
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(file=shown)
+        say(shown.getvalue(), err=True, nl=False)
         return EXIT_ERROR
     except BrokenPipeError:
         return _closed_pipe()
@@ -154,9 +160,9 @@ def run(arguments: list[str]) -> int:
 
 def _show(error: AudiosearchError) -> None:
     text = error.reason if error.path is None else f"{error.path}: {error.reason}"
-    click.echo(f"{click.style('audiosearch:', fg='red', bold=True)} {text}", err=True)
+    say(f"{style('audiosearch:', fg='red', bold=True)} {text}", err=True)
     if error.remedy is not None:
-        click.echo(f"  {error.remedy}", err=True)
+        say(f"  {error.remedy}", err=True)
 
 
 def _closed_pipe() -> int:

@@ -18,6 +18,7 @@ from pathlib import Path
 import click
 
 from audiosearch.cli.output import json_line, remark
+from audiosearch.cli.terminal import write_data
 from audiosearch.config import IndexConfig
 from audiosearch.errors import AudiosearchError, DecodeError, QueryError
 
@@ -169,14 +170,14 @@ class _CsvRows:
         # The bytes of a path that is no text have their column always: any later one may need it.
         names = self._names = self._names or [*column_names(rows[:1]), "path_b64"]
         whole = [{name: row.get(name) for name in names} for row in rows]
-        click.echo(csv_table(whole, header=header), nl=False)
+        write_data(csv_table(whole, header=header))
 
 
 def write_rows(rows: Sequence[Row], output: Path | None) -> None:
     """The rows of one sound, to stdout or in one piece to the end of a file."""
     text = "".join(f"{json_line(row)}\n" for row in rows)
     if output is None:
-        click.echo(text, nl=False)
+        write_data(text)
         return
     with output.open("ab") as file:
         file.write(text.encode("utf-8"))

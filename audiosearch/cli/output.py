@@ -10,14 +10,12 @@ import base64
 import json
 import os
 import sys
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import click
-
 from audiosearch import errors
 from audiosearch._wording import counted
+from audiosearch.cli.terminal import say, style, write_data
 from audiosearch.errors import display_path
 
 if TYPE_CHECKING:
@@ -31,13 +29,19 @@ path_fields = errors.path_fields  # with the rest of what a row is printed by
 
 def print_json(row: Mapping[str, object]) -> None:
     """One object a line. Floats keep six digits: more would be noise."""
-    click.echo(json_line(row))
+    write_data(f"{json_line(row)}\n")
 
 
 def json_line(row: Mapping[str, object]) -> str:
-    """A row as `print_json` prints it, without the end of the line."""
+    """A row as `print_json` prints it, without the end of the line.
+
+    What a terminal would obey is written as JSON's own escapes, which programs read as it was.
+    """
     tidy = {key: _rounded(value) for key, value in row.items()}
-    return json.dumps(tidy, ensure_ascii=False, allow_nan=False)
+    line = json.dumps(tidy, ensure_ascii=False, allow_nan=False)
+    if line.isprintable():
+        return line
+    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in line)
 
 
 def also_fields(paths: Sequence[bytes]) -> dict[str, object]:
@@ -50,8 +54,12 @@ def also_fields(paths: Sequence[bytes]) -> dict[str, object]:
 
 
 def print_paths(paths: Iterable[bytes], *, print0: bool) -> None:
-    """The paths as they are, byte for byte, each once and in order."""
+    """The paths as they are, byte for byte, each once and in order; escaped on a terminal."""
     end = b"\0" if print0 else b"\n"
+    if sys.stdout.isatty():
+        for path in dict.fromkeys(paths):
+            say(display_path(path))
+        return
     for path in dict.fromkeys(paths):
         sys.stdout.buffer.write(path + end)
     sys.stdout.buffer.flush()
@@ -95,17 +103,6 @@ def shown_path(path: bytes) -> str:
     return display_path(path.removeprefix(prefix))
 
 
-def one_line(text: str) -> str:
-    """A person's words for a terminal, which would obey the control characters in them.
-
-    These are escaped; what joins or parts letters in some scripts stays.
-    """
-    return "".join(
-        each if unicodedata.category(each) != "Cc" else each.encode("unicode_escape").decode()
-        for each in text
-    )
-
-
 def unknown_remarks(n_unknown: Mapping[str, int], noun: str) -> Iterator[str]:
     """What filters left out for what is not known of it; `noun` is what is counted."""
     for measure, n in n_unknown.items():
@@ -115,7 +112,7 @@ def unknown_remarks(n_unknown: Mapping[str, int], noun: str) -> Iterator[str]:
 def remark(text: str, *, quiet: bool) -> None:
     """A remark on stderr, unless the user wants none."""
     if not quiet:
-        click.echo(text, err=True)
+        say(text, err=True)
 
 
 def _rounded(value: object) -> object:
@@ -133,12 +130,12 @@ def coloured(words: Sequence[Word]) -> str:
 def _shown(word: Word) -> str:
     text = word.text if word.read_as is None else f"{word.text}→{word.read_as}"
     if word.lift is None:
-        return click.style(f"{text}(?)", dim=True)
+        return style(f"{text}(?)", dim=True)
     if abs(word.lift) < _CLEAR:
-        return click.style(text, dim=True)
+        return style(text, dim=True)
     colour = "green" if word.lift > 0 else "red"
     shown = f"{text}({word.lift:+.1f})"
-    return click.style(shown, fg=colour, bold=abs(word.lift) >= _STRONG)
+    return style(shown, fg=colour, bold=abs(word.lift) >= _STRONG)
 
 
 def word_rows(words: Sequence[Word]) -> list[dict[str, object]]:

@@ -12,8 +12,10 @@ import click
 from audiosearch.cli.annotations import day
 from audiosearch.cli.main import EXIT_NOTHING, CommandGroup
 from audiosearch.cli.options import json_option, library_options
-from audiosearch.cli.output import one_line, print_json, remark
+from audiosearch.cli.output import print_json, remark
+from audiosearch.cli.terminal import say, style
 from audiosearch.config import Config
+from audiosearch.errors import display_text
 from audiosearch.library import open_library
 
 _COMMANDS = ("find", "similar", "files")
@@ -103,8 +105,8 @@ def list_(as_json: bool, config: Config, quiet: bool) -> int:
                 {"name": each.name, "arguments": list(each.arguments), "saved_at": each.saved_at}
             )
         else:
-            made = click.style(f"  ({day(each.saved_at)})", dim=True)
-            click.echo(f"{one_line(each.name)}: {one_line(shlex.join(each.arguments))}{made}")
+            made = style(f"  ({day(each.saved_at)})", dim=True)
+            say(f"{display_text(each.name)}: {display_text(shlex.join(each.arguments))}{made}")
     if not found:
         remark("no saved searches yet: audiosearch search save NAME QUERY", quiet=quiet)
     return 0 if found else EXIT_NOTHING
@@ -149,4 +151,4 @@ def delete(name: str, config: Config, quiet: bool) -> None:
     """Delete the saved search NAME."""
     with open_library(config, writable=True) as library:
         library.annotations.delete_search(name)
-    remark(f"saved search {one_line(name)!r} deleted", quiet=quiet)
+    remark(f"saved search {display_text(name)!r} deleted", quiet=quiet)

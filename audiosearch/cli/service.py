@@ -20,6 +20,7 @@ from audiosearch.cli.service_unit import (
     systemd_unit,
 )
 from audiosearch.cli.status_watch import watch_row
+from audiosearch.cli.terminal import say, write_data
 from audiosearch.config import Config, default_config_path
 from audiosearch.errors import AudiosearchError, FeatureUnavailable
 from audiosearch.library import open_library
@@ -67,7 +68,7 @@ def install(
     )
     text = launchd_agent(settings) if _MAC else systemd_unit(settings)
     if only_print:
-        click.echo(text, nl=False)
+        write_data(text)
         return
     path = _path()
     if not config.database.exists():  # which the service itself never makes
@@ -98,9 +99,9 @@ def status(as_json: bool, config: Config, quiet: bool) -> int:  # noqa: ARG001
             }
         )
     else:
-        click.echo(f"{'installed' if path.exists() else 'not installed'}: {path}")
+        say(f"{'installed' if path.exists() else 'not installed'}: {path}")
         running = "not running" if daemon is None else f"pid {daemon.pid}: {daemon.activity}"
-        click.echo(f"daemon: {running}")
+        say(f"daemon: {running}")
     return 0 if path.exists() else EXIT_NOTHING
 
 

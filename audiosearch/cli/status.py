@@ -10,6 +10,7 @@ from audiosearch._wording import counted
 from audiosearch.cli.options import OutputForm, json_option, library_options, output_options
 from audiosearch.cli.output import path_fields, print_json, print_paths, remark, shown_path, size
 from audiosearch.cli.status_watch import watch_lines, watch_row
+from audiosearch.cli.terminal import say, style
 from audiosearch.config import Config
 from audiosearch.library import Status, open_library
 from audiosearch.store.queries.failed import RemarkedFile
@@ -48,7 +49,7 @@ def status(as_json: bool, config: Config, quiet: bool) -> None:
         print_json({**_row(told), "watch": None if daemon is None else watch_row(daemon)})
         return
     for name, value in [*_lines(told), *watch_lines(daemon)]:
-        click.echo(f"{click.style(f'{name:<11}', dim=True)} {value}")
+        say(f"{style(f'{name:<11}', dim=True)} {value}")
 
 
 def _row(told: Status) -> dict[str, object]:
@@ -139,15 +140,15 @@ def failed(retry: bool, form: OutputForm, config: Config, quiet: bool) -> None:
                 }
             )
         else:
-            click.echo(f"{shown_path(file.full_path)}: {file.error_text}")
+            say(f"{shown_path(file.full_path)}: {file.error_text}")
             if file.error_code in _REMEDIES:
-                click.echo(click.style(f"    {_REMEDIES[file.error_code]}", dim=True))
+                say(style(f"    {_REMEDIES[file.error_code]}", dim=True))
     _print_remarked(remarked, form)
 
 
 def _print_remarked(files: Sequence[RemarkedFile], form: OutputForm) -> None:
     if files and not form.json:
-        click.echo(click.style("Heard all the same:", bold=True))
+        say(style("Heard all the same:", bold=True))
     for file in files:
         if form.json:
             print_json(
@@ -159,4 +160,4 @@ def _print_remarked(files: Sequence[RemarkedFile], form: OutputForm) -> None:
                 }
             )
         else:
-            click.echo(f"{shown_path(file.full_path)}: {file.remark}")
+            say(f"{shown_path(file.full_path)}: {file.remark}")

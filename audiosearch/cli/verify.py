@@ -12,6 +12,7 @@ from audiosearch._signals import stop_on_signals
 from audiosearch._wording import counted
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import print_json, remark
+from audiosearch.cli.terminal import say
 from audiosearch.config import Config
 from audiosearch.library import Library, open_library
 from audiosearch.store.lock import IndexerLock
@@ -71,7 +72,7 @@ def _print(violation: Violation, *, as_json: bool, repaired: bool | None) -> Non
         print_json(row if repaired is None else row | {"repaired": repaired})
         return
     mark = "" if repaired is None else "repaired: " if repaired else "not repaired: "
-    click.echo(f"{mark}{violation.invariant}: {violation.detail}")
+    say(f"{mark}{violation.invariant}: {violation.detail}")
 
 
 def _repair(library: Library, *, quiet: bool) -> Sequence[Violation]:

@@ -20,6 +20,7 @@ from audiosearch._files import make_private_folder
 from audiosearch._signals import stop_on_signals
 from audiosearch.cli.options import library_options
 from audiosearch.cli.service_unit import LABEL
+from audiosearch.cli.terminal import PlainFormatter
 from audiosearch.config import Config
 from audiosearch.errors import (
     AudiosearchError,
@@ -244,7 +245,7 @@ def watch_log(
     except OSError as error:
         kind = StorageFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else StoreError
         raise kind(error.strerror or str(error), path=file) from error
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(PlainFormatter("%(asctime)s %(levelname)s %(message)s"))
     root, ours = logging.getLogger(), logging.getLogger("audiosearch")
     before = root.level, ours.level, [(each, each.level) for each in root.handlers]
     for each in root.handlers:

@@ -151,3 +151,13 @@ def test_rules_find_what_breaks_them(tmp_path: Path) -> None:
         "a head has at most four lines": {"audiosearch.lonely"},
         "a text names what is there": {"audiosearch.user: audiosearch.moved"},
     }
+
+
+def test_commands_write_through_one_module(package: Package) -> None:
+    """Which escapes what a terminal would obey; the commands for training are for developers."""
+    writers = re.compile(r"\bclick\.(?:echo|secho|style)\(|(?<![\w.])print\(|sys\.std\w+\.write\(")
+    assert {
+        each.name
+        for each in package.modules.values()
+        if each.name.startswith("audiosearch.cli.") and writers.search(each.source)
+    } == {"audiosearch.cli.terminal"}
