@@ -21,6 +21,7 @@ from audiosearch.store.identity import give_identity
 from audiosearch.store.integrity.annotations import derive_again, mend_annotations
 from audiosearch.store.integrity.places import forget_misplaced
 from audiosearch.store.integrity.verify import (
+    CACHE,
     SOUND_SAMPLE,
     SOUND_SCALE,
     SOUND_TARGET,
@@ -39,6 +40,7 @@ from audiosearch.store.schema import (
     WindowRow,
     WindowSampleKey,
 )
+from audiosearch.store.vector_cache import discard
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,9 @@ def repair(database: Database, *, dims: Mapping[str, BundleDims]) -> Repaired:
     found = verify(database, dims=dims, per_kind=None)
     if not found:
         return Repaired(n_encodings=0, n_files=0, n_rows=0)
+    if any(each.invariant == CACHE for each in found):  # made anew by the next question
+        for path in database.vectors_dir.glob("*.vectors"):
+            discard(path)
     back_up_before(database.path, what="repair")
     with database.session() as session:
         n_gone = mend_annotations(session) + _drop_orphans(session)

@@ -6,16 +6,18 @@ Reads every vector, so it takes as long as reading the database.
 # ruff: noqa: S608 - queries are put together from constants of this file
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from audiosearch.errors import LibraryCorrupt
+from audiosearch.errors import LibraryCorrupt, display_path
 from audiosearch.store import identity
 from audiosearch.store.database import Database
 from audiosearch.store.integrity.annotations import annotation_problems
@@ -23,7 +25,9 @@ from audiosearch.store.integrity.places import absent_files, root_problems
 from audiosearch.store.queries import generations
 from audiosearch.store.queries.file_texts import is_metadata, strange_tags
 from audiosearch.store.sqlite import integrity_problems
+from audiosearch.store.vector_cache import damaged_caches, foreign_caches
 
+CACHE: Final = "vector-cache"
 _PER_KIND = 20  # breaches of one kind that are spelled out
 
 
@@ -32,7 +36,7 @@ class Violation:
     """Something that must hold and does not."""
 
     # files, identity, metadata, tags, annotations, encodings, windows, frames, vectors, scales,
-    # captions, full-text
+    # captions, full-text, vector-cache
     invariant: str
     detail: str
     encoding: tuple[int, int] | None = None  # ids of the recording and bundle it lies in
@@ -162,6 +166,7 @@ def verify(
             found += [Violation("integrity", problem) for problem in problems]
             for kind in _kinds(session, dims or {}):
                 found += islice(kind, per_kind)
+            found += islice(_cache_violations(session, database.vectors_dir), per_kind)
     except LibraryCorrupt as error:
         found.append(Violation("integrity", error.reason))
     return found
@@ -188,6 +193,12 @@ def _kinds(session: Session, dims: Mapping[str, BundleDims]) -> Iterator[Iterabl
             yield (Violation(invariant, row[0], (row[1], row[2])) for row in rows)
     yield _vector_violations(session, dims)
     yield _frame_violations(session, dims)
+
+
+def _cache_violations(session: Session, cache_dir: Path) -> Iterator[Violation]:
+    """Files beside the database that hold other vectors than it does."""
+    for path, problem in (*damaged_caches(cache_dir), *foreign_caches(session, cache_dir)):
+        yield Violation(CACHE, f"{display_path(os.fsencode(path))}: {problem}")
 
 
 def _identity_violations(session: Session) -> Iterator[Violation]:
