@@ -5,8 +5,10 @@ Nothing is forced to the disk: after a power cut the old content may be back.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,3 +64,21 @@ def make_private_folder(folder: Path) -> None:
         OSError: it cannot be made.
     """
     folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+
+
+def read_bounded(path: Path, most: int) -> bytes:
+    """The content of a file of at most `most` bytes; a device or pipe without end is no danger.
+
+    Raises:
+        OSError: it cannot be read, or has more.
+    """
+    with path.open("rb") as file:
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            content = file.read(most + 1)
+        else:  # a device gives what it has at each reading
+            content = b""
+            while len(content) <= most and (part := file.read(min(1 << 20, most + 1))):
+                content += part
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"more than {most:,} bytes are there", str(path))
+    return content

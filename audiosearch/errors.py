@@ -6,6 +6,7 @@ Libraries raise; only `audiosearch.cli` turns these into words and exit statuses
 from __future__ import annotations
 
 import base64
+import errno
 import os
 from enum import StrEnum
 from typing import Final
@@ -20,6 +21,7 @@ class AudiosearchError(Exception):
     ├── DecodeError          one sound file could not be read (has a `code`)
     ├── QueryError           a query that cannot be answered (empty text, bad range ...)
     ├── FeatureUnavailable   needs an optional extra, or something the bundle lacks
+    ├── OutOfResources       the system has no descriptor, process or memory left to give
     ├── DatasetError         a benchmark's list of sounds and captions is unfit
     └── StoreError           the library's database
         ├── LibraryLocked    another process is writing to it
@@ -106,6 +108,26 @@ class DecoderBroken(AudiosearchError):
             remedy="install audiosearch anew, with the versions that it asks for:"
             " pip install --upgrade --force-reinstall audiosearch",
         )
+
+
+_SCARCE: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOBUFS)
+
+
+class OutOfResources(AudiosearchError):
+    """The system has no descriptor, process, thread or memory left to give at this moment."""
+
+    @classmethod
+    def of(cls, error: BaseException) -> OutOfResources | None:
+        """What an error stands for; None where it is about something else."""
+        if isinstance(error, MemoryError):
+            what = "there is not enough memory"
+        elif isinstance(error, OSError) and error.errno in _SCARCE:
+            what = f"the system gives no more: {error.strerror or error}"
+        elif isinstance(error, RuntimeError) and "start new thread" in str(error):
+            what = "the system gives no more threads"
+        else:
+            return None
+        return cls(what, remedy="end other programs, or raise the limits (ulimit -a)")
 
 
 class StoreError(AudiosearchError):

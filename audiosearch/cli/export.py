@@ -17,6 +17,7 @@ from audiosearch.cli.filter_options import FilterOptions, filter_options
 from audiosearch.cli.find import say_of_answer, similar_row, text_row
 from audiosearch.cli.main import EXIT_NOTHING, CommandGroup
 from audiosearch.cli.options import (
+    FiniteRange,
     library_options,
     limit_options,
 )
@@ -165,7 +166,7 @@ def export() -> None:
 )
 @click.option(
     "--fade",
-    type=click.FloatRange(0.0, 10.0),
+    type=FiniteRange(0.0, 10.0),
     default=0.0,
     show_default=True,
     help="Seconds of fade at both ends; 0 leaves every sample as it is.",

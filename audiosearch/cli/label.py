@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from audiosearch._files import read_bounded
 from audiosearch.cli.many_files import (
     Row,
     csv_option,
@@ -24,6 +25,7 @@ from audiosearch.errors import QueryError
 from audiosearch.library import open_library
 from audiosearch.search.results import LabelFit
 
+_MOST_BYTES = 16 << 20  # of a file of labels
 SHOWN = 5  # labels in a line for people
 
 
@@ -93,7 +95,7 @@ def _labels(given: str | None, file: Path | None) -> list[str]:
     names = [] if given is None else given.split(",")
     if file is not None:
         try:
-            names += file.read_text(encoding="utf-8-sig").splitlines()
+            names += read_bounded(file, _MOST_BYTES).decode("utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise QueryError(f"cannot be read: {error}", path=file) from error
     return names

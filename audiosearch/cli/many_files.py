@@ -17,10 +17,13 @@ from pathlib import Path
 
 import click
 
+from audiosearch._files import read_bounded
 from audiosearch.cli.output import json_line, remark
 from audiosearch.cli.terminal import write_data
 from audiosearch.config import IndexConfig
 from audiosearch.errors import AudiosearchError, DecodeError, QueryError
+
+_MOST_BYTES = 4 << 30  # of a file of results to go on with
 
 Row = dict[str, object]
 
@@ -105,7 +108,10 @@ def take_up(output: Path | None) -> frozenset[bytes]:
     """
     if output is None or not output.exists():
         return frozenset()
-    content = output.read_bytes()
+    try:
+        content = read_bounded(output, _MOST_BYTES)
+    except OSError as error:
+        raise QueryError(error.strerror or str(error), path=output) from error
     whole = content[: content.rfind(b"\n") + 1]
     done: dict[bytes, int] = {}  # where the first row of each sound begins
     start = 0

@@ -30,9 +30,13 @@ def models() -> None:
 @models.command("list")
 @json_option
 @library_options
-def list_(as_json: bool, config: Config, quiet: bool) -> None:  # noqa: ARG001
+def list_(as_json: bool, config: Config, quiet: bool) -> None:
     """List the bundles, the one in use marked."""
-    used = find_model(config, config.model.bundle)
+    try:
+        used = find_model(config, config.model.bundle)
+    except BundleError as error:  # another one can be chosen of these
+        used = None
+        remark(f"the model in use cannot be used: {error}", quiet=quiet)
     for path in bundle_paths(config):
         try:
             bundle: Bundle | None = load_bundle(path)

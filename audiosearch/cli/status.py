@@ -88,7 +88,12 @@ def _lines(told: Status) -> list[tuple[str, str]]:
     states = ", ".join(f"{n} {state}" for state, n in counts.files.items() if n) or "none"
     lines = [
         ("library", f"{told.database} ({size(told.database_bytes)})"),
-        ("model", f"{told.model_name} {told.model_version} on {told.provider}"),
+        (
+            "model",
+            f"{told.model_name} {told.model_version} on {told.provider}"
+            if told.provider
+            else f"{told.model_name}, which cannot be used",
+        ),
         ("roots", str(counts.n_roots)),
         ("files", states),
         ("recordings", f"{counts.n_recordings} ({counts.hours:.2f} h of sound)"),

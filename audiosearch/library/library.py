@@ -5,6 +5,7 @@ Each method says what it is for; what takes more than a few lines is done by the
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from audiosearch.audio.clip import ClipRange
 from audiosearch.config import Config
+from audiosearch.errors import BundleError
 from audiosearch.library.answers import Answers, reading_database
 from audiosearch.library.captions import (
     Added,
@@ -55,6 +57,9 @@ if TYPE_CHECKING:  # what only some commands need is imported where it is used
     from audiosearch.store.queries.duplicates import HeldSound
 
 
+log = logging.getLogger(__name__)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Status:
     """What a library is: its numbers, its place on the disk, its model."""
@@ -81,6 +86,21 @@ def status(database: Database, model: Model) -> Status:
         model_version=model.bundle.version,
         provider=device.provider,
         note=device.note,
+    )
+
+
+def status_without_model(database: Database, name: str, note: str) -> Status:
+    """How a library stands whose model is not there; `note` says why."""
+    with database.reading() as session:
+        counts = library_status(session)
+    return Status(
+        counts=counts,
+        database=database.path,
+        database_bytes=database_size(database.path),
+        model_name=name,
+        model_version="",
+        provider="",
+        note=note,
     )
 
 
@@ -229,7 +249,10 @@ class Library(Answers):
 
     def status(self) -> Status:
         """The library in numbers, and what its model really runs on."""
-        return status(self.database, self.chosen)
+        try:
+            return status(self.database, self.chosen)
+        except BundleError as error:  # what the library holds can be told without it
+            return status_without_model(self.database, self.config.model.bundle, str(error))
 
     def failed(self) -> list[FailedFile]:
         """The files that could not be read."""
@@ -378,7 +401,11 @@ class Library(Answers):
     def _dims(self) -> dict[str, BundleDims]:
         from audiosearch.store.integrity.verify import BundleDims  # noqa: PLC0415
 
-        bundle = self.bundle
+        try:
+            bundle = self.bundle
+        except BundleError as error:
+            log.warning("%s; vectors are only compared with each other", error)
+            return {}
         return {
             bundle.fingerprint: BundleDims(
                 embedding=bundle.embedding_dim, joint=bundle.joint_dim, frames=bundle.frame_dim

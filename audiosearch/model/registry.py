@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from audiosearch._files import PRIVATE_FILE, atomic_write, make_private_folder
+from audiosearch._files import PRIVATE_FILE, atomic_write, make_private_folder, read_bounded
 from audiosearch._wording import did_you_mean
 from audiosearch.errors import BundleError
 from audiosearch.model.bundle_files import MANIFEST
@@ -63,8 +63,8 @@ def known_bundles(models: Path) -> list[Path]:
     A damaged list counts as empty: it is a convenience, and is written anew.
     """
     try:
-        listed = json.loads((models / KNOWN).read_text("utf-8"))
-    except (OSError, ValueError):
+        listed = json.loads(read_bounded(models / KNOWN, 1 << 20))
+    except (OSError, ValueError, RecursionError):
         return []
     texts = listed if isinstance(listed, list) else []
     folders = [Path(text) for text in texts if isinstance(text, str)]

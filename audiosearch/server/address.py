@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from audiosearch._files import atomic_write
+from audiosearch._files import atomic_write, read_bounded
 from audiosearch.errors import StoreError
 from audiosearch.server.codec import MalformedMessage, from_json, to_json
 
@@ -69,7 +69,7 @@ def read_address(data_dir: Path) -> Address:
     try:
         if not _is_mine(file.parent) or not _is_mine(file):
             raise NoAnswer("the daemon is another user's")
-        address: Address = from_json(file.read_bytes(), (Address,))
+        address: Address = from_json(read_bounded(file, 1 << 16), (Address,))
     except FileNotFoundError:
         raise NoAnswer("no daemon is running") from None
     except (OSError, MalformedMessage) as error:

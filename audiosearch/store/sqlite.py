@@ -23,7 +23,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
-from audiosearch.errors import LibraryCorrupt, LibraryLocked, StorageFull, StoreError
+from audiosearch.errors import (
+    LibraryCorrupt,
+    LibraryLocked,
+    QueryError,
+    StorageFull,
+    StoreError,
+    display_text,
+)
 from audiosearch.store.globs import folder_predicate, glob_predicate, parse_glob
 from audiosearch.store.names import normal_form
 
@@ -251,6 +258,8 @@ def translated(path: Path) -> Iterator[None]:
         if known is None:
             raise
         raise known from error
+    except UnicodeEncodeError as error:  # of what a shell hands over byte for byte
+        raise QueryError(f"'{display_text(error.object)}' is no text in UTF-8") from error
 
 
 def read_schema(path: Path) -> tuple[str | None, bool]:

@@ -19,6 +19,7 @@ from audiosearch.errors import (
     AudiosearchError,
     LibraryCorrupt,
     LibraryReplaced,
+    OutOfResources,
     SchemaTooNew,
     display_path,
 )
@@ -104,6 +105,11 @@ class Watcher:
                     raise
                 except AudiosearchError as error:
                     self._wait(error, now=time.monotonic())
+                except (OSError, RuntimeError, MemoryError) as error:
+                    scarcity = OutOfResources.of(error)
+                    if scarcity is None:
+                        raise
+                    self._wait(scarcity, now=time.monotonic())
                 self._publisher.now()
                 self._stop.wait(tick_s)
             self._publisher.activity(WatchActivity.STOPPING)
