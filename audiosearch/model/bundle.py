@@ -16,6 +16,7 @@ from audiosearch.model.beam import BeamOptions
 from audiosearch.model.bundle_files import (
     MANIFEST,
     BundleFile,
+    check_bundled,
     check_graph,
     fingerprint,
     listed_files,
@@ -166,6 +167,7 @@ def _read_manifest(path: Path) -> ManifestReader:
     except OSError as error:
         reason = f"no model bundle: {MANIFEST} cannot be read ({error.strerror})"
         raise BundleError(reason, path=path, remedy="audiosearch models list") from error
+    check_bundled(file, content)
     manifest = ManifestReader.parse(content, path=file)
     if manifest.integer("format", least=-(2**31)) != FORMAT:
         reason = (
