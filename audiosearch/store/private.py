@@ -15,20 +15,20 @@ from typing import Final
 from audiosearch._files import PRIVATE_FILE, PRIVATE_FOLDER
 
 # Names of what the program itself puts into a data folder.
-_FOLDERS: Final = ("answers", "backups", "logs", "vectors")
+_FOLDERS: Final = ("answers", "backups", "cache", "evaluation", "logs", "vectors")
 _FILES: Final = (
     "library.sqlite3",
     "library.sqlite3-*",
     "library.sqlite3.*",
     "writer.*",
     "indexer.*",
+    "answers.*",
+    "server.*",
     "watch.json*",
     "watch.nudge",
-    "downloads.json*",
-    "errors.log*",
 )
 # What may lie there as well, and is nobody's but the library's owner's.
-_HARMLESS: Final = ("models", "config.toml", ".*", "tmp*", "etilqs_*")
+_HARMLESS: Final = ("models", "downloads", "exports", "config.toml", ".*", "tmp*", "etilqs_*")
 
 
 def open_to_others(data_dir: Path) -> Iterator[Path]:
