@@ -5,11 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import tempfile
 import threading
-import traceback
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -97,6 +94,8 @@ def _folders() -> Iterator[Path]:
     else:
         if data_dir.is_dir():
             yield data_dir / "logs"
+    import tempfile  # noqa: PLC0415
+
     import platformdirs  # noqa: PLC0415
 
     yield Path(platformdirs.user_log_dir(APP, appauthor=False))
@@ -107,6 +106,9 @@ def _folders() -> Iterator[Path]:
 
 
 def _text(error: BaseException, arguments: Sequence[str]) -> str:
+    import traceback  # noqa: PLC0415 - as in `_folders`
+    from datetime import datetime  # noqa: PLC0415
+
     when = datetime.now().astimezone().isoformat(timespec="seconds")
     trace = "".join(traceback.format_exception(error))
     if len(trace) > _MOST_TEXT:
