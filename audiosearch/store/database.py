@@ -23,7 +23,14 @@ from audiosearch._failpoints import failpoint
 from audiosearch._resources import migrations_path
 from audiosearch.errors import LibraryReplaced, SchemaTooNew, StoreError
 from audiosearch.store import sqlite
-from audiosearch.store.identity import IdentityCheck, LibraryIdentity, identify, replaced
+from audiosearch.store.identity import (
+    ConnectionGuard,
+    IdentityCheck,
+    LibraryIdentity,
+    check_log,
+    identify,
+    replaced,
+)
 from audiosearch.store.lock import WriterLock
 from audiosearch.store.private import keep_private
 
@@ -114,7 +121,9 @@ class Database:
             return
         try:
             with sqlite.translated(self.path):
-                engine = sqlite.make_engine(self.path, read_only=False, patience_s=0.0)
+                guard = ConnectionGuard(self.path)
+                guard.identity = self.identity
+                engine = sqlite.make_engine(self.path, read_only=False, patience_s=0.0, guard=guard)
             own = Database(path=self.path, engine=engine, lock=lock, identity=self.identity)
             try:
                 with own.session() as session:
@@ -148,14 +157,14 @@ class Database:
         """Leave all in the database's own file, if nobody reads it at this moment.
 
         While a daemon has the library open, SQLite would keep the last batches in the file beside
-        it, and another database that is put in its place meanwhile would take them in.
+        it, and another database that is put in its place meanwhile would take them in. One that was
+        put there already gets none of it: a connection from before writes to the file from before.
         """
         with (
             suppress(StoreError, DBAPIError, sqlite3.Error),
             closing(self._reading.raw_connection()) as connection,
         ):
             driver: Any = connection.driver_connection
-            self._check(driver)
             driver.execute("PRAGMA busy_timeout = 0")
             driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -224,8 +233,12 @@ def open_database(
                 expected.check_file(path)  # another one may have come while the lock was waited for
             if _needs_migration(path, scripts=scripts):
                 _migrate(path, scripts=scripts, locked=lock is not None)
-            engine = sqlite.make_engine(path, read_only=read_only, patience_s=patience_s)
-            identity = _identify(engine, path, expected=expected)
+            check_log(path)
+            guard = ConnectionGuard(path)
+            engine = sqlite.make_engine(
+                path, read_only=read_only, patience_s=patience_s, guard=guard
+            )
+            guard.identity = identity = _identify(engine, path, expected=expected)
         return Database(path=path, engine=engine, lock=lock, identity=identity)
     except BaseException:
         if lock is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,54 @@ class LibraryIdentity:
         if (status.st_dev, status.st_ino) != (self.device, self.inode):
             raise replaced(path, "another file has taken its place")
         return status
+
+
+class ConnectionGuard:
+    """See before each connection that it leads to the library, once it is known which.
+
+    One that was opened into another library, whose log SQLite would take the old one's for, might
+    write that into it when it is closed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.identity: LibraryIdentity | None = None
+        self._path = path
+
+    def __call__(self) -> None:
+        """See to it.
+
+        Raises:
+            LibraryReplaced: another file stands there, or none.
+        """
+        if self.identity is not None:
+            self.identity.check_file(self._path)
+
+
+def check_log(path: Path) -> None:
+    """See that what SQLite keeps beside a database is of the same library.
+
+    It knows the log by its name alone, and would bring that of a library that was moved away, and
+    that somebody still writes to, into the one that stands there now.
+
+    Raises:
+        StoreError: it is of another one.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    try:
+        if log.stat().st_size == 0:
+            return
+        with closing(sqlite.connect_without_log(path)) as connection:
+            alone = _number(connection)
+        with closing(sqlite.connect(path, read_only=True)) as connection:
+            together = _number(connection)
+    except (OSError, sqlite3.Error):  # no log, or nothing of the library in the file as yet
+        return
+    if alone and together != alone:
+        raise StoreError(
+            f"{log.name} is of another library, that was here before",
+            path=path,
+            remedy=f"end the audiosearch that still uses that one, then delete {log}",
+        )
 
 
 class IdentityCheck:

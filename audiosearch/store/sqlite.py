@@ -12,7 +12,7 @@ import shutil
 import sqlite3
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -102,6 +102,17 @@ def connect(path: Path, *, read_only: bool, make: bool = False) -> sqlite3.Conne
     return connection
 
 
+def connect_without_log(path: Path) -> sqlite3.Connection:
+    """A reading connection to what the database's own file holds, the log beside it left out.
+
+    Raises:
+        sqlite3.Error: as SQLite says, also where the file is written to meanwhile.
+    """
+    _check_kind(path)
+    uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    return sqlite3.connect(uri, uri=True, isolation_level=None)
+
+
 def _check_kind(path: Path) -> None:
     """See that SQLite would open files: a pipe would keep it waiting for ever, a device might.
 
@@ -140,6 +151,7 @@ def make_engine(
     read_only: bool,
     patience_s: float = BUSY_TIMEOUT_S,
     make: bool = False,
+    guard: Callable[[], object] | None = None,
 ) -> Engine:
     """An engine whose transactions begin explicitly; those with option `WRITE` as writers.
 
@@ -153,10 +165,17 @@ def make_engine(
         read_only: connections that cannot write.
         patience_s: how long a writer waits for another program's lock.
         make: whether an absent file is made.
+        guard: called before each connection, which is not made where it raises.
     """
+
+    def connected() -> sqlite3.Connection:
+        if guard is not None:
+            guard()
+        return connect(path, read_only=read_only, make=make)
+
     engine = create_engine(
         "sqlite://",
-        creator=lambda: connect(path, read_only=read_only, make=make),
+        creator=connected,
         poolclass=QueuePool,
         pool_size=4,
         max_overflow=-1,  # decoding threads each ask for a moment

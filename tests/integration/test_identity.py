@@ -16,7 +16,7 @@ from audiosearch.store.database import Database, open_database
 from audiosearch.store.identity import read_identity
 from audiosearch.store.integrity.repair import repair
 from audiosearch.store.integrity.verify import verify
-from audiosearch.store.queries import fulltext, roots
+from audiosearch.store.queries import fulltext, generations, roots
 from audiosearch.store.schema import FileState, SoundFile
 
 
@@ -230,3 +230,33 @@ def test_a_number_that_was_lost_is_given_anew(tmp_path: Path) -> None:
     with open_database(path) as database:
         repair(database, dims={})
     assert verify_lines(path) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="an open file cannot be replaced there")
+@pytest.mark.parametrize("renamed", [True, False])
+def test_what_was_in_the_log_goes_to_its_own_library(tmp_path: Path, renamed: bool) -> None:
+    """SQLite knows a log by its name: it would bring it into whatever stands there by then."""
+    mine = library(tmp_path / "mine", root=b"/mine")
+    other = library(tmp_path / "other", root=b"/other")
+    with open_database(mine, read_only=True) as reader:
+        ask(reader)
+        with open_database(mine) as writer:
+            for number in range(20):
+                with writer.session() as session:
+                    roots.add_root(session, b"/late %d" % number)
+                    generations.windows_added(session)  # as every batch of an index does
+            assert Path(f"{mine}-wal").stat().st_size > 0
+            if renamed:
+                mine.rename(tmp_path / "away.sqlite3")
+            other.replace(mine)
+            with pytest.raises(StoreError, match="-wal is of another library"):
+                open_database(mine, read_only=True)
+            with pytest.raises(LibraryReplaced):
+                use(writer)
+        assert Path(f"{mine}-wal").stat().st_size == 0
+    assert root_paths(mine) == [b"/other"]
+    with open_database(mine) as database:
+        ask(database)
+        assert verify(database) == []
+    if renamed:
+        assert len(root_paths(tmp_path / "away.sqlite3")) == 21
