@@ -23,7 +23,7 @@ define see_python
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick check format notebook bench soak parity wheel wheels-check release clean
+.PHONY: help demo test test-quick check page-check screenshots format notebook bench soak parity wheel wheels-check release clean
 
 help:  ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,22 @@ check: $(DEV)/.installed  ## Style, types and layers
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory page-check
+
+# Pinned, so that what passes today passes tomorrow; npm keeps what it has fetched.
+TYPESCRIPT := 5.9.3
+
+page-check:  ## The types of the page's modules (needs node and npm)
+	@if ! command -v npm >/dev/null; then \
+	    echo "The page's types are not checked: there is no npm (apt-get install npm, or nodejs.org)"; \
+	elif ! npm exec --yes --package=typescript@$(TYPESCRIPT) -- tsc --version >/dev/null 2>&1; then \
+	    echo "The page's types are not checked: npm cannot fetch typescript $(TYPESCRIPT)"; \
+	else \
+	    npm exec --yes --package=typescript@$(TYPESCRIPT) -- tsc --project tests/browser/tsconfig.json; \
+	fi
+
+screenshots: $(DEV)/.installed  ## Take the pictures of the page anew, in docs/images/ (needs Chromium)
+	$(BIN)/python docs/screenshots.py
 
 format: $(DEV)/.installed  ## Let ruff lay out the code
 	$(BIN)/ruff check --fix .

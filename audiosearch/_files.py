@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +29,8 @@ def atomic_path(target: Path, *, shared: bool = False) -> Iterator[Path]:
     Raises:
         OSError: it cannot be renamed, or what was left cannot be removed.
     """
+    import secrets  # noqa: PLC0415 - with hashing, which what only reads can do without
+
     own = f".{os.getpid()}-{secrets.token_hex(4)}" if shared else ""
     unfinished = target.with_name(f"{target.name}{own}{SUFFIX}")
     unfinished.unlink(missing_ok=True)

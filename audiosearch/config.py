@@ -7,8 +7,6 @@ then what the command line passes as overrides. `config.example.toml` names ever
 from __future__ import annotations
 
 import os
-import shlex
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -80,6 +78,16 @@ class WatchConfig:
 
 
 @dataclass(frozen=True)
+class ServeConfig:
+    """Where the page and its API are given."""
+
+    enabled: bool = False  # whether the daemon gives them too
+    host: str = "127.0.0.1"  # any other than this machine's own asks a token of everybody
+    port: int = 7433
+    access: str = "auto"  # auto: other machines by a token; token: programs of this one too
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings, by section, with the places they refer to."""
 
@@ -89,6 +97,7 @@ class Config:
     index: IndexConfig = field(default_factory=IndexConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
     watch: WatchConfig = field(default_factory=WatchConfig)
+    serve: ServeConfig = field(default_factory=ServeConfig)
 
     @property
     def database(self) -> Path:
@@ -101,10 +110,15 @@ class Config:
         return self.data_dir / "models"
 
 
-SECTIONS: Mapping[str, type[ModelConfig | IndexConfig | SearchConfig | WatchConfig]] = (
-    MappingProxyType(
-        {"model": ModelConfig, "index": IndexConfig, "search": SearchConfig, "watch": WatchConfig}
-    )
+_Section = ModelConfig | IndexConfig | SearchConfig | WatchConfig | ServeConfig
+SECTIONS: Mapping[str, type[_Section]] = MappingProxyType(
+    {
+        "model": ModelConfig,
+        "index": IndexConfig,
+        "search": SearchConfig,
+        "watch": WatchConfig,
+        "serve": ServeConfig,
+    }
 )
 
 _SECTION_OF: Mapping[str, str] = MappingProxyType(
@@ -137,6 +151,7 @@ _RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
         "search.min_score": (-1.0, 1.0),
         "search.fold_similarity": (0.0, 2.0),
         "watch.unload_minutes": (0.0, 1e6),
+        "serve.port": (0, 65_535),
     }
 )
 # Of `search.normalise.Normalise`, the first of them the default.
@@ -145,6 +160,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "model.device": ("auto", "cpu", "cuda"),
         "watch.polling": ("auto", "always"),
+        "serve.access": ("auto", "token"),
         "search.normalise": NORMALISE_CHOICES,
     }
 )
@@ -208,9 +224,11 @@ def example_config() -> str:
 
 def _read(file: Path, *, given: Path | None, must_exist: bool) -> dict[str, Any]:
     try:
-        return tomllib.loads(read_bounded(file, _MOST_BYTES).decode("utf-8"))
+        text = read_bounded(file, _MOST_BYTES).decode("utf-8")
     except FileNotFoundError:
         if must_exist:
+            import shlex  # noqa: PLC0415 - for the remedy alone
+
             option = "" if given is None else f" --config {shlex.quote(str(given))}"
             raise ConfigError(
                 "no such configuration file",
@@ -220,7 +238,13 @@ def _read(file: Path, *, given: Path | None, must_exist: bool) -> dict[str, Any]
         return {}
     except OSError as error:
         raise ConfigError(error.strerror or str(error), path=file) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"not valid TOML: {error}", path=file) from error
+    import tomllib  # noqa: PLC0415 - most have no such file
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"not valid TOML: {error}", path=file) from error
     except RecursionError:
         raise ConfigError("not valid TOML: it is nested too deeply", path=file) from None

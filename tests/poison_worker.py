@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from typing import Any
 
 sys.path[:] = json.loads(sys.argv[1])
 
@@ -18,6 +19,8 @@ import numpy as np  # noqa: E402
 
 from audiosearch.audio.decode import Decoding  # noqa: E402
 from audiosearch.audio.sandbox import child as worker_main  # noqa: E402
+from audiosearch.audio.sandbox import stretches  # noqa: E402
+from audiosearch.audio.seeking import decode_from  # noqa: E402
 
 
 def poison(name: bytes) -> None:
@@ -51,5 +54,14 @@ class PoisonedDecoding(Decoding):
             yield block
 
 
+def poisoned_blocks(path: bytes, **more: Any) -> Iterator[np.ndarray]:
+    """The same of a stretch."""
+    for count, block in enumerate(decode_from(path, **more)):
+        if count == 1:
+            poison(os.path.basename(path))  # noqa: PTH119
+        yield block
+
+
 worker_main.Decoding = PoisonedDecoding  # type: ignore[misc]
+stretches.decode_from = poisoned_blocks
 worker_main.main(sys.argv[2:])

@@ -7,6 +7,7 @@ loading FFmpeg.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 @dataclass(frozen=True)
@@ -36,3 +37,43 @@ class AudioFacts:
     bad_packets: int = 0  # refused by the decoder and left out
     bad_samples: int = 0  # not finite, and set to 0
     remark: str | None = None  # what of the file could not be decoded
+
+
+@dataclass(frozen=True, kw_only=True)
+class StretchRequest:
+    """Some samples of a file, which must be the one that the library has heard.
+
+    Attributes:
+        path: absolute.
+        size, mtime_ns: what the file is known by.
+        sample_rate: Hz, that samples are counted and wanted at.
+        start: the first sample.
+        n_samples: how many of them; fewer come where the file ends before.
+        in_order: the decoder refused nothing of the file, so that its clock can be believed.
+    """
+
+    path: bytes
+    size: int
+    mtime_ns: int
+    sample_rate: int
+    start: int
+    n_samples: int
+    in_order: bool = True
+
+
+class ViewKind(StrEnum):
+    """What can be seen of a sound."""
+
+    PEAKS = "peaks"  # least values, then greatest ones, int8
+    SPECTROGRAM = "spectrogram"  # row by row, uint8
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewRequest:
+    """What is to be seen of some samples: bins or columns, and rows; within `patience_s`."""
+
+    stretch: StretchRequest
+    kind: ViewKind
+    width: int
+    height: int = 2
+    patience_s: float = 300.0

@@ -10,7 +10,6 @@ from audiosearch.cli.main import EXIT_NOTHING, CommandGroup
 from audiosearch.cli.options import OutputForm, json_option, library_options, output_options
 from audiosearch.cli.output import (
     clock,
-    path_fields,
     print_json,
     print_paths,
     remark,
@@ -20,6 +19,7 @@ from audiosearch.cli.terminal import say, style
 from audiosearch.config import Config
 from audiosearch.errors import QueryError, display_text
 from audiosearch.library import open_library
+from audiosearch.library.info_rows import annotation_row, place_row
 from audiosearch.store.queries.annotation_list import WrittenAnnotation
 
 
@@ -193,29 +193,6 @@ def print_annotations(rows: Sequence[WrittenAnnotation], form: OutputForm) -> No
         said = summary(row)
         if said:
             say(f"       {said}")
-
-
-def place_row(row: WrittenAnnotation) -> dict[str, object]:
-    """Which stretch of which sound it is about; `end_s` null for the whole."""
-    return {
-        **(path_fields(row.path) if row.path else {"path": None}),
-        "start_s": row.start_s,
-        "end_s": row.end_s,
-        "audio_hash": row.audio_hash.hex(),
-        "here": row.here,
-        "duration_s": row.duration_s,
-    }
-
-
-def annotation_row(row: WrittenAnnotation) -> dict[str, object]:
-    """What is written."""
-    return {
-        "tags": list(row.tags),
-        "rating": row.rating,
-        "favourite": row.favourite_at is not None,
-        "note": row.note,
-        "collections": list(row.collections),
-    }
 
 
 def summary(row: WrittenAnnotation) -> str:

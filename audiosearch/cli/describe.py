@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from audiosearch.cli.many_files import (
-    Row,
     csv_option,
     each_sound,
     expand,
@@ -16,10 +15,11 @@ from audiosearch.cli.many_files import (
     take_up,
 )
 from audiosearch.cli.options import json_option, library_options, normalise_option
-from audiosearch.cli.output import clock, coloured, path_fields, shown_path, word_rows
+from audiosearch.cli.output import clock, coloured, shown_path
 from audiosearch.cli.terminal import say, style
 from audiosearch.config import Config
 from audiosearch.search.results import Description, fold_runs
+from audiosearch.search.rows import description_rows
 from audiosearch.search.timeline import timeline as without_repetition
 from audiosearch.server.query_client import open_client
 
@@ -89,7 +89,7 @@ def describe(
             elif folded:
                 stretches = fold_runs(found, limit=limit)
             if writer is not None:
-                writer([row for each in stretches for row in _rows(path, each)])
+                writer([row for each in stretches for row in description_rows(path, each)])
                 return
             if len(sounds) > 1:
                 say(style(shown_path(path), underline=True))
@@ -99,25 +99,6 @@ def describe(
         each_sound(sounds, work, quiet=quiet, done=done)
     if verbose:
         say(answering.who, err=True)
-
-
-def _rows(path: bytes, description: Description) -> list[Row]:
-    return [
-        {
-            **path_fields(path),
-            "start_s": description.start_s,
-            "end_s": description.end_s,
-            "rank": fit.rank,
-            "caption": fit.text,
-            "score": fit.score,
-            "cross_entropy": fit.cross_entropy,
-            "lift": fit.lift,
-            "scaled": fit.scaled,
-            "source": fit.source,
-            **({} if fit.words is None else {"words": word_rows(fit.words)}),
-        }
-        for fit in description.captions
-    ]
 
 
 def _print_text(description: Description) -> None:

@@ -38,19 +38,10 @@ def doctor(as_json: bool, config: Config, quiet: bool) -> int:
         if finding.level is Level.OK and quiet:
             continue
         if as_json:
-            print_json(_row(finding))
+            print_json(finding.row())
         else:
             _print(finding)
     return worst
-
-
-def _row(finding: Finding) -> dict[str, object]:
-    return {
-        "check": finding.check,
-        "level": str(finding.level),
-        "detail": finding.detail,
-        "remedy": finding.remedy,
-    }
 
 
 def _print(finding: Finding) -> None:

@@ -14,7 +14,7 @@ import click
 
 from audiosearch._wording import counted
 from audiosearch.cli.filter_options import FilterOptions, filter_options
-from audiosearch.cli.find import say_of_answer, similar_row, text_row
+from audiosearch.cli.find import say_of_answer
 from audiosearch.cli.main import EXIT_NOTHING, CommandGroup
 from audiosearch.cli.options import (
     FiniteRange,
@@ -31,6 +31,7 @@ from audiosearch.library import open_library
 from audiosearch.library.exports import Exported, Exporter
 from audiosearch.search.filters import Filters
 from audiosearch.search.results import TextQuery
+from audiosearch.search.rows import similar_row, text_row
 from audiosearch.server.query_client import open_client
 
 F = TypeVar("F", bound=Callable[..., Any])

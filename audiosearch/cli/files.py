@@ -18,11 +18,11 @@ from audiosearch.cli.output import (
     remark,
     shown_path,
     size,
-    unknown_remarks,
 )
 from audiosearch.cli.terminal import say, style
 from audiosearch.config import Config
 from audiosearch.library import open_library
+from audiosearch.search.answer_remarks import unknown_remarks
 from audiosearch.search.filters import Filters
 from audiosearch.store.globs import is_glob
 from audiosearch.store.queries.file_list import ListedFile

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 import time
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Sequence
 
 import click
 
@@ -22,23 +19,21 @@ from audiosearch.cli.options import (
     sort_options,
 )
 from audiosearch.cli.output import (
-    also_fields,
     clock,
     coloured,
-    path_fields,
     print_json,
     print_paths,
     remark,
     shown_path,
-    unknown_remarks,
-    word_rows,
 )
 from audiosearch.cli.query_options import MinusWords, SoughtOptions, sought_options
 from audiosearch.cli.terminal import say, style
 from audiosearch.config import Config
 from audiosearch.errors import display_text
+from audiosearch.search.answer_remarks import answer_remarks
 from audiosearch.search.filters import Filters
 from audiosearch.search.results import FindResult, Hit, TextQuery
+from audiosearch.search.rows import is_offline, similar_row, text_row
 from audiosearch.server.query_client import open_client
 
 _BAR = 50  # characters of the longest bar of a histogram
@@ -171,97 +166,8 @@ def similar(
 
 def say_of_answer(result: FindResult, *, quiet: bool, filtered: bool) -> None:
     """Say what a person should know about the answer before reading it."""
-    about = (
-        _about_words(result),
-        unknown_remarks(result.n_unknown, "sound"),
-        _about_left_out(result),
-        _about_none(result, filtered=filtered),
-    )
-    for text in chain(*about):
+    for text in answer_remarks(result, filtered=filtered, shown_path=shown_path):
         remark(text, quiet=quiet)
-
-
-def _about_words(result: FindResult) -> Iterator[str]:
-    """How the query was understood."""
-    if result.only_excluded:
-        yield f"nothing is asked for but what is left out: everything without {_quoted(result)}"
-    elif result.excluded:
-        yield f"without {_quoted(result)}"
-    for word, meant in result.corrected.items():
-        yield f"nothing here knows {word!r}: did you mean {meant!r}? Searched so"
-    # Of words that were taken for slips of others it is said already what was searched.
-    unknown = [word for word in result.unknown_words if word not in result.corrected.values()]
-    if unknown:
-        words, them = ", ".join(map(repr, unknown)), "it" if len(unknown) == 1 else "them"
-        yield (
-            f"the model does not know {words};"
-            f" file names, tags and metadata were searched for {them}"
-        )
-    if result.n_left_out:
-        yield f"the query is too long: {counted(result.n_left_out, 'word')} at its end left out"
-    if result.n_with_unknown:
-        named = " ".join(result.unknown_words)
-        yield (
-            f"{counted(result.n_with_unknown, 'sound')} with {named!r}, but little else of it:"
-            f" audiosearch find {shlex.quote(named)}"
-        )
-
-
-def _quoted(result: FindResult) -> str:
-    return ", ".join(map(repr, result.excluded))
-
-
-def _about_none(result: FindResult, *, filtered: bool) -> Iterator[str]:
-    """Why nothing is shown."""
-    if result.hits:
-        return
-    for path in result.unheard:
-        yield (
-            f"{shown_path(path)} has these words, but no sound that is heard"
-            " (audiosearch info tells more)"
-        )
-    if not result.n_windows:
-        yield "the library is empty: audiosearch index ~/sounds fills it"
-    elif result.n_excluded:
-        n_found = counted(result.n_excluded, "match", "matches")
-        yield f"{n_found}, but {_quoted(result)} is heard in all"
-    elif result.n_below_min_score:
-        weak = counted(result.n_below_min_score, "weak one")
-        if result.weaker:
-            yield f"no good match; the nearest of {weak} (--min-score 0 shows all)"
-        else:
-            yield f"no good match; {weak} left out (--min-score 0 shows all)"
-    elif result.unheard:
-        return
-    else:
-        yield _why_none(result, filtered=filtered)
-
-
-def _why_none(result: FindResult, *, filtered: bool) -> str:
-    """Why nothing was found that could be too weak."""
-    if result.n_windows and not filtered and result.only_itself:
-        return "there is nothing but this sound itself (--self shows it)"
-    if not result.weak:
-        if result.n_windows and result.moments:
-            return "it is heard nowhere well enough (--min-score 0.3 shows weaker moments)"
-        return "no sound passes the filters"
-    if filtered:
-        return "no file that passes the filters has these words in its name, tags or metadata"
-    return "no file name, tag or metadata has these words either"
-
-
-def _about_left_out(result: FindResult) -> Iterator[str]:
-    """What was not looked at."""
-    if result.n_without_clock:
-        yield (
-            f"{counted(result.n_without_clock, 'recording')} left out: when they were made is"
-            " told neither by their metadata nor by their names"
-        )
-    if result.n_unheard:
-        yield (
-            f"{counted(result.n_unheard, 'stretch', 'stretches')} not listened to"
-            " (--exhaustive listens to all)"
-        )
 
 
 def _print_text_hits(hits: Sequence[Hit], form: OutputForm, *, with_clock: bool) -> None:
@@ -288,35 +194,6 @@ def _print_weaker(hits: Sequence[Hit], form: OutputForm) -> None:
             _print_row(hit, hit.score, links=form.links)
 
 
-def text_row(hit: Hit, *, with_clock: bool = False) -> dict[str, object]:
-    """A hit of a query by words, for JSON; of a moment with the time by the clock."""
-    return {
-        "rank": hit.rank,
-        **path_fields(hit.path),
-        "start_s": hit.start_s,
-        "end_s": hit.end_s,
-        "score": hit.score,
-        "cross_entropy": hit.cross_entropy,
-        "lift": hit.lift,
-        "caption": hit.caption,
-        "duration_s": hit.duration_s,
-        "recording_id": hit.recording_id,
-        "window_id": hit.window_id,
-        "offline": _is_offline(hit),
-        **also_fields(hit.also),
-        "matched": [{"field": match.field, "words": list(match.words)} for match in hit.matched],
-        **({} if hit.words is None else {"words": word_rows(hit.words)}),
-        **({"clock_start": hit.clock_start} if with_clock else {}),
-        **({} if hit.similarity is None else {"similarity": hit.similarity}),
-        **({"excluded": _excluded_rows(hit)} if hit.excluded else {}),
-        **({"weak": True} if hit.weak else {}),
-    }
-
-
-def _excluded_rows(hit: Hit) -> list[dict[str, object]]:
-    return [{"text": each.text, "score": round(each.score, 6)} for each in hit.excluded]
-
-
 def print_histogram(hits: Sequence[Hit], *, as_json: bool, quiet: bool) -> None:
     """How many moments begin in each hour of the day, by the recorders' clocks."""
     from datetime import datetime  # noqa: PLC0415
@@ -337,11 +214,6 @@ def print_histogram(hits: Sequence[Hit], *, as_json: bool, quiet: bool) -> None:
         remark(f"{counted(n_unknown, 'moment')} more at unknown times of the day", quiet=quiet)
 
 
-def _is_offline(hit: Hit) -> bool:
-    """Whether the file is not there now, as when its drive or folder is not connected."""
-    return not os.path.lexists(hit.path)
-
-
 def _print_similar_hits(hits: Sequence[Hit], form: OutputForm) -> None:
     if form.paths:
         print_paths((hit.path for hit in hits), print0=form.print0)
@@ -354,33 +226,16 @@ def _print_similar_hits(hits: Sequence[Hit], form: OutputForm) -> None:
             _print_row(hit, hit.similarity, links=form.links)
 
 
-def similar_row(hit: Hit) -> dict[str, object]:
-    """A hit of a query by sound, for JSON."""
-    return {
-        "rank": hit.rank,
-        **path_fields(hit.path),
-        "start_s": hit.start_s,
-        "end_s": hit.end_s,
-        "similarity": hit.similarity,
-        "caption": hit.caption,
-        "duration_s": hit.duration_s,
-        "recording_id": hit.recording_id,
-        "window_id": hit.window_id,
-        "offline": _is_offline(hit),
-        **also_fields(hit.also),
-    }
-
-
 def _print_row(hit: Hit, number: float | None, *, links: bool) -> None:
     """`0.93  dog.wav  0:00-0:05  a dog barks`, with the caption dimmed on a second line."""
     shown = "  -  " if number is None else f"{number:5.2f}"
     when = f"{clock(hit.start_s)}-{clock(hit.end_s)}"
     alike = f"  (+{hit.n_alike} alike)" if hit.n_alike else ""
-    is_offline = _is_offline(hit)
-    offline = "  (offline)" if is_offline else ""
+    away = is_offline(hit)
+    offline = "  (offline)" if away else ""
     recorded = "" if hit.clock_start is None else f"  {hit.clock_start.replace('T', ' ')}"
     name = style(shown_path(hit.path), bold=not hit.weak, dim=hit.weak)
-    path = linked_path(hit.path, name, links=links and not is_offline)
+    path = linked_path(hit.path, name, links=links and not away)
     say(f"{shown}  {path}  {when}{recorded}{alike}{offline}")
     if hit.caption:
         say(f"       {style(display_text(hit.caption), dim=True)}")

@@ -7,15 +7,15 @@ from datetime import datetime
 
 import click
 
-from audiosearch.cli.annotations import annotation_row, summary
+from audiosearch.cli.annotations import summary
 from audiosearch.cli.main import EXIT_ERROR
 from audiosearch.cli.options import json_option, library_options
-from audiosearch.cli.output import clock, path_fields, print_json, remark, shown_path, size
+from audiosearch.cli.output import clock, print_json, remark, shown_path, size
 from audiosearch.cli.terminal import say, style
 from audiosearch.config import Config
 from audiosearch.errors import AudiosearchError, DecodeError, QueryError, display_text
 from audiosearch.library import FileInfo, open_library
-from audiosearch.store.queries.file_details import SoundPath
+from audiosearch.library.info_rows import copies_of, info_row
 
 SHOWN = 20  # windows, for people; programs get all
 
@@ -44,116 +44,12 @@ def info(files: tuple[str, ...], as_json: bool, config: Config, quiet: bool) -> 
                 remark(str(error), quiet=False)  # an error, which no --quiet hides
                 continue
             if as_json:
-                print_json(_row(told))
+                print_json(info_row(told))
             else:
                 _print(told, apart=number > 0)
             if told.file is None:
                 remark(f"{shown_path(told.path)}: not in the library", quiet=quiet)
     return 0 if failed is None else EXIT_ERROR
-
-
-def _row(told: FileInfo) -> dict[str, object]:
-    """Everything, for programs; times are Unix times."""
-    file, sound = told.file, told.sound
-    known = file or told.identity
-    heard = sound or told.identity
-    assert known is not None
-    return {
-        **path_fields(told.path),
-        "in_library": file is not None,
-        "state": None if file is None else str(file.state),
-        "error": _error_row(told),
-        "remark": None if file is None else file.remark,
-        "root": None if file is None else path_fields(file.root)["path"],
-        "size": known.size,
-        "mtime": known.mtime_ns / 1e9,
-        "checked_at": None if file is None else file.checked_at,
-        "changed": told.changed,
-        "copies": [{**path_fields(copy.path), "state": str(copy.state)} for copy in _copies(told)],
-        "recording_id": None if sound is None else sound.recording_id,
-        "duration_s": None if sound is None else sound.duration_s,
-        "container": None if heard is None else heard.container,
-        "codec": None if heard is None else heard.codec,
-        "sample_rate": None if heard is None else heard.sample_rate,
-        "channels": None if heard is None else heard.channels,
-        "bit_depth": None if heard is None else heard.bit_depth,
-        "loudness_lufs": None if sound is None else sound.loudness_lufs,
-        "peak_db": None if sound is None else sound.peak_db,
-        "tags": [] if file is None else list(file.tags),
-        "tags_given": [] if sound is None else list(sound.tags),
-        "metadata": {field: list(values) for field, values in known.metadata.items()},
-        "captions_given": _caption_rows(told),
-        **_own_rows(told),
-        **_heard_rows(told),
-    }
-
-
-def _error_row(told: FileInfo) -> dict[str, object] | None:
-    if told.file is None or told.file.error_code is None:
-        return None
-    return {"code": told.file.error_code, "reason": told.file.error_text}
-
-
-def _caption_rows(told: FileInfo) -> list[dict[str, object]]:
-    captions = () if told.sound is None else told.sound.captions
-    return [
-        {
-            "start_s": round(each.start_s, 6),
-            "end_s": round(each.end_s, 6),
-            "caption": each.text,
-            "source": str(each.source),
-        }
-        for each in captions
-    ]
-
-
-def _own_rows(told: FileInfo) -> dict[str, object]:
-    """What a person wrote: of the whole sound, and of each stretch."""
-    whole = [each for each in told.annotations if each.end_s is None]
-    row = annotation_row(whole[0]) if whole else {}
-    return {
-        "rating": row.get("rating"),
-        "favourite": row.get("favourite", False),
-        "note": row.get("note"),
-        "collections": row.get("collections", []),
-        "annotations": [
-            {"start_s": each.start_s, "end_s": each.end_s, **annotation_row(each)}
-            for each in told.annotations
-        ],
-    }
-
-
-def _heard_rows(told: FileInfo) -> dict[str, object]:
-    """What models made of the sound."""
-    bundles = () if told.sound is None else told.sound.bundles
-    return {
-        "models": [
-            {
-                "name": each.name,
-                "version": each.version,
-                "fingerprint": each.fingerprint,
-                "complete": each.complete,
-                "windows": each.n_windows,
-            }
-            for each in bundles
-        ],
-        "windows_by": None if told.told_by is None else told.told_by.fingerprint,
-        "windows": [
-            {
-                "start_s": round(each.start_s, 6),
-                "end_s": round(each.end_s, 6),
-                "silent": each.silent,
-                "caption": each.caption,
-            }
-            for each in told.windows
-        ],
-    }
-
-
-def _copies(told: FileInfo) -> list[SoundPath]:
-    """The other files of the library with the same sound."""
-    own = None if told.file is None else told.file.file_id
-    return [] if told.sound is None else [f for f in told.sound.files if f.file_id != own]
 
 
 def _print(told: FileInfo, *, apart: bool) -> None:
@@ -187,7 +83,7 @@ def _about_file(told: FileInfo) -> Iterator[Line]:
     changed_at = datetime.fromtimestamp(known.mtime_ns / 1e9).astimezone()
     yield "size", f"{size(known.size)} ({known.size} bytes)"
     yield "modified", changed_at.isoformat(sep=" ", timespec="seconds")
-    for copy in _copies(told):
+    for copy in copies_of(told):
         state = "" if copy.state == "indexed" else f" ({copy.state})"
         yield "same sound", f"{shown_path(copy.path)}{state}"
 

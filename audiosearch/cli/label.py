@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from audiosearch._files import read_bounded
 from audiosearch.cli.many_files import (
-    Row,
     csv_option,
     each_sound,
     expand,
@@ -18,12 +16,13 @@ from audiosearch.cli.many_files import (
     take_up,
 )
 from audiosearch.cli.options import json_option, library_options, normalise_option
-from audiosearch.cli.output import clock, path_fields, shown_path
+from audiosearch.cli.output import clock, shown_path
 from audiosearch.cli.terminal import say, style
 from audiosearch.config import Config
 from audiosearch.errors import QueryError
 from audiosearch.library import open_library
 from audiosearch.search.results import LabelFit
+from audiosearch.search.rows import label_rows
 
 _MOST_BYTES = 16 << 20  # of a file of labels
 SHOWN = 5  # labels in a line for people
@@ -73,7 +72,7 @@ def label(
         def work(clip: str) -> None:
             path, fits = library.label(clip, names, normalise=normalise)
             if writer is not None:
-                writer(_rows(path, fits[:limit]))
+                writer(label_rows(path, fits[:limit]))
                 return
             window_s = library.answering.bundle.window_s
             shown = ", ".join(_shown(fit, window_s=window_s) for fit in fits[: limit or SHOWN])
@@ -99,19 +98,3 @@ def _labels(given: str | None, file: Path | None) -> list[str]:
         except (OSError, UnicodeDecodeError) as error:
             raise QueryError(f"cannot be read: {error}", path=file) from error
     return names
-
-
-def _rows(path: bytes, fits: Sequence[LabelFit]) -> list[Row]:
-    return [
-        {
-            **path_fields(path),
-            "start_s": fit.start_s,
-            "end_s": fit.end_s,
-            "rank": fit.rank,
-            "label": fit.label,
-            "score": fit.score,
-            "cross_entropy": fit.cross_entropy,
-            "scaled": fit.scaled,
-        }
-        for fit in fits
-    ]

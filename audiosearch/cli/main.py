@@ -77,6 +77,8 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
         "status": "status",
         "failed": "status",
         "watch": "watch",
+        "serve": "serve",
+        "mcp": "mcp",
         "service": "service",
         "roots": "roots",
         "purge": "verify",

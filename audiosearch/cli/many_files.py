@@ -18,10 +18,11 @@ from pathlib import Path
 import click
 
 from audiosearch._files import read_bounded
-from audiosearch.cli.output import json_line, remark
+from audiosearch.cli.output import remark
 from audiosearch.cli.terminal import write_data
 from audiosearch.config import IndexConfig
 from audiosearch.errors import AudiosearchError, DecodeError, QueryError
+from audiosearch.search.rows import json_line
 
 _MOST_BYTES = 4 << 30  # of a file of results to go on with
 

@@ -19,6 +19,7 @@ from audiosearch.cli.terminal import say, style, write_data
 from audiosearch.config import Config
 from audiosearch.errors import BundleError, FeatureUnavailable
 from audiosearch.library.model_selection import bundle_paths, find_model, remember_model
+from audiosearch.library.status_rows import model_row
 from audiosearch.model.bundle import Bundle, load_bundle
 
 
@@ -65,24 +66,7 @@ def list_(as_json: bool, config: Config, quiet: bool) -> None:
 def info(name: str | None, as_json: bool, config: Config, quiet: bool) -> None:  # noqa: ARG001
     """Show what the bundle NAME is (without NAME, the one in use)."""
     bundle = load_bundle(find_model(config, name or config.model.bundle))
-    row: dict[str, object] = {
-        "name": bundle.name,
-        "version": bundle.version,
-        "licence": bundle.licence,
-        "description": bundle.description,
-        "path": str(bundle.path),
-        "bytes": bundle.size,
-        "fingerprint": bundle.fingerprint,
-        "sample_rate": bundle.sample_rate,
-        "window_s": bundle.window_s,
-        "frame_dim": bundle.frame_dim,
-        "embedding_dim": bundle.embedding_dim,
-        "joint_dim": bundle.joint_dim,
-        "words": len(bundle.vocabulary),
-        "tags": len(bundle.tags),
-        "tasks": ", ".join(bundle.vocabulary.tasks) or None,
-        "min_score": bundle.score.min_score,
-    }
+    row = model_row(bundle)
     if as_json:
         print_json(row)
         return

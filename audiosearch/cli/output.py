@@ -6,17 +6,15 @@ Names in JSON are a contract with users' scripts. Colour only on a terminal, and
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from audiosearch import errors
-from audiosearch._wording import counted
 from audiosearch.cli.terminal import say, style, write_data
 from audiosearch.errors import display_path
+from audiosearch.search.rows import json_line
 
 if TYPE_CHECKING:
     from audiosearch.search.results import Word
@@ -30,27 +28,6 @@ path_fields = errors.path_fields  # with the rest of what a row is printed by
 def print_json(row: Mapping[str, object]) -> None:
     """One object a line. Floats keep six digits: more would be noise."""
     write_data(f"{json_line(row)}\n")
-
-
-def json_line(row: Mapping[str, object]) -> str:
-    """A row as `print_json` prints it, without the end of the line.
-
-    What a terminal would obey is written as JSON's own escapes, which programs read as it was.
-    """
-    tidy = {key: _rounded(value) for key, value in row.items()}
-    line = json.dumps(tidy, ensure_ascii=False, allow_nan=False)
-    if line.isprintable():
-        return line
-    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in line)
-
-
-def also_fields(paths: Sequence[bytes]) -> dict[str, object]:
-    """`also`, the paths as `path_fields` has them, and `also_b64` where one of them is no UTF-8."""
-    rows = [path_fields(path) for path in paths]
-    fields: dict[str, object] = {"also": [row["path"] for row in rows]}
-    if any("path_b64" in row for row in rows):
-        fields["also_b64"] = [base64.b64encode(path).decode("ascii") for path in paths]
-    return fields
 
 
 def print_paths(paths: Iterable[bytes], *, print0: bool) -> None:
@@ -103,20 +80,10 @@ def shown_path(path: bytes) -> str:
     return display_path(path.removeprefix(prefix))
 
 
-def unknown_remarks(n_unknown: Mapping[str, int], noun: str) -> Iterator[str]:
-    """What filters left out for what is not known of it; `noun` is what is counted."""
-    for measure, n in n_unknown.items():
-        yield f"{counted(n, noun)} with no known {measure} left out"
-
-
 def remark(text: str, *, quiet: bool) -> None:
     """A remark on stderr, unless the user wants none."""
     if not quiet:
         say(text, err=True)
-
-
-def _rounded(value: object) -> object:
-    return round(value, 6) if isinstance(value, float) else value
 
 
 def coloured(words: Sequence[Word]) -> str:
@@ -136,18 +103,3 @@ def _shown(word: Word) -> str:
     colour = "green" if word.lift > 0 else "red"
     shown = f"{text}({word.lift:+.1f})"
     return style(shown, fg=colour, bold=abs(word.lift) >= _STRONG)
-
-
-def word_rows(words: Sequence[Word]) -> list[dict[str, object]]:
-    """The words for JSON, each with its lift in nats, null for unknown words.
-
-    A word that was read as another has that other word as `read_as`.
-    """
-    return [
-        {
-            "word": word.text,
-            "lift": None if word.lift is None else round(word.lift, 4),
-            **({} if word.read_as is None else {"read_as": word.read_as}),
-        }
-        for word in words
-    ]

@@ -9,10 +9,11 @@ import click
 from audiosearch._wording import counted
 from audiosearch.cli.main import CommandGroup
 from audiosearch.cli.options import OutputForm, library_options, output_options
-from audiosearch.cli.output import path_fields, print_json, print_paths, remark, shown_path
+from audiosearch.cli.output import print_json, print_paths, remark, shown_path
 from audiosearch.cli.terminal import say
 from audiosearch.config import Config
 from audiosearch.library import open_library
+from audiosearch.library.status_rows import root_row
 from audiosearch.watch.status import nudge
 
 
@@ -33,8 +34,7 @@ def list_(form: OutputForm, config: Config, quiet: bool) -> None:  # noqa: ARG00
         return
     for summary in summaries:
         if form.json:
-            fields = {"files": summary.n_files, "missing": summary.n_missing}
-            print_json({**path_fields(summary.root.path), **fields})
+            print_json(root_row(summary))
         else:
             missing = f", {summary.n_missing} missing" if summary.n_missing else ""
             say(f"{shown_path(summary.root.path)}  ({counted(summary.n_files, 'file')}{missing})")

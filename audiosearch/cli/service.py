@@ -19,12 +19,12 @@ from audiosearch.cli.service_unit import (
     systemd_path,
     systemd_unit,
 )
-from audiosearch.cli.status_watch import watch_row
 from audiosearch.cli.terminal import say, write_data
 from audiosearch.config import Config, default_config_path
 from audiosearch.errors import AudiosearchError, FeatureUnavailable
 from audiosearch.library import open_library
 from audiosearch.watch.indexer import running_daemon
+from audiosearch.watch.status import watch_row
 
 _MAC = sys.platform == "darwin"
 
@@ -65,6 +65,7 @@ def install(
         database=config.database,
         memory=memory,
         sandbox=not no_sandbox,
+        page=config.serve.enabled,
     )
     text = launchd_agent(settings) if _MAC else systemd_unit(settings)
     if only_print:

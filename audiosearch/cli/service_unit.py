@@ -29,6 +29,7 @@ class ServiceSettings:
     database: Path  # without which there is nothing to keep
     memory: str = "50%"  # most that it and its decoders may take, in systemd's words
     sandbox: bool = True
+    page: bool = False  # whether it gives the page, for which it has to open a port
 
 
 def systemd_path(environ: Mapping[str, str] = os.environ) -> Path:
@@ -75,7 +76,7 @@ def systemd_unit(settings: ServiceSettings) -> str:
         f"MemoryMax={settings.memory}",
         "NoNewPrivileges=yes",
         "UMask=0077",
-        "RestrictAddressFamilies=AF_UNIX",
+        "RestrictAddressFamilies=AF_UNIX" + (" AF_INET AF_INET6" if settings.page else ""),
     ]
     if settings.sandbox:
         lines += [

@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import click
 
 from audiosearch._wording import counted
 from audiosearch.cli.options import OutputForm, json_option, library_options, output_options
-from audiosearch.cli.output import path_fields, print_json, print_paths, remark, shown_path, size
-from audiosearch.cli.status_watch import watch_lines, watch_row
+from audiosearch.cli.output import duration, print_json, print_paths, remark, shown_path, size
 from audiosearch.cli.terminal import say, style
 from audiosearch.config import Config
 from audiosearch.library import Status, open_library
+from audiosearch.library.status_rows import FAILED_REMEDIES, failed_row, remarked_row, status_row
 from audiosearch.store.queries.failed import RemarkedFile
 from audiosearch.watch.indexer import running_daemon
-from audiosearch.watch.status import nudge
-
-_REMEDIES = {
-    "empty": "the file has no content: copy it again",
-    "unreadable": "check its permissions, then audiosearch failed --retry",
-    "unsupported": "no sound file, or of a kind that FFmpeg cannot read",
-    "no-audio": "it holds no sound",
-    "no-samples": "its header promises sound, but there is none: copy it again",
-    "damaged": "it breaks off or is damaged: copy it again",
-    "changed": "it was being written to: it is taken in at the next index",
-    "timeout": "decoding it did not come to an end (index.worker_stall_s)",
-    "memory": "decoding it took too much memory (index.worker_memory_mb)",
-    "encoding": "the model cannot take it: its samples are not those of a sound",
-    "crashed": "it crashes the decoder: convert it to another format",
-    "program": "an error of audiosearch or of a library it uses, not of the file: update them,"
-    " then audiosearch failed --retry",
-}
-_REMARK_REMEDY = "what is there was heard; if more is expected, copy it again"
+from audiosearch.watch.status import RootState, WatchState, nudge, progress_line, watch_row
 
 
 @click.command()
@@ -46,41 +30,10 @@ def status(as_json: bool, config: Config, quiet: bool) -> None:
     if told.note is not None:
         remark(told.note, quiet=quiet)
     if as_json:
-        print_json({**_row(told), "watch": None if daemon is None else watch_row(daemon)})
+        print_json({**status_row(told), "watch": None if daemon is None else watch_row(daemon)})
         return
-    for name, value in [*_lines(told), *watch_lines(daemon)]:
+    for name, value in [*_lines(told), *_watch_lines(daemon)]:
         say(f"{style(f'{name:<11}', dim=True)} {value}")
-
-
-def _row(told: Status) -> dict[str, object]:
-    counts = told.counts
-    return {
-        "database": str(told.database),
-        "database_bytes": told.database_bytes,
-        "roots": counts.n_roots,
-        "files": {str(state): n for state, n in counts.files.items()},
-        "failures": dict(counts.failures),
-        "recordings": counts.n_recordings,
-        "hours": counts.hours,
-        "captions": counts.n_captions,
-        "model": {
-            "name": told.model_name,
-            "version": told.model_version,
-            "provider": told.provider,
-        },
-        "bundles": [
-            {
-                "name": bundle.name,
-                "version": bundle.version,
-                "fingerprint": bundle.fingerprint,
-                "recordings": bundle.n_recordings,
-                "windows": bundle.n_windows,
-                "silent": bundle.n_silent,
-                "captioned": bundle.n_captioned,
-            }
-            for bundle in counts.bundles
-        ],
-    }
 
 
 def _lines(told: Status) -> list[tuple[str, str]]:
@@ -136,18 +89,12 @@ def failed(retry: bool, form: OutputForm, config: Config, quiet: bool) -> None:
         return
     for file in files:
         if form.json:
-            print_json(
-                {
-                    **path_fields(file.full_path),
-                    "code": file.error_code,
-                    "reason": file.error_text,
-                    "remedy": _REMEDIES.get(file.error_code),
-                }
-            )
+            print_json(failed_row(file))
         else:
             say(f"{shown_path(file.full_path)}: {file.error_text}")
-            if file.error_code in _REMEDIES:
-                say(style(f"    {_REMEDIES[file.error_code]}", dim=True))
+            remedy = FAILED_REMEDIES.get(file.error_code)
+            if remedy is not None:
+                say(style(f"    {remedy}", dim=True))
     _print_remarked(remarked, form)
 
 
@@ -156,13 +103,42 @@ def _print_remarked(files: Sequence[RemarkedFile], form: OutputForm) -> None:
         say(style("Heard all the same:", bold=True))
     for file in files:
         if form.json:
-            print_json(
-                {
-                    **path_fields(file.full_path),
-                    "code": "remark",
-                    "reason": file.remark,
-                    "remedy": _REMARK_REMEDY,
-                }
-            )
+            print_json(remarked_row(file))
         else:
             say(f"{shown_path(file.full_path)}: {file.remark}")
+
+
+def _watch_lines(state: WatchState | None) -> list[tuple[str, str]]:
+    """The same for people: pairs of a name and a text."""
+    if state is None:
+        return [("watch", "no daemon is running (audiosearch watch)")]
+    now = time.time()
+    text = f"pid {state.pid}, for {duration(now - state.since)}: {state.activity}"
+    if state.note is not None:
+        text += f" ({state.note})"
+    lines = [("watch", text)]
+    if state.progress is not None:
+        lines.append(("", progress_line(state.progress)))
+    if state.n_settling:
+        lines.append(("", f"{counted(state.n_settling, 'path')} changed, and coming to rest"))
+    if state.next_scan_at is not None:
+        last = "" if state.scanned_at is None else f"last {duration(now - state.scanned_at)} ago, "
+        lines.append(
+            ("", f"full look: {last}next in {duration(max(0.0, state.next_scan_at - now))}")
+        )
+    lines += [("", _root_line(root)) for root in state.roots]
+    return lines
+
+
+def _root_line(root: RootState) -> str:
+    text = f"{shown_path(root.path)}: {root.mode}"
+    if root.why is not None:
+        text += f", {root.why}"
+    elif root.n_folders is not None:
+        text += f", {root.n_watched} of {counted(root.n_folders, 'folder')} watched"
+    if root.guarded is not None:
+        text += (
+            f"; {root.guarded.n_lost} of {counted(root.guarded.n_known, 'file')} gone:"
+            " if that is meant, audiosearch roots confirm"
+        )
+    return text

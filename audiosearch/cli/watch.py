@@ -30,6 +30,7 @@ from audiosearch.errors import (
     StoreError,
 )
 from audiosearch.library import open_library
+from audiosearch.server.page_address import Page, open_page
 from audiosearch.server.server import AnswerServer
 from audiosearch.store.identity import LibraryIdentity
 from audiosearch.store.lock import IndexerLock
@@ -52,6 +53,7 @@ def watch(config: Config, quiet: bool) -> int:
 
     A file that is new or has changed is indexed when nothing more happens to it. Folders are those
     given to `audiosearch index` or `audiosearch roots add`; more may be added while this runs.
+    With `enabled = true` below `[serve]` in the settings it gives the page of `serve` as well.
     `audiosearch status` tells how it goes, and so does the log in the data folder.
 
     Ctrl-C or SIGTERM ends it within ten seconds, a second one at once.
@@ -66,18 +68,19 @@ def watch(config: Config, quiet: bool) -> int:
             identity = library.database.identity
         request = _StopRequest()
         signals = stop_on_signals(on_first=request.note, on_second=_leave_at_once)
-        with _answering(config) as server, signals as stop:
+        page = _page(config)
+        with _answering(config, page) as server, signals as stop:
             return _run(config, server, stop, request, identity)
 
 
 @contextmanager
-def _answering(config: Config) -> Iterator[AnswerServer]:
+def _answering(config: Config, page: Page | None) -> Iterator[AnswerServer]:
     """The server of questions; without it commands answer themselves, and folders are watched.
 
     Raises:
         LibraryLocked: another process answers for this library.
     """
-    server = AnswerServer(config)
+    server = AnswerServer(config, page=page)
     try:
         server.start()
     except LibraryLocked:
@@ -112,6 +115,16 @@ def _see_that_nothing_is_lost(config: Config) -> None:
             path=config.database,
             remedy=_GONE_REMEDY,
         )
+
+
+def _page(config: Config) -> Page | None:
+    """The page, where the settings want it; what is to be said of it is in the log."""
+    if not config.serve.enabled:
+        return None
+    page = open_page(config, tells_token=False)  # which must not stand in a log
+    for text in page.remarks():
+        log.warning("%s", text)
+    return page
 
 
 class _StopRequest:

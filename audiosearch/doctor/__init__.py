@@ -28,6 +28,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "data-folder": doctor_store.data_folder,
         "rights": doctor_store.rights,
         "disk-space": doctor_store.disk_space,
+        "pictures": doctor_store.pictures,
         "database": doctor_store.database,
         "roots": doctor_store.library_roots,
         "files": doctor_store.files_in_trouble,

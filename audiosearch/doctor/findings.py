@@ -26,6 +26,15 @@ class Finding:
     level: Level = Level.OK
     remedy: str | None = None
 
+    def row(self) -> dict[str, object]:
+        """The same for programs."""
+        return {
+            "check": self.check,
+            "level": str(self.level),
+            "detail": self.detail,
+            "remedy": self.remedy,
+        }
+
 
 def warning(check: str, detail: str, remedy: str) -> Finding:
     """Something to be known, with what to do about it."""

@@ -15,6 +15,7 @@ from audiosearch._wording import counted
 from audiosearch.config import Config
 from audiosearch.doctor.findings import Finding, error, warning
 from audiosearch.errors import display_path
+from audiosearch.library.views import VIEWS_BYTES, VIEWS_FOLDER
 from audiosearch.store import sqlite
 from audiosearch.store.database import database_size, known_revisions
 from audiosearch.store.private import is_shared, keep_private, open_to_others
@@ -88,6 +89,17 @@ def rights(config: Config) -> Iterator[Finding]:
         yield Finding("rights", "nobody but you can look into the library")
 
 
+def pictures(config: Config) -> Iterator[Finding]:
+    """Where outlines and spectrograms of sounds are kept: nothing is lost with them."""
+    folder, most = config.data_dir / VIEWS_FOLDER, f"at most {VIEWS_BYTES >> 20} MB"
+    if not folder.is_dir():
+        yield Finding("pictures", f"none of sounds are kept yet; {most} will be, in {folder}")
+        return
+    size = sum(each.stat().st_size for each in folder.iterdir() if each.is_file())
+    detail = f"{size / 1e6:.0f} MB of pictures of sounds in {folder}, {most}; they may be deleted"
+    yield Finding("pictures", detail)
+
+
 def disk_space(config: Config) -> Iterator[Finding]:
     """Whether there is room for what indexing adds, and for a copy before a migration."""
     folder = config.data_dir
@@ -156,7 +168,7 @@ def library_roots(config: Config) -> Iterator[Finding]:
             yield warning("roots", f"{shown} is not there; what is known of it stays", remedy)
         elif not os.access(path, os.R_OK | os.X_OK):
             yield error("roots", f"{shown} cannot be read", "give yourself the right to read it")
-        elif next(os.scandir(path), None) is None:
+        elif _is_empty(path):
             remedy = "mount its drive; if its sounds are gone for good: audiosearch roots remove"
             yield warning("roots", f"{shown} is empty; what is known of it stays", remedy)
         else:
@@ -189,6 +201,11 @@ def files_in_trouble(config: Config) -> Iterator[Finding]:
         yield warning(
             "files", f"{shown} can no longer be read", "give yourself the right to read it"
         )
+
+
+def _is_empty(folder: bytes) -> bool:
+    with os.scandir(folder) as entries:  # closed: a server that stays must not collect them
+        return next(entries, None) is None
 
 
 def _readable(config: Config) -> bool:

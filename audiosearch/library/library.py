@@ -420,6 +420,7 @@ def open_library(
     writable: bool = False,
     yields_to_waiters: bool = False,
     expected: LibraryIdentity | None = None,
+    turn_s: float | None = None,
 ) -> Iterator[Library]:
     """The library that `config` speaks of, made if there is none; see `open_database`.
 
@@ -429,7 +430,12 @@ def open_library(
         StoreError: it is damaged, of a later version, or cannot be opened.
     """
     database = (
-        open_database(config.database, yields_to_waiters=yields_to_waiters, expected=expected)
+        open_database(
+            config.database,
+            yields_to_waiters=yields_to_waiters,
+            expected=expected,
+            turn_s=turn_s,
+        )
         if writable
         else reading_database(config, expected=expected)
     )

@@ -1,7 +1,7 @@
 """Which recordings may answer a query, as the person who asks puts it.
 
 `scope` finds out what they mean in a library. A new filter is a field here, its meaning there (a
-`store.queries.conditions` value), and its option in `cli.filter_options`; a test names what lacks.
+`store.queries.conditions` value), and its option in `filter_fields`; a test names what lacks.
 """
 
 from __future__ import annotations

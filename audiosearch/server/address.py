@@ -54,6 +54,10 @@ class NoAnswer(Exception):
     """Nobody answers there; says why."""
 
 
+class Refused(Exception):
+    """The process there leaves a question to the command; others may still be put to it."""
+
+
 def address_file(data_dir: Path) -> Path:
     """The file that tells where the process listens."""
     return data_dir / FOLDER / FILE
@@ -130,7 +134,7 @@ def listen(data_dir: Path, *, unix: bool = HAS_UNIX_SOCKETS) -> tuple[socket.soc
     Raises:
         StoreError: no place for a socket was found.
     """
-    _private_folder(data_dir / FOLDER)
+    private_folder(data_dir / FOLDER)
     if not unix:
         listener = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
         port = int(listener.getsockname()[1])
@@ -142,7 +146,7 @@ def listen(data_dir: Path, *, unix: bool = HAS_UNIX_SOCKETS) -> tuple[socket.soc
             continue
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            _private_folder(path.parent)
+            private_folder(path.parent)
             path.unlink(missing_ok=True)  # of a dead process that had our number
             listener.bind(str(path))
             path.chmod(0o600)
@@ -195,7 +199,7 @@ def _socket_paths(data_dir: Path) -> Iterator[Path]:
         made.rmdir()
 
 
-def _private_folder(folder: Path) -> None:
+def private_folder(folder: Path) -> None:
     """Make a folder that only its owner can enter, or see that it is one.
 
     Raises:

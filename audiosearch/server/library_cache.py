@@ -23,7 +23,6 @@ from audiosearch.server.messages import (
     DescribeQuestion,
     FileSeen,
     FindQuestion,
-    Question,
     Settings,
     SimilarQuestion,
     see,
@@ -68,7 +67,7 @@ class Describing:
 
     def remarks(self) -> tuple[str, ...]:
         """What the command would have warned of."""
-        return _remarks(self._held.library)
+        return library_remarks(self._held.library)
 
     def close(self) -> None:
         """Let go of the library and of the file that is being read."""
@@ -91,9 +90,13 @@ class LibraryCache:
         """Whether a library and its model are in memory."""
         return self._held is not None
 
+    def library(self, settings: Settings) -> Library:
+        """The library with its model, loaded if what is held is something else."""
+        return self._take(settings).library
+
     def find(self, question: FindQuestion) -> Answer:
         """Sounds for words; raises as `Library.find` does."""
-        library = self._take(question).library
+        library = self.library(question.settings)
         for clip, seen in zip(question.query.like, question.seen, strict=True):
             _check_seen(clip, seen)
         result = library.answer(question.query)
@@ -101,7 +104,7 @@ class LibraryCache:
 
     def similar(self, question: SimilarQuestion) -> Answer:
         """Sounds for a sound; raises as `Library.similar` does."""
-        library = self._take(question).library
+        library = self.library(question.settings)
         for clip, seen in zip(question.clips, question.seen, strict=True):
             _check_seen(clip, seen)
         result = library.similar(
@@ -117,13 +120,28 @@ class LibraryCache:
 
     def describe(self, question: DescribeQuestion) -> Describing:
         """Captions for a sound; raises as `Library.describe` does."""
-        held = self._take(question)
         _check_seen(question.clip, question.seen)
-        _, descriptions = held.library.describe(
+        return self.describing(
+            question.settings,
             question.clip,
             limit=question.limit,
             normalise=question.normalise,
             explain=question.explain,
+        )
+
+    def describing(
+        self,
+        settings: Settings,
+        clip: ClipRange,
+        *,
+        limit: int,
+        normalise: str | None,
+        explain: bool,
+    ) -> Describing:
+        """Captions for a sound, window by window; raises as `Library.describe` does."""
+        held = self._take(settings)
+        _, descriptions = held.library.describe(
+            clip, limit=limit, normalise=normalise, explain=explain
         )
         return Describing(held, descriptions)
 
@@ -135,17 +153,16 @@ class LibraryCache:
             self._held = None
         _give_memory_back()
 
-    def _take(self, question: Question) -> _Held:
-        """The library as a question wants it, loaded if what is held is something else."""
+    def _take(self, settings: Settings) -> _Held:
         held = self._held
         if held is not None and (
-            held.settings != question.settings
+            held.settings != settings
             or held.stamp != _stamp(held.library.config)
             or not held.library.database.is_current()
         ):
             self.unload()
         if self._held is None:
-            self._held = self._load(question.settings)
+            self._held = self._load(settings)
         return self._held
 
     def _load(self, settings: Settings) -> _Held:
@@ -164,10 +181,13 @@ class LibraryCache:
 
 
 def _answer(library: Library, result: FindResult) -> Answer:
-    return Answer(result=result, device=library.decoder.device.name, remarks=_remarks(library))
+    return Answer(
+        result=result, device=library.decoder.device.name, remarks=library_remarks(library)
+    )
 
 
-def _remarks(library: Library) -> tuple[str, ...]:
+def library_remarks(library: Library) -> tuple[str, ...]:
+    """What is to be said of every answer: that another model gave it, or that it runs elsewhere."""
     notes = (library.notice, library.decoder.device.note)
     return tuple(note for note in notes if note is not None)
 

@@ -7,35 +7,35 @@ unless the version of the program changes with it.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
-from audiosearch.audio.clip import ClipRange
-from audiosearch.config import IndexConfig, ModelConfig, SearchConfig
+from audiosearch.audio.clip import ClipRange, absolute
+from audiosearch.config import Config, IndexConfig, ModelConfig, SearchConfig
 from audiosearch.search.filters import Filters
 from audiosearch.search.results import Description, FindResult, Hit, TextQuery
 
-#   command: Hello                               server: Welcome | Refusal
-#   (without Unix sockets) Proof
-#   command: FindQuestion, SimilarQuestion ...   server: Wait*, Hits* | Descriptions*, end | Refusal
-# One connection takes questions one after the other.
-PROTOCOL: Final = 4
+# POST /commands/answer takes a question and is answered by lines: Wait*, Hits* | Descriptions*,
+# then the end, or a Refusal. GET /commands/greeting is for where a token has to be proved.
+PROTOCOL: Final = 5
+ANSWER_PATH: Final = "/commands/answer"
+GREETING_PATH: Final = "/commands/greeting"
+# Headers of a command; a server of another version or library refuses.
+VERSION_HEADER: Final = "Audiosearch-Version"
+LIBRARY_HEADER: Final = "Audiosearch-Library"
+CHALLENGE_HEADER: Final = "Audiosearch-Challenge"
+PROOF_SCHEME: Final = "Proof"  # of `Authorization`
 
 
-@dataclass(frozen=True, kw_only=True)
-class Hello:
-    """The first word of a command.
+def version_line(version: str) -> str:
+    """What both sides must be of, as a header has it."""
+    return f"{PROTOCOL}/{version}"
 
-    Attributes:
-        version: of the program; others are refused, since their answers may differ.
-        library: the data folder, links resolved.
-        challenge: random; who knows the token can prove it on this.
-    """
 
-    protocol: int
-    version: str
-    library: str
-    challenge: str
+def library_line(data_dir: Path) -> str:
+    """The library that both sides must mean, links resolved, as a header can hold it."""
+    return os.fsencode(os.path.realpath(data_dir)).hex()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,13 +45,6 @@ class Welcome:
     pid: int
     proof: str
     challenge: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Proof:
-    """That the command knows the token; only where no file system guards the connection."""
-
-    proof: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +61,19 @@ class Settings:
     model: ModelConfig
     index: IndexConfig
     search: SearchConfig
+
+    @classmethod
+    def of(cls, config: Config) -> Settings:
+        """What of the settings an answer may depend on; the rest is the same for everybody."""
+        bundle = config.model.bundle
+        if len(Path(bundle).parts) > 1 or bundle in (".", ".."):  # a folder, not a name
+            bundle = os.fsdecode(absolute(bundle))
+        index = IndexConfig(
+            hop=config.index.hop,
+            worker_memory_mb=config.index.worker_memory_mb,
+            worker_stall_s=config.index.worker_stall_s,
+        )
+        return cls(model=replace(config.model, bundle=bundle), index=index, search=config.search)
 
 
 @dataclass(frozen=True, kw_only=True)

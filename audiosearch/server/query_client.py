@@ -11,15 +11,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audiosearch.audio.clip import ClipRange, absolute, parse_clip
-from audiosearch.config import Config, IndexConfig
+from audiosearch.config import Config
 from audiosearch.search.filters import Filters, anchored
 from audiosearch.search.results import Description, FindResult, TextQuery
-from audiosearch.server.address import NoAnswer
-from audiosearch.server.client import Refused, Server
+from audiosearch.server.address import NoAnswer, Refused, read_address
 from audiosearch.server.messages import (
     DescribeEnd,
     DescribeQuestion,
@@ -33,6 +31,7 @@ from audiosearch.server.messages import (
 
 if TYPE_CHECKING:  # loaded where nobody else answers
     from audiosearch.library.answers import Answers
+    from audiosearch.server.client import Server
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +49,7 @@ class QueryClient:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._settings = _settings(config)
+        self._settings = Settings.of(config)
         self._stack = ExitStack()
         self._library: Answers | None = None
         self._remarks: set[str] = set()
@@ -59,7 +58,7 @@ class QueryClient:
         self._reason = ""
         self._server: Server | None = None
         try:
-            self._server = Server.reach(config.data_dir)
+            self._server = _reach(config)
             self._pid = self._server.pid
         except NoAnswer as error:
             self._reason = str(error)
@@ -238,17 +237,17 @@ def open_client(config: Config) -> Iterator[QueryClient]:
         answering.close()
 
 
-def _settings(config: Config) -> Settings:
-    """What of the settings an answer may depend on; the rest is the same for everybody."""
-    bundle = config.model.bundle
-    if len(Path(bundle).parts) > 1 or bundle in (".", ".."):  # a folder, not a name
-        bundle = os.fsdecode(absolute(bundle))
-    index = IndexConfig(
-        hop=config.index.hop,
-        worker_memory_mb=config.index.worker_memory_mb,
-        worker_stall_s=config.index.worker_stall_s,
-    )
-    return Settings(model=replace(config.model, bundle=bundle), index=index, search=config.search)
+def _reach(config: Config) -> Server:
+    """The process that answers for a library.
+
+    Raises:
+        NoAnswer: there is none.
+    """
+    read_address(config.data_dir)
+    # Where nobody listens, nobody waits for the parts that speak HTTP.
+    from audiosearch.server.client import Server  # noqa: PLC0415
+
+    return Server.reach(config.data_dir)
 
 
 def _see_all(parts: Sequence[ClipRange]) -> tuple[FileSeen, ...] | None:

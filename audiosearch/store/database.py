@@ -186,6 +186,7 @@ def open_database(
     read_only: bool = False,
     yields_to_waiters: bool = False,
     patience_s: float = sqlite.BUSY_TIMEOUT_S,
+    turn_s: float | None = None,
     scripts: Path | None = None,
     expected: LibraryIdentity | None = None,
 ) -> Database:
@@ -198,6 +199,7 @@ def open_database(
         yields_to_waiters: whether it is closed within seconds once somebody waits
             (`Database.has_waiters`).
         patience_s: how long a transaction waits for another program's lock on the database.
+        turn_s: how long another writer is waited for that gives way; None: a minute.
         scripts: the migrations, when not the program's own (tests).
         expected: the library that it must be; nothing is made, migrated or locked otherwise.
 
@@ -220,7 +222,10 @@ def open_database(
         None
         if read_only
         else WriterLock(
-            path.parent, yields_to_waiters=yields_to_waiters, make_folder=expected is None
+            path.parent,
+            turn_s=turn_s,
+            yields_to_waiters=yields_to_waiters,
+            make_folder=expected is None,
         )
     )
     if lock is not None:

@@ -7,7 +7,6 @@ read would be of one library, what it writes might go to another.
 from __future__ import annotations
 
 import os
-import secrets
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
@@ -160,6 +159,8 @@ def read_identity(path: Path) -> LibraryIdentity:
 
 def give_identity(session: Session) -> None:
     """Give a library a number that has lost its own; who has it open must open it anew."""
+    import secrets  # noqa: PLC0415 - what only reads can do without
+
     session.execute(insert(LibraryState).values(name=NAME, value=secrets.randbits(62) + 1))
 
 

@@ -47,6 +47,7 @@ class WriterLock:
         data_dir: Path,
         *,
         patience_s: float = LOCK_TIMEOUT_S,
+        turn_s: float | None = None,
         yields_to_waiters: bool = False,
         make_folder: bool = True,
     ) -> None:
@@ -55,6 +56,7 @@ class WriterLock:
 
         self._data_dir = data_dir
         self._patience_s = patience_s
+        self._turn_s = TURN_S if turn_s is None else turn_s
         self._yields_to_waiters = yields_to_waiters
         self._make_folder = make_folder
         self._pid_file = data_dir / f"{self.name}.pid"
@@ -118,7 +120,7 @@ class WriterLock:
             log.warning(
                 "waiting: %s, which soon lets others (%s)", self.taken_message, self._holder()
             )
-            lock.acquire(timeout=TURN_S)
+            lock.acquire(timeout=self._turn_s)
 
     def has_waiters(self) -> bool:
         """Whether another process, or another part of this one, waits for the lock held here."""
@@ -185,13 +187,23 @@ def indexer_pid(data_dir: Path) -> int | None:
 
     None when there is none: a lock whose holder died is free.
     """
-    lock = IndexerLock(data_dir, patience_s=0.0)
-    if not (data_dir / "indexer.lock").exists():
+    return _holder_of(IndexerLock(data_dir, patience_s=0.0), data_dir)
+
+
+def writer_pid(data_dir: Path) -> int | None:
+    """The process that writes to the library at this moment, 0 if it is not known which."""
+    lock = WriterLock(data_dir, patience_s=0.0)
+    # Its holder's own file, without which nobody has it: the lock is not even tried.
+    return None if lock.pid() is None else _holder_of(lock, data_dir)
+
+
+def _holder_of(lock: WriterLock, data_dir: Path) -> int | None:
+    if not (data_dir / f"{lock.name}.lock").exists():
         return None
     try:
         with lock:
             return None
     except LibraryLocked:
         return lock.pid() or 0
-    except StoreError:  # a folder that cannot be written to has no daemon of ours
+    except StoreError:  # a folder that cannot be written to has no process of ours
         return None

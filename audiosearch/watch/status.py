@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, get_origin, get_type_hints
 from audiosearch._files import PRIVATE_FILE, atomic_write, read_bounded
 from audiosearch._timing import time_left_s
 from audiosearch._wording import counted
-from audiosearch.errors import display_path
+from audiosearch.errors import display_path, path_fields
 
 if TYPE_CHECKING:  # which loads watchdog; commands show progress without it
     from audiosearch.watch.roots import WatchedRoots
@@ -301,3 +301,45 @@ class StatusPublisher:
         if state != self._published:
             self._published = state
             self._publish(state)
+
+
+def watch_row(state: WatchState) -> dict[str, object]:
+    """A running daemon, for programs; times are Unix times."""
+    progress = state.progress
+    return {
+        "pid": state.pid,
+        "since": state.since,
+        "activity": str(state.activity),
+        "note": state.note,
+        "scanned_at": state.scanned_at,
+        "next_scan_at": state.next_scan_at,
+        "settling": state.n_settling,
+        "progress": None
+        if progress is None
+        else {
+            "done": progress.n_done,
+            "files": progress.n_files,
+            "failed": progress.n_failed,
+            "sound_s": progress.sound_s,
+            "rate": progress.rate,
+            "left_s": progress.left_s,
+        },
+        "roots": [_watched_row(root) for root in state.roots],
+    }
+
+
+def _watched_row(root: RootState) -> dict[str, object]:
+    held = (
+        None
+        if root.guarded is None
+        else {"lost": root.guarded.n_lost, "known": root.guarded.n_known}
+    )
+    return {
+        **path_fields(root.path),
+        "mode": str(root.mode),
+        "why": root.why,
+        "folders": root.n_folders,
+        "watched": root.n_watched,
+        "scanned_at": root.scanned_at,
+        "held": held,
+    }

@@ -91,6 +91,15 @@ def test_the_wheel_has_the_manual_where_man_looks(installed: Path):
         assert content.read(manual) == (PROJECT / "docs" / "audiosearch.1").read_bytes()
 
 
+def test_the_wheel_has_the_page(installed: Path):
+    [wheel] = installed.parents[2].glob("*.whl")
+    folder = PROJECT / "audiosearch" / "server" / "page"
+    with zipfile.ZipFile(wheel) as content:
+        for path in folder.iterdir():
+            assert content.read(f"audiosearch/server/page/{path.name}") == path.read_bytes()
+    assert (folder / "index.html").is_file()
+
+
 def test_the_wheel_indexes_and_finds(installed: Path, tmp_path: Path, sounds: Path):
     command = Command(
         data_dir=tmp_path / "data", bundle="starter", program=(str(installed), "-m", "audiosearch")

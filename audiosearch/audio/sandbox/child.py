@@ -7,21 +7,16 @@ here costs one file. It ends by itself when the main process is gone.
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import signal
-import struct
 import sys
-import tempfile
 import threading
 import time
-from array import array
 from collections.abc import Sequence
 from typing import BinaryIO
 
 import av.logging
 
-from audiosearch.audio.container import check_is_sound_file
 from audiosearch.audio.decode import Decoding
 from audiosearch.audio.fingerprint import survey_of
 from audiosearch.audio.metadata import metadata_of
@@ -36,9 +31,13 @@ from audiosearch.audio.sandbox.protocol import (
     receive,
     send,
     unpack_open,
+    unpack_stretch,
+    unpack_view,
 )
+from audiosearch.audio.sandbox.stretches import StretchReader
+from audiosearch.audio.sandbox.watched import WatchedFile
 from audiosearch.audio.sound import open_sound
-from audiosearch.errors import DecodeCode, DecodeError, DecoderBroken
+from audiosearch.errors import DecodeError, DecoderBroken
 
 if sys.platform != "win32":  # which has no such limits; the main process still stops what stalls
     import resource
@@ -73,6 +72,7 @@ def serve(requests: BinaryIO, answers: BinaryIO, pulse: _Pulse) -> None:
         BrokenConversation, BrokenPipeError: the main process is gone.
     """
     opened: _FileReading | None = None
+    stretches = StretchReader(pulse)
     while True:
         request = receive(requests)
         pulse.renew()
@@ -83,6 +83,11 @@ def serve(requests: BinaryIO, answers: BinaryIO, pulse: _Pulse) -> None:
                 send(answers, MessageKind.OPENED, pack_opened(opened.open(pulse)))
             elif request.kind is MessageKind.DECODE and opened is not None:
                 opened.decode(answers, pulse)
+            elif request.kind is MessageKind.STRETCH:
+                stretches.send(unpack_stretch(request.payload), answers)
+            elif request.kind is MessageKind.VIEW:
+                image = stretches.view(unpack_view(request.payload))
+                send(answers, MessageKind.IMAGE, image)
             else:
                 raise BrokenConversation(f"{request.kind.name} was not to be asked now")
         except DecodeError as error:
@@ -98,7 +103,7 @@ class _FileReading:
         self._path = path
         self._sample_rate = sample_rate
         self._mixed = mixed
-        self._stat = check_is_sound_file(path)
+        self._file = WatchedFile(path)
 
     def open(self, pulse: _Pulse) -> OpenedFile:
         """Read it through: identity and texts."""
@@ -109,15 +114,15 @@ class _FileReading:
                 expected_s = sound.expected_s
                 survey = survey_of(sound, progress=pulse)
         except Exception as error:
-            raise self._reason(error) from error
-        self._check_unchanged()
+            raise self._file.reason(error) from error
+        self._file.check_unchanged()
         return OpenedFile(
             fingerprint=survey.fingerprint,
             metadata=texts,
             remark=survey.remark,
-            size=self._stat.st_size,
-            mtime_ns=self._stat.st_mtime_ns,
-            ctime_ns=self._stat.st_ctime_ns,
+            size=self._file.stat.st_size,
+            mtime_ns=self._file.stat.st_mtime_ns,
+            ctime_ns=self._file.stat.st_ctime_ns,
             expected_s=expected_s,
         )
 
@@ -133,42 +138,9 @@ class _FileReading:
         except BrokenPipeError:
             raise
         except Exception as error:
-            raise self._reason(error) from error
-        self._check_unchanged()
+            raise self._file.reason(error) from error
+        self._file.check_unchanged()
         send(answers, MessageKind.FACTS, pack_facts(decoding.facts))
-
-    def _reason(self, error: Exception) -> DecodeError:
-        """Why this file failed; that it changed meanwhile explains any other failure.
-
-        Raises:
-            DecoderBroken: it is not the file that is at fault.
-        """
-        self._check_unchanged()
-        if isinstance(error, DecodeError):
-            return error
-        if isinstance(error, MemoryError):
-            return DecodeError("not enough memory", code=DecodeCode.MEMORY, path=self._path)
-        reason = f"{type(error).__name__}: {error}"
-        check_decoder(reason)
-        return DecodeError(
-            f"the program failed: {reason}", code=DecodeCode.PROGRAM, path=self._path
-        )
-
-    def _check_unchanged(self) -> None:
-        try:
-            now = os.stat(self._path)  # noqa: PTH116  (paths are bytes here)
-        except OSError:
-            reason = "moved or removed while it was read"
-            raise DecodeError(reason, code=DecodeCode.CHANGED, path=self._path) from None
-        then = self._stat
-        if (now.st_size, now.st_mtime_ns, now.st_ino, now.st_dev) != (
-            then.st_size,
-            then.st_mtime_ns,
-            then.st_ino,
-            then.st_dev,
-        ):
-            reason = "written to or replaced while it was read"
-            raise DecodeError(reason, code=DecodeCode.CHANGED, path=self._path)
 
 
 class _Pulse:
@@ -227,50 +199,3 @@ def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(ORPHAN_CHECK_S)
     os._exit(1)
-
-
-_RATE, _OTHER_RATE = 8_000, 16_000  # so that it is resampled too
-
-
-def check_decoder(reason: str) -> None:
-    """Read and decode a sound of our own as if it were a file of the library.
-
-    Python errors in decoding (`TypeError`, `ImportError` ...) are no refusals of FFmpeg. They come
-    from a library of another version than this program was made for, and then of every file; or,
-    rarely, from one strange file. Files must not be blamed for the first, nor a whole library
-    stopped for the second.
-
-    Raises:
-        DecoderBroken: that fails too; `reason` is what was seen first.
-    """
-    handle, name = tempfile.mkstemp(suffix=".wav")
-    path = os.fsencode(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(_known_sound())
-        with open_sound(path) as opened:
-            metadata_of(path, opened.first.container, opened.first.heard[0])
-            survey_of(opened)
-        decoding = Decoding(path, sample_rate=_OTHER_RATE)
-        n_samples = sum(len(block) for block in decoding)
-        if abs(n_samples - _OTHER_RATE / 10) > 2:
-            raise ValueError(f"{n_samples} samples of a sound of 0.1 s")
-    except MemoryError:
-        return  # says nothing of either
-    except Exception as error:
-        what = "this program, or a library that it uses, cannot decode any sound"
-        raise DecoderBroken(f"{what}: {reason}") from error
-    finally:
-        os.unlink(name)  # noqa: PTH108
-
-
-def _known_sound() -> bytes:
-    """A WAV file of 0.1 s, two channels."""
-    samples = array("h", [])
-    for number in range(_RATE // 10):
-        samples.extend([round(8000 * math.sin(number / 3)), round(8000 * math.sin(number / 5))])
-    content = samples.tobytes() if samples.itemsize == 2 else b""
-    form = struct.pack("<HHIIHH", 1, 2, _RATE, 4 * _RATE, 4, 16)
-    body = b"WAVEfmt " + struct.pack("<I", len(form)) + form
-    body += b"data" + struct.pack("<I", len(content)) + content
-    return b"RIFF" + struct.pack("<I", len(body)) + body

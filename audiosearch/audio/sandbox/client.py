@@ -23,14 +23,17 @@ from audiosearch.audio.sandbox.protocol import (
     MessageKind,
     OpenedFile,
     pack_open,
+    pack_stretch,
+    pack_view,
     send,
     unpack_block,
     unpack_broken,
     unpack_error,
     unpack_facts,
+    unpack_form,
     unpack_opened,
 )
-from audiosearch.audio.types import AudioFacts
+from audiosearch.audio.types import AudioFacts, StretchRequest, ViewRequest
 from audiosearch.config import IndexConfig
 from audiosearch.errors import AudiosearchError, DecodeCode, DecodeError, DecoderBroken
 
@@ -118,9 +121,8 @@ class Worker(AbstractContextManager["Worker"]):
             WorkerClosed: `close` was called, here or from another thread.
             AudiosearchError: no decoding process can be started here, or it cannot decode anything.
         """
-        if not self._blocks_done:
-            self._drop_child()
-        self._path, self._facts, self._blocks_done = path, None, True
+        self._begin(path)
+        self._blocks_done = True
         self._ask(MessageKind.OPEN, pack_open(path, sample_rate, mixed=mixed))
         return self._unpacked(unpack_opened, self._answer(MessageKind.OPENED))
 
@@ -142,6 +144,50 @@ class Worker(AbstractContextManager["Worker"]):
                 self._facts = self._unpacked(unpack_facts, message)
                 return
             yield self._unpacked(unpack_block, message)
+
+    def stretch(self, request: StretchRequest) -> Iterator[Floats]:
+        """Some samples of a file: blocks (n, channels), a quarter of a second or a second each.
+
+        It asks for no `open`. A request that goes on where the last one ended costs no seeking.
+        Leaving the iteration early gives up the process.
+
+        Raises:
+            DecodeError: the file cannot be read, or is another by now (CHANGED).
+            WorkerClosed: `close` was called, here or from another thread.
+        """
+        self._begin(request.path)
+        self._ask(MessageKind.STRETCH, pack_stretch(request))
+        channels = self._unpacked(unpack_form, self._answer(MessageKind.FORM))
+        while True:
+            message = self._answer(MessageKind.BLOCK, MessageKind.END)
+            if message.kind is MessageKind.END:
+                self._blocks_done = True
+                return
+            block = self._unpacked(unpack_block, message)
+            if len(block) % channels:
+                raise self._nonsense(message)
+            yield block.reshape(-1, channels)
+
+    def view(self, request: ViewRequest) -> bytes:
+        """What is to be seen of some samples, `width` times `height` bytes.
+
+        Raises:
+            DecodeError: as of `stretch`; it takes longer than is waited for (TIMEOUT).
+            WorkerClosed: `close` was called, here or from another thread.
+        """
+        self._begin(request.stretch.path)
+        self._ask(MessageKind.VIEW, pack_view(request))
+        message = self._answer(MessageKind.IMAGE)
+        self._blocks_done = True
+        if len(message.payload) != request.width * request.height:
+            raise self._nonsense(message)
+        return message.payload
+
+    def _begin(self, path: bytes) -> None:
+        """Another file is asked for now; what still comes of the last one, nobody takes."""
+        if not self._blocks_done:
+            self._drop_child()
+        self._path, self._facts, self._blocks_done = path, None, False
 
     def facts(self) -> AudioFacts:
         """What the file turned out to be, once all its blocks are taken.

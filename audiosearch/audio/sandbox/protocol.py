@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from audiosearch._typing import Floats
-from audiosearch.audio.types import AudioFacts, Fingerprint
+from audiosearch.audio.types import AudioFacts, Fingerprint, StretchRequest, ViewKind, ViewRequest
 from audiosearch.errors import DecodeCode, DecodeError
 
 MAX_MESSAGE_BYTES = 64 << 20  # far above any message: a larger length is a broken pipe's noise
@@ -29,8 +29,8 @@ class MessageKind(IntEnum):
 
     These are UTF-8 JSON, or raw little-endian float32 samples for BLOCK.
 
-        main    OPEN {path, sample_rate, mixed}   DECODE
-        worker  READY, then  OPENED {...}         BLOCK* FACTS {...}
+        main    OPEN {path, sample_rate, mixed}   DECODE            STRETCH {...}      VIEW {...}
+        worker  READY, then  OPENED {...}         BLOCK* FACTS {...}  FORM BLOCK* END  IMAGE
                 in place of any of them: ERROR {...} for a file that cannot be read, BROKEN {reason}
                 where it is the program that is at fault
                 BEAT between messages while a file is slow but moving
@@ -38,6 +38,8 @@ class MessageKind(IntEnum):
 
     OPEN = 1
     DECODE = 2
+    STRETCH = 3
+    VIEW = 4
     READY = 16
     OPENED = 17
     BEAT = 18
@@ -45,6 +47,9 @@ class MessageKind(IntEnum):
     FACTS = 20
     ERROR = 21
     BROKEN = 22
+    FORM = 23
+    END = 24
+    IMAGE = 25
 
 
 class BrokenConversation(Exception):
@@ -158,6 +163,50 @@ def pack_facts(facts: AudioFacts) -> bytes:
 def unpack_facts(payload: bytes) -> AudioFacts:
     """The payload of FACTS, read."""
     return AudioFacts(**json.loads(payload))
+
+
+def pack_stretch(request: StretchRequest) -> bytes:
+    """The payload of STRETCH."""
+    return _dump(asdict(request) | {"path": _text(request.path)})
+
+
+def unpack_stretch(payload: bytes) -> StretchRequest:
+    """The payload of STRETCH, read."""
+    return _stretch(json.loads(payload))
+
+
+def _stretch(content: dict[str, Any]) -> StretchRequest:
+    return StretchRequest(**content | {"path": base64.b64decode(content["path"])})
+
+
+def pack_view(request: ViewRequest) -> bytes:
+    """The payload of VIEW."""
+    stretch = asdict(request.stretch) | {"path": _text(request.stretch.path)}
+    return _dump(asdict(request) | {"stretch": stretch})
+
+
+def unpack_view(payload: bytes) -> ViewRequest:
+    """The payload of VIEW, read."""
+    content = json.loads(payload)
+    content["stretch"] = _stretch(content["stretch"])
+    return ViewRequest(**content | {"kind": ViewKind(content["kind"])})
+
+
+def pack_form(channels: int) -> bytes:
+    """The payload of FORM: of how many channels the blocks of a stretch are."""
+    return _dump({"channels": channels})
+
+
+def unpack_form(payload: bytes) -> int:
+    """The payload of FORM, read.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is none.
+    """
+    channels = int(json.loads(payload)["channels"])
+    if channels < 1:
+        raise ValueError("no channel")
+    return channels
 
 
 def pack_error(error: DecodeError) -> bytes:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
-from audiosearch.config import Config, ModelConfig
+from audiosearch.config import Config, ModelConfig, ServeConfig
+from audiosearch.library import open_library
 from audiosearch.model.bundle import load_bundle
+from audiosearch.server.page_address import open_page
 from audiosearch.server.server import AnswerServer
 from audiosearch.store.database import open_database
 from tests.search_library import LibraryBuilder, Models, sound_number
+from tests.served_library import Served, served_library
+from tests.sounds import noise, tones, write_audio
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +56,86 @@ def add_sound(config: Config, models: Models, number: int) -> None:
 
 def with_limit(config: Config, limit: int) -> Config:
     return replace(config, search=replace(config.search, limit=limit))
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a server said."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body, read as JSON."""
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True)
+class PageClient:
+    """Asks a page's server as programs do."""
+
+    port: int
+    host: str = "127.0.0.1"
+
+    def __call__(
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        **parameters: str | Sequence[str],
+    ) -> Reply:
+        """One request; `min_score` of the parameters is sent as `min-score`."""
+        if parameters:
+            named = {name.replace("_", "-"): value for name, value in parameters.items()}
+            path = f"{path}?{urlencode(named, doseq=True)}"
+        with closing(HTTPConnection(self.host, self.port, timeout=60)) as connection:
+            connection.request(method, path, body, dict(headers or {}))
+            response = connection.getresponse()
+            return Reply(response.status, dict(response.headers), response.read())
+
+
+@pytest.fixture(scope="session")
+def sound_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of four sounds, and of one that is none."""
+    folder = tmp_path_factory.mktemp("served") / "sounds"
+    (folder / "deep").mkdir(parents=True)
+    write_audio(folder / "low high.wav", tones([300, 1500]))
+    write_audio(folder / "high-low.flac", tones([1500, 300]))
+    write_audio(folder / "deep" / "hiss.ogg", noise(seconds=1.5))
+    write_audio(folder / "long.wav", tones([200, 400, 800, 1600], seconds=6.0))
+    (folder / "notes.wav").write_bytes(b"not a sound at all, whatever its name says")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def heard(tmp_path_factory: pytest.TempPathFactory, toy_bundle: Path, sound_files: Path) -> Config:
+    """The settings of a library that has heard `sound_files`; tests must not change it."""
+    folder = tmp_path_factory.mktemp("heard")
+    config = Config(
+        data_dir=folder / "data",
+        config_file=folder / "config.toml",
+        model=ModelConfig(bundle=str(toy_bundle), device="cpu", threads=1),
+        serve=ServeConfig(port=0),
+    )
+    with open_library(config, writable=True) as library:
+        library.index([sound_files])
+    return config
+
+
+@pytest.fixture(scope="session")
+def asked(heard: Config) -> Iterator[PageClient]:
+    """What asks a server that gives the page and the API of `heard`."""
+    page = open_page(heard)
+    with AnswerServer(heard, page=page):
+        yield PageClient(page.socket.port)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, toy_bundle: Path) -> Iterator[Served]:
+    """A library of real files behind the application, for the tests of a module."""
+    with served_library(tmp_path_factory.mktemp("served"), toy_bundle) as served:
+        yield served

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import stat
-import struct
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from audiosearch import __version__
 from audiosearch.config import Config
 from audiosearch.errors import LibraryLocked
 from audiosearch.search.results import TextQuery
-from audiosearch.server import session
+from audiosearch.server import http_server
 from audiosearch.server.address import (
     LONGEST_PATH,
     NoAnswer,
@@ -29,9 +28,22 @@ from audiosearch.server.address import (
     read_address,
 )
 from audiosearch.server.client import Server
-from audiosearch.server.connection import Connection, ConnectionBroken
-from audiosearch.server.messages import PROTOCOL, Hello, Proof, Refusal, Wait, Welcome
+from audiosearch.server.codec import from_json, to_json
+from audiosearch.server.library_cache import Answer, LibraryCache
+from audiosearch.server.messages import (
+    ANSWER_PATH,
+    LIBRARY_HEADER,
+    PROOF_SCHEME,
+    PROTOCOL,
+    VERSION_HEADER,
+    FindQuestion,
+    Refusal,
+    Settings,
+    library_line,
+    version_line,
+)
 from audiosearch.server.query_client import open_client
+from audiosearch.server.routes import commands
 from audiosearch.server.server import AnswerServer
 
 QUERY = TextQuery(text="a dog barks", min_score=0.0)
@@ -45,18 +57,20 @@ def _who(config: Config) -> str:
         return answering.who
 
 
-def _connect(config: Config) -> Connection:
-    return Connection(connect(read_address(config.data_dir), timeout_s=5))
-
-
-def _hello(config: Config, **changes: object) -> Hello:
-    hello = Hello(
-        protocol=PROTOCOL,
-        version=__version__,
-        library=os.path.realpath(config.data_dir),
-        challenge="x",
-    )
-    return replace(hello, **changes)  # type: ignore[arg-type]
+def _answered(config: Config, **changes: str) -> tuple[int, bytes]:
+    """Status and body of a command's request, of which some headers are others."""
+    server = Server.reach(config.data_dir)
+    question = FindQuestion(settings=Settings.of(config), query=QUERY)
+    try:
+        headers = {VERSION_HEADER: version_line(__version__)}
+        headers |= {LIBRARY_HEADER: library_line(config.data_dir)}
+        headers |= {"Content-Type": "application/json"}
+        connection = server._connection
+        connection.request("POST", ANSWER_PATH, to_json(question), headers | changes)
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        server.hang_up()
 
 
 @unix_only
@@ -132,20 +146,17 @@ def test_a_folder_that_others_may_enter_is_closed(config: Config) -> None:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"version": "0.0.0"}, "another version"),
-        ({"protocol": PROTOCOL + 1}, "another version"),
-        ({"library": "/elsewhere"}, "another library"),
+        ({VERSION_HEADER: version_line("0.0.0")}, "another version"),
+        ({VERSION_HEADER: f"{PROTOCOL + 1}/{__version__}"}, "another version"),
+        ({LIBRARY_HEADER: library_line(Path("/elsewhere"))}, "another library"),
     ],
 )
 def test_strangers_are_told_why_not(
-    config: Config, server: AnswerServer, changes: dict[str, object], why: str
+    config: Config, server: AnswerServer, changes: dict[str, str], why: str
 ) -> None:
-    connection = _connect(config)
-    connection.send(_hello(config, **changes), timeout_s=5)
-    reply = connection.receive(Welcome, Refusal, timeout_s=5)
-    assert isinstance(reply, Refusal)
-    assert why in reply.reason
-    connection.hang_up()
+    status, body = _answered(config, **changes)
+    assert status == 409
+    assert why in from_json(body, [Refusal]).reason
 
 
 def test_another_version_is_named(
@@ -156,7 +167,7 @@ def test_another_version_is_named(
 
 
 @pytest.mark.parametrize(
-    "noise", [b"", b"GET / HTTP/1.1\r\n\r\n", struct.pack(">I", 9) + b'["Nobody"', b"\0" * 4096]
+    "noise", [b"", b"GET / HTTP/1.1\r\n\r\n", b'["Nobody"', b"\0" * 4096, b"\r\n" * 100]
 )
 def test_noise_does_no_harm(config: Config, server: AnswerServer, noise: bytes) -> None:
     with closing(connect(read_address(config.data_dir), timeout_s=5)) as connection:
@@ -164,19 +175,21 @@ def test_noise_does_no_harm(config: Config, server: AnswerServer, noise: bytes) 
     assert "by the daemon" in _who(config)
 
 
-def test_nothing_is_answered_before_the_greeting(config: Config, server: AnswerServer) -> None:
-    connection = _connect(config)
-    connection.send(Wait(begun=True, after_s=1.0), timeout_s=5)
-    with pytest.raises(ConnectionBroken):
-        connection.receive(Welcome, timeout_s=30)
-    connection.hang_up()
+@pytest.mark.parametrize("body", [b"", b"{}", b'["FindQuestion",{}]', b"[" * 100_000])
+def test_what_is_no_question_is_refused(
+    config: Config, server: AnswerServer, body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{__name__}.to_json", lambda _: body)
+    status, answer = _answered(config)
+    assert status == 400
+    assert "does not understand" in from_json(answer, [Refusal]).reason
 
 
 def test_too_many_at_once_answer_by_themselves(
-    config: Config, server: AnswerServer, monkeypatch: pytest.MonkeyPatch
+    config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("audiosearch.server.server.MOST_CLIENTS", 1)
-    with open_client(config) as first:
+    with AnswerServer(config), open_client(config) as first:
         assert first.find(QUERY).result.hits
         assert "without the daemon" in _who(config)
         assert "by the daemon" in first.who
@@ -186,23 +199,23 @@ def test_one_that_says_nothing_is_given_up(
     config: Config, server: AnswerServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("audiosearch.server.client.HELLO_S", 0.2)
-    monkeypatch.setattr(session.Session, "run", lambda _: threading.Event().wait(1.0))
+    monkeypatch.setattr(http_server._BoundedProtocol, "data_received", lambda *_: None)
     assert "says nothing" in _who(config)
 
 
 def test_a_busy_one_is_not_waited_for(
     config: Config, server: AnswerServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "BEAT_S", 0.05)
+    monkeypatch.setattr(commands, "BEAT_S", 0.05)
     monkeypatch.setattr("audiosearch.server.client.TURN_S", 0.1)
     release = threading.Event()
-    answered = session.LibraryCache.find
+    answered = LibraryCache.find
 
-    def slow(cache: session.LibraryCache, question: session.FindQuestion) -> session.Answer:
+    def slow(cache: LibraryCache, question: FindQuestion) -> Answer:
         release.wait(60)
         return answered(cache, question)
 
-    monkeypatch.setattr(session.LibraryCache, "find", slow)
+    monkeypatch.setattr(LibraryCache, "find", slow)
     told: list[str] = []
     first = threading.Thread(target=lambda: told.append(_who(config)))
     first.start()
@@ -228,13 +241,10 @@ class TestPort:
 
     def test_who_does_not_know_the_token_is_not_answered(self, config: Config) -> None:
         with AnswerServer(config, unix=False):
-            connection = _connect(config)
-            connection.send(_hello(config), timeout_s=5)
-            assert isinstance(connection.receive(Welcome, timeout_s=5), Welcome)
-            connection.send(Proof(proof="0" * 64), timeout_s=5)
-            with pytest.raises(ConnectionBroken, match="closed"):
-                connection.receive(Refusal, timeout_s=5)
-            connection.hang_up()
+            status, body = _answered(config)
+            assert (status, b"owner" in body) == (401, True)
+            status, _ = _answered(config, Authorization=f"{PROOF_SCHEME} {'0' * 64}")
+            assert status == 401
 
     def test_a_server_that_does_not_know_the_token_is_not_believed(self, config: Config) -> None:
         with AnswerServer(config, unix=False):

@@ -11,7 +11,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from audiosearch.cli.filter_options import FILTER_OPTIONS, filter_options
+from audiosearch.cli.filter_options import filter_options
+from audiosearch.search.filter_fields import FILTER_FIELDS, FilterField
 from audiosearch.search.filters import Filters
 
 MANUAL = Path(__file__).parents[3] / "docs" / "searching.md"
@@ -40,6 +41,10 @@ GIVEN = {
 }
 
 
+def flags(field: FilterField) -> list[str]:
+    return [f"--{name}" for name in (field.name, field.opposite) if name]
+
+
 def read(*arguments: str) -> Filters:
     """What a command with the options gets."""
     found: list[Filters] = []
@@ -56,15 +61,14 @@ def read(*arguments: str) -> Filters:
 
 def test_each_field_has_one_option_and_each_option_is_tried() -> None:
     fields = [field.name for field in dataclasses.fields(Filters)]
-    assert sorted(each.field for each in FILTER_OPTIONS) == sorted(fields)
-    flags = [flag for each in FILTER_OPTIONS for flag in each.flag.split("/")]
-    assert sorted(flags) == sorted(GIVEN)
+    assert sorted(each.field for each in FILTER_FIELDS) == sorted(fields)
+    assert sorted(flag for each in FILTER_FIELDS for flag in flags(each)) == sorted(GIVEN)
 
 
 @pytest.mark.parametrize("flag", GIVEN)
 def test_an_option_fills_its_field_and_no_other(flag: str) -> None:
     text, value = GIVEN[flag]
-    [field] = [each.field for each in FILTER_OPTIONS if flag in each.flag.split("/")]
+    [field] = [each.field for each in FILTER_FIELDS if flag in flags(each)]
     expected: dict[str, Any] = {field: value}
     assert read(flag, *([] if text is None else [text])) == Filters(**expected)
     assert read() == Filters()

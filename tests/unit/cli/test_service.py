@@ -55,6 +55,12 @@ def test_the_sandbox_can_be_left_out():
     assert "MemoryMax=4G" in text
 
 
+def test_a_port_can_be_opened_only_for_the_page():
+    assert "RestrictAddressFamilies=AF_UNIX" in systemd_unit(SETTINGS).splitlines()
+    with_page = systemd_unit(ServiceSettings(**{**vars(SETTINGS), "page": True}))
+    assert "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6" in with_page.splitlines()
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd")
 def test_systemd_understands_the_unit(tmp_path: Path):
     unit = tmp_path / "audiosearch.service"

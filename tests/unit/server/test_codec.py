@@ -30,11 +30,11 @@ from audiosearch.server.messages import (
     FileSeen,
     FindQuestion,
     FoundEnd,
-    Hello,
     Hits,
     Settings,
     SimilarQuestion,
     Wait,
+    Welcome,
 )
 
 SETTINGS = Settings(model=ModelConfig(), index=IndexConfig(), search=SearchConfig(limit=3))
@@ -64,7 +64,7 @@ FIT = CaptionFit(
     rank=0, text="a", score=1.0, cross_entropy=2.0, lift=3.0, scaled=None, source="model"
 )
 MESSAGES = (
-    Hello(protocol=1, version="1.2", library="/x", challenge=""),
+    Welcome(pid=1, proof="", challenge="x"),
     Wait(begun=False, after_s=2.0),
     FindQuestion(
         settings=SETTINGS, query=TextQuery(text="a \udcff 🐶\x00", filters=FILTERS, limit=None)
@@ -169,7 +169,7 @@ def test_another_form_than_declared_is_refused(content: bytes) -> None:
 
 def test_a_message_of_a_kind_that_was_not_asked_for_is_refused() -> None:
     with pytest.raises(MalformedMessage):
-        from_json(to_json(Word(text="dog", lift=1.0)), [Wait, Hello])
+        from_json(to_json(Word(text="dog", lift=1.0)), [Wait, Welcome])
 
 
 def test_arrays_have_no_form() -> None:

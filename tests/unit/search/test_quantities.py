@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosearch.cli.quantities import (
+from audiosearch.errors import QueryError
+from audiosearch.search.quantities import (
     parse_bit_depths,
     parse_channels,
     parse_duration,
@@ -16,7 +17,6 @@ from audiosearch.cli.quantities import (
     parse_rates,
     parse_since,
 )
-from audiosearch.errors import QueryError
 
 
 @pytest.mark.parametrize(

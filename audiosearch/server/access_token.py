@@ -1,0 +1,121 @@
+"""The token that whoever comes from another machine must show: kept as a hash, told once.
+
+A browser shows it by opening `/?token=...` once and keeps it in a cookie from then on; programs
+send `Authorization: Bearer ...`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qs
+
+from starlette.datastructures import Headers
+from starlette.responses import RedirectResponse, Response
+from starlette.types import Scope
+
+from audiosearch._files import atomic_write
+from audiosearch.errors import StoreError
+from audiosearch.server.address import FOLDER, private_folder
+from audiosearch.server.replies import error_reply
+
+FILE: Final = "page-token.sha256"
+COOKIE: Final = "audiosearch-token"
+YEAR_S: Final = 365 * 86_400
+
+
+class AccessToken:
+    """The hash of a token, and who knows the token."""
+
+    def __init__(self, digest: str) -> None:
+        self._digest = digest
+
+    @classmethod
+    def kept(cls, data_dir: Path) -> AccessToken | None:
+        """The one that was made for a library before; None: there is none.
+
+        Raises:
+            StoreError: its file cannot be read.
+        """
+        file = token_file(data_dir)
+        try:
+            digest = file.read_text(encoding="ascii").strip()
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise StoreError(f"cannot be read: {error}", path=file) from error
+        return cls(digest) if len(digest) == 64 else None
+
+    @classmethod
+    def made(cls, data_dir: Path) -> tuple[AccessToken, str]:
+        """A new one in place of any before, kept as a hash, and the token itself, told this once.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        token = secrets.token_urlsafe(32)
+        digest = _hash(token)
+        file = token_file(data_dir)
+        try:
+            private_folder(file.parent)
+            with atomic_write(file, shared=True, mode=0o600) as out:
+                out.write(digest.encode() + b"\n")
+        except OSError as error:
+            raise StoreError(error.strerror or str(error), path=file) from error
+        return cls(digest), token
+
+    def is_known_to(self, token: str) -> bool:
+        """Whether this is the token."""
+        return hmac.compare_digest(_hash(token), self._digest)
+
+    def admit(self, scope: Scope) -> Response | None:
+        """What to answer to a request that does not show the token; None: it does."""
+        headers = Headers(scope=scope)
+        scheme, _, bearer = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and self.is_known_to(bearer.strip()):
+            return None
+        if any(self.is_known_to(token) for token in _cookies(headers)):
+            return None
+        if scope["method"] == "GET" and scope["path"] == "/":
+            shown = parse_qs(scope["query_string"].decode("ascii", "replace")).get("token", [])
+            if len(shown) == 1 and self.is_known_to(shown[0]):
+                return _with_cookie(shown[0])
+        return error_reply(
+            401,
+            "this needs the token of the library",
+            remedy="open /?token=..., or send Authorization: Bearer ...;"
+            " audiosearch serve --new-token makes another",
+            headers={"www-authenticate": "Bearer"},
+        )
+
+
+def token_file(data_dir: Path) -> Path:
+    """Where the hash is kept."""
+    return data_dir / FOLDER / FILE
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _cookies(headers: Headers) -> list[str]:
+    found = []
+    for text in headers.getlist("cookie"):
+        try:
+            cookie = SimpleCookie(text)
+        except CookieError:
+            continue
+        if COOKIE in cookie:
+            found.append(cookie[COOKIE].value)
+    return found
+
+
+def _with_cookie(token: str) -> Response:
+    """To the page, without the token in its address."""
+    reply = RedirectResponse("/", status_code=303)
+    reply.set_cookie(COOKIE, token, max_age=YEAR_S, path="/", httponly=True, samesite="strict")
+    return reply

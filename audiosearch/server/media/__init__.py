@@ -1,0 +1,1 @@
+"""How sound leaves the server: files as they are, decoded stretches, ranges of either."""

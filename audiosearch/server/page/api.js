@@ -1,0 +1,115 @@
+// Every request to the server. Only numbers of recordings go there, never paths.
+
+/** @typedef {import("./types.js").Stretch} Stretch */
+
+/** What the server says went wrong, and what to do about it. */
+export class ApiError extends Error {
+  /**
+   * @param {number} status 0 where no server answered
+   * @param {string} message
+   * @param {string | null} remedy
+   */
+  constructor(status, message, remedy) {
+    super(message);
+    this.status = status;
+    this.remedy = remedy;
+  }
+}
+
+/**
+ * @param {string} path
+ * @param {RequestInit} [init]
+ * @returns {Promise<Response>}
+ */
+export async function request(path, init = {}) {
+  let response;
+  try {
+    response = await fetch(path, { credentials: "same-origin", ...init });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw new ApiError(0, "The server does not answer.", "Is `audiosearch serve` still running?");
+  }
+  if (response.ok) return response;
+  let message = `The server answered ${response.status}.`;
+  let remedy = null;
+  try {
+    const told = await response.json();
+    if (typeof told.error === "string") message = told.error;
+    if (typeof told.remedy === "string") remedy = told.remedy;
+  } catch {
+    // No JSON: the status has to do.
+  }
+  throw new ApiError(response.status, message, remedy);
+}
+
+/**
+ * @param {string} path
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<any>}
+ */
+export async function getJson(path, signal) {
+  return (await request(path, { signal: signal ?? null })).json();
+}
+
+/**
+ * @param {string} path
+ * @param {unknown} body as JSON
+ * @returns {Promise<Response>}
+ */
+export function post(path, body) {
+  return request(path, { method: "POST", ...asJson(body) });
+}
+
+/**
+ * Have something written. The answer is read to its end: until then the connection is taken.
+ *
+ * @param {"PUT" | "POST" | "DELETE"} method
+ * @param {string} path
+ * @param {unknown} [body] as JSON
+ */
+export async function send(method, path, body) {
+  await (await request(path, { method, ...(body === undefined ? {} : asJson(body)) })).text();
+}
+
+/** @param {unknown} body */
+function asJson(body) {
+  return { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+}
+
+/**
+ * A segment of a path that holds anything, such as a tag with a slash.
+ *
+ * @param {string | number} value
+ */
+export function segment(value) {
+  return encodeURIComponent(value);
+}
+
+/**
+ * Where a recording's sound is; with a stretch, that alone.
+ *
+ * @param {number} recording
+ * @param {{stretch?: Stretch, from?: number, format?: string, download?: boolean}} [what]
+ */
+export function audioUrl(recording, { stretch, from, format, download } = {}) {
+  const query = new URLSearchParams();
+  if (stretch) {
+    query.set("start", seconds(stretch.start_s));
+    query.set("end", seconds(stretch.end_s));
+  } else if (from !== undefined) {
+    query.set("start", seconds(from));
+  }
+  if (format) query.set("format", format);
+  if (download) query.set("download", "true");
+  const asked = query.toString();
+  return `/api/recordings/${recording}/audio${asked ? `?${asked}` : ""}`;
+}
+
+/**
+ * A stretch in a query: to the microsecond, as the library keeps times.
+ *
+ * @param {number} value
+ */
+export function seconds(value) {
+  return String(Number(value.toFixed(6)));
+}

@@ -1,0 +1,245 @@
+// The library itself: folders, what is being indexed, what failed and why, the model, findings.
+
+import { ApiError, getJson, send } from "./api.js";
+import { attempt } from "./basket.js";
+import { byId, h, notify } from "./dom.js";
+import { counted, duration, size } from "./format.js";
+
+/** @typedef {Record<string, any>} Row */
+
+const MODEL_FACTS = ["name", "version", "licence", "description", "words", "sample_rate", "window_s", "path"];
+
+/**
+ * Follow what the server does: a line at the top while it indexes. A page that is not seen does not
+ * listen, since a browser has few connections for all of its tabs.
+ *
+ * @param {(status: Row) => void} onStatus
+ */
+export function followStatus(onStatus) {
+  /** @type {EventSource | null} */
+  let source = null;
+  const begin = () => {
+    source?.close();
+    source = null;
+    if (document.hidden) return;
+    source = new EventSource("/api/events");
+    source.addEventListener("status", (event) => {
+      try {
+        onStatus(JSON.parse(event.data));
+      } catch {
+        // Half a message of a server that was stopped.
+      }
+    });
+  };
+  document.addEventListener("visibilitychange", begin);
+  begin();
+}
+
+/**
+ * How far indexing is, from a status, in words and as a share; null while nothing is done.
+ *
+ * @param {Row} status
+ * @returns {{text: string, share: number | null} | null}
+ */
+export function progressOf(status) {
+  const progress = status["watch"]?.progress ?? null;
+  if (progress) {
+    const done = Number(progress["done"] ?? 0);
+    const total = Number(progress["files"] ?? 0);
+    const left = progress["left_s"];
+    const failed = progress["failed"] ? `, ${progress["failed"]} failed` : "";
+    const time = typeof left === "number" ? `, about ${duration(left)} left` : "";
+    const text = `Indexing: ${done.toLocaleString("en")} of ${counted(total, "file")}${failed}${time}`;
+    return { text, share: total ? done / total : null };
+  }
+  // A command of its own, which tells nobody how far it is but for what it has written.
+  const pending = Number(status["files"]?.pending ?? 0);
+  if (!status["writer"] || !pending) return null;
+  const indexed = Number(status["files"]?.indexed ?? 0);
+  const text = `Indexing: ${indexed.toLocaleString("en")} done, ${pending.toLocaleString("en")} to go`;
+  return { text, share: indexed / (indexed + pending) };
+}
+
+/** @param {Row} status */
+export function showProgress(status) {
+  const place = byId("progress", HTMLElement);
+  const progress = progressOf(status);
+  place.hidden = progress === null;
+  if (!progress) return;
+  const attributes = { max: "1", "aria-label": "Indexing", ...(progress.share === null ? {} : { value: progress.share }) };
+  place.replaceChildren(h("progress", attributes), h("span", {}, progress.text));
+}
+
+export class LibraryPanel {
+  constructor() {
+    this.element = h("div", { class: "library" }, h("h2", {}, "Library"));
+    this.gone = new AbortController();
+    this.status = h("section", { "aria-label": "Status" });
+    this.failed = h("section", { "aria-label": "Failed files" });
+    const sections = [
+      this.status,
+      this.section("Folders", "/api/roots", (told) => rowsOf(told).map(rootItem)),
+      this.failed,
+      this.section("Model", "/api/model", (told) => [facts(pick(told, MODEL_FACTS))]),
+      this.examination(),
+    ];
+    this.element.append(...sections);
+    this.showFailed();
+    getJson("/api/status", this.gone.signal).then((status) => this.showStatus(status), () => {});
+  }
+
+  close() {
+    this.gone.abort();
+  }
+
+  /**
+   * @param {string} title
+   * @param {string} path
+   * @param {(told: any) => Node[]} show
+   */
+  section(title, path, show) {
+    const place = h("section", { "aria-label": title }, h("h3", {}, title), h("p", { class: "hint" }, "…"));
+    getJson(path, this.gone.signal).then(
+      (told) => {
+        const items = show(told);
+        place.replaceChildren(h("h3", {}, title), ...(items.length ? items : [h("p", { class: "hint" }, "None.")]));
+      },
+      (error) => {
+        if (!this.gone.signal.aborted) place.replaceChildren(h("h3", {}, title), problem(error));
+      },
+    );
+    return place;
+  }
+
+  /** What an examination finds; it takes seconds and much memory, so it is asked for. */
+  examination() {
+    const place = h("section", { "aria-label": "Findings" });
+    const look = async () => {
+      button.disabled = true;
+      button.textContent = "Examining …";
+      try {
+        const told = await getJson("/api/doctor", this.gone.signal);
+        place.replaceChildren(h("h3", {}, "Findings"), button, ...rowsOf(told).map(findingItem));
+      } catch (error) {
+        if (this.gone.signal.aborted) return;
+        place.replaceChildren(h("h3", {}, "Findings"), button, problem(error));
+      }
+      button.disabled = false;
+      button.textContent = "Examine again";
+    };
+    const button = h("button", { type: "button", onclick: () => void look() }, "Examine the installation");
+    place.append(h("h3", {}, "Findings"), button);
+    return place;
+  }
+
+  /** @param {Row} status */
+  showStatus(status) {
+    const files = Object.entries(status["files"] ?? {})
+      .filter(([, n]) => n)
+      .map(([state, n]) => `${Number(n).toLocaleString("en")} ${state}`)
+      .join(", ");
+    const progress = progressOf(status);
+    const hours = Number(status["hours"] ?? 0);
+    const rows = {
+      files: files || "none",
+      recordings: `${Number(status["recordings"] ?? 0).toLocaleString("en")} (${hours.toFixed(2)} h)`,
+      captions: status["captions"],
+      database: typeof status["database_bytes"] === "number" ? size(status["database_bytes"]) : null,
+    };
+    this.status.replaceChildren(
+      progress ? h("p", { class: "working" }, progress.text) : h("p", { class: "hint" }, "Nothing is being indexed."),
+      facts(rows),
+    );
+  }
+
+  showFailed() {
+    const heading = h("h3", {}, "Failed");
+    getJson("/api/failed", this.gone.signal).then(
+      (told) => {
+        const rows = rowsOf(told);
+        const retry = h(
+          "button",
+          {
+            type: "button",
+            onclick: () =>
+              void attempt(async () => {
+                await send("POST", "/api/failed/retry");
+                notify("They are tried again");
+                this.showFailed();
+              }),
+          },
+          "Try again",
+        );
+        this.failed.replaceChildren(
+          heading,
+          ...(rows.length ? [retry, h("ul", { class: "failed" }, ...rows.map(failedItem))] : [h("p", { class: "hint" }, "None.")]),
+        );
+      },
+      (error) => {
+        if (!this.gone.signal.aborted) this.failed.replaceChildren(heading, problem(error));
+      },
+    );
+  }
+}
+
+/**
+ * @param {any} told a list, or an object with one
+ * @returns {Row[]}
+ */
+function rowsOf(told) {
+  return Array.isArray(told) ? told : (Object.values(told).find(Array.isArray) ?? []);
+}
+
+/** @param {Row} row */
+function rootItem(row) {
+  const about = ["files", "indexed", "failed", "missing"]
+    .filter((name) => typeof row[name] === "number")
+    .map((name) => `${row[name].toLocaleString("en")} ${name}`);
+  const path = String(row["path"] ?? "");
+  const link = h("a", { href: `?${new URLSearchParams({ in: path })}`, "data-in": path }, path);
+  return h("p", { class: "root" }, link, h("small", {}, about.join(", ")));
+}
+
+/** @param {Row} row */
+function failedItem(row) {
+  return h(
+    "li",
+    {},
+    h("b", {}, String(row["path"] ?? "")),
+    h("span", {}, String(row["reason"] ?? "")),
+    row["remedy"] ? h("small", {}, String(row["remedy"])) : null,
+  );
+}
+
+/** @param {Row} row */
+function findingItem(row) {
+  const level = String(row["level"] ?? "");
+  return h(
+    "p",
+    { class: "finding" },
+    h("b", { class: level === "ok" ? "good" : "problem" }, `${level}: ${row["check"] ?? ""}`),
+    h("span", {}, String(row["detail"] ?? "")),
+    row["remedy"] ? h("small", {}, String(row["remedy"])) : null,
+  );
+}
+
+/**
+ * @param {Row} row
+ * @param {string[]} names
+ */
+function pick(row, names) {
+  return Object.fromEntries(names.map((name) => [name, row[name]]));
+}
+
+/** @param {Row} row */
+function facts(row) {
+  const known = Object.entries(row).filter(([, value]) => ["string", "number", "boolean"].includes(typeof value));
+  return h("dl", {}, ...known.flatMap(([name, value]) => [h("dt", {}, name.replaceAll("_", " ")), h("dd", {}, String(value))]));
+}
+
+/** @param {unknown} error */
+function problem(error) {
+  const text = error instanceof Error ? error.message : String(error);
+  const remedy = error instanceof ApiError ? error.remedy : null;
+  return h("p", { class: "problem" }, text, remedy ? h("small", {}, ` ${remedy}`) : null);
+}

@@ -1,0 +1,162 @@
+"""Where the page is given: its socket, and by what names it may be asked."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from audiosearch.config import Config, ServeConfig
+from audiosearch.errors import ConfigError
+from audiosearch.server.access_token import AccessToken
+from audiosearch.server.guard import GuardPolicy
+from audiosearch.server.http_server import BACKLOG
+
+_LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "::1")
+_ANY: Final = ("0.0.0.0", "::", "")  # noqa: S104 - what it is compared with
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageSocket:
+    """An open socket for the page.
+
+    Attributes:
+        host: as it was asked for.
+        port: that was taken.
+        is_local: only programs of this machine can reach it.
+    """
+
+    socket: socket.socket
+    host: str
+    port: int
+    is_local: bool
+
+    @property
+    def url(self) -> str:
+        """For people and browsers of this machine."""
+        host = "127.0.0.1" if self.host in _ANY else self.host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/"
+
+    def policy(self, token: AccessToken | None) -> GuardPolicy:
+        """Whom it answers: who asks by its own names, and shows `token` where there is one."""
+        own = {self.host.lower()} if self.host not in _ANY else {socket.gethostname().lower()}
+        return GuardPolicy(
+            port=self.port,
+            hosts=frozenset((*_LOOPBACK_NAMES, *own)),
+            any_address=self.host in _ANY,
+            admit=None if token is None else token.admit,
+        )
+
+
+def open_page_socket(config: ServeConfig) -> PageSocket:
+    """Listen where the settings say.
+
+    Raises:
+        ConfigError: the port is taken or not allowed, or the address is none of this machine.
+    """
+    host, port = config.host.strip(), config.port
+    shown = f"{host}:{port}"
+    try:
+        [(family, _, _, _, address), *_] = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
+    except socket.gaierror as error:
+        raise ConfigError(
+            f"{host!r} is no address of this machine", remedy="give --host 127.0.0.1"
+        ) from error
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            raise ConfigError(
+                f"{shown} is taken by another program",
+                remedy="give another port ([serve] port in the settings, or --port of"
+                " audiosearch serve); 0 takes any that is free",
+            ) from error
+        # A unit that was written before the page was switched on allows no such socket.
+        is_refused = isinstance(error, OSError) and error.errno == errno.EAFNOSUPPORT
+        raise ConfigError(
+            f"{shown} cannot be listened on: {reason}",
+            remedy="where the daemon is a service: audiosearch service install"
+            if is_refused
+            else None,
+        ) from error
+    is_local = ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback
+    return PageSocket(
+        socket=listener,
+        host=host,
+        port=int(listener.getsockname()[1]),
+        is_local=is_local,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Where the page is given, and what must be shown for it.
+
+    Attributes:
+        token: None: nobody needs one.
+        new_token: where one was just made, itself, to be told this once; else empty.
+    """
+
+    socket: PageSocket
+    token: AccessToken | None
+    new_token: str = ""
+
+    @property
+    def url_to_open(self) -> str:
+        """For the browser of who started this."""
+        is_due = self.token is not None and self.new_token
+        return f"{self.socket.url}?token={self.new_token}" if is_due else self.socket.url
+
+    def remarks(self) -> Iterator[str]:
+        """What the one who started this should know."""
+        if not self.socket.is_local:
+            yield (
+                f"warning: others on the network can reach this at {self.socket.host},"
+                " unencrypted; who has the token can hear, export and change all of the library"
+            )
+        if self.new_token:
+            yield f"the token, shown this once: {self.new_token}"
+        if self.token is None:
+            return
+        if self.new_token:
+            yield f"open {self.url_to_open} once in a browser, from then on without it"
+        else:
+            yield "the token is that of before (--new-token makes another)"
+
+
+def open_page(config: Config, *, new_token: bool = False, tells_token: bool = True) -> Page:
+    """Listen where the settings say; a token is due where other machines can come.
+
+    Args:
+        config: the settings.
+        new_token: make another token even where there is one.
+        tells_token: whether somebody is there to be told a new token.
+
+    Raises:
+        ConfigError: as of `open_page_socket`; a token is due and there is none, nor one to be told.
+        StoreError: the token cannot be read or written.
+    """
+    opened = open_page_socket(config.serve)
+    try:
+        is_due = not opened.is_local or config.serve.access == "token"
+        if not (is_due or new_token):
+            return Page(socket=opened, token=None)
+        kept = None if new_token else AccessToken.kept(config.data_dir)
+        if kept is not None:
+            return Page(socket=opened, token=kept)
+        if not tells_token:
+            raise ConfigError(
+                f"the page at {opened.host} needs a token, and there is none yet",
+                path=config.config_file,
+                remedy="audiosearch serve --new-token makes one and shows it",
+            )
+        made, text = AccessToken.made(config.data_dir)
+        return Page(socket=opened, token=made if is_due else None, new_token=text)
+    except BaseException:
+        opened.socket.close()
+        raise

@@ -1,0 +1,236 @@
+"""What one writes of sounds, takes away, and brings as a question."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import subprocess
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.browser.asking import ask, line_of, settled, shown_names, until
+from tests.browser.served import Served
+
+
+def drop(page: Any, name: str, content: bytes) -> None:
+    """Drop a file on the page, as from the desktop."""
+    transfer = page.evaluate_handle(
+        """([name, content]) => {
+            const bytes = Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([bytes], name, { type: "" }));
+            return transfer;
+        }""",
+        [name, base64.b64encode(content).decode()],
+    )
+    for event in ("dragenter", "dragover"):
+        page.dispatch_event("body", event, {"dataTransfer": transfer})
+    page.wait_for_selector("#drop-veil:visible")
+    page.dispatch_event("body", "drop", {"dataTransfer": transfer})
+
+
+def path_of(folder: Path, name: str) -> Path:
+    return folder / name
+
+
+def test_a_tag_a_rating_and_a_note_survive_a_reload(new_page: Any, own_served: Served):
+    page = new_page(own_served, "/?q=a+bell+rings")
+    page.wait_for_selector("article")
+    line_of(page, "bell.wav").locator(".name").click()
+    page.fill('#panel [aria-label="Add a tag"]', "to/wer")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#panel .tag.own:has-text('to/wer')")
+    page.locator('#panel button[aria-label="4 stars"]').click()
+    page.wait_for_selector('#panel button[aria-label="4 stars"][aria-pressed="true"]')
+    page.locator('#panel button[aria-label="Favourite"]').click()
+    page.wait_for_selector('#panel button[aria-label="Favourite"][aria-pressed="true"]')
+    page.fill("#panel textarea", "from the old mill <b>")
+    with page.expect_response("**/note"):
+        page.locator("#panel h2").click()  # leaves the field
+    page.reload()
+    page.wait_for_selector("#panel .tag.own:has-text('to/wer')")
+    assert page.input_value("#panel textarea") == "from the old mill <b>"
+    assert (
+        page.locator('#panel button[aria-label="4 stars"]').get_attribute("aria-pressed") == "true"
+    )
+    line = line_of(page, "bell.wav")
+    line.locator(".tag:has-text('to/wer')").wait_for()
+    assert line.locator(".stars").inner_text() == "★★★★"
+    [told] = own_served.command(
+        "info", line.locator(".name").get_attribute("title").split("\n")[0], "--json"
+    ).rows
+    assert told["tags_given"] == ["to/wer"]
+    assert (told["rating"], told["favourite"]) == (4, True)
+    page.locator('#panel button[aria-label="Take the tag to/wer away"]').click()
+    page.wait_for_selector("#panel .tag.own", state="detached")
+
+
+def test_keys_rate_and_tick(new_page: Any, own_served: Served):
+    page = new_page(own_served, "/?q=a+bell+rings")
+    page.wait_for_selector("article")
+    page.locator("article").first.focus()
+    with page.expect_response("**/rating"):
+        page.keyboard.press("5")
+    page.wait_for_selector("article .stars:has-text('★★★★★')")
+    with page.expect_response("**/favourite"):
+        page.keyboard.press("f")
+    page.wait_for_selector("article .heart")
+
+
+def test_ticked_sounds_are_collected_and_shown(new_page: Any, own_served: Served):
+    page = new_page(own_served, "/?q=a+bell+rings&min-score=0")
+    page.wait_for_selector("article")
+    wanted = shown_names(page)[:3]
+    for name in wanted:
+        line_of(page, name).locator("input").check()
+    assert page.inner_text("#basket strong") == "3 stretches ticked"
+    page.fill('[aria-label="Collection to add to"]', "tower & bell")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#notice:has-text('3 stretches added')")
+    page.locator("#open-saved").click()
+    page.locator("#panel a:has-text('tower & bell')").click()
+    page.wait_for_selector(".chip:has-text('Collection tower & bell')")
+    settled(page)
+    until(page, "document.querySelectorAll('article').length === 3")
+    assert shown_names(page) == wanted
+    rows = own_served.command("collection", "show", "tower & bell", "--json").rows
+    assert [Path(each["path"]).name for each in rows] == wanted
+    page.locator("#basket button[aria-label='Untick all']").click()
+    page.locator("article input").nth(1).check()
+    page.locator("#basket button:has-text('Take out of tower & bell')").click()
+    until(page, "document.querySelectorAll('article').length === 2")
+    assert shown_names(page) == [wanted[0], wanted[2]]
+    assert len(own_served.command("collection", "show", "tower & bell", "--json").rows) == 2
+
+
+def test_a_search_is_saved_and_asked_again(new_page: Any, own_served: Served):
+    page = new_page(own_served, "/?q=a+bell+rings&format=wav&min-score=0.1")
+    page.wait_for_selector("article")
+    shown = shown_names(page)
+    page.locator("#open-saved").click()
+    page.fill('[aria-label="Name of the search"]', "bells")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#panel a:has-text('bells')")
+    page.locator("#home").click()
+    page.wait_for_selector("#start:visible")
+    page.locator("#open-saved").click()
+    page.locator("#panel a:has-text('bells')").click()
+    page.wait_for_selector("article")
+    assert shown_names(page) == shown
+    assert page.input_value("#q") == "a bell rings"
+    rows = own_served.command("search", "run", "bells", "--json").rows
+    assert [Path(each["path"]).name for each in rows] == shown
+
+
+@pytest.mark.parametrize("form", ["csv", "m3u8", "jsonl"])
+def test_an_export_has_the_bytes_of_the_command(page: Any, served: Served, form: str):
+    ask(page, "a bell rings")
+    for box in page.locator("article input").all():
+        box.check()
+    page.select_option('[aria-label="Format of the export"]', form)
+    with page.expect_request("**/api/export") as asked, page.expect_download() as download:
+        page.locator("#basket button:has-text('Export')").click()
+    assert download.value.suggested_filename.endswith(f".{form}")
+    paths = {
+        each["recording_id"]: each["path"]
+        for each in served.command("find", "a bell rings", "--json", "-n", "60").rows
+    }
+    sent = asked.value.post_data_json["rows"]
+    rows = [{"path": paths[each["recording_id"]], **each} for each in sent]
+    assert len(rows) == len(paths)
+    command = served.command
+    written = subprocess.run(
+        [*command.program, "export", form],
+        input="".join(json.dumps(each, ensure_ascii=False) + "\n" for each in rows).encode(),
+        env=command.environment(),
+        capture_output=True,
+        check=True,
+    )
+    assert Path(download.value.path()).read_bytes() == written.stdout
+
+
+def test_clips_come_sample_by_sample(page: Any, page_sounds: Path):
+    ask(page, "a bell rings")
+    names = shown_names(page)
+    for box in page.locator("article input").all():
+        box.check()
+    with page.expect_download() as download:
+        page.locator("#basket button:has-text('Export')").click()
+    with zipfile.ZipFile(download.value.path()) as pack:
+        clips = [soundfile.read(io.BytesIO(pack.read(each))) for each in sorted(pack.namelist())]
+    assert len(clips) == len(names)
+    source, rate = soundfile.read(path_of(page_sounds, "bell.wav"))
+    assert any(r == rate and np.array_equal(c, source[: len(c)]) for c, r in clips)
+
+
+def test_a_stretch_is_downloaded_and_dragged_out(page: Any, served: Served, page_sounds: Path):
+    ask(page, "a bell rings")
+    line = line_of(page, "bell.wav")
+    with page.expect_download() as download:
+        line.locator(".download a").click()
+    assert download.value.suggested_filename.endswith(".wav")
+    taken, rate = soundfile.read(download.value.path())
+    source, source_rate = soundfile.read(path_of(page_sounds, "bell.wav"))
+    assert rate == source_rate
+    np.testing.assert_array_equal(taken, source[: len(taken)])
+    told = line.locator(".name").evaluate(
+        """name => {
+            const dataTransfer = new DataTransfer();
+            name.dispatchEvent(new DragEvent("dragstart", { dataTransfer, bubbles: true }));
+            return dataTransfer.getData("DownloadURL");
+        }"""
+    )
+    kind, name, url = told.split(":", 2)
+    assert (kind, name[-4:]) == ("audio/wav", ".wav")
+    body = page.request.get(url).body()
+    again, _ = soundfile.read(io.BytesIO(body))
+    np.testing.assert_array_equal(again, taken)
+
+
+def test_a_dropped_sound_finds_its_like_with_and_without_words(page: Any, page_sounds: Path):
+    drop(page, "mine <i>.wav", path_of(page_sounds, "bell.wav").read_bytes())
+    page.wait_for_selector("article")
+    page.wait_for_selector(".chip:has-text('Sounds like mine <i>.wav')")
+    names = shown_names(page)
+    assert names[0] in ("bell.wav", "scene-2.wav", "phone.flac"), names
+    with page.expect_request("**/api/find?*") as asked:
+        page.fill("#q", "knocking")
+    assert asked.value.method == "POST"
+    page.wait_for_selector("article")
+    settled(page)
+    page.locator('.chip button[aria-label^="Remove Sounds like"]').click()
+    until(page, "!document.querySelector('.chip')")
+    assert page.input_value("#q") == "knocking"
+
+
+def test_what_is_no_sound_is_refused_in_words(page: Any, watched: Any):
+    drop(page, "notes.wav", b"no sound at all, whatever its name says")
+    page.wait_for_selector("#notice.error")
+    assert page.inner_text("#notice p").strip()
+    watched.errors.clear()  # the browser writes refused requests to its console
+
+
+def test_the_microphone_asks(page: Any):
+    page.locator('button[aria-label="Search by the microphone"]').click()
+    page.wait_for_selector("button.recording")
+    page.wait_for_timeout(1500)
+    page.locator("button.recording").click()
+    page.wait_for_selector(".chip:has-text('microphone')")
+    page.wait_for_selector("article")
+
+
+def test_sounds_like_this_leaves_itself_out(page: Any, served: Served, page_sounds: Path):
+    ask(page, "a bell rings")
+    line_of(page, "bell.wav").locator('button[aria-label^="Sounds like"]').click()
+    page.wait_for_selector(".chip:has-text('Sounds like bell.wav')")
+    settled(page)
+    until(page, "document.querySelector('article .name').textContent !== 'bell.wav'")
+    rows = served.command("similar", path_of(page_sounds, "bell.wav"), "--json", "-n", "60").rows
+    shown = shown_names(page)
+    assert shown == [Path(each["path"]).name for each in rows][: len(shown)]
