@@ -130,6 +130,8 @@ def asked(clip: str, evil: str, folder: str) -> list[list[str]]:
         ["status"],
         ["failed"],
         ["watch", POISON],
+        ["serve", POISON],
+        ["mcp", POISON],
         ["service", "status"],
         ["roots", "list"],
         ["roots", "add", POISON],
