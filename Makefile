@@ -84,10 +84,11 @@ format: $(DEV)/.installed  ## Let ruff lay out the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-notebook: $(DEV)/.installed  ## Run the notebook anew and keep what it shows
+notebook: $(DEV)/.installed  ## Run the notebooks anew and keep what they show
 	@mkdir -p build/notebook && rm -rf build/notebook/*
 	@$(BIN)/python -m audiosearch.training.synth.examples build/notebook/sounds
-	cd build/notebook && "$(CURDIR)/$(BIN)/python" "$(CURDIR)/docs/run_notebook.py" "$(CURDIR)/docs/notebooks/explore.ipynb"
+	cd build/notebook && for name in explore night; do "$(CURDIR)/$(BIN)/python" \
+	    "$(CURDIR)/docs/run_notebook.py" "$(CURDIR)/docs/notebooks/$$name.ipynb" || exit 1; done
 
 bench: $(DEV)/.installed  ## Measure indexing and search (SOUNDS=/my/folder)
 	$(BIN)/python -m benchmarks.indexing "$(SOUNDS)"

@@ -26,20 +26,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
-import numpy as np
 
 from audiosearch.config import load_config
 from audiosearch.evaluation.dataset_files import read_dataset
-from audiosearch.evaluation.datasets import DatasetClip
 from audiosearch.evaluation.scenes.grammar import WORDINGS, wording
-from audiosearch.evaluation.scenes.render import SAMPLE_RATE, decode_clips, write_wav
 from audiosearch.evaluation.splits import only_held_out
-from audiosearch.evaluation.work_folder import NoStageProgress
 from audiosearch.library import Library, open_library
 from audiosearch.library.model_selection import find_model
 from audiosearch.search.filters import Filters
 from benchmarks.child import run
-from benchmarks.long_scenes import Answer, Placed, compose, judge, kind, plan
+from benchmarks.long_scenes import Answer, Placed, judge, kind, plan
+from benchmarks.recorded_scenes import write_recordings
 
 LENGTH_S = 600.0
 
@@ -58,31 +55,6 @@ def report(title: str, answers: Sequence[Answer]) -> None:
     missed = Counter((answer.label, answer.where) for answer in answers if not answer.moment)
     for (label, where), count in missed.most_common():
         click.echo(f"    {label:<20} {count} x  {where}")
-
-
-def make(
-    clips: Sequence[DatasetClip], folder: Path, *, recordings: int, events: int, seed: int
-) -> dict[str, tuple[Placed, ...]]:
-    """Write the recordings into `folder`; file name to events. Made ones are read, not remade."""
-    listing = folder / "events.json"
-    if not listing.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        generator = np.random.default_rng(seed)
-        plans = [
-            plan(clips, events=events, generator=generator, length_s=LENGTH_S)
-            for _ in range(recordings)
-        ]
-        needed = {event.clip for each in plans for event in each}
-        sounds = decode_clips(needed, clips, NoStageProgress())
-        made = {}
-        for number, each in enumerate(plans):
-            name = f"recording-{number:02d}.wav"
-            samples, placed = compose(each, sounds, generator=generator, length_s=LENGTH_S)
-            write_wav(folder / name, samples, sample_rate=SAMPLE_RATE)
-            made[name] = [[event.label, event.start_s, event.end_s] for event in placed]
-        listing.write_text(json.dumps(made, indent=1), encoding="utf-8")
-    stored = json.loads(listing.read_text(encoding="utf-8"))
-    return {name: tuple(Placed(*each) for each in placed) for name, placed in stored.items()}
 
 
 def ask(
@@ -137,7 +109,15 @@ def main(
     ]
     with tempfile.TemporaryDirectory() as place:
         folder = (keep or Path(place)).resolve()
-        made = make(clips, folder / "sounds", recordings=recordings, events=events, seed=seed)
+        made = write_recordings(
+            lambda generator: plan(clips, events=events, generator=generator, length_s=LENGTH_S),
+            clips,
+            folder / "sounds",
+            name="recording",
+            recordings=recordings,
+            length_s=LENGTH_S,
+            seed=seed,
+        )
         data_dir = folder / "library"
         settings = folder / "settings.toml"
         settings.write_text(f"[model]\nbundle = {json.dumps(str(path))}\n", encoding="utf-8")

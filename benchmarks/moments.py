@@ -27,15 +27,14 @@ from audiosearch.errors import DatasetError
 from audiosearch.evaluation.dataset_files import read_dataset
 from audiosearch.evaluation.datasets import DatasetClip
 from audiosearch.evaluation.scenes.grammar import WORDINGS, wording
-from audiosearch.evaluation.scenes.render import SAMPLE_RATE, decode_clips, write_wav
 from audiosearch.evaluation.splits import only_held_out
-from audiosearch.evaluation.work_folder import NoStageProgress
 from audiosearch.library import Library, open_library
 from audiosearch.library.model_selection import find_model
 from audiosearch.search.filters import Filters
 from audiosearch.search.results import MomentOptions, TextQuery
 from benchmarks.child import run
-from benchmarks.long_scenes import APART_S, LONGEST_S, Event, Placed, compose, kind
+from benchmarks.long_scenes import APART_S, LONGEST_S, Event, Placed, kind
+from benchmarks.recorded_scenes import write_recordings
 
 LENGTH_S = 7200.0
 KINDS, OF_EACH = 7, 2
@@ -133,27 +132,6 @@ def plan(
     return tuple(found)
 
 
-def make(
-    clips: Sequence[DatasetClip], folder: Path, *, recordings: int, length_s: float, seed: int
-) -> dict[str, tuple[Placed, ...]]:
-    """Write the recordings into `folder`; file name to events. Made ones are read, not remade."""
-    listing = folder / "events.json"
-    if not listing.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        generator = np.random.default_rng(seed)
-        plans = [plan(clips, generator=generator, length_s=length_s) for _ in range(recordings)]
-        sounds = decode_clips({x.clip for each in plans for x in each}, clips, NoStageProgress())
-        made = {}
-        for number, each in enumerate(plans):
-            name = f"night-{number:02d}.wav"
-            samples, placed = compose(each, sounds, generator=generator, length_s=length_s)
-            write_wav(folder / name, samples, sample_rate=SAMPLE_RATE)
-            made[name] = [[event.label, event.start_s, event.end_s] for event in placed]
-        listing.write_text(json.dumps(made, indent=1), encoding="utf-8")
-    stored = json.loads(listing.read_text(encoding="utf-8"))
-    return {name: tuple(Placed(*each) for each in placed) for name, placed in stored.items()}
-
-
 def ask(
     library: Library,
     folder: Path,
@@ -223,7 +201,16 @@ def main(
     with tempfile.TemporaryDirectory() as place:
         folder = (keep or Path(place)).resolve()
         sounds = folder / "sounds"
-        made = make(clips, sounds, recordings=recordings, length_s=3600 * hours, seed=seed)
+        length_s = 3600 * hours
+        made = write_recordings(
+            lambda generator: plan(clips, generator=generator, length_s=length_s),
+            clips,
+            sounds,
+            name="night",
+            recordings=recordings,
+            length_s=length_s,
+            seed=seed,
+        )
         settings = folder / "settings.toml"
         settings.write_text(f"[model]\nbundle = {json.dumps(str(path))}\n", encoding="utf-8")
         data_dir = folder / "library"

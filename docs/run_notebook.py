@@ -9,6 +9,7 @@ namespace, what they print and what their last expression is worth become their 
 from __future__ import annotations
 
 import ast
+import base64
 import contextlib
 import io
 import json
@@ -32,7 +33,9 @@ def run_cell(source: str, *, name: str, namespace: dict[str, Any]) -> list[dict[
         text = printed.getvalue().splitlines(keepends=True)
         outputs.append({"name": "stdout", "output_type": "stream", "text": text})
     if value is not None:
-        data = {"text/plain": repr(value).splitlines(keepends=True)}
+        data: dict[str, Any] = {"text/plain": repr(value).splitlines(keepends=True)}
+        if hasattr(value, "_repr_png_"):  # as Jupyter shows pictures
+            data["image/png"] = base64.b64encode(value._repr_png_()).decode("ascii")
         outputs.append({"data": data, "metadata": {}, "output_type": "execute_result"})
     return outputs
 

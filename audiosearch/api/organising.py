@@ -18,6 +18,7 @@ from audiosearch.audio.clip import ClipRange
 from audiosearch.errors import QueryError
 from audiosearch.library import Library
 from audiosearch.library.annotations import Written
+from audiosearch.search.filters import Filters
 
 if TYPE_CHECKING:
     from audiosearch.store.queries.annotation_list import WrittenAnnotation
@@ -326,16 +327,20 @@ class OrganisedLibrary:
             n_waiting=found.n_waiting,
         )
 
-    def duplicates(self, *, identical_only: bool = False) -> list[DuplicateSet]:
+    def duplicates(
+        self, *, identical_only: bool = False, filters: Filters | None = None
+    ) -> list[DuplicateSet]:
         """Sounds that the library has more than once, the largest groups first.
 
-        Sounds that may be one take are listened to; with `identical_only`, nothing is.
+        Sounds that may be one take are listened to; with `identical_only`, nothing is. With
+        `filters`, only files that pass are compared with each other.
 
         Raises:
+            QueryError: a filter has no meaning here.
             BundleError: the model cannot be used.
         """
         with self._open() as library:
-            found = library.duplicates(identical_only=identical_only)
+            found = library.duplicates(identical_only=identical_only, filters=filters)
         return [
             DuplicateSet(
                 kind=str(group.kind),

@@ -15,6 +15,7 @@ from typing import overload
 
 from audiosearch.errors import path_fields
 from audiosearch.indexing.types import IndexReport
+from audiosearch.search.clock import by_hour
 from audiosearch.search.results import ExcludedFit, FieldMatch, FindResult, Hit, Word
 
 
@@ -134,7 +135,7 @@ class SearchHits(Sequence[SearchHit]):
         corrected: words that nothing knows -> the nearest known ones, which were searched for.
         n_left_out: words at the end of the query that were left out since it was too long.
         n_below_min_score: recordings left out since they match too weakly.
-        n_more: recordings that match well enough and are not listed, at least; 0 for `similar`.
+        n_more: recordings that match well enough and are not listed, at least.
         n_unknown: what filters ask (`loudness`, ...) -> recordings left out since it is not known
             of them.
         n_windows: stretches of sound in the library, before filters.
@@ -172,6 +173,14 @@ class SearchHits(Sequence[SearchHit]):
             n_excluded=result.n_excluded,
             weaker=tuple(map(SearchHit.of, result.weaker)),
         )
+
+    def by_hour(self) -> list[tuple[int, int]]:
+        """How many hits begin in each hour of the day, by the recorders' clocks: (hour, count).
+
+        All 24 hours, a night in one piece: they begin after the longest pause. Hits of which no
+        clock is known (`SearchHit.clock_start`; only moments have one) are not counted.
+        """
+        return by_hour([hit.clock_start for hit in self.hits if hit.clock_start is not None])
 
     def rows(self) -> list[dict[str, object]]:
         """The hits as rows of a table, see `SearchHit.row`: `pandas.DataFrame(hits.rows())`."""

@@ -14,7 +14,7 @@ import numpy as np
 from audiosearch._typing import Floats
 
 FLOOR_DB = -100.0  # dBFS of a sine: black; 0 dBFS is white
-FRAMES = 16  # at most, that a column is made of: the loudest counts
+FRAMES = 8  # at most, that a column is made of: the loudest counts
 _LONGEST_S = 0.045  # of a frame
 _LEAST, _MOST = 256, 16_384  # samples of a frame
 _BATCH = 64  # frames transformed at once
@@ -83,6 +83,16 @@ class SpectrogramMeter:
             return
         self._held = np.concatenate([self._held, block])
         self._make_frames()
+
+    def wants(self, n_samples: int) -> bool:
+        """Whether any of the next samples will be looked at; else `skip` spares making them."""
+        end = self._held_at + len(self._held)
+        return self._next < len(self._starts) and bool(self._starts[self._next] < end + n_samples)
+
+    def skip(self, n_samples: int) -> None:
+        """Pass over the next samples, which nobody wants."""
+        self._held_at += len(self._held) + n_samples
+        self._held = self._held[:0]
 
     def result(self) -> Grey:
         """The picture of what came; what did not come is black."""

@@ -5,13 +5,15 @@ from datetime import datetime
 
 import click
 
-from audiosearch.cli.clips_in import Clip, clips_argument, report
+from audiosearch.cli.clips_in import Clip, clips_argument, report, report_removal
 from audiosearch.cli.main import EXIT_NOTHING, CommandGroup
 from audiosearch.cli.options import OutputForm, json_option, library_options, output_options
 from audiosearch.cli.output import (
-    clock,
+    clock_span,
     print_json,
+    print_listing,
     print_paths,
+    quoted,
     remark,
     shown_path,
 )
@@ -46,7 +48,7 @@ def tag_add(name: str, clips: list[Clip], as_json: bool, config: Config, quiet: 
     """Put TAG on each CLIP: FILE, or a part of one as FILE@START-END; on those on stdin without."""
     with open_library(config, writable=True) as library:
         written = library.annotations.tag(clips, name)
-    return report(written, f"tagged {display_text(name)!r}", as_json=as_json, quiet=quiet)
+    return report(written, f"tagged {quoted(name)}", as_json=as_json, quiet=quiet)
 
 
 @tag.command("remove")
@@ -58,8 +60,7 @@ def tag_remove(name: str, clips: list[Clip], as_json: bool, config: Config, quie
     """Take TAG from each CLIP; a FILE without a stretch stands for all stretches of it."""
     with open_library(config, writable=True) as library:
         written = library.annotations.untag(clips, name)
-    status = report(written, f"no longer tagged {name!r}", as_json=as_json, quiet=quiet)
-    return status or (0 if written.n_changed else EXIT_NOTHING)
+    return report_removal(written, f"no longer tagged {quoted(name)}", as_json=as_json, quiet=quiet)
 
 
 @tag.command("list")
@@ -69,14 +70,14 @@ def tag_list(as_json: bool, config: Config, quiet: bool) -> int:
     """List your tags, and on how many sounds and stretches each of them is."""
     with open_library(config) as library:
         tags = library.annotations.tags()
-    for each in tags:
-        if as_json:
-            print_json({"tag": each.name, "sounds": each.n_stretches})
-        else:
-            say(f"{each.n_stretches:6d}  {display_text(each.name)}")
-    if not tags:
-        remark("no tags yet: audiosearch tag add TAG FILE", quiet=quiet)
-    return 0 if tags else EXIT_NOTHING
+    return print_listing(
+        tags,
+        row=lambda each: {"tag": each.name, "sounds": each.n_stretches},
+        line=lambda each: f"{each.n_stretches:6d}  {display_text(each.name)}",
+        nothing="no tags yet: audiosearch tag add TAG FILE",
+        as_json=as_json,
+        quiet=quiet,
+    )
 
 
 @tag.command("show")
@@ -89,7 +90,7 @@ def tag_show(name: str, form: OutputForm, config: Config, quiet: bool) -> int:
         rows = library.annotations.listed(tag=name)
     print_annotations(rows, form)
     if not rows:
-        remark(f"you tagged nothing {name!r}: audiosearch tag list", quiet=quiet)
+        remark(f"you tagged nothing {quoted(name)}: audiosearch tag list", quiet=quiet)
     return 0 if rows else EXIT_NOTHING
 
 
@@ -186,7 +187,7 @@ def print_annotations(rows: Sequence[WrittenAnnotation], form: OutputForm) -> No
         if form.json:
             print_json({**place_row(row), **annotation_row(row)})
             continue
-        stretch = "" if row.end_s is None else f"  {clock(row.start_s)}-{clock(row.end_s)}"
+        stretch = "" if row.end_s is None else f"  {clock_span(row.start_s, row.end_s)}"
         gone = "" if row.here else style("  (not here now)", dim=True)
         path = shown_path(row.path) if row.path else f"sound {row.audio_hash.hex()[:12]}"
         say(f"{style(path, bold=True)}{stretch}{gone}")
@@ -211,6 +212,7 @@ def summary(row: WrittenAnnotation) -> str:
     return display_text("; ".join(parts))
 
 
-def day(seconds: float) -> str:
-    """`2026-05-01`: the day of a Unix time, here."""
-    return datetime.fromtimestamp(seconds).astimezone().date().isoformat()
+def made_on(seconds: float) -> str:
+    """`  (2026-05-01)`, dimmed: the day of a Unix time, here."""
+    day = datetime.fromtimestamp(seconds).astimezone().date().isoformat()
+    return style(f"  ({day})", dim=True)

@@ -11,12 +11,20 @@ import click
 from audiosearch._wording import counted
 from audiosearch.cli.main import EXIT_NOTHING, CommandGroup
 from audiosearch.cli.options import json_option, library_options
-from audiosearch.cli.output import clock, path_fields, print_json, remark, shown_path
+from audiosearch.cli.output import (
+    clock_span,
+    path_fields,
+    print_json,
+    print_listing,
+    remark,
+    shown_path,
+)
 from audiosearch.cli.terminal import say, style
 from audiosearch.config import Config
 from audiosearch.errors import display_text
 from audiosearch.library import open_library
 from audiosearch.library.captions import Added, ListedCaption
+from audiosearch.store.queries.caption_imports import StoredImport
 
 _SOURCES = click.Choice(["auto", "user", "import", "label"])
 
@@ -118,29 +126,31 @@ def imports(as_json: bool, config: Config, quiet: bool) -> int:
     """List the imports that can be taken back, the oldest first."""
     with open_library(config) as library:
         found = library.imports()
-    for each in found:
-        if as_json:
-            print_json(
-                {
-                    "import_id": each.import_id,
-                    "source": each.source,
-                    "kind": each.kind,
-                    "added_at": each.added_at,
-                    "captions": each.n_captions,
-                    "given": each.n_targets,
-                }
-            )
-        else:
-            day = datetime.fromtimestamp(each.added_at).astimezone()
-            brought = counted(each.n_captions, "caption")
-            given = counted(each.n_targets, "stretch", "stretches")
-            say(
-                f"{each.import_id:4d}  {day:%Y-%m-%d %H:%M}  {each.source}  ({each.kind})"
-                f"  {brought}, {given}"
-            )
-    if not found:
-        remark("no import of captions is kept", quiet=quiet)
-    return 0 if found else EXIT_NOTHING
+    return print_listing(
+        found,
+        row=lambda each: {
+            "import_id": each.import_id,
+            "source": each.source,
+            "kind": each.kind,
+            "added_at": each.added_at,
+            "captions": each.n_captions,
+            "given": each.n_targets,
+        },
+        line=_import_line,
+        nothing="no import of captions is kept",
+        as_json=as_json,
+        quiet=quiet,
+    )
+
+
+def _import_line(found: StoredImport) -> str:
+    day = datetime.fromtimestamp(found.added_at).astimezone()
+    brought = counted(found.n_captions, "caption")
+    given = counted(found.n_targets, "stretch", "stretches")
+    return (
+        f"{found.import_id:4d}  {day:%Y-%m-%d %H:%M}  {display_text(found.source)}  ({found.kind})"
+        f"  {brought}, {given}"
+    )
 
 
 @captions.command()
@@ -263,7 +273,7 @@ def _print_lines(listed: ListedCaption) -> None:
     more = style(f"  (and {n_more} more)", dim=True) if listed.places and n_more > 0 else ""
     for place in listed.places:
         file = "(no file holds it now)" if place.path is None else shown_path(place.path)
-        when = f"{clock(place.start_s)}-{clock(place.end_s)}"
+        when = clock_span(place.start_s, place.end_s)
         otherwise = place.typed is not None and place.typed != listed.words
         said = style(f"  {display_text(place.typed or '')}", dim=True) if otherwise else ""
         say(f"{'':8}{file}  {when}{said}{more}")

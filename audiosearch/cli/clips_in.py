@@ -138,3 +138,9 @@ def report(written: Written, what: str, *, as_json: bool, quiet: bool) -> int:
     before = f" ({n_before} as before)" if n_before > 0 else ""
     remark(f"{counted(written.n_changed, 'sound')} {what}{before}", quiet=quiet)
     return EXIT_ERROR if written.problems else 0
+
+
+def report_removal(written: Written, what: str, *, as_json: bool, quiet: bool) -> int:
+    """The same where something was to be taken away; where nothing was, that is nothing found."""
+    status = report(written, what, as_json=as_json, quiet=quiet)
+    return status or (0 if written.n_changed else EXIT_NOTHING)

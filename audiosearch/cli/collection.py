@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import click
 
-from audiosearch.cli.annotations import day, print_annotations
-from audiosearch.cli.clips_in import Clip, clips_argument, report
+from audiosearch.cli.annotations import made_on, print_annotations
+from audiosearch.cli.clips_in import Clip, clips_argument, report, report_removal
 from audiosearch.cli.main import EXIT_NOTHING, CommandGroup
 from audiosearch.cli.options import OutputForm, json_option, library_options, output_options
-from audiosearch.cli.output import print_json, remark
-from audiosearch.cli.terminal import say, style
+from audiosearch.cli.output import print_listing, quoted, remark
 from audiosearch.config import Config
 from audiosearch.errors import display_text
 from audiosearch.library import open_library
@@ -34,7 +33,7 @@ def create(name: str, config: Config, quiet: bool) -> None:
     """Make an empty collection NAME."""
     with open_library(config, writable=True) as library:
         library.annotations.create_collection(name)
-    remark(f"collection {display_text(name)!r} made", quiet=quiet)
+    remark(f"collection {quoted(name)} made", quiet=quiet)
 
 
 @collection.command()
@@ -50,7 +49,7 @@ def add(new: bool, name: str, clips: list[Clip], as_json: bool, config: Config, 
     """
     with open_library(config, writable=True) as library:
         written = library.annotations.collect(name, clips, create=new)
-    return report(written, f"added to {display_text(name)!r}", as_json=as_json, quiet=quiet)
+    return report(written, f"added to {quoted(name)}", as_json=as_json, quiet=quiet)
 
 
 @collection.command()
@@ -62,8 +61,7 @@ def remove(name: str, clips: list[Clip], as_json: bool, config: Config, quiet: b
     """Take each CLIP out of the collection NAME; a FILE stands for all stretches of it too."""
     with open_library(config, writable=True) as library:
         written = library.annotations.uncollect(name, clips)
-    status = report(written, f"taken out of {display_text(name)!r}", as_json=as_json, quiet=quiet)
-    return status or (0 if written.n_changed else EXIT_NOTHING)
+    return report_removal(written, f"taken out of {quoted(name)}", as_json=as_json, quiet=quiet)
 
 
 @collection.command("list")
@@ -73,15 +71,14 @@ def list_(as_json: bool, config: Config, quiet: bool) -> int:
     """List the collections, and how much is in each."""
     with open_library(config) as library:
         found = library.annotations.collections()
-    for each in found:
-        if as_json:
-            print_json({"name": each.name, "sounds": each.n_items, "created_at": each.created_at})
-        else:
-            made = style(f"  ({day(each.created_at)})", dim=True)
-            say(f"{each.n_items:6d}  {display_text(each.name)}{made}")
-    if not found:
-        remark("no collections yet: audiosearch collection create NAME", quiet=quiet)
-    return 0 if found else EXIT_NOTHING
+    return print_listing(
+        found,
+        row=lambda x: {"name": x.name, "sounds": x.n_items, "created_at": x.created_at},
+        line=lambda x: f"{x.n_items:6d}  {display_text(x.name)}{made_on(x.created_at)}",
+        nothing="no collections yet: audiosearch collection create NAME",
+        as_json=as_json,
+        quiet=quiet,
+    )
 
 
 @collection.command()
@@ -106,7 +103,7 @@ def rename(name: str, new_name: str, config: Config, quiet: bool) -> None:
     """Call the collection NAME NEW_NAME."""
     with open_library(config, writable=True) as library:
         library.annotations.rename_collection(name, new_name)
-    remark(f"{display_text(name)!r} is now {display_text(new_name)!r}", quiet=quiet)
+    remark(f"{quoted(name)} is now {quoted(new_name)}", quiet=quiet)
 
 
 @collection.command()
@@ -116,4 +113,4 @@ def delete(name: str, config: Config, quiet: bool) -> None:
     """Delete the collection NAME; the sounds in it stay as they are."""
     with open_library(config, writable=True) as library:
         library.annotations.delete_collection(name)
-    remark(f"collection {display_text(name)!r} deleted", quiet=quiet)
+    remark(f"collection {quoted(name)} deleted", quiet=quiet)

@@ -15,7 +15,7 @@ from audiosearch.cli.many_files import (
     take_up,
 )
 from audiosearch.cli.options import json_option, library_options, normalise_option
-from audiosearch.cli.output import clock, coloured, shown_path
+from audiosearch.cli.output import clock_span, coloured, shown_path
 from audiosearch.cli.terminal import say, style
 from audiosearch.config import Config
 from audiosearch.search.results import Description, fold_runs
@@ -102,7 +102,7 @@ def describe(
 
 
 def _print_text(description: Description) -> None:
-    when = f"{clock(description.start_s)}-{clock(description.end_s)}"
+    when = clock_span(description.start_s, description.end_s)
     for fit in description.captions:
         if fit.rank == 0:
             say(f"{when}  {style(fit.text, bold=True)}")

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 import click
 
 from audiosearch._wording import counted
+from audiosearch.cli.filter_options import FilterOptions, filter_options
 from audiosearch.cli.main import EXIT_NOTHING
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import path_fields, print_json, remark, shown_path, size
@@ -30,17 +31,23 @@ _SHOWN = {
 @click.option(
     "--identical", is_flag=True, help="Only sounds that are the same to the bit (listens to none)."
 )
+@filter_options
 @json_option
 @library_options
-def duplicates(identical: bool, as_json: bool, config: Config, quiet: bool) -> int:
+def duplicates(
+    identical: bool, filters: FilterOptions, as_json: bool, config: Config, quiet: bool
+) -> int:
     """List sounds that the library has more than once, in groups, the best file of each first.
 
     Sounds are the same to the bit (copies, whatever their names and tags), one take in another
     format, or one take at another level. Sounds that may be one take are listened to; two takes of
     the same thing are no duplicates. Nothing is deleted: the paths are for you to decide about.
+    Files that pass the filters are compared with each other.
     """
     with open_library(config) as library:
-        found = library.duplicates(identical_only=identical, watched=iter if quiet else _with_bar)
+        found = library.duplicates(
+            identical_only=identical, filters=filters, watched=iter if quiet else _with_bar
+        )
     for group in found.groups:
         if as_json:
             print_json(

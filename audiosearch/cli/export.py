@@ -16,12 +16,10 @@ from audiosearch._wording import counted
 from audiosearch.cli.filter_options import FilterOptions, filter_options
 from audiosearch.cli.find import say_of_answer
 from audiosearch.cli.main import EXIT_NOTHING, CommandGroup
-from audiosearch.cli.options import (
-    FiniteRange,
-    library_options,
-    limit_options,
-)
+from audiosearch.cli.minus_words import MinusWords
+from audiosearch.cli.options import FiniteRange, library_options, limit_options, sort_options
 from audiosearch.cli.output import remark, shown_path
+from audiosearch.cli.query_options import SoughtOptions, sought_options
 from audiosearch.config import Config
 from audiosearch.exchange.documents import CSV_LAYOUTS, DocumentOptions
 from audiosearch.exchange.names import FIELDS, TEMPLATE, NameTemplate
@@ -43,8 +41,11 @@ class RowSource:
 
     text: tuple[str, ...]
     similar: str | None
+    sought: SoughtOptions
     limit: int | None
     min_score: float | None
+    sort: str | None
+    reverse: bool
     filters: FilterOptions
 
     def rows(self, config: Config, *, quiet: bool) -> list[Row]:
@@ -55,9 +56,11 @@ class RowSource:
         """
         if self.text and self.similar is not None:
             raise click.UsageError("TEXT and --similar are two questions")
-        if not self.text and self.similar is None:
+        if self.similar is not None and self.sought != SoughtOptions():
+            raise click.UsageError("--moments, --without, --like and the clock need TEXT")
+        if not self.text and self.similar is None and not self.sought.without:
             return self._given()
-        filtered = self.filters != Filters()
+        filtered = self.filters != Filters() or self.sought.recorded is not None
         with open_client(config) as client:
             if self.similar is None:
                 question = TextQuery(
@@ -65,9 +68,17 @@ class RowSource:
                     filters=self.filters,
                     limit=self.limit,
                     min_score=self.min_score,
+                    sort=self.sort,
+                    reverse=self.reverse,
+                    moments=self.sought.moments,
+                    recorded=self.sought.recorded,
+                    without=self.sought.without,
+                    like=self.sought.like,
+                    like_weight=self.sought.like_weight,
                 )
                 result = client.find(question).result
-                found = [text_row(hit) for hit in result.hits]
+                with_clock = self.sought.moments is not None
+                found = [text_row(hit, with_clock=with_clock) for hit in result.hits]
             else:
                 result = client.similar(
                     self.similar,
@@ -75,6 +86,8 @@ class RowSource:
                     filters=self.filters,
                     limit=self.limit,
                     min_similarity=self.min_score,
+                    sort=self.sort,
+                    reverse=self.reverse,
                 ).result
                 found = [similar_row(hit) for hit in result.hits]
         say_of_answer(result, quiet=quiet, filtered=filtered)
@@ -82,8 +95,11 @@ class RowSource:
         return [{**row, **query} for row in found]
 
     def _given(self) -> list[Row]:
-        if self.filters != Filters() or self.min_score is not None:
-            raise click.UsageError("filters are for a question: give TEXT or --similar")
+        asked = self.min_score is not None or self.sort is not None or self.reverse
+        if asked or self.filters != Filters() or self.sought != SoughtOptions():
+            raise click.UsageError(
+                "filters, order and what is sought are for a question: give TEXT or --similar"
+            )
         if sys.stdin is None or sys.stdin.isatty():
             raise click.UsageError(
                 "give TEXT to search for, or rows on stdin: audiosearch find ... --json |"
@@ -98,7 +114,9 @@ def _row_options(command: F) -> F:
     @click.argument("text", nargs=-1)
     @click.option("--similar", metavar="CLIP", help="The sounds most like this one instead.")
     @click.option("--label", metavar="WORDS", help="Call every stretch so, whatever is heard.")
+    @sought_options
     @limit_options
+    @sort_options
     @filter_options
     @library_options
     @functools.wraps(command)
@@ -106,13 +124,23 @@ def _row_options(command: F) -> F:
         *args: Any,
         text: tuple[str, ...],
         similar: str | None,
+        sought: SoughtOptions,
         limit: int | None,
         min_score: float | None,
+        sort: str | None,
+        reverse: bool,
         filters: FilterOptions,
         **kwargs: Any,
     ) -> Any:
         source = RowSource(
-            text=text, similar=similar, limit=limit, min_score=min_score, filters=filters
+            text=text,
+            similar=similar,
+            sought=sought,
+            limit=limit,
+            min_score=min_score,
+            sort=sort,
+            reverse=reverse,
+            filters=filters,
         )
         return command(*args, source=source, **kwargs)
 
@@ -136,13 +164,13 @@ def export() -> None:
     kept, unless --force is given, and the sounds themselves are never written to.
 
     \b
-      audiosearch export clips --to clips "dog barks"
+      audiosearch export clips --to clips "dog barks" --moments
       audiosearch find "dog barks" --json | audiosearch export raven --to tables
       audiosearch similar bell.wav --json | audiosearch export m3u8 --to bells.m3u8
     """
 
 
-@export.command()
+@export.command(cls=MinusWords)
 @_to_option(what="Folder that the clips go into.", required=True)
 @click.option(
     "--as",
@@ -284,7 +312,7 @@ def _document_command(
     made = _row_options(command)
     for option in (*options, _force_option, _to_option(what=to, required=required)):
         made = option(made)
-    export.command(kind)(made)
+    export.command(kind, cls=MinusWords)(made)
 
 
 def _chosen(options: dict[str, Any]) -> dict[str, Any]:
@@ -360,7 +388,7 @@ _document_command(
 _document_command("jsonl", """The rows themselves, one JSON object a line.""", to=_ONE)
 
 
-@export.command()
+@export.command(cls=MinusWords)
 @_to_option(what="File to write.", required=True)
 @_force_option
 @_row_options

@@ -11,6 +11,7 @@ from audiosearch._wording import counted
 from audiosearch.cli.filter_options import FilterOptions, filter_options
 from audiosearch.cli.links import linked_path
 from audiosearch.cli.main import EXIT_NOTHING
+from audiosearch.cli.minus_words import MinusWords
 from audiosearch.cli.options import (
     OutputForm,
     library_options,
@@ -19,14 +20,14 @@ from audiosearch.cli.options import (
     sort_options,
 )
 from audiosearch.cli.output import (
-    clock,
+    clock_span,
     coloured,
     print_json,
     print_paths,
     remark,
     shown_path,
 )
-from audiosearch.cli.query_options import MinusWords, SoughtOptions, sought_options
+from audiosearch.cli.query_options import SoughtOptions, histogram_option, sought_options
 from audiosearch.cli.terminal import say, style
 from audiosearch.config import Config
 from audiosearch.errors import display_text
@@ -51,6 +52,7 @@ _BAR = 50  # characters of the longest bar of a histogram
     "-v", "--verbose", is_flag=True, help="Print timings, and which process answered, to stderr."
 )
 @sought_options
+@histogram_option
 @limit_options
 @sort_options
 @filter_options
@@ -62,6 +64,7 @@ def find(
     explain: bool,
     verbose: bool,
     sought: SoughtOptions,
+    histogram: bool,
     limit: int | None,
     min_score: float | None,
     sort: str | None,
@@ -78,7 +81,7 @@ def find(
     """
     if not text and not sought.without:
         raise click.UsageError("Missing argument 'TEXT...'.")
-    if sought.histogram and (form.paths or explain):
+    if histogram and (form.paths or explain):
         raise click.UsageError("--histogram has no paths and no words to explain")
     started = time.perf_counter()
     with open_client(config) as answering:
@@ -102,14 +105,12 @@ def find(
     result = answer.result
     filtered = filters != Filters() or sought.recorded is not None
     say_of_answer(result, quiet=quiet, filtered=filtered)
-    if sought.histogram:
+    if histogram:
         print_histogram(result.hits, as_json=form.json, quiet=quiet)
     else:
         _print_text_hits(result.hits, form, with_clock=sought.moments is not None)
         _print_weaker(result.weaker, form)
-    if result.n_more and form.for_people:
-        least = "" if result.exhaustive else "at least "
-        remark(f"and {least}{result.n_more} more (-n shows more of them)", quiet=quiet)
+    _say_more(result, form, quiet=quiet)
     if verbose:
         for word, read_as in result.read_as.items():
             say(f"{word!r} is read as {read_as!r}", err=True)
@@ -159,9 +160,17 @@ def similar(
         ).result
     say_of_answer(result, quiet=quiet, filtered=filters != Filters())
     _print_similar_hits(result.hits, form)
+    _say_more(result, form, quiet=quiet)
     if verbose:
         say(answering.who, err=True)
     return 0 if result.hits else EXIT_NOTHING
+
+
+def _say_more(result: FindResult, form: OutputForm, *, quiet: bool) -> None:
+    if result.n_more and form.for_people:
+        is_least = result.n_more_is_least or not result.exhaustive
+        least = "at least " if is_least else ""
+        remark(f"and {least}{result.n_more} more (-n shows more of them)", quiet=quiet)
 
 
 def say_of_answer(result: FindResult, *, quiet: bool, filtered: bool) -> None:
@@ -229,7 +238,7 @@ def _print_similar_hits(hits: Sequence[Hit], form: OutputForm) -> None:
 def _print_row(hit: Hit, number: float | None, *, links: bool) -> None:
     """`0.93  dog.wav  0:00-0:05  a dog barks`, with the caption dimmed on a second line."""
     shown = "  -  " if number is None else f"{number:5.2f}"
-    when = f"{clock(hit.start_s)}-{clock(hit.end_s)}"
+    when = clock_span(hit.start_s, hit.end_s)
     alike = f"  (+{hit.n_alike} alike)" if hit.n_alike else ""
     away = is_offline(hit)
     offline = "  (offline)" if away else ""

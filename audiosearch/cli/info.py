@@ -10,7 +10,7 @@ import click
 from audiosearch.cli.annotations import summary
 from audiosearch.cli.main import EXIT_ERROR
 from audiosearch.cli.options import json_option, library_options
-from audiosearch.cli.output import clock, print_json, remark, shown_path, size
+from audiosearch.cli.output import clock, clock_span, print_json, remark, shown_path, size
 from audiosearch.cli.terminal import say, style
 from audiosearch.config import Config
 from audiosearch.errors import AudiosearchError, DecodeError, QueryError, display_text
@@ -110,14 +110,14 @@ def _about_texts(told: FileInfo) -> Iterator[Line]:
     if told.file is not None and told.file.tags:
         yield "tags", display_text(", ".join(told.file.tags))
     for each in told.annotations:
-        stretch = "" if each.end_s is None else f"{clock(each.start_s)}-{clock(each.end_s)}  "
+        stretch = "" if each.end_s is None else f"{clock_span(each.start_s, each.end_s)}  "
         yield "yours", f"{stretch}{summary(each)}"
     for field, values in known.metadata.items():
         for value in values:
             yield display_text(field), display_text(value)
     if told.sound is not None:
         for caption in told.sound.captions:
-            stretch = f"{clock(caption.start_s)}-{clock(caption.end_s)}"
+            stretch = clock_span(caption.start_s, caption.end_s)
             own = "" if caption.source == "user" else f"  ({caption.source})"
             yield "caption", f"{stretch}  {display_text(caption.text)}{own}"
 
@@ -131,6 +131,6 @@ def _about_windows(told: FileInfo) -> Iterator[Line]:
         yield "", f"what {told.told_by.name} {told.told_by.version} says, not the current model:"
     for window in told.windows[:SHOWN]:
         said = "(silence)" if window.silent else display_text(window.caption or "-")
-        yield "hears", f"{clock(window.start_s)}-{clock(window.end_s)}  {said}"
+        yield "hears", f"{clock_span(window.start_s, window.end_s)}  {said}"
     if len(told.windows) > SHOWN:
         yield "", f"and {len(told.windows) - SHOWN} more windows (--json tells all)"

@@ -16,7 +16,7 @@ from audiosearch.cli.many_files import (
     take_up,
 )
 from audiosearch.cli.options import json_option, library_options, normalise_option
-from audiosearch.cli.output import clock, shown_path
+from audiosearch.cli.output import clock_span, shown_path
 from audiosearch.cli.terminal import say, style
 from audiosearch.config import Config
 from audiosearch.errors import QueryError
@@ -84,7 +84,7 @@ def label(
 def _shown(fit: LabelFit, *, window_s: float) -> str:
     """A label and its score; of a sound that is longer than a window also where it fits best."""
     is_part = fit.start_s > 0 or fit.end_s - fit.start_s >= window_s
-    where = f" ({clock(fit.start_s)}-{clock(fit.end_s)})" if is_part else ""
+    where = f" ({clock_span(fit.start_s, fit.end_s)})" if is_part else ""
     return f"{fit.label} {fit.score:.2f}{where}"
 
 

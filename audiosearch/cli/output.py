@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from audiosearch import errors
+from audiosearch.cli.main import EXIT_NOTHING
 from audiosearch.cli.terminal import say, style, write_data
 from audiosearch.errors import display_path
 from audiosearch.search.rows import json_line
 
 if TYPE_CHECKING:
     from audiosearch.search.results import Word
+
+T = TypeVar("T")
+
+SHORT_S = 5.0  # shorter stretches are shown to the tenth: whole seconds would lose them
 
 _CLEAR = 0.5  # nats; a word e^0.5 = 1.6 times as likely, or less so, is worth a colour
 _STRONG = 1.5  # nats; 4.5 times as likely
@@ -42,16 +47,20 @@ def print_paths(paths: Iterable[bytes], *, print0: bool) -> None:
     sys.stdout.buffer.flush()
 
 
-def clock(seconds: float) -> str:
-    """`0:03.5`, `12:40`, `1:02:03`: a time within a recording, tenths below a minute."""
+def clock(seconds: float, *, exact: bool = False) -> str:
+    """`0:03.5`, `12:40`, `1:02:03`: a time in a recording, tenths below a minute or if exact."""
     tenths = round(seconds * 10)
     minutes, rest = divmod(tenths, 600)
     hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours}:{minutes:02d}:{rest // 10:02d}"
-    if minutes or rest % 10 == 0:
-        return f"{minutes}:{rest // 10:02d}"
-    return f"{minutes}:{rest // 10:02d}.{rest % 10}"
+    whole = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
+    has_tenth = rest % 10 and (exact or tenths < 600)
+    return f"{whole}:{rest // 10:02d}" + (f".{rest % 10}" if has_tenth else "")
+
+
+def clock_span(start_s: float, end_s: float) -> str:
+    """`4:52.1-4:52.7`, `1:10-1:20`: a part of a recording, a short one to the tenth."""
+    exact = end_s - start_s < SHORT_S
+    return f"{clock(start_s, exact=exact)}-{clock(end_s, exact=exact)}"
 
 
 def duration(seconds: float) -> str:
@@ -78,6 +87,31 @@ def shown_path(path: bytes) -> str:
     here = os.fsencode(os.getcwd())  # noqa: PTH109  # bytes, which pathlib does not keep
     prefix = here.rstrip(b"/") + b"/"
     return display_path(path.removeprefix(prefix))
+
+
+def quoted(name: str) -> str:
+    """A name as it is kept, in quotes, its control characters escaped."""
+    return repr(" ".join(name.split()))
+
+
+def print_listing(
+    found: Sequence[T],
+    *,
+    row: Callable[[T], Mapping[str, object]],
+    line: Callable[[T], str],
+    nothing: str,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Print a list, a row or a line each, or say that there is `nothing`; the exit status."""
+    for each in found:
+        if as_json:
+            print_json(row(each))
+        else:
+            say(line(each))
+    if not found:
+        remark(nothing, quiet=quiet)
+    return 0 if found else EXIT_NOTHING
 
 
 def remark(text: str, *, quiet: bool) -> None:

@@ -1,12 +1,11 @@
 """What `find` may ask for beside words and filters: moments, a clock, exclusions, a sound.
 
-The command gets one `SoughtOptions`; words of the query that begin with a minus are left out.
+The command gets one `SoughtOptions`.
 """
 
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -20,52 +19,23 @@ from audiosearch.search.results import LIKE_WEIGHT, MomentOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_WORD = re.compile(r"-[^\W\d_][\w'’-]+")
-
-
-class MinusWords(click.Command):
-    """A command that takes `-thunder` for a word that is not wanted, not for `-t` and its value."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """See `click.Command.parse_args`."""
-        return super().parse_args(ctx, self._reworded(args))
-
-    def _reworded(self, args: Sequence[str]) -> list[str]:
-        options = {
-            name: each
-            for each in self.params
-            if isinstance(each, click.Option)
-            for name in (*each.opts, *each.secondary_opts)
-        }
-        flags = {name[1] for name, each in options.items() if len(name) == 2 and each.is_flag}
-        found: list[str] = []
-        for place, arg in enumerate(args):
-            if arg == "--":
-                return [*found, *args[place:]]
-            before = options.get(args[place - 1]) if place else None
-            is_value = before is not None and not before.is_flag
-            is_flags = set(arg[1:]) <= flags
-            if _WORD.fullmatch(arg) and not is_value and not is_flags:
-                found += ["--without", arg[1:]]
-            else:
-                found.append(arg)
-        return found
-
 
 @dataclass(frozen=True)
 class SoughtOptions:
-    """What is sought beside the words.
+    """What is sought beside the words."""
 
-    Attributes:
-        histogram: count the moments by the hour instead of listing them.
-    """
+    moments: MomentOptions | None = None
+    recorded: ClockFilter | None = None
+    without: tuple[str, ...] = ()
+    like: tuple[ClipRange, ...] = ()
+    like_weight: float = LIKE_WEIGHT
 
-    moments: MomentOptions | None
-    histogram: bool
-    recorded: ClockFilter | None
-    without: tuple[str, ...]
-    like: tuple[ClipRange, ...]
-    like_weight: float
+
+def histogram_option(command: F) -> F:
+    """`--histogram`, below `sought_options`."""
+    return click.option(
+        "--histogram", is_flag=True, help="With --moments: count them by the hour of the day."
+    )(command)
 
 
 def sought_options(command: F) -> F:
@@ -82,9 +52,6 @@ def sought_options(command: F) -> F:
         "--per-file",
         type=click.IntRange(min=1),
         help="With --moments: the best so many of each recording.",
-    )
-    @click.option(
-        "--histogram", is_flag=True, help="With --moments: count them by the hour of the day."
     )
     @click.option(
         "--between",
@@ -122,7 +89,6 @@ def sought_options(command: F) -> F:
         moments: bool,
         by_time: bool,
         per_file: int | None,
-        histogram: bool,
         between: str | None,
         dates: tuple[str, ...],
         without: tuple[str, ...],
@@ -132,13 +98,12 @@ def sought_options(command: F) -> F:
     ) -> Any:
         if like_weight is not None and not like:
             raise click.UsageError("--like-weight needs --like")
-        moments = moments or histogram
+        moments = moments or bool(kwargs.get("histogram"))
         for name, is_given in (("--by-time", by_time), ("--per-file", per_file is not None)):
             if is_given and not moments:
                 raise click.UsageError(f"{name} needs --moments")
         sought = SoughtOptions(
             moments=MomentOptions(by_time=by_time, per_file=per_file) if moments else None,
-            histogram=histogram,
             recorded=_recorded(between, dates),
             without=without,
             like=tuple(map(parse_clip, like)),

@@ -9,17 +9,18 @@ from pathlib import Path
 
 import click
 
-from audiosearch.cli.annotations import day
-from audiosearch.cli.main import EXIT_NOTHING, CommandGroup
+from audiosearch.cli.annotations import made_on
+from audiosearch.cli.main import CommandGroup
 from audiosearch.cli.options import json_option, library_options
-from audiosearch.cli.output import print_json, remark
-from audiosearch.cli.terminal import say, style
+from audiosearch.cli.output import print_listing, quoted, remark
 from audiosearch.config import Config
 from audiosearch.errors import display_text
 from audiosearch.library import open_library
+from audiosearch.search.filters import is_folder_glob
 
 _COMMANDS = ("find", "similar", "files")
 _FOLDERS = ("--in", "--not-in")  # options whose folders are kept as absolute paths
+_REPLACE = "--replace"
 _REST = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 
@@ -36,7 +37,7 @@ def search() -> None:
 
 
 @search.command(context_settings=_REST)
-@click.option("--replace", is_flag=True, help="In place of the saved search of this name.")
+@click.option(_REPLACE, is_flag=True, help="In place of the saved search of this name.")
 @library_options
 @click.argument("name")
 @click.argument("arguments", nargs=-1, required=True, type=click.UNPROCESSED, metavar="QUERY...")
@@ -54,6 +55,10 @@ def save(
     A QUERY that begins with `find`, `similar` or `files` is a question to that command. Options of
     this command come before NAME. Folders after --in are kept as absolute paths.
     """
+    if _REPLACE in arguments and "--" not in arguments:  # no question has an option of this name
+        replace, arguments = True, tuple(each for each in arguments if each != _REPLACE)
+    if not arguments:
+        raise click.UsageError("Missing argument 'QUERY...'.")
     wanted = arguments if arguments[0] in _COMMANDS else ("find", *arguments)
     checked = _checked(context, wanted)
     with open_library(config, writable=True) as library:
@@ -77,14 +82,23 @@ def _checked(context: click.Context, arguments: Sequence[str]) -> list[str]:
     for each in arguments:
         option, equals, value = each.partition("=")
         if kept and kept[-1] in _FOLDERS:
-            kept.append(os.path.abspath(each))  # noqa: PTH100 - keeps links
-        elif (option in _FOLDERS and equals) or (option == "--like" and equals and _is_clip(value)):
+            kept.append(_folder(each))
+        elif option in _FOLDERS and equals:
+            kept.append(f"{option}={_folder(value)}")
+        elif option == "--like" and equals and _is_clip(value):
             kept.append(f"{option}={os.path.abspath(value)}")  # noqa: PTH100
         elif each in clips and _is_clip(each):
             kept.append(os.path.abspath(each))  # noqa: PTH100
         else:
             kept.append(each)
     return kept
+
+
+def _folder(text: str) -> str:
+    """A folder's absolute path; a glob stays, since a relative one means folders anywhere."""
+    if is_folder_glob(Path(text)):
+        return text
+    return os.path.abspath(os.path.expanduser(text))  # noqa: PTH100, PTH111 - keeps links
 
 
 def _is_clip(text: str) -> bool:
@@ -99,17 +113,16 @@ def list_(as_json: bool, config: Config, quiet: bool) -> int:
     """List the saved searches, each as the command that it is."""
     with open_library(config) as library:
         found = library.annotations.searches()
-    for each in found:
-        if as_json:
-            print_json(
-                {"name": each.name, "arguments": list(each.arguments), "saved_at": each.saved_at}
-            )
-        else:
-            made = style(f"  ({day(each.saved_at)})", dim=True)
-            say(f"{display_text(each.name)}: {display_text(shlex.join(each.arguments))}{made}")
-    if not found:
-        remark("no saved searches yet: audiosearch search save NAME QUERY", quiet=quiet)
-    return 0 if found else EXIT_NOTHING
+    return print_listing(
+        found,
+        row=lambda x: {"name": x.name, "arguments": list(x.arguments), "saved_at": x.saved_at},
+        line=lambda x: (
+            f"{display_text(x.name)}: {display_text(shlex.join(x.arguments))}{made_on(x.saved_at)}"
+        ),
+        nothing="no saved searches yet: audiosearch search save NAME QUERY",
+        as_json=as_json,
+        quiet=quiet,
+    )
 
 
 @search.command("run", context_settings=_REST)
@@ -151,4 +164,4 @@ def delete(name: str, config: Config, quiet: bool) -> None:
     """Delete the saved search NAME."""
     with open_library(config, writable=True) as library:
         library.annotations.delete_search(name)
-    remark(f"saved search {display_text(name)!r} deleted", quiet=quiet)
+    remark(f"saved search {quoted(name)} deleted", quiet=quiet)

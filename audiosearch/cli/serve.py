@@ -52,8 +52,8 @@ def serve(
         port=config.serve.port if port is None else port,
     )
     config = replace(config, serve=given)
-    with open_library(config):  # made if there is none, migrated, and fit to be used
-        pass
+    with open_library(config) as library:  # made if there is none, migrated, and fit to be used
+        _ = library.bundle
     page = open_page(config, new_token=new_token)
     # Where a daemon answers the commands already, it goes on with it.
     server = AnswerServer(config, page=page, for_commands=answering_pid(config) is None)

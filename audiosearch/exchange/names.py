@@ -142,6 +142,9 @@ def name_fields(stretch: LabelledStretch, *, ucs: str | None = None) -> Mapping[
     category = ucs or facts.first("ucs.category_id")
     names = ucs_names(category) if category else ("", "")
     caption = stretch.row.get("caption")
+    if not isinstance(caption, str) or not caption.strip():
+        # Named after its file for want of words: the stem says that already.
+        caption = "" if stretch.label == stretch.stem else stretch.label
     fields = {
         "ucs": category,
         "category": names[0],
@@ -149,7 +152,7 @@ def name_fields(stretch: LabelledStretch, *, ucs: str | None = None) -> Mapping[
         "fxname": facts.first("ucs.fx_name"),
         "creator": facts.first("ucs.creator_id"),
         "source": facts.first("ucs.source_id"),
-        "caption": caption if isinstance(caption, str) and caption.strip() else stretch.label,
+        "caption": caption,
         "label": stretch.label,
         "stem": stretch.stem,
         "folder": Path(stretch.path.decode("utf-8", "replace")).parent.name,

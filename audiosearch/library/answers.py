@@ -210,11 +210,16 @@ class Answers:
 
         part = clip if isinstance(clip, ClipRange) else parse_clip(clip)
         how = None if normalise is None else Normalise(normalise)
-        return absolute(os.fsdecode(part.path)), (
+        described = (
             description
             for heard in self._hear(part)
             for description in self._describe(heard, limit=limit, how=how, explain=explain)
         )
+        return absolute(os.fsdecode(part.path)), self._with_meanings(described)
+
+    def _with_meanings(self, described: Iterator[Description]) -> Iterator[Description]:
+        # Not before the first is asked for: until then no model need be loaded.
+        yield from self.engine.with_meanings(described)
 
     def _describe(
         self, heard: EncodedWindow, *, limit: int, how: Normalise | None, explain: bool

@@ -22,6 +22,8 @@ from audiosearch.config import IndexConfig
 from audiosearch.errors import DecodeCode, DecodeError
 from audiosearch.library.lookup import library_vectors
 from audiosearch.model.bundle import Bundle
+from audiosearch.search.filters import Filters
+from audiosearch.search.scope import find_scope
 from audiosearch.store.database import Database
 from audiosearch.store.queries.duplicates import HeldSound, held_sounds, recording_vectors
 from audiosearch.store.queries.encodings import find_bundle_id
@@ -75,6 +77,7 @@ def find_duplicates(
     bundle: Bundle | None,
     config: IndexConfig,
     *,
+    filters: Filters | None = None,
     watched: Callable[[Sequence[HeldSound]], Iterable[HeldSound]] = iter,
 ) -> Duplicates:
     """The duplicates in a library.
@@ -83,10 +86,14 @@ def find_duplicates(
         database: an open library.
         bundle: the model whose embeddings tell what may be one take; None: identical sounds only.
         config: limits of decoding.
+        filters: only files that pass are compared with each other.
         watched: goes through the sounds that are to be heard, in their order; to show how far.
+
+    Raises:
+        QueryError: a filter has no meaning here.
     """
     with database.reading() as session:
-        sounds = held_sounds(session)
+        sounds = held_sounds(session, find_scope(session, filters or Filters()))
     pairs = [] if bundle is None else _candidates(database, bundle, sounds)
     takes = _Takes(sounds)
     heard: dict[int, TakePrint] = {}

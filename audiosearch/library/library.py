@@ -139,13 +139,16 @@ class Library(Answers):
         self,
         *,
         identical_only: bool = False,
+        filters: Filters | None = None,
         watched: Callable[[Sequence[HeldSound]], Iterable[HeldSound]] = iter,
     ) -> Duplicates:
         """Sounds that the library has more than once; see `library.duplicates.find_duplicates`."""
         from audiosearch.library.duplicates import find_duplicates  # noqa: PLC0415
 
         bundle = None if identical_only else self.answering.bundle
-        return find_duplicates(self.database, bundle, self.config.index, watched=watched)
+        return find_duplicates(
+            self.database, bundle, self.config.index, filters=filters, watched=watched
+        )
 
     def index(
         self,

@@ -45,7 +45,7 @@ from audiosearch.store.queries.file_list import (
     listed_files,
 )
 from audiosearch.store.queries.roots import find_place
-from audiosearch.store.queries.scope import Scope, first_paths
+from audiosearch.store.queries.scope import Scope, files_by_recording
 from audiosearch.store.queries.search import WindowSpan, window_captions, window_places
 from audiosearch.store.schema import FileState, Recording
 from audiosearch.store.vector_cache import VectorKind, load_vectors
@@ -330,7 +330,8 @@ def _described(session: Session, window_ids: Sequence[int]) -> list[DescribedWin
     places = window_places(session, window_ids)
     captions = window_captions(session, list(places))
     recordings = sorted({place.recording_id for place in places.values()})
-    paths = first_paths(session, recordings, Scope())
+    files = files_by_recording(session, recordings, Scope())
+    paths = {recording_id: own[0].path for recording_id, own in files.items()}
     return [
         DescribedWindow(
             place=places[each],

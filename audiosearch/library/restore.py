@@ -29,6 +29,7 @@ from audiosearch.store.backup_lines import (
     CaptionLine,
     CollectionLine,
     FavouriteLine,
+    ImportLine,
     ItemLine,
     NoteLine,
     RatingLine,
@@ -39,14 +40,14 @@ from audiosearch.store.backup_lines import (
     read_row,
 )
 from audiosearch.store.database import Database
-from audiosearch.store.queries import annotate, captions, collections
+from audiosearch.store.queries import annotate, caption_imports, captions, collections
 from audiosearch.store.queries._bulk import chunks
 from audiosearch.store.queries.annotate import SoundStretch
+from audiosearch.store.queries.captions import Target
 from audiosearch.store.schema import (
     Annotation,
     Caption,
     CaptionSource,
-    CaptionTarget,
     Recording,
     WaitingCaption,
 )
@@ -161,6 +162,8 @@ class _Restoring:
     _hashes: set[bytes] = field(default_factory=set)
     _captioned: set[bytes] = field(default_factory=set)
     _moved: dict[bytes, SoundStretch] = field(default_factory=dict)  # by hash; where it is today
+    _imports: dict[int, int] = field(default_factory=dict)  # by number in the backup, the id here
+    _new_imports: list[int] = field(default_factory=list)
 
     def take(self, numbered: Sequence[tuple[int, BackupLine]]) -> None:
         """Write some lines down."""
@@ -179,6 +182,7 @@ class _Restoring:
         self._take_marks(lines, ids)
         self._take_collections(lines, ids)
         self._take_searches([line for line in lines if isinstance(line, SearchLine)])
+        self._take_imports([line for line in lines if isinstance(line, ImportLine)])
         self._take_captions([line for line in lines if isinstance(line, CaptionLine)])
 
     def _recordings(self, hashes: set[bytes]) -> dict[bytes, int]:
@@ -271,9 +275,23 @@ class _Restoring:
             ):
                 collections.save_search(self.session, line.search, line.arguments, saved_at=line.at)
 
+    def _take_imports(self, lines: Sequence[ImportLine]) -> None:
+        for line in lines:
+            import_id, is_new = caption_imports.restore_import(
+                self.session,
+                number=line.number,
+                source=line.file,
+                kind=line.format,
+                digest=line.digest,
+                added_at=line.at,
+            )
+            self._imports[line.number] = import_id
+            self._new_imports += [import_id] if is_new else []
+
     def _take_captions(self, lines: Sequence[CaptionLine]) -> None:
         typed = {text: line for line in lines if (text := normalise(line.caption))}
         known = captions.find_captions(self.session, sorted(typed))
+        before = caption_imports.caption_sources(self.session, known.values())
         ids: dict[str, int] = {}
         for source in ("user", "import"):
             texts = [text for text, line in typed.items() if line.source == source]
@@ -289,7 +307,20 @@ class _Restoring:
                 times,
             )
         self.n_new += len(new)
+        brought: dict[int, set[int]] = {}
+        for line in lines:
+            if line.sound is None and (text := normalise(line.caption)):
+                for import_id in self._imports_of(line):
+                    brought.setdefault(import_id, set()).add(ids[text])
+        for import_id, some in brought.items():
+            caption_imports.link_import(
+                self.session, import_id, captions=some, before=before, targets={}, given={}
+            )
         self._give_captions(lines, ids)
+
+    def _imports_of(self, line: CaptionLine) -> list[int]:
+        """The imports here that brought a line."""
+        return [self._imports[number] for number in line.imports if number in self._imports]
 
     def _give_captions(self, lines: Sequence[CaptionLine], ids: Mapping[str, int]) -> None:
         placed = [line for line in lines if line.sound is not None and normalise(line.caption)]
@@ -298,29 +329,57 @@ class _Restoring:
         waiting = annotate.ensure_sounds(
             self.session, {each: path for each, path in sounds.items() if each not in held}
         )
+        self._captioned |= set(waiting)
+        targets: dict[Target, CaptionLine] = {}
         for line in placed:
             assert line.sound is not None
-            row = {
-                "caption_id": ids[normalise(line.caption)],
-                "start_s": line.sound.start_s,
+            caption_id, start_s = ids[normalise(line.caption)], line.sound.start_s
+            assert line.sound.end_s is not None
+            if line.sound.audio_hash in held:
+                recording_id, end_s = held[line.sound.audio_hash], line.sound.end_s
+                target = Target(caption_id, recording_id, start_s, end_s, line.caption)
+                targets.setdefault(target, line)
+                continue
+            where = {
+                "caption_id": caption_id,
+                "sound_id": waiting[line.sound.audio_hash],
+                "start_s": start_s,
                 "end_s": line.sound.end_s,
-                "said": line.caption,
             }
-            recording_id = held.get(line.sound.audio_hash)
-            table: type[WaitingCaption | CaptionTarget] = WaitingCaption
-            if recording_id is None:
-                row["sound_id"] = waiting[line.sound.audio_hash]
-            else:
-                table, row["recording_id"] = CaptionTarget, recording_id
-            done = self.session.connection().execute(
-                upsert(table).values(**row).on_conflict_do_nothing()
+            row = upsert(WaitingCaption).values(**where, said=line.caption)
+            done = self.session.connection().execute(row.on_conflict_do_nothing())
+            if done.rowcount > 0:
+                self.n_new += 1
+                if came_with := self._imports_of(line):
+                    caption_imports.link_waiting(self.session, came_with, where)
+        self._give_to_recordings(targets)
+
+    def _give_to_recordings(self, targets: Mapping[Target, CaptionLine]) -> None:
+        given = captions.find_targets(self.session, list(targets))
+        new = [target for target in targets if target not in given]
+        captions.add_targets(self.session, new)
+        self.n_new += len(new)
+        here = captions.find_targets(self.session, list(targets))
+        brought: dict[int, list[Target]] = {}
+        for target, line in targets.items():
+            for import_id in self._imports_of(line):
+                brought.setdefault(import_id, []).append(target)
+        for import_id, some in brought.items():
+            caption_imports.link_import(
+                self.session,
+                import_id,
+                captions=(),
+                before={},
+                targets={each: here[each] for each in some},
+                given={each: given[each] for each in some if each in given},
             )
-            self.n_new += max(done.rowcount, 0)
-        self._captioned |= set(waiting)
 
     def finish(self) -> None:
-        """Bring in step what is derived."""
+        """Bring in step what is derived, and forget imports of which nothing is here."""
         annotate.settle(self.session, self._hashes)
+        for import_id in self._new_imports:
+            if not caption_imports.drop_empty_import(self.session, import_id):
+                self.n_new += 1
 
     def count_waiting(self) -> int:
         """Sounds with lines that the library does not hold."""
@@ -332,4 +391,6 @@ _Key = tuple[bytes, float, float]
 
 
 def _sound_of(line: BackupLine) -> SoundStretch | None:
-    return None if isinstance(line, (CollectionLine, SearchLine)) else line.sound
+    if isinstance(line, (CollectionLine, SearchLine, ImportLine)):
+        return None
+    return line.sound

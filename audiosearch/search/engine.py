@@ -5,7 +5,7 @@ The library is only read: what is worth keeping of an answer is handed out (`tak
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -155,6 +155,14 @@ class SearchEngine:
     ) -> list[Description]:
         """Captions for windows of a sound; see `Describer.describe`."""
         return self.describer.describe(windows, limit=limit, normalise=normalise, explain=explain)
+
+    def with_meanings(self, descriptions: Iterable[Description]) -> Iterator[Description]:
+        """Descriptions of one sound, with numbers for those of which the model says the same."""
+        from audiosearch.search.timeline import SentenceMeanings  # noqa: PLC0415 - as `describer`
+
+        if self._tower is None:
+            return iter(descriptions)
+        return SentenceMeanings(self._tower.embed).numbered(descriptions)
 
     def label(
         self,

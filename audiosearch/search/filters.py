@@ -131,6 +131,11 @@ class DateSpan:
     last: str
 
 
+def _last_day(start: datetime, end: datetime) -> date:
+    """The day of the last instant before `end`: what ends at midnight is not of the next day."""
+    return max(start, end - timedelta(microseconds=1)).date()
+
+
 @dataclass(frozen=True, kw_only=True)
 class ClockFilter:
     """When a sound must have been recorded, by the clock that its file tells.
@@ -149,7 +154,8 @@ class ClockFilter:
         days = [(date.fromisoformat(x.first), date.fromisoformat(x.last)) for x in self.dates]
         start, end = start.replace(tzinfo=None), end.replace(tzinfo=None)
         if not self.between_s:
-            return any(a <= end.date() and start.date() <= b for a, b in days) or not days
+            last = _last_day(start, end)
+            return any(a <= last and start.date() <= b for a, b in days) or not days
         low, high = self.between_s
         high += DAY_S if high <= low else 0
         midnight = datetime(start.year, start.month, start.day) - timedelta(days=1)
@@ -158,7 +164,7 @@ class ClockFilter:
             until = min(end, midnight + timedelta(seconds=high))
             is_within = begin < until or (begin == until == start == end)
             if is_within and (
-                not days or any(a <= until.date() and begin.date() <= b for a, b in days)
+                not days or any(a <= _last_day(begin, until) and begin.date() <= b for a, b in days)
             ):
                 return True
             midnight += timedelta(days=1)

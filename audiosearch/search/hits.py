@@ -17,7 +17,7 @@ from audiosearch.search.query import ParsedQuery
 from audiosearch.search.rerank import ScoredWindow
 from audiosearch.search.results import FieldMatch, Hit
 from audiosearch.search.written import TextMatches
-from audiosearch.store.queries.scope import Scope, ScopedFile, files_within
+from audiosearch.store.queries.scope import Scope, ScopedFile, files_by_recording
 from audiosearch.store.queries.search import (
     WindowSpan,
     window_captions,
@@ -117,18 +117,6 @@ def show(
             )
         )
     return tuple(hits)
-
-
-def files_by_recording(
-    session: Session, recording_ids: Sequence[int], scope: Scope
-) -> dict[int, list[ScopedFile]]:
-    """The files of recordings that may be shown, each by path."""
-    found: dict[int, list[ScopedFile]] = {}
-    for file in files_within(session, list(dict.fromkeys(recording_ids)), scope):
-        found.setdefault(file.recording_id, []).append(file)
-    for files in found.values():
-        files.sort(key=lambda file: file.path)
-    return found
 
 
 def with_matches(

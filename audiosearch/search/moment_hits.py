@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from audiosearch.search.candidates import text_ranking
-from audiosearch.search.hits import files_by_recording, with_matches
+from audiosearch.search.hits import with_matches
 from audiosearch.search.moments import HeardMoments, Moment, captioned_moments, join_moments
 from audiosearch.search.query import ParsedQuery
 from audiosearch.search.recorded import recording_clocks, with_clock
 from audiosearch.search.results import Hit, MomentOptions
 from audiosearch.search.snapshot import LibrarySnapshot
 from audiosearch.search.written import TextMatches, match_texts
+from audiosearch.store.queries.scope import files_by_recording
 from audiosearch.store.queries.search import WindowSpan, window_captions, window_places
 
 _WRITTEN = 10_000  # windows whose texts hold words of the query, at most

@@ -10,12 +10,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+# A minus, and the dash that phones and word processors put in its place.
+_DASH = r"[-\u2212\u2013]"
 _TOKEN = re.compile(
-    r"""(?P<quoted>[-\u2212]?(?:"[^"]*"|\u201c[^\u201d]*\u201d))|(?P<mark>[,;])|(?P<word>[^\s,;]+)"""
+    rf"""(?P<quoted>{_DASH}?(?:"[^"]*"|\u201c[^\u201d]*\u201d))|(?P<mark>[,;])|(?P<word>[^\s,;]+)"""
 )
 LONGEST = 10_000  # characters that are looked at; no person types more
-_MAY_EXCLUDE = re.compile(r"[-\u2212]|no|but|except|exclud|other|without|apart", re.IGNORECASE)
-_MINUS = re.compile(r"[-\u2212](?=[^\W\d_])")  # "-20" is a number
+_MAY_EXCLUDE = re.compile(rf"{_DASH}|no|but|except|exclud|other|w/o|without|apart", re.IGNORECASE)
+_MINUS = re.compile(rf"{_DASH}(?=[^\W\d_])")  # "-20" is a number
 # As words that follow each other, the longest first; what they exclude stands behind.
 _MARKERS: tuple[tuple[str, ...], ...] = (
     ("but", "with", "no"),
@@ -31,6 +33,7 @@ _MARKERS: tuple[tuple[str, ...], ...] = (
     ("other", "than"),
     ("apart", "from"),
     ("without",),
+    ("w/o",),
     ("except",),
     ("excluding",),
 )
@@ -108,7 +111,7 @@ def split_negation(text: str) -> NegatedQuery:
 
 def _is_minus(token: _Token) -> bool:
     if token.kind == "quoted":
-        return token.text[0] in "-\u2212" and bool(_unquoted(token.text[1:]))
+        return re.match(_DASH, token.text) is not None and bool(_unquoted(token.text[1:]))
     return token.kind == "word" and _MINUS.match(token.text) is not None
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from audiosearch._typing import Ids
 from audiosearch.search.clock import clock_text, recorded_at
 from audiosearch.search.filters import ClockFilter
+from audiosearch.search.moments import Moment
 from audiosearch.search.results import Hit
 from audiosearch.search.snapshot import LibrarySnapshot
 from audiosearch.store.queries.recorded import RecordedFile, every_recorded_file, recorded_files
@@ -62,9 +63,20 @@ def within_clock(snapshot: LibrarySnapshot, wanted: ClockFilter) -> tuple[Librar
     return replace(snapshot, allowed=allowed), len(without)
 
 
-def is_within(wanted: ClockFilter, began: datetime | None, start_s: float, end_s: float) -> bool:
-    """Whether some of a stretch of a recording that began then was recorded when wanted."""
-    return began is not None and wanted.holds(*_span(began, start_s, end_s))
+def moments_within(
+    session: Session, moments: Sequence[Moment], wanted: ClockFilter
+) -> list[Moment]:
+    """Moments of which some was recorded when wanted, in their order.
+
+    The window in which a moment was heard may reach over a border that the moment does not.
+    """
+    clocks = recording_clocks(session, sorted({each.recording_id for each in moments}))
+    return [
+        each
+        for each in moments
+        if (began := clocks.get(each.recording_id)) is not None
+        and wanted.holds(*_span(began, each.start_s, each.end_s))
+    ]
 
 
 def with_clock(session: Session, hits: Sequence[Hit]) -> tuple[Hit, ...]:

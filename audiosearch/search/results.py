@@ -207,6 +207,7 @@ class FindResult:
         n_below_min_score: recordings left out since they match too weakly.
         n_more: recordings that match well enough and are not shown, nor alike to one that is; there
             may be more where not every window was scored.
+        n_more_is_least: there may be more of these all the same.
         n_unknown: recordings left out since what a filter asks is not known of them, by what it is.
         n_with_unknown: recordings of which all the unknown words are written, where no hit is one.
         unheard: where there are no hits, some files that have all the words but no sound that could
@@ -233,6 +234,7 @@ class FindResult:
     n_candidates: int
     n_below_min_score: int = 0
     n_more: int = 0
+    n_more_is_least: bool = False
     n_unknown: Mapping[str, int] = field(default_factory=dict)
     n_with_unknown: int = 0
     unheard: tuple[bytes, ...] = ()
@@ -282,11 +284,16 @@ class Description:
     """What is heard in a window: the model's sentence, then stored captions, best first.
 
     A silent window has none.
+
+    Attributes:
+        meaning: the same number for windows whose own sentences mean much the same, in one answer;
+            None of silence, and where the model cannot compare texts.
     """
 
     start_s: float
     end_s: float
     captions: tuple[CaptionFit, ...]
+    meaning: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ Exact: every window that may answer is compared.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,11 +18,17 @@ from audiosearch.search.order import in_order
 from audiosearch.search.rerank import ScoredWindow
 from audiosearch.search.results import FindResult, RecordingPart, SoundQuery
 from audiosearch.search.snapshot import LibrarySnapshot
-from audiosearch.store.queries.search import WindowSpan, recording_windows, window_places
+from audiosearch.store.queries.search import (
+    WindowSpan,
+    recording_windows,
+    window_places,
+    window_recordings,
+)
 from audiosearch.store.vector_cache import VectorKind
 from audiosearch.store.vectors import VectorTable, top_positions
 
 _QUERIES = 16  # windows of the clip compared together: bounds memory over large libraries
+_COUNTED = 10_000  # windows whose recordings are counted, to say how many more there are
 _FIRST = 256  # windows looked at for their recordings at first; more if these are too few
 
 
@@ -34,8 +41,8 @@ def find_similar(
         QueryError: there is no sound to compare.
     """
     with watch.stage("likeness"):
-        best, spans = rank_by_sound(snapshot, query, limit=limit)
-        least = query.min_similarity
+        ranked = rank_by_sound(snapshot, query, limit=limit)
+        best, spans, least = ranked.best, ranked.spans, query.min_similarity
         good = [x for x in best if least is None or (x.similarity or 0.0) >= least]
     with watch.stage("hits"):
         hits = show(
@@ -46,6 +53,8 @@ def find_similar(
         exhaustive=True,
         n_windows=snapshot.n_windows,
         n_candidates=len(snapshot.every_window()),
+        n_more=max(0, ranked.n_alike - len(hits)),
+        n_more_is_least=ranked.is_least,
         n_below_min_score=len(best) - len(good),
         n_unknown=snapshot.n_unknown,
         only_itself=bool(query.left_out) and not best,
@@ -53,10 +62,23 @@ def find_similar(
     )
 
 
-def rank_by_sound(
-    snapshot: LibrarySnapshot, query: SoundQuery, *, limit: int
-) -> tuple[list[ScoredWindow], dict[int, WindowSpan]]:
-    """The best window of each of the `limit` most similar recordings, and where these are.
+@dataclass(frozen=True)
+class RankedBySound:
+    """The best window of each of the most similar recordings, and where these are.
+
+    Attributes:
+        n_alike: recordings that reach the least similarity, shown or not.
+        is_least: there may be more.
+    """
+
+    best: list[ScoredWindow]
+    spans: dict[int, WindowSpan]
+    n_alike: int
+    is_least: bool
+
+
+def rank_by_sound(snapshot: LibrarySnapshot, query: SoundQuery, *, limit: int) -> RankedBySound:
+    """The `limit` recordings that are most similar.
 
     Raises:
         QueryError: there is no sound in a clip.
@@ -77,8 +99,21 @@ def rank_by_sound(
         ]
         best = best_window_per_recording(found, places)
         if len(best) >= limit or n_seen == len(ids):
-            return best[:limit], places
+            break
         n_seen = min(len(ids), n_seen * 4)
+
+    # What is known of these already is not asked for again; the rest only as far as it is cheap.
+    least = -1.0 if query.min_similarity is None else query.min_similarity
+    n_alike_windows = int(np.count_nonzero(likeness >= least))
+    counted = top_positions(likeness, min(n_alike_windows, _COUNTED))
+    more = window_recordings(snapshot.session, ids[counted[n_seen:]].tolist())
+    alike = {places[int(window_id)].recording_id for window_id in ids[counted[:n_seen]]}
+    return RankedBySound(
+        best=best[:limit],
+        spans=places,
+        n_alike=len(alike | more),
+        is_least=n_alike_windows > _COUNTED,
+    )
 
 
 def likeness_to_examples(

@@ -28,6 +28,7 @@ from audiosearch.store.vectors import top_positions
 
 if TYPE_CHECKING:  # loaded where it is needed: most queries exclude nothing
     from audiosearch.search.exclusion import ExclusionJudge, Penalties
+    from audiosearch.search.moments import Moment
 
 
 MOST_WEAK = 5  # weak matches that are shown
@@ -78,15 +79,21 @@ class TextSearch:
         """What is found; its `timings` are for whoever holds `watch`."""
         if self._asked.wanted is None:
             with watch.stage("decoder"):
-                result = self._others()
+                result = self._others(like=like)
         elif self._query.moments is not None:
             with watch.stage("moments"):
                 result = self._moments(self._asked.wanted, like=like)
         else:
             result = self._recordings(self._asked.wanted, watch, like=like)
+        put_right = {
+            word: meant
+            for each in self._asked.excluded
+            for word, meant in each.parsed.corrected.items()
+        }
         return replace(
             result,
             excluded=tuple(each.text for each in self._asked.excluded),
+            corrected=put_right | dict(result.corrected),
             moments=self._query.moments is not None,
         )
 
@@ -264,25 +271,23 @@ class TextSearch:
         listener = MomentListener(self._scorer)
         heard = listener.find(snapshot, parsed, least=self._least, every=query.exhaustive)
         found = with_written(snapshot, parsed, heard, least=self._least)
-        moments, penalties, n_excluded = found.moments, None, 0
+        moments, penalties, n_excluded = self._when_wanted(found.moments), None, 0
         if self._asked.excluded and moments:
             ids = sorted({each.window_id for each in moments})
             penalties = self._judge().judge(snapshot, self._asked.excluded, ids)
             left = penalised_moments(moments, penalties)
             moments = [each for each in left if each.score >= self._least]
             n_excluded = len(left) - len(moments)
+        likeness: Mapping[int, float] = {}
         if like:
             likeness = self._alike(like).likeness
-            moments = [
-                replace(each, score=_together(each.score, likeness, each.window_id, query))
-                for each in moments
-            ]
+            moments = _moments_with_likeness(moments, likeness, query)
         kept = per_file(moments, query.moments.per_file)
         hits = show_moments(
             snapshot, parsed, kept, found.matches, options=query.moments, limit=query.limit
         )
         return FindResult(
-            hits=_with_fits(hits, penalties),
+            hits=_with_fits(_with_similarity(hits, likeness), penalties),
             unknown_words=parsed.unknown,
             n_left_out=parsed.n_left_out,
             read_as=parsed.read_as,
@@ -297,8 +302,15 @@ class TextSearch:
             timings={},
         )
 
-    def _others(self) -> FindResult:
-        """All that is not excluded, where nothing else is asked for."""
+    def _when_wanted(self, moments: list[Moment]) -> list[Moment]:
+        if self._query.recorded is None:
+            return moments
+        from audiosearch.search.recorded import moments_within  # noqa: PLC0415 - seldom needed
+
+        return moments_within(self._snapshot.session, moments, self._query.recorded)
+
+    def _others(self, *, like: Sequence[Floats]) -> FindResult:
+        """All that is not excluded, where no words are asked for; the likest first, if any are."""
         from audiosearch.search.exclusion import (  # noqa: PLC0415 - seldom needed
             HEARD,
             moments_of_others,
@@ -308,24 +320,34 @@ class TextSearch:
 
         snapshot, query = self._snapshot, self._query
         found, penalties, spans = self._judge().others(snapshot, self._asked.excluded)
+        n_found = len(found)
         least = share_left(np.array([HEARD])) if query.min_score is None else query.min_score
+        alike = self._alike(like) if like else None
+        likeness = {} if alike is None else alike.likeness
         if query.moments is not None:
-            kept = per_file(moments_of_others(found, spans, least=least), query.moments.per_file)
-            hits = show_moments(
-                snapshot, None, kept, None, options=query.moments, limit=query.limit
+            moments = self._when_wanted(moments_of_others(found, spans, least=least))
+            if like:
+                moments = _moments_with_likeness(moments, likeness, query)
+            kept = per_file(moments, query.moments.per_file)
+            hits = _with_similarity(
+                show_moments(snapshot, None, kept, None, options=query.moments, limit=query.limit),
+                likeness,
             )
             n_more, n_excluded = len(kept) - len(hits), 0
         else:
-            best = best_window_per_recording(found, spans)
-            good = [each for each in best if (each.score or 0.0) >= least]
-            hits, n_excluded = self._shown(good, spans), len(best) - len(good)
+            n_all = len({spans[each.window_id].recording_id for each in found})
+            found = [each for each in found if (each.score or 0.0) >= least]
+            if alike is not None:
+                found = _with_likeness(found, alike, query)
+            good = best_window_per_recording(found, spans)
+            hits, n_excluded = self._shown(good, spans), n_all - len(good)
             n_more = _not_shown(good, hits)
         return FindResult(
             hits=_with_fits(hits, penalties),
-            only_excluded=True,
-            exhaustive=len(found) == len(snapshot.every_window()),
+            only_excluded=not like,
+            exhaustive=n_found == len(snapshot.every_window()),
             n_windows=snapshot.n_windows,
-            n_candidates=len(found),
+            n_candidates=n_found,
             n_more=n_more,
             n_excluded=n_excluded,
             timings={},
@@ -359,6 +381,22 @@ def _with_likeness(
         for each in found
     ]
     return sorted(together, key=lambda each: -(each.score or 0.0))
+
+
+def _moments_with_likeness(
+    moments: Sequence[Moment], likeness: Mapping[int, float], query: TextQuery
+) -> list[Moment]:
+    return [
+        replace(each, score=_together(each.score, likeness, each.window_id, query))
+        for each in moments
+    ]
+
+
+def _with_similarity(hits: Sequence[Hit], likeness: Mapping[int, float]) -> tuple[Hit, ...]:
+    """Hits of moments with how like their windows are to the sounds that were given."""
+    if not likeness:
+        return tuple(hits)
+    return tuple(replace(hit, similarity=likeness.get(hit.window_id, 0.0)) for hit in hits)
 
 
 def _together(

@@ -1,16 +1,20 @@
 """An overview of a long sound: stretches that follow each other without overlap, like ones in one.
 
-Pure; in go the descriptions of overlapping windows in order, out come fewer that part the time.
+In go the descriptions of overlapping windows in order, out come fewer that part the time.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from audiosearch._typing import Floats
 from audiosearch.search.results import CaptionFit, Description
 
+# Cosine from which two sentences mean much the same. Of the bundled model's own sentences those of
+# one kind ("nothing is audible", "silence is heard") come to .76 and more, others to .30 at most.
+SAME_MEANING = 0.6
 ALIKE = 0.5  # share of the words in common, of those of either sentence, that makes two alike
 _ENDINGS = ("ing", "ed", "es", "s")
 _LEAST_STEM = 3  # letters that a word without its ending must have
@@ -24,8 +28,8 @@ def timeline(descriptions: Iterable[Description], *, limit: int) -> Iterator[Des
     """The stretches of an overview, as they are known.
 
     Windows that overlap are parted in the middle of what they share. Neighbours of which the model
-    says much the same become one, with the sentence that surprises it least; silence is such a
-    neighbour of silence.
+    says much the same, in whatever words, become one, with the sentence that surprises it least;
+    silence is such a neighbour of silence.
 
     Args:
         descriptions: of windows, in order of time.
@@ -33,7 +37,7 @@ def timeline(descriptions: Iterable[Description], *, limit: int) -> Iterator[Des
     """
     run: list[Description] = []
     for each in without_overlap(descriptions):
-        if run and not alike(own_sentence(run[0]), own_sentence(each)):
+        if run and not _sound_alike(run[0], each):
             yield _as_one(run, limit=limit)
             run = []
         run.append(each)
@@ -57,6 +61,42 @@ def without_overlap(descriptions: Iterable[Description]) -> Iterator[Description
         last = replace(each, start_s=border_s)
     if last is not None:
         yield last
+
+
+class SentenceMeanings:
+    """Numbers sentences by their meaning, as they come.
+
+    Args:
+        embed: gives vectors (n, J) of unit length for n texts.
+    """
+
+    def __init__(self, embed: Callable[[Sequence[str]], Floats]) -> None:
+        self._embed = embed
+        self._firsts: list[Floats] = []
+        self._known: dict[str, int] = {}
+
+    def numbered(self, descriptions: Iterable[Description]) -> Iterator[Description]:
+        """Descriptions of one sound with their `meaning`."""
+        for each in descriptions:
+            sentence = own_sentence(each)
+            yield replace(each, meaning=self._number(sentence)) if sentence else each
+
+    def _number(self, sentence: str) -> int:
+        if sentence not in self._known:
+            vector = self._embed([sentence])[0]
+            cosines = [float(first @ vector) for first in self._firsts]
+            if cosines and max(cosines) >= SAME_MEANING:
+                self._known[sentence] = cosines.index(max(cosines))
+            else:
+                self._known[sentence] = len(self._firsts)
+                self._firsts.append(vector)
+        return self._known[sentence]
+
+
+def _sound_alike(one: Description, other: Description) -> bool:
+    if one.meaning is not None and one.meaning == other.meaning:
+        return True
+    return alike(own_sentence(one), own_sentence(other))
 
 
 def own_sentence(description: Description) -> str | None:

@@ -42,7 +42,10 @@ class PageSocket:
 
     def policy(self, token: AccessToken | None) -> GuardPolicy:
         """Whom it answers: who asks by its own names, and shows `token` where there is one."""
-        own = {self.host.lower()} if self.host not in _ANY else {socket.gethostname().lower()}
+        own = {self.host.lower()}
+        if self.host in _ANY:
+            name = socket.gethostname().lower()
+            own = {name, f"{name}.local"}  # the second by multicast DNS
         return GuardPolicy(
             port=self.port,
             hosts=frozenset((*_LOOPBACK_NAMES, *own)),

@@ -28,6 +28,7 @@ from audiosearch.store.backup_lines import (
     CaptionLine,
     CollectionLine,
     FavouriteLine,
+    ImportLine,
     ItemLine,
     NoteLine,
     RatingLine,
@@ -206,11 +207,18 @@ def _collection_lines(
 def _caption_lines(reader: sqlite3.Connection, tables: Iterable[str]) -> Iterator[BackupLine]:
     columns = {row[1] for row in reader.execute("PRAGMA table_info(caption)")}
     own = "coalesce({}.said, c.text)" if "said" in columns else "c.text"
-    for words, source, at in reader.execute(
-        f"SELECT {own.format('c')}, c.source, c.added_at FROM caption AS c"
+    if "caption_import" in tables:
+        for number, file, kind, digest, at in reader.execute(
+            "SELECT id, source, kind, digest, added_at FROM caption_import ORDER BY id"
+        ):
+            yield ImportLine(number=number, file=file, format=kind, digest=digest, at=at)
+    came_with = _came_with(reader, tables, "import_caption", "caption_id")
+    for caption_id, words, source, at in reader.execute(
+        f"SELECT c.id, {own.format('c')}, c.source, c.added_at FROM caption AS c"
         " WHERE c.source IN ('user', 'import') ORDER BY c.text"
     ):
-        yield CaptionLine(sound=None, caption=words, source=source, at=at)
+        imports = came_with.get(caption_id, ())
+        yield CaptionLine(sound=None, caption=words, source=source, at=at, imports=imports)
     if "caption_target" not in tables:
         return
     paths = _paths(
@@ -218,18 +226,40 @@ def _caption_lines(reader: sqlite3.Connection, tables: Iterable[str]) -> Iterato
         "SELECT r.audio_hash FROM caption_target AS t JOIN recording AS r ON r.id = t.recording_id",
     )
     given = (
-        f"SELECT r.audio_hash, ?1, t.start_s, t.end_s, {own.format('t')}, c.source, c.added_at"
-        " FROM caption_target AS t JOIN recording AS r ON r.id = t.recording_id"
+        f"SELECT t.id, r.audio_hash, ?1, t.start_s, t.end_s, {own.format('t')}, c.source,"
+        " c.added_at FROM caption_target AS t JOIN recording AS r ON r.id = t.recording_id"
         " JOIN caption AS c ON c.id = t.caption_id ORDER BY r.audio_hash, t.start_s, c.text"
     )
     waiting = (
-        "SELECT s.audio_hash, s.path, t.start_s, t.end_s, coalesce(t.said, c.text), c.source,"
+        "SELECT t.id, s.audio_hash, s.path, t.start_s, t.end_s, coalesce(t.said, c.text), c.source,"
         " c.added_at FROM waiting_caption AS t JOIN annotated_sound AS s ON s.id = t.sound_id"
         " JOIN caption AS c ON c.id = t.caption_id ORDER BY s.audio_hash, t.start_s, c.text"
     )
-    queries = [reader.execute(given, (b"",))]
+    queries = [
+        (reader.execute(given, (b"",)), _came_with(reader, tables, "import_target", "target_id"))
+    ]
     if "waiting_caption" in tables:
-        queries.append(reader.execute(waiting))
-    for *sound, words, source, at in itertools.chain(*queries):
-        kept = source if source in ("user", "import") else "user"
-        yield CaptionLine(sound=_stretch(sound, paths), caption=words, source=kept, at=at)
+        links = _came_with(reader, tables, "import_waiting", "waiting_id")
+        queries.append((reader.execute(waiting), links))
+    for rows, came_with in queries:
+        for number, *sound, words, source, at in rows:
+            yield CaptionLine(
+                sound=_stretch(sound, paths),
+                caption=words,
+                source=source if source in ("user", "import") else "user",
+                at=at,
+                imports=came_with.get(number, ()),
+            )
+
+
+def _came_with(
+    reader: sqlite3.Connection, tables: Iterable[str], table: str, column: str
+) -> dict[int, tuple[int, ...]]:
+    """By the id in `column`, the imports that brought it; none in libraries of before."""
+    found: dict[int, tuple[int, ...]] = {}
+    if table in tables:
+        for number, import_id in reader.execute(
+            f"SELECT {column}, import_id FROM {table} ORDER BY {column}, import_id"
+        ):
+            found[number] = (*found.get(number, ()), import_id)
+    return found

@@ -67,6 +67,24 @@ class NoteLine:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImportLine:
+    """A file of captions that was taken in; the captions that it brought, which follow, name it.
+
+    Attributes:
+        number: as captions name it.
+        file: its path, for people.
+        format: what kind of file it was.
+        digest: of all that it says, which tells imports apart.
+    """
+
+    number: int
+    file: str
+    format: str
+    digest: bytes
+    at: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class CaptionLine:
     """A sentence that a person wrote or brought (`source` user, import), for a stretch or none."""
 
@@ -74,6 +92,7 @@ class CaptionLine:
     caption: str
     source: str
     at: float
+    imports: tuple[int, ...] = ()  # the numbers of those that brought it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +126,7 @@ BackupLine: TypeAlias = (
     | RatingLine
     | FavouriteLine
     | NoteLine
+    | ImportLine
     | CaptionLine
     | CollectionLine
     | ItemLine
@@ -118,6 +138,7 @@ _KINDS: Final[Mapping[str, type[BackupLine]]] = {
     "rating": RatingLine,
     "favourite": FavouriteLine,
     "note": NoteLine,
+    "import": ImportLine,
     "caption": CaptionLine,
     "collection": CollectionLine,
     "item": ItemLine,
@@ -133,7 +154,9 @@ def line_row(line: BackupLine) -> dict[str, object]:
         value = getattr(line, field.name)
         if field.name == "sound":
             row |= _sound_row(value)
-        else:
+        elif isinstance(value, bytes):
+            row[field.name] = value.hex()
+        elif field.name != "imports" or value:
             row[field.name] = list(value) if isinstance(value, tuple) else value
     return row
 
@@ -292,6 +315,29 @@ def _source(row: Mapping[str, Any]) -> str:
     return str(source)
 
 
+def _import_number(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < 1 << 62:
+        raise BadBackupLine(f"no number of an import: {value!r}"[:200])
+    return value
+
+
+def _imports(row: Mapping[str, Any]) -> tuple[int, ...]:
+    found = row.get("imports", [])
+    if not isinstance(found, list):
+        raise BadBackupLine("imports are numbers")
+    return tuple(map(_import_number, found))
+
+
+def _digest(row: Mapping[str, Any]) -> bytes:
+    try:
+        found = bytes.fromhex(row.get("digest"))  # type: ignore[arg-type]  # checked by trying
+    except (TypeError, ValueError):
+        found = b""
+    if len(found) != 32:
+        raise BadBackupLine("a digest has 64 digits")
+    return found
+
+
 def _arguments(row: Mapping[str, Any]) -> tuple[str, ...]:
     found = row.get("arguments")
     if not isinstance(found, list) or not 0 < len(found) <= _MOST_ARGUMENTS:
@@ -311,5 +357,10 @@ _READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], object]]] = {
     "collection": _text("collection"),
     "search": _text("search"),
     "source": _source,
+    "number": lambda row: _import_number(row.get("number")),
+    "file": _text("file"),
+    "format": _text("format"),
+    "digest": _digest,
+    "imports": _imports,
     "arguments": _arguments,
 }

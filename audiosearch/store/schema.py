@@ -464,3 +464,16 @@ class WaitingCaption(Base):
     start_s: Mapped[float] = mapped_column(Float)
     end_s: Mapped[float] = mapped_column(Float)
     said: Mapped[str | None] = mapped_column(Text)  # as it was typed
+
+
+class ImportedWaiting(Base):
+    """A waiting caption that an import gave, as `ImportedTarget` says it of those that are here."""
+
+    __tablename__ = "import_waiting"
+
+    import_id: Mapped[int] = mapped_column(
+        ForeignKey("caption_import.id", ondelete="CASCADE"), primary_key=True
+    )
+    waiting_id: Mapped[int] = mapped_column(
+        ForeignKey("waiting_caption.id", ondelete="CASCADE"), primary_key=True, index=True
+    )

@@ -74,3 +74,5 @@ def test_a_library_for_reading_is_not_written_to(examples: Path):
         with pytest.raises(StoreError, match="for reading only"):
             library.tag(examples / "sounds" / "bell.wav", "x")
         assert library.duplicates(identical_only=True) == []
+        nowhere = audiosearch.Filters(names=("nosuch",))
+        assert library.duplicates(filters=nowhere) == []

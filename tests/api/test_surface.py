@@ -38,7 +38,8 @@ METHODS = {
         "collection": "(self, name: str) -> list[SoundAnnotation]",
         "collections": "(self) -> dict[str, int]",
         "delete_collection": "(self, name: str) -> None",
-        "duplicates": "(self, *, identical_only: bool = False) -> list[DuplicateSet]",
+        "duplicates": "(self, *, identical_only: bool = False, filters: Filters | None = None) -> "
+        "list[DuplicateSet]",
         "favourite": "(self, clip: Clip | Iterable[Clip], wanted: bool = True, *, start_s: float | "
         "None = None, end_s: float | None = None) -> int",
         "note": "(self, clip: Clip | Iterable[Clip], text: str | None, *, start_s: float | None ="
@@ -110,7 +111,7 @@ METHODS = {
 }
 FIELDS = {
     "CaptionFit": "rank text score cross_entropy lift scaled source words",
-    "Description": "start_s end_s captions",
+    "Description": "start_s end_s captions meaning",
     "DuplicateSet": "kind paths likeness",
     "Encoded": "frames embedding joint tags",
     "EncodedWindow": "start_s end_s encoded",
@@ -125,9 +126,9 @@ FIELDS = {
     "LibraryWindow": "window_id recording_id path start_s end_s duration_s caption",
     "RestoreSummary": "n_lines n_new n_newer n_waiting",
     "SearchHit": "rank path start_s end_s duration_s score similarity cross_entropy lift caption "
-    "matched words n_alike also recording_id window_id clock_start excluded",
+    "matched words n_alike also recording_id window_id clock_start excluded weak",
     "SearchHits": "hits unknown_words read_as corrected n_left_out n_below_min_score n_more "
-    "n_unknown n_windows excluded n_excluded",
+    "n_unknown n_windows excluded n_excluded weaker",
     "SoundAnnotation": "path here start_s end_s duration_s tags rating favourite note collections "
     "audio_hash",
     "Word": "text lift read_as",
@@ -170,6 +171,7 @@ def test_signatures():
 
 def test_hits_are_rows_of_tables():
     assert _signature(audiosearch.SearchHit.row) == "(self) -> 'dict[str, object]'"
+    assert _signature(audiosearch.SearchHits.by_hour) == "(self) -> 'list[tuple[int, int]]'"
     assert _signature(audiosearch.SearchHits.rows) == "(self) -> 'list[dict[str, object]]'"
 
 

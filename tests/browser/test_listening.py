@@ -140,6 +140,22 @@ def test_a_stretch_that_is_dragged_is_played_in_a_loop_and_asked_about(listening
     page.wait_for_selector(".chip:has-text('phone.flac')")
 
 
+def test_space_stops_what_plays_though_something_else_was_asked(listening: Any):
+    page = listening
+    ask(page, "a bell rings")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press(" ")
+    wait_until_it_plays(page)
+    ask(page, "a telephone rings")
+    assert page.inner_text(".now-name") == "bell.wav"
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press(" ")
+    until(page, "playing().length === 0")
+    page.keyboard.press(" ")
+    wait_until_it_plays(page)
+    assert page.inner_text(".now-name") == "phone.flac"
+
+
 def test_stretches_of_one_recording_play_one_after_the_other(listening: Any, served: Served):
     """As those of a collection, where what is loaded ahead is what plays."""
     page = listening

@@ -131,8 +131,7 @@ def test_a_search_is_saved_and_asked_again(new_page: Any, own_served: Served):
 @pytest.mark.parametrize("form", ["csv", "m3u8", "jsonl"])
 def test_an_export_has_the_bytes_of_the_command(page: Any, served: Served, form: str):
     ask(page, "a bell rings")
-    for box in page.locator("article input").all():
-        box.check()
+    page.locator("#tick-all").click()
     page.select_option('[aria-label="Format of the export"]', form)
     with page.expect_request("**/api/export") as asked, page.expect_download() as download:
         page.locator("#basket button:has-text('Export')").click()

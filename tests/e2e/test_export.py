@@ -72,6 +72,23 @@ def test_a_question_is_answered_in_the_format(filled: Command, kind: str, tmp_pa
     assert filled("export", kind, *asked, "--to", target).status == 2
 
 
+def test_a_question_is_asked_as_find_asks_it(filled: Command, sounds: Path):
+    asked = ("a dog", "--moments", "--by-time", "--per-file", "2", "--min-score", "0.01", "-n9")
+    found = filled("find", *asked, "--json")
+    exported = filled("export", "jsonl", *asked)
+    assert exported.status == 0, exported.err
+    assert [{**row, "query": "a dog"} for row in found.rows] == exported.rows
+    like = ("a dog", "-cat", "--like", sounds / "long.wav", *ALL, "--sort", "name", "-r")
+    exported = filled("export", "jsonl", *like)
+    assert exported.status == 0, exported.err
+    assert [{**row, "query": "a dog"} for row in filled("find", *like, "--json").rows] == (
+        exported.rows
+    )
+    assert all(row["excluded"] for row in exported.rows)
+    assert filled("export", "csv", "--moments", given=exported.out).status == 2
+    assert filled("export", "csv", "--similar", sounds / "long.wav", "--moments").status == 2
+
+
 @pytest.mark.parametrize("kind", ["audacity", "raven", "reaper"])
 def test_a_file_for_each_recording(filled: Command, kind: str, tmp_path: Path):
     refused = filled("export", kind, "a dog", *ALL)

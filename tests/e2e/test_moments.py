@@ -145,6 +145,12 @@ def test_only_what_was_recorded_then(night: Command) -> None:
     assert "left out: when they were made is told neither" in answer.err
     # The filter is one of windows, and so goes with plain answers too.
     assert names(night("find", "a bell rings", "--date", "2026-05-02", "--json").rows) == [TAPE]
+    # A window that reaches over the border has moments that do not: the second knock, at 22:00:03.
+    knocks = ("find", "someone knocks on a door", "--moments", "--json")
+    early = night(*knocks, "--between", "21:00-22:00").rows
+    assert starts(early, NIGHT) == pytest.approx(KNOCKS_S[:1], abs=1)
+    late = night(*knocks, "--between", "22:00-23:00").rows
+    assert starts(late, NIGHT) == pytest.approx(KNOCKS_S[1:], abs=1)
     wrong = night("find", "rain", "--between", "10pm")
     assert wrong.status == 2
     assert "22:00-05:00" in wrong.err
@@ -224,6 +230,29 @@ def test_words_and_a_sound(night: Command, folder: Path) -> None:
     gone = night("find", "rain", "--like", "gone.wav")
     assert gone.status == 2
     assert "no such sound file" in gone.err
+
+
+def test_moments_and_all_that_is_not_excluded_with_a_sound(night: Command, folder: Path) -> None:
+    like = ("--like", f"{folder / TAPE}@0-3")
+    found = night("find", "a bell rings", "--moments", "--min-score", "0.3", *like, "--json").rows
+    assert found
+    assert all(0 < row["similarity"] <= 1 for row in found)
+    alone = night("find", "--without", "rain", *like, "--json")
+    assert "nothing is asked for" not in alone.err
+    assert names(alone.rows)[0] == TAPE
+    assert [x["score"] for x in alone.rows] == sorted(
+        (x["score"] for x in alone.rows), reverse=True
+    )
+    stretches = night("find", "--without", "rain", *like, "--moments", "--json").rows
+    assert names(stretches)[0] == TAPE
+    assert stretches[0]["similarity"] > stretches[-1]["similarity"]
+
+
+def test_an_excluded_word_is_put_right_aloud(night: Command) -> None:
+    answer = night("find", "rain", "-syren", "-n3", "--json")
+    assert "did you mean 'siren'" in answer.err
+    assert MIXED not in names(answer.rows)
+    assert 0 < len(answer.rows) <= 3
 
 
 def test_a_sound_is_not_like_itself_unless_asked(night: Command, folder: Path) -> None:

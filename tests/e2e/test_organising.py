@@ -165,6 +165,25 @@ def test_saved_searches_name_sounds_from_any_folder(library: Command, folder: Pa
         assert library("search", "delete", name).status == 0
 
 
+def test_saved_searches_keep_globs_and_are_replaced_wherever_that_is_said(
+    library: Command, folder: Path
+):
+    asked = ("find", "a bell", "--in", "s*s", "--not-in=d?mp", "--min-score", "0")
+    assert library("search", "save", "globs", *asked, cwd=folder.parent).status == 0
+    [row] = library("search", "list", "--json").rows
+    assert row["arguments"] == list(asked)
+    found = library("search", "run", "globs", "--json", cwd=folder)
+    assert found.rows, found.err
+    assert library("search", "save", "globs", "a bell").status == 2
+    again = library("search", "save", "globs", "a bell", "--min-score", "0", "-n2", "--replace")
+    assert again.status == 0, again.err
+    [row] = library("search", "list", "--json").rows
+    assert row["arguments"] == ["find", "a bell", "--min-score", "0", "-n2"]
+    assert len(library("search", "run", "globs", "--json").rows) == 2
+    assert library("search", "save", "globs", "--replace").status == 2
+    assert library("search", "delete", "globs").status == 0
+
+
 def test_a_backup_goes_into_another_library(library: Command, folder: Path, tmp_path: Path):
     for arguments in (
         ("tag", "add", "mine", folder / "low.wav"),
@@ -211,6 +230,10 @@ def test_duplicates(library: Command, folder: Path):
     [only] = library("duplicates", "--identical", "--json").rows
     assert only["kind"] == "identical"
     assert "the same sound" in library("duplicates").text
+    flac = library("duplicates", "--json", "--format", "flac")
+    assert (flac.status, flac.rows) == (1, [])
+    [low] = library("duplicates", "--json", "--name", "*low*", "--max-duration", "1h").rows
+    assert [Path(file["path"]).name for file in low["files"]] == ["copy of low.wav", "low.wav"]
     (folder / "again.flac").unlink()  # not known yet to be gone
     gone = library("duplicates", "--json")
     assert [row["kind"] for row in gone.rows] == ["identical"]

@@ -9,6 +9,7 @@ import stat
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -87,12 +88,14 @@ def test_ctrl_c_ends_it(own: Command) -> None:
         assert server.end(signal.SIGINT) == (130, "")
 
 
-def test_a_port_that_is_taken_is_said(fresh: Command) -> None:
+def test_what_keeps_it_from_serving_is_said(fresh: Command) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         answer = fresh("serve", "--port", str(port))
     assert answer.status == 2
     assert f"127.0.0.1:{port} is taken" in answer.err
+    unfit = replace(fresh, bundle=str(fresh.data_dir / "nowhere"))("serve", "--port", "0")
+    assert (unfit.status, unfit.text) == (2, "")
     answer = fresh("serve", "--host", "nowhere.invalid")
     assert answer.status == 2
     assert "no address of this machine" in answer.err

@@ -151,9 +151,18 @@ def test_what_is_newer_stays_and_what_is_more_is_kept(
     assert [row.rating for row in own.listed([file], least_stars=1)] == [5]
 
 
+IMPORT = {"kind": "import", "number": 1, "file": "/x.csv", "format": "table", "at": 1.0}
+SENTENCE = {"kind": "caption", "audio_hash": None, "caption": "x", "source": "import", "at": 1.0}
+
+
 @pytest.mark.parametrize(
     ("spoil", "line", "why"),
     [
+        (lambda rows: [*rows[:1], IMPORT | {"digest": "00"}, *rows[2:]], 2, "64 digits"),
+        (lambda rows: [*rows[:1], IMPORT | {"digest": None}, *rows[2:]], 2, "64 digits"),
+        (lambda rows: [*rows[:1], IMPORT | {"number": 0}, *rows[2:]], 2, "no number of an import"),
+        (lambda rows: [*rows[:1], SENTENCE | {"imports": "1"}, *rows[2:]], 2, "are numbers"),
+        (lambda rows: [*rows[:1], SENTENCE | {"imports": [True]}, *rows[2:]], 2, "of an import"),
         (lambda rows: rows[:-1], 6, "cut short"),
         (lambda rows: rows[:3] + rows[4:], 5, "lines should come before this"),
         (lambda rows: [*rows, rows[1]], 7, "something follows"),

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from audiosearch.config import load_config
 from audiosearch.errors import QueryError
 from audiosearch.exchange.documents import DocumentOptions
 from audiosearch.library import Library
 from audiosearch.library.exports import Exporter
+from audiosearch.library.restore import restore
 from audiosearch.model.bundle import load_bundle
 from audiosearch.search.results import TextQuery
-from audiosearch.store.database import open_database
+from audiosearch.store.backup import write_backup
+from audiosearch.store.backup_lines import END, HEAD, VERSION
+from audiosearch.store.database import Database, open_database
 from audiosearch.store.integrity.verify import verify
+from audiosearch.store.queries.files import set_missing
+from audiosearch.store.queries.recordings import purge
+from audiosearch.store.schema import (
+    Caption,
+    CaptionTarget,
+    ImportedCaption,
+    SoundFile,
+    WaitingCaption,
+)
 from tests.search_library import LibraryBuilder, Models
 from tests.sounds import tones, write_audio
 
@@ -25,6 +39,18 @@ from tests.sounds import tones, write_audio
 @pytest.fixture(scope="module")
 def models(toy_bundle: Path) -> Models:
     return Models.of(load_bundle(toy_bundle))
+
+
+SOUNDS = {
+    "night one.wav": tones([300, 500, 900, 200], seconds=2.0),
+    "day.flac": tones([900, 400]),
+}
+
+
+def add_sounds(database: Database, models: Models, folder: Path, *names: str) -> None:
+    builder = LibraryBuilder(database, models)
+    for name in names:
+        builder.add(name.encode(), SOUNDS[name], root=os.fsencode(folder))
 
 
 @pytest.fixture
@@ -35,13 +61,9 @@ def own(models: Models, toy_bundle: Path, tmp_path: Path) -> Iterator[Library]:
     config = load_config(overrides={"model.bundle": str(toy_bundle), "model.device": "cpu"})
     config = dataclasses.replace(config, data_dir=tmp_path / "data")
     with open_database(config.database) as database:
-        builder = LibraryBuilder(database, models)
-        for name, sound in (
-            ("night one.wav", tones([300, 500, 900, 200], seconds=2.0)),
-            ("day.flac", tones([900, 400])),
-        ):
+        for name, sound in SOUNDS.items():
             write_audio(folder / name, sound)
-            builder.add(name.encode(), sound, root=os.fsencode(folder))
+        add_sounds(database, models, folder, *SOUNDS)
         yield Library(config, database)
 
 
@@ -234,6 +256,149 @@ def test_what_was_imported_before_imports_were_kept_stays(own: Library, tmp_path
     assert added.import_id is not None
     own.remove_import(added.import_id)
     assert [each.words for each in own.captions(source="import")] == ["an old sentence"]
+
+
+def waits_for_a_sound(own: Library, tmp_path: Path, caption: str) -> None:
+    """Take in a backup with a caption of a sound that is not here."""
+    lines: list[dict[str, object]] = [
+        {"kind": HEAD, "version": VERSION, "made_at": "2026-01-01T00:00:00+00:00"},
+        {"kind": "caption", "audio_hash": "ab" * 32, "path": "/away/owl.wav", "start_s": 0.0}
+        | {"end_s": 1.0, "caption": caption, "source": "import", "at": 1.0},
+        {"kind": END, "lines": 1},
+    ]
+    file = put(tmp_path, "backup.jsonl", "".join(json.dumps(each) + "\n" for each in lines))
+    assert restore(own.database, file).n_waiting == 1
+
+
+def test_an_import_taken_back_spares_what_waits_for_its_sound(own: Library, tmp_path: Path):
+    rows = "path,start_s,end_s,caption\nnight one.wav,0,1,An Owl\nnight one.wav,1,2,a fox\n"
+    import_id = own.import_captions(put(tmp_path / "in", "1.csv", rows)).import_id
+    assert import_id is not None
+    waits_for_a_sound(own, tmp_path, "An Owl")
+    gone = own.remove_import(import_id)
+    assert (gone.n_captions, gone.n_targets) == (1, 2)  # the fox; both stretches
+    with own.database.reading() as session:
+        assert session.scalars(select(WaitingCaption.said)).all() == ["An Owl"]
+    assert [each.words for each in own.captions(source="import")] == ["An Owl"]
+    assert given(own, None) == []
+    assert verify(own.database, dims={}) == []
+
+
+HEADER = "path,start_s,end_s,caption\n"
+
+
+def imported_twice(own: Library, folder: Path) -> tuple[int, int]:
+    """Two imports that share a stretch, and a caption of another stretch."""
+    one = "night one.wav,0,1,an owl\nday.flac,0,0.5,a wren\nday.flac,0.5,1,an owl\n"
+    two = "day.flac,0,0.5,a wren\nnight one.wav,2,3,a wren\n"
+    ids = [
+        own.import_captions(put(folder, f"{number}.csv", HEADER + rows)).import_id
+        for number, rows in enumerate((one, two))
+    ]
+    assert ids[0] is not None
+    assert ids[1] is not None
+    return ids[0], ids[1]
+
+
+def counts(own: Library) -> dict[int, tuple[int, int]]:
+    return {each.import_id: (each.n_captions, each.n_targets) for each in own.imports()}
+
+
+def said(own: Library) -> list[tuple[str, float]]:
+    """What people said, of sounds that are here and of others, by where it begins."""
+    with own.database.reading() as session:
+        rows = [
+            *session.execute(select(CaptionTarget.said, CaptionTarget.start_s)),
+            *session.execute(select(WaitingCaption.said, WaitingCaption.start_s)),
+        ]
+    return sorted((text, start_s) for text, start_s in rows)
+
+
+def test_an_import_is_taken_back_while_its_sounds_are_away(
+    own: Library, models: Models, tmp_path: Path
+):
+    one, two = imported_twice(own, tmp_path / "in")
+    before = counts(own)
+    assert before == {one: (2, 3), two: (1, 2)}
+    with own.database.session() as session:
+        files = session.scalars(select(SoundFile.id).where(SoundFile.path == b"day.flac")).all()
+        set_missing(session, files)
+        purge(session)
+    assert counts(own) == before
+    assert verify(own.database, dims={}) == []
+    own.remove_import(one)
+    assert said(own) == [("a wren", 0.0), ("a wren", 2.0)]
+    add_sounds(own.database, models, tmp_path / "in", "day.flac")
+    assert counts(own) == {two: (1, 2)}
+    assert ("a wren", "day.flac", 0.0, 0.5) in given(own)
+    assert own.remove_import(two).n_targets == 2
+    assert said(own) == []
+    assert verify(own.database, dims={}) == []
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_imports_of_a_backup_are_taken_back_too(
+    own: Library, models: Models, toy_bundle: Path, tmp_path: Path, when: str
+):
+    one, two = imported_twice(own, tmp_path / "in")
+    own.remove_import(one)
+    three, _ = imported_twice(own, tmp_path / "in")  # again, under a number of its own
+    own.add_caption("a wren", clip=str(tmp_path / "in" / "night one.wav") + "@3-4")
+    before, stretches = counts(own), said(own)
+    write_backup(own.config.database, tmp_path / "mine.jsonl")
+    config = dataclasses.replace(own.config, data_dir=tmp_path / "other")
+    with open_database(config.database) as database:
+        other = Library(config, database)
+
+        if when == "after":
+            add_sounds(database, models, tmp_path / "in", *SOUNDS)
+        first = restore(database, tmp_path / "mine.jsonl")
+        assert restore(database, tmp_path / "mine.jsonl").n_new == 0
+        if when == "before":
+            add_sounds(database, models, tmp_path / "in", *SOUNDS)
+        assert first.n_lines["import"] == 2
+        assert counts(other) == before
+        assert [each.source for each in other.imports()] == [each.source for each in own.imports()]
+        assert said(other) == stretches
+        assert verify(database, dims={}) == []
+        for library in (own, other):
+            library.remove_import(two)
+            library.remove_import(three)
+        assert said(other) == said(own) == [("a wren", 3.0)]
+        assert verify(database, dims={}) == []
+
+
+def test_imports_of_two_libraries_keep_apart(own: Library, toy_bundle: Path, tmp_path: Path):
+    imported_twice(own, tmp_path / "in")
+    write_backup(own.config.database, tmp_path / "mine.jsonl")
+    config = dataclasses.replace(own.config, data_dir=tmp_path / "other")
+    with open_database(config.database) as database:
+        other = Library(config, database)
+        other.import_captions(put(tmp_path, "words.txt", "a heron\na wren\n"))
+        restore(database, tmp_path / "mine.jsonl")
+        numbers = {each.import_id: Path(each.source).name for each in other.imports()}
+        assert sorted(numbers.values()) == ["0.csv", "1.csv", "words.txt"]
+        assert numbers[1] == "words.txt"
+        [number] = [each for each, name in numbers.items() if name == "0.csv"]
+        other.remove_import(number)
+        assert {each.words for each in other.captions()} >= {"a heron", "a wren"}
+        assert ("an owl", 0.0) not in said(other)
+
+
+def test_a_caption_removed_by_hand_waits_for_no_sound(own: Library, tmp_path: Path):
+    words = own.captions(source="auto")[0].words
+    waits_for_a_sound(own, tmp_path, words)
+    own.add_caption("only mine")
+    own.import_captions(put(tmp_path, "own.txt", f"{words}\n"))
+    assert own.remove_captions([words, "only mine"]) == 2
+    with own.database.reading() as session:
+        assert session.scalars(select(WaitingCaption.id)).all() == []
+        assert session.scalars(select(CaptionTarget.id)).all() == []
+        assert session.scalars(select(ImportedCaption.caption_id)).all() == []
+        kept = session.execute(select(Caption.text, Caption.source, Caption.said)).all()
+    assert [tuple(each) for each in kept if each.text == words] == [(words, "auto", None)]
+    assert "only mine" not in [each.text for each in kept]
+    assert verify(own.database, dims={}) == []
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
 
 from audiosearch.errors import DecodeCode, DecodeError
 from audiosearch.store.database import Database
-from audiosearch.store.queries import annotate, captions
+from audiosearch.store.queries import annotate, captions, collections
 from audiosearch.store.queries.annotate import SoundStretch
+from audiosearch.store.queries.annotation_list import annotation_ids, written_annotations
 from audiosearch.store.queries.captions import Target
 from audiosearch.store.queries.status import library_status
 from audiosearch.store.schema import (
@@ -119,7 +121,29 @@ def test_a_short_beginning_of_long_ago_is_kept(database: Database, tmp_path: Pat
     assert recordings(database) == [0.4, 5]
 
 
-@pytest.mark.parametrize("what", ["caption", "tag", "copy", "missing copy"])
+def annotate_so(session: Session, audio_hash: bytes, what: str) -> None:
+    """Write something of a sound, or of its first second, as a person does."""
+    end_s = 1.0 if what == "collection" else None
+    sound = SoundStretch(audio_hash, b"/take.wav", 0.0, end_s)
+    [annotation_id] = annotate.ensure_annotations(session, [sound]).values()
+    if what == "tag":
+        annotate.add_tags(session, [(annotation_id, "gate", 1.0)])
+    elif what == "rating":
+        annotate.set_rating(session, [annotation_id], 4)
+    elif what == "favourite":
+        annotate.set_favourite(session, [annotation_id], wanted=True)
+    elif what == "note":
+        annotate.set_note(session, [annotation_id], "the gate")
+    else:
+        collection_id = collections.create_collection(session, "gates")
+        collections.add_items(session, collection_id, [annotation_id])
+    annotate.settle(session, [audio_hash])
+
+
+WRITTEN = ["tag", "rating", "favourite", "note", "collection"]
+
+
+@pytest.mark.parametrize("what", ["caption", "copy", "missing copy", *WRITTEN])
 def test_what_is_more_than_the_unfinished_file_stays(
     database: Database, tmp_path: Path, what: str
 ) -> None:
@@ -138,14 +162,15 @@ def test_what_is_more_than_the_unfinished_file_stays(
         if what == "caption":
             ids = captions.add_captions(session, ["the gate at dusk"], source=CaptionSource.USER)
             captions.add_targets(session, [Target(*ids.values(), recording_id, 0.0, 3.0)])
-        elif what == "tag":
-            audio_hash = session.get_one(Recording, recording_id).audio_hash
-            ids = annotate.ensure_annotations(session, [SoundStretch(audio_hash, b"/take.wav")])
-            annotate.add_tags(session, [(each, "gate", 1.0) for each in ids.values()])
-            annotate.settle(session, [audio_hash])
+        elif what in WRITTEN:
+            annotate_so(session, session.get_one(Recording, recording_id).audio_hash, what)
     recorded(folder / "take.wav", seconds=6)
     run(database)
     assert recordings(database) == [1, 1, 1, 3, 6]
+    if what in WRITTEN:
+        with database.reading() as session:
+            [kept] = written_annotations(session, annotation_ids(session))
+        assert kept.path == b"/take.wav"
 
 
 class Scripted(WaveReader):

@@ -72,8 +72,10 @@ class StretchReader:
                 raise DecodeError(reason, code=DecodeCode.TIMEOUT, path=stretch.path)
             if request.kind is ViewKind.PEAKS:
                 peaks.feed(block)
-            else:
+            elif picture.wants(len(block)):
                 picture.feed(mixer.mono(block.astype(np.float64)))
+            else:
+                picture.skip(len(block))
         if request.kind is ViewKind.PEAKS:
             return peaks.result().to_bytes()
         return picture.result().tobytes()

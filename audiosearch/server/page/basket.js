@@ -65,7 +65,15 @@ export class Basket extends EventTarget {
    * @param {boolean} on
    */
   tick(line, on) {
-    for (const hit of line.moments) {
+    this.tickAll([line], on);
+  }
+
+  /**
+   * @param {readonly Line[]} lines
+   * @param {boolean} on
+   */
+  tickAll(lines, on) {
+    for (const hit of lines.flatMap((each) => each.moments)) {
       if (on) this.hits.set(hitKey(hit), hit);
       else this.hits.delete(hitKey(hit));
     }

@@ -5,7 +5,7 @@ import { announce, byId, h, icon, iconButton, notify } from "./dom.js";
 import { DetailPanel } from "./details.js";
 import { changes, factsOf, setFavourite, setRating } from "./facts.js";
 import { chip, openFilters, showChips } from "./filters.js";
-import { clock, clockRange, counted, cutName, pathParts } from "./format.js";
+import { clock, clockRange, counted, cutName, pathParts, size } from "./format.js";
 import { audioUrl, seconds } from "./api.js";
 import { listen, showKeys } from "./keys.js";
 import { followStatus, LibraryPanel, showProgress } from "./library_panel.js";
@@ -24,6 +24,8 @@ import { changeSpeed, showTransport } from "./transport.js";
 /** @typedef {import("./types.js").Upload} Upload */
 /** @typedef {import("./search.js").Outcome} Outcome */
 /** @typedef {import("./keys.js").Binding} Binding */
+
+const MOST_UPLOAD = 256 * 2 ** 20; // bytes that the server takes
 
 const address = new Address();
 const search = new Search();
@@ -108,6 +110,8 @@ search.addEventListener("busy", () => byId("feed", HTMLElement).setAttribute("ar
 search.addEventListener("nothing", () => {
   results.show([], { grouped: false, goesOn: false });
   start.hidden = false;
+  byId("tick-all", HTMLButtonElement).hidden = true;
+  byId("count", HTMLElement).textContent = "";
   remarks.replaceChildren();
   document.title = "audiosearch";
 });
@@ -130,6 +134,7 @@ function showOutcome({ answer, goesOn, ms }) {
   const weak = weaker.length ? `, ${weaker.length} weaker` : "";
   const told = answer.hits.length ? `${n}${more}${weak}` : `Nothing found${weak}`;
   byId("count", HTMLElement).textContent = `${told} · ${Math.round(ms)} ms`;
+  byId("tick-all", HTMLButtonElement).hidden = !results.lines.length;
   if (!goesOn) announce(told);
   remarks.replaceChildren(...(answer.remarks ?? []).map((each) => h("p", {}, each)));
   remarks.hidden = !answer.remarks?.length;
@@ -180,6 +185,11 @@ function soundChip() {
 
 /** @param {Upload} upload */
 function askUpload(upload) {
+  if (upload.body.size > MOST_UPLOAD) {
+    const remedy = "Cut out the part that matters, or index it and ask by that.";
+    notify(`${upload.name} is larger than ${size(MOST_UPLOAD)}`, { remedy, isError: true });
+    return;
+  }
   address.change({ like: search.take(upload), show: "" });
 }
 
@@ -258,6 +268,10 @@ player.onTime = (/** @type {number} */ at) => {
 };
 
 function togglePlaying() {
+  if (player.isPlaying) {
+    player.toggle();
+    return;
+  }
   const line = results.line ?? results.lines[0];
   const isOther = line && !line.moments.some((each) => each.recording_id === player.hit?.recording_id);
   if (line && (isOther || !player.hit)) void playLine(line);
@@ -289,6 +303,7 @@ const bindings = [
   { keys: [">", "."], shown: ".", does: "Faster", act: () => changeSpeed(player, 1) },
   { keys: ["s"], shown: "s", does: "Sounds like this", act: onLine(({ hit }) => askSimilar(hit, null)) },
   { keys: ["x"], shown: "x", does: "Tick or untick", act: onLine((line) => basket.tick(line, !basket.has(line))) },
+  { keys: ["a"], shown: "a", does: "Tick all, or none", act: tickAll },
   { keys: ["Enter", "i"], shown: "Enter", does: "All about it", act: onLine(({ hit }) => address.change({ panel: String(hit.recording_id) })) },
   { keys: ["t"], shown: "t", does: "Tag it", act: onLine(({ hit }) => tagIt(hit)) },
   { keys: ["f"], shown: "f", does: "Favourite", act: onLine(({ hit }) => void favour(hit)) },
@@ -300,6 +315,11 @@ const bindings = [
   { keys: ["Escape"], shown: "Esc", does: "Close what is open", act: closePanel },
 ];
 listen(bindings);
+
+function tickAll() {
+  const on = !results.lines.every((line) => basket.has(line));
+  basket.tickAll(results.lines, on);
+}
 
 /** @param {number} by */
 function step(by) {
@@ -357,6 +377,7 @@ function wire(id, name, act) {
 const togglePanel = (key) => () => address.change({ panel: address.state.panel === key ? "" : key });
 wire("open-filters", "filter", () => openFilters(address));
 wire("moments", "moments", toggleMoments);
+byId("tick-all", HTMLButtonElement).addEventListener("click", tickAll);
 wire("open-saved", "bookmark", togglePanel("saved"));
 wire("open-library", "library", togglePanel("library"));
 wire("open-keys", "help", () => showKeys(bindings));

@@ -18,7 +18,7 @@ from audiosearch.model.bundle import load_bundle
 from audiosearch.server.context import ServerContext, context_of
 from audiosearch.server.openapi import Operation, Operations
 from audiosearch.server.parameters import Parameters
-from audiosearch.server.replies import JsonReply, encode_json, error_reply
+from audiosearch.server.replies import JSON, JsonReply, encode_json, error_reply
 from audiosearch.server.schemas import named
 from audiosearch.server.status_source import LOOK_EVERY_S
 from audiosearch.store.database import Database
@@ -82,14 +82,15 @@ async def failed(request: Request) -> Response:
     """The files that could not be read and why, and those that were, with a remark."""
     Parameters(request.query_params, known=())
 
-    def read(database: Database) -> Row:
+    def read(database: Database) -> bytes:
         with database.reading() as session:
-            return {
+            found = {
                 "failed": [failed_row(each) for each in failed_files(session)],
                 "remarked": [remarked_row(each) for each in remarked_files(session)],
             }
+        return encode_json(found)  # here, since it may be very long
 
-    return JsonReply(await context_of(request).read(read))
+    return Response(await context_of(request).read(read), media_type=JSON)
 
 
 async def retry(request: Request) -> Response:

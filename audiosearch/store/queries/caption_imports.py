@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import delete, exists, func, insert, select
+from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.orm import Session
 
 from audiosearch.store.queries._bulk import chunks
@@ -26,6 +27,7 @@ from audiosearch.store.schema import (
     FileState,
     ImportedCaption,
     ImportedTarget,
+    ImportedWaiting,
     SoundFile,
     WaitingCaption,
 )
@@ -40,7 +42,7 @@ class StoredImport:
         kind: what kind of file it was.
         added_at: Unix seconds.
         n_captions: sentences that it brought, or that an import before it had brought.
-        n_targets: stretches that it gave them to, likewise.
+        n_targets: stretches that it gave them to, likewise; of sounds that are not here, too.
     """
 
     import_id: int
@@ -68,6 +70,31 @@ def ensure_import(session: Session, *, source: str, kind: str, digest: bytes) ->
     session.add(row)
     session.flush()
     return row.id
+
+
+def restore_import(
+    session: Session, *, number: int, source: str, kind: str, digest: bytes, added_at: float
+) -> tuple[int, bool]:
+    """The id of an import of another library, and whether it is new here; its number, if free."""
+    found = session.scalar(select(CaptionImport.id).where(CaptionImport.digest == digest))
+    if found is not None:
+        return found, False
+    is_taken = session.get(CaptionImport, number) is not None
+    row = CaptionImport(
+        id=None if is_taken else number, source=source, kind=kind, digest=digest, added_at=added_at
+    )
+    session.add(row)
+    session.flush()
+    return row.id, True
+
+
+def link_waiting(
+    session: Session, import_ids: Collection[int], waiting: Mapping[str, object]
+) -> None:
+    """Write down that imports gave a waiting caption, which is named by its columns."""
+    waiting_id = session.scalar(select(WaitingCaption.id).filter_by(**waiting))
+    rows = [{"import_id": each, "waiting_id": waiting_id} for each in import_ids]
+    session.connection().execute(upsert(ImportedWaiting).on_conflict_do_nothing(), rows)
 
 
 def caption_sources(session: Session, caption_ids: Collection[int]) -> dict[int, CaptionSource]:
@@ -141,7 +168,8 @@ def drop_empty_import(session: Session, import_id: int) -> bool:
     """Forget an import that brought nothing; whether it did."""
     brought = exists().where(ImportedCaption.import_id == import_id)
     given = exists().where(ImportedTarget.import_id == import_id)
-    if session.scalar(select(brought | given)):
+    waiting = exists().where(ImportedWaiting.import_id == import_id)
+    if session.scalar(select(brought | given | waiting)):
         return False
     session.execute(delete(CaptionImport).where(CaptionImport.id == import_id))
     return True
@@ -174,6 +202,9 @@ def list_imports(session: Session) -> list[StoredImport]:
     n_targets = (
         select(func.count()).where(ImportedTarget.import_id == CaptionImport.id).scalar_subquery()
     )
+    n_waiting = (
+        select(func.count()).where(ImportedWaiting.import_id == CaptionImport.id).scalar_subquery()
+    )
     rows = session.execute(
         select(
             CaptionImport.id,
@@ -181,7 +212,7 @@ def list_imports(session: Session) -> list[StoredImport]:
             CaptionImport.kind,
             CaptionImport.added_at,
             n_captions.label("n_captions"),
-            n_targets.label("n_targets"),
+            (n_targets + n_waiting).label("n_targets"),
         ).order_by(CaptionImport.id)
     )
     return [
@@ -201,15 +232,19 @@ def list_imports(session: Session) -> list[StoredImport]:
 def take_back(session: Session, import_id: int) -> TakenBack | None:
     """Remove what an import alone brought; None where there is no such import.
 
-    Captions that the model says too become the model's again.
+    Captions that the model says too become the model's again. What waits for a sound that is not
+    here goes too where this import gave it; what was restored from a backup, say, is spared.
     """
     if session.get(CaptionImport, import_id) is None:
         return None
     targets = _alone(session, ImportedTarget, "target_id", import_id)
+    waiting = _alone(session, ImportedWaiting, "waiting_id", import_id)
     captions = _alone(session, ImportedCaption, "caption_id", import_id)
     session.execute(delete(CaptionImport).where(CaptionImport.id == import_id))
     for some in chunks(targets):
         session.execute(delete(CaptionTarget).where(CaptionTarget.id.in_(some)))
+    for some in chunks(waiting):
+        session.execute(delete(WaitingCaption).where(WaitingCaption.id.in_(some)))
     gone: list[int] = []
     for some in chunks(captions):
         gone += session.scalars(
@@ -220,12 +255,12 @@ def take_back(session: Session, import_id: int) -> TakenBack | None:
                 ~exists().where(WaitingCaption.caption_id == Caption.id),
             )
         )
-    return TakenBack(disclaim_captions(session, sorted(gone)), len(targets))
+    return TakenBack(disclaim_captions(session, sorted(gone)), len(targets) + len(waiting))
 
 
 def _alone(
     session: Session,
-    table: type[ImportedCaption] | type[ImportedTarget],
+    table: type[ImportedCaption] | type[ImportedTarget] | type[ImportedWaiting],
     column: str,
     import_id: int,
 ) -> list[int]:

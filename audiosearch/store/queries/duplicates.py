@@ -13,7 +13,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from audiosearch._typing import Floats, Ids
+from audiosearch.store.queries.conditions import clauses
+from audiosearch.store.queries.file_names import is_named
 from audiosearch.store.queries.places import join
+from audiosearch.store.queries.scope import Scope
 from audiosearch.store.schema import FileState, LibraryRoot, Recording, SoundFile, WindowRow
 from audiosearch.store.vectors import VectorTable
 
@@ -35,8 +38,8 @@ class HeldSound:
     sizes: tuple[int, ...]
 
 
-def held_sounds(session: Session) -> list[HeldSound]:
-    """All sounds that files of the library hold, the shortest first."""
+def held_sounds(session: Session, scope: Scope) -> list[HeldSound]:
+    """All sounds that files within `scope` hold, with these files; the shortest first."""
     rows = session.execute(
         select(
             Recording.id,
@@ -52,7 +55,11 @@ def held_sounds(session: Session) -> list[HeldSound]:
         )
         .join(SoundFile, SoundFile.recording_id == Recording.id)
         .join(LibraryRoot, LibraryRoot.id == SoundFile.root_id)
-        .where(SoundFile.state == FileState.INDEXED)
+        .where(
+            SoundFile.state == FileState.INDEXED,
+            *clauses(scope.conditions),
+            *(is_named(names) for names in scope.names),
+        )
         .order_by(Recording.duration_s, Recording.id, LibraryRoot.path, SoundFile.path)
     )
     found: dict[int, HeldSound] = {}

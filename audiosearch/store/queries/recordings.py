@@ -19,6 +19,8 @@ from audiosearch.store.queries import generations
 from audiosearch.store.queries._bulk import chunks, n_rows
 from audiosearch.store.queries.captions import remove_captions
 from audiosearch.store.schema import (
+    AnnotatedSound,
+    Annotation,
     Caption,
     CaptionSource,
     CaptionTarget,
@@ -213,12 +215,19 @@ def _captions_of(session: Session, recording_ids: Sequence[int]) -> list[int]:
 
 
 def _is_free(session: Session, recording_id: int) -> bool:
-    """Whether no file holds a recording, and no person wrote anything of it."""
+    """Whether no file holds a recording, and no person wrote anything of it or of a part of it."""
+    annotated = (  # ratings, notes and the like, and items of collections, which are annotations
+        exists()
+        .where(Annotation.sound_id == AnnotatedSound.id)
+        .where(AnnotatedSound.audio_hash == Recording.audio_hash)
+        .where(Recording.id == recording_id)
+    )
     return not session.scalar(
         select(
             exists().where(SoundFile.recording_id == recording_id)
             | exists().where(CaptionTarget.recording_id == recording_id)
             | exists().where(RecordingTag.recording_id == recording_id)
+            | annotated
         )
     )
 

@@ -150,11 +150,15 @@ def files_within(
             )
 
 
-def first_paths(session: Session, recording_ids: Sequence[int], scope: Scope) -> dict[int, bytes]:
-    """The absolute path of a file of each recording: the first by its bytes, within `scope`."""
-    found: dict[int, bytes] = {}
-    for file in files_within(session, recording_ids, scope):
-        found[file.recording_id] = min(file.path, found.get(file.recording_id, file.path))
+def files_by_recording(
+    session: Session, recording_ids: Sequence[int], scope: Scope
+) -> dict[int, list[ScopedFile]]:
+    """The files of recordings that are there and within `scope`, each by its path's bytes."""
+    found: dict[int, list[ScopedFile]] = {}
+    for file in files_within(session, list(dict.fromkeys(recording_ids)), scope):
+        found.setdefault(file.recording_id, []).append(file)
+    for files in found.values():
+        files.sort(key=lambda file: file.path)
     return found
 
 

@@ -72,6 +72,15 @@ def window_places(session: Session, window_ids: Sequence[int]) -> dict[int, Wind
     return found
 
 
+def window_recordings(session: Session, window_ids: Sequence[int]) -> set[int]:
+    """The recordings of windows."""
+    found: set[int] = set()
+    for some in chunks(window_ids):
+        wanted = select(WindowRow.recording_id).where(WindowRow.id.in_(some)).distinct()
+        found.update(session.connection().execute(wanted).scalars())
+    return found
+
+
 def recording_windows(
     session: Session, recording_ids: Sequence[int], *, bundle_id: int
 ) -> list[WindowSpan]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -19,6 +19,8 @@ from audiosearch.store.schema import (
     AnnotatedSound,
     CaptionTarget,
     FileState,
+    ImportedTarget,
+    ImportedWaiting,
     LibraryRoot,
     Recording,
     SoundFile,
@@ -118,6 +120,20 @@ def keep_captions(
         ]
         if rows:
             session.connection().execute(upsert(WaitingCaption).on_conflict_do_nothing(), rows)
+            came_with = (
+                select(ImportedTarget.import_id, WaitingCaption.id)
+                .select_from(CaptionTarget)
+                .join(ImportedTarget, ImportedTarget.target_id == CaptionTarget.id)
+                .join(Recording, Recording.id == CaptionTarget.recording_id)
+                .join(AnnotatedSound, AnnotatedSound.audio_hash == Recording.audio_hash)
+                .join(WaitingCaption, _same_stretch() & _of_sound())
+                .where(CaptionTarget.recording_id.in_(some))
+            )
+            session.execute(
+                upsert(ImportedWaiting)
+                .from_select(["import_id", "waiting_id"], came_with)
+                .on_conflict_do_nothing()
+            )
 
 
 def attach_captions(session: Session, recordings: Mapping[bytes, int]) -> None:
@@ -144,4 +160,30 @@ def attach_captions(session: Session, recordings: Mapping[bytes, int]) -> None:
         if rows:
             session.connection().execute(insert(CaptionTarget), rows)
             done = [each.id for _, each in waiting]
+            came_with = (
+                select(ImportedWaiting.import_id, CaptionTarget.id)
+                .select_from(WaitingCaption)
+                .join(ImportedWaiting, ImportedWaiting.waiting_id == WaitingCaption.id)
+                .join(AnnotatedSound, _of_sound())
+                .join(Recording, Recording.audio_hash == AnnotatedSound.audio_hash)
+                .join(CaptionTarget, _same_stretch() & (CaptionTarget.recording_id == Recording.id))
+                .where(WaitingCaption.id.in_(done))
+            )
+            session.execute(
+                upsert(ImportedTarget)
+                .from_select(["import_id", "target_id"], came_with)
+                .on_conflict_do_nothing()
+            )
             session.execute(delete(WaitingCaption).where(WaitingCaption.id.in_(done)))
+
+
+def _of_sound() -> ColumnElement[bool]:
+    return WaitingCaption.sound_id == AnnotatedSound.id
+
+
+def _same_stretch() -> ColumnElement[bool]:
+    return and_(
+        WaitingCaption.caption_id == CaptionTarget.caption_id,
+        WaitingCaption.start_s == CaptionTarget.start_s,
+        WaitingCaption.end_s == CaptionTarget.end_s,
+    )

@@ -55,6 +55,18 @@ def test_it_equals_brute_force(library: LibraryBuilder, models: Models) -> None:
     assert found == pytest.approx(expected, abs=2e-3)  # the store keeps half precision
 
 
+def test_how_many_more_are_as_like(library: LibraryBuilder, models: Models) -> None:
+    asked = embeddings(models, sound_number(9))  # three windows, as many others have
+    assert ask(library, asked, limit=12).n_more == 0
+    few = ask(library, asked, limit=2)
+    assert (len(few.hits), few.n_more, few.n_more_is_least) == (2, 10, False)
+    least = ask(library, asked).hits[4].similarity
+    assert ask(library, asked, limit=2, min_similarity=least).n_more == 3
+    assert ask(library, asked, limit=5, min_similarity=least).n_more == 0
+    here = Filters(names=("sound_0*",))
+    assert ask(library, asked, limit=2, filters=here).n_more == 8
+
+
 def test_the_least_similarity_and_the_limit(library: LibraryBuilder, models: Models) -> None:
     asked = embeddings(models, sound_number(3))
     every = ask(library, asked)

@@ -76,6 +76,24 @@ def test_of_a_long_sound_every_column_is_looked_at() -> None:
     assert meter.result().max(axis=0).min() >= 250
 
 
+def test_what_nobody_looks_at_may_be_skipped() -> None:
+    rng = np.random.default_rng(4)
+    pieces = [rng.normal(0, 0.1, RATE // 4).astype(np.float32) for _ in range(4 * 120)]
+    all_of_it, some = (
+        SpectrogramMeter(120 * RATE, width=7, height=40, sample_rate=RATE) for _ in range(2)
+    )
+    skipped = 0
+    for piece in pieces:
+        all_of_it.feed(piece)
+        if some.wants(len(piece)):
+            some.feed(piece)
+        else:
+            some.skip(len(piece))
+            skipped += 1
+    assert skipped > len(pieces) // 2
+    assert np.array_equal(some.result(), all_of_it.result())
+
+
 def test_what_never_comes_is_black() -> None:
     meter = SpectrogramMeter(2 * RATE, width=40, height=32, sample_rate=RATE)
     meter.feed(sine(2000).astype(np.float32))

@@ -4,7 +4,16 @@ import json
 
 import pytest
 
-from audiosearch.cli.output import clock, duration, path_fields, print_json, print_paths, size
+from audiosearch.cli.output import (
+    clock,
+    clock_span,
+    duration,
+    path_fields,
+    print_json,
+    print_paths,
+    quoted,
+    size,
+)
 
 
 @pytest.mark.parametrize(
@@ -20,6 +29,20 @@ from audiosearch.cli.output import clock, duration, path_fields, print_json, pri
 )
 def test_clock(seconds, shown):
     assert clock(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("start_s", "end_s", "shown"),
+    [
+        (292.1, 292.74, "4:52.1-4:52.7"),
+        (60.0, 61.0, "1:00-1:01"),
+        (3723.25, 3724, "1:02:03.2-1:02:04"),
+        (67.5, 77.5, "1:07-1:17"),
+        (0.5, 10.5, "0:00.5-0:10.5"),
+    ],
+)
+def test_a_stretch_is_never_shown_as_nothing(start_s: float, end_s: float, shown: str):
+    assert clock_span(start_s, end_s) == shown
 
 
 def test_amounts():
@@ -46,3 +69,9 @@ def test_paths_that_are_no_utf8_travel_as_base64():
 def test_paths_byte_for_byte_and_once(capfdbinary):
     print_paths([b"\xff.wav", b"a\nb.wav", b"\xff.wav"], print0=True)
     assert capfdbinary.readouterr().out == b"\xff.wav\0a\nb.wav\0"
+
+
+def test_a_name_is_shown_as_it_is_kept():
+    assert quoted("door") == "'door'"
+    assert quoted(" two\nlines  of\tit ") == "'two lines of it'"
+    assert quoted("it's \x1b[31m") == '"it\'s \\x1b[31m"'

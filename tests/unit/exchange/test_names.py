@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,7 @@ def test_a_template_leaves_out_what_is_not_known():
     assert template.stem(stretch(caption="a dog barks")) == "DOORWood_a dog barks_take 3"
     unknown = LabelledStretch(path=b"/s/t.wav", start_s=0, end_s=1, label="x")
     assert template.stem(unknown) == "x_t"
+    assert template.stem(replace(unknown, label=unknown.stem)) == "t"  # named for want of words
     assert NameTemplate("{ucs}_{fxname}_{creator}").stem(unknown) == "sound"
     assert NameTemplate("a_{ucs}_b").stem(unknown) == "a_b"
     assert NameTemplate("{ucs}-{stem}", ucs="anmldog").stem(unknown) == ("ANMLDog-t")

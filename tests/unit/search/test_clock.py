@@ -136,6 +136,19 @@ def test_days_and_hours_must_hold_together() -> None:
         assert day.holds(noon, noon) == is_in
 
 
+def test_what_ends_at_midnight_is_not_of_the_next_day() -> None:
+    begin, midnight = datetime(2026, 5, 1, 23, 59, 50), datetime(2026, 5, 2)
+    next_day = (parse_date("2026-05-02"),)
+    for wanted in (
+        ClockFilter(dates=next_day),
+        ClockFilter(dates=next_day, between_s=parse_between("22:00-24:00")),
+        ClockFilter(dates=next_day, between_s=NIGHT.between_s),
+    ):
+        assert not wanted.holds(begin, midnight)
+    assert ClockFilter(dates=next_day).holds(begin, midnight + timedelta(seconds=1))
+    assert ClockFilter(dates=next_day).holds(midnight, midnight)
+
+
 def test_spans_and_dates_are_read() -> None:
     assert parse_between("22-5") == (79_200, 18_000)
     assert parse_between("0:00-24:00") == (0, 86_400)

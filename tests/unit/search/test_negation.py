@@ -16,6 +16,8 @@ from audiosearch.search.negation import NegatedQuery, split_negation
     [
         ("rain -thunder", "rain", ["thunder"]),
         ("rain \u2212thunder", "rain", ["thunder"]),
+        ("rain \u2013thunder", "rain", ["thunder"]),
+        ("rain w/o thunder", "rain", ["thunder"]),
         ('rain -"heavy thunder" birds', "rain birds", ["heavy thunder"]),
         ("dog -cat -bird", "dog", ["cat", "bird"]),
         ("COVID-19 -cough", "COVID-19", ["cough"]),
@@ -51,6 +53,7 @@ def test_what_is_excluded(text: str, wanted: str, excluded: list[str]) -> None:
     "text",
     [
         *("a t-shirt rustles", "no-break space", "a hit-and-run", "-", "rain - thunder", "--"),
+        *("6\u20138 kHz", "a \u2013 b"),
         *("-20 dB noise", "mid-90s pop", "a man says no", "no one speaks", "no longer raining"),
         *('"no music"', '"rain without thunder"', "\u201cno music\u201d", "rain without"),
         *("nothing but rain", "a dog barks but a cat does not", "rain without the"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from audiosearch.search.results import CaptionFit, Description
-from audiosearch.search.timeline import alike, timeline, without_overlap
+from audiosearch.search.timeline import SentenceMeanings, alike, timeline, without_overlap
 
 
 def fit(text: str, *, rank: int = 0, cross_entropy: float = 1.0, score: float = 0.5) -> CaptionFit:
@@ -68,3 +70,26 @@ def test_nothing_overlaps_and_nothing_covered_is_lost(hops: list[float]) -> None
     covered = sum(each.end_s - each.start_s for each in made)
     gaps = sum(max(0.0, hop - 10) for hop in hops)
     assert abs(covered + gaps - (starts[-1] + 10)) < 1e-6
+
+
+VECTORS = {
+    "nothing is audible": (1.0, 0.0, 0.0),
+    "no sound is audible": (0.9, 0.436, 0.0),
+    "silence is heard": (0.8, 0.0, 0.6),
+    "a dog barks": (0.0, 1.0, 0.0),
+    "a puppy is yapping": (0.0, 0.9, 0.436),
+}
+
+
+def embed(sentences: Sequence[str]) -> np.ndarray:
+    return np.array([VECTORS[each] for each in sentences], np.float32)
+
+
+def test_neighbours_that_mean_the_same_in_other_words_become_one() -> None:
+    said = [*list(VECTORS)[:3], *list(VECTORS)[3:], "nothing is audible"]
+    windows = [window(5.0 * place, fit(each)) for place, each in enumerate(said)]
+    numbered = list(SentenceMeanings(embed).numbered([*windows, window(30.0)]))
+    assert [each.meaning for each in numbered] == [0, 0, 0, 1, 1, 0, None]
+    assert [each.captions for each in numbered] == [each.captions for each in (*windows, window(0))]
+    found = list(timeline(numbered, limit=0))
+    assert [each.start_s for each in found] == [0.0, 17.5, 27.5, 32.5]
