@@ -111,8 +111,10 @@ wheels-check: $(DEV)/.installed  ## Try the wheel in a clean environment of ever
 
 release: $(DEV)/.installed  ## Prepare a release: changelog, version, checks, dist/ (VERSION=0.2.0)
 	$(BIN)/python .ci/release.py begin "$(VERSION)"
+	$(BIN)/python .ci/supply.py audit
 	$(MAKE) test
 	rm -rf dist && $(BIN)/python -m hatchling build
+	$(BIN)/python .ci/supply.py write dist "$(VERSION)"
 	$(BIN)/python .ci/release.py look "$(VERSION)"
 
 clean:  ## Remove environments, caches and the demo's library

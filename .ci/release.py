@@ -27,12 +27,14 @@ _IN_WHEEL = (
     "audiosearch/_migrations/env.py",
     "audiosearch/_models/starter/bundle.json",
     "audiosearch/_config.example.toml",
+    "audiosearch/_model_hashes.json",
 )
 _IN_SOURCES = (
     "pyproject.toml",
     "Makefile",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
+    "SECURITY.md",
     "docs/python-api.md",
 )
 
@@ -82,7 +84,8 @@ def lacking(dist: Path, version: str) -> list[str]:
     """What the wheel and the sources of a version lack."""
     wheel = dist / f"audiosearch-{version}-py3-none-any.whl"
     sources = dist / f"audiosearch-{version}.tar.gz"
-    gone = [each.name for each in (wheel, sources) if not each.exists()]
+    beside = (dist / f"audiosearch-{version}.cdx.json", dist / f"audiosearch-{version}.licences.md")
+    gone = [each.name for each in (wheel, sources, *beside) if not each.exists()]
     if gone:
         return gone
     with zipfile.ZipFile(wheel) as archive:

@@ -5,12 +5,16 @@ Nothing is forced to the disk: after a power cut the old content may be back.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
+PRIVATE_FILE: Final = 0o600
+PRIVATE_FOLDER: Final = 0o700
 SUFFIX = ".unfinished"  # of the name under which it is written; a killed process leaves it behind
 
 
@@ -52,3 +56,30 @@ def atomic_write(target: Path, *, shared: bool = False, mode: int = 0o666) -> It
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         with os.fdopen(os.open(unfinished, flags, mode), "w+b") as file:
             yield file
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder that nobody but its owner can enter; one that is there stays as it is.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+
+
+def read_bounded(path: Path, most: int) -> bytes:
+    """The content of a file of at most `most` bytes; a device or pipe without end is no danger.
+
+    Raises:
+        OSError: it cannot be read, or has more.
+    """
+    with path.open("rb") as file:
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            content = file.read(most + 1)
+        else:  # a device gives what it has at each reading
+            content = b""
+            while len(content) <= most and (part := file.read(min(1 << 20, most + 1))):
+                content += part
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"more than {most:,} bytes are there", str(path))
+    return content

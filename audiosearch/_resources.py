@@ -26,6 +26,14 @@ def bundled_models_path() -> Path:
     return _resource("models")
 
 
+def model_hashes_path() -> Path | None:
+    """Where a wheel lists the hashes of its models' files; None in a checkout, where models change.
+
+    It is named where it must be, whether it is there or not.
+    """
+    return PACKAGE / "_model_hashes.json" if (PACKAGE / "_models").exists() else None
+
+
 def example_config_path() -> Path:
     """The settings file that names every key."""
     return _resource("config.example.toml")

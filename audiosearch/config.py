@@ -15,11 +15,13 @@ from typing import Any, get_type_hints
 
 import platformdirs
 
+from audiosearch._files import read_bounded
 from audiosearch._resources import example_config_path
 from audiosearch._wording import did_you_mean, nearest
 from audiosearch.errors import ConfigError
 
 APP = "audiosearch"
+_MOST_BYTES = 1 << 20  # of a settings file
 
 
 @dataclass(frozen=True)
@@ -196,11 +198,14 @@ def load_config(
     file = config_path(path, environ=environ)
     asked_for = path is not None or _named_by(environ) is not None
     document = _read(file, given=path, must_exist=asked_for)
-    data_dir = environ.get("AUDIOSEARCH_DATA_DIR") or document.pop("data_dir", None)
+    data_dir = document.pop("data_dir", None)
+    if data_dir is not None and not isinstance(data_dir, str):
+        raise ConfigError("data_dir must be a text", path=file)
+    data_dir = environ.get("AUDIOSEARCH_DATA_DIR") or data_dir
     if data_dir is None:
         data_dir = platformdirs.user_data_dir(APP, appauthor=False)
-    if not isinstance(data_dir, str):
-        raise ConfigError("data_dir must be a text", path=file)
+    if "\0" in data_dir:
+        raise ConfigError("data_dir holds a NUL, which no path can", path=file)
     values = _flatten(document, file=file)
     values |= _from_environment(environ)
     values |= {key: value for key, value in (overrides or {}).items() if value is not None}
@@ -219,7 +224,7 @@ def example_config() -> str:
 
 def _read(file: Path, *, given: Path | None, must_exist: bool) -> dict[str, Any]:
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_bounded(file, _MOST_BYTES).decode("utf-8")
     except FileNotFoundError:
         if must_exist:
             import shlex  # noqa: PLC0415 - for the remedy alone
@@ -241,6 +246,8 @@ def _read(file: Path, *, given: Path | None, must_exist: bool) -> dict[str, Any]
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"not valid TOML: {error}", path=file) from error
+    except RecursionError:
+        raise ConfigError("not valid TOML: it is nested too deeply", path=file) from None
 
 
 def _flatten(document: Mapping[str, Any], *, file: Path) -> dict[str, Any]:

@@ -6,8 +6,10 @@ Libraries raise; only `audiosearch.cli` turns these into words and exit statuses
 from __future__ import annotations
 
 import base64
+import errno
 import os
 from enum import StrEnum
+from typing import Final
 
 
 class AudiosearchError(Exception):
@@ -19,10 +21,12 @@ class AudiosearchError(Exception):
     ├── DecodeError          one sound file could not be read (has a `code`)
     ├── QueryError           a query that cannot be answered (empty text, bad range ...)
     ├── FeatureUnavailable   needs an optional extra, or something the bundle lacks
+    ├── OutOfResources       the system has no descriptor, process or memory left to give
     ├── DatasetError         a benchmark's list of sounds and captions is unfit
     └── StoreError           the library's database
         ├── LibraryLocked    another process is writing to it
         ├── LibraryCorrupt   SQLite reports damage
+        ├── LibraryReplaced  its file was moved, deleted or replaced while it was open
         ├── SchemaTooNew     written by a later version of audiosearch
         └── StorageFull      no space left, or a quota
     """
@@ -106,6 +110,26 @@ class DecoderBroken(AudiosearchError):
         )
 
 
+_SCARCE: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOBUFS)
+
+
+class OutOfResources(AudiosearchError):
+    """The system has no descriptor, process, thread or memory left to give at this moment."""
+
+    @classmethod
+    def of(cls, error: BaseException) -> OutOfResources | None:
+        """What an error stands for; None where it is about something else."""
+        if isinstance(error, MemoryError):
+            what = "there is not enough memory"
+        elif isinstance(error, OSError) and error.errno in _SCARCE:
+            what = f"the system gives no more: {error.strerror or error}"
+        elif isinstance(error, RuntimeError) and "start new thread" in str(error):
+            what = "the system gives no more threads"
+        else:
+            return None
+        return cls(what, remedy="end other programs, or raise the limits (ulimit -a)")
+
+
 class StoreError(AudiosearchError):
     """Something is wrong with the library's database."""
 
@@ -116,6 +140,10 @@ class LibraryLocked(StoreError):
 
 class LibraryCorrupt(StoreError):
     """SQLite reports that the database is damaged."""
+
+
+class LibraryReplaced(StoreError):
+    """The library's file was moved, deleted or replaced by another one while it was open."""
 
 
 class SchemaTooNew(StoreError):
@@ -146,8 +174,25 @@ def path_fields(path: bytes) -> dict[str, object]:
 
 
 def display_text(text: str) -> str:
-    """A text of anybody's for people: one line, control characters escaped."""
+    """A text of anybody's for people: one line, and nothing in it that a terminal would obey.
+
+    Escaped are control characters, what turns the direction of writing round, and what has no
+    width; but not what joins or parts letters, as some scripts and emoji need it, between these.
+    """
+    if text.isprintable():
+        return text
     return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
+        character
+        if character.isprintable() or (character in _JOINERS and _is_joined(text, place))
+        else character.encode("unicode_escape").decode()
+        for place, character in enumerate(text)
     )
+
+
+_JOINERS: Final = "\u200c\u200d"  # zero width non-joiner and joiner
+
+
+def _is_joined(text: str, place: int) -> bool:
+    """Whether a character stands between two printable ones that are not ASCII."""
+    around = text[place - 1 : place] + text[place + 1 : place + 2]
+    return len(around) == 2 and around.isprintable() and not any(map(str.isascii, around))

@@ -10,7 +10,6 @@ from audiosearch.cli.main import EXIT_NOTHING, CommandGroup
 from audiosearch.cli.options import OutputForm, json_option, library_options, output_options
 from audiosearch.cli.output import (
     clock_span,
-    one_line,
     print_json,
     print_listing,
     print_paths,
@@ -18,8 +17,9 @@ from audiosearch.cli.output import (
     remark,
     shown_path,
 )
+from audiosearch.cli.terminal import say, style
 from audiosearch.config import Config
-from audiosearch.errors import QueryError
+from audiosearch.errors import QueryError, display_text
 from audiosearch.library import open_library
 from audiosearch.library.info_rows import annotation_row, place_row
 from audiosearch.store.queries.annotation_list import WrittenAnnotation
@@ -73,7 +73,7 @@ def tag_list(as_json: bool, config: Config, quiet: bool) -> int:
     return print_listing(
         tags,
         row=lambda each: {"tag": each.name, "sounds": each.n_stretches},
-        line=lambda each: f"{each.n_stretches:6d}  {one_line(each.name)}",
+        line=lambda each: f"{each.n_stretches:6d}  {display_text(each.name)}",
         nothing="no tags yet: audiosearch tag add TAG FILE",
         as_json=as_json,
         quiet=quiet,
@@ -188,12 +188,12 @@ def print_annotations(rows: Sequence[WrittenAnnotation], form: OutputForm) -> No
             print_json({**place_row(row), **annotation_row(row)})
             continue
         stretch = "" if row.end_s is None else f"  {clock_span(row.start_s, row.end_s)}"
-        gone = "" if row.here else click.style("  (not here now)", dim=True)
+        gone = "" if row.here else style("  (not here now)", dim=True)
         path = shown_path(row.path) if row.path else f"sound {row.audio_hash.hex()[:12]}"
-        click.echo(f"{click.style(path, bold=True)}{stretch}{gone}")
+        say(f"{style(path, bold=True)}{stretch}{gone}")
         said = summary(row)
         if said:
-            click.echo(f"       {said}")
+            say(f"       {said}")
 
 
 def summary(row: WrittenAnnotation) -> str:
@@ -209,10 +209,10 @@ def summary(row: WrittenAnnotation) -> str:
         parts.append(f"in: {', '.join(row.collections)}")
     if row.note is not None:
         parts.append(f"note: {' / '.join(row.note.splitlines())}")
-    return one_line("; ".join(parts))
+    return display_text("; ".join(parts))
 
 
 def made_on(seconds: float) -> str:
     """`  (2026-05-01)`, dimmed: the day of a Unix time, here."""
     day = datetime.fromtimestamp(seconds).astimezone().date().isoformat()
-    return click.style(f"  ({day})", dim=True)
+    return style(f"  ({day})", dim=True)

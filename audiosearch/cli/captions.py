@@ -13,14 +13,15 @@ from audiosearch.cli.main import EXIT_NOTHING, CommandGroup
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import (
     clock_span,
-    one_line,
     path_fields,
     print_json,
     print_listing,
     remark,
     shown_path,
 )
+from audiosearch.cli.terminal import say, style
 from audiosearch.config import Config
+from audiosearch.errors import display_text
 from audiosearch.library import open_library
 from audiosearch.library.captions import Added, ListedCaption
 from audiosearch.store.queries.caption_imports import StoredImport
@@ -147,7 +148,7 @@ def _import_line(found: StoredImport) -> str:
     brought = counted(found.n_captions, "caption")
     given = counted(found.n_targets, "stretch", "stretches")
     return (
-        f"{found.import_id:4d}  {day:%Y-%m-%d %H:%M}  {one_line(found.source)}  ({found.kind})"
+        f"{found.import_id:4d}  {day:%Y-%m-%d %H:%M}  {display_text(found.source)}  ({found.kind})"
         f"  {brought}, {given}"
     )
 
@@ -266,13 +267,13 @@ def _row(listed: ListedCaption) -> dict[str, object]:
 def _print_lines(listed: ListedCaption) -> None:
     """The caption, and below it each place that it is said of; of the model's, the first."""
     caption = listed.caption
-    own = "" if caption.source == "auto" else click.style(f"  ({caption.source})", dim=True)
-    click.echo(f"{caption.n_windows + caption.n_targets:6d}  {one_line(listed.words)}{own}")
+    own = "" if caption.source == "auto" else style(f"  ({caption.source})", dim=True)
+    say(f"{caption.n_windows + caption.n_targets:6d}  {display_text(listed.words)}{own}")
     n_more = 0 if caption.n_targets else caption.n_windows - len(listed.places)
-    more = click.style(f"  (and {n_more} more)", dim=True) if listed.places and n_more > 0 else ""
+    more = style(f"  (and {n_more} more)", dim=True) if listed.places and n_more > 0 else ""
     for place in listed.places:
         file = "(no file holds it now)" if place.path is None else shown_path(place.path)
         when = clock_span(place.start_s, place.end_s)
         otherwise = place.typed is not None and place.typed != listed.words
-        said = click.style(f"  {one_line(place.typed or '')}", dim=True) if otherwise else ""
-        click.echo(f"{'':8}{file}  {when}{said}{more}")
+        said = style(f"  {display_text(place.typed or '')}", dim=True) if otherwise else ""
+        say(f"{'':8}{file}  {when}{said}{more}")

@@ -8,8 +8,9 @@ from audiosearch.cli.annotations import made_on, print_annotations
 from audiosearch.cli.clips_in import Clip, clips_argument, report, report_removal
 from audiosearch.cli.main import EXIT_NOTHING, CommandGroup
 from audiosearch.cli.options import OutputForm, json_option, library_options, output_options
-from audiosearch.cli.output import one_line, print_listing, quoted, remark
+from audiosearch.cli.output import print_listing, quoted, remark
 from audiosearch.config import Config
+from audiosearch.errors import display_text
 from audiosearch.library import open_library
 
 
@@ -73,7 +74,7 @@ def list_(as_json: bool, config: Config, quiet: bool) -> int:
     return print_listing(
         found,
         row=lambda x: {"name": x.name, "sounds": x.n_items, "created_at": x.created_at},
-        line=lambda x: f"{x.n_items:6d}  {one_line(x.name)}{made_on(x.created_at)}",
+        line=lambda x: f"{x.n_items:6d}  {display_text(x.name)}{made_on(x.created_at)}",
         nothing="no collections yet: audiosearch collection create NAME",
         as_json=as_json,
         quiet=quiet,

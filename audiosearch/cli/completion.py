@@ -16,6 +16,8 @@ from click.shell_completion import (
     get_completion_class,
 )
 
+from audiosearch.cli.terminal import write_data
+
 COMPLETE_VAR = "_AUDIOSEARCH_COMPLETE"
 _WORDS_VAR = "_AUDIOSEARCH_WORDS"
 
@@ -88,4 +90,4 @@ def completion(context: click.Context, shell: str) -> None:
     kind = get_completion_class(shell)
     assert kind is not None  # the choice above names click's own, and ours
     script = kind(context.find_root().command, {}, "audiosearch", COMPLETE_VAR).source()
-    click.echo(script)
+    write_data(f"{script}\n")

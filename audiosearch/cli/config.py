@@ -15,6 +15,7 @@ from audiosearch.cli.options import (
     settings_file_options,
 )
 from audiosearch.cli.settings_file import write_settings
+from audiosearch.cli.terminal import say, write_data
 from audiosearch.config import SECTIONS, Config, example_config
 from audiosearch.errors import ConfigError
 
@@ -28,7 +29,7 @@ def config() -> None:
 @settings_file_options
 def path(file: Path, quiet: bool) -> None:  # noqa: ARG001
     """Print the path of the settings file, there or not."""
-    click.echo(str(file))
+    write_data(f"{file}\n")
 
 
 @config.command()
@@ -36,12 +37,12 @@ def path(file: Path, quiet: bool) -> None:  # noqa: ARG001
 def show(config: Config, quiet: bool) -> None:
     """Print the settings in force, as TOML."""
     if not quiet:
-        click.echo(f"# {describe_settings(config)}", err=True)
-    click.echo(f"data_dir = {_toml(str(config.data_dir))}")
+        say(f"# {describe_settings(config)}", err=True)
+    write_data(f"data_dir = {_toml(str(config.data_dir))}\n")
     for section in SECTIONS:
-        click.echo(f"\n[{section}]")
+        write_data(f"\n[{section}]\n")
         for key, value in dataclasses.asdict(getattr(config, section)).items():
-            click.echo(f"{key} = {_toml(value)}")
+            write_data(f"{key} = {_toml(value)}\n")
 
 
 @config.command()
@@ -56,7 +57,7 @@ def init(file: Path, quiet: bool, force: bool) -> None:
         raise ConfigError("is there already", path=file, remedy="--force writes over it")
     write_settings(file, example_config())
     if not quiet:
-        click.echo(str(file))
+        write_data(f"{file}\n")
 
 
 def _toml(value: object) -> str:

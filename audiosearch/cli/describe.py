@@ -16,6 +16,7 @@ from audiosearch.cli.many_files import (
 )
 from audiosearch.cli.options import json_option, library_options, normalise_option
 from audiosearch.cli.output import clock_span, coloured, shown_path
+from audiosearch.cli.terminal import say, style
 from audiosearch.config import Config
 from audiosearch.search.results import Description, fold_runs
 from audiosearch.search.rows import description_rows
@@ -91,23 +92,23 @@ def describe(
                 writer([row for each in stretches for row in description_rows(path, each)])
                 return
             if len(sounds) > 1:
-                click.echo(click.style(shown_path(path), underline=True))
+                say(style(shown_path(path), underline=True))
             for each in stretches:
                 _print_text(each)
 
         each_sound(sounds, work, quiet=quiet, done=done)
     if verbose:
-        click.echo(answering.who, err=True)
+        say(answering.who, err=True)
 
 
 def _print_text(description: Description) -> None:
     when = clock_span(description.start_s, description.end_s)
     for fit in description.captions:
         if fit.rank == 0:
-            click.echo(f"{when}  {click.style(fit.text, bold=True)}")
+            say(f"{when}  {style(fit.text, bold=True)}")
         else:
-            click.echo(f"    {fit.score:5.2f}  {fit.text}")
+            say(f"    {fit.score:5.2f}  {fit.text}")
         if fit.words:
-            click.echo(f"           {coloured(fit.words)}")
+            say(f"           {coloured(fit.words)}")
     if not description.captions:
-        click.echo(f"{when}  (silence)")
+        say(f"{when}  (silence)")

@@ -6,6 +6,7 @@ import click
 
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import print_json
+from audiosearch.cli.terminal import say, style
 from audiosearch.config import Config
 from audiosearch.doctor import examine
 from audiosearch.doctor.findings import Finding, Level
@@ -26,7 +27,8 @@ def doctor(as_json: bool, config: Config, quiet: bool) -> int:
 
     Settings, the data folder, disk space, the database, your folders, the model's files, what it
     runs on, the decoder (with a generated sound), the daemon and what it may watch. Changes
-    nothing. --quiet shows only what is wrong.
+    nothing, but closes a library that other users of the machine could read. --quiet shows only
+    what is wrong.
 
     Exit status 0 if all is well, 1 with warnings, 2 with errors.
     """
@@ -44,6 +46,6 @@ def doctor(as_json: bool, config: Config, quiet: bool) -> int:
 
 def _print(finding: Finding) -> None:
     word, colour = _MARKS[finding.level]
-    click.echo(f"{click.style(f'{word:<8}', fg=colour)} {finding.check:<12} {finding.detail}")
+    say(f"{style(f'{word:<8}', fg=colour)} {finding.check:<12} {finding.detail}")
     if finding.remedy is not None:
-        click.echo(f"{'':21} {click.style('→ ' + finding.remedy, dim=True)}")
+        say(f"{'':21} {style('→ ' + finding.remedy, dim=True)}")

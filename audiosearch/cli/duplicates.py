@@ -13,6 +13,7 @@ from audiosearch.cli.filter_options import FilterOptions, filter_options
 from audiosearch.cli.main import EXIT_NOTHING
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import path_fields, print_json, remark, shown_path, size
+from audiosearch.cli.terminal import say, style
 from audiosearch.config import Config
 from audiosearch.library import open_library
 from audiosearch.library.duplicates import DuplicateFile, DuplicateGroup, DuplicateKind
@@ -91,11 +92,11 @@ def _file_row(file: DuplicateFile) -> dict[str, object]:
 
 
 def _print(group: DuplicateGroup) -> None:
-    click.echo(click.style(_SHOWN[group.kind], dim=True))
+    say(style(_SHOWN[group.kind], dim=True))
     for file in group.files:
         codec, _, rate, _, _ = file.sound.form
         alike = "" if file.likeness > 0.9995 else f"  {file.likeness:.2f} alike"
-        click.echo(
-            f"  {size(file.size):>9}  {click.style(shown_path(file.path), bold=True)}"
+        say(
+            f"  {size(file.size):>9}  {style(shown_path(file.path), bold=True)}"
             f"  ({codec}, {rate} Hz){alike}"
         )

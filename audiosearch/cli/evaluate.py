@@ -17,6 +17,7 @@ from audiosearch.cli.evaluate_options import EvaluationOptions, evaluation_optio
 from audiosearch.cli.main import CommandGroup
 from audiosearch.cli.output import print_json, remark
 from audiosearch.cli.progress import EvaluationProgress
+from audiosearch.cli.terminal import say, style
 from audiosearch.evaluation.captioning import evaluate_captions
 from audiosearch.evaluation.dataset_files import read_dataset
 from audiosearch.evaluation.datasets import Dataset
@@ -241,15 +242,15 @@ def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
         for fields in json_rows(outcome):
             print_json(fields)
         return
-    click.echo(click.style(outcome.title, bold=True))
+    say(style(outcome.title, bold=True))
     for name, value in outcome.facts:
-        click.echo(f"  {click.style(f'{name:<14}', dim=True)} {value}")
+        say(f"  {style(f'{name:<14}', dim=True)} {value}")
     for table in outcome.tables:
-        click.echo(f"\n{click.style(table.title, bold=True)}")
+        say(f"\n{style(table.title, bold=True)}")
         for line in table_lines(table):
-            click.echo(line)
+            say(line)
     for text in outcome.remarks:
-        click.echo(f"\n{click.style('!', fg='yellow')} {text}")
+        say(f"\n{style('!', fg='yellow')} {text}")
 
 
 def table_lines(table: Table) -> list[str]:
@@ -269,4 +270,4 @@ def table_lines(table: Table) -> list[str]:
         )
         return f"  {'  '.join(padded)}".rstrip()
 
-    return [click.style(line(list(table.columns)), dim=True), *map(line, cells)]
+    return [style(line(list(table.columns)), dim=True), *map(line, cells)]

@@ -17,7 +17,7 @@ from audiosearch.cli.filter_options import FilterOptions, filter_options
 from audiosearch.cli.find import say_of_answer
 from audiosearch.cli.main import EXIT_NOTHING, CommandGroup
 from audiosearch.cli.minus_words import MinusWords
-from audiosearch.cli.options import library_options, limit_options, sort_options
+from audiosearch.cli.options import FiniteRange, library_options, limit_options, sort_options
 from audiosearch.cli.output import remark, shown_path
 from audiosearch.cli.query_options import SoughtOptions, sought_options
 from audiosearch.config import Config
@@ -195,7 +195,7 @@ def export() -> None:
 )
 @click.option(
     "--fade",
-    type=click.FloatRange(0.0, 10.0),
+    type=FiniteRange(0.0, 10.0),
     default=0.0,
     show_default=True,
     help="Seconds of fade at both ends; 0 leaves every sample as it is.",

@@ -19,6 +19,7 @@ from audiosearch.cli.output import (
     shown_path,
     size,
 )
+from audiosearch.cli.terminal import say, style
 from audiosearch.config import Config
 from audiosearch.library import open_library
 from audiosearch.search.answer_remarks import unknown_remarks
@@ -116,10 +117,10 @@ def _print(files: Sequence[ListedFile], form: OutputForm) -> None:
         else:
             length = "-" if file.duration_s is None else clock(file.duration_s)
             state = "" if file.state is FileState.INDEXED else f"  ({file.state})"
-            name = click.style(shown_path(file.path), bold=True)
+            name = style(shown_path(file.path), bold=True)
             is_there = file.state is not FileState.MISSING
             path = linked_path(file.path, name, links=form.links and is_there)
-            click.echo(f"{length:>8}  {size(file.size):>8}  {path}{click.style(state, dim=True)}")
+            say(f"{length:>8}  {size(file.size):>8}  {path}{style(state, dim=True)}")
 
 
 def _row(file: ListedFile) -> dict[str, object]:

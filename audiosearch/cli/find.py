@@ -28,6 +28,7 @@ from audiosearch.cli.output import (
     shown_path,
 )
 from audiosearch.cli.query_options import SoughtOptions, histogram_option, sought_options
+from audiosearch.cli.terminal import say, style
 from audiosearch.config import Config
 from audiosearch.errors import display_text
 from audiosearch.search.answer_remarks import answer_remarks
@@ -112,12 +113,12 @@ def find(
     _say_more(result, form, quiet=quiet)
     if verbose:
         for word, read_as in result.read_as.items():
-            click.echo(f"{word!r} is read as {read_as!r}", err=True)
+            say(f"{word!r} is read as {read_as!r}", err=True)
         stages = ", ".join(f"{name} {seconds:.3f} s" for name, seconds in result.timings.items())
         total = time.perf_counter() - started
         how = "exhaustive" if result.exhaustive else counted(result.n_candidates, "candidate")
-        click.echo(f"{stages}; {total:.3f} s in all, {how}, on the {answer.device}", err=True)
-        click.echo(answering.who, err=True)
+        say(f"{stages}; {total:.3f} s in all, {how}, on the {answer.device}", err=True)
+        say(answering.who, err=True)
     return 0 if result.hits else EXIT_NOTHING
 
 
@@ -161,7 +162,7 @@ def similar(
     _print_similar_hits(result.hits, form)
     _say_more(result, form, quiet=quiet)
     if verbose:
-        click.echo(answering.who, err=True)
+        say(answering.who, err=True)
     return 0 if result.hits else EXIT_NOTHING
 
 
@@ -194,7 +195,7 @@ def _print_weaker(result: FindResult, form: OutputForm) -> None:
     if form.paths:
         return
     if result.weaker and not form.json:
-        click.echo(click.style("weaker matches", dim=True))
+        say(style("weaker matches", dim=True))
     for hit in result.weaker:
         if form.json:
             print_json(text_row(hit) | read_as_row(result))
@@ -216,7 +217,7 @@ def print_histogram(hits: Sequence[Hit], *, as_json: bool, quiet: bool) -> None:
     elif starts:
         scale = min(1.0, _BAR / max(count for _, count in rows))
         for hour, count in rows:
-            click.echo(f"{hour:02d}:00  {count:5d}  {'█' * round(count * scale)}".rstrip())
+            say(f"{hour:02d}:00  {count:5d}  {'█' * round(count * scale)}".rstrip())
     if len(starts) < len(hits):
         n_unknown = len(hits) - len(starts)
         remark(f"{counted(n_unknown, 'moment')} more at unknown times of the day", quiet=quiet)
@@ -242,13 +243,13 @@ def _print_row(hit: Hit, number: float | None, *, links: bool) -> None:
     away = is_offline(hit)
     offline = "  (offline)" if away else ""
     recorded = "" if hit.clock_start is None else f"  {hit.clock_start.replace('T', ' ')}"
-    name = click.style(shown_path(hit.path), bold=not hit.weak, dim=hit.weak)
+    name = style(shown_path(hit.path), bold=not hit.weak, dim=hit.weak)
     path = linked_path(hit.path, name, links=links and not away)
-    click.echo(f"{shown}  {path}  {when}{recorded}{alike}{offline}")
+    say(f"{shown}  {path}  {when}{recorded}{alike}{offline}")
     if hit.caption:
-        click.echo(f"       {click.style(display_text(hit.caption), dim=True)}")
+        say(f"       {style(display_text(hit.caption), dim=True)}")
     if hit.matched:
         texts = "; ".join(f"{match.field}: {' '.join(match.words)}" for match in hit.matched)
-        click.echo(f"       {click.style(display_text(texts), dim=True)}")
+        say(f"       {style(display_text(texts), dim=True)}")
     if hit.words:
-        click.echo(f"       {coloured(hit.words)}")
+        say(f"       {coloured(hit.words)}")

@@ -11,6 +11,7 @@ from audiosearch.cli.annotations import summary
 from audiosearch.cli.main import EXIT_ERROR
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import clock, clock_span, print_json, remark, shown_path, size
+from audiosearch.cli.terminal import say, style
 from audiosearch.config import Config
 from audiosearch.errors import AudiosearchError, DecodeError, QueryError, display_text
 from audiosearch.library import FileInfo, open_library
@@ -53,15 +54,15 @@ def info(files: tuple[str, ...], as_json: bool, config: Config, quiet: bool) -> 
 
 def _print(told: FileInfo, *, apart: bool) -> None:
     if apart:
-        click.echo()
-    click.echo(click.style(shown_path(told.path), bold=True))
+        say()
+    say(style(shown_path(told.path), bold=True))
     for name, value in [
         *_about_file(told),
         *_about_sound(told),
         *_about_texts(told),
         *_about_windows(told),
     ]:
-        click.echo(f"  {click.style(f'{name:<11}', dim=True)} {value}")
+        say(f"  {style(f'{name:<11}', dim=True)} {value}")
 
 
 def _about_file(told: FileInfo) -> Iterator[Line]:

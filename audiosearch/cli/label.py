@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from audiosearch._files import read_bounded
 from audiosearch.cli.many_files import (
     csv_option,
     each_sound,
@@ -16,12 +17,14 @@ from audiosearch.cli.many_files import (
 )
 from audiosearch.cli.options import json_option, library_options, normalise_option
 from audiosearch.cli.output import clock_span, shown_path
+from audiosearch.cli.terminal import say, style
 from audiosearch.config import Config
 from audiosearch.errors import QueryError
 from audiosearch.library import open_library
 from audiosearch.search.results import LabelFit
 from audiosearch.search.rows import label_rows
 
+_MOST_BYTES = 16 << 20  # of a file of labels
 SHOWN = 5  # labels in a line for people
 
 
@@ -73,7 +76,7 @@ def label(
                 return
             window_s = library.answering.bundle.window_s
             shown = ", ".join(_shown(fit, window_s=window_s) for fit in fits[: limit or SHOWN])
-            click.echo(f"{click.style(shown_path(path), bold=True)}  {shown or '(silence)'}")
+            say(f"{style(shown_path(path), bold=True)}  {shown or '(silence)'}")
 
         each_sound(expand(clips, config=config.index), work, quiet=quiet, done=done)
 
@@ -91,7 +94,7 @@ def _labels(given: str | None, file: Path | None) -> list[str]:
     names = [] if given is None else given.split(",")
     if file is not None:
         try:
-            names += file.read_text(encoding="utf-8-sig").splitlines()
+            names += read_bounded(file, _MOST_BYTES).decode("utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise QueryError(f"cannot be read: {error}", path=file) from error
     return names

@@ -11,6 +11,7 @@ import sys
 from functools import cache
 
 from audiosearch.cli.output import shown_path
+from audiosearch.cli.terminal import link
 
 _MOST = 2083  # bytes of an address that VTE takes
 
@@ -20,8 +21,7 @@ def linked_path(path: bytes, text: str | None = None, *, links: bool = True) -> 
 
     Args:
         path: absolute.
-        text: what is shown, with its style; None: the path as `shown_path` has it. It must hold no
-            control characters but those of a style.
+        text: what is shown, with its style; None: the path as `shown_path` has it.
         links: False: never a link.
     """
     shown = shown_path(path) if text is None else text
@@ -30,7 +30,7 @@ def linked_path(path: bytes, text: str | None = None, *, links: bool = True) -> 
     address = file_url(path)
     if len(address) > _MOST:
         return shown
-    return f"\x1b]8;;{address}\x1b\\{shown}\x1b]8;;\x1b\\"
+    return link(shown, address)
 
 
 @cache

@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import gc
 import importlib
+import io
 import logging
 import os
 import sys
+import traceback
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import click
 
 from audiosearch import __version__
-from audiosearch.errors import AudiosearchError
+from audiosearch.cli.terminal import PlainFormatter, say, style
+from audiosearch.cli.unforeseen import DEBUG, catch_in_threads, is_debugging, show_unforeseen
+from audiosearch.errors import AudiosearchError, OutOfResources
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 from audiosearch._wording import nearest
 
 
@@ -111,7 +115,8 @@ class LazyGroup(CommandGroup):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="audiosearch")
-def audiosearch() -> None:
+@click.option(DEBUG, is_flag=True, help="Show where an error comes from.")
+def audiosearch(debug: bool) -> None:
     """Search the sounds on your own machine by what is heard in them.
 
     \b
@@ -132,7 +137,11 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command line; turn every deliberate error into one line on stderr."""
-    logging.basicConfig(level=logging.WARNING, format="audiosearch: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(PlainFormatter("audiosearch: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.raiseExceptions = False  # a log on a full disk is no reason for a traceback
+    catch_in_threads(arguments)
     if "_AUDIOSEARCH_COMPLETE" in os.environ:  # a shell asks; it may be one that click knows not
         importlib.import_module("audiosearch.cli.completion")
     try:
@@ -140,25 +149,37 @@ def run(arguments: list[str]) -> int:
         sys.stdout.flush()
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("audiosearch: interrupted", err=True)
-        return EXIT_INTERRUPTED
-    except click.ClickException as error:
-        error.show()
-        return EXIT_ERROR
     except BrokenPipeError:
         return _closed_pipe()
-    except AudiosearchError as error:
-        _show(error)
+    except (click.Abort, KeyboardInterrupt):
+        say("audiosearch: interrupted", err=True)
+        return EXIT_INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - each becomes a line, by the last net at the latest
+        _show_error(error, arguments)
         return EXIT_ERROR
     return result if isinstance(result, int) else 0
 
 
+def _show_error(error: Exception, arguments: Sequence[str]) -> None:
+    """One line on stderr, and a second one where there is something to do about it."""
+    known = error if isinstance(error, AudiosearchError) else OutOfResources.of(error)
+    if isinstance(error, click.ClickException):
+        shown = io.StringIO()
+        error.show(file=shown)
+        say(shown.getvalue(), err=True, nl=False)
+    elif known is not None:
+        _show(known)
+        if is_debugging(arguments):
+            traceback.print_exception(error)
+    else:
+        show_unforeseen(error, arguments)
+
+
 def _show(error: AudiosearchError) -> None:
     text = error.reason if error.path is None else f"{error.path}: {error.reason}"
-    click.echo(f"{click.style('audiosearch:', fg='red', bold=True)} {text}", err=True)
+    say(f"{style('audiosearch:', fg='red', bold=True)} {text}", err=True)
     if error.remedy is not None:
-        click.echo(f"  {error.remedy}", err=True)
+        say(f"  {error.remedy}", err=True)
 
 
 def _closed_pipe() -> int:

@@ -17,10 +17,14 @@ from pathlib import Path
 
 import click
 
+from audiosearch._files import read_bounded
 from audiosearch.cli.output import remark
+from audiosearch.cli.terminal import write_data
 from audiosearch.config import IndexConfig
 from audiosearch.errors import AudiosearchError, DecodeError, QueryError
 from audiosearch.search.rows import json_line
+
+_MOST_BYTES = 4 << 30  # of a file of results to go on with
 
 Row = dict[str, object]
 
@@ -105,7 +109,10 @@ def take_up(output: Path | None) -> frozenset[bytes]:
     """
     if output is None or not output.exists():
         return frozenset()
-    content = output.read_bytes()
+    try:
+        content = read_bounded(output, _MOST_BYTES)
+    except OSError as error:
+        raise QueryError(error.strerror or str(error), path=output) from error
     whole = content[: content.rfind(b"\n") + 1]
     done: dict[bytes, int] = {}  # where the first row of each sound begins
     start = 0
@@ -170,14 +177,14 @@ class _CsvRows:
         # The bytes of a path that is no text have their column always: any later one may need it.
         names = self._names = self._names or [*column_names(rows[:1]), "path_b64"]
         whole = [{name: row.get(name) for name in names} for row in rows]
-        click.echo(csv_table(whole, header=header), nl=False)
+        write_data(csv_table(whole, header=header))
 
 
 def write_rows(rows: Sequence[Row], output: Path | None) -> None:
     """The rows of one sound, to stdout or in one piece to the end of a file."""
     text = "".join(f"{json_line(row)}\n" for row in rows)
     if output is None:
-        click.echo(text, nl=False)
+        write_data(text)
         return
     with output.open("ab") as file:
         file.write(text.encode("utf-8"))

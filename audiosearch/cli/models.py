@@ -15,6 +15,7 @@ from audiosearch.cli.main import CommandGroup
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import print_json, remark, size
 from audiosearch.cli.settings_file import change_setting
+from audiosearch.cli.terminal import say, style, write_data
 from audiosearch.config import Config
 from audiosearch.errors import BundleError, FeatureUnavailable
 from audiosearch.library.model_selection import bundle_paths, find_model, remember_model
@@ -30,9 +31,13 @@ def models() -> None:
 @models.command("list")
 @json_option
 @library_options
-def list_(as_json: bool, config: Config, quiet: bool) -> None:  # noqa: ARG001
+def list_(as_json: bool, config: Config, quiet: bool) -> None:
     """List the bundles, the one in use marked."""
-    used = find_model(config, config.model.bundle)
+    try:
+        used = find_model(config, config.model.bundle)
+    except BundleError as error:  # another one can be chosen of these
+        used = None
+        remark(f"the model in use cannot be used: {error}", quiet=quiet)
     for path in bundle_paths(config):
         try:
             bundle: Bundle | None = load_bundle(path)
@@ -51,7 +56,7 @@ def list_(as_json: bool, config: Config, quiet: bool) -> None:  # noqa: ARG001
         else:
             mark = "*" if row["used"] else " "
             about = f"{bundle.version}  {bundle.description}" if bundle else f"unusable: {problem}"
-            click.echo(f"{mark} {path.name}  {about}")
+            say(f"{mark} {path.name}  {about}")
 
 
 @models.command()
@@ -68,7 +73,7 @@ def info(name: str | None, as_json: bool, config: Config, quiet: bool) -> None: 
     row["bytes"] = size(bundle.size)
     row["tasks"] = row["tasks"] or "-"
     for key, value in row.items():
-        click.echo(f"{click.style(f'{key:<14}', dim=True)} {value}")
+        say(f"{style(f'{key:<14}', dim=True)} {value}")
 
 
 @models.command()
@@ -78,9 +83,7 @@ def verify(name: str | None, config: Config, quiet: bool) -> None:
     """Check the files of the bundle NAME against their listed hashes (default: the one in use)."""
     bundle = load_bundle(find_model(config, name or config.model.bundle))
     if not quiet:
-        click.echo(
-            f"{bundle.name} {bundle.version}: every file is as listed ({bundle.fingerprint})"
-        )
+        say(f"{bundle.name} {bundle.version}: every file is as listed ({bundle.fingerprint})")
 
 
 @models.command()
@@ -191,7 +194,7 @@ def quantise(
     if as_json:
         print_json({"name": name, "path": str(path), **asdict(loss)})
         return
-    click.echo(
+    say(
         f"{name}: on {counted(loss.n_sounds, 'sound')}, cosine of frames {loss.mean_cosine:.4f}"
         f" (worst {loss.least_cosine:.4f}), of embeddings {loss.embedding_cosine:.4f} at worst;"
         f" cross-entropy off by {loss.cross_entropy:.3f} nats a word"
@@ -236,7 +239,7 @@ def pull(
     downloads = config.data_dir / "downloads"
     if isinstance(wanted, FileSource):
         file = fetch_file(wanted, folder=downloads)
-        click.echo(str(file))
+        write_data(f"{file}\n")
         remark(f"audiosearch models import {file} CAPTIONER --name NAME", quiet=quiet)
         return
     path, pin = pull_hub(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,17 @@ _config_option = click.option(
 _quiet_option = click.option(
     "-q", "--quiet", is_flag=True, help="Print results only: no progress, no remarks."
 )
+
+
+class FiniteRange(click.FloatRange):
+    """Numbers in a range; `nan`, which is in none and passes every comparison, is refused."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See `click.ParamType`."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no number.", param, ctx)
+        return number
 
 
 @dataclass(frozen=True)
@@ -139,7 +151,7 @@ def limit_options(command: F) -> F:
     )(command)
     return click.option(
         "--min-score",
-        type=click.FloatRange(0.0, 1.0),
+        type=FiniteRange(0.0, 1.0),
         help="Leave out results that score less; 0 shows all (default: what the model recommends).",
     )(command)
 

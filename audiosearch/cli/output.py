@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-import click
-
 from audiosearch import errors
 from audiosearch.cli.main import EXIT_NOTHING
+from audiosearch.cli.terminal import say, style, write_data
 from audiosearch.errors import display_path
 from audiosearch.search.rows import json_line
 
@@ -34,12 +32,16 @@ path_fields = errors.path_fields  # with the rest of what a row is printed by
 
 def print_json(row: Mapping[str, object]) -> None:
     """One object a line. Floats keep six digits: more would be noise."""
-    click.echo(json_line(row))
+    write_data(f"{json_line(row)}\n")
 
 
 def print_paths(paths: Iterable[bytes], *, print0: bool) -> None:
-    """The paths as they are, byte for byte, each once and in order."""
+    """The paths as they are, byte for byte, each once and in order; escaped on a terminal."""
     end = b"\0" if print0 else b"\n"
+    if sys.stdout.isatty():
+        for path in dict.fromkeys(paths):
+            say(display_path(path))
+        return
     for path in dict.fromkeys(paths):
         sys.stdout.buffer.write(path + end)
     sys.stdout.buffer.flush()
@@ -87,17 +89,6 @@ def shown_path(path: bytes) -> str:
     return display_path(path.removeprefix(prefix))
 
 
-def one_line(text: str) -> str:
-    """A person's words for a terminal, which would obey the control characters in them.
-
-    These are escaped; what joins or parts letters in some scripts stays.
-    """
-    return "".join(
-        each if unicodedata.category(each) != "Cc" else each.encode("unicode_escape").decode()
-        for each in text
-    )
-
-
 def quoted(name: str) -> str:
     """A name as it is kept, in quotes, its control characters escaped."""
     return repr(" ".join(name.split()))
@@ -117,7 +108,7 @@ def print_listing(
         if as_json:
             print_json(row(each))
         else:
-            click.echo(line(each))
+            say(line(each))
     if not found:
         remark(nothing, quiet=quiet)
     return 0 if found else EXIT_NOTHING
@@ -126,7 +117,7 @@ def print_listing(
 def remark(text: str, *, quiet: bool) -> None:
     """A remark on stderr, unless the user wants none."""
     if not quiet:
-        click.echo(text, err=True)
+        say(text, err=True)
 
 
 def coloured(words: Sequence[Word]) -> str:
@@ -140,9 +131,9 @@ def coloured(words: Sequence[Word]) -> str:
 def _shown(word: Word) -> str:
     text = word.text if word.read_as is None else f"{word.text}→{word.read_as}"
     if word.lift is None:
-        return click.style(f"{text}(?)", dim=True)
+        return style(f"{text}(?)", dim=True)
     if abs(word.lift) < _CLEAR:
-        return click.style(text, dim=True)
+        return style(text, dim=True)
     colour = "green" if word.lift > 0 else "red"
     shown = f"{text}({word.lift:+.1f})"
-    return click.style(shown, fg=colour, bold=abs(word.lift) >= _STRONG)
+    return style(shown, fg=colour, bold=abs(word.lift) >= _STRONG)

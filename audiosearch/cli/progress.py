@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final, Self
 
-import click
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -27,6 +26,8 @@ from rich.text import Text
 
 from audiosearch._timing import time_left_s
 from audiosearch.cli.output import clock, duration
+from audiosearch.cli.terminal import say
+from audiosearch.errors import display_text
 
 _LINE_EVERY_S = 10.0
 _WIDE: Final = 100  # columns in which all is said
@@ -89,7 +90,7 @@ class StderrProgress:
     def _print(self, text: str, *, style: str | None = None) -> None:
         """A remark above the bar."""
         if not self._quiet:
-            self._bar.console.print(text, style=style, markup=False, highlight=False)
+            self._bar.console.print(display_text(text), style=style, markup=False, highlight=False)
 
 
 class IndexProgress(StderrProgress):
@@ -143,7 +144,7 @@ class IndexProgress(StderrProgress):
         )
         if self._line_is_due(now):
             left = "" if left_s is None else f", about {duration(left_s)} left"
-            click.echo(f"{n_files} of {self._total} files, {sound}{left}", err=True)
+            say(f"{n_files} of {self._total} files, {sound}{left}", err=True)
 
     def warn(self, message: str) -> None:
         """Something the user should know; the work goes on."""
@@ -238,7 +239,7 @@ class EvaluationProgress(StderrProgress):
             return
         rate = (self._done - self._done_before) / max(now - self._started, 1e-9)
         left = duration((self._total - self._done) / rate) if rate > 0 else "?"
-        click.echo(f"{self._stage}: {self._done} of {self._total}, about {left} left", err=True)
+        say(f"{self._stage}: {self._done} of {self._total}, about {left} left", err=True)
 
     def timings(self) -> str:
         """How long the stages of this run took: `listening 12.0 s, scoring pairs 3.1 min`."""
@@ -270,4 +271,4 @@ def with_bar(clips: Sequence[str]) -> Iterator[str]:
 
 def say_stopping(_number: int) -> None:
     """What the first signal to stop is answered with."""
-    click.echo("stopping after this batch; once more to stop at once", err=True)
+    say("stopping after this batch; once more to stop at once", err=True)

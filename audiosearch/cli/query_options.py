@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from audiosearch.audio.clip import ClipRange, parse_clip
+from audiosearch.cli.options import FiniteRange
 from audiosearch.search.filters import ClockFilter
 from audiosearch.search.results import LIKE_WEIGHT, MomentOptions
 
@@ -79,7 +80,7 @@ def sought_options(command: F) -> F:
     )
     @click.option(
         "--like-weight",
-        type=click.FloatRange(0.0, 1.0),
+        type=FiniteRange(0.0, 1.0),
         help=f"How much --like counts against the words, 0 to 1 (default: {LIKE_WEIGHT:g}).",
     )
     @functools.wraps(command)

@@ -10,6 +10,7 @@ from audiosearch._wording import counted
 from audiosearch.cli.main import CommandGroup
 from audiosearch.cli.options import OutputForm, library_options, output_options
 from audiosearch.cli.output import print_json, print_paths, remark, shown_path
+from audiosearch.cli.terminal import say
 from audiosearch.config import Config
 from audiosearch.library import open_library
 from audiosearch.library.status_rows import root_row
@@ -36,9 +37,7 @@ def list_(form: OutputForm, config: Config, quiet: bool) -> None:  # noqa: ARG00
             print_json(root_row(summary))
         else:
             missing = f", {summary.n_missing} missing" if summary.n_missing else ""
-            click.echo(
-                f"{shown_path(summary.root.path)}  ({counted(summary.n_files, 'file')}{missing})"
-            )
+            say(f"{shown_path(summary.root.path)}  ({counted(summary.n_files, 'file')}{missing})")
 
 
 @roots.command()

@@ -12,8 +12,9 @@ import click
 from audiosearch.cli.annotations import made_on
 from audiosearch.cli.main import CommandGroup
 from audiosearch.cli.options import json_option, library_options
-from audiosearch.cli.output import one_line, print_listing, quoted, remark
+from audiosearch.cli.output import print_listing, quoted, remark
 from audiosearch.config import Config
+from audiosearch.errors import display_text
 from audiosearch.library import open_library
 from audiosearch.search.filters import is_folder_glob
 
@@ -116,7 +117,7 @@ def list_(as_json: bool, config: Config, quiet: bool) -> int:
         found,
         row=lambda x: {"name": x.name, "arguments": list(x.arguments), "saved_at": x.saved_at},
         line=lambda x: (
-            f"{one_line(x.name)}: {one_line(shlex.join(x.arguments))}{made_on(x.saved_at)}"
+            f"{display_text(x.name)}: {display_text(shlex.join(x.arguments))}{made_on(x.saved_at)}"
         ),
         nothing="no saved searches yet: audiosearch search save NAME QUERY",
         as_json=as_json,

@@ -12,6 +12,7 @@ from audiosearch._signals import stop_on_signals
 from audiosearch.cli.main import EXIT_INTERRUPTED
 from audiosearch.cli.options import library_options
 from audiosearch.cli.output import remark
+from audiosearch.cli.terminal import say
 from audiosearch.config import Config
 from audiosearch.library import open_library
 from audiosearch.server.page_address import open_page
@@ -59,7 +60,7 @@ def serve(
     numbers: list[int] = []
     signals = stop_on_signals(on_first=numbers.append, on_second=_leave_at_once)
     with signals as stop, server:
-        click.echo(page.socket.url)
+        say(page.socket.url)
         for text in page.remarks():
             remark(text, quiet=False)
         if in_browser:

@@ -19,8 +19,10 @@ from audiosearch.cli.service_unit import (
     systemd_path,
     systemd_unit,
 )
+from audiosearch.cli.terminal import say, write_data
 from audiosearch.config import Config, default_config_path
 from audiosearch.errors import AudiosearchError, FeatureUnavailable
+from audiosearch.library import open_library
 from audiosearch.watch.indexer import running_daemon
 from audiosearch.watch.status import watch_row
 
@@ -60,15 +62,19 @@ def install(
         program=_program(config),
         environment={k: v for k, v in os.environ.items() if k.startswith("AUDIOSEARCH_")},
         data_dir=config.data_dir,
+        database=config.database,
         memory=memory,
         sandbox=not no_sandbox,
         page=config.serve.enabled,
     )
     text = launchd_agent(settings) if _MAC else systemd_unit(settings)
     if only_print:
-        click.echo(text, nl=False)
+        write_data(text)
         return
     path = _path()
+    if not config.database.exists():  # which the service itself never makes
+        with open_library(config, writable=True):
+            pass
     install_service(path, text, logs=config.data_dir / "logs", mac=_MAC, start=not no_start)
     remark(f"written: {path}", quiet=quiet)
     if not no_start:
@@ -94,9 +100,9 @@ def status(as_json: bool, config: Config, quiet: bool) -> int:  # noqa: ARG001
             }
         )
     else:
-        click.echo(f"{'installed' if path.exists() else 'not installed'}: {path}")
+        say(f"{'installed' if path.exists() else 'not installed'}: {path}")
         running = "not running" if daemon is None else f"pid {daemon.pid}: {daemon.activity}"
-        click.echo(f"daemon: {running}")
+        say(f"daemon: {running}")
     return 0 if path.exists() else EXIT_NOTHING
 
 

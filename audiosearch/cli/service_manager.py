@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from audiosearch._files import make_private_folder
 from audiosearch.cli.service_unit import (
     forget_commands,
     is_active_command,
@@ -43,7 +44,8 @@ def install_service(path: Path, text: str, *, logs: Path, mac: bool, start: bool
     before = path.read_bytes() if path.exists() else None
     ran = start and before is not None and _attempt([is_active_command(mac=mac)]) is None
     try:
-        logs.mkdir(parents=True, exist_ok=True)
+        make_private_folder(logs.parent)
+        make_private_folder(logs)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         if start:

@@ -26,6 +26,7 @@ class ServiceSettings:
     program: tuple[str, ...]  # the command line
     environment: Mapping[str, str]
     data_dir: Path  # the only folder that it may write to
+    database: Path  # without which there is nothing to keep
     memory: str = "50%"  # most that it and its decoders may take, in systemd's words
     sandbox: bool = True
     page: bool = False  # whether it gives the page, for which it has to open a port
@@ -57,6 +58,8 @@ def systemd_unit(settings: ServiceSettings) -> str:
         "Description=audiosearch, a searchable library of sounds",
         "StartLimitIntervalSec=600",
         "StartLimitBurst=5",
+        # Where a library is gone, as its drive may be, none is to be made in its place.
+        *_condition(settings.database),
         "",
         "[Service]",
         "Type=notify",
@@ -72,6 +75,7 @@ def systemd_unit(settings: ServiceSettings) -> str:
         "IOSchedulingClass=idle",
         f"MemoryMax={settings.memory}",
         "NoNewPrivileges=yes",
+        "UMask=0077",
         "RestrictAddressFamilies=AF_UNIX" + (" AF_INET AF_INET6" if settings.page else ""),
     ]
     if settings.sandbox:
@@ -82,6 +86,14 @@ def systemd_unit(settings: ServiceSettings) -> str:
         ]
     lines += ["", "[Install]", "WantedBy=default.target", ""]
     return "\n".join(lines)
+
+
+def _condition(path: Path) -> list[str]:
+    """What has systemd start nothing where a file is not; a path takes no quotes there."""
+    text = str(path)
+    if "\n" in text or text != text.strip():
+        return []
+    return [f"ConditionPathExists={text.replace('%', '%%')}"]
 
 
 def _quoted(text: str) -> str:
@@ -114,6 +126,7 @@ def launchd_agent(settings: ServiceSettings) -> str:
             "ProcessType": "Background",
             "LowPriorityIO": True,
             "Nice": 10,
+            "Umask": 0o077,
             "StandardErrorPath": str(settings.data_dir / "logs" / "launchd.log"),
         }
     ).decode()

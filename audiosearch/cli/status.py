@@ -10,6 +10,7 @@ import click
 from audiosearch._wording import counted
 from audiosearch.cli.options import OutputForm, json_option, library_options, output_options
 from audiosearch.cli.output import duration, print_json, print_paths, remark, shown_path, size
+from audiosearch.cli.terminal import say, style
 from audiosearch.config import Config
 from audiosearch.library import Status, open_library
 from audiosearch.library.status_rows import FAILED_REMEDIES, failed_row, remarked_row, status_row
@@ -32,7 +33,7 @@ def status(as_json: bool, config: Config, quiet: bool) -> None:
         print_json({**status_row(told), "watch": None if daemon is None else watch_row(daemon)})
         return
     for name, value in [*_lines(told), *_watch_lines(daemon)]:
-        click.echo(f"{click.style(f'{name:<11}', dim=True)} {value}")
+        say(f"{style(f'{name:<11}', dim=True)} {value}")
 
 
 def _lines(told: Status) -> list[tuple[str, str]]:
@@ -40,7 +41,12 @@ def _lines(told: Status) -> list[tuple[str, str]]:
     states = ", ".join(f"{n} {state}" for state, n in counts.files.items() if n) or "none"
     lines = [
         ("library", f"{told.database} ({size(told.database_bytes)})"),
-        ("model", f"{told.model_name} {told.model_version} on {told.provider}"),
+        (
+            "model",
+            f"{told.model_name} {told.model_version} on {told.provider}"
+            if told.provider
+            else f"{told.model_name}, which cannot be used",
+        ),
         ("roots", str(counts.n_roots)),
         ("files", states),
         ("recordings", f"{counts.n_recordings} ({counts.hours:.2f} h of sound)"),
@@ -85,21 +91,21 @@ def failed(retry: bool, form: OutputForm, config: Config, quiet: bool) -> None:
         if form.json:
             print_json(failed_row(file))
         else:
-            click.echo(f"{shown_path(file.full_path)}: {file.error_text}")
+            say(f"{shown_path(file.full_path)}: {file.error_text}")
             remedy = FAILED_REMEDIES.get(file.error_code)
             if remedy is not None:
-                click.echo(click.style(f"    {remedy}", dim=True))
+                say(style(f"    {remedy}", dim=True))
     _print_remarked(remarked, form)
 
 
 def _print_remarked(files: Sequence[RemarkedFile], form: OutputForm) -> None:
     if files and not form.json:
-        click.echo(click.style("Heard all the same:", bold=True))
+        say(style("Heard all the same:", bold=True))
     for file in files:
         if form.json:
             print_json(remarked_row(file))
         else:
-            click.echo(f"{shown_path(file.full_path)}: {file.remark}")
+            say(f"{shown_path(file.full_path)}: {file.remark}")
 
 
 def _watch_lines(state: WatchState | None) -> list[tuple[str, str]]:

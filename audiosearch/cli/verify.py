@@ -12,6 +12,7 @@ from audiosearch._signals import stop_on_signals
 from audiosearch._wording import counted
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import print_json, remark
+from audiosearch.cli.terminal import say
 from audiosearch.config import Config
 from audiosearch.library import Library, open_library
 from audiosearch.store.lock import IndexerLock
@@ -44,6 +45,7 @@ def verify(wanted: bool, as_json: bool, config: Config, quiet: bool) -> int:
     with only_one, open_library(config, writable=wanted) as library:
         violations = library.verify()
         left = _repair(library, quiet=quiet) if wanted and violations else violations
+        n_absent = library.absent_files() if not violations else 0
     still = {(each.invariant, each.detail) for each in left}
     for each in violations:
         repaired = (each.invariant, each.detail) not in still
@@ -51,6 +53,12 @@ def verify(wanted: bool, as_json: bool, config: Config, quiet: bool) -> int:
     new = [each for each in left if each not in violations]
     for each in new:
         _print(each, as_json=as_json, repaired=False if wanted else None)
+    if n_absent:
+        remark(
+            f"{counted(n_absent, 'file')} not where the library has them: audiosearch index"
+            " looks what has become of them",
+            quiet=quiet,
+        )
     if not violations:
         remark("the library is sound", quiet=quiet)
     elif not left:
@@ -64,7 +72,7 @@ def _print(violation: Violation, *, as_json: bool, repaired: bool | None) -> Non
         print_json(row if repaired is None else row | {"repaired": repaired})
         return
     mark = "" if repaired is None else "repaired: " if repaired else "not repaired: "
-    click.echo(f"{mark}{violation.invariant}: {violation.detail}")
+    say(f"{mark}{violation.invariant}: {violation.detail}")
 
 
 def _repair(library: Library, *, quiet: bool) -> Sequence[Violation]:

@@ -16,13 +16,23 @@ from pathlib import Path
 
 import click
 
+from audiosearch._files import make_private_folder
 from audiosearch._signals import stop_on_signals
 from audiosearch.cli.options import library_options
+from audiosearch.cli.service_unit import LABEL
+from audiosearch.cli.terminal import PlainFormatter
 from audiosearch.config import Config
-from audiosearch.errors import AudiosearchError, StorageFull, StoreError
+from audiosearch.errors import (
+    AudiosearchError,
+    LibraryLocked,
+    LibraryReplaced,
+    StorageFull,
+    StoreError,
+)
 from audiosearch.library import open_library
 from audiosearch.server.page_address import Page, open_page
 from audiosearch.server.server import AnswerServer
+from audiosearch.store.identity import LibraryIdentity
 from audiosearch.store.lock import IndexerLock
 from audiosearch.watch.indexer import WatchIndexer
 from audiosearch.watch.status import WatchActivity, WatchState, progress_line, write_state
@@ -48,16 +58,63 @@ def watch(config: Config, quiet: bool) -> int:
 
     Ctrl-C or SIGTERM ends it within ten seconds, a second one at once.
     """
+    os.umask(0o077)  # all that it writes is the library's
     with IndexerLock(config.data_dir), watch_log(config.data_dir, quiet=quiet):
+        _see_that_nothing_is_lost(config)
         with open_library(config, writable=True) as library:  # made, migrated, and fit to be used
             _ = library.bundle
             if not library.roots():
                 log.warning("no folder was ever given: audiosearch roots add FOLDER")
+            identity = library.database.identity
         request = _StopRequest()
         signals = stop_on_signals(on_first=request.note, on_second=_leave_at_once)
         page = _page(config)
-        with AnswerServer(config, page=page) as server, signals as stop:
-            return _run(config, server, stop, request)
+        with _answering(config, page) as server, signals as stop:
+            return _run(config, server, stop, request, identity)
+
+
+@contextmanager
+def _answering(config: Config, page: Page | None) -> Iterator[AnswerServer]:
+    """The server of questions; without it commands answer themselves, and folders are watched.
+
+    Raises:
+        LibraryLocked: another process answers for this library.
+    """
+    server = AnswerServer(config, page=page)
+    try:
+        server.start()
+    except LibraryLocked:
+        raise
+    except StoreError as error:
+        log.warning("commands have to answer questions themselves: %s", error)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+# What a library leaves beside its database; a folder with one of these has had a library.
+_REMAINS = ("watch.json", "backups", "vectors")
+_GONE_REMEDY = "put it back from a copy, or begin anew with: audiosearch index FOLDER"
+
+
+def _see_that_nothing_is_lost(config: Config) -> None:
+    """A daemon makes a library where there was none, but never in the place of one that is gone.
+
+    Raises:
+        StoreError: there was one.
+    """
+    if config.database.exists():
+        return
+    if os.environ.get("XPC_SERVICE_NAME") == LABEL:  # started by launchd, which asks no condition
+        raise StoreError("there is no library", path=config.database, remedy=_GONE_REMEDY)
+    remains = [name for name in _REMAINS if (config.data_dir / name).exists()]
+    if remains:
+        raise StoreError(
+            f"the library is gone, of which {remains[0]} is left",
+            path=config.database,
+            remedy=_GONE_REMEDY,
+        )
 
 
 def _page(config: Config) -> Page | None:
@@ -89,9 +146,16 @@ def _leave_at_once(_number: int) -> None:
 class _WatchThread(threading.Thread):
     """The daemon's own thread, so that the main one always hears signals."""
 
-    def __init__(self, config: Config, server: AnswerServer, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        config: Config,
+        server: AnswerServer,
+        stop: threading.Event,
+        identity: LibraryIdentity,
+    ) -> None:
         super().__init__(name="watch", daemon=True)
         self._config = config
+        self._identity = identity
         self._server = server
         self._stop_asked = stop
         self._notifier = Notifier()
@@ -101,7 +165,7 @@ class _WatchThread(threading.Thread):
     def run(self) -> None:
         """Keep the library until told to stop; what goes wrong is left in `error`."""
         try:
-            with open_library(self._config) as library:
+            with open_library(self._config, expected=self._identity) as library:
                 keeper = WatchIndexer(
                     self._config,
                     library.database,
@@ -123,21 +187,30 @@ class _WatchThread(threading.Thread):
             self._notifier.ready()
         self._notifier.status(state)
         try:
+            self._identity.check_file(self._config.database)
             write_state(self._config.data_dir, state)
             self._is_silent = False
+        except LibraryReplaced:  # what is there now is another library's; the watcher ends
+            return
         except OSError as error:  # a full disk: the pass itself says so, too
             if not self._is_silent:
                 log.warning("its state cannot be written down: %s", error.strerror or error)
             self._is_silent = True
 
 
-def _run(config: Config, server: AnswerServer, stop: threading.Event, request: _StopRequest) -> int:
+def _run(
+    config: Config,
+    server: AnswerServer,
+    stop: threading.Event,
+    request: _StopRequest,
+    identity: LibraryIdentity,
+) -> int:
     """Work until told to stop, then end within `DRAIN_S` seconds.
 
     Raises:
         AudiosearchError: the work cannot go on.
     """
-    work = _WatchThread(config, server, stop)
+    work = _WatchThread(config, server, stop, identity)
     work.start()
     while work.is_alive() and not stop.is_set():
         work.join(0.5)
@@ -180,12 +253,12 @@ def watch_log(
     """
     file = log_file(data_dir)
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(file.parent)
         handler = RotatingFileHandler(file, maxBytes=max_bytes, backupCount=n_old, encoding="utf-8")
     except OSError as error:
         kind = StorageFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else StoreError
         raise kind(error.strerror or str(error), path=file) from error
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(PlainFormatter("%(asctime)s %(levelname)s %(message)s"))
     root, ours = logging.getLogger(), logging.getLogger("audiosearch")
     before = root.level, ours.level, [(each, each.level) for each in root.handlers]
     for each in root.handlers:

@@ -1,7 +1,7 @@
-"""Examine an installation from the settings to a sound that is decoded and heard; changes nothing.
+"""Examine an installation from the settings to a sound that is decoded and heard.
 
-It opens the library for reading only, makes no folder, migrates nothing, and takes no lock but
-for a moment to see whether a daemon holds it.
+It changes nothing but who may read the library: opens it for reading only, makes no folder,
+migrates nothing, and takes no lock but for a moment to see whether a daemon holds it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
     {
         "settings": doctor_store.settings,
         "data-folder": doctor_store.data_folder,
+        "rights": doctor_store.rights,
         "disk-space": doctor_store.disk_space,
         "pictures": doctor_store.pictures,
         "database": doctor_store.database,

@@ -18,6 +18,7 @@ from audiosearch.errors import display_path
 from audiosearch.library.views import VIEWS_BYTES, VIEWS_FOLDER
 from audiosearch.store import sqlite
 from audiosearch.store.database import database_size, known_revisions
+from audiosearch.store.private import is_shared, keep_private, open_to_others
 from audiosearch.store.queries.places import join
 
 SCARCE: Final = 1 << 30  # bytes free below which it is said
@@ -61,6 +62,31 @@ def data_folder(config: Config) -> Iterator[Finding]:
                 f"chown {file} to yourself",
             )
     yield Finding("data-folder", str(folder))
+
+
+def rights(config: Config) -> Iterator[Finding]:
+    """Whether other users of this machine can look into the library; an end is put to that."""
+    if not hasattr(os, "geteuid") or not config.data_dir.is_dir():
+        return
+    closed = keep_private(config.data_dir)
+    if closed:
+        detail = f"{closed[0]} was open to other users of this machine, and is no more"
+        if len(closed) > 1:
+            detail = f"{detail}; so were {len(closed) - 1} others"
+        yield warning("rights", detail, "nothing more is to be done")
+    for path in open_to_others(config.data_dir):
+        yield warning(
+            "rights", f"{path} is open to other users", f"chmod go= {path}, if its disk allows it"
+        )
+    mode = config.data_dir.stat().st_mode
+    if is_shared(config.data_dir) and mode & 0o077:
+        yield warning(
+            "rights",
+            f"other users can enter {config.data_dir}, where there is more than the library",
+            "give the library a folder of its own with AUDIOSEARCH_DATA_DIR",
+        )
+    elif not closed:
+        yield Finding("rights", "nobody but you can look into the library")
 
 
 def pictures(config: Config) -> Iterator[Finding]:

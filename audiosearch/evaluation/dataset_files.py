@@ -6,16 +6,19 @@ Whatever is wrong is an error that names the rows, all of them at once, by their
 from __future__ import annotations
 
 import csv
+import io
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from audiosearch._files import read_bounded
 from audiosearch.errors import DatasetError
 from audiosearch.evaluation.datasets import Dataset, DatasetClip, LabelledQuery
 from audiosearch.model.tokenizer import normalise
 
+_MOST_BYTES = 256 << 20  # of a list of sounds
 _SHOWN = 10  # problems named in one message
 _SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".webm", ".mp4", ".mkv")
 
@@ -115,10 +118,10 @@ def read_dataset(
 
 def _read_rows(file: Path) -> tuple[list[str], list[DatasetRow]]:
     try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.DictReader(lines)
-            rows = [DatasetRow(reader.line_num, values) for values in reader]
-            return list(reader.fieldnames or ()), rows
+        content = read_bounded(file, _MOST_BYTES).decode("utf-8-sig")
+        reader = csv.DictReader(io.StringIO(content, newline=""))
+        rows = [DatasetRow(reader.line_num, values) for values in reader]
+        return list(reader.fieldnames or ()), rows
     except OSError as error:
         raise DatasetError(f"cannot be read: {error.strerror}", path=file) from error
     except (UnicodeDecodeError, csv.Error) as error:

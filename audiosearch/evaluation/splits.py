@@ -7,17 +7,20 @@ the very clip.
 from __future__ import annotations
 
 import csv
+import io
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from audiosearch._files import read_bounded
 from audiosearch._wording import counted
 from audiosearch.errors import DatasetError
 from audiosearch.evaluation.datasets import Dataset, DatasetClip
 
 # Beside the graphs of a bundle that lists its clips: a column `group` and perhaps `split` (`train`;
 # `tuned` or `validation`; `test`); without it, all were trained on.
+_MOST_BYTES = 256 << 20  # of such a list
 TRAINED_ON = "clips.csv"
 TUNED = ("tuned", "validation")
 
@@ -97,8 +100,8 @@ def _listed(bundle: Path) -> dict[str, set[str]] | None:
     """
     file = bundle / TRAINED_ON
     try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            rows = list(csv.DictReader(lines))
+        content = read_bounded(file, _MOST_BYTES).decode("utf-8-sig")
+        rows = list(csv.DictReader(io.StringIO(content, newline="")))
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError, csv.Error) as error:

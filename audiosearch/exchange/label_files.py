@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from audiosearch._files import read_bounded
 from audiosearch.errors import QueryError
 from audiosearch.exchange.label_tables import is_header, table_labels
 from audiosearch.exchange.label_times import (
@@ -23,6 +24,7 @@ from audiosearch.exchange.label_times import (
     subtitle_seconds,
 )
 
+_MOST_BYTES = 64 << 20  # of a file
 MAX_CHARACTERS = 2000  # of a caption
 _LOOK_LINES = 40  # a cue sheet may begin with as many remarks
 
@@ -87,7 +89,7 @@ def read_label_file(file: Path) -> LabelFile:
 
 def _lines(file: Path) -> list[str]:
     try:
-        content = file.read_bytes()
+        content = read_bounded(file, _MOST_BYTES)
     except OSError as error:
         raise QueryError(error.strerror or str(error), path=file) from error
     wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))

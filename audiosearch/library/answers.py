@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from audiosearch.library.clips import Example
     from audiosearch.search.describe import Derived
     from audiosearch.search.normalise import Normalise
+    from audiosearch.store.identity import LibraryIdentity
 
 log = logging.getLogger(__name__)
 
@@ -313,8 +314,8 @@ def open_answers(config: Config) -> Iterator[Answers]:
         yield Answers(config, database)
 
 
-def reading_database(config: Config) -> Database:
+def reading_database(config: Config, *, expected: LibraryIdentity | None = None) -> Database:
     """The database of a library opened for reading, made if there is none; see `open_database`."""
-    if not config.database.exists():
+    if expected is None and not config.database.exists():
         open_database(config.database).close()
-    return open_database(config.database, read_only=True)
+    return open_database(config.database, read_only=True, expected=expected)

@@ -5,6 +5,7 @@ Each method says what it is for; what takes more than a few lines is done by the
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from audiosearch.audio.clip import ClipRange
 from audiosearch.config import Config
+from audiosearch.errors import BundleError
 from audiosearch.library.answers import Answers, reading_database
 from audiosearch.library.captions import (
     Added,
@@ -49,9 +51,13 @@ if TYPE_CHECKING:  # what only some commands need is imported where it is used
     from audiosearch.library.annotations import Annotations
     from audiosearch.library.duplicates import Duplicates
     from audiosearch.library.restore import Restored
+    from audiosearch.store.identity import LibraryIdentity
     from audiosearch.store.integrity.repair import Repaired
     from audiosearch.store.integrity.verify import BundleDims, Violation
     from audiosearch.store.queries.duplicates import HeldSound
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +86,21 @@ def status(database: Database, model: Model) -> Status:
         model_version=model.bundle.version,
         provider=device.provider,
         note=device.note,
+    )
+
+
+def status_without_model(database: Database, name: str, note: str) -> Status:
+    """How a library stands whose model is not there; `note` says why."""
+    with database.reading() as session:
+        counts = library_status(session)
+    return Status(
+        counts=counts,
+        database=database.path,
+        database_bytes=database_size(database.path),
+        model_name=name,
+        model_version="",
+        provider="",
+        note=note,
     )
 
 
@@ -231,7 +252,10 @@ class Library(Answers):
 
     def status(self) -> Status:
         """The library in numbers, and what its model really runs on."""
-        return status(self.database, self.chosen)
+        try:
+            return status(self.database, self.chosen)
+        except BundleError as error:  # what the library holds can be told without it
+            return status_without_model(self.database, self.config.model.bundle, str(error))
 
     def failed(self) -> list[FailedFile]:
         """The files that could not be read."""
@@ -360,6 +384,13 @@ class Library(Answers):
 
         return verify(self.database, dims=self._dims())
 
+    def absent_files(self) -> int:
+        """How many files that are not called missing are not where the library has them."""
+        from audiosearch.store.integrity.places import absent_files  # noqa: PLC0415
+
+        with self.database.reading() as session:
+            return sum(1 for _ in absent_files(session))
+
     def repair(self) -> Repaired:
         """Remove what is damaged, so that `index` can bring it back; keeps what people wrote.
 
@@ -373,7 +404,11 @@ class Library(Answers):
     def _dims(self) -> dict[str, BundleDims]:
         from audiosearch.store.integrity.verify import BundleDims  # noqa: PLC0415
 
-        bundle = self.bundle
+        try:
+            bundle = self.bundle
+        except BundleError as error:
+            log.warning("%s; vectors are only compared with each other", error)
+            return {}
         return {
             bundle.fingerprint: BundleDims(
                 embedding=bundle.embedding_dim, joint=bundle.joint_dim, frames=bundle.frame_dim
@@ -387,18 +422,25 @@ def open_library(
     *,
     writable: bool = False,
     yields_to_waiters: bool = False,
+    expected: LibraryIdentity | None = None,
     turn_s: float | None = None,
 ) -> Iterator[Library]:
     """The library that `config` speaks of, made if there is none; see `open_database`.
 
     Raises:
+        LibraryReplaced: it is not the `expected` one.
         LibraryLocked: `writable`, and another process is writing to it.
         StoreError: it is damaged, of a later version, or cannot be opened.
     """
     database = (
-        open_database(config.database, yields_to_waiters=yields_to_waiters, turn_s=turn_s)
+        open_database(
+            config.database,
+            yields_to_waiters=yields_to_waiters,
+            expected=expected,
+            turn_s=turn_s,
+        )
         if writable
-        else reading_database(config)
+        else reading_database(config, expected=expected)
     )
     with database:
         yield Library(config, database)

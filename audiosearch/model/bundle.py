@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
+from audiosearch._files import read_bounded
 from audiosearch.errors import BundleError, FeatureUnavailable
 from audiosearch.model.beam import BeamOptions
 from audiosearch.model.bundle_files import (
     MANIFEST,
     BundleFile,
+    check_bundled,
     check_graph,
     fingerprint,
     listed_files,
@@ -33,6 +35,9 @@ __all__ = [
 ]
 
 FORMAT = 1
+_MOST_BYTES = 16 << 20  # of a manifest
+_MOST_DIM = 1 << 16  # of what is allocated for a window or a word, far above any model
+_MOST_SAMPLES = 384_000 * 600  # the longest window at the highest rate
 GRAPHS = ("encoder", "memory", "decoder", "text")
 
 
@@ -130,10 +135,10 @@ def load_bundle(path: Path) -> Bundle:
         description=manifest.optional_text("description") or "",
         sample_rate=manifest.integer("sample_rate", least=1000, most=384_000),
         window_s=manifest.number("window_s", least=0.1, most=600.0),
-        min_samples=manifest.integer("min_samples", least=1),
-        frame_dim=manifest.integer("frame_dim", least=1),
-        embedding_dim=manifest.integer("embedding_dim", least=1),
-        joint_dim=manifest.integer("joint_dim"),
+        min_samples=manifest.integer("min_samples", least=1, most=_MOST_SAMPLES),
+        frame_dim=manifest.integer("frame_dim", least=1, most=_MOST_DIM),
+        embedding_dim=manifest.integer("embedding_dim", least=1, most=_MOST_DIM),
+        joint_dim=manifest.integer("joint_dim", most=_MOST_DIM),
         decoder=shape,
         vocabulary=vocabulary,
         start_token=start_token,
@@ -158,10 +163,11 @@ def listed_fingerprint(path: Path) -> str:
 def _read_manifest(path: Path) -> ManifestReader:
     file = path / MANIFEST
     try:
-        content = file.read_bytes()
+        content = read_bounded(file, _MOST_BYTES)
     except OSError as error:
         reason = f"no model bundle: {MANIFEST} cannot be read ({error.strerror})"
         raise BundleError(reason, path=path, remedy="audiosearch models list") from error
+    check_bundled(file, content)
     manifest = ManifestReader.parse(content, path=file)
     if manifest.integer("format", least=-(2**31)) != FORMAT:
         reason = (
@@ -190,15 +196,15 @@ def _name_of(file: BundleFile, files: Mapping[str, BundleFile]) -> str:
 
 
 def _decoder_shape(table: ManifestReader) -> DecoderShape:
-    heads = table.integer("heads", least=1)
-    dim = table.integer("dim", least=1)
+    heads = table.integer("heads", least=1, most=1024)
+    dim = table.integer("dim", least=1, most=_MOST_DIM)
     if dim % heads:
         raise table.wrong("dim", f"a multiple of heads ({heads})")
     return DecoderShape(
-        layers=table.integer("layers", least=1),
+        layers=table.integer("layers", least=1, most=1024),
         heads=heads,
         dim=dim,
-        max_positions=table.integer("max_positions", least=2),
+        max_positions=table.integer("max_positions", least=2, most=_MOST_DIM),
     )
 
 

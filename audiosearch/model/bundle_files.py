@@ -6,10 +6,12 @@ Data only, nothing that runs: nothing is ever unpickled.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from audiosearch._resources import bundled_models_path, model_hashes_path
 from audiosearch.errors import BundleError
 from audiosearch.model import onnx_check
 from audiosearch.model.manifest import REMEDY, ManifestReader
@@ -74,6 +76,34 @@ def _listed_file(folder: Path, name: str, entry: ManifestReader) -> BundleFile:
         raise BundleError("is missing from the bundle", path=path, remedy=REMEDY)
     sha256 = entry.text("sha256").lower()
     return BundleFile(path=path, sha256=sha256, size=entry.integer("bytes", most=2**40))
+
+
+def check_bundled(path: Path, content: bytes) -> None:
+    """See that a file of a bundle that came along is the one that the wheel was built with.
+
+    What a manifest lists is checked against it; this is what the manifest is checked against. A
+    bundle from elsewhere, and any in a checkout, passes.
+
+    Raises:
+        BundleError: it is not.
+    """
+    listed_in, folder = model_hashes_path(), bundled_models_path()
+    # A link in the folder that leads out of it names what came along, too.
+    places = ((path.absolute(), folder.absolute()), (path.resolve(), folder.resolve()))
+    inside = [place.relative_to(top) for place, top in places if place.is_relative_to(top)]
+    if listed_in is None or not inside:
+        return
+    try:
+        hashes = json.loads(listed_in.read_bytes())
+        expected = hashes[inside[0].as_posix()]
+    except (OSError, ValueError, KeyError, TypeError):
+        expected = None
+    if hashlib.sha256(content).hexdigest() != expected:
+        raise BundleError(
+            "is not the file that this version of audiosearch came with",
+            path=path,
+            remedy="install audiosearch anew: pip install --force-reinstall audiosearch",
+        )
 
 
 def check_graph(path: Path, content: bytes) -> None:

@@ -102,9 +102,10 @@ class Decoder:
         def remember(block: list[int]) -> None:
             padded = self._padded([frames[place] for place in block], longest)
             rows = slice(block[0], block[-1] + 1)
-            keys[rows], values[rows] = session.run_anywhere(
-                ["memory_keys", "memory_values"], {"frames": padded}
-            )
+            given = session.run_anywhere(["memory_keys", "memory_values"], {"frames": padded})
+            for array in given:
+                self._check_memory(array.shape, keys[rows].shape)
+            keys[rows], values[rows] = given
 
         workers = session.workers
         blocks = even_blocks(range(len(frames)), most=MEMORY_BLOCK, workers=workers)
@@ -118,7 +119,24 @@ class Decoder:
         padded = self._padded(frames, int(lengths.max()))
         names = ["memory_keys", "memory_values"]
         _, [keys, values] = session.run_holding([], names, {"frames": padded})
+        shape = self.bundle.decoder
+        expected = (len(frames), shape.layers, shape.heads, padded.shape[1], shape.head_dim)
+        for array in (keys, values):
+            self._check_memory(array.shape, expected)
         return AudioMemory(keys, values, lengths, frames)
+
+    def _check_memory(self, shape: Sequence[int], expected: Sequence[int]) -> None:
+        """See that the memory of sounds is as the manifest says of the decoder.
+
+        Raises:
+            BundleError: it is not.
+        """
+        if tuple(shape) != tuple(expected):
+            raise BundleError(
+                f"the decoder's memory has shape {tuple(shape)}, not {tuple(expected)}",
+                path=self.bundle.graphs["memory"].path,
+                remedy="audiosearch models verify",
+            )
 
     def _padded(self, frames: Sequence[HalfOrFloats], longest: int) -> Floats:
         padded = empty((len(frames), longest, self.bundle.frame_dim))

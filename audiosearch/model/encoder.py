@@ -146,7 +146,10 @@ class Encoder:
             "tags": len(self.bundle.tags),
         }
         for name, values in named.items():
-            if values.shape[0] != len(rows) or values.shape[-1] != widths[name]:
+            n_axes = 3 if name == "frames" else 2
+            if (values.ndim, values.shape[:1]) != (n_axes, (len(rows),)) or (
+                values.shape[-1] != widths[name]
+            ):
                 raise self._unfit(f"gives {name} of shape {values.shape}, not of {widths[name]}")
             if not np.isfinite(values).all():
                 raise self._unfit(f"gives {name} that are not finite")

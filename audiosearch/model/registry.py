@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from audiosearch._files import atomic_write
+from audiosearch._files import PRIVATE_FILE, atomic_write, make_private_folder, read_bounded
 from audiosearch._wording import did_you_mean
 from audiosearch.errors import BundleError
 from audiosearch.model.bundle_files import MANIFEST
@@ -63,8 +63,8 @@ def known_bundles(models: Path) -> list[Path]:
     A damaged list counts as empty: it is a convenience, and is written anew.
     """
     try:
-        listed = json.loads((models / KNOWN).read_text("utf-8"))
-    except (OSError, ValueError):
+        listed = json.loads(read_bounded(models / KNOWN, 1 << 20))
+    except (OSError, ValueError, RecursionError):
         return []
     texts = listed if isinstance(listed, list) else []
     folders = [Path(text) for text in texts if isinstance(text, str)]
@@ -81,9 +81,10 @@ def remember_bundle(folder: Path, *, models: Path) -> None:
     known = known_bundles(models)
     if place.parent == models.absolute() or known[:1] == [place]:
         return
-    models.mkdir(parents=True, exist_ok=True)
+    make_private_folder(models.parent)
+    models.mkdir(exist_ok=True)
     content = [str(place), *(str(each) for each in known if each != place)]
-    with atomic_write(models / KNOWN, shared=True) as file:
+    with atomic_write(models / KNOWN, shared=True, mode=PRIVATE_FILE) as file:
         file.write(f"{json.dumps(content, indent=1)}\n".encode())
 
 

@@ -17,8 +17,14 @@ Row = dict[str, object]
 
 
 def json_line(row: Mapping[str, object]) -> str:
-    """A row as the commands print it, without the end of the line."""
-    return json.dumps(tidy_row(row), ensure_ascii=False, allow_nan=False)
+    """A row as the commands print it, without the end of the line.
+
+    What a terminal would obey is written as JSON's own escapes, which programs read as it was.
+    """
+    line = json.dumps(tidy_row(row), ensure_ascii=False, allow_nan=False)
+    if line.isprintable():
+        return line
+    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in line)
 
 
 def tidy_row(row: Mapping[str, object]) -> Row:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from audiosearch._files import atomic_write
+from audiosearch._files import atomic_write, read_bounded
 from audiosearch.errors import StoreError
 from audiosearch.server.codec import MalformedMessage, from_json, to_json
 
@@ -24,6 +24,7 @@ FILE: Final = "address.json"
 # Linux takes 108 bytes of path, the end mark included, other systems 104.
 LONGEST_PATH: Final = 103
 BACKLOG: Final = 64
+_TEMPORARY: Final = "audiosearch-"
 HAS_UNIX_SOCKETS: Final = hasattr(socket, "AF_UNIX")
 
 
@@ -72,7 +73,7 @@ def read_address(data_dir: Path) -> Address:
     try:
         if not _is_mine(file.parent) or not _is_mine(file):
             raise NoAnswer("the daemon is another user's")
-        address: Address = from_json(file.read_bytes(), (Address,))
+        address: Address = from_json(read_bounded(file, 1 << 16), (Address,))
     except FileNotFoundError:
         raise NoAnswer("no daemon is running") from None
     except (OSError, MalformedMessage) as error:
@@ -176,6 +177,8 @@ def withdraw(data_dir: Path, address: Address) -> None:
     if address.path:
         with contextlib.suppress(OSError):
             Path(address.path).unlink()
+            if (folder := Path(address.path).parent).name.startswith(_TEMPORARY):
+                folder.rmdir()
 
 
 def _socket_paths(data_dir: Path) -> Iterator[Path]:
@@ -189,7 +192,11 @@ def _socket_paths(data_dir: Path) -> Iterator[Path]:
     file = f"{name}-{os.getpid()}.socket"
     if runtime := os.environ.get("XDG_RUNTIME_DIR"):
         yield Path(runtime) / "audiosearch" / file
-    yield Path(tempfile.gettempdir()) / f"audiosearch-{os.geteuid()}" / file
+    # A name that can be foretold would let another user make the folder first, and keep us out.
+    made = Path(tempfile.mkdtemp(prefix=_TEMPORARY))
+    yield made / file
+    with contextlib.suppress(OSError):  # it was of no use
+        made.rmdir()
 
 
 def private_folder(folder: Path) -> None:

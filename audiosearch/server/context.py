@@ -22,6 +22,7 @@ from audiosearch.server.media.service import MediaService
 from audiosearch.server.messages import Settings
 from audiosearch.server.status_source import StatusSource
 from audiosearch.store.database import Database
+from audiosearch.store.identity import read_identity
 
 T = TypeVar("T")
 
@@ -219,7 +220,11 @@ class ServerContext:
         """
 
         def writing() -> T:
-            with open_library(self.config, writable=True, turn_s=TURN_S) as library:
+            # A request is about the library that there is; none is made for one.
+            identity = read_identity(self.config.database)
+            with open_library(
+                self.config, writable=True, turn_s=TURN_S, expected=identity
+            ) as library:
                 return job(library)
 
         return await asyncio.get_running_loop().run_in_executor(self.writers, writing)

@@ -27,6 +27,7 @@ from audiosearch.server.messages import (
     SimilarQuestion,
     see,
 )
+from audiosearch.store.identity import read_identity
 
 _Stamp = tuple[ModelStamp, ...]
 
@@ -155,7 +156,9 @@ class LibraryCache:
     def _take(self, settings: Settings) -> _Held:
         held = self._held
         if held is not None and (
-            held.settings != settings or held.stamp != _stamp(held.library.config)
+            held.settings != settings
+            or held.stamp != _stamp(held.library.config)
+            or not held.library.database.is_current()
         ):
             self.unload()
         if self._held is None:
@@ -167,9 +170,14 @@ class LibraryCache:
             self._config, model=settings.model, index=settings.index, search=settings.search
         )
         with ExitStack() as stack:
-            library = stack.enter_context(open_library(config))
-            stamp = _stamp(config)
-            return _Held(settings=settings, library=library, stamp=stamp, closing=stack.pop_all())
+            identity = read_identity(config.database)  # none is made for a question
+            library = stack.enter_context(open_library(config, expected=identity))
+            return _Held(
+                settings=settings,
+                library=library,
+                stamp=_stamp(config),
+                closing=stack.pop_all(),
+            )
 
 
 def _answer(library: Library, result: FindResult) -> Answer:
@@ -195,11 +203,9 @@ def _check_seen(clip: ClipRange, seen: FileSeen) -> None:
 
 
 def _stamp(config: Config) -> _Stamp:
-    """What the models and the database file are, to notice when they come, go or are replaced."""
+    """What the models are, to notice when they come, go or are replaced."""
     folders = {find_model(config, config.model.bundle), *bundle_paths(config)}
-    models = (bundle_stamp(folder) for folder in sorted(folders))
-    # The database changes all the time, and is another file only when it was put there anew.
-    return (*models, (str(config.database), config.database.stat().st_ino, 0, 0))
+    return tuple(bundle_stamp(folder) for folder in sorted(folders))
 
 
 def _close_if_unused(held: _Held) -> None:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from audiosearch._files import atomic_write
+from audiosearch._files import atomic_write, make_private_folder
 from audiosearch.errors import StorageFull, StoreError
 from audiosearch.store import sqlite
 from audiosearch.store.backup_lines import (
@@ -85,7 +85,7 @@ def back_up_before(database: Path, *, what: str) -> Path | None:
             reader.execute("BEGIN")
             if next(_lines(reader), None) is None:
                 return None
-            folder.mkdir(exist_ok=True)
+            make_private_folder(folder)
             _write(reader, target, strict=False)
     except sqlite3.DatabaseError as error:
         log.warning("no backup of what you wrote could be made before the %s: %s", what, error)

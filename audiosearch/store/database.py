@@ -7,26 +7,48 @@ Every database error leaves as one of `audiosearch.errors`.
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
-from sqlalchemy.engine import Engine
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from audiosearch._failpoints import failpoint
 from audiosearch._resources import migrations_path
-from audiosearch.errors import SchemaTooNew, StoreError
+from audiosearch.errors import LibraryReplaced, SchemaTooNew, StoreError
 from audiosearch.store import sqlite
+from audiosearch.store.identity import (
+    ConnectionGuard,
+    IdentityCheck,
+    LibraryIdentity,
+    check_log,
+    identify,
+    replaced,
+)
 from audiosearch.store.lock import WriterLock
+from audiosearch.store.private import keep_private
 
 
 class Database:
     """An open library; made by `open_database`. Safe to use from several threads."""
 
-    def __init__(self, *, path: Path, engine: Engine, lock: WriterLock | None) -> None:
+    def __init__(
+        self, *, path: Path, engine: Engine, lock: WriterLock | None, identity: LibraryIdentity
+    ) -> None:
         self.path = path
+        self.identity = identity
+        self._check = IdentityCheck(path, identity)
+
+        @event.listens_for(engine, "begin")  # after the one that begins
+        def check(connection: Connection) -> None:
+            self._check(connection.connection.driver_connection)
+
         self._reading = engine
         self._writing = None if lock is None else engine.execution_options(**sqlite.WRITE)
         self._lock = lock
@@ -48,6 +70,7 @@ class Database:
         On a library opened for reading only, the same as `reading`.
 
         Raises:
+            LibraryReplaced: another file stands in this library's place, or none.
             StoreError: a write to a read-only library; locked for too long; full; damaged.
         """
         engine = self._reading if self._writing is None else self._writing
@@ -66,6 +89,7 @@ class Database:
         """A reading transaction: one consistent state, whatever a writer does meanwhile.
 
         Raises:
+            LibraryReplaced: another file stands in this library's place, or none.
             StoreError: the database is damaged or cannot be read.
         """
         with (
@@ -88,16 +112,19 @@ class Database:
             with self.session() as session:
                 yield session
             return
-        lock = WriterLock(self.path.parent, patience_s=0.0)
+        lock = WriterLock(self.path.parent, patience_s=0.0, make_folder=False)
         try:
+            self.identity.check_file(self.path)
             lock.acquire()
         except StoreError:
             yield None
             return
         try:
             with sqlite.translated(self.path):
-                engine = sqlite.make_engine(self.path, read_only=False, patience_s=0.0)
-            own = Database(path=self.path, engine=engine, lock=lock)
+                guard = ConnectionGuard(self.path)
+                guard.identity = self.identity
+                engine = sqlite.make_engine(self.path, read_only=False, patience_s=0.0, guard=guard)
+            own = Database(path=self.path, engine=engine, lock=lock, identity=self.identity)
             try:
                 with own.session() as session:
                     yield session
@@ -106,15 +133,40 @@ class Database:
         finally:
             lock.release()
 
+    def is_current(self) -> bool:
+        """Whether the file that was opened still stands where it stood; every transaction sees."""
+        try:
+            self.identity.check_file(self.path)
+        except LibraryReplaced:
+            return False
+        return True
+
     def has_waiters(self) -> bool:
         """Whether somebody waits to write to this library, which is open for writing here."""
         return self._lock is not None and self._lock.has_waiters()
 
     def close(self) -> None:
         """Close all connections and give the writer lock back."""
+        if self._writing is not None:
+            self._empty_log()
         self._reading.dispose()
         if self._lock is not None:
             self._lock.release()
+
+    def _empty_log(self) -> None:
+        """Leave all in the database's own file, if nobody reads it at this moment.
+
+        While a daemon has the library open, SQLite would keep the last batches in the file beside
+        it, and another database that is put in its place meanwhile would take them in. One that was
+        put there already gets none of it: a connection from before writes to the file from before.
+        """
+        with (
+            suppress(StoreError, DBAPIError, sqlite3.Error),
+            closing(self._reading.raw_connection()) as connection,
+        ):
+            driver: Any = connection.driver_connection
+            driver.execute("PRAGMA busy_timeout = 0")
+            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def __enter__(self) -> Database:
         return self
@@ -136,6 +188,7 @@ def open_database(
     patience_s: float = sqlite.BUSY_TIMEOUT_S,
     turn_s: float | None = None,
     scripts: Path | None = None,
+    expected: LibraryIdentity | None = None,
 ) -> Database:
     """Open the library at `path`: migrate it where its schema is older, make it where absent.
 
@@ -148,8 +201,10 @@ def open_database(
         patience_s: how long a transaction waits for another program's lock on the database.
         turn_s: how long another writer is waited for that gives way; None: a minute.
         scripts: the migrations, when not the program's own (tests).
+        expected: the library that it must be; nothing is made, migrated or locked otherwise.
 
     Raises:
+        LibraryReplaced: it is not the expected one.
         LibraryLocked: another process is writing to it; names its pid.
         SchemaTooNew: written by a later version; the file is left as it was.
         LibraryCorrupt: it is no SQLite database or damaged; the file is left as it was.
@@ -157,27 +212,60 @@ def open_database(
         StoreError: there is none (read-only), it is not a library, or it cannot be opened.
     """
     scripts = migrations_path() if scripts is None else scripts
-    if read_only and not path.exists():
+    if expected is not None:
+        expected.check_file(path)
+    elif read_only and not path.exists():
         raise StoreError(
             "there is no library yet", path=path, remedy="make one with: audiosearch index FOLDER"
         )
     lock = (
         None
         if read_only
-        else WriterLock(path.parent, turn_s=turn_s, yields_to_waiters=yields_to_waiters)
+        else WriterLock(
+            path.parent,
+            turn_s=turn_s,
+            yields_to_waiters=yields_to_waiters,
+            make_folder=expected is None,
+        )
     )
     if lock is not None:
         lock.acquire()
     try:
+        if lock is not None:
+            keep_private(path.parent)
         with sqlite.translated(path):
+            if expected is not None:
+                expected.check_file(path)  # another one may have come while the lock was waited for
             if _needs_migration(path, scripts=scripts):
                 _migrate(path, scripts=scripts, locked=lock is not None)
-            engine = sqlite.make_engine(path, read_only=read_only, patience_s=patience_s)
-        return Database(path=path, engine=engine, lock=lock)
+            check_log(path)
+            guard = ConnectionGuard(path)
+            engine = sqlite.make_engine(
+                path, read_only=read_only, patience_s=patience_s, guard=guard
+            )
+            guard.identity = identity = _identify(engine, path, expected=expected)
+        return Database(path=path, engine=engine, lock=lock, identity=identity)
     except BaseException:
         if lock is not None:
             lock.release()
         raise
+
+
+def _identify(engine: Engine, path: Path, *, expected: LibraryIdentity | None) -> LibraryIdentity:
+    """The identity of the library that an engine leads to.
+
+    Raises:
+        LibraryReplaced: it is not the expected one.
+    """
+    try:
+        with closing(engine.raw_connection()) as connection:
+            identity = identify(path, connection.driver_connection)
+        if expected is not None and identity != expected:
+            raise replaced(path, "another library has taken its place")
+    except BaseException:
+        engine.dispose()
+        raise
+    return identity
 
 
 def _needs_migration(path: Path, *, scripts: Path) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from audiosearch._files import atomic_write, make_private_folder
 from audiosearch.errors import LibraryLocked, StorageFull, StoreError
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class WriterLock:
         patience_s: float = LOCK_TIMEOUT_S,
         turn_s: float | None = None,
         yields_to_waiters: bool = False,
+        make_folder: bool = True,
     ) -> None:
         # Imported here: it loads asyncio, which commands that only read should not pay for.
         from filelock import FileLock  # noqa: PLC0415
@@ -56,9 +58,11 @@ class WriterLock:
         self._patience_s = patience_s
         self._turn_s = TURN_S if turn_s is None else turn_s
         self._yields_to_waiters = yields_to_waiters
+        self._make_folder = make_folder
         self._pid_file = data_dir / f"{self.name}.pid"
-        self._lock = FileLock(data_dir / f"{self.name}.lock", thread_local=False)
-        self._line = FileLock(data_dir / f"{self.name}.line", thread_local=False)
+        # Whoever can open such a file can hold the lock: nobody but its owner.
+        self._lock = FileLock(data_dir / f"{self.name}.lock", mode=0o600, thread_local=False)
+        self._line = FileLock(data_dir / f"{self.name}.line", mode=0o600, thread_local=False)
 
     def acquire(self) -> None:
         """Take the lock, waiting no longer than a short job of another program takes.
@@ -71,13 +75,17 @@ class WriterLock:
         from filelock import Timeout  # noqa: PLC0415
 
         try:
-            self._data_dir.mkdir(parents=True, exist_ok=True)
+            if self._make_folder:
+                make_private_folder(self._data_dir)
+            elif not self._data_dir.is_dir():  # which the lock would make, too
+                raise StoreError("the library's folder is gone", path=self._data_dir)
             if self._patience_s > 0:
                 self._queue_for_lock()
             else:
                 self._lock.acquire(timeout=0)
             said = f"{os.getpid()} {_GIVES_WAY}" if self._yields_to_waiters else str(os.getpid())
-            self._pid_file.write_text(f"{said}\n", encoding="ascii")
+            with atomic_write(self._pid_file, mode=0o600) as file:
+                file.write(f"{said}\n".encode("ascii"))
         except Timeout:
             raise LibraryLocked(
                 f"{self.taken_message} ({self._holder()})",
@@ -119,6 +127,8 @@ class WriterLock:
         from filelock import Timeout  # noqa: PLC0415
 
         try:
+            if not self._data_dir.is_dir():
+                return False
             with self._line.acquire(timeout=0):
                 return False
         except Timeout:
@@ -146,7 +156,9 @@ class WriterLock:
     def release(self) -> None:
         """Give the lock back; harmless when it is not held."""
         if self._lock.is_locked:
-            self._pid_file.unlink(missing_ok=True)
+            # Another folder may have taken the place of ours, with a holder of its own.
+            if self.pid() == os.getpid():
+                self._pid_file.unlink(missing_ok=True)
             self._lock.release()
 
     def __enter__(self) -> WriterLock:

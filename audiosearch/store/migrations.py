@@ -68,7 +68,7 @@ def _back_up(path: Path, *, before: str) -> Path | None:
 def _upgrade(path: Path, *, scripts: Path) -> None:
     config = Config()
     config.set_main_option("script_location", str(scripts).replace("%", "%%"))
-    engine = sqlite.make_engine(path, read_only=False)
+    engine = sqlite.make_engine(path, read_only=False, make=True)
 
     @event.listens_for(engine, "connect")
     def loosen(driver: Any, _record: object) -> None:

@@ -7,11 +7,13 @@ database. See https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#sqlite-tran
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import sqlite3
+import stat
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +23,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
-from audiosearch.errors import LibraryCorrupt, LibraryLocked, StorageFull, StoreError
+from audiosearch.errors import (
+    LibraryCorrupt,
+    LibraryLocked,
+    QueryError,
+    StorageFull,
+    StoreError,
+    display_text,
+)
 from audiosearch.store.globs import folder_predicate, glob_predicate, parse_glob
 from audiosearch.store.names import normal_form
 
@@ -43,14 +52,24 @@ REBUILD_REMEDY: Final = (
 )
 
 
-def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+def connect(path: Path, *, read_only: bool, make: bool = False) -> sqlite3.Connection:
     """A connection with this program's pragmas, in autocommit mode.
+
+    Args:
+        path: the database file.
+        read_only: nothing can be written.
+        make: an absent file is made, for its owner only; otherwise it is an error.
 
     Raises:
         sqlite3.Error: as SQLite says; see `translate`.
-        StoreError: the file system cannot hold a database that is read while written.
+        StoreError: no ordinary file is there, or the file system cannot hold a database that is
+            read while written.
     """
-    mode = "ro" if read_only else "rwc"
+    _check_kind(path)
+    if make and not read_only:
+        with suppress(FileExistsError):  # SQLite gives the files beside it the same permissions
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    mode = "ro" if read_only else "rw"
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,
@@ -83,6 +102,36 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     return connection
 
 
+def connect_without_log(path: Path) -> sqlite3.Connection:
+    """A reading connection to what the database's own file holds, the log beside it left out.
+
+    Raises:
+        sqlite3.Error: as SQLite says, also where the file is written to meanwhile.
+    """
+    _check_kind(path)
+    uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    return sqlite3.connect(uri, uri=True, isolation_level=None)
+
+
+def _check_kind(path: Path) -> None:
+    """See that SQLite would open files: a pipe would keep it waiting for ever, a device might.
+
+    Raises:
+        StoreError: something else is there.
+    """
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        try:
+            mode = os.stat(f"{path}{suffix}").st_mode  # noqa: PTH116 - the faster one
+        except OSError:  # absent, or SQLite says what is wrong
+            continue
+        if not stat.S_ISREG(mode):
+            raise StoreError(
+                "no ordinary file: a library cannot be kept in it",
+                path=f"{path}{suffix}",
+                remedy="move it away, or set another data_dir",
+            )
+
+
 def _is_named(pattern: bytes, root: bytes, path: bytes) -> bool:
     # Bytes, since a pattern may hold some that are no text, as a path may.
     return glob_predicate(pattern.decode("utf-8", "surrogateescape"))(root, path)
@@ -96,7 +145,14 @@ def _is_text(pattern: str, text: object) -> bool:
     return parse_glob(pattern).matches(normal_form(str(text)))
 
 
-def make_engine(path: Path, *, read_only: bool, patience_s: float = BUSY_TIMEOUT_S) -> Engine:
+def make_engine(
+    path: Path,
+    *,
+    read_only: bool,
+    patience_s: float = BUSY_TIMEOUT_S,
+    make: bool = False,
+    guard: Callable[[], object] | None = None,
+) -> Engine:
     """An engine whose transactions begin explicitly; those with option `WRITE` as writers.
 
     Python's sqlite3 begins and commits on its own, and around DDL in particular, so its logic is
@@ -108,10 +164,18 @@ def make_engine(path: Path, *, read_only: bool, patience_s: float = BUSY_TIMEOUT
         path: the database file.
         read_only: connections that cannot write.
         patience_s: how long a writer waits for another program's lock.
+        make: whether an absent file is made.
+        guard: called before each connection, which is not made where it raises.
     """
+
+    def connected() -> sqlite3.Connection:
+        if guard is not None:
+            guard()
+        return connect(path, read_only=read_only, make=make)
+
     engine = create_engine(
         "sqlite://",
-        creator=lambda: connect(path, read_only=read_only),
+        creator=connected,
         poolclass=QueuePool,
         pool_size=4,
         max_overflow=-1,  # decoding threads each ask for a moment
@@ -213,6 +277,8 @@ def translated(path: Path) -> Iterator[None]:
         if known is None:
             raise
         raise known from error
+    except UnicodeEncodeError as error:  # of what a shell hands over byte for byte
+        raise QueryError(f"'{display_text(error.object)}' is no text in UTF-8") from error
 
 
 def read_schema(path: Path) -> tuple[str | None, bool]:
@@ -236,6 +302,7 @@ def backup(source: Path, target: Path) -> None:
         sqlite3.Error: as SQLite says (a full disk, a damaged source).
     """
     target.unlink(missing_ok=True)
+    os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     with (
         closing(connect(source, read_only=True)) as reader,
         closing(sqlite3.connect(target)) as writer,

@@ -6,8 +6,10 @@ behind by a newer one, so readers need no lock and processes share its pages.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -18,17 +20,28 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from audiosearch._failpoints import failpoint
-from audiosearch._files import SUFFIX, atomic_write
+from audiosearch._files import SUFFIX, atomic_write, make_private_folder
 from audiosearch._typing import Floats, Ids
+from audiosearch.store import identity
 from audiosearch.store.queries import generations
-from audiosearch.store.schema import CaptionVector, WindowRow
+from audiosearch.store.schema import BundleRow, CaptionVector, WindowRow
+from audiosearch.store.vector_file import (
+    DamagedVectors,
+    VectorFile,
+    VectorFileHead,
+    begin_vectors,
+    finish_vectors,
+    open_vectors,
+    time_to_write,
+)
 from audiosearch.store.vectors import VectorTable, stack_blobs, unit_rows
 
 CACHED_FROM: Final = 5_000  # rows; fewer are read from the database in some 30 ms
 _CHUNK: Final = 8192  # rows read at a time
-_MAGIC: Final = 0x3156_4553_4155  # "AUSEV1", little-endian
-# int64: magic, counters of changes and of removals, n, dim; the rest lets rows begin at 64 bytes.
-_HEADER: Final = 8
+_N_COMPARED: Final = 32  # ids of a cached table that are looked up each time it is opened
+
+
+log = logging.getLogger(__name__)
 
 
 class VectorKind(StrEnum):
@@ -60,6 +73,11 @@ class _Rows:
         return generations.read_generation(self.session, self.counters[0])
 
     @property
+    def library(self) -> int:
+        """The number of the library."""
+        return generations.read_generation(self.session, identity.NAME)
+
+    @property
     def removed(self) -> int:
         """What the counter of removals says."""
         return generations.read_generation(self.session, self.counters[1])
@@ -84,6 +102,17 @@ class _Rows:
         for part in rows.partitions():
             ids = np.fromiter((row[0] for row in part), np.int64, len(part))
             yield ids, unit_rows(stack_blobs([row[1] or b"" for row in part]))
+
+    def have(self, ids: Ids) -> bool:
+        """Whether the database has these rows."""
+        if self.kind is VectorKind.CAPTION:
+            key = CaptionVector.caption_id
+            wanted = select(key).where(CaptionVector.bundle_id == self.bundle_id)
+        else:
+            key = WindowRow.id
+            wanted = select(key).where(WindowRow.bundle_id == self.bundle_id, WindowRow.silent == 0)
+        found = self.session.scalars(wanted.where(key.in_(ids.tolist())))
+        return len(found.all()) == len(ids)
 
     def _select(self, *, after_id: int) -> Select[Any, Any]:
         if self.kind is VectorKind.CAPTION:
@@ -135,15 +164,15 @@ def load_vectors(
         return _in_memory(rows)
     stem = f"{fingerprint[:16]}-{kind}"
     now = rows.changed
-    found = _open(cache_dir / f"{stem}-{now}.vectors")
-    if found is not None and found.header.changed == now:
+    found = _open(cache_dir / f"{stem}-{now}.vectors", rows)
+    if found is not None and found.head.changed == now:
         return found.table
     try:
-        cache_dir.mkdir(parents=True, exist_ok=True)
+        make_private_folder(cache_dir)
         path = _build(rows, cache_dir, stem=stem)
     except OSError:  # a full disk or a folder we may not write to: the cache is a convenience
         return _in_memory(rows)
-    made = _open(path)
+    made = _open(path, rows)
     return _in_memory(rows) if made is None else made.table
 
 
@@ -157,53 +186,51 @@ def _in_memory(rows: _Rows) -> VectorTable:
     )
 
 
-@dataclass(frozen=True)
-class _Header:
-    changed: int
-    removed: int
-    n: int
-    dim: int
-
-    @property
-    def ids_at(self) -> int:
-        return _HEADER * 8 + self.n * self.dim * 4
-
-
-@dataclass(frozen=True)
-class _CacheFile:
-    header: _Header
-    table: VectorTable
-
-
-def _open(path: Path) -> _CacheFile | None:
-    """A cache file mapped into memory; None where there is none, or none that is whole."""
+def _open(path: Path, rows: _Rows, *, whole: bool = False) -> VectorFile | None:
+    """A cache file of this library mapped into memory; None where there is none that is sound."""
     try:
-        size = path.stat().st_size
-        head = np.fromfile(path, "<i8", _HEADER)
-    except OSError:  # absent, or swept away by another process
+        file = open_vectors(path, whole=whole)
+        if file is not None and not _is_of(file, rows):
+            raise DamagedVectors("it is of another library")
+    except DamagedVectors as damage:
+        log.warning("%s: a damaged cache of vectors is made anew: %s", path, damage)
+        discard(path)
         return None
-    if len(head) < _HEADER or head[0] != _MAGIC:
-        return None
-    header = _Header(changed=int(head[1]), removed=int(head[2]), n=int(head[3]), dim=int(head[4]))
-    if header.n <= 0 or header.dim <= 0 or size != header.ids_at + header.n * 8:
-        return None
-    matrix = np.memmap(path, "<f4", "r", _HEADER * 8, (header.n, header.dim))
-    ids = np.fromfile(path, "<i8", offset=header.ids_at)
-    return _CacheFile(header, VectorTable(ids=ids, matrix=np.asarray(matrix)))
+    return file
+
+
+def _is_of(file: VectorFile, rows: _Rows) -> bool:
+    """Whether a file was made from this library, as far as a look at some of its rows tells."""
+    ids = file.table.ids
+    some = np.unique(np.linspace(0, len(ids) - 1, _N_COMPARED).astype(np.int64))
+    is_newest = file.head.changed == rows.changed  # an older one may have what is removed by now
+    return file.head.library == rows.library and (not is_newest or rows.have(ids[some]))
+
+
+def discard(path: Path) -> None:
+    """Remove a file that is of no use; one that cannot be is written over by the next."""
+    with suppress(OSError):
+        path.unlink()
 
 
 def _build(rows: _Rows, cache_dir: Path, *, stem: str) -> Path:
     """Write the cache file of the session's state, starting from an older one where that holds."""
     now, removed = rows.changed, rows.removed
-    older = _newest_sound(cache_dir, stem, now=now, removed=removed)
+    older = _newest_sound(rows, cache_dir, stem, now=now, removed=removed)
     kept = None if older is None or not rows.goes_on_from(older.table) else older.table
     target = cache_dir / f"{stem}-{now}.vectors"
     with atomic_write(target, shared=True, mode=0o600) as file:
-        file.write(bytes(_HEADER * 8))
+        begin_vectors(file)
         ids, dim = _write_rows(file, _chunks_from(rows, kept))
-        file.write(ids.astype("<i8").tobytes())
-        file.seek(0)
-        file.write(np.array([_MAGIC, now, removed, len(ids), dim, 0, 0, 0], "<i8").tobytes())
+        head = VectorFileHead(
+            library=rows.library,
+            changed=now,
+            removed=removed,
+            n=len(ids),
+            dim=dim,
+            written_s=time_to_write(),
+        )
+        finish_vectors(file, head, ids)
         failpoint("vectors.replace")
     _sweep(cache_dir, stem, now=now)
     return target
@@ -228,15 +255,23 @@ def _write_rows(file: BinaryIO, chunks: Iterator[tuple[Ids, Floats]]) -> tuple[I
     return np.concatenate(ids), dim
 
 
-def _newest_sound(cache_dir: Path, stem: str, *, now: int, removed: int) -> _CacheFile | None:
+def _newest_sound(
+    rows: _Rows, cache_dir: Path, stem: str, *, now: int, removed: int
+) -> VectorFile | None:
     """The cache file to start from: not from after `now`, and nothing was removed since."""
-    files = [_open(path) for path in cache_dir.glob(f"{stem}-*.vectors")]
-    sound = [
-        file
-        for file in files
-        if file is not None and file.header.removed == removed and file.header.changed < now
-    ]
-    return max(sound, key=lambda file: file.header.changed, default=None)
+    paths = sorted(cache_dir.glob(f"{stem}-*.vectors"), key=_generation, reverse=True)
+    for path in paths:
+        if _generation(path) >= now:
+            continue
+        file = _open(path, rows, whole=True)  # what is copied from it is never checked again
+        if file is not None and file.head.removed == removed and file.head.changed < now:
+            return file
+    return None
+
+
+def _generation(path: Path) -> int:
+    number = path.stem.rpartition("-")[2]
+    return int(number) if number.isdecimal() else 0
 
 
 def _sweep(cache_dir: Path, stem: str, *, now: int) -> None:
@@ -251,3 +286,37 @@ def _sweep(cache_dir: Path, stem: str, *, now: int) -> None:
                 path.unlink()
         except (OSError, ValueError):  # swept by another process, kept locked by one, or not ours
             continue
+
+
+def damaged_caches(cache_dir: Path) -> Iterator[tuple[Path, str]]:
+    """Cache files of which any byte is not what was written, and what is wrong with each."""
+    for path in sorted(cache_dir.glob("*.vectors")):
+        try:
+            open_vectors(path, whole=True)
+        except DamagedVectors as damage:
+            yield path, str(damage)
+
+
+def foreign_caches(session: Session, cache_dir: Path) -> Iterator[tuple[Path, str]]:
+    """Cache files of the library's present state with other rows than the database has."""
+    bundles = session.execute(select(BundleRow.id, BundleRow.fingerprint)).all()
+    for bundle_id, fingerprint in bundles:
+        for kind in VectorKind:
+            rows = _Rows(session, bundle_id, kind)
+            path = cache_dir / f"{fingerprint[:16]}-{kind}-{rows.changed}.vectors"
+            with suppress(DamagedVectors):  # which `damaged_caches` tells
+                file = open_vectors(path)
+                if file is not None and not _agrees(file, rows):
+                    yield path, "its rows are not those of the database"
+
+
+def _agrees(file: VectorFile, rows: _Rows) -> bool:
+    at = 0
+    for ids, vectors in rows.chunks():
+        part = slice(at, at + len(ids))
+        if not np.array_equal(file.table.ids[part], ids):
+            return False
+        if not np.allclose(file.table.matrix[part], vectors, atol=1e-5):
+            return False
+        at += len(ids)
+    return at == len(file.table)

@@ -18,6 +18,7 @@ from audiosearch.store.database import Database
 from audiosearch.store.lock import indexer_pid
 from audiosearch.store.queries import files, roots
 from audiosearch.store.queries.places import Root, RootPath
+from audiosearch.store.vector_cache import damaged_caches, discard
 from audiosearch.watch.status import WatchState, nudged_at, read_state
 
 log = logging.getLogger(__name__)
@@ -72,7 +73,12 @@ class WatchIndexer:
         """
         config = self._config_now()
         with (
-            open_library(config, writable=True, yields_to_waiters=True) as library,
+            open_library(
+                config,
+                writable=True,
+                yields_to_waiters=True,
+                expected=self._database.identity,
+            ) as library,
             self._until_wanted(library.database) as stop,
         ):
             return library.index_places(places, rules=rules, progress=progress, stop=stop)
@@ -84,7 +90,7 @@ class WatchIndexer:
 
         def look() -> None:
             while not ended.wait(_LOOK_S):
-                if self._stop.is_set():
+                if self._stop.is_set() or not database.is_current():
                     early.set()
                 elif database.has_waiters():
                     log.info("another command waits to write: it is let in after the batch in hand")
@@ -105,6 +111,9 @@ class WatchIndexer:
 
     def tidy(self) -> None:
         """Do what can wait; ends early when the daemon stops."""
+        for path, problem in damaged_caches(self._database.vectors_dir):
+            log.warning("%s: a damaged cache of vectors is made anew: %s", path, problem)
+            discard(path)
         library = Library(self._config_now(), self._database)
         while not self._stop.is_set() and self._is_quiet() and library.refresh_scales():
             pass

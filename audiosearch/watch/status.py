@@ -16,7 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_origin, get_type_hints
 
-from audiosearch._files import atomic_write
+from audiosearch._files import PRIVATE_FILE, atomic_write, read_bounded
 from audiosearch._timing import time_left_s
 from audiosearch._wording import counted
 from audiosearch.errors import display_path, path_fields
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 STATE_FILE = "watch.json"
 _NUDGE_FILE = "watch.nudge"
+_MOST_BYTES: Final = 64 << 20  # of the state, which has a row for each folder that is a root
 _LINE_EVERY_S: Final = 30.0  # of the log
 _TELL_EVERY_S: Final = 1.0
 _REMEMBERED: Final = 1000  # warnings that are not said again
@@ -107,14 +108,14 @@ def write_state(data_dir: Path, state: WatchState) -> None:
     """
     row = asdict(state)
     row["roots"] = [_root_row(root) for root in state.roots]
-    with atomic_write(data_dir / STATE_FILE) as file:
+    with atomic_write(data_dir / STATE_FILE, mode=PRIVATE_FILE) as file:
         file.write(json.dumps(row, indent=1).encode())
 
 
 def read_state(data_dir: Path) -> WatchState | None:
     """The last state that was written; None where there is none, or one that is not understood."""
     try:
-        row: Any = json.loads((data_dir / STATE_FILE).read_text(encoding="utf-8"))
+        row: Any = json.loads(read_bounded(data_dir / STATE_FILE, _MOST_BYTES))
         roots = tuple(_root(each) for each in row.pop("roots"))
         progress = row.pop("progress")
         state = WatchState(
@@ -124,7 +125,7 @@ def read_state(data_dir: Path) -> WatchState | None:
         )
         _check_types(state)
         return state
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None  # of another version, or none: nothing depends on it
 
 
@@ -150,7 +151,7 @@ def _check_types(state: object) -> None:
 def nudge(data_dir: Path) -> None:
     """Have a daemon, if there is one, look at all folders now."""
     if data_dir.is_dir():
-        (data_dir / _NUDGE_FILE).touch()
+        (data_dir / _NUDGE_FILE).touch(mode=PRIVATE_FILE)
 
 
 def nudged_at(data_dir: Path) -> int:

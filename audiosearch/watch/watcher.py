@@ -18,6 +18,8 @@ from audiosearch.config import IndexConfig, WatchConfig
 from audiosearch.errors import (
     AudiosearchError,
     LibraryCorrupt,
+    LibraryReplaced,
+    OutOfResources,
     SchemaTooNew,
     display_path,
 )
@@ -90,6 +92,7 @@ class Watcher:
 
         Raises:
             LibraryCorrupt: the database is damaged.
+            LibraryReplaced: it was moved, deleted, or another one was put in its place.
             SchemaTooNew: a later version of the program has taken it over.
         """
         tick_s = min(_TICK_S, self._watch.settle_s / 2)
@@ -98,10 +101,15 @@ class Watcher:
                 now = time.monotonic()
                 try:
                     self._turn(now)
-                except (LibraryCorrupt, SchemaTooNew):
+                except (LibraryCorrupt, LibraryReplaced, SchemaTooNew):
                     raise
                 except AudiosearchError as error:
                     self._wait(error, now=time.monotonic())
+                except (OSError, RuntimeError, MemoryError) as error:
+                    scarcity = OutOfResources.of(error)
+                    if scarcity is None:
+                        raise
+                    self._wait(scarcity, now=time.monotonic())
                 self._publisher.now()
                 self._stop.wait(tick_s)
             self._publisher.activity(WatchActivity.STOPPING)

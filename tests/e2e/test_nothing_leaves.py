@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from tests.e2e.command import Command
+from tests.e2e.watched import PATIENCE_S, Watch
+from tests.sounds import noise, write_audio
 
 STARTER = Path(__file__).parents[2] / "models" / "starter"
 LISTEN = f"""
@@ -21,6 +27,7 @@ model.tower.embed(["a dog barks"])
 time.sleep(float(sys.argv[1]))
 """
 INET = ("AF_INET", "AF_INET6")
+STRACE = ("-f", "-qq", "-e", "trace=socket,connect", "-o")
 
 
 def listen(
@@ -48,9 +55,42 @@ def test_running_a_model_opens_no_socket_to_anywhere(tmp_path: Path):
         pytest.skip("needs strace")
     trace, temporary = tmp_path / "trace", tmp_path / "temporary"
     temporary.mkdir()
-    watched = (strace, "-f", "-qq", "-e", "trace=socket,connect", "-o", str(trace))
+    watched = (strace, *STRACE, str(trace))
     listen(temporary, seconds=6, before=watched)
     assert [line for line in trace.read_text().splitlines() if any(f in line for f in INET)] == []
+
+
+def test_a_daemon_that_hears_and_answers_opens_no_socket_to_anywhere(
+    quick: Command, sound_folder: Path, tmp_path: Path
+):
+    """Its decoding processes and its threads, too; its own socket is one of the file system."""
+    strace = shutil.which("strace")
+    if strace is None:
+        pytest.skip("needs strace")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    quick.environ["TMPDIR"] = str(temporary)
+    trace = tmp_path / "trace"
+    assert quick("roots", "add", sound_folder).status == 0
+    watch = Watch(replace(quick, program=(strace, *STRACE, str(trace), *quick.program)))
+    watch.command = quick
+    try:
+        watch.until_rows([(3,)], "SELECT count(*) FROM encoding WHERE n_windows IS NOT NULL")
+        watch.until(watch.is_idle)
+        answer = quick("find", "a dog barks", "--min-score", "0", "--json", "-v")
+        assert "answered by the daemon" in answer.err
+        write_audio(sound_folder / "new.wav", noise(seconds=1.0, seed=9))
+        watch.until_rows([(4,)], "SELECT count(*) FROM encoding WHERE n_windows IS NOT NULL")
+        told = watch.told()
+        assert told is not None
+        os.kill(told["pid"], signal.SIGTERM)  # strace itself would let go of it
+        watch.process.communicate(timeout=PATIENCE_S)
+    finally:
+        watch.kill()
+    lines = trace.read_text().splitlines()
+    assert any("AF_UNIX" in line for line in lines)
+    assert [line for line in lines if any(family in line for family in INET)] == []
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_persons_own_word_on_telemetry_stays(tmp_path: Path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import subprocess
 import sys
 import sysconfig
@@ -114,3 +116,32 @@ def test_the_wheel_indexes_and_finds(installed: Path, tmp_path: Path, sounds: Pa
     hits = command("find", "a beep", "--json", "--min-score", "0", cwd=tmp_path)
     assert len(hits.rows) == 5
     assert command("config", "init", cwd=tmp_path).status == 0
+
+
+def test_the_models_of_a_wheel_are_those_that_it_lists(installed: Path, tmp_path: Path):
+    package = next(installed.parents[1].rglob("site-packages/audiosearch"))
+    listed = json.loads((package / "_model_hashes.json").read_text())
+    models = package / "_models"
+    assert listed == {
+        file.relative_to(models).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in models.rglob("*")
+        if file.is_file()
+    }
+    command = Command(tmp_path / "data", bundle="", program=(str(installed), "-m", "audiosearch"))
+    assert command("models", "verify", cwd=tmp_path).status == 0
+    manifest = models / "starter" / "bundle.json"
+    before = manifest.read_bytes()
+    changed = json.loads(before) | {"description": "of somebody else"}
+    try:
+        manifest.write_text(json.dumps(changed))
+        answer = command("models", "verify", cwd=tmp_path)
+        assert (answer.status, "is not the file that this version" in answer.err) == (2, True)
+        manifest.unlink()
+        manifest.symlink_to(tmp_path / "elsewhere.json")
+        (tmp_path / "elsewhere.json").write_text(json.dumps(changed))
+        answer = command("models", "verify", cwd=tmp_path)
+        assert (answer.status, "is not the file that this version" in answer.err) == (2, True)
+    finally:
+        manifest.unlink()
+        manifest.write_bytes(before)
+    assert command("models", "verify", cwd=tmp_path).status == 0

@@ -13,10 +13,13 @@ import pytest
 from sqlalchemy import delete, update
 
 from audiosearch.store.database import Database, open_database
+from audiosearch.store.integrity.repair import repair
+from audiosearch.store.integrity.verify import verify
 from audiosearch.store.queries import captions, encodings, generations, recordings
 from audiosearch.store.queries.windows import insert_windows, new_window
 from audiosearch.store.schema import CaptionSource, WindowRow
-from audiosearch.store.vector_cache import VectorKind, load_vectors
+from audiosearch.store.vector_cache import VectorKind, damaged_caches, load_vectors
+from audiosearch.store.vector_file import finish_vectors, open_vectors
 from audiosearch.store.vectors import VectorTable, unit_rows
 
 DIM = 6
@@ -270,3 +273,115 @@ def test_a_caption_that_gets_its_vector_late_stands_in_its_place(database: Datab
     table = load_captions(database)
     assert table.ids.tolist() == [1, 2, 3, 4, 5]
     assert_same(table, load_captions(database, cached=False))
+
+
+def cache_problems(database: Database) -> list[str]:
+    found = [each.detail for each in verify(database) if each.invariant == "vector-cache"]
+    return [detail.rpartition(": ")[2] for detail in found]
+
+
+def flip(path: Path, at: int) -> None:
+    """Change one byte, and leave the file's time as it was, as a worn-out disk would."""
+    status = path.stat()
+    with path.open("r+b") as file:
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ 0x40]))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def cache_path(database: Database) -> Path:
+    (path,) = database.vectors_dir.glob("*.vectors")
+    return path
+
+
+def test_any_byte_that_is_changed_is_noticed(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    add_windows(database, range(20))
+    expected = load(database, cached=False)
+    load(database)
+    size = cache_path(database).stat().st_size
+    for at in range(0, size, 7):
+        caplog.clear()
+        flip(cache_path(database), at)
+        assert_same(load(database), expected)
+        version = 5 <= at < 8  # which makes it one of another version, that is passed over
+        assert ("is made anew" in caplog.text) is not version, at
+        cache_path(database)
+
+
+def test_in_a_great_file_what_is_written_is_noticed_and_wear_by_a_full_look(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("audiosearch.store.vector_file.BLOCK", 64)
+    add_windows(database, range(200))
+    expected = load(database, cached=False)
+    load(database)
+    path = cache_path(database)
+    assert list(damaged_caches(database.vectors_dir)) == []
+    content = bytearray(path.read_bytes())
+    content[64 + 3000] ^= 1
+    path.write_bytes(content)  # in place, with a new time: looked through at once
+    assert_same(load(database), expected)
+    flip(cache_path(database), 64 + 3000)
+    [(damaged, _)] = damaged_caches(database.vectors_dir)
+    assert damaged == cache_path(database)
+    assert cache_problems(database) == ["block 46 of 75 is not what was written"]
+    repair(database, dims={})  # which drops what of this library no command would have made
+    assert cache_problems(database) == []
+
+
+def test_a_file_of_another_library_is_not_used(database: Database, tmp_path: Path) -> None:
+    add_windows(database, range(10))
+    load(database)
+    with open_database(tmp_path / "other" / "library.sqlite3") as other:
+        add_windows(other, range(50, 70))
+        load(other)
+        mine, theirs = cache_path(database), cache_path(other)
+        mine.write_bytes(theirs.read_bytes())
+        assert_same(load(database), load(database, cached=False))
+        assert len(load(database)) == 10
+
+
+def test_rows_that_the_database_has_not_are_noticed(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file that is whole, and yet of another state."""
+    add_windows(database, range(10))
+    load(database)
+    path = cache_path(database)
+    file = open_vectors(path)
+    assert file is not None
+    foreign = file.table.ids + 100
+    content = bytearray(path.read_bytes())
+    with path.open("w+b") as out:
+        out.write(content[: file.head.ids_at])
+        finish_vectors(out, file.head, foreign)
+    assert open_vectors(path, whole=True) is not None
+    assert cache_problems(database) == ["its rows are not those of the database"]
+    assert load(database).ids.tolist() == list(range(1, 11))
+    assert "another library" in caplog.text
+
+
+def test_a_copied_file_is_looked_through_once(database: Database, tmp_path: Path) -> None:
+    add_windows(database, range(10))
+    load(database)
+    path = cache_path(database)
+    os.utime(path, (1, 1))
+    load(database)
+    file = open_vectors(path)
+    assert file is not None
+    assert path.stat().st_mtime == file.head.written_s
+
+
+def test_a_file_of_an_older_version_is_passed_over_in_silence(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    add_windows(database, range(10))
+    load(database)
+    path = cache_path(database)
+    path.write_bytes(b"UASEV1\0\0" + bytes(300))
+    assert len(load(database)) == 10
+    assert caplog.text == ""

@@ -51,7 +51,9 @@ def test_the_version_is_written_where_it_is_read():
 
 
 def test_a_release_that_lacks_something_is_noticed(tmp_path: Path):
-    assert len(release["lacking"](tmp_path, "1.0.0")) == 2
+    assert len(release["lacking"](tmp_path, "1.0.0")) == 4
+    (tmp_path / "audiosearch-1.0.0.cdx.json").write_text("{}")
+    (tmp_path / "audiosearch-1.0.0.licences.md").write_text("")
     with zipfile.ZipFile(tmp_path / "audiosearch-1.0.0-py3-none-any.whl", "w") as wheel:
         for name in release["_IN_WHEEL"][1:]:
             wheel.writestr(name, "")

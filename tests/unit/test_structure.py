@@ -151,3 +151,25 @@ def test_rules_find_what_breaks_them(tmp_path: Path) -> None:
         "a head has at most four lines": {"audiosearch.lonely"},
         "a text names what is there": {"audiosearch.user: audiosearch.moved"},
     }
+
+
+def test_commands_write_through_one_module(package: Package) -> None:
+    """Which escapes what a terminal would obey; the commands for training are for developers."""
+    writers = re.compile(r"\bclick\.(?:echo|secho|style)\(|(?<![\w.])print\(|sys\.std\w+\.write\(")
+    assert {
+        each.name
+        for each in package.modules.values()
+        if each.name.startswith("audiosearch.cli.") and writers.search(each.source)
+    } == {"audiosearch.cli.terminal"}
+
+
+def test_onnx_runtime_is_imported_in_one_place(package: Package) -> None:
+    """Where its telemetry is switched off first; types are imported for their checker alone."""
+    lines = {
+        (each.name, line)
+        for each in package.modules.values()
+        for line in each.source.splitlines()
+        if re.search(r"\b(?:import|from) onnxruntime\b|import_module\(.onnxruntime", line)
+    }
+    types = {each for each in lines if each[1] == "    from onnxruntime import InferenceSession"}
+    assert {name for name, _ in lines - types} == {"audiosearch.model.runtime.session"}

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import IO, BinaryIO
 
 from audiosearch.audio.sandbox.protocol import BrokenConversation, Message, receive
-from audiosearch.errors import DecoderBroken
+from audiosearch.errors import DecoderBroken, OutOfResources
 
 if sys.platform == "linux":
     import fcntl
@@ -32,13 +32,16 @@ class WorkerProcess:
     def __init__(self, command: Sequence[str]) -> None:
         # BLAS threads would cost address space and cores that other workers need.
         environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-        self._process = subprocess.Popen(  # noqa: S603
-            list(command),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment,
-        )
+        try:
+            self._process = subprocess.Popen(  # noqa: S603
+                list(command),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment,
+            )
+        except OSError as error:  # no file is to be blamed for it
+            raise (OutOfResources.of(error) or DecoderBroken(str(error))) from error
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self.requests: BinaryIO = self._process.stdin  # type: ignore[assignment]

@@ -17,8 +17,11 @@ from audiosearch.errors import LibraryCorrupt
 from audiosearch.store import sqlite
 from audiosearch.store.backup import back_up_before
 from audiosearch.store.database import Database
+from audiosearch.store.identity import give_identity
 from audiosearch.store.integrity.annotations import derive_again, mend_annotations
+from audiosearch.store.integrity.places import forget_misplaced
 from audiosearch.store.integrity.verify import (
+    CACHE,
     SOUND_SAMPLE,
     SOUND_SCALE,
     SOUND_TARGET,
@@ -37,6 +40,7 @@ from audiosearch.store.schema import (
     WindowRow,
     WindowSampleKey,
 )
+from audiosearch.store.vector_cache import discard
 
 
 @dataclass(frozen=True)
@@ -60,16 +64,22 @@ def repair(database: Database, *, dims: Mapping[str, BundleDims]) -> Repaired:
     found = verify(database, dims=dims, per_kind=None)
     if not found:
         return Repaired(n_encodings=0, n_files=0, n_rows=0)
+    if any(each.invariant == CACHE for each in found):  # made anew by the next question
+        for path in database.vectors_dir.glob("*.vectors"):
+            discard(path)
     back_up_before(database.path, what="repair")
     with database.session() as session:
         n_gone = mend_annotations(session) + _drop_orphans(session)
         culprits = sorted({each.encoding for each in found if each.encoding is not None})
         n_files = _drop_encodings(session, culprits)
         n_files += _mend_files(session) + _mend_texts(session)
+        n_gone += forget_misplaced(session)
         n_gone += _mend_rows(session)
         derive_again(session)
         _rebuild(session, found)
         _check(session, database)
+        if any(each.invariant == "identity" for each in found):
+            give_identity(session)
         failpoint("repair.commit")
     return Repaired(n_encodings=len(culprits), n_files=n_files, n_rows=n_gone)
 

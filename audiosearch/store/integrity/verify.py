@@ -6,21 +6,28 @@ Reads every vector, so it takes as long as reading the database.
 # ruff: noqa: S608 - queries are put together from constants of this file
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from audiosearch.errors import LibraryCorrupt
+from audiosearch.errors import LibraryCorrupt, display_path
+from audiosearch.store import identity
 from audiosearch.store.database import Database
 from audiosearch.store.integrity.annotations import annotation_problems
+from audiosearch.store.integrity.places import absent_files, root_problems
+from audiosearch.store.queries import generations
 from audiosearch.store.queries.file_texts import is_metadata, strange_tags
 from audiosearch.store.sqlite import integrity_problems
+from audiosearch.store.vector_cache import damaged_caches, foreign_caches
 
+CACHE: Final = "vector-cache"
 _PER_KIND = 20  # breaches of one kind that are spelled out
 
 
@@ -28,8 +35,8 @@ _PER_KIND = 20  # breaches of one kind that are spelled out
 class Violation:
     """Something that must hold and does not."""
 
-    # files, metadata, tags, annotations, encodings, windows, frames, vectors, scales, captions,
-    # full-text
+    # files, identity, metadata, tags, annotations, encodings, windows, frames, vectors, scales,
+    # captions, full-text, vector-cache
     invariant: str
     detail: str
     encoding: tuple[int, int] | None = None  # ids of the recording and bundle it lies in
@@ -159,6 +166,7 @@ def verify(
             found += [Violation("integrity", problem) for problem in problems]
             for kind in _kinds(session, dims or {}):
                 found += islice(kind, per_kind)
+            found += islice(_cache_violations(session, database.vectors_dir), per_kind)
     except LibraryCorrupt as error:
         found.append(Violation("integrity", error.reason))
     return found
@@ -169,6 +177,13 @@ def _kinds(session: Session, dims: Mapping[str, BundleDims]) -> Iterator[Iterabl
     for invariant, queries in _QUERIES.items():
         for query in queries:
             yield (Violation(invariant, row[0]) for row in session.execute(text(query)))
+    yield (Violation("files", problem) for problem in root_problems(session))
+    yield (
+        Violation("files", f"file {each.file_id}, {each.shown}, {each.problem}")
+        for each in absent_files(session)
+        if each.problem is not None
+    )
+    yield _identity_violations(session)
     yield _text_violations(session)
     yield _tag_violations(session)
     yield (Violation("annotations", problem) for problem in annotation_problems(session))
@@ -178,6 +193,18 @@ def _kinds(session: Session, dims: Mapping[str, BundleDims]) -> Iterator[Iterabl
             yield (Violation(invariant, row[0], (row[1], row[2])) for row in rows)
     yield _vector_violations(session, dims)
     yield _frame_violations(session, dims)
+
+
+def _cache_violations(session: Session, cache_dir: Path) -> Iterator[Violation]:
+    """Files beside the database that hold other vectors than it does."""
+    for path, problem in (*damaged_caches(cache_dir), *foreign_caches(session, cache_dir)):
+        yield Violation(CACHE, f"{display_path(os.fsencode(path))}: {problem}")
+
+
+def _identity_violations(session: Session) -> Iterator[Violation]:
+    """A library without the number by which it is told from another one."""
+    if not generations.read_generation(session, identity.NAME):
+        yield Violation("identity", "the library has no number of its own")
 
 
 def _text_violations(session: Session) -> Iterator[Violation]:

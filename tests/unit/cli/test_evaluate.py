@@ -7,6 +7,7 @@ import pytest
 
 from audiosearch.cli.evaluate import print_outcome, table_lines
 from audiosearch.cli.progress import EvaluationProgress
+from audiosearch.cli.terminal import for_terminal
 from audiosearch.evaluation.tables import Outcome, Spread, Table
 
 TABLE = Table("t", "Title", ("score", "n", "r1"), (("ce", 3, 0.5), ("minmax", 12, None)))
@@ -14,7 +15,7 @@ OUTCOME = Outcome("x", "An evaluation", (("model", "toy"), ("data set", "d")), (
 
 
 def test_words_to_the_left_numbers_to_the_right():
-    assert [click.unstyle(line) for line in table_lines(TABLE)] == [
+    assert [click.unstyle(for_terminal(line)) for line in table_lines(TABLE)] == [
         "  score    n     r1",
         "  ce       3  0.500",
         "  minmax  12      -",

@@ -19,8 +19,9 @@ pty = pytest.importorskip("pty", reason="no such terminals on this system")
 
 SCRIPT = (
     "import os, sys; from audiosearch.cli.links import linked_path;"
+    "from audiosearch.cli.terminal import say;"
     "path = os.fsencode(sys.argv[1]);"
-    "print(linked_path(path, links=len(sys.argv) < 3))"
+    "say(linked_path(path, links=len(sys.argv) < 3))"
 )
 LINK = re.compile(r"\x1b\]8;;([^\x1b\x07]*)\x1b\\(.*?)\x1b\]8;;\x1b\\", re.DOTALL)
 

@@ -26,6 +26,7 @@ SETTINGS = ServiceSettings(
     program=(sys.executable, "-m", "audiosearch", "watch", "--config", "/a b/$x 50%.toml"),
     environment={"AUDIOSEARCH_MODEL_BUNDLE": 'my "own" model'},
     data_dir=Path("/home/u/my data"),
+    database=Path("/home/u/my data/library 5%.sqlite3"),
     memory="4G",
 )
 
@@ -39,6 +40,8 @@ def test_the_unit_says_what_it_must():
     assert "ProtectHome=read-only" in lines
     assert 'ReadWritePaths="/home/u/my data"' in lines
     assert "TimeoutStopSec=15" in lines
+    assert "UMask=0077" in lines
+    assert "ConditionPathExists=/home/u/my data/library 5%%.sqlite3" in lines
     assert "WantedBy=default.target" in lines
     (start,) = [line for line in lines if line.startswith("ExecStart=")]
     assert start.endswith('"watch" "--config" "/a b/$$x 50%%.toml"')
@@ -79,6 +82,7 @@ def test_the_agent_is_a_property_list_with_the_same():
     assert agent["RunAtLoad"] is True
     assert agent["KeepAlive"] == {"SuccessfulExit": False}
     assert agent["Nice"] == 10
+    assert agent["Umask"] == 0o077
 
 
 def test_units_stand_where_the_user_keeps_configuration(tmp_path: Path):

@@ -1,0 +1,195 @@
+"""A file of vectors that is mapped into memory, with checksums of all that is in it.
+
+Whoever writes to such a file changes its time, which it holds itself: then all of it is checked
+when it is opened, otherwise its ids and some blocks, and all by `is_whole`.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import numpy as np
+
+from audiosearch._typing import Ids
+from audiosearch.store.vectors import VectorTable
+
+_MAGIC: Final = 0x3256_4553_4155  # "AUSEV2", little-endian
+_NAME: Final = (1 << 40) - 1  # bits of it; those above are the version
+# int64: see `VectorFileHead.words`, and a checksum of these, the ids and the blocks' checksums.
+_HEADER: Final = 8
+_ROWS_AT: Final = _HEADER * 8  # bytes
+BLOCK: Final = 1 << 16  # bytes of rows that have a checksum of their own
+N_SAMPLED: Final = 16  # blocks that are checked each time: 1 MB, about a millisecond
+
+
+@dataclass(frozen=True, kw_only=True)
+class VectorFileHead:
+    """What a file says of itself.
+
+    Attributes:
+        library: the number of the library that it was made from.
+        changed, removed: that library's counters of any change, and of removals.
+        n, dim: rows, and values in each.
+        written_s: the file's own time, in whole seconds that every file system can keep.
+    """
+
+    library: int
+    changed: int
+    removed: int
+    n: int
+    dim: int
+    written_s: int
+
+    @property
+    def words(self) -> list[int]:
+        """As they are stored, the checksum left out."""
+        counters = (self.changed, self.removed, self.n, self.dim)
+        return [_MAGIC, *counters, self.library, self.written_s]
+
+    @property
+    def ids_at(self) -> int:
+        """Where the ids begin, in bytes."""
+        return _ROWS_AT + self.n * self.dim * 4
+
+    @property
+    def sums_at(self) -> int:
+        """Where the blocks' checksums begin, in bytes."""
+        return self.ids_at + self.n * 8
+
+    @property
+    def n_blocks(self) -> int:
+        """Blocks of rows, the last one perhaps shorter."""
+        return -(-self.n * self.dim * 4 // BLOCK)
+
+    @property
+    def size(self) -> int:
+        """Of the file, in bytes."""
+        return self.sums_at + self.n_blocks * 4
+
+
+class DamagedVectors(Exception):
+    """A file of vectors does not hold what was written into it."""
+
+
+@dataclass(frozen=True)
+class VectorFile:
+    """An open file; its rows are mapped."""
+
+    path: Path
+    head: VectorFileHead
+    table: VectorTable
+    sums: Sequence[int]
+
+    def check(self, blocks: Iterable[int]) -> None:
+        """Compare some blocks of rows with their checksums.
+
+        Raises:
+            DamagedVectors: one differs.
+        """
+        rows = self.table.matrix.view(np.uint8).reshape(-1).data
+        for block in blocks:
+            if zlib.crc32(rows[block * BLOCK : (block + 1) * BLOCK]) != self.sums[block]:
+                raise DamagedVectors(f"block {block} of {len(self.sums)} is not what was written")
+
+
+def open_vectors(path: Path, *, whole: bool = False) -> VectorFile | None:
+    """A file of vectors; None where there is none, or one of another version.
+
+    Args:
+        path: of the file.
+        whole: check all of it, not a sample.
+
+    Raises:
+        DamagedVectors: it does not hold what was written into it.
+    """
+    try:
+        status = path.stat()
+        words = np.fromfile(path, "<i8", _HEADER).tolist()
+    except OSError:  # absent, or swept away by another process
+        return None
+    if len(words) < _HEADER or words[0] != _MAGIC:
+        if words and words[0] & _NAME == _MAGIC & _NAME:
+            return None
+        raise DamagedVectors("it is no file of vectors")
+    head = VectorFileHead(
+        changed=words[1],
+        removed=words[2],
+        n=words[3],
+        dim=words[4],
+        library=words[5],
+        written_s=words[6],
+    )
+    if head.n <= 0 or head.dim <= 0 or status.st_size != head.size:
+        raise DamagedVectors("its size is not what it says")
+    try:
+        matrix = np.memmap(path, "<f4", "r", _ROWS_AT, (head.n, head.dim))
+        ids = np.fromfile(path, "<i8", head.n, offset=head.ids_at)
+        sums = np.fromfile(path, "<u4", head.n_blocks, offset=head.sums_at)
+    except (OSError, ValueError):  # swept away, or cut off, by another process
+        return None
+    if len(ids) != head.n or len(sums) != head.n_blocks or words[7] != _sum_of(head, ids, sums):
+        raise DamagedVectors("its ids are not what was written")
+    if (np.diff(ids) <= 0).any():
+        raise DamagedVectors("its ids are in no order")
+    file = VectorFile(path, head, VectorTable(ids=ids, matrix=np.asarray(matrix)), sums.tolist())
+    touched = status.st_mtime_ns != head.written_s * 10**9
+    everything = whole or touched or head.n_blocks <= N_SAMPLED
+    blocks = range(head.n_blocks)
+    file.check(blocks if everything else random.sample(blocks, N_SAMPLED))
+    if touched:  # it was copied, say, and is whole: not to be read through each time
+        _set_time(path, head)
+    return file
+
+
+def finish_vectors(file: BinaryIO, head: VectorFileHead, ids: Ids) -> None:
+    """Put ids, checksums and head around the rows that were written behind the head's place.
+
+    Raises:
+        OSError: the disk is full, say.
+    """
+    file.seek(_ROWS_AT)
+    sums: list[int] = []
+    left = head.n * head.dim * 4
+    while left:
+        block = file.read(min(BLOCK, left))
+        sums.append(zlib.crc32(block))
+        left -= len(block)
+    file.seek(head.ids_at)
+    stored_sums = np.array(sums, "<u4")
+    file.write(ids.astype("<i8").tobytes())
+    file.write(stored_sums.tobytes())
+    file.seek(0)
+    words = [*head.words, _sum_of(head, ids, stored_sums)]
+    file.write(np.array(words, "<i8").tobytes())
+    file.flush()
+    os.utime(file.fileno() if os.utime in os.supports_fd else file.name, (head.written_s,) * 2)
+
+
+def begin_vectors(file: BinaryIO) -> None:
+    """Leave room for the head; rows of little-endian float32 follow."""
+    file.write(bytes(_ROWS_AT))
+
+
+def time_to_write() -> int:
+    """For `VectorFileHead.written_s`: even, since FAT keeps no other seconds."""
+    return int(time.time()) // 2 * 2
+
+
+def _sum_of(head: VectorFileHead, ids: Ids, sums: Ids) -> int:
+    found = zlib.crc32(np.array(head.words, "<i8").tobytes())
+    found = zlib.crc32(ids.astype("<i8").tobytes(), found)
+    return zlib.crc32(sums.astype("<u4").tobytes(), found)
+
+
+def _set_time(path: Path, head: VectorFileHead) -> None:
+    try:
+        os.utime(path, (head.written_s, head.written_s))
+    except OSError:  # not ours to write, or gone
+        return
