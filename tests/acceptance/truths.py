@@ -79,7 +79,7 @@ CAPTION_WORDS = {
     "bell": {"bell"},
     "birds": {"bird", "birds"},
     "clock": {"clock", "watch"},
-    "engine": {"engine", "motor"},
+    "engine": {"engine", "motor", "car"},
     "heartbeat": {"heart", "heartbeat"},
     "knocks": {"knocking", "knocks", "knock"},
     "phone": {"telephone", "phone"},
