@@ -20,6 +20,7 @@ from audiosearch.cli.minus_words import MinusWords
 from audiosearch.cli.options import FiniteRange, library_options, limit_options, sort_options
 from audiosearch.cli.output import remark, shown_path
 from audiosearch.cli.query_options import SoughtOptions, sought_options
+from audiosearch.cli.terminal import write_document
 from audiosearch.config import Config
 from audiosearch.exchange.documents import CSV_LAYOUTS, DocumentOptions
 from audiosearch.exchange.names import FIELDS, TEMPLATE, NameTemplate
@@ -301,8 +302,7 @@ def _document_command(
             exporter = Exporter(library.database, config.index)
             if to is None:
                 made = exporter.text(kind, rows, label=label, options=told)
-                sys.stdout.buffer.write(made.encode("utf-8"))
-                sys.stdout.buffer.flush()
+                write_document(made)
                 return 0
             done = exporter.write(kind, rows, to, label=label, options=told, force=force)
         _report(done, to, "stretch", quiet=quiet)

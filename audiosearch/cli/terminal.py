@@ -46,6 +46,15 @@ def write_data(text: str) -> None:
         click.echo(text, nl=False, color=True)  # nothing of it is taken for a colour and removed
 
 
+def write_document(text: str) -> None:
+    """Write the text of a file to stdout as it is, in UTF-8; on a terminal, escaped as in `say`."""
+    if sys.stdout.isatty():
+        say(text, nl=False)
+    else:
+        sys.stdout.buffer.write(text.encode("utf-8"))
+        sys.stdout.buffer.flush()
+
+
 class PlainFormatter(logging.Formatter):
     """Log lines whose texts, of whoever, are one line and printable."""
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from audiosearch._typing import Floats
 from audiosearch.search.results import CaptionFit, Description
+
+if TYPE_CHECKING:  # a command whose question the daemon answers does without numpy
+    from audiosearch._typing import Floats
 
 # Cosine from which two sentences mean much the same. Of the bundled model's own sentences those of
 # one kind ("nothing is audible", "silence is heard") come to .76 and more, others to .30 at most.

@@ -100,7 +100,7 @@ def test_nothing_that_computes_is_loaded(beside: Command, sounds: Path) -> None:
         answer, loaded = imported(beside, *ASKED[name], cwd=sounds)
         assert "answered by the daemon (process " in answer.err
         assert "audiosearch" in loaded
-        assert not loaded & heavy
+        assert not (loaded & heavy), sorted(loaded & heavy)
 
 
 def test_words_alone_load_nothing_that_hears_or_writes(filled: Command, sounds: Path) -> None:
