@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import secrets
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
@@ -26,13 +27,20 @@ from audiosearch.server.replies import error_reply
 FILE: Final = "page-token.sha256"
 COOKIE: Final = "audiosearch-token"
 YEAR_S: Final = 365 * 86_400
+_Entry = tuple[int, int, int, int]  # device, inode, size, time of the last change
 
 
 class AccessToken:
-    """The hash of a token, and who knows the token."""
+    """Who knows the token whose hash a file holds: the one that it holds now.
 
-    def __init__(self, digest: str) -> None:
-        self._digest = digest
+    Another process may have put another token in its place, which is to count at once: the file is
+    read anew where its entry has changed.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        # Both at once, since requests of several threads may ask.
+        self._seen: tuple[_Entry | None, str] = (None, "")
 
     @classmethod
     def kept(cls, data_dir: Path) -> AccessToken | None:
@@ -43,12 +51,12 @@ class AccessToken:
         """
         file = token_file(data_dir)
         try:
-            digest = file.read_text(encoding="ascii").strip()
+            digest = _digest(file)
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError) as error:
             raise StoreError(f"cannot be read: {error}", path=file) from error
-        return cls(digest) if len(digest) == 64 else None
+        return cls(file) if digest else None
 
     @classmethod
     def made(cls, data_dir: Path) -> tuple[AccessToken, str]:
@@ -66,11 +74,24 @@ class AccessToken:
                 out.write(digest.encode() + b"\n")
         except OSError as error:
             raise StoreError(error.strerror or str(error), path=file) from error
-        return cls(digest), token
+        return cls(file), token
 
     def is_known_to(self, token: str) -> bool:
-        """Whether this is the token."""
-        return hmac.compare_digest(_hash(token), self._digest)
+        """Whether this is the token; where the file is gone or cannot be read, none is."""
+        digest = self._current_digest()
+        return bool(digest) and hmac.compare_digest(_hash(token), digest)
+
+    def _current_digest(self) -> str:
+        """Of the token that counts now; empty: there is none."""
+        try:
+            entry = _entry(self._file)
+            seen, digest = self._seen
+            if entry != seen:
+                digest = _digest(self._file)
+                self._seen = (entry, digest)
+        except (OSError, UnicodeDecodeError):
+            return ""
+        return digest
 
     def admit(self, scope: Scope) -> Response | None:
         """What to answer to a request that does not show the token; None: it does."""
@@ -96,6 +117,18 @@ class AccessToken:
 def token_file(data_dir: Path) -> Path:
     """Where the hash is kept."""
     return data_dir / FOLDER / FILE
+
+
+def _digest(file: Path) -> str:
+    """What the file holds; empty where that is no hash."""
+    digest = file.read_text(encoding="ascii").strip()
+    return digest if len(digest) == 64 else ""
+
+
+def _entry(file: Path) -> _Entry:
+    """What tells whether a file is still as it was read."""
+    status = os.stat(file)  # noqa: PTH116 - half the time of Path.stat, at each request
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _hash(token: str) -> str:

@@ -245,3 +245,21 @@ def test_the_token_is_kept_as_a_hash_for_its_owner_alone(tmp_path: Path) -> None
     assert kept is not None
     assert kept.is_known_to(text)
     assert not kept.is_known_to(text[:-1])
+
+
+def test_a_token_that_another_process_makes_counts_at_once(tmp_path: Path) -> None:
+    first = AccessToken.made(tmp_path)[1]
+    served = AccessToken.kept(tmp_path)
+    assert served is not None
+    assert served.is_known_to(first)
+    second = AccessToken.made(tmp_path)[1]
+    assert not served.is_known_to(first)
+    assert served.is_known_to(second)
+    [file] = [each for each in tmp_path.rglob("*") if each.is_file()]
+    file.unlink()
+    assert not served.is_known_to(second)
+    assert not served.is_known_to("")
+    file.write_text("no hash\n")
+    assert not served.is_known_to("")
+    third = AccessToken.made(tmp_path)[1]
+    assert served.is_known_to(third)
