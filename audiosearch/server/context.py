@@ -15,14 +15,14 @@ from typing import Any, Final, TypeVar
 from starlette.requests import ClientDisconnect, Request
 
 from audiosearch.config import Config
+from audiosearch.errors import StoreError
 from audiosearch.library import Library, open_library
-from audiosearch.library.answers import reading_database
 from audiosearch.server.library_cache import LibraryCache
 from audiosearch.server.media.service import MediaService
 from audiosearch.server.messages import Settings
 from audiosearch.server.status_source import StatusSource
-from audiosearch.store.database import Database
-from audiosearch.store.identity import read_identity
+from audiosearch.store.database import Database, open_database
+from audiosearch.store.identity import read_identity, see_that_it_is_there
 
 T = TypeVar("T")
 
@@ -117,24 +117,30 @@ class DatabaseReaders:
         """The database, opened anew where the file is another one.
 
         Raises:
-            StoreError: it is damaged, of a later version, or cannot be opened.
+            StoreError: it is gone, damaged, of a later version, or cannot be opened.
         """
         with self._lock:
             path = self._config.database
-            inode = path.stat().st_ino if path.exists() else -1
-            if self._database is None or inode != self._inode:
-                if self._database is not None:
-                    self._database.close()  # whoever still reads from it goes on to the end
-                self._database = reading_database(self._config)
+            try:
+                status = see_that_it_is_there(path)
+            except StoreError:
+                self._let_go()
+                raise
+            if self._database is None or status.st_ino != self._inode:
+                self._let_go()
+                self._database = open_database(path, read_only=True)
                 self._inode = path.stat().st_ino
             return self._database
 
     def close(self) -> None:
         """Let go of it."""
         with self._lock:
-            if self._database is not None:
-                self._database.close()
-                self._database = None
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._database is not None:
+            self._database.close()  # whoever still reads from it goes on to the end
+            self._database = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,6 +223,7 @@ class ServerContext:
 
         Raises:
             LibraryLocked: another process writes to it, for longer than one waits; names it.
+            StoreError: it is gone.
         """
 
         def writing() -> T:

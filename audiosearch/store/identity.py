@@ -150,11 +150,33 @@ def read_identity(path: Path) -> LibraryIdentity:
     Raises:
         StoreError: there is none, or it cannot be read.
     """
+    see_that_it_is_there(path)
     with sqlite.translated(path), closing(sqlite.connect(path, read_only=True)) as connection:
         try:
             return identify(path, connection)
         except OSError as error:
             raise StoreError(error.strerror or str(error), path=path) from error
+
+
+def see_that_it_is_there(path: Path) -> os.stat_result:
+    """See that a library that there was is still there, or there again: a server makes none.
+
+    Raises:
+        StoreError: it is not.
+    """
+    reason = "an empty file is in its place"
+    try:
+        status = path.stat()
+    except OSError as error:
+        reason = error.strerror or str(error)
+    else:
+        if status.st_size:
+            return status
+    raise StoreError(
+        f"the library is gone: {reason}",
+        path=path,
+        remedy="put it back, and it is answered for again; none is made in its place",
+    )
 
 
 def give_identity(session: Session) -> None:

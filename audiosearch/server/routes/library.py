@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from typing import Final
@@ -12,6 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from audiosearch.doctor import examine
+from audiosearch.errors import StoreError
 from audiosearch.library.model_selection import bundle_paths, find_model
 from audiosearch.library.status_rows import Row, failed_row, model_row, remarked_row, root_row
 from audiosearch.model.bundle import load_bundle
@@ -25,6 +27,8 @@ from audiosearch.store.database import Database
 from audiosearch.store.queries.failed import failed_files, remarked_files
 from audiosearch.store.queries.roots import summarise_roots
 from audiosearch.watch.status import nudge
+
+log = logging.getLogger(__name__)
 
 BEAT_S: Final = 15.0  # a comment in a silent stream, so that both sides see that it lives
 _TICK_S: Final = 0.25
@@ -43,7 +47,10 @@ async def _status_row(context: ServerContext) -> Row:
 
 
 async def events(request: Request) -> Response:
-    """The status as server-sent events: at once, and then whenever it is another."""
+    """The status as server-sent events: at once, and then whenever it is another.
+
+    They end where the library is gone; who listens asks again, and hears once it is back.
+    """
     Parameters(request.query_params, known=())
     if request.method == "HEAD":
         return Response(media_type=EVENT_STREAM)
@@ -57,7 +64,11 @@ async def _events(context: ServerContext) -> AsyncIterator[bytes]:
         now = time.monotonic()
         if now - looked_at >= LOOK_EVERY_S:
             looked_at = now
-            row = await _status_row(context)
+            try:
+                row = await _status_row(context)
+            except StoreError as error:  # too late for a status of HTTP
+                log.info("events end: %s", error)
+                return
             if row != sent:
                 sent, spoken_at = row, now
                 yield b"event: status\ndata: " + encode_json(row) + b"\n\n"
