@@ -221,5 +221,6 @@ def see_that_nobody_answers(config: Config) -> None:
         raise LibraryLocked(
             f"another process answers for this library (pid {pid})",
             path=config.data_dir,
-            remedy="wait until it has finished, or stop it",
+            remedy="most likely audiosearch serve: stop it, and let watch give the page ([serve]"
+            " enabled = true in the settings), or start watch first and serve after it",
         )
