@@ -6,6 +6,7 @@ import errno
 import ipaddress
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +18,8 @@ from audiosearch.server.http_server import BACKLOG
 
 _LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "::1")
 _ANY: Final = ("0.0.0.0", "::", "")  # noqa: S104 - what it is compared with
+_LOCAL: Final = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104 - as above
+_ANYWHERE: Final = ("192.0.2.1", 9)  # of the addresses kept for documents; nothing is sent there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +40,14 @@ class PageSocket:
     @property
     def url(self) -> str:
         """For people and browsers of this machine."""
-        host = "127.0.0.1" if self.host in _ANY else self.host
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/"
+        return _url(_LOCAL.get(self.host, self.host), self.port)
+
+    @property
+    def url_elsewhere(self) -> str | None:
+        """For browsers of other machines; None: they cannot reach it."""
+        if self.is_local:
+            return None
+        return _url(_own_address() if self.host in _ANY else self.host, self.port)
 
     def policy(self, token: AccessToken | None) -> GuardPolicy:
         """Whom it answers: who asks by its own names, and shows `token` where there is one."""
@@ -52,6 +61,20 @@ class PageSocket:
             any_address=self.host in _ANY,
             admit=None if token is None else token.admit,
         )
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+
+
+def _own_address() -> str:
+    """By what others in the network reach this machine: its address on the way out, or its name."""
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as probe:
+        try:
+            probe.connect(_ANYWHERE)  # chooses the way of a datagram, and sends none
+            return str(probe.getsockname()[0])
+        except OSError:  # no way leads out
+            return socket.gethostname()
 
 
 def open_page_socket(config: ServeConfig) -> PageSocket:
@@ -75,9 +98,9 @@ def open_page_socket(config: ServeConfig) -> PageSocket:
         reason = getattr(error, "strerror", None) or str(error)
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             raise ConfigError(
-                f"{shown} is taken by another program",
-                remedy="give another port ([serve] port in the settings, or --port of"
-                " audiosearch serve); 0 takes any that is free",
+                f"{shown} is taken by another program, or this library is served there already",
+                remedy=f"see {_url(_LOCAL.get(host, host), port)}, or give another port ([serve]"
+                " port in the settings, or --port of audiosearch serve); 0 takes any that is free",
             ) from error
         # A unit that was written before the page was switched on allows no such socket.
         is_refused = isinstance(error, OSError) and error.errno == errno.EAFNOSUPPORT
@@ -126,10 +149,15 @@ class Page:
             yield f"the token, shown this once: {self.new_token}"
         if self.token is None:
             return
+        elsewhere = self.socket.url_elsewhere
         if self.new_token:
             yield f"open {self.url_to_open} once in a browser, from then on without it"
+            if elsewhere is not None:
+                yield f"on another machine: {elsewhere}?token={self.new_token}"
         else:
             yield "the token is that of before (--new-token makes another)"
+            if elsewhere is not None:
+                yield f"other machines reach it at {elsewhere}"
 
 
 def open_page(config: Config, *, new_token: bool = False, tells_token: bool = True) -> Page:

@@ -94,11 +94,24 @@ def test_what_keeps_it_from_serving_is_said(fresh: Command) -> None:
         answer = fresh("serve", "--port", str(port))
     assert answer.status == 2
     assert f"127.0.0.1:{port} is taken" in answer.err
+    assert "or this library is served there already" in answer.err
+    assert f"see http://127.0.0.1:{port}/" in answer.err
     unfit = replace(fresh, bundle=str(fresh.data_dir / "nowhere"))("serve", "--port", "0")
     assert (unfit.status, unfit.text) == (2, "")
     answer = fresh("serve", "--host", "nowhere.invalid")
     assert answer.status == 2
     assert "no address of this machine" in answer.err
+
+
+def test_a_daemon_beside_it_says_what_is_in_its_way(own: Command) -> None:
+    with served(own) as server:
+        answer = own("watch")
+        assert (answer.status, answer.text) == (2, "")
+        assert f"(pid {server.process.pid})" in answer.err
+        assert "audiosearch serve" in answer.err
+        assert "enabled = true" in answer.err
+        assert "start watch first" in answer.err
+        assert server.end()[0] == 0
 
 
 def test_another_address_needs_the_token_that_is_shown_once(own: Command) -> None:
@@ -108,6 +121,10 @@ def test_another_address_needs_the_token_that_is_shown_once(own: Command) -> Non
         _, said = server.end()
     assert "warning: others on the network" in said
     [token] = [line.split()[-1] for line in said.splitlines() if line.startswith("the token,")]
+    [elsewhere] = [x.split()[-1] for x in said.splitlines() if x.startswith("on another machine:")]
+    assert urlsplit(elsewhere).hostname not in (None, "127.0.0.1", "0.0.0.0", "localhost")
+    assert urlsplit(elsewhere).port == urlsplit(server.url).port
+    assert urlsplit(elsewhere).query == f"token={token}"
     kept = own.data_dir / "answers" / "page-token.sha256"
     assert token not in kept.read_text()
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
