@@ -6,10 +6,11 @@ import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 
-from tests.browser.asking import until
+from tests.browser.asking import ask, shown_names, until
 from tests.browser.served import Served, serving
 from tests.e2e.command import Command
 from tests.sounds import noise, write_audio
@@ -109,4 +110,29 @@ def test_a_server_that_is_gone_is_told(new_page: Any, page_library: Command, wat
     page.wait_for_selector("#notice.error")
     assert "does not answer" in page.inner_text("#notice")
     assert isinstance(served, Served)
+    watched.errors.clear()  # connections that are refused
+
+
+def test_a_server_that_comes_back_is_asked_what_it_did_not_answer(
+    new_page: Any, page_library: Command, watched: Any
+):
+    with serving(page_library) as served:
+        page = new_page(served)
+        ask(page, "a bell rings")
+        bell = shown_names(page)
+    page.fill("#q", "rain")
+    page.wait_for_selector("#notice.error")
+    page.wait_for_selector("#feed.stale")  # old rows do not pass for the answer
+    assert shown_names(page) == bell
+    assert page.inner_text("#count").startswith("No answer")
+    assert not page.is_visible("#tick-all")
+    with serving(page_library, "--port", str(urlsplit(served.url).port)) as again:
+        assert again.url == served.url
+        page.wait_for_selector("#feed:not(.stale)")  # without a key being touched
+        assert page.input_value("#q") == "rain"
+        assert shown_names(page)[0] == "rain.wav"
+        assert page.inner_text("#count").startswith(f"{len(shown_names(page))} sound")
+        assert page.is_visible("#tick-all")
+        assert not page.is_visible("#notice")
+        page.context.close()
     watched.errors.clear()  # connections that are refused

@@ -17,6 +17,15 @@ export class ApiError extends Error {
 }
 
 /**
+ * Whether nothing is wrong with what was asked: asked again later, it may be answered.
+ *
+ * @param {unknown} error
+ */
+export function isAway(error) {
+  return error instanceof ApiError && (error.status === 0 || error.status >= 500);
+}
+
+/**
  * @param {string} path
  * @param {RequestInit} [init]
  * @returns {Promise<Response>}

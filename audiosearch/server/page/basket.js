@@ -1,6 +1,6 @@
 // What is ticked, and what is done with all of it: collections, tags, ratings, export.
 
-import { post, request, segment, send, seconds } from "./api.js";
+import { isAway, post, request, segment, send, seconds } from "./api.js";
 import { byId, h, iconButton, notify } from "./dom.js";
 import { refreshFacts, setRating, setTag } from "./facts.js";
 import { counted } from "./format.js";
@@ -241,11 +241,14 @@ export async function attempt(act) {
   }
 }
 
-/** @param {unknown} error */
-export function showProblem(error) {
+/**
+ * @param {unknown} error
+ * @param {{untilAnswer?: boolean}} [how] as of `notify`
+ */
+export function showProblem(error, { untilAnswer = isAway(error) } = {}) {
   const text = error instanceof Error ? error.message : String(error);
   const remedy = error instanceof Error && "remedy" in error ? String(error.remedy ?? "") : null;
-  notify(text, { remedy: remedy || null, isError: true });
+  notify(text, { remedy: remedy || null, isError: true, untilAnswer });
 }
 
 /** What tags and collections there are, for the fields that ask for one. */

@@ -124,9 +124,10 @@ let hiding = 0;
  * Say what happened, for a few seconds; errors until the next message.
  *
  * @param {string} text
- * @param {{remedy?: string | null, isError?: boolean}} [how]
+ * @param {{remedy?: string | null, isError?: boolean, untilAnswer?: boolean}} [how] `untilAnswer`:
+ *   a good answer shows that it holds no more
  */
-export function notify(text, { remedy = null, isError = false } = {}) {
+export function notify(text, { remedy = null, isError = false, untilAnswer = false } = {}) {
   const place = byId("notice", HTMLElement);
   window.clearTimeout(hiding);
   const close = iconButton("close", "Close this message", () => {
@@ -137,6 +138,13 @@ export function notify(text, { remedy = null, isError = false } = {}) {
     close,
   );
   place.classList.toggle("error", isError);
+  place.classList.toggle("until-answer", untilAnswer);
   place.hidden = false;
   if (!isError) hiding = window.setTimeout(() => (place.hidden = true), 5000);
+}
+
+/** An answer came: what was said of its absence is taken back. */
+export function noteAnswer() {
+  const place = byId("notice", HTMLElement);
+  if (place.classList.contains("until-answer")) place.hidden = true;
 }

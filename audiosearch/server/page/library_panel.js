@@ -8,27 +8,39 @@ import { counted, duration, size } from "./format.js";
 /** @typedef {Record<string, any>} Row */
 
 const MODEL_FACTS = ["name", "version", "licence", "description", "words", "sample_rate", "window_s", "path"];
+const AGAIN_MS = 3000; // as browsers themselves
 
 /**
  * Follow what the server does: a line at the top while it indexes. A page that is not seen does not
  * listen, since a browser has few connections for all of its tabs.
  *
  * @param {(status: Row) => void} onStatus
+ * @param {() => void} onBack the server is heard again, or for the first time
  */
-export function followStatus(onStatus) {
+export function followStatus(onStatus, onBack) {
   /** @type {EventSource | null} */
   let source = null;
+  let isNew = true;
   const begin = () => {
     source?.close();
     source = null;
     if (document.hidden) return;
-    source = new EventSource("/api/events");
-    source.addEventListener("status", (event) => {
+    const opened = new EventSource("/api/events");
+    source = opened;
+    isNew = true;
+    opened.addEventListener("status", (event) => {
       try {
         onStatus(JSON.parse(event.data));
       } catch {
-        // Half a message of a server that was stopped.
+        return; // Half a message of a server that was stopped.
       }
+      if (isNew) onBack();
+      isNew = false;
+    });
+    opened.addEventListener("error", () => {
+      isNew = true;
+      // A browser goes on trying by itself, unless it was told something else than events.
+      if (opened.readyState === EventSource.CLOSED) window.setTimeout(() => source === opened && begin(), AGAIN_MS);
     });
   };
   document.addEventListener("visibilitychange", begin);

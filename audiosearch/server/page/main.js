@@ -1,7 +1,7 @@
 // Puts the page together: the address says what is asked, the search answers, the list shows.
 
 import { Basket, exportHits, fillKnownNames, showProblem } from "./basket.js";
-import { announce, byId, h, icon, iconButton, notify } from "./dom.js";
+import { announce, byId, h, icon, iconButton, noteAnswer, notify } from "./dom.js";
 import { DetailPanel } from "./details.js";
 import { changes, factsOf, setFavourite, setRating } from "./facts.js";
 import { chip, openFilters, showChips } from "./filters.js";
@@ -22,6 +22,7 @@ import { changeSpeed, showTransport } from "./transport.js";
 /** @typedef {import("./types.js").Line} Line */
 /** @typedef {import("./types.js").Stretch} Stretch */
 /** @typedef {import("./types.js").Upload} Upload */
+/** @typedef {import("./search.js").Failure} Failure */
 /** @typedef {import("./search.js").Outcome} Outcome */
 /** @typedef {import("./keys.js").Binding} Binding */
 
@@ -108,6 +109,7 @@ function moveAlong(step) {
 
 search.addEventListener("busy", () => byId("feed", HTMLElement).setAttribute("aria-busy", "true"));
 search.addEventListener("nothing", () => {
+  noteAnswer();
   results.show([], { grouped: false, goesOn: false });
   start.hidden = false;
   byId("tick-all", HTMLButtonElement).hidden = true;
@@ -116,15 +118,27 @@ search.addEventListener("nothing", () => {
   document.title = "audiosearch";
 });
 search.addEventListener("problem", (event) => {
-  byId("feed", HTMLElement).setAttribute("aria-busy", "false");
-  if (event instanceof CustomEvent) showProblem(event.detail);
+  if (event instanceof CustomEvent) showFailure(event.detail);
 });
 search.addEventListener("outcome", (event) => {
   if (event instanceof CustomEvent) showOutcome(event.detail);
 });
 
+/** @param {Failure} failure */
+function showFailure({ error, goesOn }) {
+  byId("feed", HTMLElement).setAttribute("aria-busy", "false");
+  showProblem(error, { untilAnswer: true });
+  if (goesOn) return;
+  results.showStale();
+  byId("count", HTMLElement).textContent = results.lines.length ? "No answer; below is that to the question before" : "No answer";
+  byId("tick-all", HTMLButtonElement).hidden = true;
+  remarks.replaceChildren();
+  remarks.hidden = true;
+}
+
 /** @param {Outcome} outcome */
 function showOutcome({ answer, goesOn, ms }) {
+  noteAnswer();
   start.hidden = true;
   const grouped = Boolean(address.state.options["moments"]);
   const weaker = (answer.weaker ?? []).map((each) => ({ ...each, weak: true }));
@@ -391,10 +405,13 @@ byId("home", HTMLAnchorElement).addEventListener("click", (event) => {
 });
 
 acceptSounds(askUpload);
-followStatus((status) => {
-  showProgress(status);
-  if (open?.content instanceof LibraryPanel) open.content.showStatus(status);
-});
+followStatus(
+  (status) => {
+    showProgress(status);
+    if (open?.content instanceof LibraryPanel) open.content.showStatus(status);
+  },
+  () => search.retry(),
+);
 address.addEventListener("change", (event) => {
   followAddress(event instanceof CustomEvent && event.detail.typing);
 });

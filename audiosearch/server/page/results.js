@@ -65,6 +65,7 @@ export class Results {
       this.viewport.scrollTop = 0;
     }
     this.feed.hidden = !this.lines.length;
+    this.feed.classList.remove("stale");
     for (const row of this.rows.values()) row.element.setAttribute("aria-setsize", String(this.lines.length));
     this.list.reset(this.lines.length, { gapAt: this.firstWeak, gap: DIVIDER_PX, keep });
     this.feed.setAttribute("aria-busy", "false");
@@ -74,6 +75,11 @@ export class Results {
       if (this.lines.length) this.go(Math.max(0, this.current));
       else this.viewport.focus();
     }
+  }
+
+  /** What is shown is no answer to what is asked now. */
+  showStale() {
+    this.feed.classList.add("stale");
   }
 
   /**

@@ -1,7 +1,7 @@
 // Asks the question that the address holds, soon after it changes; an answer that comes after a
 // later question was asked is dropped.
 
-import { getJson, request } from "./api.js";
+import { getJson, isAway, request } from "./api.js";
 import { isQuestion, readLike, searchParams } from "./state.js";
 
 /** @typedef {import("./types.js").State} State */
@@ -21,6 +21,12 @@ const ONLY_WORDS = ["moments", "by-time", "per-file", "without", "like-weight", 
  * @property {number} limit what was asked for
  * @property {boolean} goesOn the same question as before, with more of its answer
  * @property {number} ms from asking to answering
+ */
+
+/**
+ * @typedef {object} Failure
+ * @property {unknown} error
+ * @property {boolean} goesOn what is shown answers the question all the same
  */
 
 /**
@@ -87,7 +93,7 @@ function collected({ items }) {
   return { hits, remarks: away ? [`${away} more are not in the library now`] : [] };
 }
 
-/** Tells `busy`, `outcome` (an Outcome), `nothing` and `problem` (an Error). */
+/** Tells `busy`, `outcome` (an Outcome), `nothing` and `problem` (a Failure). */
 export class Search extends EventTarget {
   constructor() {
     super();
@@ -99,6 +105,8 @@ export class Search extends EventTarget {
     this.isRunning = false;
     /** @type {{state: State, limit: number, answer: Answer} | null} */
     this.last = null;
+    /** @type {{state: State, limit: number, goesOn: boolean} | null} what the server was not there for */
+    this.unanswered = null;
   }
 
   /**
@@ -129,6 +137,13 @@ export class Search extends EventTarget {
     void this.run(state, Math.min(MOST, limit * 4), true);
   }
 
+  /** The server is there again: ask what it did not answer. */
+  retry() {
+    if (!this.unanswered || this.isRunning) return;
+    const { state, limit, goesOn } = this.unanswered;
+    void this.run(state, limit, goesOn);
+  }
+
   again() {
     if (this.last) void this.run(this.last.state, this.last.limit, true);
   }
@@ -143,10 +158,11 @@ export class Search extends EventTarget {
     const running = new AbortController();
     this.running = running;
     this.asked += 1;
+    this.unanswered = null;
     const turn = this.asked;
     const upload = this.uploads.get(state.like);
     if (state.like.startsWith("upload:") && !upload) {
-      this.tell("problem", new Error("The sound that was asked about is gone: drop it here again."));
+      this.fail(new Error("The sound that was asked about is gone: drop it here again."), goesOn);
       return;
     }
     const asked = question(state, limit, upload);
@@ -170,9 +186,21 @@ export class Search extends EventTarget {
       this.tell("outcome", { answer, limit, goesOn, ms: performance.now() - began });
     } catch (error) {
       if (turn !== this.asked) return;
-      this.isRunning = false;
-      this.tell("problem", error);
+      if (isAway(error)) this.unanswered = { state, limit, goesOn };
+      this.fail(error, goesOn);
     }
+  }
+
+  /**
+   * @param {unknown} error
+   * @param {boolean} goesOn
+   */
+  fail(error, goesOn) {
+    this.isRunning = false;
+    if (!goesOn) this.last = null; // what is shown answers another question: no more of that
+    /** @type {Failure} */
+    const failure = { error, goesOn };
+    this.tell("problem", failure);
   }
 
   /**
