@@ -41,6 +41,7 @@ class AccessToken:
         self._file = file
         # Both at once, since requests of several threads may ask.
         self._seen: tuple[_Entry | None, str] = (None, "")
+        self._current_digest()
 
     @classmethod
     def kept(cls, data_dir: Path) -> AccessToken | None:
@@ -82,13 +83,19 @@ class AccessToken:
         return bool(digest) and hmac.compare_digest(_hash(token), digest)
 
     def _current_digest(self) -> str:
-        """Of the token that counts now; empty: there is none."""
+        """Of the token that counts now; empty: there is none.
+
+        While all of the data folder is gone it is the last one, so that who has it is told of that.
+        """
         try:
             entry = _entry(self._file)
             seen, digest = self._seen
             if entry != seen:
                 digest = _digest(self._file)
                 self._seen = (entry, digest)
+        except FileNotFoundError:
+            is_revoked = self._file.parent.parent.exists()  # of `token_file`
+            return "" if is_revoked else self._seen[1]
         except (OSError, UnicodeDecodeError):
             return ""
         return digest

@@ -19,7 +19,8 @@ from audiosearch.server.http_server import BACKLOG
 _LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "::1")
 _ANY: Final = ("0.0.0.0", "::", "")  # noqa: S104 - what it is compared with
 _LOCAL: Final = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104 - as above
-_ANYWHERE: Final = ("192.0.2.1", 9)  # of the addresses kept for documents; nothing is sent there
+# Of the addresses that are kept for documents; nothing is sent there.
+_ANYWHERE: Final = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ class PageSocket:
         """For browsers of other machines; None: they cannot reach it."""
         if self.is_local:
             return None
-        return _url(_own_address() if self.host in _ANY else self.host, self.port)
+        return _url(_own_address(self.socket.family) if self.host in _ANY else self.host, self.port)
 
     def policy(self, token: AccessToken | None) -> GuardPolicy:
         """Whom it answers: who asks by its own names, and shows `token` where there is one."""
@@ -67,11 +68,12 @@ def _url(host: str, port: int) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
-def _own_address() -> str:
+def _own_address(family: socket.AddressFamily | int) -> str:
     """By what others in the network reach this machine: its address on the way out, or its name."""
-    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as probe:
+    family = socket.AddressFamily(family)
+    with closing(socket.socket(family, socket.SOCK_DGRAM)) as probe:
         try:
-            probe.connect(_ANYWHERE)  # chooses the way of a datagram, and sends none
+            probe.connect((_ANYWHERE[family], 9))  # chooses the way of a datagram, and sends none
             return str(probe.getsockname()[0])
         except OSError:  # no way leads out
             return socket.gethostname()

@@ -263,3 +263,14 @@ def test_a_token_that_another_process_makes_counts_at_once(tmp_path: Path) -> No
     assert not served.is_known_to("")
     third = AccessToken.made(tmp_path)[1]
     assert served.is_known_to(third)
+
+
+def test_who_has_the_token_is_told_that_the_library_is_gone(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    data_dir.mkdir()
+    served, text = AccessToken.made(data_dir)
+    data_dir.rename(tmp_path / "away")
+    assert served.is_known_to(text)
+    assert not served.is_known_to(text[:-1])
+    (tmp_path / "away").rename(data_dir)
+    assert served.is_known_to(text)
