@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -185,3 +187,28 @@ def test_use(config: Config, tmp_path: Path) -> None:
     nothing = Command(data_dir=tmp_path / "none", bundle=config.model.bundle)
     answer = nothing("mcp")
     assert (answer.status, "no library" in answer.err) == (2, True)
+
+
+@pytest.mark.parametrize("asks", [False, True])
+def test_a_session_ends_in_silence(config: Config, *, asks: bool) -> None:
+    command = Command(data_dir=config.data_dir, bundle=config.model.bundle)
+    hello = {
+        "protocolVersion": "2025-03-26",
+        "capabilities": {},
+        "clientInfo": {"name": "by hand", "version": "1"},
+    }
+    lines = [
+        {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello},
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+    ]
+    ended = subprocess.run(
+        [sys.executable, "-m", "audiosearch", "mcp"],
+        input="".join(f"{json.dumps(line)}\n" for line in lines) if asks else "",
+        env=command.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.count("\n") == asks
