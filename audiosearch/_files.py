@@ -59,12 +59,20 @@ def atomic_write(target: Path, *, shared: bool = False, mode: int = 0o666) -> It
 
 
 def make_private_folder(folder: Path) -> None:
-    """Make a folder that nobody but its owner can enter; one that is there stays as it is.
+    """Make a folder that nobody but its owner can enter, and such ones above it where none are.
+
+    One that is there stays as it is.
 
     Raises:
         OSError: it cannot be made.
     """
-    folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+    except FileNotFoundError:
+        if folder.parent == folder:
+            raise
+        make_private_folder(folder.parent)  # `parents=True` would make these as the mask has it
+        folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
 
 
 def read_bounded(path: Path, most: int) -> bytes:

@@ -146,7 +146,8 @@ def run(arguments: list[str]) -> int:
         importlib.import_module("audiosearch.cli.completion")
     try:
         result = audiosearch.main(arguments, prog_name="audiosearch", standalone_mode=False)
-        sys.stdout.flush()
+        if not sys.stdout.closed:  # as it is once a protocol that spoke on it has ended
+            sys.stdout.flush()
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
     except BrokenPipeError:

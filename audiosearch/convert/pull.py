@@ -17,7 +17,7 @@ from typing import Any
 from huggingface_hub import HfApi, hf_hub_download
 from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
 
-from audiosearch._files import atomic_write
+from audiosearch._files import atomic_write, make_private_folder
 from audiosearch.convert.checkpoints import HUB_WEIGHTS
 from audiosearch.convert.importer import import_published
 from audiosearch.errors import AudiosearchError, BundleError
@@ -173,7 +173,7 @@ def fetch_file(source: FileSource, *, folder: Path) -> Path:
         return target
     partial = target.with_name(target.name + ".partial")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         _download(source.url, partial)
     except OSError as error:
         raise BundleError(f"{source.url} cannot be fetched: {error}", remedy=AGAIN) from error

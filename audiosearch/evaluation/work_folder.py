@@ -15,7 +15,7 @@ from typing import Protocol
 
 import numpy as np
 
-from audiosearch._files import atomic_write
+from audiosearch._files import atomic_write, make_private_folder
 from audiosearch._typing import AnyArray
 from audiosearch.errors import AudiosearchError
 
@@ -35,7 +35,7 @@ class WorkFolder:
         digest = hashlib.sha256("\0".join(keys).encode("utf-8", "surrogateescape")).hexdigest()
         folder = self.path / f"{kind}-{digest[:16]}"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_private_folder(folder)
         except OSError as error:
             reason = f"cannot be made: {error.strerror}"
             raise AudiosearchError(reason, path=folder, remedy="choose another --work") from error

@@ -81,8 +81,7 @@ def remember_bundle(folder: Path, *, models: Path) -> None:
     known = known_bundles(models)
     if place.parent == models.absolute() or known[:1] == [place]:
         return
-    make_private_folder(models.parent)
-    models.mkdir(exist_ok=True)
+    make_private_folder(models)
     content = [str(place), *(str(each) for each in known if each != place)]
     with atomic_write(models / KNOWN, shared=True, mode=PRIVATE_FILE) as file:
         file.write(f"{json.dumps(content, indent=1)}\n".encode())

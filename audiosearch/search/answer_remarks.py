@@ -4,14 +4,61 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import chain
+from typing import Final
 
 from audiosearch._wording import counted
 from audiosearch.search.results import FindResult
 
 
+@dataclass(frozen=True, kw_only=True)
+class Advice:
+    """How whoever asked can ask for more; None: not in the way in which it was asked.
+
+    Attributes:
+        every_hit: for those that are no good match too.
+        weaker_moments: for moments that are none.
+        every_window: for windows to be listened to that were not.
+        itself: for the sound that is asked about.
+        about_file: what tells more of a file.
+        find: what other words are asked for with, before them.
+    """
+
+    every_hit: str | None = None
+    weaker_moments: str | None = None
+    every_window: str | None = None
+    itself: str | None = None
+    about_file: str | None = None
+    find: str | None = None
+
+
+COMMANDS: Final = Advice(
+    every_hit="--min-score 0",
+    weaker_moments="--min-score 0.3",
+    every_window="--exhaustive",
+    itself="--self",
+    about_file="audiosearch info",
+    find="audiosearch find ",
+)
+HTTP: Final = Advice(
+    every_hit="min-score=0",
+    weaker_moments="min-score=0.3",
+    every_window="exhaustive=true",
+    itself="self=true",
+    find="q=",
+)
+TOOLS: Final = Advice(
+    every_hit="min_score 0", weaker_moments="min_score 0.3", about_file="info", find="find "
+)
+
+
 def answer_remarks(
-    result: FindResult, *, filtered: bool, shown_path: Callable[[bytes], str]
+    result: FindResult,
+    *,
+    filtered: bool,
+    shown_path: Callable[[bytes], str],
+    advice: Advice = COMMANDS,
 ) -> Iterator[str]:
     """How the question was understood, what was not looked at, and why nothing is shown.
 
@@ -19,16 +66,17 @@ def answer_remarks(
         result: the answer.
         filtered: whether only some recordings might answer.
         shown_path: a path for people.
+        advice: how to ask for more.
     """
     return chain(
-        _about_words(result),
+        _about_words(result, advice),
         unknown_remarks(result.n_unknown, "sound"),
-        _about_left_out(result),
-        _about_none(result, filtered=filtered, shown_path=shown_path),
+        _about_left_out(result, advice),
+        _about_none(result, advice, filtered=filtered, shown_path=shown_path),
     )
 
 
-def _about_words(result: FindResult) -> Iterator[str]:
+def _about_words(result: FindResult, advice: Advice) -> Iterator[str]:
     """How the query was understood."""
     if result.language is not None:
         from audiosearch.search.languages import language_remark  # noqa: PLC0415 - seldom needed
@@ -52,10 +100,8 @@ def _about_words(result: FindResult) -> Iterator[str]:
         yield f"the query is too long: {counted(result.n_left_out, 'word')} at its end left out"
     if result.n_with_unknown:
         named = " ".join(result.unknown_words)
-        yield (
-            f"{counted(result.n_with_unknown, 'sound')} with {named!r}, but little else of it:"
-            f" audiosearch find {shlex.quote(named)}"
-        )
+        told = f"{counted(result.n_with_unknown, 'sound')} with {named!r}, but little else of it"
+        yield told if advice.find is None else f"{told}: {advice.find}{shlex.quote(named)}"
 
 
 def _quoted(result: FindResult) -> str:
@@ -63,16 +109,18 @@ def _quoted(result: FindResult) -> str:
 
 
 def _about_none(
-    result: FindResult, *, filtered: bool, shown_path: Callable[[bytes], str]
+    result: FindResult,
+    advice: Advice,
+    *,
+    filtered: bool,
+    shown_path: Callable[[bytes], str],
 ) -> Iterator[str]:
     """Why nothing is shown."""
     if result.hits:
         return
     for path in result.unheard:
-        yield (
-            f"{shown_path(path)} has these words, but no sound that is heard"
-            " (audiosearch info tells more)"
-        )
+        told = f"{shown_path(path)} has these words, but no sound that is heard"
+        yield told + _advised(advice.about_file, "tells more")
     if not result.n_windows:
         yield "the library is empty: audiosearch index ~/sounds fills it"
     elif result.n_excluded:
@@ -80,30 +128,29 @@ def _about_none(
         yield f"{n_found}, but {_quoted(result)} is heard in all"
     elif result.n_below_min_score:
         weak = counted(result.n_below_min_score, "weak one")
-        if result.weaker:
-            yield f"no good match; the nearest of {weak} (--min-score 0 shows all)"
-        else:
-            yield f"no good match; {weak} left out (--min-score 0 shows all)"
+        what = f"the nearest of {weak}" if result.weaker else f"{weak} left out"
+        yield f"no good match; {what}{_advised(advice.every_hit, 'shows all')}"
     elif result.unheard:
         return
     else:
-        yield _why_none(result, filtered=filtered)
+        yield _why_none(result, advice, filtered=filtered)
 
 
-def _why_none(result: FindResult, *, filtered: bool) -> str:
+def _why_none(result: FindResult, advice: Advice, *, filtered: bool) -> str:
     """Why nothing was found that could be too weak."""
     if result.n_windows and not filtered and result.only_itself:
-        return "there is nothing but this sound itself (--self shows it)"
+        return f"there is nothing but this sound itself{_advised(advice.itself, 'shows it')}"
     if not result.weak:
         if result.n_windows and result.moments:
-            return "it is heard nowhere well enough (--min-score 0.3 shows weaker moments)"
+            shows = _advised(advice.weaker_moments, "shows weaker moments")
+            return f"it is heard nowhere well enough{shows}"
         return "no sound passes the filters"
     if filtered:
         return "no file that passes the filters has these words in its name, tags or metadata"
     return "no file name, tag or metadata has these words either"
 
 
-def _about_left_out(result: FindResult) -> Iterator[str]:
+def _about_left_out(result: FindResult, advice: Advice) -> Iterator[str]:
     """What was not looked at."""
     if result.n_without_clock:
         yield (
@@ -111,10 +158,12 @@ def _about_left_out(result: FindResult) -> Iterator[str]:
             " told neither by their metadata nor by their names"
         )
     if result.n_unheard:
-        yield (
-            f"{counted(result.n_unheard, 'stretch', 'stretches')} not listened to"
-            " (--exhaustive listens to all)"
-        )
+        n_unheard = counted(result.n_unheard, "stretch", "stretches")
+        yield f"{n_unheard} not listened to{_advised(advice.every_window, 'listens to all')}"
+
+
+def _advised(how: str | None, what: str) -> str:
+    return "" if how is None else f" ({how} {what})"
 
 
 def unknown_remarks(n_unknown: Mapping[str, int], noun: str) -> Iterator[str]:

@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from audiosearch.server.parameters import broken_parameter
 from audiosearch.server.replies import error_reply
 
 METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE"))
@@ -123,8 +124,8 @@ class Guard:
         """Why a request is not answered; None where it is."""
         headers = Headers(scope=scope)
         for check in (
-            self._of_form,
             self._of_size,
+            self._of_form,
             self._of_origin,
             self._of_right,
             self._of_body,
@@ -143,6 +144,10 @@ class Guard:
             return error_reply(400, "this speaks HTTP/1.1")
         if any(ord(each) < 32 or ord(each) == 127 for each in scope["path"]):
             return error_reply(400, "a path holds no control characters")
+        broken = broken_parameter(scope["query_string"])
+        if broken is not None:
+            remedy = "percent-encode UTF-8: %C3%BC is ü"
+            return error_reply(400, f"{broken!r} is no valid UTF-8", remedy=remedy)
         return None
 
     def _of_size(self, scope: Scope, headers: Headers) -> Response | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote_to_bytes
 
 from starlette.datastructures import QueryParams
 
@@ -24,6 +25,19 @@ MOST_HITS: Final = 100_000
 MOST_VALUES: Final = 100  # of one parameter
 FILTER_NAMES: Final = frozenset(each.name for each in FILTER_FIELDS)
 _TRUTH: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+def broken_parameter(query: bytes) -> str | None:
+    """The first parameter of a query, as it was sent, that is no UTF-8; None: there is none.
+
+    What is read of it has other characters in the place of those bytes, which nobody asked for.
+    """
+    for part in query.split(b"&"):
+        try:
+            unquote_to_bytes(part).decode()
+        except UnicodeDecodeError:
+            return part.partition(b"=")[0].decode("ascii", "replace")[:100]
+    return None
 
 
 class Parameters:

@@ -81,7 +81,21 @@ async def on_deliberate_error(_request: Request, error: Exception) -> Response:
     """An error that this program raises on purpose: what is wrong, and what helps."""
     assert isinstance(error, AudiosearchError)
     reason = error.reason if error.path is None else f"{error.path}: {error.reason}"
-    return error_reply(status_of(error), reason, remedy=error.remedy)
+    return error_reply(status_of(error), reason, remedy=_over_http(error.remedy))
+
+
+# What commands advise, and the same over HTTP. Whatever is not here is done by commands alone.
+_REMEDIES: Final = (
+    ("audiosearch collection list shows them", "GET /api/collections shows them"),
+    ("audiosearch roots list", "GET /api/roots"),
+)
+
+
+def _over_http(remedy: str | None) -> str | None:
+    for of_commands, here in _REMEDIES:
+        if remedy is not None and remedy.startswith(of_commands):
+            return here + remedy.removeprefix(of_commands)
+    return remedy
 
 
 async def on_http_error(_request: Request, error: Exception) -> Response:

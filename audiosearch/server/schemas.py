@@ -24,6 +24,11 @@ def nullable(schema: Schema) -> Schema:
     return {**schema, "type": [schema["type"], "null"]}
 
 
+def described(schema: Schema, about: str) -> Schema:
+    """The same, with what it means."""
+    return {**schema, "description": about}
+
+
 def rows_of(schema: Schema) -> Schema:
     """A list of such things."""
     return {"type": "array", "items": schema}
@@ -124,7 +129,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
             "words": rows_of(WORD),
             "clock_start": nullable(TEXT),
             "excluded": rows_of(thing({"text": TEXT, "score": NUMBER})),
-            "weak": TRUTH,
+            "weak": described(TRUTH, "It is no good match, and comes next after those."),
         },
     ),
     "Answer": thing(
@@ -138,7 +143,11 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
             "corrected": {"type": "object", "additionalProperties": TEXT},
             "language": nullable(TEXT),
             "translated": nullable(TEXT),
-            "weak": TRUTH,
+            "weak": described(
+                TRUTH,
+                "The model knows no word of the question: hits match by what is written alone"
+                " (names, tags, metadata).",
+            ),
             "moments": TRUTH,
             "exhaustive": TRUTH,
             "windows": WHOLE,

@@ -15,7 +15,7 @@ import zlib
 from pathlib import Path
 from typing import Final
 
-from audiosearch._files import SUFFIX, atomic_write
+from audiosearch._files import PRIVATE_FILE, SUFFIX, atomic_write, make_private_folder
 
 MAX_BYTES: Final = 256 << 20
 _HEAD: Final = struct.Struct("<8sIQ")  # magic, CRC-32 of the content, its length
@@ -63,8 +63,8 @@ class FileCache:
         path = self._path(name)
         head = _HEAD.pack(_MAGIC, zlib.crc32(content), len(content))
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with atomic_write(path, shared=True, mode=0o600) as file:
+            make_private_folder(self.folder)
+            with atomic_write(path, shared=True, mode=PRIVATE_FILE) as file:
                 file.write(head)
                 file.write(content)
         except OSError:  # a full disk, or a folder we may not write to: it is a convenience

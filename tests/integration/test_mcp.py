@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -15,6 +18,7 @@ pytest.importorskip("mcp")
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
+from audiosearch import __version__
 from audiosearch.config import Config, ModelConfig
 from audiosearch.library import open_library
 from tests.e2e.command import Command
@@ -112,6 +116,64 @@ def test_tools_answer_as_the_library_does(config: Config, folder: Path) -> None:
     assert {each["path"] for each in told["moments"]["hits"]} <= {file}
 
 
+def test_an_empty_answer_says_why(config: Config) -> None:
+    """As the command does, and what comes next is told too."""
+    command = Command(data_dir=config.data_dir, bundle=config.model.bundle)
+    asked: list[tuple[dict[str, object], list[str]]] = [
+        ({"query": "dog", "min_score": 0.1, "without": ["a dog barks"]}, ["--min-score", "0.1"]),
+        ({"query": "dog", "min_score": 0, "without": "a dog barks"}, ["--min-score", "0"]),
+        ({"query": "dog", "min_score": 1}, ["--min-score", "1"]),
+        ({"query": "dog"}, []),
+        ({"query": "dog", "tags": "none"}, ["--tag", "none"]),
+        ({"query": "qwrtzp"}, []),
+    ]
+
+    async def job(session: ClientSession) -> list[Any]:
+        return [await call(session, "find", **arguments) for arguments, _ in asked]
+
+    answers = ask(config, job)
+    for (arguments, options), told in zip(asked, answers, strict=True):
+        without = ["--without", "a dog barks"] if "without" in arguments else []
+        answer = command("find", str(arguments["query"]), *options, *without, "--json")
+        assert told["remarks"] == answer.err.replace("--min-score", "min_score").splitlines()
+        rows = told["hits"] + told["weaker"]
+        assert [(each["path"], each.get("weak")) for each in rows] == [
+            (each["path"], each.get("weak")) for each in answer.rows
+        ]
+    assert "3 matches, but 'a dog barks' is heard in all" in answers[0]["remarks"]
+    assert (answers[3]["hits"], len(answers[3]["weaker"])) == ([], 3)
+
+
+def test_wrong_arguments_are_told_in_a_line(config: Config, folder: Path) -> None:
+    path = str(folder / "high.flac")
+    wrong: list[tuple[str, dict[str, object], str]] = [
+        ("find", {"query": "dog", "limit": 51}, "limit should be less than or equal to 50"),
+        ("find", {"query": "dog", "without": {"a": 1}}, "without should be a valid list"),
+        ("find", {"query": "dog", "without": [1]}, "without.0 should be a valid string"),
+        ("find", {}, "query is missing"),
+        ("find", {"query": "dog", "min-score": 0}, "find has no argument 'min-score'; did you"),
+        ("find", {"query": "dog", "sound\nof": 0}, "find has no argument 'sound\\nof'; there are"),
+        ("find", {"query": "dog", "folder": "low"}, "an absolute path is wanted"),
+        ("export", {"rows": [{"path": path}], "format": "x"}, "format should be 'm3u8', "),
+    ]
+
+    async def job(session: ClientSession) -> dict[str, Any]:
+        hello = await session.initialize()
+        return {
+            "version": hello.serverInfo.version,
+            "told": [await call(session, name, **arguments) for name, arguments, _ in wrong],
+            "label": await call(session, "label", path=path, labels="dog"),
+        }
+
+    answer = ask(config, job)
+    assert answer["version"] == __version__
+    assert [each["label"] for each in answer["label"]["labels"]] == ["dog"]
+    for (_, arguments, words), told in zip(wrong, answer["told"], strict=True):
+        assert told.startswith(words), (arguments, told)
+        assert "\n" not in told
+        assert "http" not in told
+
+
 def test_what_is_refused(config: Config, folder: Path, tmp_path: Path) -> None:
     outside = str(folder.parent / "outside.wav")
     row = {"path": str(folder / "high.flac"), "start_s": 0, "end_s": 1}
@@ -176,6 +238,11 @@ def test_clips_are_written_only_where_it_is_allowed(
     assert "there already" in again
     assert "at most" in long
     assert len(list(to.iterdir())) == 1
+    made, again, long = ask(config, job, "--allow-write")  # below the library's own folder
+    (clip,) = made["files"]
+    assert "there already" in again
+    if os.name == "posix":
+        assert [each.stat().st_mode & 0o77 for each in list(Path(clip).parents)[:2]] == [0, 0]
 
 
 def test_use(config: Config, tmp_path: Path) -> None:
@@ -185,3 +252,28 @@ def test_use(config: Config, tmp_path: Path) -> None:
     nothing = Command(data_dir=tmp_path / "none", bundle=config.model.bundle)
     answer = nothing("mcp")
     assert (answer.status, "no library" in answer.err) == (2, True)
+
+
+@pytest.mark.parametrize("asks", [False, True])
+def test_a_session_ends_in_silence(config: Config, *, asks: bool) -> None:
+    command = Command(data_dir=config.data_dir, bundle=config.model.bundle)
+    hello = {
+        "protocolVersion": "2025-03-26",
+        "capabilities": {},
+        "clientInfo": {"name": "by hand", "version": "1"},
+    }
+    lines = [
+        {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello},
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+    ]
+    ended = subprocess.run(
+        [sys.executable, "-m", "audiosearch", "mcp"],
+        input="".join(f"{json.dumps(line)}\n" for line in lines) if asks else "",
+        env=command.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.count("\n") == asks

@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 
 from audiosearch.errors import StoreError
+from audiosearch.evaluation.work_folder import WorkFolder
+from audiosearch.model.registry import remember_bundle
 from audiosearch.server.address import listen, withdraw
 from audiosearch.store.database import open_database
+from audiosearch.store.file_cache import FileCache
 from audiosearch.store.lock import WriterLock
 from audiosearch.store.private import is_shared, keep_private, open_to_others
 from audiosearch.store.queries import roots
@@ -50,6 +53,16 @@ def test_what_a_writer_makes_is_its_owners_alone(tmp_path: Path) -> None:
         made = modes(data)
         assert {"data/library.sqlite3", "data/library.sqlite3-wal", "data/writer.lock"} <= set(made)
         assert open_ones(data) == {}
+
+
+def test_folders_made_later_are_its_owners_alone(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    FileCache(data / "views").keep("a", b"seen")
+    WorkFolder(data / "evaluation").part("captions", "x")
+    bundle = tmp_path / "bundle"
+    remember_bundle(bundle, models=data / "more" / "models")
+    assert {"data/views", "data/evaluation", "data/more", "data/more/models"} <= set(modes(data))
+    assert open_ones(data) == {}
 
 
 def test_a_library_that_was_open_is_closed_by_the_next_writer(tmp_path: Path) -> None:

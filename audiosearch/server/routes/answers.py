@@ -15,7 +15,7 @@ from audiosearch.audio.clip import ClipRange
 from audiosearch.config import NORMALISE_CHOICES
 from audiosearch.errors import QueryError, display_path
 from audiosearch.library import Library
-from audiosearch.search.answer_remarks import answer_remarks
+from audiosearch.search.answer_remarks import HTTP, answer_remarks
 from audiosearch.search.filters import Filters
 from audiosearch.search.results import LIKE_WEIGHT, FindResult, TextQuery
 from audiosearch.search.rows import (
@@ -199,7 +199,7 @@ async def _answered(request: Request, answer: Callable[[Library], Row]) -> Respo
 
 def answer_row(library: Library, result: FindResult, hits: list[Row], *, filtered: bool) -> Row:
     """An answer with hits, which are rows of `search.rows`, and what there is to be said of it."""
-    remarks = answer_remarks(result, filtered=filtered, shown_path=display_path)
+    remarks = answer_remarks(result, filtered=filtered, shown_path=display_path, advice=HTTP)
     return {
         "hits": [tidy_row(row) for row in hits],
         "more": result.n_more or None,

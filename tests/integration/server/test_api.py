@@ -365,3 +365,15 @@ def test_another_who_writes_is_named(
     assert reply.status == 409
     assert str(os.getpid()) in reply.json["error"]
     assert asked("/api/status").status == 200
+
+
+def test_advice_is_what_can_be_done_over_http(asked: PageClient) -> None:
+    advice = {
+        "/api/find?q=dog&collection=none": "GET /api/collections shows them",
+        "/api/find?q=dog&in=/nowhere": "GET /api/roots shows them",
+    }
+    for path, remedy in advice.items():
+        reply = asked(path)
+        assert (reply.status // 100, reply.json["remedy"]) == (4, remedy)
+    (remark,) = asked("/api/find?q=dog&min-score=1").json["remarks"]
+    assert "(min-score=0 shows all)" in remark

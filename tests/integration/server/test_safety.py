@@ -134,6 +134,14 @@ def showing(token: str) -> list[bytes]:
     ]
 
 
+@pytest.mark.parametrize("value", ["%ff%fe", "dog%C3", "%ED%A0%80", "a%c0%af"])
+def test_parameters_that_are_no_utf_8_are_refused(asked: PageClient, value: str) -> None:
+    for name in ("q", "without"):
+        reply = asked(f"/api/find?q=dog&{name}={value}")
+        assert (reply.status, reply.json["error"]) == (400, f"{name!r} is no valid UTF-8")
+    assert asked("/api/find?q=%C3%BC%EF%BF%BD").status == 200  # odd, but what was asked
+
+
 def test_a_token_is_asked_for(guarded: tuple[int, str]) -> None:
     port, token = guarded
     bad = [request(path) for path in ("/", "/api/status", "/static/index.html", "/openapi.json")]
