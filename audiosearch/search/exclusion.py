@@ -23,9 +23,9 @@ from audiosearch.store.vector_cache import VectorKind
 from audiosearch.store.vectors import unit_rows
 
 WHOLE_S = 30.0  # recordings of at most this length are judged as a whole
-# Odds at which what is excluded counts as half heard, e^-2.5. With less more mixtures come after
+# Odds at which what is excluded counts as half heard, e^-2.75. With less more mixtures come after
 # what is wanted alone, but more of what has none of it is lost (docs/searching.md, "Without").
-HALF = float(np.exp(-2.5))
+HALF = float(np.exp(-2.75))
 # The score from which it counts as heard where nothing else is asked for: a twentieth of what has
 # none of it reaches a half of this, and no sound did this (`benchmarks.composed_pairs`).
 HEARD = 0.1

@@ -16,7 +16,7 @@ from audiosearch._typing import Bools, Doubles, Floats, HalfOrFloats
 SLICE_S = 1.0  # seconds that are listened to at a time
 STEP_S = 0.3  # from slice to slice; starts and ends are as fine
 KEY = 1.0  # nats that a word must rise by somewhere to tell anything of the place
-KEY_SHARE = 0.6  # of the strongest word's rise, which others must reach to count
+KEY_SHARE = 0.5  # of the strongest word's rise, which others must reach to count
 ACTIVE = 0.65  # of a word's greatest lift: from there on it is heard
 JOINED_S = 2.0  # stretches less than this apart are one moment
 
