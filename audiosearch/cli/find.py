@@ -109,7 +109,6 @@ def find(
         print_histogram(result.hits, as_json=form.json, quiet=quiet)
     else:
         _print_text_hits(result, form, with_clock=sought.moments is not None)
-        _print_weaker(result, form)
     _say_more(result, form, quiet=quiet)
     if verbose:
         for word, read_as in result.read_as.items():
@@ -180,27 +179,22 @@ def say_of_answer(result: FindResult, *, quiet: bool, filtered: bool) -> None:
 
 
 def _print_text_hits(result: FindResult, form: OutputForm, *, with_clock: bool) -> None:
+    """The hits, then what is no good match but comes next; of these no bare paths, for programs."""
     if form.paths:
         print_paths((hit.path for hit in result.hits), print0=form.print0)
         return
-    for hit in result.hits:
-        if form.json:
-            print_json(text_row(hit, with_clock=with_clock) | read_as_row(result))
-        else:
-            _print_row(hit, hit.score, links=form.links)
 
+    def show(hits: Sequence[Hit]) -> None:
+        for hit in hits:
+            if form.json:
+                print_json(text_row(hit, with_clock=with_clock) | read_as_row(result))
+            else:
+                _print_row(hit, hit.score, links=form.links)
 
-def _print_weaker(result: FindResult, form: OutputForm) -> None:
-    """What is no good match but comes next; not for programs that take paths for answers."""
-    if form.paths:
-        return
+    show(result.hits)
     if result.weaker and not form.json:
         say(style("weaker matches", dim=True))
-    for hit in result.weaker:
-        if form.json:
-            print_json(text_row(hit) | read_as_row(result))
-        else:
-            _print_row(hit, hit.score, links=form.links)
+    show(result.weaker)
 
 
 def print_histogram(hits: Sequence[Hit], *, as_json: bool, quiet: bool) -> None:

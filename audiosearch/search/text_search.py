@@ -166,8 +166,8 @@ class TextSearch:
         n_heard, n_weak, penalties = len(good), len(best) - len(good), None
         if self._asked.excluded:
             with watch.stage("excluded"):
-                ranked, penalties = self._penalised(ranked)
-                good = self._good_enough(best_window_per_recording(ranked, candidates.spans))
+                left, penalties = self._penalised(self._good_enough(ranked))
+                good = self._good_enough(best_window_per_recording(left, candidates.spans))
         with watch.stage("hits"):
             result = self._answer(parsed, candidates, matches, good, penalties)
             weaker = self._weaker(best, candidates.spans, matches, n_hits=len(result.hits))
@@ -200,23 +200,18 @@ class TextSearch:
             return ()
         penalties = None
         if self._asked.excluded:
-            from audiosearch.search.exclusion import penalised  # noqa: PLC0415 - seldom needed
-
-            weak = weak[: self._limit]
-            ids = [each.window_id for each in weak]
-            penalties = self._judge().judge(self._snapshot, self._asked.excluded, ids)
-            weak = [x for x in penalised(weak, penalties) if (x.score or 0.0) >= self._least_weak]
+            left, penalties = self._penalised(weak[: self._limit])
+            weak = [each for each in left if (each.score or 0.0) >= self._least_weak]
         hits = _with_fits(self._shown(weak, spans, matches, limit=n_most), penalties)
         return tuple(replace(hit, rank=hit.rank + n_hits, weak=True) for hit in hits)
 
     def _penalised(self, found: Sequence[ScoredWindow]) -> tuple[list[ScoredWindow], Penalties]:
-        """Windows best first with what is left of their scores, but for those too weak anyhow."""
+        """Windows best first with what is left of their scores."""
         from audiosearch.search.exclusion import penalised  # noqa: PLC0415 - seldom needed
 
-        strong = self._good_enough(found)
-        ids = [each.window_id for each in strong]
+        ids = [each.window_id for each in found]
         penalties = self._judge().judge(self._snapshot, self._asked.excluded, ids)
-        return penalised(strong, penalties), penalties
+        return penalised(found, penalties), penalties
 
     def _answer(
         self,
