@@ -58,6 +58,16 @@ def atomic_write(target: Path, *, shared: bool = False, mode: int = 0o666) -> It
             yield file
 
 
+def make_private_file(path: Path) -> None:
+    """Make an empty file that nobody but its owner can open, for a library that opens it by name.
+
+    Raises:
+        FileExistsError: something is there already.
+        OSError: it cannot be made.
+    """
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, PRIVATE_FILE))
+
+
 def make_private_folder(folder: Path) -> None:
     """Make a folder that nobody but its owner can enter, and such ones above it where none are.
 

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from audiosearch._files import atomic_write, make_private_folder
+from audiosearch._files import PRIVATE_FILE, atomic_write, make_private_folder
 from audiosearch.errors import StorageFull, StoreError
 from audiosearch.store import sqlite
 from audiosearch.store.backup_lines import (
@@ -98,7 +98,7 @@ def back_up_before(database: Path, *, what: str) -> Path | None:
 def _write(reader: sqlite3.Connection, target: Path, *, strict: bool) -> int:
     n_lines, n_bad = 0, 0
     try:
-        with atomic_write(target, mode=0o600) as file:
+        with atomic_write(target, mode=PRIVATE_FILE) as file:
             made = datetime.now(UTC).isoformat(timespec="seconds")
             file.write(line_bytes({"kind": HEAD, "version": VERSION, "made_at": made}))
             for line in _lines(reader):

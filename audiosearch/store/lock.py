@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from audiosearch._files import atomic_write, make_private_folder
+from audiosearch._files import PRIVATE_FILE, atomic_write, make_private_folder
 from audiosearch.errors import LibraryLocked, StorageFull, StoreError
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ class WriterLock:
         self._make_folder = make_folder
         self._pid_file = data_dir / f"{self.name}.pid"
         # Whoever can open such a file can hold the lock: nobody but its owner.
-        self._lock = FileLock(data_dir / f"{self.name}.lock", mode=0o600, thread_local=False)
-        self._line = FileLock(data_dir / f"{self.name}.line", mode=0o600, thread_local=False)
+        self._lock = FileLock(data_dir / f"{self.name}.lock", mode=PRIVATE_FILE, thread_local=False)
+        self._line = FileLock(data_dir / f"{self.name}.line", mode=PRIVATE_FILE, thread_local=False)
 
     def acquire(self) -> None:
         """Take the lock, waiting no longer than a short job of another program takes.
@@ -84,7 +84,7 @@ class WriterLock:
             else:
                 self._lock.acquire(timeout=0)
             said = f"{os.getpid()} {_GIVES_WAY}" if self._yields_to_waiters else str(os.getpid())
-            with atomic_write(self._pid_file, mode=0o600) as file:
+            with atomic_write(self._pid_file, mode=PRIVATE_FILE) as file:
                 file.write(f"{said}\n".encode("ascii"))
         except Timeout:
             raise LibraryLocked(

@@ -23,6 +23,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
+from audiosearch._files import make_private_file
 from audiosearch.errors import (
     LibraryCorrupt,
     LibraryLocked,
@@ -68,7 +69,7 @@ def connect(path: Path, *, read_only: bool, make: bool = False) -> sqlite3.Conne
     _check_kind(path)
     if make and not read_only:
         with suppress(FileExistsError):  # SQLite gives the files beside it the same permissions
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+            make_private_file(path)
     mode = "ro" if read_only else "rw"
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
@@ -302,7 +303,7 @@ def backup(source: Path, target: Path) -> None:
         sqlite3.Error: as SQLite says (a full disk, a damaged source).
     """
     target.unlink(missing_ok=True)
-    os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    make_private_file(target)
     with (
         closing(connect(source, read_only=True)) as reader,
         closing(sqlite3.connect(target)) as writer,

@@ -20,7 +20,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from audiosearch._failpoints import failpoint
-from audiosearch._files import SUFFIX, atomic_write, make_private_folder
+from audiosearch._files import PRIVATE_FILE, SUFFIX, atomic_write, make_private_folder
 from audiosearch._typing import Floats, Ids
 from audiosearch.store import identity
 from audiosearch.store.queries import generations
@@ -219,7 +219,7 @@ def _build(rows: _Rows, cache_dir: Path, *, stem: str) -> Path:
     older = _newest_sound(rows, cache_dir, stem, now=now, removed=removed)
     kept = None if older is None or not rows.goes_on_from(older.table) else older.table
     target = cache_dir / f"{stem}-{now}.vectors"
-    with atomic_write(target, shared=True, mode=0o600) as file:
+    with atomic_write(target, shared=True, mode=PRIVATE_FILE) as file:
         begin_vectors(file)
         ids, dim = _write_rows(file, _chunks_from(rows, kept))
         head = VectorFileHead(
