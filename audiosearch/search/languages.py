@@ -16,8 +16,8 @@ from audiosearch.search.word_list import (
     Meaning,
     Role,
     WordList,
+    phrase_key,
     word_lists,
-    words_in,
 )
 from audiosearch.store.names import normal_form, typed_words
 
@@ -63,7 +63,7 @@ class _ReadText:
     units: tuple[Unit, ...]
     n_explained: int
     n_exact: int
-    n_names: int
+    n_telling: int
     has_news: bool
 
 
@@ -91,8 +91,8 @@ def translate(texts: Sequence[str], *, is_english: IsEnglish) -> tuple[Translati
         n_explained = sum(each.n_explained for each in found)
         if n_explained <= n_english or not any(each.has_news for each in found):
             continue
-        n_exact, n_names = sum(x.n_exact for x in found), sum(x.n_names for x in found)
-        rank = (n_explained, n_exact, n_names)
+        n_exact, n_telling = sum(x.n_exact for x in found), sum(x.n_telling for x in found)
+        rank = (n_explained, n_exact, n_telling)
         if best is None or rank > best[0]:
             best = rank, found
     if best is None:
@@ -111,14 +111,14 @@ def language_remark(code: str, translated: str | None) -> str:
 def _read(text: str, words: WordList, *, is_english: IsEnglish) -> _ReadText:
     units = tuple(_units(text, words))
     known = [unit for unit in units if unit.role is not None]
-    news = [x for x in known if x.role is not Role.JOINING and not _all(is_english, x.source)]
+    telling = [unit for unit in known if unit.role is not Role.JOINING]
     return _ReadText(
         words=words,
         units=units,
         n_explained=sum(len(WORD.findall(unit.source)) for unit in known),
-        n_exact=sum(_exact(unit.source) in words.meanings for unit in known),
-        n_names=sum(unit.role is not Role.JOINING for unit in known),
-        has_news=bool(news),
+        n_exact=sum(phrase_key(unit.source) in words.meanings for unit in known),
+        n_telling=len(telling),
+        has_news=not all(_all(is_english, unit.source) for unit in telling),
     )
 
 
@@ -171,12 +171,8 @@ def _joins(gap: str) -> bool:
     return gap in ("'", "’", "-", "'-") or not gap.strip()
 
 
-def _exact(text: str) -> str:
-    return " ".join(words_in(text))
-
-
 def _meaning(phrase: str, words: WordList) -> Meaning | None:
-    return words.meanings.get(_exact(phrase)) or words.plain.get(normal_form(phrase))
+    return words.meanings.get(phrase_key(phrase)) or words.plain.get(normal_form(phrase))
 
 
 def _inflected(word: str, words: WordList) -> Meaning | None:
@@ -190,9 +186,10 @@ def _inflected(word: str, words: WordList) -> Meaning | None:
             return words.plain[stem]
     if len(plain) < _SHORTEST_COMPOUND:
         return None
+    typed = phrase_key(word)
     for cut in range(len(plain) - _SHORTEST_PART, _SHORTEST_PART - 1, -1):
-        first, last = _part(plain[:cut], words), _meaning(_exact(word)[cut:], words)
-        if first is None or last is None or {first.role, last.role} & {Role.JOINING}:
+        first, last = _part(plain[:cut], words), _meaning(typed[cut:], words)
+        if first is None or last is None or Role.JOINING in (first.role, last.role):
             continue
         if last.role is Role.DESCRIPTION or last.english in _NO_HEADS:
             continue
@@ -222,7 +219,7 @@ def _translated(reading: _ReadText) -> Translation:
     english, sources = "", dict[str, str]()
     is_inside, joins = False, True  # of quotes; no space before the next
     for unit in units:
-        if not unit.source:
+        if unit.is_mark:
             is_opening = unit.text in '"\u201c\u201d' and not is_inside
             is_inside ^= unit.text in '"\u201c\u201d'
             begins = is_opening or unit.text in "-\u2212"

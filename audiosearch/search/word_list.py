@@ -22,6 +22,7 @@ LANGUAGES = {  # in the order of the columns; the earlier counts where two expla
 }
 WORD = re.compile(r"[^\W_]+")
 DROPPED = "-"  # in place of English words: what has no counterpart
+_WITHOUT_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 
 
 class Role(StrEnum):
@@ -92,13 +93,10 @@ class WordList:
         return found
 
 
-_WITHOUT_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
-
-
-def words_in(text: str) -> list[str]:
-    """The words of a text in small letters, with their accents."""
-    return WORD.findall(
-        unicodedata.normalize("NFC", unicodedata.normalize("NFKC", text).casefold())
+def phrase_key(text: str) -> str:
+    """A text as `WordList.meanings` has it: its words in small letters, with their accents."""
+    return " ".join(
+        WORD.findall(unicodedata.normalize("NFC", unicodedata.normalize("NFKC", text).casefold()))
     )
 
 
@@ -147,10 +145,10 @@ def _word_list(language: str, concepts: Sequence[Concept]) -> WordList:
         for kind, forms in enumerate(concept.forms[language]):
             for form in forms:
                 if not form.endswith("*"):
-                    listed.setdefault(_key(form), concept.meaning(kind))
+                    listed.setdefault(phrase_key(form), concept.meaning(kind))
                     continue
                 for kind_of_it, each in inflected(form[:-1], concept.role, language, kind):
-                    regular.setdefault(_key(each), concept.meaning(kind_of_it))
+                    regular.setdefault(phrase_key(each), concept.meaning(kind_of_it))
     return WordList(language, regular | listed)
 
 
@@ -165,7 +163,3 @@ def inflected(form: str, role: Role, language: str, kind: int) -> Iterator[tuple
         yield 1, plural(form, language=language)
     else:
         yield from ((kind, each) for each in agreeing(form, language=language))
-
-
-def _key(form: str) -> str:
-    return " ".join(words_in(form))

@@ -22,9 +22,9 @@ from audiosearch.search.word_list import (
     LANGUAGES,
     Concept,
     Role,
+    phrase_key,
     read_concepts,
     word_lists,
-    words_in,
 )
 from audiosearch.training.text.esc50 import read_phrasings
 
@@ -229,7 +229,7 @@ def test_no_form_stands_twice(concepts: list[Concept]):
             for form in (form for kind in concept.forms[language] for form in kind):
                 if form.endswith("*") and concept.role in (Role.VERB, Role.ACTION):
                     continue  # an infinitive may be a name too: das Bellen
-                key = " ".join(words_in(form))
+                key = phrase_key(form)
                 assert key not in seen, (language, form, concept.english, seen[key])
                 seen[key] = concept.english
 
