@@ -1,7 +1,6 @@
 """How results reach stdout: rows for people, JSON lines for programs, bare paths for pipes.
 
-Names in JSON are a contract with users' scripts. Colour only on a terminal, and not where
-`NO_COLOR` is set.
+Colour only on a terminal, and not where `NO_COLOR` is set.
 """
 
 from __future__ import annotations

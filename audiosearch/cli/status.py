@@ -109,7 +109,7 @@ def _print_remarked(files: Sequence[RemarkedFile], form: OutputForm) -> None:
 
 
 def _watch_lines(state: WatchState | None) -> list[tuple[str, str]]:
-    """The same for people: pairs of a name and a text."""
+    """What a daemon is doing, for people: pairs of a name and a text."""
     if state is None:
         return [("watch", "no daemon is running (audiosearch watch)")]
     now = time.time()

@@ -1,7 +1,7 @@
 """A file of vectors that is mapped into memory, with checksums of all that is in it.
 
 Whoever writes to such a file changes its time, which it holds itself: then all of it is checked
-when it is opened, otherwise its ids and some blocks, and all by `is_whole`.
+when it is opened, otherwise its ids and some blocks.
 """
 
 from __future__ import annotations
