@@ -138,10 +138,10 @@ def _about_none(
 
 def _why_none(result: FindResult, advice: Advice, *, filtered: bool) -> str:
     """Why nothing was found that could be too weak."""
-    if result.n_windows and not filtered and result.only_itself:
+    if not filtered and result.only_itself:
         return f"there is nothing but this sound itself{_advised(advice.itself, 'shows it')}"
     if not result.weak:
-        if result.n_windows and result.moments:
+        if result.moments:
             shows = _advised(advice.weaker_moments, "shows weaker moments")
             return f"it is heard nowhere well enough{shows}"
         return "no sound passes the filters"

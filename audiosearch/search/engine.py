@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
@@ -47,7 +46,6 @@ if TYPE_CHECKING:  # from sound to text; a query of words needs nothing of it
     from audiosearch.search.zero_shot import Label
 
 UNDETERMINED = "und"  # ISO 639-2: a language that is none of those that are understood
-_NO_SOURCES: Mapping[str, str] = MappingProxyType({})
 _SHORT = 3  # letters; words of so few are alike in many languages
 
 
@@ -215,7 +213,7 @@ class SearchEngine:
     def _lexicon(self) -> Lexicon:
         return Lexicon(self._scorer, self._tower)
 
-    def _parse(self, text: str, sources: Mapping[str, str] = _NO_SOURCES) -> ParsedQuery:
+    def _parse(self, text: str, sources: Mapping[str, str] | None = None) -> ParsedQuery:
         return parse_query(text, scorer=self._scorer, tower=self._tower, sources=sources)
 
     def _unknown_language(self, session: Session, parsed: ParsedQuery) -> str | None:

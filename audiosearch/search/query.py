@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from audiosearch._typing import Floats
 from audiosearch.errors import QueryError
@@ -21,7 +20,6 @@ _POSSESSIVE = re.compile(r"['’]s\b")
 _ENDINGS = ("s", "es", "ing", "ed", "er", "ers", "ly")
 LONGEST = 10_000  # characters of a query that are listened for: more words than any model takes
 _LEAST_STEM = 3  # letters that a word without its ending must have
-_NO_SOURCES: Mapping[str, str] = MappingProxyType({})
 # Words of other languages that text towers hold as names: they are no English words.
 _FOREIGN = frozenset((
     "arco", "arroyo", "bahn", "bala", "bambino", "berceuse", "berg", "boca", "bois", "cade",
@@ -98,7 +96,7 @@ def parse_query(
     *,
     scorer: CaptionScorer,
     tower: TextTower | None,
-    sources: Mapping[str, str] = _NO_SOURCES,
+    sources: Mapping[str, str] | None = None,
 ) -> ParsedQuery:
     """What `text` means to the model, and which of its words must be matched as they stand.
 
@@ -133,7 +131,7 @@ def parse_query(
         asked=tuple(asked),
         text=kept,
         tokens=tokens,
-        telling=tuple(_with_source(word, sources) for word in telling),
+        telling=tuple(_with_source(word, sources or {}) for word in telling),
         is_known=tuple(is_known),
         read_as=vocabulary.bridged_words(kept),
         n_left_out=max(0, len(heard) + n_beyond - scorer.max_words),
