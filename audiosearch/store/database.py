@@ -121,8 +121,7 @@ class Database:
             return
         try:
             with sqlite.translated(self.path):
-                guard = ConnectionGuard(self.path)
-                guard.identity = self.identity
+                guard = ConnectionGuard(self.path, self.identity)
                 engine = sqlite.make_engine(self.path, read_only=False, patience_s=0.0, guard=guard)
             own = Database(path=self.path, engine=engine, lock=lock, identity=self.identity)
             try:

@@ -63,8 +63,8 @@ class ConnectionGuard:
     write that into it when it is closed.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.identity: LibraryIdentity | None = None
+    def __init__(self, path: Path, identity: LibraryIdentity | None = None) -> None:
+        self.identity = identity
         self._path = path
 
     def __call__(self) -> None:

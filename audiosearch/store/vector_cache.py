@@ -40,7 +40,6 @@ CACHED_FROM: Final = 5_000  # rows; fewer are read from the database in some 30 
 _CHUNK: Final = 8192  # rows read at a time
 _N_COMPARED: Final = 32  # ids of a cached table that are looked up each time it is opened
 
-
 log = logging.getLogger(__name__)
 
 
@@ -162,9 +161,9 @@ def load_vectors(
     rows = _Rows(session, bundle_id, kind)
     if cache_dir is None or rows.count() < cached_from:
         return _in_memory(rows)
-    stem = f"{fingerprint[:16]}-{kind}"
+    stem = _stem(fingerprint, kind)
     now = rows.changed
-    found = _open(cache_dir / f"{stem}-{now}.vectors", rows)
+    found = _open(_path(cache_dir, stem, now), rows)
     if found is not None and found.head.changed == now:
         return found.table
     try:
@@ -218,7 +217,7 @@ def _build(rows: _Rows, cache_dir: Path, *, stem: str) -> Path:
     now, removed = rows.changed, rows.removed
     older = _newest_sound(rows, cache_dir, stem, now=now, removed=removed)
     kept = None if older is None or not rows.goes_on_from(older.table) else older.table
-    target = cache_dir / f"{stem}-{now}.vectors"
+    target = _path(cache_dir, stem, now)
     with atomic_write(target, shared=True, mode=PRIVATE_FILE) as file:
         begin_vectors(file)
         ids, dim = _write_rows(file, _chunks_from(rows, kept))
@@ -269,6 +268,14 @@ def _newest_sound(
     return None
 
 
+def _stem(fingerprint: str, kind: VectorKind) -> str:
+    return f"{fingerprint[:16]}-{kind}"
+
+
+def _path(cache_dir: Path, stem: str, generation: int) -> Path:
+    return cache_dir / f"{stem}-{generation}.vectors"
+
+
 def _generation(path: Path) -> int:
     number = path.stem.rpartition("-")[2]
     return int(number) if number.isdecimal() else 0
@@ -303,7 +310,7 @@ def foreign_caches(session: Session, cache_dir: Path) -> Iterator[tuple[Path, st
     for bundle_id, fingerprint in bundles:
         for kind in VectorKind:
             rows = _Rows(session, bundle_id, kind)
-            path = cache_dir / f"{fingerprint[:16]}-{kind}-{rows.changed}.vectors"
+            path = _path(cache_dir, _stem(fingerprint, kind), rows.changed)
             with suppress(DamagedVectors):  # which `damaged_caches` tells
                 file = open_vectors(path)
                 if file is not None and not _agrees(file, rows):
