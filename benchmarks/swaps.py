@@ -12,7 +12,6 @@ be sound and go on. Exit status 1 if anything is amiss. POSIX only.
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import signal
@@ -29,6 +28,7 @@ from types import MappingProxyType
 
 import click
 
+from benchmarks import child
 from benchmarks.told import told_to_stop
 from tests.sounds import noise, write_audio
 from tests.toy_bundles import TOY
@@ -105,15 +105,12 @@ OTHERS = ("exchange_folders", "put_database", "copy_over")
 
 
 def environment(data_dir: Path) -> dict[str, str]:
-    """Of a command for a library, and nothing of this user's settings."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("AUDIOSEARCH_")}
-    return kept | {
-        "AUDIOSEARCH_DATA_DIR": str(data_dir),
+    """Of a command for a library with a toy bundle, and nothing of this user's settings."""
+    return child.environment(data_dir) | {
         "AUDIOSEARCH_MODEL_BUNDLE": str(TOY),
         "AUDIOSEARCH_MODEL_DEVICE": "cpu",
         "AUDIOSEARCH_WATCH_SETTLE_S": "0.2",
         "AUDIOSEARCH_INDEX_BATCH_WINDOWS": "4",
-        "XDG_CONFIG_HOME": str(data_dir.parent / "no-config"),
     }
 
 
