@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from audiosearch.errors import display_path
-from audiosearch.store.queries._bulk import n_rows
+from audiosearch.store.queries._bulk import chunks, n_rows
 from audiosearch.store.queries.places import Root, join, path_inside
 from audiosearch.store.queries.roots import list_roots
 from audiosearch.store.schema import FileState, SoundFile
@@ -74,16 +74,11 @@ def root_problems(session: Session) -> Iterator[str]:
 def forget_misplaced(session: Session) -> int:
     """Call the files missing that cannot have been where their rows say; returns how many."""
     wrong = [each.file_id for each in absent_files(session) if each.problem is not None]
-    changed = 0
-    for file_id in wrong:
-        changed += n_rows(
-            session.connection().execute(
-                update(SoundFile)
-                .where(SoundFile.id == file_id)
-                .values(state=FileState.MISSING, error_code=None, error_text=None)
-            )
-        )
-    return changed
+    missing = update(SoundFile).values(state=FileState.MISSING, error_code=None, error_text=None)
+    return sum(
+        n_rows(session.connection().execute(missing.where(SoundFile.id.in_(some))))
+        for some in chunks(wrong)
+    )
 
 
 def _is_online(root: Root) -> bool:
