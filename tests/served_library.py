@@ -43,6 +43,7 @@ class HttpClient:
     """Asks a server over HTTP, each time anew."""
 
     port: int
+    host: str = "127.0.0.1"
 
     def ask(
         self,
@@ -60,7 +61,7 @@ class HttpClient:
             sent["content-type"] = "application/json"
         if params:
             url = f"{url}?{urlencode(params, doseq=True)}"
-        with closing(HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
+        with closing(HTTPConnection(self.host, self.port, timeout=60)) as connection:
             connection.request(method, url, content, sent)
             response = connection.getresponse()
             return HttpAnswer(response.status, response.headers, response.read())

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass, replace
-from http.client import HTTPConnection
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 
@@ -20,7 +15,7 @@ from audiosearch.server.page_address import open_page
 from audiosearch.server.server import AnswerServer
 from audiosearch.store.database import open_database
 from tests.search_library import LibraryBuilder, Models, sound_number
-from tests.served_library import Served, served_library
+from tests.served_library import HttpClient, Served, served_library
 from tests.sounds import noise, tones, write_audio
 
 
@@ -58,46 +53,6 @@ def with_limit(config: Config, limit: int) -> Config:
     return replace(config, search=replace(config.search, limit=limit))
 
 
-@dataclass(frozen=True)
-class Reply:
-    """What a server said."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        """The body, read as JSON."""
-        return json.loads(self.body)
-
-
-@dataclass(frozen=True)
-class PageClient:
-    """Asks a page's server as programs do."""
-
-    port: int
-    host: str = "127.0.0.1"
-
-    def __call__(
-        self,
-        path: str,
-        *,
-        method: str = "GET",
-        body: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        **parameters: str | Sequence[str],
-    ) -> Reply:
-        """One request; `min_score` of the parameters is sent as `min-score`."""
-        if parameters:
-            named = {name.replace("_", "-"): value for name, value in parameters.items()}
-            path = f"{path}?{urlencode(named, doseq=True)}"
-        with closing(HTTPConnection(self.host, self.port, timeout=60)) as connection:
-            connection.request(method, path, body, dict(headers or {}))
-            response = connection.getresponse()
-            return Reply(response.status, dict(response.headers), response.read())
-
-
 @pytest.fixture(scope="session")
 def sound_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of four sounds, and of one that is none."""
@@ -127,11 +82,11 @@ def heard(tmp_path_factory: pytest.TempPathFactory, toy_bundle: Path, sound_file
 
 
 @pytest.fixture(scope="session")
-def asked(heard: Config) -> Iterator[PageClient]:
+def asked(heard: Config) -> Iterator[HttpClient]:
     """What asks a server that gives the page and the API of `heard`."""
     page = open_page(heard)
     with AnswerServer(heard, page=page):
-        yield PageClient(page.socket.port)
+        yield HttpClient(page.socket.port)
 
 
 @pytest.fixture(scope="module")

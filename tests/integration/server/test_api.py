@@ -32,7 +32,7 @@ from audiosearch.search.rows import (
     text_row,
 )
 from audiosearch.store.lock import WriterLock
-from tests.integration.server.conftest import PageClient, Reply
+from tests.served_library import HttpAnswer, HttpClient
 from tests.sounds import tones, write_audio
 
 WAV = {"Content-Type": "audio/wav"}
@@ -55,10 +55,10 @@ def printed(rows: list[dict[str, Any]]) -> list[str]:
     return [json_line(row) for row in rows]
 
 
-def told(reply: Reply, name: str) -> list[str]:
+def told(reply: HttpAnswer, name: str) -> list[str]:
     """Rows of a reply as text, so that numbers are compared digit by digit."""
-    assert reply.status == 200, reply.body
-    rows = json.loads(reply.body, parse_float=str)[name]
+    assert reply.status_code == 200, reply.content
+    rows = json.loads(reply.content, parse_float=str)[name]
     return [json.dumps(row, ensure_ascii=False) for row in rows]
 
 
@@ -67,31 +67,31 @@ def digits(lines: list[str]) -> list[str]:
 
 
 FOUND: list[tuple[dict[str, Any], TextQuery]] = [
-    ({"q": "a low tone", "min_score": "0"}, TextQuery(text="a low tone", min_score=0.0)),
+    ({"q": "a low tone", "min-score": "0"}, TextQuery(text="a low tone", min_score=0.0)),
     (
-        {"q": "a dog", "min_score": "0", "limit": "1"},
+        {"q": "a dog", "min-score": "0", "limit": "1"},
         TextQuery(text="a dog", min_score=0.0, limit=1),
     ),
     (
-        {"q": "a dog barks", "min_score": "0", "explain": "true", "exhaustive": "true"},
+        {"q": "a dog barks", "min-score": "0", "explain": "true", "exhaustive": "true"},
         TextQuery(text="a dog barks", min_score=0.0, explain=True, exhaustive=True),
     ),
     (
-        {"q": "a dog", "min_score": "0", "format": ["ogg", "flac"], "sort": "name"},
+        {"q": "a dog", "min-score": "0", "format": ["ogg", "flac"], "sort": "name"},
         TextQuery(
             text="a dog", min_score=0.0, filters=Filters(formats=("ogg", "flac")), sort="name"
         ),
     ),
     (
-        {"q": "dog barks", "min_score": "0", "moments": "true", "by_time": "1", "per_file": "1"},
+        {"q": "dog barks", "min-score": "0", "moments": "true", "by-time": "1", "per-file": "1"},
         TextQuery(text="dog barks", min_score=0.0, moments=MomentOptions(by_time=True, per_file=1)),
     ),
     (
-        {"q": "dog barks", "min_score": "0", "without": "barks", "reverse": "true"},
+        {"q": "dog barks", "min-score": "0", "without": "barks", "reverse": "true"},
         TextQuery(text="dog barks", min_score=0.0, without=("barks",), reverse=True),
     ),
     (
-        {"q": "a dog 🐶", "min_score": "0", "not_in": "*/deep", "min_duration": "1.5"},
+        {"q": "a dog 🐶", "min-score": "0", "not-in": "*/deep", "min-duration": "1.5"},
         TextQuery(
             text="a dog 🐶",
             min_score=0.0,
@@ -103,16 +103,16 @@ FOUND: list[tuple[dict[str, Any], TextQuery]] = [
 
 @pytest.mark.parametrize(("parameters", "query"), FOUND, ids=lambda x: str(x)[:60])
 def test_find_is_the_library_s(
-    asked: PageClient, library: Library, parameters: dict[str, Any], query: TextQuery
+    asked: HttpClient, library: Library, parameters: dict[str, Any], query: TextQuery
 ) -> None:
-    reply = asked("/api/find", **parameters)
+    reply = asked.get("/api/find", params=parameters)
     result = library.answer(query)
     rows = [text_row(hit, with_clock=query.moments is not None) for hit in result.hits]
     assert told(reply, "hits") == digits(printed(rows))
     weaker = [text_row(hit) for hit in result.weaker]
     assert told(reply, "weaker") == digits(printed(weaker))
     assert rows or weaker or query.without
-    answer = reply.json
+    answer = reply.json()
     assert answer["more"] == (result.n_more or None)
     assert answer["windows"] == result.n_windows
     assert list(answer["unknown_words"]) == list(result.unknown_words)
@@ -129,56 +129,66 @@ def long_id(library: Library, sound_files: Path) -> int:
 
 @pytest.mark.parametrize("part", ["", "@1-2.5", "@1-", "@-1"])
 def test_similar_is_the_library_s(
-    asked: PageClient, library: Library, sound_files: Path, long_id: int, part: str
+    asked: HttpClient, library: Library, sound_files: Path, long_id: int, part: str
 ) -> None:
     wanted = f"{long_id}{part}"
     clip = f"{sound_files / 'long.wav'}{part}"
     result = library.similar(clip, include_self=False, limit=2)
     expected = digits(printed([similar_row(hit) for hit in result.hits]))
-    assert told(asked("/api/similar", recording=wanted, limit="2"), "hits") == expected
-    mixed = asked("/api/find", q="dog", like=wanted, like_weight="0.3", min_score="0")
+    reply = asked.get("/api/similar", params={"recording": wanted, "limit": "2"})
+    assert told(reply, "hits") == expected
+    mixed = asked.get(
+        "/api/find", params={"q": "dog", "like": wanted, "like-weight": "0.3", "min-score": "0"}
+    )
     query = TextQuery(text="dog", min_score=0.0, like_weight=0.3, like=(parse_clip(clip),))
     rows = [text_row(hit) for hit in library.answer(query).hits]
     assert told(mixed, "hits") == digits(printed(rows))
 
 
-def test_a_stretch_is_asked_for_in_two_ways(asked: PageClient, long_id: int) -> None:
+def test_a_stretch_is_asked_for_in_two_ways(asked: HttpClient, long_id: int) -> None:
     wanted = str(long_id)
-    short = told(asked("/api/similar", recording=f"{wanted}@1-2.5"), "hits")
-    assert told(asked("/api/similar", recording=wanted, start="1", end="2.5"), "hits") == short
+    short = told(asked.get("/api/similar", params={"recording": f"{wanted}@1-2.5"}), "hits")
+    reply = asked.get("/api/similar", params={"recording": wanted, "start": "1", "end": "2.5"})
+    assert told(reply, "hits") == short
 
 
 def test_a_sound_that_is_sent_is_one_like_others(
-    asked: PageClient, library: Library, sent: Path
+    asked: HttpClient, library: Library, sent: Path
 ) -> None:
     body = sent.read_bytes()
-    reply = asked("/api/similar", method="POST", body=body, headers=WAV)
+    reply = asked.post("/api/similar", content=body, headers=WAV)
     own = library.similar(str(sent), include_self=False)
     assert told(reply, "hits") == digits(printed([similar_row(hit) for hit in own.hits]))
-    part = asked("/api/similar", method="POST", body=body, headers=WAV, start="0.5", end="2")
+    part = asked.post(
+        "/api/similar", content=body, headers=WAV, params={"start": "0.5", "end": "2"}
+    )
     own = library.similar(f"{sent}@0.5-2", include_self=False)
     assert told(part, "hits") == digits(printed([similar_row(hit) for hit in own.hits]))
-    found = asked("/api/similar?self=true", method="POST", body=body, headers=WAV)
+    found = asked.post("/api/similar?self=true", content=body, headers=WAV)
     assert told(found, "hits") == told(reply, "hits")  # the library does not have it
-    found = asked("/api/find", method="POST", body=body, headers=WAV, q="dog", min_score="0")
+    found = asked.post(
+        "/api/find", content=body, headers=WAV, params={"q": "dog", "min-score": "0"}
+    )
     query = TextQuery(text="dog", min_score=0.0, like=(parse_clip(str(sent)),))
     rows = [text_row(hit) for hit in library.answer(query).hits]
     assert told(found, "hits") == digits(printed(rows))
 
 
 def test_describe_is_the_library_s(
-    asked: PageClient, library: Library, sound_files: Path, sent: Path, long_id: int
+    asked: HttpClient, library: Library, sound_files: Path, sent: Path, long_id: int
 ) -> None:
     path, windows = library.describe(str(sound_files / "long.wav"), limit=3, explain=True)
     rows = [row for each in windows for row in description_rows(path, each)]
     recording = str(long_id)
-    reply = asked("/api/describe", recording=recording, limit="3", explain="true")
+    reply = asked.get(
+        "/api/describe", params={"recording": recording, "limit": "3", "explain": "true"}
+    )
     assert told(reply, "descriptions") == digits(printed(rows))
     assert len({row["start_s"] for row in rows}) > 2
     path, windows = library.describe(f"{sent}@0-2", limit=5)
     rows = [row for each in windows for row in description_rows(path, each)]
-    reply = asked(
-        "/api/describe", method="POST", body=sent.read_bytes(), headers=WAV, start="0", end="2"
+    reply = asked.post(
+        "/api/describe", content=sent.read_bytes(), headers=WAV, params={"start": "0", "end": "2"}
     )
     assert told(reply, "descriptions") == digits(printed([_nameless(row) for row in rows]))
 
@@ -188,25 +198,27 @@ def _nameless(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_label_is_the_library_s(
-    asked: PageClient, library: Library, sound_files: Path, sent: Path, long_id: int
+    asked: HttpClient, library: Library, sound_files: Path, sent: Path, long_id: int
 ) -> None:
     labels = ("a low tone", "noise")
     recording = str(long_id)
     path, fits = library.label(str(sound_files / "long.wav"), labels)
-    reply = asked("/api/label", recording=recording, label=labels)
+    reply = asked.get("/api/label", params={"recording": recording, "label": labels})
     assert told(reply, "labels") == digits(printed(label_rows(path, fits)))
     path, fits = library.label(str(sent), labels)
-    reply = asked("/api/label", method="POST", body=sent.read_bytes(), headers=WAV, label=labels)
+    reply = asked.post(
+        "/api/label", content=sent.read_bytes(), headers=WAV, params={"label": labels}
+    )
     rows = [_nameless(row) for row in label_rows(path, fits)]
     assert told(reply, "labels") == digits(printed(rows))
 
 
 def test_nothing_of_what_is_sent_stays(
-    asked: PageClient, sent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    asked: HttpClient, sent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     for body in (sent.read_bytes(), b"no sound"):
-        asked("/api/similar", method="POST", body=body, headers=WAV)
+        asked.post("/api/similar", content=body, headers=WAV)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -249,48 +261,48 @@ def test_nothing_of_what_is_sent_stays(
     ],
 )
 def test_what_cannot_be_answered_is_said(
-    asked: PageClient, path: str, status: int, why: str
+    asked: HttpClient, path: str, status: int, why: str
 ) -> None:
-    reply = asked(path)
-    assert reply.status == status, reply.body
-    assert why in reply.json["error"]
-    assert "Traceback" not in reply.body.decode()
+    reply = asked.get(path)
+    assert reply.status_code == status, reply.content
+    assert why in reply.json()["error"]
+    assert "Traceback" not in reply.content.decode()
 
 
-def test_a_sound_that_is_none_is_said(asked: PageClient) -> None:
-    reply = asked("/api/similar", method="POST", body=b"no sound", headers=WAV)
-    assert reply.status == 400
-    assert reply.json["error"].startswith("the sound that was sent: ")
-    assert asked("/api/similar", method="POST", headers=WAV).status == 400
+def test_a_sound_that_is_none_is_said(asked: HttpClient) -> None:
+    reply = asked.post("/api/similar", content=b"no sound", headers=WAV)
+    assert reply.status_code == 400
+    assert reply.json()["error"].startswith("the sound that was sent: ")
+    assert asked.post("/api/similar", headers=WAV).status_code == 400
 
 
-def test_every_filter_is_a_parameter(asked: PageClient, library: Library) -> None:
+def test_every_filter_is_a_parameter(asked: HttpClient, library: Library) -> None:
     for each in FILTER_FIELDS:
-        reply = asked(f"/api/find?q=dog&{each.name}=%3F%3F%3F")
-        assert reply.status in (200, 400)
-        assert "no parameter" not in reply.body.decode()
+        reply = asked.get(f"/api/find?q=dog&{each.name}=%3F%3F%3F")
+        assert reply.status_code in (200, 400)
+        assert "no parameter" not in reply.content.decode()
 
 
-def test_the_library_is_told_of(asked: PageClient, library: Library, sound_files: Path) -> None:
-    status = asked("/api/status").json
+def test_the_library_is_told_of(asked: HttpClient, library: Library, sound_files: Path) -> None:
+    status = asked.get("/api/status").json()
     assert status["version"] == __version__
     assert status["files"] == {"pending": 0, "indexed": 4, "failed": 1, "missing": 0}
     assert status["recordings"] == 4
     assert status["watch"] is None
-    roots = asked("/api/roots").json["roots"]
+    roots = asked.get("/api/roots").json()["roots"]
     assert roots == [{"path": str(sound_files), "files": 5, "missing": 0}]
-    [failure] = asked("/api/failed").json["failed"]
+    [failure] = asked.get("/api/failed").json()["failed"]
     assert failure["path"] == str(sound_files / "notes.wav")
     assert failure["code"] == "unsupported"
     assert failure["remedy"]
-    model = asked("/api/model").json
+    model = asked.get("/api/model").json()
     assert model["fingerprint"] == library.bundle.fingerprint
-    findings = asked("/api/doctor").json["findings"]
+    findings = asked.get("/api/doctor").json()["findings"]
     assert {each["check"] for each in findings} == set(CHECKS)
 
 
 @contextmanager
-def events(asked: PageClient) -> Iterator[Iterator[dict[str, Any]]]:
+def events(asked: HttpClient) -> Iterator[Iterator[dict[str, Any]]]:
     """The events that a listener is sent."""
     with closing(socket.create_connection((asked.host, asked.port), timeout=30)) as listener:
         request = f"GET /api/events HTTP/1.1\r\nHost: {asked.host}:{asked.port}\r\n\r\n"
@@ -300,18 +312,18 @@ def events(asked: PageClient) -> Iterator[Iterator[dict[str, Any]]]:
 
 
 def test_changes_are_told_while_one_listens(
-    asked: PageClient, heard: Config, sound_files: Path
+    asked: HttpClient, heard: Config, sound_files: Path
 ) -> None:
     with events(asked) as told:
         assert next(told)["files"]["failed"] == 1
-        assert asked("/api/failed/retry", method="POST").json == {"retried": 1}
+        assert asked.post("/api/failed/retry").json() == {"retried": 1}
         assert next(each for each in told if not each["files"]["failed"])["files"]["pending"] == 1
         with open_library(heard, writable=True) as library:
             library.index([sound_files])
         assert next(each for each in told if each["files"]["failed"])["files"]["pending"] == 0
 
 
-def test_an_answer_is_sent_at_once(asked: PageClient) -> None:
+def test_an_answer_is_sent_at_once(asked: HttpClient) -> None:
     """And not after the 40 ms in which the client would acknowledge its first part."""
     took = []
     with closing(HTTPConnection(asked.host, asked.port, timeout=30)) as kept:
@@ -324,7 +336,7 @@ def test_an_answer_is_sent_at_once(asked: PageClient) -> None:
 
 
 def test_a_question_that_nobody_waits_for_is_not_answered(
-    asked: PageClient, monkeypatch: pytest.MonkeyPatch
+    asked: HttpClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As while somebody types: what is asked last is answered next."""
     begun, go = threading.Event(), threading.Event()
@@ -339,7 +351,7 @@ def test_a_question_that_nobody_waits_for_is_not_answered(
 
     monkeypatch.setattr(Library, "answer", slow)
     with ThreadPoolExecutor(2) as others:
-        first = others.submit(asked, "/api/find?q=a&min-score=0")
+        first = others.submit(asked.get, "/api/find?q=a&min-score=0")
         assert begun.wait(30)
         for word in ("a%20d", "a%20do"):
             with closing(socket.create_connection((asked.host, asked.port))) as gone:
@@ -347,33 +359,33 @@ def test_a_question_that_nobody_waits_for_is_not_answered(
                     f"GET /api/find?q={word} HTTP/1.1\r\n"
                     f"Host: {asked.host}:{asked.port}\r\n\r\n".encode()
                 )
-                asked("/api/status")  # so that it has been read
-        last = others.submit(asked, "/api/find?q=a%20dog&min-score=0")
-        asked("/api/status")
+                asked.get("/api/status")  # so that it has been read
+        last = others.submit(asked.get, "/api/find?q=a%20dog&min-score=0")
+        asked.get("/api/status")
         go.set()
-        assert first.result().status == last.result().status == 200
+        assert first.result().status_code == last.result().status_code == 200
     assert answered == ["a", "a dog"]
 
 
 def test_another_who_writes_is_named(
-    asked: PageClient, heard: Config, monkeypatch: pytest.MonkeyPatch
+    asked: HttpClient, heard: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("audiosearch.store.lock.LOCK_TIMEOUT_S", 0.05)
     with WriterLock(heard.data_dir):
-        reply = asked("/api/failed/retry", method="POST")
-        assert asked("/api/status").json["writer"] == os.getpid()
-    assert reply.status == 409
-    assert str(os.getpid()) in reply.json["error"]
-    assert asked("/api/status").status == 200
+        reply = asked.post("/api/failed/retry")
+        assert asked.get("/api/status").json()["writer"] == os.getpid()
+    assert reply.status_code == 409
+    assert str(os.getpid()) in reply.json()["error"]
+    assert asked.get("/api/status").status_code == 200
 
 
-def test_advice_is_what_can_be_done_over_http(asked: PageClient) -> None:
+def test_advice_is_what_can_be_done_over_http(asked: HttpClient) -> None:
     advice = {
         "/api/find?q=dog&collection=none": "GET /api/collections shows them",
         "/api/find?q=dog&in=/nowhere": "GET /api/roots shows them",
     }
     for path, remedy in advice.items():
-        reply = asked(path)
-        assert (reply.status // 100, reply.json["remedy"]) == (4, remedy)
-    (remark,) = asked("/api/find?q=dog&min-score=1").json["remarks"]
+        reply = asked.get(path)
+        assert (reply.status_code // 100, reply.json()["remedy"]) == (4, remedy)
+    (remark,) = asked.get("/api/find?q=dog&min-score=1").json()["remarks"]
     assert "(min-score=0 shows all)" in remark

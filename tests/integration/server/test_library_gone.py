@@ -12,7 +12,7 @@ import pytest
 from audiosearch.config import Config
 from audiosearch.server.page_address import open_page
 from audiosearch.server.server import AnswerServer
-from tests.integration.server.conftest import PageClient, Reply
+from tests.served_library import HttpAnswer, HttpClient
 
 JSON = {"Content-Type": "application/json"}
 
@@ -26,58 +26,60 @@ def own(heard: Config, tmp_path: Path) -> Config:
 
 
 @pytest.fixture
-def ask(own: Config) -> Iterator[PageClient]:
+def ask(own: Config) -> Iterator[HttpClient]:
     page = open_page(own)
     with AnswerServer(own, page=page):
-        yield PageClient(page.socket.port)
+        yield HttpClient(page.socket.port)
 
 
-def replies(ask: PageClient) -> dict[str, Reply]:
+def replies(ask: HttpClient) -> dict[str, HttpAnswer]:
     """Reads of several kinds, questions, sound and writes."""
     return {
-        "status": ask("/api/status"),
-        "roots": ask("/api/roots"),
-        "find": ask("/api/find", q="a low sound"),
-        "similar": ask("/api/similar", recording="1"),
-        "peaks": ask("/api/recordings/1/peaks"),
-        "sound": ask("/api/recordings/1/audio", start="0", end="1", format="wav"),
-        "tag": ask("/api/recordings/1/tags/mine", method="PUT"),
-        "collection": ask("/api/collections/some", method="PUT", body=b"{}", headers=JSON),
+        "status": ask.get("/api/status"),
+        "roots": ask.get("/api/roots"),
+        "find": ask.get("/api/find", params={"q": "a low sound"}),
+        "similar": ask.get("/api/similar", params={"recording": "1"}),
+        "peaks": ask.get("/api/recordings/1/peaks"),
+        "sound": ask.get(
+            "/api/recordings/1/audio", params={"start": "0", "end": "1", "format": "wav"}
+        ),
+        "tag": ask.put("/api/recordings/1/tags/mine"),
+        "collection": ask.put("/api/collections/some", content=b"{}", headers=JSON),
     }
 
 
 @pytest.mark.parametrize("whole_folder", [True, False])
-def test_it_is_gone_and_comes_back(own: Config, ask: PageClient, whole_folder: bool) -> None:
+def test_it_is_gone_and_comes_back(own: Config, ask: HttpClient, whole_folder: bool) -> None:
     replies(ask)  # what is written counts in the answers from now on
     before = replies(ask)
-    assert {name: reply.body for name, reply in before.items() if reply.status >= 300} == {}
-    assert before["find"].json["hits"]
+    assert {name: reply.content for name, reply in before.items() if reply.status_code >= 300} == {}
+    assert before["find"].json()["hits"]
     moved = own.data_dir if whole_folder else own.database
     away = own.data_dir.parent / "away"
     moved.rename(away)
     for _ in range(2):
         for name, reply in replies(ask).items():
-            assert reply.status == 503, (name, reply.body)
-            assert "the library is gone: No such file" in reply.json["error"], name
-            assert "put it back" in reply.json["remedy"]
-        assert ask("/api/events").body == b""  # they end at once
+            assert reply.status_code == 503, (name, reply.content)
+            assert "the library is gone: No such file" in reply.json()["error"], name
+            assert "put it back" in reply.json()["remedy"]
+        assert ask.get("/api/events").content == b""  # they end at once
         assert not own.database.exists()
         assert own.data_dir.exists() != whole_folder
-    assert ask("/").status == 200  # the page itself needs no library
+    assert ask.get("/").status_code == 200  # the page itself needs no library
     away.rename(moved)
     after = replies(ask)
-    assert {name: reply.status for name, reply in after.items()} == {
-        name: reply.status for name, reply in before.items()
+    assert {name: reply.status_code for name, reply in after.items()} == {
+        name: reply.status_code for name, reply in before.items()
     }
-    assert after["find"].json["hits"] == before["find"].json["hits"]
+    assert after["find"].json()["hits"] == before["find"].json()["hits"]
 
 
-def test_an_empty_file_in_its_place_is_not_made_a_library(own: Config, ask: PageClient) -> None:
+def test_an_empty_file_in_its_place_is_not_made_a_library(own: Config, ask: HttpClient) -> None:
     own.database.unlink()
     own.database.touch()
     for name, reply in replies(ask).items():
-        assert reply.status == 503, (name, reply.body)
-        assert "the library is gone" in reply.json["error"]
+        assert reply.status_code == 503, (name, reply.content)
+        assert "the library is gone" in reply.json()["error"]
     assert own.database.stat().st_size == 0
 
 

@@ -20,7 +20,7 @@ from audiosearch.server.guard import CSP, GuardPolicy
 from audiosearch.server.page_address import Page, open_page_socket
 from audiosearch.server.server import AnswerServer
 from tests.integration.server.bad_requests import HOST, KINDS, SOUND, request
-from tests.integration.server.conftest import PageClient
+from tests.served_library import HttpClient
 
 CASES = [
     pytest.param(content, id=f"{kind}-{number}")
@@ -60,11 +60,11 @@ def written(config: Config) -> tuple[list[str], str]:
 
 @pytest.fixture(scope="module")
 def unharmed(
-    heard: Config, asked: PageClient, tmp_path_factory: pytest.TempPathFactory
+    heard: Config, asked: HttpClient, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[None]:
     """Sees at the end that nothing was written, and that the server answers as before."""
-    asked("/api/status")
-    before, answer = written(heard), asked("/api/find?q=dog&min-score=0").json["hits"]
+    asked.get("/api/status")
+    before, answer = written(heard), asked.get("/api/find?q=dog&min-score=0").json()["hits"]
     assert answer
     temporary = tmp_path_factory.mktemp("sent")
     with pytest.MonkeyPatch.context() as patch:
@@ -72,7 +72,7 @@ def unharmed(
         yield
     assert written(heard) == before
     assert list(temporary.iterdir()) == []
-    assert asked("/api/find?q=dog&min-score=0").json["hits"] == answer
+    assert asked.get("/api/find?q=dog&min-score=0").json()["hits"] == answer
 
 
 def test_there_are_many_bad_requests_of_many_kinds() -> None:
@@ -81,14 +81,14 @@ def test_there_are_many_bad_requests_of_many_kinds() -> None:
 
 
 @pytest.mark.parametrize("content", CASES)
-def test_what_is_bad_is_not_served(unharmed: None, asked: PageClient, content: bytes) -> None:
+def test_what_is_bad_is_not_served(unharmed: None, asked: HttpClient, content: bytes) -> None:
     reply = exchanged(asked.port, content)
     assert all(400 <= status < 500 for status in statuses(reply)), reply
     assert b"Traceback" not in reply
     assert b"root:" not in reply
 
 
-def test_what_is_good_is_served(asked: PageClient) -> None:
+def test_what_is_good_is_served(asked: HttpClient) -> None:
     """The same ways of asking, without what is bad about each."""
     good = [
         request(),
@@ -135,11 +135,11 @@ def showing(token: str) -> list[bytes]:
 
 
 @pytest.mark.parametrize("value", ["%ff%fe", "dog%C3", "%ED%A0%80", "a%c0%af"])
-def test_parameters_that_are_no_utf_8_are_refused(asked: PageClient, value: str) -> None:
+def test_parameters_that_are_no_utf_8_are_refused(asked: HttpClient, value: str) -> None:
     for name in ("q", "without"):
-        reply = asked(f"/api/find?q=dog&{name}={value}")
-        assert (reply.status, reply.json["error"]) == (400, f"{name!r} is no valid UTF-8")
-    assert asked("/api/find?q=%C3%BC%EF%BF%BD").status == 200  # odd, but what was asked
+        reply = asked.get(f"/api/find?q=dog&{name}={value}")
+        assert (reply.status_code, reply.json()["error"]) == (400, f"{name!r} is no valid UTF-8")
+    assert asked.get("/api/find?q=%C3%BC%EF%BF%BD").status_code == 200  # odd, but what was asked
 
 
 def test_a_token_is_asked_for(guarded: tuple[int, str]) -> None:
@@ -201,7 +201,7 @@ def _takes(connection: socket.socket, content: bytes) -> bool:
     return True
 
 
-def test_a_body_must_come_in_time(asked: PageClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_must_come_in_time(asked: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "BODY_S", 0.3)
     content = request("/api/similar", SOUND, ("Content-Length", "100"), method="POST") + b"RIFF"
     with closing(socket.create_connection(("127.0.0.1", asked.port), timeout=30)) as connection:
@@ -235,10 +235,10 @@ def test_who_is_one_too_many_is_told(heard: Config, monkeypatch: pytest.MonkeyPa
             for each in others:  # each stays, for its next request
                 each.request("GET", "/openapi.json")
                 assert each.getresponse().read()
-            reply = PageClient(page.socket.port)("/openapi.json")
-            assert reply.status == 503
+            reply = HttpClient(page.socket.port).get("/openapi.json")
+            assert reply.status_code == 503
             assert reply.headers["retry-after"] == "1"
-            assert "too many" in reply.json["error"]
+            assert "too many" in reply.json()["error"]
         finally:
             for each in others:
                 each.close()
