@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import select
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -44,11 +42,9 @@ from audiosearch.server.schemas import (
 from audiosearch.server.sounds import recording_id, recording_path
 from audiosearch.store.database import Database
 from audiosearch.store.names import normal_form
-from audiosearch.store.queries.annotation_list import WrittenAnnotation
 from audiosearch.store.queries.collections import NamedSearch
-from audiosearch.store.schema import Recording
+from audiosearch.store.queries.recordings import recording_ids
 
-_BATCH: Final = 500
 _STRETCH: Final = frozenset(("start", "end"))
 
 
@@ -70,7 +66,8 @@ async def show_collection(request: Request) -> Response:
     def read(database: Database) -> Row:
         shown = _existing(database, name)
         rows = Annotations(database).collection(name)
-        ids = recording_ids(database, rows)
+        with database.reading() as session:
+            ids = recording_ids(session, sorted({each.audio_hash for each in rows}))
         items = [
             {"recording_id": ids.get(each.audio_hash), **place_row(each), **annotation_row(each)}
             for each in rows
@@ -91,19 +88,6 @@ def _existing(database: Database, name: str) -> str:
         if normal_form(each.name) == wanted:
             return each.name
     raise NotInLibrary(f"there is no collection {name!r}")
-
-
-def recording_ids(database: Database, rows: Sequence[WrittenAnnotation]) -> dict[bytes, int]:
-    """The recordings that annotations are of, by hash; those that the library has."""
-    hashes = sorted({each.audio_hash for each in rows})
-    found: dict[bytes, int] = {}
-    with database.reading() as session:
-        for first in range(0, len(hashes), _BATCH):
-            some = hashes[first : first + _BATCH]
-            wanted = select(Recording.audio_hash, Recording.id)
-            for row in session.execute(wanted.where(Recording.audio_hash.in_(some))):
-                found[row.audio_hash] = row.id
-    return found
 
 
 async def put_collection(request: Request) -> Response:

@@ -45,7 +45,6 @@ from audiosearch.store.queries.file_details import sound_details
 from audiosearch.store.schema import Recording
 
 _STRETCH: Final = frozenset(("start", "end"))
-_BATCH: Final = 500
 
 Writing = Callable[[Library, ClipRange], Written]
 

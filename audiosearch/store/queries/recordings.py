@@ -53,15 +53,21 @@ class NewRecording:
     container: str
 
 
-def ensure_recordings(session: Session, sounds: Sequence[NewRecording]) -> dict[bytes, int]:
-    """The ids of sounds by hash; new ones are written down."""
-    wanted = {sound.audio_hash: sound for sound in sounds}
+def recording_ids(session: Session, hashes: Sequence[bytes]) -> dict[bytes, int]:
+    """The ids of sounds by hash; those that the library has."""
     ids: dict[bytes, int] = {}
-    for some in chunks(list(wanted)):
+    for some in chunks(hashes):
         rows = session.execute(
             select(Recording.audio_hash, Recording.id).where(Recording.audio_hash.in_(some))
         )
         ids |= {row.audio_hash: row.id for row in rows}
+    return ids
+
+
+def ensure_recordings(session: Session, sounds: Sequence[NewRecording]) -> dict[bytes, int]:
+    """The ids of sounds by hash; new ones are written down."""
+    wanted = {sound.audio_hash: sound for sound in sounds}
+    ids = recording_ids(session, list(wanted))
     new = [sound for each, sound in wanted.items() if each not in ids]
     if new:
         # Ids by hand: one bulk insert. An id that a deleted recording had is free to be used again.
