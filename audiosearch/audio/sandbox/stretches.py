@@ -56,8 +56,11 @@ class StretchReader:
         Raises:
             DecodeError: as of `send`; it takes too long (TIMEOUT).
         """
-        stretch, end_s = request.stretch, time.monotonic() + request.patience_s
-        peaks = PeakMeter(stretch.n_samples, request.width)
+        stretch = request.stretch
+        if request.kind is ViewKind.PEAKS:
+            peaks = PeakMeter(stretch.n_samples, request.width)
+            self._look_through(request, peaks.feed)
+            return peaks.result().to_bytes()
         picture = SpectrogramMeter(
             stretch.n_samples,
             width=request.width,
@@ -65,20 +68,24 @@ class StretchReader:
             sample_rate=stretch.sample_rate,
         )
         mixer = Mixer(stretch.sample_rate)
+
+        def draw(block: Floats) -> None:
+            if picture.wants(len(block)):
+                picture.feed(mixer.mono(block.astype(np.float64)))
+            else:
+                picture.skip(len(block))
+
+        self._look_through(request, draw)
+        return picture.result().tobytes()
+
+    def _look_through(self, request: ViewRequest, take: Callable[[Floats], None]) -> None:
+        stretch, end_s = request.stretch, time.monotonic() + request.patience_s
         for block in self._blocks(stretch):
             self._pulse()
             if time.monotonic() > end_s:
                 reason = f"could not be looked at within {request.patience_s:g} s"
                 raise DecodeError(reason, code=DecodeCode.TIMEOUT, path=stretch.path)
-            if request.kind is ViewKind.PEAKS:
-                peaks.feed(block)
-            elif picture.wants(len(block)):
-                picture.feed(mixer.mono(block.astype(np.float64)))
-            else:
-                picture.skip(len(block))
-        if request.kind is ViewKind.PEAKS:
-            return peaks.result().to_bytes()
-        return picture.result().tobytes()
+            take(block)
 
     def close(self) -> None:
         """Let go of the file."""
