@@ -64,7 +64,8 @@ def arguments_of(database: Database, given: QueryParams) -> list[str]:
             option = name if is_true else _OPPOSITES.get(name, "")
             arguments += [f"--{option}"] if option else []
         elif name == "like":
-            arguments.append(f"--like={_clip_text(parse_library_clip(database, value))}")
+            clip = parse_library_clip(database, value)
+            arguments.append(f"--like={os.fsdecode(clip.path)}{_part_text(clip)}")
         else:
             arguments.append(f"--{name}={value}")
     text = given.get("q", "")
@@ -72,12 +73,16 @@ def arguments_of(database: Database, given: QueryParams) -> list[str]:
     return [*arguments, *(["--"] if text.startswith("-") else []), *([text] if text else [])]
 
 
-def _clip_text(clip: ClipRange) -> str:
-    path = os.fsdecode(clip.path)
+def _part_text(clip: ClipRange) -> str:
+    """`@START-END`, to the microsecond; empty for the whole of a sound."""
     if not clip.start_s and clip.end_s is None:
-        return path
-    end = "" if clip.end_s is None else f"{clip.end_s:.6f}".rstrip("0").rstrip(".")
-    return f"{path}@{clip.start_s:.6f}".rstrip("0").rstrip(".") + f"-{end}"
+        return ""
+    end = "" if clip.end_s is None else _seconds_text(clip.end_s)
+    return f"@{_seconds_text(clip.start_s)}-{end}"
+
+
+def _seconds_text(seconds: float) -> str:
+    return f"{seconds:.6f}".rstrip("0").rstrip(".")
 
 
 def fields_of(database: Database, arguments: Sequence[str]) -> dict[str, object] | None:
@@ -129,12 +134,7 @@ def _library_clip(database: Database, text: str) -> str | None:
         except QueryError:
             return None
         wanted = _recording(session, os.fsdecode(clip.path))
-    if wanted is None:
-        return None
-    if not clip.start_s and clip.end_s is None:
-        return str(wanted)
-    end = "" if clip.end_s is None else f"{clip.end_s:g}"
-    return f"{wanted}@{clip.start_s:g}-{end}"
+    return None if wanted is None else f"{wanted}{_part_text(clip)}"
 
 
 def _recording(session: Session, name: str) -> int | None:

@@ -161,6 +161,15 @@ def test_collections(served: Served) -> None:
     assert client.get("/api/collections").json() == {"collections": []}
 
 
+@pytest.mark.parametrize("part", ["", "@3725.125-3730.25", "@1000000.5-", "@0-0.000125"])
+def test_a_sound_that_is_searched_by_is_kept_to_the_microsecond(served: Served, part: str) -> None:
+    wanted = f"{served.id_of('plain.wav')}{part}"
+    saved = served.client.put("/api/searches/alike", json={"q": "dog", "like": [wanted]})
+    assert served.client.delete("/api/searches/alike").status_code == 200
+    assert saved.json()["query"] == {"q": "dog", "like": [wanted]}
+    assert f"--like={served.folder / 'plain.wav'}{part}" in saved.json()["arguments"]
+
+
 def test_a_saved_search_asks_the_same_either_way(served: Served) -> None:
     client, plain = served.client, served.id_of("plain.wav")
     asked = {
