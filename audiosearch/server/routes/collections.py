@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from starlette.requests import Request
@@ -42,7 +43,7 @@ from audiosearch.server.schemas import (
 from audiosearch.server.sounds import recording_id, recording_path
 from audiosearch.store.database import Database
 from audiosearch.store.names import normal_form
-from audiosearch.store.queries.collections import NamedSearch
+from audiosearch.store.queries.collections import CollectionSummary, NamedSearch
 from audiosearch.store.queries.recordings import recording_ids
 
 _STRETCH: Final = frozenset(("start", "end"))
@@ -83,11 +84,20 @@ def _existing(database: Database, name: str) -> str:
     Raises:
         NotInLibrary: there is none.
     """
+    return _as_typed(name, Annotations(database).collections(), what="collection")
+
+
+def _as_typed(name: str, there_are: Sequence[CollectionSummary | NamedSearch], *, what: str) -> str:
+    """The name, in any spelling, of one of those that there are, as it was typed.
+
+    Raises:
+        NotInLibrary: it is none of them.
+    """
     wanted = normal_form(name)
-    for each in Annotations(database).collections():
+    for each in there_are:
         if normal_form(each.name) == wanted:
             return each.name
-    raise NotInLibrary(f"there is no collection {name!r}")
+    raise NotInLibrary(f"there is no {what} {name!r}")
 
 
 async def put_collection(request: Request) -> Response:
@@ -184,12 +194,9 @@ async def delete_search(request: Request) -> Response:
     name = request.path_params["name"]
 
     def write(library: Library) -> Row:
-        wanted = normal_form(name)
-        found = [x.name for x in library.annotations.searches() if normal_form(x.name) == wanted]
-        if not found:
-            raise NotInLibrary(f"there is no saved search {name!r}")
+        shown = _as_typed(name, library.annotations.searches(), what="saved search")
         library.annotations.delete_search(name)
-        return {"name": found[0], "deleted": True}
+        return {"name": shown, "deleted": True}
 
     return JsonReply(await context_of(request).write(write))
 
