@@ -30,7 +30,7 @@ from audiosearch.server.context import context_of
 from audiosearch.server.library_cache import Describing, library_remarks
 from audiosearch.server.messages import Settings
 from audiosearch.server.openapi import Operation, Operations
-from audiosearch.server.parameters import FILTER_NAMES, MOST_HITS, Parameters
+from audiosearch.server.parameters import FILTER_NAMES, MOST_HITS, STRETCH_NAMES, Parameters
 from audiosearch.server.replies import JSON, JsonReply, encode_json
 from audiosearch.server.schemas import (
     CLIP,
@@ -47,7 +47,6 @@ from audiosearch.server.schemas import (
 from audiosearch.server.sounds import check_stretch, parse_library_clip, sent_sound
 
 _ORDER: Final = frozenset(("limit", "min-score", "sort", "reverse"))
-_PART: Final = frozenset(("start", "end"))
 _FIND: Final = frozenset(
     (
         *("q", "exhaustive", "explain", "moments", "by-time", "per-file", "between", "date"),
@@ -61,7 +60,7 @@ MOST_WINDOWS: Final = 20_000  # described in one answer: a day of sound
 
 async def find(request: Request) -> Response:
     """Sounds for words, and where a sound is sent or named, those that are like it too."""
-    given = Parameters(request.query_params, known=_FIND | _ORDER | _PART | FILTER_NAMES)
+    given = Parameters(request.query_params, known=_FIND | _ORDER | STRETCH_NAMES | FILTER_NAMES)
     query = text_query(given)
     filtered = query.filters != Filters() or query.recorded is not None
     async with _sounds(request, given, name="like") as like:
@@ -106,7 +105,7 @@ def text_query(given: Parameters) -> TextQuery:
 async def similar(request: Request) -> Response:
     """Sounds for a sound of the library, or for one that is sent."""
     given = Parameters(
-        request.query_params, known={"recording", "self"} | _PART | _ORDER | FILTER_NAMES
+        request.query_params, known={"recording", "self"} | STRETCH_NAMES | _ORDER | FILTER_NAMES
     )
     filters, limit = given.filters(), given.whole("limit", least=1, most=MOST_HITS)
     least, sort = given.number("min-score", least=0, most=1), given.sort()
@@ -133,7 +132,7 @@ async def describe(request: Request) -> Response:
     """What is heard in a sound of the library, or in one that is sent, window by window."""
     given = Parameters(
         request.query_params,
-        known={"recording", "limit", "normalise", "explain"} | _PART,
+        known={"recording", "limit", "normalise", "explain"} | STRETCH_NAMES,
     )
     limit = given.whole("limit", least=0, most=MOST_CAPTIONS)
     normalise, explain = given.choice("normalise", NORMALISE_CHOICES), given.truth("explain")
@@ -172,7 +171,7 @@ async def describe(request: Request) -> Response:
 async def label(request: Request) -> Response:
     """How well labels fit a sound of the library, or one that is sent."""
     given = Parameters(
-        request.query_params, known={"recording", "label", "limit", "normalise"} | _PART
+        request.query_params, known={"recording", "label", "limit", "normalise"} | STRETCH_NAMES
     )
     labels, limit = given.texts("label"), given.whole("limit", least=1, most=MOST_LABELS)
     normalise = given.choice("normalise", NORMALISE_CHOICES)

@@ -18,7 +18,7 @@ from audiosearch.server.context import context_of
 from audiosearch.server.json_body import json_object
 from audiosearch.server.media.request import WantedStretch
 from audiosearch.server.openapi import Operation, Operations
-from audiosearch.server.parameters import Parameters
+from audiosearch.server.parameters import STRETCH_NAMES, Parameters
 from audiosearch.server.replies import JsonReply, NotInLibrary
 from audiosearch.server.routes.answers import text_query
 from audiosearch.server.routes.recordings import ANNOTATION
@@ -45,8 +45,6 @@ from audiosearch.store.database import Database
 from audiosearch.store.names import normal_form
 from audiosearch.store.queries.collections import CollectionSummary, NamedSearch
 from audiosearch.store.queries.recordings import recording_ids
-
-_STRETCH: Final = frozenset(("start", "end"))
 
 
 async def list_collections(request: Request) -> Response:
@@ -138,7 +136,7 @@ async def delete_item(request: Request) -> Response:
 
 
 async def _with_item(request: Request, *, adds: bool) -> Response:
-    stretch = WantedStretch.of(Parameters(request.query_params, known=_STRETCH))
+    stretch = WantedStretch.of(Parameters(request.query_params, known=STRETCH_NAMES))
     name, wanted = request.path_params["name"], recording_id(request.path_params["id"])
 
     def write(library: Library) -> Row:

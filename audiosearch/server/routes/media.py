@@ -14,7 +14,7 @@ from audiosearch.errors import DecodeError, QueryError
 from audiosearch.library.playable import PlayableFile
 from audiosearch.library.views import MOST_HEIGHT, MOST_WIDTH
 from audiosearch.server.context import ServerContext, context_of
-from audiosearch.server.export_files import cut_out
+from audiosearch.server.export_files import CLIP_TYPES, cut_out
 from audiosearch.server.media.bodies import (
     Chunks,
     DecodedSound,
@@ -31,7 +31,7 @@ from audiosearch.server.media.replies import (
 )
 from audiosearch.server.media.request import WantedStretch, as_missing, playable
 from audiosearch.server.openapi import Operation, Operations
-from audiosearch.server.parameters import Parameters
+from audiosearch.server.parameters import STRETCH_NAMES, Parameters
 from audiosearch.server.replies import JsonReply
 from audiosearch.server.schemas import NUMBER, STRETCH, TRUTH, parameter, rows_of, thing
 
@@ -39,17 +39,17 @@ T = TypeVar("T")
 
 MOST_CUT_S: Final = 3600.0  # of a stretch that is taken away
 _MOST_CAPTION: Final = 500
-_TYPES: Final = {"wav": "audio/wav", "flac": "audio/flac"}
-_STRETCH: Final = frozenset(("start", "end"))
 _WHOLE: Final = "application/octet-stream"  # a file that no browser plays
 
 
 async def audio(request: Request) -> Response:
     """A recording to listen to, or with `download` to keep: the file itself, or what is decoded."""
     context = context_of(request)
-    given = Parameters(request.query_params, known=_STRETCH | {"format", "download", "caption"})
+    given = Parameters(
+        request.query_params, known=STRETCH_NAMES | {"format", "download", "caption"}
+    )
     form = given.text("format")
-    if form is not None and form not in _TYPES:
+    if form is not None and form not in CLIP_TYPES:
         raise QueryError(f"sound is not sent as {form!r}", remedy="wav or flac")
     caption = given.text("caption")
     if caption is not None and len(caption) > _MOST_CAPTION:
@@ -68,7 +68,7 @@ async def audio(request: Request) -> Response:
 
 def _is_in(form: str | None, file: PlayableFile) -> bool:
     """Whether the file itself is of the form that is asked for."""
-    return form is None or _TYPES[form] == file.media_type
+    return form is None or CLIP_TYPES[form] == file.media_type
 
 
 async def _file_itself(
@@ -112,7 +112,7 @@ async def _decoded(
         return await streamed_reply(
             request,
             flac_chunks(sound),
-            media_type=_TYPES[form],
+            media_type=CLIP_TYPES[form],
             threads=media.listening,
             headers=name,
         )
@@ -121,7 +121,7 @@ async def _decoded(
         return await streamed_reply(
             request,
             wave_chunks(sound, 0, None),
-            media_type=_TYPES[form],
+            media_type=CLIP_TYPES[form],
             threads=media.listening,
             headers=name,
         )
@@ -130,7 +130,7 @@ async def _decoded(
         lambda first, last: wave_chunks(sound, first, last),
         size=size,
         version=_version(file, start, end, form),
-        media_type=_TYPES[form],
+        media_type=CLIP_TYPES[form],
         threads=media.listening,
         headers=name,
     )
@@ -152,7 +152,7 @@ async def _cut(
             f"at most {MOST_CUT_S:g} s are cut out at once", remedy="audiosearch export clips"
         )
     if request.method == "HEAD":
-        return Response(headers={"cache-control": "no-store"}, media_type=_TYPES[form])
+        return Response(headers={"cache-control": "no-store"}, media_type=CLIP_TYPES[form])
     end_s = end / file.sample_rate if wanted.end_s is None else wanted.end_s
     database = await context.read(lambda opened: opened)
     cut = await in_thread(
@@ -167,13 +167,13 @@ async def _cut(
             caption=caption,
         ),
     )
-    return await cut.reply(request, _TYPES[form], threads=context.media.reading)
+    return await cut.reply(request, CLIP_TYPES[form], threads=context.media.reading)
 
 
 async def peaks(request: Request) -> Response:
     """The outline of a stretch: the least and the greatest value in each of `width` bins."""
     context = context_of(request)
-    given = Parameters(request.query_params, known=_STRETCH | {"width"})
+    given = Parameters(request.query_params, known=STRETCH_NAMES | {"width"})
     width = given.whole("width", least=1, most=MOST_WIDTH) or 1000
     wanted, file = WantedStretch.of(given), await playable(request, context)
     start, end = wanted.known_samples(file)
@@ -196,7 +196,7 @@ async def peaks(request: Request) -> Response:
 async def spectrogram(request: Request) -> Response:
     """The spectrogram of a stretch as a PNG, louder is lighter."""
     context = context_of(request)
-    given = Parameters(request.query_params, known=_STRETCH | {"width", "height"})
+    given = Parameters(request.query_params, known=STRETCH_NAMES | {"width", "height"})
     width = given.whole("width", least=1, most=MOST_WIDTH) or 1000
     height = given.whole("height", least=1, most=MOST_HEIGHT) or 128
     wanted, file = WantedStretch.of(given), await playable(request, context)
@@ -235,7 +235,9 @@ OPERATIONS: Final[Operations] = {
     audio: Operation(
         parameters=(
             *STRETCH,
-            parameter("format", {"enum": sorted(_TYPES)}, "What it is decoded to; wav has ranges."),
+            parameter(
+                "format", {"enum": sorted(CLIP_TYPES)}, "What it is decoded to; wav has ranges."
+            ),
             parameter("download", TRUTH, "To be kept: a stretch is cut out to the sample."),
             parameter("caption", {"type": "string", "maxLength": _MOST_CAPTION}, "Names a cut."),
         ),

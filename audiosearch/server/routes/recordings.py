@@ -24,7 +24,7 @@ from audiosearch.server.context import context_of
 from audiosearch.server.json_body import JsonObject, json_object
 from audiosearch.server.media.request import WantedStretch
 from audiosearch.server.openapi import Operation, Operations
-from audiosearch.server.parameters import Parameters
+from audiosearch.server.parameters import STRETCH_NAMES, Parameters
 from audiosearch.server.replies import JsonReply
 from audiosearch.server.schemas import (
     ID,
@@ -43,8 +43,6 @@ from audiosearch.store.database import Database
 from audiosearch.store.queries.annotate import MOST_STARS
 from audiosearch.store.queries.file_details import sound_details
 from audiosearch.store.schema import Recording
-
-_STRETCH: Final = frozenset(("start", "end"))
 
 Writing = Callable[[Library, ClipRange], Written]
 
@@ -66,7 +64,7 @@ async def details(request: Request) -> Response:
 async def _write(request: Request, writing: Writing) -> Response:
     """Write something of a recording or of a stretch of it; what is written of it then."""
     context = context_of(request)
-    stretch = WantedStretch.of(Parameters(request.query_params, known=_STRETCH))
+    stretch = WantedStretch.of(Parameters(request.query_params, known=STRETCH_NAMES))
     wanted = recording_id(request.path_params["id"])
 
     def write(library: Library) -> Row:
