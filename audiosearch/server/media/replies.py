@@ -23,8 +23,6 @@ from audiosearch.server.media.ranges import (
 )
 from audiosearch.server.replies import error_reply
 
-_KEPT = {"cache-control": "private, no-cache"}  # asked each time whether it is the same still
-
 T = TypeVar("T")
 
 MakeChunks = Callable[[int, int], Chunks]  # bytes from one to before the other
@@ -101,11 +99,16 @@ async def begun(chunks: Chunks, threads: ThreadPoolExecutor) -> AsyncGenerator[b
     return whole()
 
 
+def version_headers(version: Version) -> dict[str, str]:
+    """What tells of a version, and that one asks each time whether it is the same still."""
+    return {**version.headers(), "cache-control": "private, no-cache"}
+
+
 def unchanged_reply(request: Request, version: Version) -> Response | None:
     """That whoever asks has this version already; None: it has not."""
     if not version.is_known_by(request.headers):
         return None
-    return Response(status_code=304, headers={**version.headers(), **_KEPT})
+    return Response(status_code=304, headers=version_headers(version))
 
 
 async def ranged_reply(
@@ -126,7 +129,7 @@ async def ranged_reply(
     unchanged = unchanged_reply(request, version)
     if unchanged is not None:
         return unchanged
-    told = {**(headers or {}), **version.headers(), **_KEPT, "accept-ranges": "bytes"}
+    told = {**(headers or {}), **version_headers(version), "accept-ranges": "bytes"}
     try:
         wanted = (
             parse_range(request.headers.get("range"), size)

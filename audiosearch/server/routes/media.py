@@ -28,6 +28,7 @@ from audiosearch.server.media.replies import (
     ranged_reply,
     streamed_reply,
     unchanged_reply,
+    version_headers,
 )
 from audiosearch.server.media.request import WantedStretch, as_missing, playable
 from audiosearch.server.openapi import Operation, Operations
@@ -190,7 +191,7 @@ async def peaks(request: Request) -> Response:
         "minimum": trace.minimum.tolist(),
         "maximum": trace.maximum.tolist(),
     }
-    return JsonReply(content, headers={**version.headers(), "cache-control": "private, no-cache"})
+    return JsonReply(content, headers=version_headers(version))
 
 
 async def spectrogram(request: Request) -> Response:
@@ -209,8 +210,7 @@ async def spectrogram(request: Request) -> Response:
         context,
         lambda: context.media.views.spectrogram(file, start, end, width=width, height=height),
     )
-    headers = {**version.headers(), "cache-control": "private, no-cache"}
-    return Response(picture, headers=headers, media_type="image/png")
+    return Response(picture, headers=version_headers(version), media_type="image/png")
 
 
 async def _looked_at(context: ServerContext, job: Callable[[], T]) -> T:
