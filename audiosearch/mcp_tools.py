@@ -28,6 +28,7 @@ from audiosearch.api.library import SoundLibrary
 from audiosearch.api.results import SearchHit
 from audiosearch.config import Config
 from audiosearch.errors import AudiosearchError, QueryError, display_path
+from audiosearch.exchange.documents import OF_EACH
 from audiosearch.exchange.names import safe_name
 from audiosearch.exchange.targets import make_folder, writing
 from audiosearch.library import Library
@@ -263,8 +264,7 @@ class LibraryTools:
     def _export(self, rows: list[Row], kind: Document, label: str | None) -> Row:
         checked = self._checked(rows)
         with tempfile.TemporaryDirectory(prefix="audiosearch-export-") as folder:
-            is_each = kind in ("audacity", "raven", "reaper")
-            to = Path(folder) / ("all" if is_each else f"export.{kind}")
+            to = Path(folder) / ("all" if kind in OF_EACH else f"export.{kind}")
             files = self._library.export(checked, kind, to, label=label)
             texts = [(each.name, each.read_text(encoding="utf-8")) for each in files]
         if sum(len(text) for _, text in texts) > MOST_TEXT:
