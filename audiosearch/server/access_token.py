@@ -19,7 +19,7 @@ from starlette.datastructures import Headers
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Scope
 
-from audiosearch._files import atomic_write
+from audiosearch._files import PRIVATE_FILE, atomic_write
 from audiosearch.errors import StoreError
 from audiosearch.server.address import FOLDER, private_folder
 from audiosearch.server.replies import error_reply
@@ -71,7 +71,7 @@ class AccessToken:
         file = token_file(data_dir)
         try:
             private_folder(file.parent)
-            with atomic_write(file, shared=True, mode=0o600) as out:
+            with atomic_write(file, shared=True, mode=PRIVATE_FILE) as out:
                 out.write(digest.encode() + b"\n")
         except OSError as error:
             raise StoreError(error.strerror or str(error), path=file) from error

@@ -15,7 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from audiosearch._files import atomic_write, read_bounded
+from audiosearch._files import (
+    PRIVATE_FILE,
+    PRIVATE_FOLDER,
+    atomic_write,
+    make_private_folder,
+    read_bounded,
+)
 from audiosearch.errors import StoreError
 from audiosearch.server.codec import MalformedMessage, from_json, to_json
 
@@ -149,7 +155,7 @@ def listen(data_dir: Path, *, unix: bool = HAS_UNIX_SOCKETS) -> tuple[socket.soc
             private_folder(path.parent)
             path.unlink(missing_ok=True)  # of a dead process that had our number
             listener.bind(str(path))
-            path.chmod(0o600)
+            path.chmod(PRIVATE_FILE)
             listener.listen(BACKLOG)
         except (OSError, StoreError) as error:  # a file system without sockets, say
             listener.close()
@@ -165,7 +171,7 @@ def announce(data_dir: Path, address: Address) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    with atomic_write(address_file(data_dir), shared=True, mode=0o600) as file:
+    with atomic_write(address_file(data_dir), shared=True, mode=PRIVATE_FILE) as file:
         file.write(to_json(address))
 
 
@@ -205,14 +211,14 @@ def private_folder(folder: Path) -> None:
     Raises:
         StoreError: it is somebody else's, or no folder.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(folder)
     if not hasattr(os, "geteuid"):  # Windows: the user's own folders are private
         return
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
         raise StoreError("is not this user's folder", path=folder)
     if status.st_mode & 0o077:
-        folder.chmod(0o700)
+        folder.chmod(PRIVATE_FOLDER)
 
 
 def _is_mine(path: Path) -> bool:
