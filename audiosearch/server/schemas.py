@@ -91,7 +91,8 @@ STRETCH: Final[Sequence[Schema]] = (
 NORMALISE: Final = parameter(
     "normalise", {"enum": list(NORMALISE_CHOICES)}, "How scores are made comparable."
 )
-CLIP: Final[Schema] = {"type": "string", "pattern": r"^[0-9]{1,18}(@[0-9]+(\.[0-9]+)?-)?$"}
+_TIME: Final = r"([0-9]{1,9}(\.[0-9]{1,6})?)?"
+CLIP: Final[Schema] = {"type": "string", "pattern": rf"^[0-9]{{1,18}}(@{_TIME}-{_TIME})?$"}
 RECORDING: Final = parameter(
     "recording",
     CLIP,
