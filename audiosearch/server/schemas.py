@@ -8,6 +8,7 @@ from typing import Any, Final
 from audiosearch.config import NORMALISE_CHOICES
 from audiosearch.search.filter_fields import FILTER_FIELDS, FilterField
 from audiosearch.search.order import SORT_KEYS
+from audiosearch.server.parameters import MOST_SECONDS
 
 Schema = dict[str, Any]
 
@@ -15,7 +16,12 @@ TEXT: Final[Schema] = {"type": "string"}
 NUMBER: Final[Schema] = {"type": "number"}
 WHOLE: Final[Schema] = {"type": "integer"}
 TRUTH: Final[Schema] = {"type": "boolean"}
-SECONDS: Final[Schema] = {"type": "number", "minimum": 0, "description": "seconds"}
+SECONDS: Final[Schema] = {
+    "type": "number",
+    "minimum": 0,
+    "maximum": MOST_SECONDS,
+    "description": "seconds",
+}
 ID: Final[Schema] = {"type": "integer", "minimum": 0}
 
 

@@ -9,11 +9,10 @@ from starlette.requests import Request
 from audiosearch.errors import DecodeCode, DecodeError, QueryError
 from audiosearch.library.playable import PlayableFile, find_playable
 from audiosearch.server.context import ServerContext
-from audiosearch.server.parameters import Parameters
+from audiosearch.server.parameters import MOST_SECONDS, Parameters
 from audiosearch.server.replies import NotInLibrary
 from audiosearch.server.sounds import check_stretch, recording_id
 
-_FAR_S = 1e7  # seconds; no recording is longer
 _GONE = (DecodeCode.UNREADABLE, DecodeCode.CHANGED)
 
 
@@ -36,8 +35,8 @@ class WantedStretch:
         Raises:
             QueryError: they are no seconds, or no stretch.
         """
-        start_s = given.number("start", least=0, most=_FAR_S) or 0.0
-        end_s = given.number("end", least=0, most=_FAR_S)
+        start_s = given.number("start", least=0, most=MOST_SECONDS) or 0.0
+        end_s = given.number("end", least=0, most=MOST_SECONDS)
         check_stretch(start_s, end_s)
         return cls(start_s, end_s)
 

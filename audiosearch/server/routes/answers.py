@@ -28,6 +28,7 @@ from audiosearch.search.rows import (
 )
 from audiosearch.server.context import context_of
 from audiosearch.server.library_cache import Describing, library_remarks
+from audiosearch.server.media.request import WantedStretch
 from audiosearch.server.messages import Settings
 from audiosearch.server.openapi import Operation, Operations
 from audiosearch.server.parameters import FILTER_NAMES, MOST_HITS, STRETCH_NAMES, Parameters
@@ -44,7 +45,7 @@ from audiosearch.server.schemas import (
     named,
     parameter,
 )
-from audiosearch.server.sounds import check_stretch, parse_library_clip, sent_sound
+from audiosearch.server.sounds import parse_library_clip, sent_sound
 
 _ORDER: Final = frozenset(("limit", "min-score", "sort", "reverse"))
 _FIND: Final = frozenset(
@@ -230,13 +231,13 @@ async def _sounds(
         NotInLibrary: there is no such recording.
         QueryError: there is no sound though there `must` be one, or no such stretch of it.
     """
-    start_s, end_s = given.number("start", least=0), given.number("end", least=0)
-    check_stretch(start_s or 0.0, end_s)
-    texts = given.texts(name)
-    has_part = start_s is not None or end_s is not None
+    wanted, texts = WantedStretch.of(given), given.texts(name)
+    has_part = any(given.text(each) is not None for each in STRETCH_NAMES)
 
     def part(clip: ClipRange) -> ClipRange:
-        return replace(clip, start_s=start_s or 0.0, end_s=end_s) if has_part else clip
+        if not has_part:
+            return clip
+        return replace(clip, start_s=wanted.start_s, end_s=wanted.end_s)
 
     if request.method == "POST":
         if texts:
