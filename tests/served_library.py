@@ -126,12 +126,8 @@ def write_sounds(folder: Path) -> None:
     write_audio(folder / "film.mka", np.repeat(sound * 0.7, 3)[: 8 * 48_000], rate=48_000)
 
 
-@contextmanager
-def served_library(place: Path, bundle: Path) -> Iterator[Served]:
-    """The sounds of `write_sounds` in a library of their own, served."""
-    folder = place / "sounds"
-    folder.mkdir()
-    write_sounds(folder)
+def heard_library(place: Path, bundle: Path, folder: Path) -> Config:
+    """The settings of a library in `place` that has heard `folder`."""
     config = Config(
         data_dir=place / "data",
         config_file=place / "config.toml",
@@ -140,6 +136,16 @@ def served_library(place: Path, bundle: Path) -> Iterator[Served]:
     )
     with open_library(config, writable=True) as library:
         library.index([folder])
+    return config
+
+
+@contextmanager
+def served_library(place: Path, bundle: Path) -> Iterator[Served]:
+    """The sounds of `write_sounds` in a library of their own, served."""
+    folder = place / "sounds"
+    folder.mkdir()
+    write_sounds(folder)
+    config = heard_library(place, bundle, folder)
     page = open_page(config)
     with AnswerServer(config, page=page):
         yield Served(HttpClient(page.socket.port), config, folder)

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from audiosearch.config import Config, ModelConfig, ServeConfig
-from audiosearch.library import open_library
+from audiosearch.config import Config, ModelConfig
 from audiosearch.model.bundle import load_bundle
 from audiosearch.server.page_address import open_page
 from audiosearch.server.server import AnswerServer
 from audiosearch.store.database import open_database
 from tests.search_library import LibraryBuilder, Models, sound_number
-from tests.served_library import HttpClient, Served, served_library
+from tests.served_library import HttpClient, Served, heard_library, served_library
 from tests.sounds import noise, tones, write_audio
 
 
@@ -69,16 +68,7 @@ def sound_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def heard(tmp_path_factory: pytest.TempPathFactory, toy_bundle: Path, sound_files: Path) -> Config:
     """The settings of a library that has heard `sound_files`; tests must not change it."""
-    folder = tmp_path_factory.mktemp("heard")
-    config = Config(
-        data_dir=folder / "data",
-        config_file=folder / "config.toml",
-        model=ModelConfig(bundle=str(toy_bundle), device="cpu", threads=1),
-        serve=ServeConfig(port=0),
-    )
-    with open_library(config, writable=True) as library:
-        library.index([sound_files])
-    return config
+    return heard_library(tmp_path_factory.mktemp("heard"), toy_bundle, sound_files)
 
 
 @pytest.fixture(scope="session")
