@@ -8,7 +8,7 @@ from typing import Any, Final
 from audiosearch.config import NORMALISE_CHOICES
 from audiosearch.search.filter_fields import FILTER_FIELDS, FilterField
 from audiosearch.search.order import SORT_KEYS
-from audiosearch.server.parameters import MOST_SECONDS
+from audiosearch.server.parameters import MOST_HITS, MOST_SECONDS, MOST_VALUES
 
 Schema = dict[str, Any]
 
@@ -68,7 +68,9 @@ def parameter(
         "in": "query",
         "description": about,
         "required": required,
-        "schema": {"type": "array", "items": schema, "maxItems": 100} if several else schema,
+        "schema": {"type": "array", "items": schema, "maxItems": MOST_VALUES}
+        if several
+        else schema,
     }
 
 
@@ -80,7 +82,7 @@ def _filter(each: FilterField) -> Schema:
 FILTERS: Final[Sequence[Schema]] = tuple(map(_filter, FILTER_FIELDS))
 ORDER: Final[Sequence[Schema]] = (
     parameter(
-        "limit", {"type": "integer", "minimum": 1, "maximum": 100_000}, "At most so many hits."
+        "limit", {"type": "integer", "minimum": 1, "maximum": MOST_HITS}, "At most so many hits."
     ),
     parameter(
         "min-score",

@@ -284,7 +284,11 @@ OPERATIONS: Final[Operations] = {
             parameter("explain", TRUTH, "Tell how much each word counted."),
             parameter("moments", TRUTH, "Every moment, instead of the best stretch of each."),
             parameter("by-time", TRUTH, "Moments in the order of time."),
-            parameter("per-file", {"type": "integer", "minimum": 1}, "Moments of each at most."),
+            parameter(
+                "per-file",
+                {"type": "integer", "minimum": 1, "maximum": MOST_HITS},
+                "Moments of each at most.",
+            ),
             parameter("between", TEXT, "Hours of the recorder's clock: 22:00-05:00."),
             parameter("date", TEXT, "A day by that clock, or some.", several=True),
             parameter("without", TEXT, "What must not be heard.", several=True),
@@ -310,7 +314,9 @@ OPERATIONS: Final[Operations] = {
     describe: Operation(
         parameters=(
             *_SOUND,
-            parameter("limit", {"type": "integer", "minimum": 0, "maximum": 1000}, "Captions."),
+            parameter(
+                "limit", {"type": "integer", "minimum": 0, "maximum": MOST_CAPTIONS}, "Captions."
+            ),
             parameter("explain", TRUTH, "Tell how much each word of a caption counted."),
             NORMALISE,
         ),
@@ -321,7 +327,9 @@ OPERATIONS: Final[Operations] = {
         parameters=(
             *_SOUND,
             parameter("label", TEXT, "A label: any words.", required=True, several=True),
-            parameter("limit", {"type": "integer", "minimum": 1, "maximum": 1000}, "Labels."),
+            parameter(
+                "limit", {"type": "integer", "minimum": 1, "maximum": MOST_LABELS}, "Labels."
+            ),
             NORMALISE,
         ),
         reply=named("Labels"),
