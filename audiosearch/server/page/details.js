@@ -39,7 +39,8 @@ export class DetailPanel {
       if (event instanceof CustomEvent && event.detail === recording) this.showOwn();
     };
     changes.addEventListener("change", this.onChange);
-    loadFacts(recording, this.gone.signal).then(
+    /** Settles once there is something to see. */
+    this.filled = loadFacts(recording, this.gone.signal).then(
       (facts) => this.show(facts),
       (error) => {
         const text = error instanceof Error ? error.message : String(error);
@@ -150,6 +151,12 @@ export class DetailPanel {
     );
     if (this.chosen) this.chosen.hidden = false;
     this.actions.play(hit, { stretch });
+  }
+
+  async focusTag() {
+    await this.filled;
+    const input = this.own?.querySelector('[data-own="tag"]');
+    if (input instanceof HTMLElement) input.focus();
   }
 
   showOwn() {

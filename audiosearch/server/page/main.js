@@ -347,10 +347,7 @@ function step(by) {
 /** @param {Hit} hit */
 function tagIt(hit) {
   address.change({ panel: String(hit.recording_id) });
-  window.setTimeout(() => {
-    const input = panel.querySelector('[data-own="tag"]');
-    if (input instanceof HTMLElement) input.focus();
-  }, 50);
+  if (open?.content instanceof DetailPanel) void open.content.focusTag();
 }
 
 /** @param {Hit} hit */
