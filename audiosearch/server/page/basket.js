@@ -1,10 +1,11 @@
 // What is ticked, and what is done with all of it: collections, tags, ratings, export.
 
-import { getList, isAway, post, segment, send, seconds } from "./api.js";
+import { getList, post, segment, send, seconds } from "./api.js";
 import { byId, h, iconButton, notify } from "./dom.js";
 import { refreshFacts, setRating, setTag } from "./facts.js";
 import { counted } from "./format.js";
 import { hitKey } from "./player.js";
+import { attempt } from "./problems.js";
 
 /** @typedef {import("./types.js").Hit} Hit */
 /** @typedef {import("./types.js").Line} Line */
@@ -226,29 +227,6 @@ function form(input, label, act) {
     input,
     h("button", { type: "submit" }, label),
   );
-}
-
-/**
- * Do it, or say why not.
- *
- * @param {() => Promise<void>} act
- */
-export async function attempt(act) {
-  try {
-    await act();
-  } catch (error) {
-    showProblem(error);
-  }
-}
-
-/**
- * @param {unknown} error
- * @param {{untilAnswer?: boolean}} [how] as of `notify`
- */
-export function showProblem(error, { untilAnswer = isAway(error) } = {}) {
-  const text = error instanceof Error ? error.message : String(error);
-  const remedy = error instanceof Error && "remedy" in error ? String(error.remedy ?? "") : null;
-  notify(text, { remedy: remedy || null, isError: true, untilAnswer });
 }
 
 /** What tags and collections there are, for the fields that ask for one. */

@@ -1,9 +1,9 @@
 // All about one recording: what is heard in it along its length, what its files say, what you wrote.
 
 import { h, icon, iconButton } from "./dom.js";
-import { attempt } from "./basket.js";
 import { changes, factsOf, loadFacts, setFavourite, setNote, setRating, setTag } from "./facts.js";
 import { clock, clockRange, pathParts, size } from "./format.js";
+import { attempt, problem } from "./problems.js";
 import { downloadLink } from "./row.js";
 import { Wave } from "./wave.js";
 
@@ -43,8 +43,7 @@ export class DetailPanel {
     this.filled = loadFacts(recording, this.gone.signal).then(
       (facts) => this.show(facts),
       (error) => {
-        const text = error instanceof Error ? error.message : String(error);
-        if (!this.gone.signal.aborted) this.element.replaceChildren(h("p", { class: "problem" }, text));
+        if (!this.gone.signal.aborted) this.element.replaceChildren(problem(error));
       },
     );
   }

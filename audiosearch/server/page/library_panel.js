@@ -1,9 +1,9 @@
 // The library itself: folders, what is being indexed, what failed and why, the model, findings.
 
-import { ApiError, getJson, getList, send } from "./api.js";
-import { attempt } from "./basket.js";
+import { getJson, getList, send } from "./api.js";
 import { byId, h, notify } from "./dom.js";
 import { counted, duration, size } from "./format.js";
+import { attempt, problem } from "./problems.js";
 
 /** @typedef {Record<string, any>} Row */
 
@@ -226,11 +226,4 @@ function pick(row, names) {
 function facts(row) {
   const known = Object.entries(row).filter(([, value]) => ["string", "number", "boolean"].includes(typeof value));
   return h("dl", {}, ...known.flatMap(([name, value]) => [h("dt", {}, name.replaceAll("_", " ")), h("dd", {}, String(value))]));
-}
-
-/** @param {unknown} error */
-function problem(error) {
-  const text = error instanceof Error ? error.message : String(error);
-  const remedy = error instanceof ApiError ? error.remedy : null;
-  return h("p", { class: "problem" }, text, remedy ? h("small", {}, ` ${remedy}`) : null);
 }

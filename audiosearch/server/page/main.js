@@ -1,6 +1,6 @@
 // Puts the page together: the address says what is asked, the search answers, the list shows.
 
-import { Basket, exportHits, fillKnownNames, showProblem } from "./basket.js";
+import { Basket, exportHits, fillKnownNames } from "./basket.js";
 import { announce, byId, h, icon, iconButton, noteAnswer, notify } from "./dom.js";
 import { DetailPanel } from "./details.js";
 import { changes, factsOf, setFavourite, setRating } from "./facts.js";
@@ -10,6 +10,7 @@ import { seconds } from "./api.js";
 import { listen, showKeys } from "./keys.js";
 import { followStatus, LibraryPanel, showProgress } from "./library_panel.js";
 import { Player } from "./player.js";
+import { showProblem } from "./problems.js";
 import { Results } from "./results.js";
 import { downloadLink } from "./row.js";
 import { SavedPanel } from "./saved.js";

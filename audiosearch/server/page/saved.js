@@ -1,8 +1,8 @@
 // Saved searches and collections, each a link to its state.
 
 import { getList, segment, send } from "./api.js";
-import { attempt } from "./basket.js";
 import { h, iconButton, notify } from "./dom.js";
+import { attempt } from "./problems.js";
 import { emptyState, searchParams, writeState } from "./state.js";
 
 /** @typedef {import("./state.js").Address} Address */
