@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import subprocess
 import zipfile
 from pathlib import Path
@@ -81,6 +82,29 @@ def test_keys_rate_and_tick(new_page: Any, own_served: Served):
     with page.expect_response("**/favourite"):
         page.keyboard.press("f")
     page.wait_for_selector("article .heart")
+
+
+def test_the_key_for_tags_waits_until_the_sound_is_known(new_page: Any, own_served: Served):
+    page = new_page(own_served)
+    held: list[Any] = []
+    is_slow = True
+
+    def on_facts(route: Any) -> None:
+        if is_slow:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route(re.compile(r"/api/recordings/\d+$"), on_facts)
+    ask(page, "a bell rings")
+    page.locator("article").first.focus()
+    page.keyboard.press("t")
+    page.wait_for_selector("#panel .details")
+    page.wait_for_timeout(150)
+    is_slow = False
+    for route in held:
+        route.continue_()
+    until(page, "document.activeElement.dataset.own === 'tag'")
 
 
 def test_ticked_sounds_are_collected_and_shown(new_page: Any, own_served: Served):

@@ -61,6 +61,17 @@ export async function getJson(path, signal) {
 }
 
 /**
+ * A list that the server keeps; each is an object with the list below its name.
+ *
+ * @param {"collections" | "failed" | "roots" | "searches" | "tags"} name
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Record<string, any>[]>}
+ */
+export async function getList(name, signal) {
+  return (await getJson(`/api/${name}`, signal))[name];
+}
+
+/**
  * @param {string} path
  * @param {unknown} body as JSON
  * @returns {Promise<Response>}

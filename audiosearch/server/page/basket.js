@@ -1,10 +1,11 @@
 // What is ticked, and what is done with all of it: collections, tags, ratings, export.
 
-import { isAway, post, request, segment, send, seconds } from "./api.js";
+import { getList, post, segment, send, seconds } from "./api.js";
 import { byId, h, iconButton, notify } from "./dom.js";
 import { refreshFacts, setRating, setTag } from "./facts.js";
 import { counted } from "./format.js";
 import { hitKey } from "./player.js";
+import { attempt } from "./problems.js";
 
 /** @typedef {import("./types.js").Hit} Hit */
 /** @typedef {import("./types.js").Line} Line */
@@ -228,52 +229,17 @@ function form(input, label, act) {
   );
 }
 
-/**
- * Do it, or say why not.
- *
- * @param {() => Promise<void>} act
- */
-export async function attempt(act) {
-  try {
-    await act();
-  } catch (error) {
-    showProblem(error);
-  }
-}
-
-/**
- * @param {unknown} error
- * @param {{untilAnswer?: boolean}} [how] as of `notify`
- */
-export function showProblem(error, { untilAnswer = isAway(error) } = {}) {
-  const text = error instanceof Error ? error.message : String(error);
-  const remedy = error instanceof Error && "remedy" in error ? String(error.remedy ?? "") : null;
-  notify(text, { remedy: remedy || null, isError: true, untilAnswer });
-}
-
 /** What tags and collections there are, for the fields that ask for one. */
 export async function fillKnownNames() {
-  for (const [list, path, key] of /** @type {const} */ ([
-    ["known-tags", "/api/tags", "tag"],
-    ["known-collections", "/api/collections", "name"],
+  for (const [list, key] of /** @type {const} */ ([
+    ["tags", "tag"],
+    ["collections", "name"],
   ])) {
     try {
-      const told = await (await request(path)).json();
-      byId(list, HTMLElement).replaceChildren(
-        ...namesIn(told, key).map((name) => h("option", { value: name })),
-      );
+      const rows = await getList(list);
+      byId(`known-${list}`, HTMLElement).replaceChildren(...rows.map((row) => h("option", { value: row[key] })));
     } catch {
       // Names are a help only.
     }
   }
-}
-
-/**
- * @param {any} told a list, or an object with one; of texts, or of objects with a name
- * @param {string} key
- * @returns {string[]}
- */
-export function namesIn(told, key) {
-  const rows = Array.isArray(told) ? told : Object.values(told).find(Array.isArray) ?? [];
-  return rows.map((/** @type {any} */ each) => (typeof each === "string" ? each : String(each[key] ?? each.name)));
 }

@@ -1,9 +1,9 @@
 // All about one recording: what is heard in it along its length, what its files say, what you wrote.
 
 import { h, icon, iconButton } from "./dom.js";
-import { attempt } from "./basket.js";
 import { changes, factsOf, loadFacts, setFavourite, setNote, setRating, setTag } from "./facts.js";
 import { clock, clockRange, pathParts, size } from "./format.js";
+import { attempt, problem } from "./problems.js";
 import { downloadLink } from "./row.js";
 import { Wave } from "./wave.js";
 
@@ -39,11 +39,11 @@ export class DetailPanel {
       if (event instanceof CustomEvent && event.detail === recording) this.showOwn();
     };
     changes.addEventListener("change", this.onChange);
-    loadFacts(recording, this.gone.signal).then(
+    /** Settles once there is something to see. */
+    this.filled = loadFacts(recording, this.gone.signal).then(
       (facts) => this.show(facts),
       (error) => {
-        const text = error instanceof Error ? error.message : String(error);
-        if (!this.gone.signal.aborted) this.element.replaceChildren(h("p", { class: "problem" }, text));
+        if (!this.gone.signal.aborted) this.element.replaceChildren(problem(error));
       },
     );
   }
@@ -150,6 +150,12 @@ export class DetailPanel {
     );
     if (this.chosen) this.chosen.hidden = false;
     this.actions.play(hit, { stretch });
+  }
+
+  async focusTag() {
+    await this.filled;
+    const input = this.own?.querySelector('[data-own="tag"]');
+    if (input instanceof HTMLElement) input.focus();
   }
 
   showOwn() {

@@ -1,16 +1,18 @@
 // What is known of each recording, asked for once; whoever changes it tells all who show it.
 
 import { getJson, segment, send } from "./api.js";
-import { queued, URGENCY } from "./loader.js";
+import { queued, RecentMap, URGENCY } from "./loader.js";
 
 /** @typedef {import("./types.js").Details} Details */
 
-/** @type {Map<number, Details>} */
-const known = new Map();
-const KEPT = 2000;
+/** @type {RecentMap<number, Details>} */
+const known = new RecentMap(2000);
 
 /** `change` events carry the recording's number. */
 export const changes = new EventTarget();
+
+/** @param {number} recording */
+const of = (recording) => `/api/recordings/${segment(recording)}`;
 
 /**
  * @param {number} recording
@@ -28,22 +30,9 @@ export function factsOf(recording) {
 export async function loadFacts(recording, signal) {
   const kept = known.get(recording);
   if (kept) return kept;
-  const details = await queued(signal, URGENCY.text, () => getJson(`/api/recordings/${recording}`, signal));
-  keep(recording, details);
-  return details;
-}
-
-/**
- * @param {number} recording
- * @param {Details} details
- */
-function keep(recording, details) {
-  known.delete(recording);
+  const details = await queued(signal, URGENCY.text, () => getJson(of(recording), signal));
   known.set(recording, details);
-  for (const oldest of known.keys()) {
-    if (known.size <= KEPT) break;
-    known.delete(oldest);
-  }
+  return details;
 }
 
 /**
@@ -52,12 +41,9 @@ function keep(recording, details) {
  * @param {number} recording
  */
 export async function refreshFacts(recording) {
-  keep(recording, await getJson(`/api/recordings/${recording}`));
+  known.set(recording, await getJson(of(recording)));
   changes.dispatchEvent(new CustomEvent("change", { detail: recording }));
 }
-
-/** @param {number} recording */
-const of = (recording) => `/api/recordings/${segment(recording)}`;
 
 /**
  * @param {number} recording

@@ -1,9 +1,9 @@
 // The library itself: folders, what is being indexed, what failed and why, the model, findings.
 
-import { ApiError, getJson, send } from "./api.js";
-import { attempt } from "./basket.js";
+import { getJson, getList, send } from "./api.js";
 import { byId, h, notify } from "./dom.js";
 import { counted, duration, size } from "./format.js";
+import { attempt, problem } from "./problems.js";
 
 /** @typedef {Record<string, any>} Row */
 
@@ -87,17 +87,15 @@ export class LibraryPanel {
     this.element = h("div", { class: "library" }, h("h2", {}, "Library"));
     this.gone = new AbortController();
     this.status = h("section", { "aria-label": "Status" });
-    this.failed = h("section", { "aria-label": "Failed files" });
-    const sections = [
+    const { signal } = this.gone;
+    this.element.append(
       this.status,
-      this.section("Folders", "/api/roots", (told) => rowsOf(told).map(rootItem)),
-      this.failed,
-      this.section("Model", "/api/model", (told) => [facts(pick(told, MODEL_FACTS))]),
+      this.section("Folders", "Folders", async () => (await getList("roots", signal)).map(rootItem)),
+      this.section("Failed", "Failed files", async (again) => failedItems(await getList("failed", signal), again)),
+      this.section("Model", "Model", async () => [facts(pick(await getJson("/api/model", signal), MODEL_FACTS))]),
       this.examination(),
-    ];
-    this.element.append(...sections);
-    this.showFailed();
-    getJson("/api/status", this.gone.signal).then((status) => this.showStatus(status), () => {});
+    );
+    getJson("/api/status", signal).then((status) => this.showStatus(status), () => {});
   }
 
   close() {
@@ -106,20 +104,20 @@ export class LibraryPanel {
 
   /**
    * @param {string} title
-   * @param {string} path
-   * @param {(told: any) => Node[]} show
+   * @param {string} label
+   * @param {(again: () => void) => Promise<Node[]>} load its items; `again` loads them anew
    */
-  section(title, path, show) {
-    const place = h("section", { "aria-label": title }, h("h3", {}, title), h("p", { class: "hint" }, "…"));
-    getJson(path, this.gone.signal).then(
-      (told) => {
-        const items = show(told);
-        place.replaceChildren(h("h3", {}, title), ...(items.length ? items : [h("p", { class: "hint" }, "None.")]));
-      },
-      (error) => {
-        if (!this.gone.signal.aborted) place.replaceChildren(h("h3", {}, title), problem(error));
-      },
-    );
+  section(title, label, load) {
+    const heading = h("h3", {}, title);
+    const place = h("section", { "aria-label": label }, heading, h("p", { class: "hint" }, "…"));
+    const fill = () =>
+      void load(fill).then(
+        (items) => place.replaceChildren(heading, ...(items.length ? items : [h("p", { class: "hint" }, "None.")])),
+        (error) => {
+          if (!this.gone.signal.aborted) place.replaceChildren(heading, problem(error));
+        },
+      );
+    fill();
     return place;
   }
 
@@ -130,8 +128,8 @@ export class LibraryPanel {
       button.disabled = true;
       button.textContent = "Examining …";
       try {
-        const told = await getJson("/api/doctor", this.gone.signal);
-        place.replaceChildren(h("h3", {}, "Findings"), button, ...rowsOf(told).map(findingItem));
+        const { findings } = await getJson("/api/doctor", this.gone.signal);
+        place.replaceChildren(h("h3", {}, "Findings"), button, ...findings.map(findingItem));
       } catch (error) {
         if (this.gone.signal.aborted) return;
         place.replaceChildren(h("h3", {}, "Findings"), button, problem(error));
@@ -163,43 +161,6 @@ export class LibraryPanel {
       facts(rows),
     );
   }
-
-  showFailed() {
-    const heading = h("h3", {}, "Failed");
-    getJson("/api/failed", this.gone.signal).then(
-      (told) => {
-        const rows = rowsOf(told);
-        const retry = h(
-          "button",
-          {
-            type: "button",
-            onclick: () =>
-              void attempt(async () => {
-                await send("POST", "/api/failed/retry");
-                notify("They are tried again");
-                this.showFailed();
-              }),
-          },
-          "Try again",
-        );
-        this.failed.replaceChildren(
-          heading,
-          ...(rows.length ? [retry, h("ul", { class: "failed" }, ...rows.map(failedItem))] : [h("p", { class: "hint" }, "None.")]),
-        );
-      },
-      (error) => {
-        if (!this.gone.signal.aborted) this.failed.replaceChildren(heading, problem(error));
-      },
-    );
-  }
-}
-
-/**
- * @param {any} told a list, or an object with one
- * @returns {Row[]}
- */
-function rowsOf(told) {
-  return Array.isArray(told) ? told : (Object.values(told).find(Array.isArray) ?? []);
 }
 
 /** @param {Row} row */
@@ -210,6 +171,24 @@ function rootItem(row) {
   const path = String(row["path"] ?? "");
   const link = h("a", { href: `?${new URLSearchParams({ in: path })}`, "data-in": path }, path);
   return h("p", { class: "root" }, link, h("small", {}, about.join(", ")));
+}
+
+/**
+ * @param {Row[]} rows
+ * @param {() => void} onRetried
+ * @returns {Node[]}
+ */
+function failedItems(rows, onRetried) {
+  if (!rows.length) return [];
+  const retry = async () => {
+    await send("POST", "/api/failed/retry");
+    notify("They are tried again");
+    onRetried();
+  };
+  return [
+    h("button", { type: "button", onclick: () => void attempt(retry) }, "Try again"),
+    h("ul", { class: "failed" }, ...rows.map(failedItem)),
+  ];
 }
 
 /** @param {Row} row */
@@ -247,11 +226,4 @@ function pick(row, names) {
 function facts(row) {
   const known = Object.entries(row).filter(([, value]) => ["string", "number", "boolean"].includes(typeof value));
   return h("dl", {}, ...known.flatMap(([name, value]) => [h("dt", {}, name.replaceAll("_", " ")), h("dd", {}, String(value))]));
-}
-
-/** @param {unknown} error */
-function problem(error) {
-  const text = error instanceof Error ? error.message : String(error);
-  const remedy = error instanceof ApiError ? error.remedy : null;
-  return h("p", { class: "problem" }, text, remedy ? h("small", {}, ` ${remedy}`) : null);
 }

@@ -59,18 +59,18 @@ export function queued(signal, urgency, load) {
 /**
  * What was used last, up to a number of things.
  *
- * @template V
+ * @template K, V
  */
 export class RecentMap {
   /** @param {number} limit */
   constructor(limit) {
     this.limit = limit;
-    /** @type {Map<string, V>} */
+    /** @type {Map<K, V>} */
     this.map = new Map();
   }
 
   /**
-   * @param {string} key
+   * @param {K} key
    * @returns {V | undefined}
    */
   get(key) {
@@ -83,7 +83,7 @@ export class RecentMap {
   }
 
   /**
-   * @param {string} key
+   * @param {K} key
    * @param {V} value
    */
   set(key, value) {
@@ -93,10 +93,5 @@ export class RecentMap {
       if (this.map.size <= this.limit) break;
       this.map.delete(oldest);
     }
-  }
-
-  /** @param {string} key */
-  delete(key) {
-    this.map.delete(key);
   }
 }

@@ -1,16 +1,18 @@
 // Puts the page together: the address says what is asked, the search answers, the list shows.
 
-import { Basket, exportHits, fillKnownNames, showProblem } from "./basket.js";
+import { Basket, exportHits, fillKnownNames } from "./basket.js";
 import { announce, byId, h, icon, iconButton, noteAnswer, notify } from "./dom.js";
 import { DetailPanel } from "./details.js";
 import { changes, factsOf, setFavourite, setRating } from "./facts.js";
 import { chip, openFilters, showChips } from "./filters.js";
-import { clock, clockRange, counted, cutName, pathParts, size } from "./format.js";
-import { audioUrl, seconds } from "./api.js";
+import { clock, clockRange, counted, pathParts, size } from "./format.js";
+import { seconds } from "./api.js";
 import { listen, showKeys } from "./keys.js";
 import { followStatus, LibraryPanel, showProgress } from "./library_panel.js";
 import { Player } from "./player.js";
+import { showProblem } from "./problems.js";
 import { Results } from "./results.js";
+import { downloadLink } from "./row.js";
 import { SavedPanel } from "./saved.js";
 import { Search } from "./search.js";
 import { acceptSounds } from "./sound_input.js";
@@ -262,8 +264,10 @@ player.addEventListener("change", () => results.showPlaying(player.hit));
 player.addEventListener("problem", (event) => {
   if (event instanceof CustomEvent) showProblem(event.detail);
 });
+let naming = 0;
 changes.addEventListener("change", () => {
-  void fillKnownNames();
+  window.clearTimeout(naming); // once for all that is written in a row
+  naming = window.setTimeout(() => void fillKnownNames(), 100);
 });
 basket.addEventListener("change", () => results.showTicks());
 basket.addEventListener("taken-out", () => search.again());
@@ -344,10 +348,7 @@ function step(by) {
 /** @param {Hit} hit */
 function tagIt(hit) {
   address.change({ panel: String(hit.recording_id) });
-  window.setTimeout(() => {
-    const input = panel.querySelector('[data-own="tag"]');
-    if (input instanceof HTMLElement) input.focus();
-  }, 50);
+  if (open?.content instanceof DetailPanel) void open.content.focusTag();
 }
 
 /** @param {Hit} hit */
@@ -365,8 +366,7 @@ async function rate(hit, stars) {
 
 /** @param {Hit} hit */
 function download(hit) {
-  const href = audioUrl(hit.recording_id, { stretch: hit, format: "wav", download: true });
-  h("a", { href, download: cutName(hit.path, hit, "wav") }).click();
+  downloadLink(hit, hit).click();
   notify(`Downloading ${clockRange(hit)} of ${pathParts(hit.path).name}`);
 }
 

@@ -10,9 +10,9 @@ import { queued, RecentMap, URGENCY } from "./loader.js";
 
 const LONG_S = 600; // of more than this a picture takes a while
 
-/** @type {RecentMap<Peaks>} */
+/** @type {RecentMap<string, Peaks>} */
 const peaksKept = new RecentMap(400);
-/** @type {RecentMap<Spectrogram>} */
+/** @type {RecentMap<string, Spectrogram>} */
 const spectrogramsKept = new RecentMap(200);
 
 /** @param {Stretch} stretch */

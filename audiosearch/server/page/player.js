@@ -162,11 +162,9 @@ export class Player extends EventTarget {
     this.uses += 1;
     voice.used = this.uses;
     voice.wanted = start;
-    const isNew = voice !== same;
-    const isOther = isNew || voice.hit?.start_s !== hit.start_s;
-    if (voice === this.voice && isOther) voice.element.pause();
+    if (voice === this.voice && voice.hit?.start_s !== hit.start_s) voice.element.pause();
     voice.hit = hit;
-    if (isNew) {
+    if (voice !== same) {
       const ending = hit.path.slice(hit.path.lastIndexOf(".") + 1).toLowerCase();
       voice.isDecoded = !PLAYABLE.has(ending);
       voice.isPlain = false;
@@ -292,10 +290,6 @@ export class Player extends EventTarget {
     }
     if (voice.element.ended && this.stretch) this.move(voice, this.stretch.start_s);
     void this.start(voice);
-  }
-
-  stop() {
-    this.voice?.element.pause();
   }
 
   /** @param {number} at_s */

@@ -145,7 +145,7 @@ export class Results {
   /** @param {Hit | null} hit what plays */
   showPlaying(hit) {
     for (const row of this.rows.values()) {
-      const isThis = hit !== null && row.line.moments.some((each) => each === hit || sameStretch(each, hit));
+      const isThis = hit !== null && row.line.moments.some((each) => hitKey(each) === hitKey(hit));
       row.showPlaying(isThis);
       if (!isThis) row.wave.showHead(null);
     }
@@ -170,12 +170,4 @@ export class Results {
   showTicks() {
     for (const row of this.rows.values()) row.tick.checked = this.rowActions.isTicked(row.line);
   }
-}
-
-/**
- * @param {Hit} a
- * @param {Hit} b
- */
-function sameStretch(a, b) {
-  return a.recording_id === b.recording_id && a.start_s === b.start_s && a.end_s === b.end_s;
 }

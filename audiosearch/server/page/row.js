@@ -1,7 +1,7 @@
 // One line of the list: a recording, where in it something was found, and why.
 
 import { audioUrl } from "./api.js";
-import { h, iconButton } from "./dom.js";
+import { h, icon, iconButton } from "./dom.js";
 import { changes, factsOf, loadFacts } from "./facts.js";
 import { clock, clockRange, cutName, duration, markWords, pathParts, wallClock } from "./format.js";
 import { viewOf, Wave } from "./wave.js";
@@ -273,20 +273,24 @@ export class Row {
 }
 
 /**
+ * A stretch cut out of its recording, as WAV.
+ *
  * @param {Hit} hit
  * @param {Stretch} stretch
  */
 export function downloadLink(hit, stretch) {
   const label = `Download ${clockRange(stretch)} of ${pathParts(hit.path).name}`;
-  const link = h("a", {
-    class: "icon-button",
-    href: audioUrl(hit.recording_id, { stretch, format: "wav", download: true }),
-    download: cutName(hit.path, stretch, "wav"),
-    "aria-label": label,
-    title: label,
-  });
-  link.append(...iconButton("download", "", () => {}).childNodes);
-  return link;
+  return h(
+    "a",
+    {
+      class: "icon-button",
+      href: audioUrl(hit.recording_id, { stretch, format: "wav", download: true }),
+      download: cutName(hit.path, stretch, "wav"),
+      "aria-label": label,
+      title: label,
+    },
+    icon("download"),
+  );
 }
 
 /**

@@ -1,8 +1,8 @@
 // Saved searches and collections, each a link to its state.
 
-import { getJson, segment, send } from "./api.js";
-import { attempt, namesIn } from "./basket.js";
+import { getList, segment, send } from "./api.js";
 import { h, iconButton, notify } from "./dom.js";
+import { attempt } from "./problems.js";
 import { emptyState, searchParams, writeState } from "./state.js";
 
 /** @typedef {import("./state.js").Address} Address */
@@ -25,13 +25,12 @@ export class SavedPanel {
 
   show() {
     const { signal } = this.gone;
-    getJson("/api/searches", signal).then((told) => this.showSearches(told), () => {});
-    getJson("/api/collections", signal).then((told) => this.showCollections(told), () => {});
+    getList("searches", signal).then((rows) => this.showSearches(rows), () => {});
+    getList("collections", signal).then((rows) => this.showCollections(rows), () => {});
   }
 
-  /** @param {any} told */
-  showSearches(told) {
-    const rows = Array.isArray(told) ? told : (Object.values(told).find(Array.isArray) ?? []);
+  /** @param {Record<string, any>[]} rows */
+  showSearches(rows) {
     const name = h("input", { type: "text", placeholder: "A name for this search", "aria-label": "Name of the search", autocomplete: "off", required: true });
     const save = (/** @type {Event} */ event) => {
       event.preventDefault();
@@ -47,35 +46,34 @@ export class SavedPanel {
       h(
         "ul",
         { class: "plain" },
-        ...rows.map((/** @type {any} */ row) =>
+        ...rows.map((row) =>
           h(
             "li",
             {},
-            row.query
-              ? h("a", { href: writeState(stateOf(row.query)), "data-state": "" }, String(row.name))
-              : h("span", { title: (row.arguments ?? []).join(" ") }, `${row.name} (for the command)`),
-            iconButton("close", `Delete the search ${row.name}`, () => this.remove("searches", String(row.name))),
+            row["query"]
+              ? h("a", { href: writeState(stateOf(row["query"])), "data-state": "" }, row["name"])
+              : h("span", { title: row["arguments"].join(" ") }, `${row["name"]} (for the command)`),
+            iconButton("close", `Delete the search ${row["name"]}`, () => this.remove("searches", row["name"])),
           ),
         ),
       ),
     );
   }
 
-  /** @param {any} told */
-  showCollections(told) {
-    const names = namesIn(told, "name");
+  /** @param {Record<string, any>[]} rows */
+  showCollections(rows) {
     this.collections.replaceChildren(
       h("h3", {}, "Collections"),
-      ...(names.length ? [] : [h("p", { class: "hint" }, "Tick sounds to collect them.")]),
+      ...(rows.length ? [] : [h("p", { class: "hint" }, "Tick sounds to collect them.")]),
       h(
         "ul",
         { class: "plain" },
-        ...names.map((each) =>
+        ...rows.map(({ name }) =>
           h(
             "li",
             {},
-            h("a", { href: writeState({ ...emptyState(), show: each }), "data-state": "" }, each),
-            iconButton("close", `Delete the collection ${each}`, () => this.remove("collections", each)),
+            h("a", { href: writeState({ ...emptyState(), show: name }), "data-state": "" }, name),
+            iconButton("close", `Delete the collection ${name}`, () => this.remove("collections", name)),
           ),
         ),
       ),
@@ -102,8 +100,9 @@ export class SavedPanel {
 export function questionOf(state) {
   /** @type {Record<string, string | string[]>} */
   const question = {};
-  for (const name of new Set(searchParams(state).keys())) {
-    const values = searchParams(state).getAll(name);
+  const query = searchParams(state);
+  for (const name of new Set(query.keys())) {
+    const values = query.getAll(name);
     question[name] = values.length > 1 ? values : (values[0] ?? "");
   }
   return question;

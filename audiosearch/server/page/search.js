@@ -1,7 +1,7 @@
 // Asks the question that the address holds, soon after it changes; an answer that comes after a
 // later question was asked is dropped.
 
-import { getJson, isAway, request } from "./api.js";
+import { getJson, isAway, request, segment } from "./api.js";
 import { isQuestion, readLike, searchParams } from "./state.js";
 
 /** @typedef {import("./types.js").State} State */
@@ -38,7 +38,7 @@ const ONLY_WORDS = ["moments", "by-time", "per-file", "without", "like-weight", 
  * @returns {{path: string, body: Blob | null} | null} null where nothing is asked
  */
 export function question(state, limit, upload) {
-  if (state.show) return { path: `/api/collections/${encodeURIComponent(state.show)}`, body: null };
+  if (state.show) return { path: `/api/collections/${segment(state.show)}`, body: null };
   if (!isQuestion(state)) return null;
   const query = searchParams(state);
   if (!query.has("limit")) query.set("limit", String(limit));

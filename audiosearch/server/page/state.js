@@ -3,8 +3,6 @@
 
 /** @typedef {import("./types.js").State} State */
 
-const OWN = ["q", "like", "show", "panel"];
-
 /** @returns {State} */
 export function emptyState() {
   return { q: "", options: {}, like: "", show: "", panel: "" };
@@ -32,10 +30,8 @@ export function readState(search) {
  */
 export function writeState(state) {
   const query = searchParams(state);
-  for (const name of OWN) {
-    const value = state[/** @type {"q"} */ (name)];
-    if (value && name !== "q" && name !== "like") query.set(name, value);
-  }
+  if (state.show) query.set("show", state.show);
+  if (state.panel) query.set("panel", state.panel);
   return `?${query}`;
 }
 

@@ -29,7 +29,7 @@ export class VirtualList {
   }
 
   /**
-   * Show other rows; `kept` says which of those that stand may stay as they are.
+   * Show other rows.
    *
    * @param {number} count
    * @param {{gapAt?: number, gap?: number, keep?: number}} [how] `keep`: so many first rows are as
