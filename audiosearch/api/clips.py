@@ -16,7 +16,7 @@ import numpy as np
 
 from audiosearch._typing import Floats
 from audiosearch.api.results import LibraryWindow, SearchHit
-from audiosearch.audio.clip import ClipRange
+from audiosearch.audio.clip import LONGEST_S, ClipRange
 from audiosearch.audio.sandbox.client import Worker, WorkerLimits
 from audiosearch.config import IndexConfig
 from audiosearch.errors import AudiosearchError, QueryError
@@ -52,9 +52,9 @@ def clip_range(
     else:
         path = absolute_path(clip)
     start_s = 0.0 if start_s is None else start_s
-    if not (math.isfinite(start_s) and start_s >= 0):
+    if not 0 <= start_s <= LONGEST_S:  # nor is NaN
         raise QueryError(f"a sound cannot begin at {start_s} s", path=path)
-    if end_s is not None and not (math.isfinite(end_s) and end_s > start_s):
+    if end_s is not None and not start_s < end_s <= LONGEST_S:
         raise QueryError(f"{start_s:g} s to {end_s:g} s is no part of a sound", path=path)
     if must_exist and not os.path.isfile(path):  # noqa: PTH113  # bytes
         raise QueryError("no such sound file", path=path)

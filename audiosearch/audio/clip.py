@@ -15,12 +15,13 @@ from audiosearch.errors import QueryError
 
 _NUMBER = r"\d+(?:\.\d*)?|\.\d+"
 _TIME = rf"(?:\d+:){{0,2}}(?:{_NUMBER})"  # 3.5 or 1:03.5 or 1:02:03.5
+LONGEST_S = 1e9  # 31 years; no sound is longer, and samples up to there can be counted
 _RANGE = re.compile(rf"(?P<start>{_TIME})?-(?P<end>{_TIME})?")
 
 
 @dataclass(frozen=True)
 class ClipRange:
-    """A part of a file, in seconds; `end_s` None is the end of the sound."""
+    """A part of a file, in seconds of at most `LONGEST_S`; `end_s` None is the end of the sound."""
 
     path: bytes
     start_s: float = 0.0
@@ -55,6 +56,8 @@ def parse_clip(text: str, *, is_file: Callable[[str], bool] | None = None) -> Cl
         raise QueryError("no such sound file", path=text)
     start_s = _seconds(found["start"] or "0")
     end_s = _seconds(found["end"]) if found["end"] else None
+    if max(start_s, end_s or 0.0) > LONGEST_S:
+        raise QueryError("no sound is as long as this part says", path=name)
     if end_s is not None and end_s <= start_s:
         raise QueryError(f"the part {part!r} ends before it begins", path=name)
     if not is_file(name):

@@ -9,7 +9,6 @@ import base64
 import binascii
 import functools
 import json
-import math
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from audiosearch._wording import counted
-from audiosearch.audio.clip import ClipRange
+from audiosearch.audio.clip import LONGEST_S, ClipRange
 from audiosearch.cli.main import EXIT_NOTHING
 from audiosearch.cli.output import print_json, remark
 from audiosearch.errors import QueryError
@@ -100,10 +99,9 @@ def _clip(row: dict[str, Any], number: int) -> Clip:
         start_s, end_s = row.get("start_s"), row.get("end_s")
         start_s = 0.0 if start_s is None else float(start_s)
         end_s = None if end_s is None else float(end_s)
-    except (KeyError, TypeError, ValueError, binascii.Error):
+    except (KeyError, TypeError, ValueError, OverflowError, binascii.Error):
         raise QueryError(f"line {number} of stdin: no row with a path") from None
-    sound = math.isfinite(start_s) and start_s >= 0
-    if not sound or (end_s is not None and not (math.isfinite(end_s) and end_s > start_s)):
+    if not 0 <= start_s <= LONGEST_S or (end_s is not None and not start_s < end_s <= LONGEST_S):
         raise QueryError(f"line {number} of stdin: {start_s} to {end_s} s is no part of a sound")
     return ClipRange(path, start_s, end_s)
 
@@ -127,6 +125,7 @@ def report(written: Written, what: str, *, as_json: bool, quiet: bool) -> int:
                 "sounds": written.n_stretches,
                 "changed": written.n_changed,
                 "problems": len(written.problems),
+                "cut": written.n_cut,
             }
         )
     for problem in written.problems:
@@ -134,10 +133,22 @@ def report(written: Written, what: str, *, as_json: bool, quiet: bool) -> int:
     if not written.n_stretches and not written.problems:
         remark("no sounds were given", quiet=quiet)
         return EXIT_NOTHING
+    say_cut(written.n_cut, quiet=quiet)
     n_before = written.n_stretches - written.n_changed
     before = f" ({n_before} as before)" if n_before > 0 else ""
     remark(f"{counted(written.n_changed, 'sound')} {what}{before}", quiet=quiet)
     return EXIT_ERROR if written.problems else 0
+
+
+def say_cut(n_cut: int, *, quiet: bool) -> None:
+    """Say of how many stretches less was taken than was named."""
+    if n_cut:
+        went = (
+            "goes on past the end of its sound, and ends"
+            if n_cut == 1
+            else ("go on past the ends of their sounds, and end")
+        )
+        remark(f"{counted(n_cut, 'stretch', 'stretches')} {went} there", quiet=quiet)
 
 
 def report_removal(written: Written, what: str, *, as_json: bool, quiet: bool) -> int:

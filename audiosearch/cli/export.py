@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from audiosearch._wording import counted
+from audiosearch.cli.clips_in import say_cut
 from audiosearch.cli.filter_options import FilterOptions, filter_options
 from audiosearch.cli.find import say_of_answer
 from audiosearch.cli.main import EXIT_NOTHING, CommandGroup
@@ -301,7 +302,8 @@ def _document_command(
         with open_library(config) as library:
             exporter = Exporter(library.database, config.index)
             if to is None:
-                made = exporter.text(kind, rows, label=label, options=told)
+                made, n_cut = exporter.text(kind, rows, label=label, options=told)
+                say_cut(n_cut, quiet=quiet)
                 write_document(made)
                 return 0
             done = exporter.write(kind, rows, to, label=label, options=told, force=force)
@@ -432,6 +434,7 @@ def _report(done: Exported, to: Path, what: str, *, quiet: bool) -> None:
     written = f"{counted(done.n_stretches, what, several)} to {shown_path(bytes(to))}"
     files = f" ({counted(len(done.files), 'file')})" if len(done.files) > 1 else ""
     remark(f"{written}{files if what != 'clip' else ''}", quiet=quiet)
+    say_cut(done.n_cut, quiet=quiet)
     if done.failed:
         remark(f"{counted(len(done.failed), 'clip')} could not be cut", quiet=quiet)
     if done.n_decoded:

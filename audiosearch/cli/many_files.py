@@ -47,7 +47,7 @@ def expand(places: Sequence[str], *, config: IndexConfig) -> list[str]:
     """
     clips: dict[str, None] = {}
     for place in places:
-        names = _sound_files(place, config=config) if Path(place).is_dir() else [place]
+        names = _sound_files(place, config=config) if os.path.isdir(place) else [place]  # noqa: PTH112 - may be no name
         clips |= dict.fromkeys(names)
     if not clips:
         raise QueryError("no sound file in here", path=places[0])

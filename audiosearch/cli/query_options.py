@@ -64,7 +64,7 @@ def sought_options(command: F) -> F:
         metavar="DATE",
         multiple=True,
         help="Only what was recorded on this day by the recorder's clock (2026-05-01, 2026-05, "
-        "2026-05-01..2026-05-07). Several: any of them.",
+        "yesterday, '2 days ago', 2026-05-01..2026-05-07). Several: any of them.",
     )
     @click.option(
         "--without",

@@ -103,7 +103,8 @@ def _folder(text: str) -> str:
 
 def _is_clip(text: str) -> bool:
     """Whether a file is there that is named so, or a part of it."""
-    return Path(text).exists() or Path(text.rpartition("@")[0]).is_file()
+    # Not by pathlib, which raises where a name is longer than any can be.
+    return os.path.exists(text) or os.path.isfile(text.rpartition("@")[0])  # noqa: PTH110, PTH113
 
 
 @search.command("list")

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
+from audiosearch.audio.clip import LONGEST_S
 from audiosearch.errors import QueryError
 
 Row = Mapping[str, object]
@@ -135,7 +136,7 @@ def _stretch(row: Row, *, label: str | None) -> LabelledStretch:
     end_s = duration_s if end_s is None else end_s
     if end_s is None:
         raise ValueError("tells neither an end (end_s) nor how long the recording is (duration_s)")
-    if start_s < 0 or end_s <= start_s:
+    if start_s < 0 or end_s <= start_s or end_s > LONGEST_S:
         raise ValueError(f"{start_s:g} s to {end_s:g} s is no stretch of a recording")
     score = _number(row, "score")
     low_hz, high_hz = _number(row, "low_hz"), _number(row, "high_hz")
@@ -177,9 +178,13 @@ def _number(row: Row, key: str) -> float | None:
     value = row.get(key)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ValueError(f"{key} is no number: {value!r}")
-    return float(value)
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
+    except (TypeError, OverflowError):  # such as an integer of 400 digits
+        number = math.nan
+    if isinstance(value, str) or not math.isfinite(number):
+        raise ValueError(f"{key} is no number: {str(value)[:50]!r}")
+    return number
 
 
 def by_recording(stretches: Iterable[LabelledStretch]) -> dict[bytes, list[LabelledStretch]]:

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from audiosearch.audio.clip import ClipRange
-from audiosearch.errors import AudiosearchError, QueryError
-from audiosearch.library.captions import as_typed
-from audiosearch.library.stretches import find_stretches
+from audiosearch.errors import AudiosearchError, QueryError, display_text
+from audiosearch.library.stretches import FoundStretches, find_stretches
 from audiosearch.store.database import Database
 from audiosearch.store.names import normal_form
 from audiosearch.store.queries import annotate, annotation_list, collections
@@ -25,6 +24,7 @@ from audiosearch.store.queries.collections import CollectionSummary, NamedSearch
 
 MOST_LETTERS = 200  # of a tag or a name
 MOST_LETTERS_OF_NOTE = 100_000
+_FLAGS = frozenset(map(chr, range(0xE0020, 0xE0080)))  # tags, of which such emoji are made
 
 Clips = Iterable[str | ClipRange]
 
@@ -37,26 +37,32 @@ class Written:
         n_stretches: sounds and stretches of sounds that it was written of.
         n_changed: of these, those of which it was not so before.
         problems: why others are no sounds of the library.
+        n_cut: stretches that went on past the end of their sounds, and end there.
     """
 
     n_stretches: int
     n_changed: int
     problems: tuple[AudiosearchError, ...] = ()
+    n_cut: int = 0
 
 
 def checked_name(text: str, *, what: str) -> str:
     """A tag or a name as it was typed, on one line.
 
     Raises:
-        QueryError: there is nothing in it, or too much.
+        QueryError: there is nothing in it, too much, or what cannot be seen where it is shown.
     """
-    name = as_typed(text)
+    name = " ".join(_text(text, what=what).split())
     if not normal_form(name):
         raise QueryError(f"there is no word in the {what}")
     if len(name) > MOST_LETTERS:
         raise QueryError(f"a {what} has at most {MOST_LETTERS} letters, not {len(name)}")
-    if any(unicodedata.category(letter) == "Cc" for letter in name):
-        raise QueryError(f"there are control characters in the {what} {name!r}")
+    if _hides_something(name):  # two that look alike would be two
+        raise QueryError(
+            f"there are control characters, or others that nobody sees, in the {what}"
+            f" '{display_text(name)}'",
+            remedy="type it anew",
+        )
     return name
 
 
@@ -66,13 +72,46 @@ def checked_note(text: str) -> str:
     Raises:
         QueryError: there is nothing in it, or too much.
     """
-    note = "\n".join(line.rstrip() for line in text.strip().splitlines())
-    note = note.encode("utf-8", "replace").decode().replace("\0", " ")
+    note = "\n".join(line.rstrip() for line in _text(text, what="note").strip().splitlines())
+    note = note.replace("\0", " ")
     if not note:
-        raise QueryError("there is nothing in the note", remedy="--clear takes a note away")
+        raise QueryError(
+            "there is nothing in the note", remedy="an empty one ('') takes a note away"
+        )
     if len(note) > MOST_LETTERS_OF_NOTE:
         raise QueryError(f"a note has at most {MOST_LETTERS_OF_NOTE:,} letters, not {len(note):,}")
     return note
+
+
+def _hides_something(name: str) -> bool:
+    """Whether there is in it what nobody sees, as lists would show it escaped.
+
+    Letters that this Python does not know yet are none of these, nor are flags of regions.
+    """
+    plain = "".join(each for each in name if each not in _FLAGS)
+    shown = display_text(plain)
+    return any(
+        plain.count(each) != shown.count(each)
+        for each in set(plain)
+        if unicodedata.category(each) in ("Cc", "Cf")
+    )
+
+
+def _text(text: str, *, what: str) -> str:
+    """A text that can be kept as it is.
+
+    Raises:
+        QueryError: it is none, such as bytes that are no UTF-8, or half of a letter of JSON's.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        shown = text.encode("utf-8", "backslashreplace").decode()
+        raise QueryError(
+            f"the {what} is no text: '{display_text(shown[:MOST_LETTERS])}'",
+            remedy="give it in UTF-8",
+        ) from None
+    return text
 
 
 class Annotations:
@@ -98,7 +137,7 @@ class Annotations:
             ids = annotate.ensure_annotations(session, found.stretches)
             n_new = annotate.add_tags(session, [(each, name, now) for each in ids.values()])
             self._settle(session, found.stretches)
-        return Written(len(found.stretches), n_new, found.problems)
+        return _written(found, n_new)
 
     def untag(self, clips: Clips, tag: str, *, all_or_none: bool = False) -> Written:
         """Take a tag, in any spelling, from sounds."""
@@ -107,7 +146,7 @@ class Annotations:
             ids = _written_of(session, found.stretches)
             n_gone = annotate.remove_tags(session, ids, [tag])
             self._settle(session, found.stretches)
-        return Written(len(found.stretches), n_gone, found.problems)
+        return _written(found, n_gone)
 
     def tags(self) -> list[TagSummary]:
         """All tags that a person set, by name."""
@@ -125,7 +164,7 @@ class Annotations:
             changed = [each.annotation_id for each in rows if each.rating != stars]
             annotate.set_rating(session, changed, stars)
             self._settle(session, found.stretches)
-        return Written(len(found.stretches), len(changed), found.problems)
+        return _written(found, len(changed))
 
     def favourite(self, clips: Clips, *, wanted: bool = True, all_or_none: bool = False) -> Written:
         """Make sounds favourites, or none any more."""
@@ -138,7 +177,7 @@ class Annotations:
             ]
             annotate.set_favourite(session, changed, wanted=wanted)
             self._settle(session, found.stretches)
-        return Written(len(found.stretches), len(changed), found.problems)
+        return _written(found, len(changed))
 
     def note(
         self, clips: Clips, text: str | None, *, append: bool = False, all_or_none: bool = False
@@ -157,7 +196,7 @@ class Annotations:
                     annotate.set_note(session, [each.annotation_id], new)
                     n_changed += 1
             self._settle(session, found.stretches)
-        return Written(len(found.stretches), n_changed, found.problems)
+        return _written(found, n_changed)
 
     def listed(
         self,
@@ -239,7 +278,7 @@ class Annotations:
             ordered = [ids[each.key] for each in found.stretches]
             n_new = collections.add_items(session, collection_id, ordered)
             self._settle(session, found.stretches)
-        return Written(len(found.stretches), n_new, found.problems)
+        return _written(found, n_new)
 
     def uncollect(self, name: str, clips: Clips, *, all_or_none: bool = False) -> Written:
         """Take sounds out of a collection."""
@@ -249,7 +288,7 @@ class Annotations:
             ids = _written_of(session, found.stretches)
             n_gone = collections.remove_items(session, collection_id, ids)
             self._settle(session, found.stretches)
-        return Written(len(found.stretches), n_gone, found.problems)
+        return _written(found, n_gone)
 
     def collections(self) -> list[CollectionSummary]:
         """All collections, by name."""
@@ -273,7 +312,7 @@ class Annotations:
                 raise QueryError(
                     f"there is a saved search {wanted!r} already", remedy="--replace writes over it"
                 )
-            texts = [each.encode("utf-8", "replace").decode() for each in arguments]
+            texts = [_text(each, what="saved search") for each in arguments]
             collections.save_search(session, wanted, texts)
 
     def searches(self) -> list[NamedSearch]:
@@ -308,6 +347,10 @@ def _collection(session: Session, name: str) -> int:
             f"there is no collection {name!r}", remedy=f"audiosearch collection create {name}"
         )
     return found
+
+
+def _written(found: FoundStretches, n_changed: int) -> Written:
+    return Written(len(found.stretches), n_changed, found.problems, found.n_cut)
 
 
 def _ids(session: Session, stretches: Sequence[SoundStretch], *, add: bool) -> list[int]:

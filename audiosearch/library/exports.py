@@ -18,6 +18,7 @@ from audiosearch.exchange.stretches import LabelledStretch, RecordingFacts, Row,
 from audiosearch.exchange.tables import save_parquet, save_vectors
 from audiosearch.exchange.targets import check_targets, make_folder, save, saving
 from audiosearch.library.lookup import described_windows, library_vectors
+from audiosearch.library.stretches import NEAR_S
 from audiosearch.model.bundle import Bundle
 from audiosearch.store.database import Database
 from audiosearch.store.queries.file_details import file_details, sound_form
@@ -43,6 +44,7 @@ class Exported:
         failed: what could not be written, and why.
         n_decoded: clips of what the decoder gave, since the source is lossy or its header wrong.
         n_narrowed: clips whose source had finer samples than FLAC holds.
+        n_cut: stretches that went on past the end of their recordings, and end there.
     """
 
     files: tuple[Path, ...]
@@ -50,6 +52,7 @@ class Exported:
     failed: tuple[AudiosearchError, ...] = ()
     n_decoded: int = 0
     n_narrowed: int = 0
+    n_cut: int = 0
 
 
 class Exporter:
@@ -66,14 +69,15 @@ class Exporter:
         *,
         label: str | None = None,
         options: DocumentOptions | None = None,
-    ) -> str:
-        """All rows as one text of a format.
+    ) -> tuple[str, int]:
+        """All rows as one text of a format; how many went on past the end of their recordings.
 
         Raises:
             QueryError: a row names no stretch, or the format cannot hold them.
         """
         options = options or DocumentOptions()
-        return document(kind, self._stretches(kind, rows, options, label=label), options)
+        stretches, n_cut = self._stretches(kind, rows, options, label=label)
+        return document(kind, stretches, options), n_cut
 
     def write(
         self,
@@ -92,13 +96,13 @@ class Exporter:
             AudiosearchError: it cannot be written.
         """
         options = options or DocumentOptions()
-        stretches = self._stretches(kind, rows, options, label=label)
+        stretches, n_cut = self._stretches(kind, rows, options, label=label)
         sounds = {each.path for each in stretches}
         if kind == "parquet":
             self._check([to], sounds, force=force)
             with saving(to) as unfinished:
                 save_parquet([each.row for each in stretches], unfinished)
-            return Exported(files=(to,), n_stretches=len(stretches))
+            return Exported(files=(to,), n_stretches=len(stretches), n_cut=n_cut)
         if kind in OF_EACH and is_folder(kind, to):
             made = {to / name: text for name, text in documents(kind, stretches, options).items()}
         else:
@@ -108,7 +112,7 @@ class Exporter:
             make_folder(to)
         for target, text in made.items():
             save(target, text.encode("utf-8"))
-        return Exported(files=tuple(made), n_stretches=len(stretches))
+        return Exported(files=tuple(made), n_stretches=len(stretches), n_cut=n_cut)
 
     def clips(
         self,
@@ -130,7 +134,9 @@ class Exporter:
         from audiosearch.audio.sandbox.client import WorkerLimits  # noqa: PLC0415
         from audiosearch.exchange.clips import Cut, clip_targets, cut_clips  # noqa: PLC0415
 
-        stretches = list(self._completed(stretches_of(rows, label=label)))
+        # Whether a source is as long as it was heard to be is seen when it is cut.
+        within, n_cut = self._within(stretches_of(rows, label=label), refuse=False)
+        stretches = list(self._completed(within))
         targets = clip_targets(stretches, folder, form)
         self._check(targets, {each.path for each in stretches}, force=force)
         make_folder(folder)
@@ -151,6 +157,7 @@ class Exporter:
             failed=tuple(failed),
             n_decoded=sum(each.decoded for each in cuts),
             n_narrowed=sum(each.narrowed for each in cuts),
+            n_cut=n_cut,
         )
 
     def vectors(
@@ -214,10 +221,39 @@ class Exporter:
 
     def _stretches(
         self, kind: str, rows: Sequence[Row], options: DocumentOptions, *, label: str | None
-    ) -> list[LabelledStretch]:
-        stretches = stretches_of(rows, label=label)
+    ) -> tuple[list[LabelledStretch], int]:
+        """The stretches of rows, and how many ended past the end of their recordings."""
+        stretches, n_cut = self._within(stretches_of(rows, label=label))
         needs = {kind, options.layout} & NEED_FACTS
-        return list(self._completed(stretches)) if needs else stretches
+        return (list(self._completed(stretches)) if needs else stretches), n_cut
+
+    def _within(
+        self, stretches: Sequence[LabelledStretch], *, refuse: bool = True
+    ) -> tuple[list[LabelledStretch], int]:
+        """Stretches that end where their recordings do at the latest; how many went on.
+
+        Of a recording that the library has not heard, what a row says of its length is believed.
+
+        Raises:
+            QueryError: one begins where its recording has ended (`refuse`).
+        """
+        lengths: dict[bytes, float | None] = {}
+        kept, n_cut = [], 0
+        for each in stretches:
+            if each.path not in lengths:
+                facts = self._in_library(each.path) or each.facts
+                lengths[each.path] = facts.duration_s
+            length = lengths[each.path]
+            begins_after = bool(length) and each.start_s >= (length or 0.0)
+            if begins_after and refuse:
+                raise QueryError(f"the sound ends before {each.start_s:g} s", path=each.path)
+            if length and not begins_after and each.end_s > length + NEAR_S:
+                row = {**each.row, "end_s": length} if "end_s" in each.row else each.row
+                kept.append(replace(each, end_s=length, row=row))
+                n_cut += 1
+            else:
+                kept.append(each)
+        return kept, n_cut
 
     def _completed(self, stretches: Sequence[LabelledStretch]) -> Iterator[LabelledStretch]:
         """The stretches with what is known of their recordings."""

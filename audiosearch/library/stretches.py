@@ -18,16 +18,20 @@ from audiosearch.store.queries.annotate import SoundStretch
 from audiosearch.store.queries.roots import find_place
 from audiosearch.store.schema import AnnotatedSound, Recording, SoundFile
 
-_NEAR_S = 0.001  # of the end of a sound; so exactly are ends of stretches given out
+NEAR_S = 0.001  # of the end of a sound; so exactly are ends of stretches given out
 _INDEX_IT = "audiosearch index its folder"
 
 
 @dataclass(frozen=True)
 class FoundStretches:
-    """Stretches that were named, each once, and why others are none."""
+    """Stretches that were named, each once, and why others are none.
+
+    `n_cut` went on past the end of their sounds, and end there.
+    """
 
     stretches: tuple[SoundStretch, ...]
     problems: tuple[AudiosearchError, ...]
+    n_cut: int = 0
 
 
 def find_stretches(
@@ -42,16 +46,19 @@ def find_stretches(
     """
     found: dict[tuple[bytes, float, float], SoundStretch] = {}
     problems: list[AudiosearchError] = []
+    cut: set[tuple[bytes, float, float]] = set()
     for clip in clips:
         try:
-            stretch = _stretch(session, clip)
+            stretch, is_cut = _stretch(session, clip)
         except QueryError as error:
             problems.append(error)
         else:
             found.setdefault(stretch.key, stretch)
+            if is_cut:
+                cut.add(stretch.key)
     if problems and (all_or_none or (len(problems) == 1 and not found)):
         raise problems[0]
-    return FoundStretches(tuple(found.values()), tuple(problems))
+    return FoundStretches(tuple(found.values()), tuple(problems), n_cut=len(cut))
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,8 @@ class NamedSound:
     duration_s: float | None
 
 
-def _stretch(session: Session, clip: str | ClipRange) -> SoundStretch:
+def _stretch(session: Session, clip: str | ClipRange) -> tuple[SoundStretch, bool]:
+    """What a clip stands for, and whether it went on past the end of its sound."""
     known: dict[str, NamedSound | None] = {}
 
     def is_file(name: str) -> bool:
@@ -77,7 +85,9 @@ def _stretch(session: Session, clip: str | ClipRange) -> SoundStretch:
         part, sound = clip, _known(session, os.fsdecode(clip.path))
     if sound is None:
         raise QueryError(_why_unknown(session, part.path), path=part.path, remedy=_INDEX_IT)
-    return _within(part, sound)
+    length = sound.duration_s
+    is_cut = None not in (length, part.end_s) and part.end_s > length + NEAR_S  # type: ignore[operator]
+    return _within(part, sound), is_cut
 
 
 def known_sound(session: Session, path: bytes) -> NamedSound | None:
@@ -122,7 +132,7 @@ def _within(part: ClipRange, sound: NamedSound) -> SoundStretch:
         if start_s >= length:
             raise QueryError(f"the sound ends before {start_s:g} s", path=part.path)
         end_s = length if end_s is None else min(end_s, length)
-        if start_s < _NEAR_S and end_s > length - _NEAR_S:
+        if start_s < NEAR_S and end_s > length - NEAR_S:
             start_s, end_s = 0.0, None
     elif start_s > 0 and end_s is None:
         raise QueryError(

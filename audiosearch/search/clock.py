@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 
 from audiosearch.errors import QueryError
 from audiosearch.search.filters import DAY_S, ClockFilter, DateSpan
+from audiosearch.search.quantities import parse_days
 
 _Fields = Mapping[str, Sequence[str]]
 
@@ -168,25 +169,24 @@ def parse_between(text: str) -> tuple[float, float]:
     return low % DAY_S, high
 
 
-def parse_date(text: str) -> DateSpan:
-    """The days of `2026-05-01`, `2026-05` or `2026-05-01..2026-05-07`.
+def parse_date(text: str, *, now: datetime | None = None) -> DateSpan:
+    """The days of `2026-05-01`, `2026-05`, `2026`, `yesterday` or `2026-05-01..2026-05-07`.
+
+    Words are those of `--since`, by the clock of this machine (`now`, if given).
 
     Raises:
         QueryError: it is none of these.
     """
+    now = now or datetime.now()
     first, dots, last = text.strip().partition("..")
     try:
-        if not dots and re.fullmatch(r"\d{4}-\d\d", first):
-            begin = date.fromisoformat(first + "-01")
-            following = (begin.replace(day=28) + timedelta(days=4)).replace(day=1)
-            return DateSpan(
-                first=begin.isoformat(), last=(following - timedelta(days=1)).isoformat()
-            )
-        begin = date.fromisoformat(first.strip())
-        end = date.fromisoformat(last.strip()) if dots else begin
-    except (ValueError, OverflowError):
+        begin, end = parse_days(first, now=now)
+        if dots:
+            _, end = parse_days(last, now=now)
+    except (ValueError, OverflowError, QueryError):
         raise QueryError(
-            f"{text!r} is no date", remedy="write 2026-05-01, 2026-05 or 2026-05-01..2026-05-07"
+            f"{text!r} is no date",
+            remedy="write 2026-05-01, 2026-05, yesterday, '2 days ago' or 2026-05-01..2026-05-07",
         ) from None
     if end < begin:
         raise QueryError(f"{text!r} ends before it begins")

@@ -23,9 +23,13 @@ from audiosearch.store.vector_cache import VectorKind
 from audiosearch.store.vectors import unit_rows
 
 WHOLE_S = 30.0  # recordings of at most this length are judged as a whole
-# Odds at which what is excluded counts as half heard, e^-2.75. With less more mixtures come after
-# what is wanted alone, but more of what has none of it is lost (docs/searching.md, "Without").
-HALF = float(np.exp(-2.75))
+# What is excluded does two things (docs/searching.md, "Without"; `benchmarks.composed_pairs`). It
+# takes a hit away where it is heard well enough: with these odds, a half. A trace, which every
+# sound has of everything, takes none away.
+HALF = 0.15
+# And it puts hits in order, the least of it first, among those that are left: with these odds, half
+# way down to the least score.
+HALF_IN_ORDER = 0.01
 # The score from which it counts as heard where nothing else is asked for: a twentieth of what has
 # none of it reaches a half of this, and no sound did this (`benchmarks.composed_pairs`).
 HEARD = 0.1
@@ -34,10 +38,26 @@ _MOST = 5_000  # windows that are looked at where nothing but the excluded is na
 
 @dataclass(frozen=True)
 class Penalties:
-    """By window id, what of the score is left, 0 to 1, and why."""
+    """What excluded texts cost windows, by window id.
 
-    left: dict[int, float]
+    Attributes:
+        kept: what of the score is left, 0 to 1, by which a window stays or goes.
+        in_order: the same by which those that stay are put in order.
+        floors: the least scores of good and of weak matches, greatest first; what stays above one
+            is put in order above it.
+        fits: how well each text fits.
+    """
+
+    kept: dict[int, float]
+    in_order: dict[int, float]
+    floors: tuple[float, ...]
     fits: dict[int, tuple[ExcludedFit, ...]]
+
+    def lowered(self, window_id: int, score: float) -> float:
+        """A window's score with what is excluded taken into account."""
+        kept, in_order = score * self.kept[window_id], self.in_order[window_id]
+        floor = next((each for each in self.floors if kept >= each), 0.0)
+        return min(score, floor + max(score - floor, 0.0) * in_order)
 
 
 class ExclusionJudge:
@@ -49,7 +69,7 @@ class ExclusionJudge:
     def judge(
         self, snapshot: LibrarySnapshot, excluded: Sequence[ExcludedText], window_ids: Sequence[int]
     ) -> Penalties:
-        """What is left of the scores of windows where something is excluded."""
+        """What excluded texts cost windows."""
         spans = window_places(snapshot.session, window_ids)
         short = {x.recording_id for x in spans.values() if x.duration_s <= WHOLE_S}
         whole = recording_windows(snapshot.session, sorted(short), bundle_id=snapshot.bundle_id)
@@ -59,16 +79,18 @@ class ExclusionJudge:
         rows_of: dict[int, list[int]] = {}
         for each in whole:
             rows_of.setdefault(each.recording_id, []).append(row_of[each.window_id])
-        left, fits = {}, {}
+        kept, in_order, fits = {}, {}, {}
         for window_id, span in spans.items():
             rows = rows_of.get(span.recording_id, [row_of[window_id]])
             greatest = scores[:, rows].max(axis=1)
-            left[window_id] = float(share_left(greatest))
+            kept[window_id] = share_left(greatest)
+            in_order[window_id] = share_in_order(greatest)
             fits[window_id] = tuple(
                 ExcludedFit(text=each.text, score=score)
                 for each, score in zip(excluded, greatest.tolist(), strict=True)
             )
-        return Penalties(left, fits)
+        score = snapshot.bundle.score
+        return Penalties(kept, in_order, (score.min_score, score.least_weak), fits)
 
     def others(
         self, snapshot: LibrarySnapshot, excluded: Sequence[ExcludedText]
@@ -90,7 +112,7 @@ class ExclusionJudge:
                 window_ids = window_ids[:_MOST]
         penalties = self.judge(snapshot, excluded, window_ids.tolist())
         spans = window_places(snapshot.session, window_ids.tolist())
-        ranked = sorted(penalties.left.items(), key=lambda each: (-each[1], each[0]))
+        ranked = sorted(penalties.kept.items(), key=lambda each: (-each[1], each[0]))
         found = [ScoredWindow(window_id=window_id, score=left) for window_id, left in ranked]
         return found, penalties, spans
 
@@ -108,10 +130,18 @@ class ExclusionJudge:
 
 def share_left(scores: Doubles) -> float:
     """What is left of a score where excluded texts have `scores` (n,): 1 of all, 0 of nothing."""
+    return float(np.prod(1.0 / (1.0 + (_odds(scores) / HALF) ** 2)))
+
+
+def share_in_order(scores: Doubles) -> float:
+    """The same for the order of what is left, which smaller traces decide too."""
+    return float(np.prod(1.0 / (1.0 + _odds(scores) / HALF_IN_ORDER)))
+
+
+def _odds(scores: Doubles) -> Doubles:
     with np.errstate(divide="ignore"):
-        odds = scores / (1.0 - scores)
-    # Squared, so that a mere trace, which every sound has of everything, costs nothing.
-    return float(np.prod(1.0 / (1.0 + (odds / HALF) ** 2)))
+        odds: Doubles = scores / (1.0 - scores)
+    return odds
 
 
 def penalised(found: Sequence[ScoredWindow], penalties: Penalties) -> list[ScoredWindow]:
@@ -119,7 +149,7 @@ def penalised(found: Sequence[ScoredWindow], penalties: Penalties) -> list[Score
     lowered = [
         each
         if each.score is None
-        else replace(each, score=each.score * penalties.left[each.window_id])
+        else replace(each, score=penalties.lowered(each.window_id, each.score))
         for each in found
     ]
     return sorted(lowered, key=lambda each: -(each.score or 0.0))
@@ -127,7 +157,7 @@ def penalised(found: Sequence[ScoredWindow], penalties: Penalties) -> list[Score
 
 def penalised_moments(moments: Sequence[Moment], penalties: Penalties) -> list[Moment]:
     """Moments with what is left of their scores, in their order."""
-    return [replace(each, score=each.score * penalties.left[each.window_id]) for each in moments]
+    return [replace(each, score=penalties.lowered(each.window_id, each.score)) for each in moments]
 
 
 def moments_of_others(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from audiosearch.errors import QueryError
 
@@ -66,6 +66,32 @@ def parse_since(text: str, *, now: float) -> float:
             f"{text!r} is neither a date nor an age",
             remedy="write 2026-05-01, yesterday, '2 days ago', 36h or 2w",
         ) from None
+
+
+def parse_days(text: str, *, now: datetime) -> tuple[date, date]:
+    """The first and the last day that a date or the words of `parse_since` name.
+
+    A day is itself, a month or a year all its days; `this week`, `last week`, `36h` and the like
+    go on to today, `2 days ago` is that one day.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    words = " ".join(text.casefold().split())
+    if re.fullmatch(r"\d{4}", words):
+        return date(int(words), 1, 1), date(int(words), 12, 31)
+    if re.fullmatch(r"\d{4}-\d\d", words):
+        first = date.fromisoformat(words + "-01")
+        following = (first.replace(day=28) + timedelta(days=4)).replace(day=1)
+        return first, following - timedelta(days=1)
+    found = _named_moment(words, now)
+    if found is None:
+        if words[-1:] not in _DURATION_UNITS:
+            day = date.fromisoformat(words)
+            return day, day
+        found = now - timedelta(seconds=parse_duration(words))
+    is_one = words in _DAYS or words.removeprefix("last ") in _WEEKDAYS or words.endswith(" ago")
+    return found.date(), found.date() if is_one else now.date()
 
 
 def _named_moment(words: str, now: datetime) -> datetime | None:

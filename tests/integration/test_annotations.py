@@ -286,7 +286,13 @@ def test_stretches(database: Database, folder: Path) -> None:
     assert own.listed(tag="never") == []
 
 
-@pytest.mark.parametrize("name", ["", "   ", "\n", "x" * 201, "a\x07b"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", "   ", "\n", "x" * 201, "a\x07b", "a\ud800", "a\udcffb"),
+        *("a\u202eb", "\u2066a\u2069", "a\u200eb", "do\u200dor", "a\u200bb", "\ufeffa"),
+    ],
+)
 def test_names_that_are_none_are_refused(database: Database, folder: Path, name: str) -> None:
     own, first = Annotations(database), str(folder / "0.wav")
     with pytest.raises(QueryError):

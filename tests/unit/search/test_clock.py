@@ -16,7 +16,7 @@ from audiosearch.search.clock import (
     parse_date,
     recorded_at,
 )
-from audiosearch.search.filters import ClockFilter
+from audiosearch.search.filters import ClockFilter, DateSpan
 
 RATE = 48_000
 
@@ -157,9 +157,47 @@ def test_spans_and_dates_are_read() -> None:
     for text in ("", "22:00", "22:00-22:00", "25:00-26:00", "22:60-23:00", "-", "22:00-5pm"):
         with pytest.raises(QueryError):
             parse_between(text)
-    for text in ("", "2026", "2026-13-01", "2026-05-02..2026-05-01", "..", "yesterday", "2026-13"):
+    for text in ("", "2026-13-01", "2026-05-02..2026-05-01", "..", "2026-05-01..", "2026-13", "0"):
         with pytest.raises(QueryError):
             parse_date(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [
+        ("2026", "2026-01-01", "2026-12-31"),
+        ("2024-02", "2024-02-01", "2024-02-29"),
+        ("today", "2026-05-13", "2026-05-13"),
+        (" Yesterday ", "2026-05-12", "2026-05-12"),
+        ("monday", "2026-05-11", "2026-05-11"),
+        ("last wednesday", "2026-05-06", "2026-05-06"),  # before today, which is one
+        ("2 days ago", "2026-05-11", "2026-05-11"),
+        ("a week ago", "2026-05-06", "2026-05-06"),
+        ("last week", "2026-05-06", "2026-05-13"),
+        ("this week", "2026-05-11", "2026-05-13"),
+        ("this month", "2026-05-01", "2026-05-13"),
+        ("36h", "2026-05-12", "2026-05-13"),
+        ("2w", "2026-04-29", "2026-05-13"),
+        ("now", "2026-05-13", "2026-05-13"),
+        ("monday..yesterday", "2026-05-11", "2026-05-12"),
+        ("2026-04..today", "2026-04-01", "2026-05-13"),
+        ("2026-04..2026-05", "2026-04-01", "2026-05-31"),
+    ],
+)
+def test_dates_take_the_words_of_since(text: str, first: str, last: str) -> None:
+    wednesday = datetime(2026, 5, 13, 14, 30)
+    assert parse_date(text, now=wednesday) == DateSpan(first=first, last=last)
+
+
+@given(
+    st.text(max_size=20) | st.from_regex(r"(last |a |9{1,30}|\d+)[a-z]{0,8}( ago)?", fullmatch=True)
+)
+def test_any_text_is_a_date_or_refused(text: str) -> None:
+    try:
+        found = parse_date(text, now=datetime(2026, 5, 13))
+    except QueryError:
+        return
+    assert found.first <= found.last
 
 
 def test_a_night_is_in_one_piece() -> None:
