@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from audiosearch._wording import counted
+from audiosearch.cli.clips_in import say_cut
 from audiosearch.cli.main import EXIT_NOTHING, CommandGroup
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import (
@@ -212,6 +213,7 @@ def _report(added: Added, *, as_json: bool, quiet: bool) -> int:
                 "given": added.n_given,
                 "empty": added.n_empty,
                 "not_indexed": len(added.not_indexed),
+                **({"cut": added.n_cut} if added.n_cut else {}),
                 **({} if added.kind is None else {"kind": added.kind}),
                 **({} if added.kind is None else {"import_id": added.import_id}),
             }
@@ -222,6 +224,7 @@ def _report(added: Added, *, as_json: bool, quiet: bool) -> int:
         f"{given if added.n_given else ''}",
         quiet=quiet,
     )
+    say_cut(added.n_cut, quiet=quiet)
     if added.n_empty:
         remark(f"{added.n_empty} without a word left out", quiet=quiet)
     if added.import_id is not None:

@@ -125,7 +125,7 @@ def report(written: Written, what: str, *, as_json: bool, quiet: bool) -> int:
                 "sounds": written.n_stretches,
                 "changed": written.n_changed,
                 "problems": len(written.problems),
-                "cut": written.n_cut,
+                **({"cut": written.n_cut} if written.n_cut else {}),
             }
         )
     for problem in written.problems:

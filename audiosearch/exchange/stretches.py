@@ -180,7 +180,7 @@ def _number(row: Row, key: str) -> float | None:
         return None
     try:
         number = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
-    except (TypeError, OverflowError):  # such as an integer of 400 digits
+    except (TypeError, ValueError, OverflowError):  # such as an integer of 400 digits
         number = math.nan
     if isinstance(value, str) or not math.isfinite(number):
         raise ValueError(f"{key} is no number: {str(value)[:50]!r}")

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from audiosearch._failpoints import failpoint
 from audiosearch.audio.clip import ClipRange, absolute, parse_clip
 from audiosearch.errors import QueryError
+from audiosearch.library.stretches import NEAR_S
 from audiosearch.model.bundle import Bundle
 from audiosearch.model.loaded import Model
 from audiosearch.model.text_encoder import TextTower
@@ -55,6 +56,7 @@ class Added:
         n_given: stretches of sound that were given one.
         n_empty: sentences without a word, left out.
         not_indexed: files that are not in the library; their sentences were kept for no sound.
+        n_cut: stretches that went on past the end of their sounds, and end there.
         kind: of a file that was imported, what it was.
         import_id: by which all of it can be taken back; None where it brought nothing.
     """
@@ -64,6 +66,7 @@ class Added:
     n_given: int = 0
     n_empty: int = 0
     not_indexed: tuple[bytes, ...] = ()
+    n_cut: int = 0
     kind: str | None = None
     import_id: int | None = None
 
@@ -74,6 +77,7 @@ class Added:
             self.n_given + other.n_given,
             self.n_empty + other.n_empty,
             tuple(dict.fromkeys((*self.not_indexed, *other.not_indexed))),
+            self.n_cut + other.n_cut,
         )
 
 
@@ -125,6 +129,7 @@ def _add_batch(
     captions.keep_typed(session, {ids[text]: words for text, words in typed.items()})
     targets: list[captions.Target] = []
     missing: dict[bytes, None] = {}
+    cut: set[captions.Target] = set()
     for text, words, part in said:
         if text and part is not None:
             target = _target(session, ids[text], part)
@@ -132,6 +137,8 @@ def _add_batch(
                 missing[part.path] = None
             else:
                 targets.append(replace(target, typed=words))
+                if part.end_s is not None and part.end_s > target.end_s + NEAR_S:
+                    cut.add(target)
     given = captions.find_targets(session, targets)
     captions.add_targets(session, targets)
     all_targets = captions.find_targets(session, targets)
@@ -154,6 +161,7 @@ def _add_batch(
         n_given=len(set(targets)),
         n_empty=sum(not text for text, _, _ in said),
         not_indexed=tuple(missing),
+        n_cut=len(cut),
     )
 
 

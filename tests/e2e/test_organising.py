@@ -55,6 +55,38 @@ def test_what_find_prints_goes_into_a_collection(library: Command, folder: Path)
     assert "there is no collection 'teaser'" in missing.err
 
 
+def test_a_stretch_ends_where_its_sound_does_and_that_is_said(
+    library: Command, folder: Path, tmp_path: Path
+):
+    """One rule for all that takes stretches: cut and said; what begins after the end is refused."""
+    clip, said = (
+        f"{folder / 'long.wav'}@4-7777",
+        "goes on past the end of its sound, and ends there",
+    )
+    after = f"{folder / 'long.wav'}@98-99"
+    tagged = library("tag", "add", "squeak", clip, "--json")
+    assert tagged.rows == [{"sounds": 1, "changed": 1, "problems": 0, "cut": 1}]
+    assert said in tagged.err
+    assert said in library("captions", "add", "a rising tone", "--for", clip).err
+    [row] = library("annotations", "--json").rows
+    assert (row["start_s"], row["end_s"]) == (4.0, 24.0)
+    [row] = library("captions", "list", "--source", "user", "--json").rows
+    assert (row["places"][0]["start_s"], row["places"][0]["end_s"]) == (4.0, 24.0)
+    given = json.dumps({"path": str(folder / "long.wav"), "start_s": 4, "end_s": 7777}).encode()
+    for kind in ("audacity", "csv", "jsonl", "aoef", "edl", "m3u8", "reaper", "raven"):
+        told = library("export", kind, given=given)
+        assert (told.status, said in told.err) == (0, True), kind
+        assert b"7777" not in told.out, kind
+    clips = library("export", "clips", "--to", tmp_path / "clips", given=given)
+    assert (clips.status, said in clips.err) == (0, True)
+    for args in (("tag", "add", "never", after), ("captions", "add", "never", "--for", after)):
+        assert (library(*args).status, "ends before 98 s" in library(*args).err) == (2, True)
+    given = given.replace(b'"start_s": 4', b'"start_s": 98')
+    for kind in ("audacity", "csv", "aoef"):
+        told = library("export", kind, given=given)
+        assert (told.status, "ends before 98 s" in told.err) == (2, True)
+
+
 def test_rows_of_json_bring_their_stretches(library: Command, folder: Path):
     row = {"path": str(folder / "long.wav"), "start_s": 1.5, "end_s": 3.0}
     given = json.dumps(row).encode()

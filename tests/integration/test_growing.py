@@ -21,8 +21,10 @@ from audiosearch.store.queries.status import library_status
 from audiosearch.store.schema import (
     Caption,
     CaptionSource,
+    CaptionTarget,
     Encoding,
     Recording,
+    RecordingTag,
     SoundFile,
     WindowCaption,
     WindowFrames,
@@ -143,7 +145,7 @@ def annotate_so(session: Session, audio_hash: bytes, what: str) -> None:
 WRITTEN = ["tag", "rating", "favourite", "note", "collection"]
 
 
-@pytest.mark.parametrize("what", ["caption", "copy", "missing copy", *WRITTEN])
+@pytest.mark.parametrize("what", ["copy", "missing copy"])
 def test_what_is_more_than_the_unfinished_file_stays(
     database: Database, tmp_path: Path, what: str
 ) -> None:
@@ -157,20 +159,77 @@ def test_what_is_more_than_the_unfinished_file_stays(
     if what == "missing copy":
         (folder / "copy.wav").unlink()
         run(database)
+    recorded(folder / "take.wav", seconds=6)
+    run(database)
+    assert recordings(database) == [1, 1, 1, 3, 6]
+
+
+@pytest.mark.parametrize("what", ["caption", *WRITTEN])
+def test_what_was_written_of_an_unfinished_file_goes_on_with_it(
+    database: Database, tmp_path: Path, what: str
+) -> None:
+    """A person rates a take, or notes something of its third second, while it is still recorded."""
+    file = tmp_path / "s" / "take.wav"
+    recorded(file, seconds=3)
+    run(database, tmp_path / "s")
     with database.session() as session:
         recording_id = session.scalars(select(Recording.id).where(Recording.duration_s == 3)).one()
         if what == "caption":
             ids = captions.add_captions(session, ["the gate at dusk"], source=CaptionSource.USER)
             captions.add_targets(session, [Target(*ids.values(), recording_id, 0.0, 3.0)])
-        elif what in WRITTEN:
+        else:
             annotate_so(session, session.get_one(Recording, recording_id).audio_hash, what)
+    recorded(file, seconds=6)
+    run(database)
+    assert recordings(database) == [6]
+    with database.reading() as session:
+        [now] = session.scalars(select(Recording))
+        if what == "caption":
+            [target] = session.scalars(select(CaptionTarget))
+            assert (target.recording_id, target.start_s, target.end_s) == (now.id, 0.0, 3.0)
+            return
+        [kept] = written_annotations(session, annotation_ids(session))
+        assert (kept.audio_hash, kept.path, kept.here) == (now.audio_hash, bytes(file), True)
+        assert kept.end_s == (1.0 if what == "collection" else None)
+        tags = session.scalars(select(RecordingTag.recording_id)).all()
+        assert tags == ([now.id] if what == "tag" else [])
+
+
+def test_what_is_written_of_both_stays_with_each(database: Database, tmp_path: Path) -> None:
+    """Nothing is lost where the longer sound was rated as well, as a copy of it may have been."""
+    folder = tmp_path / "s"
+    recorded(folder / "take.wav", seconds=3)
+    recorded(folder / "whole.wav", seconds=6)
+    run(database, folder)
+    with database.session() as session:
+        hashes = session.execute(select(Recording.duration_s, Recording.audio_hash))
+        for length, audio_hash in hashes.all():
+            annotate_so(session, audio_hash, "rating" if length == 3 else "note")
     recorded(folder / "take.wav", seconds=6)
     run(database)
-    assert recordings(database) == [1, 1, 1, 3, 6]
-    if what in WRITTEN:
-        with database.reading() as session:
-            [kept] = written_annotations(session, annotation_ids(session))
-        assert kept.path == b"/take.wav"
+    assert recordings(database) == [3, 6]
+    with database.reading() as session:
+        kept = written_annotations(session, annotation_ids(session))
+    assert sorted((each.rating or 0, each.note or "") for each in kept) == [
+        (0, "the gate"),
+        (4, ""),
+    ]
+
+
+def test_what_was_written_of_another_sound_in_its_place_stays_there(
+    database: Database, tmp_path: Path
+) -> None:
+    file = tmp_path / "s" / "take.wav"
+    recorded(file, seconds=3)
+    run(database, tmp_path / "s")
+    with database.session() as session:
+        [before] = session.scalars(select(Recording.audio_hash))
+        annotate_so(session, before, "rating")
+    recorded(file, seconds=9, seed=2)  # longer, and something else
+    run(database)
+    with database.reading() as session:
+        [kept] = written_annotations(session, annotation_ids(session))
+    assert kept.audio_hash == before
 
 
 class Scripted(WaveReader):

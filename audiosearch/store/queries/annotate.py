@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import delete, exists, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from audiosearch.store.names import normal_form
 from audiosearch.store.queries import fulltext
@@ -196,6 +196,35 @@ def _derive_tags(session: Session, recording_ids: Sequence[int]) -> None:
             .prefix_with("OR IGNORE")
             .from_select(["recording_id", "tag_id"], tagged)
         )
+
+
+def move_annotations(session: Session, before: bytes, now: bytes) -> None:
+    """Give a sound what is written of another, which it begins with: times stay what they are.
+
+    What is written of a stretch of which the new sound says something already stays where it is.
+    """
+    former = session.execute(
+        select(AnnotatedSound.id, AnnotatedSound.path).where(AnnotatedSound.audio_hash == before)
+    ).first()
+    if former is None:
+        return
+    sound_id = ensure_sounds(session, {now: former.path})[now]
+    there, moved = aliased(Annotation), aliased(Annotation)
+    free = (
+        select(moved.id)
+        .where(moved.sound_id == former.id)
+        .where(
+            ~exists().where(
+                there.sound_id == sound_id,
+                there.start_s == moved.start_s,
+                there.end_s == moved.end_s,
+            )
+        )
+    )
+    ids = session.scalars(free).all()
+    for some in chunks(ids):
+        session.execute(update(Annotation).where(Annotation.id.in_(some)).values(sound_id=sound_id))
+    settle(session, [before, now])
 
 
 def _forget_empty(session: Session) -> None:

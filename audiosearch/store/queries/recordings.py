@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session, aliased
 
 from audiosearch.store.queries import generations
 from audiosearch.store.queries._bulk import chunks, n_rows
+from audiosearch.store.queries.annotate import move_annotations
 from audiosearch.store.queries.captions import remove_captions
 from audiosearch.store.schema import (
     AnnotatedSound,
@@ -177,8 +178,9 @@ def remember_former(session: Session, taken_up: Mapping[int, int | None]) -> lis
 def drop_outgrown(session: Session, file_ids: Sequence[int], *, bundle_id: int) -> None:
     """Called when files' recordings are complete: delete those before that these go on from.
 
-    A former recording otherwise stays, since its content may come back or turn up elsewhere, and
-    so does what people wrote of it.
+    What people wrote of these goes over to the sound that goes on from it, where windows tell
+    that it does. A former recording otherwise stays, since its content may come back or turn up
+    elsewhere, and so does what people wrote of it.
 
     Kept is whatever a file holds, missing ones too, and whatever a person wrote of.
     """
@@ -194,7 +196,13 @@ def drop_outgrown(session: Session, file_ids: Sequence[int], *, bundle_id: int) 
         )
         for file_id, now, before in rows:
             compared.append(file_id)
-            if _is_free(session, before.id) and _goes_on(session, before, now, bundle_id=bundle_id):
+            if _is_held(session, before.id) or not _goes_on(
+                session, before, now, bundle_id=bundle_id
+            ):
+                continue
+            if len(_stretches(session, before.id, bundle_id=bundle_id, limit=2)) > 1:
+                _take_over(session, before, now)
+            if _is_free(session, before.id):
                 outgrown.append(before.id)
     for some in chunks(compared):
         session.execute(update(SoundFile).where(SoundFile.id.in_(some)).values(former_hash=None))
@@ -218,6 +226,22 @@ def _captions_of(session: Session, recording_ids: Sequence[int]) -> list[int]:
             )
         )
     return sorted(said)
+
+
+def _take_over(session: Session, before: Recording, now: Recording) -> None:
+    """Give a recording what people wrote of the one that it goes on from."""
+    move_annotations(session, before.audio_hash, now.audio_hash)
+    session.execute(
+        update(CaptionTarget)
+        .prefix_with("OR IGNORE")  # of what is there already the former keeps its own
+        .where(CaptionTarget.recording_id == before.id)
+        .values(recording_id=now.id)
+    )
+
+
+def _is_held(session: Session, recording_id: int) -> bool:
+    """Whether a file holds a recording, one that is missing now too."""
+    return bool(session.scalar(select(exists().where(SoundFile.recording_id == recording_id))))
 
 
 def _is_free(session: Session, recording_id: int) -> bool:
