@@ -32,6 +32,10 @@ if TYPE_CHECKING:  # loaded where it is needed: most queries exclude nothing
 
 
 MOST_WEAK = 5  # weak matches that are shown
+# Cosines of the joint space from which a sound counts as like the one that was given, and as weakly
+# like it: 19 of 20 mixtures that hold another clip of its kind reach the first, and one of ten that
+# hold none; half of these reach the second (docs/searching.md, "By sound").
+LIKE, WEAKLY_LIKE = 0.4, 0.2
 
 
 @dataclass(frozen=True)
@@ -122,22 +126,25 @@ class TextSearch:
     @property
     def _least(self) -> float:
         """The least score that is shown."""
+        if self._query.min_score is not None or not self._query.like:
+            return self._least_by_words
+        return _both(self._least_by_words, LIKE, self._query)
+
+    @property
+    def _least_by_words(self) -> float:
+        """The least score of what is heard alone, before any likeness counts."""
         if self._query.min_score is not None:
             return self._query.min_score
-        if (
-            self._query.like and self._query.moments is None
-        ):  # likeness and words together have no scale of their own
-            return 0.0
         setting = self._config.min_score
         return setting if setting >= 0 else self._snapshot.bundle.score.min_score
 
     @property
     def _least_weak(self) -> float:
         """The least score that is shown as a weak match; `_least` where there are to be none."""
-        chosen = self._query.min_score is not None or self._config.min_score >= 0
-        if chosen or self._query.like:
+        if self._query.min_score is not None or self._config.min_score >= 0:
             return self._least
-        return self._snapshot.bundle.score.least_weak
+        least = self._snapshot.bundle.score.least_weak
+        return _both(least, WEAKLY_LIKE, self._query) if self._query.like else least
 
     def _recordings(
         self, parsed: ParsedQuery, watch: Stopwatch, *, like: Sequence[Floats]
@@ -276,19 +283,21 @@ class TextSearch:
         from audiosearch.search.moments import MomentListener  # noqa: PLC0415
 
         listener = MomentListener(self._scorer)
-        heard = listener.find(snapshot, parsed, least=self._least, every=query.exhaustive)
-        found = with_written(snapshot, parsed, heard, least=self._least)
+        least = self._least_by_words
+        heard = listener.find(snapshot, parsed, least=least, every=query.exhaustive)
+        found = with_written(snapshot, parsed, heard, least=least)
         moments, penalties, n_excluded = self._when_wanted(found.moments), None, 0
         if self._asked.excluded and moments:
             ids = sorted({each.window_id for each in moments})
             penalties = self._judge().judge(snapshot, self._asked.excluded, ids)
             left = penalised_moments(moments, penalties)
-            moments = [each for each in left if each.score >= self._least]
+            moments = [each for each in left if each.score >= least]
             n_excluded = len(left) - len(moments)
         likeness: Mapping[int, float] = {}
         if like:
             likeness = self._alike(like).likeness
             moments = _moments_with_likeness(moments, likeness, query)
+            moments = [each for each in moments if each.score >= self._least]
         kept = per_file(moments, query.moments.per_file)
         hits = show_moments(
             snapshot, parsed, kept, found.matches, options=query.moments, limit=query.limit
@@ -331,10 +340,13 @@ class TextSearch:
         least = share_left(np.array([HEARD])) if query.min_score is None else query.min_score
         alike = self._alike(like) if like else None
         likeness = {} if alike is None else alike.likeness
+        # Of what is left, what is like the sounds.
+        least_like = least if query.min_score is not None else _both(least, LIKE, query)
         if query.moments is not None:
             moments = self._when_wanted(moments_of_others(found, spans, least=least))
             if like:
                 moments = _moments_with_likeness(moments, likeness, query)
+                moments = [each for each in moments if each.score >= least_like]
             kept = per_file(moments, query.moments.per_file)
             hits = _with_similarity(
                 show_moments(snapshot, None, kept, None, options=query.moments, limit=query.limit),
@@ -346,6 +358,7 @@ class TextSearch:
             found = [each for each in found if (each.score or 0.0) >= least]
             if alike is not None:
                 found = _with_likeness(found, alike, query)
+                found = [each for each in found if (each.score or 0.0) >= least_like]
             good = best_window_per_recording(found, spans)
             hits, n_excluded = self._shown(good, spans), n_all - len(good)
             n_more = _not_shown(good, hits)
@@ -413,8 +426,12 @@ def _together(
 
     Either may rule a window out, as "in the rain" and "like this bark" should.
     """
+    return _both(score, max(likeness.get(window_id, 0.0), 0.0), query)
+
+
+def _both(score: float, likeness: float, query: TextQuery) -> float:
     weight = query.like_weight
-    return float(score ** (1 - weight) * max(likeness.get(window_id, 0.0), 0.0) ** weight)
+    return float(score ** (1 - weight) * likeness**weight)
 
 
 def _with_fits(hits: Sequence[Hit], penalties: Penalties | None) -> tuple[Hit, ...]:
