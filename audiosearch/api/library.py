@@ -147,7 +147,7 @@ class SoundLibrary(OrganisedLibrary, ExportingLibrary):
             per_file: moments: the best so many of each recording.
             between: only what was recorded in these hours by the recorder's clock ("22:00-05:00").
             dates: only what was recorded on one of these days by that clock ("2026-05-01",
-                "2026-05", "2026-05-01..2026-05-07").
+                "2026-05", "yesterday", "2026-05-01..2026-05-07").
             without: what must not be heard, beside what the text excludes.
             like: sound files, hits or windows that an answer must be like too; of several the mean
                 likeness counts. No least score is applied then, unless one is given.
