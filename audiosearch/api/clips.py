@@ -52,9 +52,11 @@ def clip_range(
     else:
         path = absolute_path(clip)
     start_s = 0.0 if start_s is None else start_s
-    if not 0 <= start_s <= LONGEST_S:  # nor is NaN
+    if start_s > LONGEST_S or (end_s or 0.0) > LONGEST_S:
+        raise QueryError("no sound is as long as this part says", path=path)
+    if not start_s >= 0:  # nor is NaN
         raise QueryError(f"a sound cannot begin at {start_s} s", path=path)
-    if end_s is not None and not start_s < end_s <= LONGEST_S:
+    if end_s is not None and not end_s > start_s:
         raise QueryError(f"{start_s:g} s to {end_s:g} s is no part of a sound", path=path)
     if must_exist and not os.path.isfile(path):  # noqa: PTH113  # bytes
         raise QueryError("no such sound file", path=path)

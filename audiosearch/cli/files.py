@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from audiosearch.cli.filter_options import filter_options
+from audiosearch.cli.filter_options import filter_options, say_unknown_tags
 from audiosearch.cli.links import linked_path
 from audiosearch.cli.main import EXIT_NOTHING
 from audiosearch.cli.options import OutputForm, library_options, output_options, sort_options
@@ -94,6 +94,7 @@ def files(
         remark("the library is empty: audiosearch index ~/sounds fills it", quiet=quiet)
     elif not found.files:
         remark(_no_file(name, found.meant), quiet=quiet)
+        say_unknown_tags(filters, config, quiet=quiet)
     return 0 if found.files else EXIT_NOTHING
 
 

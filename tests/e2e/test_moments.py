@@ -226,6 +226,8 @@ def test_words_and_a_sound(night: Command, folder: Path) -> None:
     assert names(by_sound)[0] == TAPE
     by_words = ask("--like", folder / TAPE, "--like-weight", "0")
     assert names(by_words)[0] in (RAIN, CLEAN_RAIN, MIXED)
+    unlike = night("find", "rain is falling", "--like", f"{folder / TAPE}@0-3", "--json")
+    assert (unlike.status, [row["path"] for row in unlike.rows if not row.get("weak")]) == (1, [])
     assert night("find", "rain", "--like-weight", "0.3").status == 2
     gone = night("find", "rain", "--like", "gone.wav")
     assert gone.status == 2

@@ -53,6 +53,10 @@ def test_what_find_prints_goes_into_a_collection(library: Command, folder: Path)
     missing = library("find", "a bell", "--collection", "teaser")
     assert missing.status == 2
     assert "there is no collection 'teaser'" in missing.err
+    for asked in (("find", "a bell"), ("files",)):  # a tag is none of our making: nothing has it
+        unknown = library(*asked, "--tag", "teaser")
+        assert unknown.status == 1
+        assert "no sound here has the tag 'teaser'" in unknown.err
 
 
 def test_a_stretch_ends_where_its_sound_does_and_that_is_said(
