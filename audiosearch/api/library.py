@@ -150,7 +150,7 @@ class SoundLibrary(OrganisedLibrary, ExportingLibrary):
                 "2026-05", "yesterday", "2026-05-01..2026-05-07").
             without: what must not be heard, beside what the text excludes.
             like: sound files, hits or windows that an answer must be like too; of several the mean
-                likeness counts. No least score is applied then, unless one is given.
+                likeness counts. The least score is of both then, as are the scores.
             like_weight: how much `like` counts against the words, 0 to 1.
 
         Returns:

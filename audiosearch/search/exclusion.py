@@ -67,9 +67,14 @@ class ExclusionJudge:
         self._listener = listener
 
     def judge(
-        self, snapshot: LibrarySnapshot, excluded: Sequence[ExcludedText], window_ids: Sequence[int]
+        self,
+        snapshot: LibrarySnapshot,
+        excluded: Sequence[ExcludedText],
+        window_ids: Sequence[int],
+        *,
+        floors: tuple[float, ...] = (),
     ) -> Penalties:
-        """What excluded texts cost windows."""
+        """What excluded texts cost windows; `floors` as in `Penalties`."""
         spans = window_places(snapshot.session, window_ids)
         short = {x.recording_id for x in spans.values() if x.duration_s <= WHOLE_S}
         whole = recording_windows(snapshot.session, sorted(short), bundle_id=snapshot.bundle_id)
@@ -89,8 +94,7 @@ class ExclusionJudge:
                 ExcludedFit(text=each.text, score=score)
                 for each, score in zip(excluded, greatest.tolist(), strict=True)
             )
-        score = snapshot.bundle.score
-        return Penalties(kept, in_order, (score.min_score, score.least_weak), fits)
+        return Penalties(kept, in_order, floors, fits)
 
     def others(
         self, snapshot: LibrarySnapshot, excluded: Sequence[ExcludedText]

@@ -146,6 +146,12 @@ class TextSearch:
         least = self._snapshot.bundle.score.least_weak
         return _both(least, WEAKLY_LIKE, self._query) if self._query.like else least
 
+    @property
+    def _floors(self) -> tuple[float, float]:
+        """The model's least scores of good and weak matches by words, whatever is asked for."""
+        score = self._snapshot.bundle.score
+        return score.min_score, score.least_weak
+
     def _recordings(
         self, parsed: ParsedQuery, watch: Stopwatch, *, like: Sequence[Floats]
     ) -> FindResult:
@@ -217,7 +223,12 @@ class TextSearch:
         from audiosearch.search.exclusion import penalised  # noqa: PLC0415 - seldom needed
 
         ids = [each.window_id for each in found]
-        penalties = self._judge().judge(self._snapshot, self._asked.excluded, ids)
+        good, weak = self._floors
+        if self._query.like:
+            good, weak = _both(good, LIKE, self._query), _both(weak, WEAKLY_LIKE, self._query)
+        penalties = self._judge().judge(
+            self._snapshot, self._asked.excluded, ids, floors=(good, weak)
+        )
         return penalised(found, penalties), penalties
 
     def _answer(
@@ -289,7 +300,9 @@ class TextSearch:
         moments, penalties, n_excluded = self._when_wanted(found.moments), None, 0
         if self._asked.excluded and moments:
             ids = sorted({each.window_id for each in moments})
-            penalties = self._judge().judge(snapshot, self._asked.excluded, ids)
+            penalties = self._judge().judge(
+                snapshot, self._asked.excluded, ids, floors=self._floors
+            )
             left = penalised_moments(moments, penalties)
             moments = [each for each in left if each.score >= least]
             n_excluded = len(left) - len(moments)
