@@ -98,6 +98,11 @@ def read_clap(folder: Path) -> PublishedClap:
         words = ClapText(reader, joint_dim=joint_dim)
     except (ValueError, TypeError) as error:
         raise BundleError(f"its sizes are unfit: {error}", path=folder / "config.json") from error
+    if frontend.mels != sound.mels:
+        raise BundleError(
+            f"gives {frontend.mels} bands, the encoder takes {sound.mels}",
+            path=folder / PREPROCESSOR,
+        )
     if samples // frontend.hop + 1 > sound.frames:
         raise BundleError(
             f"windows of {samples} samples do not fit into {sound.frames} frames",

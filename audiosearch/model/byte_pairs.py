@@ -47,7 +47,7 @@ class BytePairs:
             raise ValueError("pad, start and end must be ids of tokens")
         if len(self._ids) != len(self.tokens):
             raise ValueError("a token stands twice in the list")
-        if missing := set(_LETTERS.values()) - self._ids.keys():
+        if missing := set(LETTERS.values()) - self._ids.keys():
             raise ValueError(f"{len(missing)} bytes have no token")
         if not all(left + right in self._ids for left, right in self.merges):
             raise ValueError("a pair is joined to what is no token")
@@ -125,11 +125,12 @@ def _letters() -> dict[int, str]:
     return {byte: hidden.get(byte, chr(byte)) for byte in range(256)}
 
 
-_LETTERS = _letters()
+LETTERS = _letters()
+"""The letter that each byte is written as."""
 
 
 def _written(text: str) -> str:
-    return "".join(_LETTERS[byte] for byte in text.encode("utf-8", "replace"))
+    return "".join(LETTERS[byte] for byte in text.encode("utf-8", "replace"))
 
 
 def _kinds(text: str) -> str:

@@ -39,9 +39,10 @@ class ExactWindow(nn.Module):
 
     def forward(self, waveform: Tensor) -> Tensor:
         """`(B, N)` to `(B, samples)`."""
-        # A tensor while it is traced, so that an exported graph asks for the length each time.
+        # A tensor while it is traced, so that an exported graph asks for the length each time, and
+        # counts the places rather than storing them.
         count = torch.as_tensor(waveform.shape[1])
-        places = torch.arange(self.samples)
+        places = torch.arange(0 * count + self.samples)
         heard = (self.samples // count).clamp(min=1) * count
         return torch.where(places < heard, waveform[:, places % count], 0.0)
 
