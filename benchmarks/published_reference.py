@@ -81,7 +81,8 @@ def train_tokens(folder, size):
     folder.mkdir(parents=True, exist_ok=True)
     bpe.save_model(str(folder))
     table = json.loads((folder / "vocab.json").read_text())
-    merges = [tuple(line.split(" ")) for line in (folder / "merges.txt").read_text().splitlines()[1:]]
+    lines = (folder / "merges.txt").read_text().splitlines()[1:]
+    merges = [tuple(line.split(" ")) for line in lines]
     return RobertaTokenizer(vocab=table, merges=merges), len(table)
 
 def clap(name, *, fusion, truncation, seed, audio, text):
@@ -89,8 +90,9 @@ def clap(name, *, fusion, truncation, seed, audio, text):
     torch.manual_seed(seed)
     tokenizer, n_tokens = train_tokens(folder, 420)
     seconds = 10 if full else 1
+    text = {**text, "vocab_size": max(n_tokens, text.get("vocab_size", 0))}
     config = ClapConfig(
-        text_config=ClapTextConfig(**{"vocab_size": max(n_tokens, text.pop("vocab_size", 0)), **text}).to_dict(),
+        text_config=ClapTextConfig(**text).to_dict(),
         audio_config=ClapAudioConfig(enable_fusion=fusion, **audio).to_dict(),
         projection_dim=text["projection_dim"],
     )
@@ -129,19 +131,21 @@ def clap(name, *, fusion, truncation, seed, audio, text):
 
 small_text = {"hidden_size": 32, "num_attention_heads": 4, "num_hidden_layers": 2,
               "intermediate_size": 48, "projection_dim": 16, "max_position_embeddings": 80}
-small_audio = {"num_mel_bins": 16, "spec_size": 64, "window_size": 4, "patch_embeds_hidden_size": 16,
-               "depths": [2, 2, 2], "num_attention_heads": [2, 4, 4], "hidden_size": 64,
+small_audio = {"num_mel_bins": 16, "spec_size": 64, "window_size": 4,
+               "patch_embeds_hidden_size": 16, "depths": [2, 2, 2],
+               "num_attention_heads": [2, 4, 4], "hidden_size": 64,
                "projection_dim": 16}
 large_text = {"projection_dim": 512, "vocab_size": 50265}
+cut, fused = {"fusion": False, "truncation": "rand_trunc"}, {"fusion": True, "truncation": "fusion"}
 if full:
-    clap("clap_unfused", fusion=False, truncation="rand_trunc", seed=1, audio={}, text=dict(large_text))
-    clap("clap_fused", fusion=True, truncation="fusion", seed=2, audio={}, text=dict(large_text))
-    clap("clap_larger", fusion=False, truncation="rand_trunc", seed=3, text=dict(large_text),
-         audio={"patch_embeds_hidden_size": 128, "depths": [2, 2, 12, 2], "hidden_size": 1024})
+    clap("clap_unfused", **cut, seed=1, audio={}, text=large_text)
+    clap("clap_fused", **fused, seed=2, audio={}, text=large_text)
+    larger = {"patch_embeds_hidden_size": 128, "depths": [2, 2, 12, 2], "hidden_size": 1024}
+    clap("clap_larger", **cut, seed=3, audio=larger, text=large_text)
 else:
     # 101 frames of 16 bands are stretched to 256, as 1001 of 64 bands are to 1024.
-    clap("clap_unfused", fusion=False, truncation="rand_trunc", seed=1, audio=dict(small_audio), text=dict(small_text))
-    clap("clap_fused", fusion=True, truncation="fusion", seed=2, audio=dict(small_audio), text=dict(small_text))
+    clap("clap_unfused", **cut, seed=1, audio=small_audio, text=small_text)
+    clap("clap_fused", **fused, seed=2, audio=small_audio, text=small_text)
 
 import os
 import panns_inference.models as panns

@@ -1,4 +1,4 @@
-"""Small CLAP folders and CNN14 files in their authors' layouts, with random weights, by our code."""
+"""Small CLAP folders and CNN14 files in their authors' layouts, with random weights."""
 
 from __future__ import annotations
 

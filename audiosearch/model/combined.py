@@ -209,18 +209,28 @@ class AbsentDecoder(Decoder):
         """What answers queries in its place."""
         return self._device()
 
+    @property
+    def workers(self) -> int:
+        """Raises FeatureUnavailable."""
+        raise self._absent()
+
     def memory(self, frames: Sequence[HalfOrFloats]) -> AudioMemory:
         """Raises FeatureUnavailable."""
-        raise FeatureUnavailable(
-            f"the model {self.bundle.name} has no captioner, which this needs",
-            path=self.bundle.path,
-            remedy=f"audiosearch models combine --joint {self.bundle.name} --captioner NAME"
-            " --name BOTH, then audiosearch models use BOTH",
-        )
+        raise self._absent()
 
     def null_memory(self) -> AudioMemory:
         """Raises FeatureUnavailable."""
-        return self.memory([])
+        raise self._absent()
+
+    def _absent(self) -> FeatureUnavailable:
+        name = self.bundle.name
+        return FeatureUnavailable(
+            f"the model {name} has no captioner, which this needs",
+            path=self.bundle.path,
+            remedy=f"audiosearch models combine --joint {name} --captioner NAME --name BOTH"
+            if self.bundle.joint_dim
+            else "audiosearch models list",
+        )
 
 
 class EnsembleTower(TextTower):

@@ -18,6 +18,7 @@ from audiosearch.training.checkpoints import Report
 from audiosearch.training.data.dataset import SoundCache, Split
 from audiosearch.training.networks.convnext import ConvNext
 from audiosearch.training.networks.decoder import DecoderNetwork
+from audiosearch.training.pair_scores import PairScores
 from audiosearch.training.recipes.joint import Joint
 from audiosearch.training.scenes.clip_pool import gather_clips
 from audiosearch.training.scenes.features import (
@@ -28,7 +29,7 @@ from audiosearch.training.scenes.features import (
 )
 from audiosearch.training.scenes.planner import Planner
 from audiosearch.training.scenes.rendering import render
-from audiosearch.training.scoring import PairScores, score_pairs
+from audiosearch.training.scoring import score_pairs
 from audiosearch.training.text.captions import write_caption
 
 

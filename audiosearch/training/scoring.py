@@ -6,48 +6,20 @@ calibration and for the figures of the model card; the program itself scores wit
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 
 from audiosearch._typing import Floats
-from audiosearch.model.calibration import USUAL_WORDS
 from audiosearch.model.tokenizer import EOS, PAD, Vocabulary
 from audiosearch.training.networks.decoder import (
     DecoderMemory,
     DecoderNetwork,
     caption_cross_entropy,
 )
+from audiosearch.training.pair_scores import PairScores
 from audiosearch.training.recipes.joint import Joint
 from audiosearch.training.scenes.features import SceneFeatures
 from audiosearch.training.text.vocabulary import encode_captions
-
-
-@dataclass(frozen=True)
-class PairScores:
-    """All scenes against all texts."""
-
-    cross_entropy: Floats
-    """`(n_scenes, n_texts)` nats a word, lower is better."""
-    silent: Floats
-    """`(n_texts,)` cross-entropy without any sound."""
-    cosine: Floats
-    """`(n_scenes, n_texts)`."""
-    words: Floats
-    """`(n_texts,)` words of each text, its end among them."""
-    known: Floats
-    """`(n_texts,)` share of its content words that the decoder knows."""
-
-    @property
-    def lift(self) -> Floats:
-        """`(n_scenes, n_texts)`: what the sound adds, in nats a word."""
-        return np.asarray(self.silent[None, :] - self.cross_entropy, dtype=np.float32)
-
-    def trusted_lift(self, words_power: float) -> Floats:
-        """`(n_scenes, n_texts)`: the lift as it counts in the score (`model.calibration`)."""
-        trust = self.known * (self.words / USUAL_WORDS) ** words_power
-        return np.asarray(self.lift * trust, dtype=np.float32)
 
 
 @torch.no_grad()

@@ -16,11 +16,11 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from audiosearch.convert.importer import import_published  # noqa: E402
-from audiosearch.model.bundle import load_bundle  # noqa: E402
-from audiosearch.model.byte_pairs import BytePairs  # noqa: E402
-from audiosearch.model.loaded import Model  # noqa: E402
-from audiosearch.model.runtime.session import RuntimeOptions  # noqa: E402
+from audiosearch.convert.importer import import_published
+from audiosearch.model.bundle import load_bundle
+from audiosearch.model.byte_pairs import BytePairs
+from audiosearch.model.loaded import Model
+from audiosearch.model.runtime.session import RuntimeOptions
 
 FOLDER = os.environ.get("AUDIOSEARCH_PARITY")
 PUBLISHED = Path(FOLDER or "") / "published"

@@ -42,7 +42,7 @@ class ExactWindow(nn.Module):
         # A tensor while it is traced, so that an exported graph asks for the length each time, and
         # counts the places rather than storing them.
         count = torch.as_tensor(waveform.shape[1])
-        places = torch.arange(0 * count + self.samples)
+        places = torch.arange(0 * count + self.samples)  # type: ignore[call-overload]
         heard = (self.samples // count).clamp(min=1) * count
         return torch.where(places < heard, waveform[:, places % count], 0.0)
 
