@@ -77,7 +77,7 @@ def info(name: str | None, as_json: bool, config: Config, quiet: bool) -> None: 
         return
     row["bytes"] = size(bundle.size)
     row["tasks"] = row["tasks"] or "-"
-    row["parts"] = ", ".join(part.bundle.name for part in bundle.parts) or "-"
+    row["parts"] = ", ".join(part.bundle.path.name for part in bundle.parts) or "-"
     for key, value in row.items():
         say(f"{style(f'{key:<14}', dim=True)} {value}")
 
@@ -334,11 +334,13 @@ def pull(
     config: Config,
     quiet: bool,
 ) -> None:
-    """Fetch a published model and make a bundle of it: `conette`.
+    """Fetch a published model and make a bundle of it: `conette`, `clap`, `clap-fused`, ...
 
-    The first time, the revision and the hashes of its files are written down, and hold from then
-    on. The encoders `convnext-471`, `convnext-465-70k` and `convnext-465-75k` are fetched as
-    files, for `models import` together with a captioner's checkpoint. Needs the extra [train].
+    `clap-general` is the larger one of LAION's. The first time, the revision and the hashes of its
+    files are written down, and hold from then on. `cnn14` is fetched as a file for `models import`,
+    and so are the encoders `convnext-471`, `convnext-465-70k` and `convnext-465-75k`, which go
+    together with a captioner's checkpoint.
+    Needs the extra [train].
     """
     with _needs_extra("train"):
         from audiosearch.convert.pull import (  # noqa: PLC0415 - imports torch and the hub's client
@@ -356,7 +358,8 @@ def pull(
     if isinstance(wanted, FileSource):
         file = fetch_file(wanted, folder=downloads)
         write_data(f"{file}\n")
-        remark(f"audiosearch models import {file} CAPTIONER --name NAME", quiet=quiet)
+        also = "" if wanted.alone else " CAPTIONER"
+        remark(f"audiosearch models import {file}{also} --name NAME", quiet=quiet)
         return
     path, pin = pull_hub(
         wanted,

@@ -26,7 +26,7 @@ from audiosearch.store.names import path_words
 from audiosearch.store.queries.fulltext import STOP_WORDS
 from audiosearch.store.queries.places import join
 from audiosearch.training.calibrate import Calibration, Trials, calibrate
-from audiosearch.training.pair_scores import PairScores
+from audiosearch.training.scoring import PairScores
 from audiosearch.training.synth.made_sounds import make_sound
 
 LEAST_TEXTS = 8  # fewer say nothing of a threshold
@@ -53,23 +53,23 @@ _SAID_OF_MADE = {
 
 
 @dataclass(frozen=True)
-class NamedSound:
+class TitledSound:
     """A window (n,) of sound, and what is heard in it."""
 
     text: str
     samples: Floats
 
 
-def generated_sounds(rate: int, *, seconds: float) -> list[NamedSound]:
+def generated_sounds(rate: int, *, seconds: float) -> list[TitledSound]:
     """Made sounds of all kinds, with a sentence each."""
     return [
-        NamedSound(text, make_sound(label=label, seed=seed, seconds=seconds, rate=rate))
+        TitledSound(text, make_sound(label=label, seed=seed, seconds=seconds, rate=rate))
         for label, text in _SAID_OF_MADE.items()
         for seed in range(SEEDS)
     ]
 
 
-def named_sounds(folder: Path, *, rate: int, window_s: float) -> list[NamedSound]:
+def named_sounds(folder: Path, *, rate: int, window_s: float) -> list[TitledSound]:
     """The first window of each file below `folder` whose name tells something, and its words.
 
     Raises:
@@ -88,7 +88,7 @@ def named_sounds(folder: Path, *, rate: int, window_s: float) -> list[NamedSound
                 worker.open(path, sample_rate=rate)
                 cut = windows(worker.blocks(), sample_rate=rate, window_s=window_s, hop_s=window_s)
                 found += [
-                    NamedSound(words, each.samples) for each in islice(cut, 1) if not each.silent
+                    TitledSound(words, each.samples) for each in islice(cut, 1) if not each.silent
                 ]
     n_texts = len({each.text for each in found})
     if n_texts < LEAST_TEXTS:
@@ -111,7 +111,7 @@ def _left_out(problem: Problem) -> None:
     """A folder that cannot be read gives no sounds, which is no reason to stop."""
 
 
-def calibrated(model: Model, sounds: Sequence[NamedSound]) -> Calibration:
+def calibrated(model: Model, sounds: Sequence[TitledSound]) -> Calibration:
     """The score fitted on sounds: for each text those of its own name are right.
 
     Wrong are those whose texts have no word in common with it.
@@ -131,7 +131,7 @@ def calibrated(model: Model, sounds: Sequence[NamedSound]) -> Calibration:
     fitted = calibrate({"sounds": Trials(scores, right, wrong)})
     if fitted.score.lift <= 0.0:
         raise AudiosearchError(
-            "what the model says of these sounds is no better than chance; its score stays as it is",
+            "what the model says of these sounds is no better than chance: nothing is changed",
             remedy="give --sounds a folder whose file names tell what is heard",
         )
     return replace(fitted, score=_for_parts(model, fitted.score))

@@ -116,7 +116,7 @@ def model_row(bundle: Bundle) -> Row:
         "tasks": ", ".join(bundle.vocabulary.tasks) or None,
         "min_score": bundle.score.min_score,
         "parts": [
-            {"name": part.bundle.name, "joint": part.joint, "captions": part.captions}
+            {"name": part.bundle.path.name, "joint": part.joint, "captions": part.captions}
             for part in bundle.parts
         ],
     }

@@ -223,7 +223,7 @@ class AbsentDecoder(Decoder):
         raise self._absent()
 
     def _absent(self) -> FeatureUnavailable:
-        name = self.bundle.name
+        name = self.bundle.path.name  # which `models` takes
         return FeatureUnavailable(
             f"the model {name} has no captioner, which this needs",
             path=self.bundle.path,

@@ -190,19 +190,19 @@ def _check(path: Path, parts: Sequence[BundlePart]) -> None:
     for part in parts:
         bundle = part.bundle
         if bundle.parts:
-            raise unfit(f"{bundle.name} is combined itself", "name its parts")
+            raise unfit(f"{bundle.path.name} is combined itself", "name its parts")
         if part.joint and not bundle.joint_dim:
-            raise unfit(f"{bundle.name} has no space shared by text and sound")
+            raise unfit(f"{bundle.path.name} has no space shared by text and sound")
         if part.captions and bundle.decoder is None:
-            raise unfit(f"{bundle.name} has no captioner")
+            raise unfit(f"{bundle.path.name} has no captioner")
         if not (part.joint or part.captions):
-            raise unfit(f"{bundle.name} counts for nothing")
+            raise unfit(f"{bundle.path.name} counts for nothing")
     captioners = [part.bundle for part in parts if part.captions]
     for bundle in captioners[1:]:
         first = captioners[0]
         if bundle.vocabulary != first.vocabulary or bundle.start_token != first.start_token:
             raise unfit(
-                f"{first.name} and {bundle.name} write in different words",
+                f"{first.path.name} and {bundle.path.name} write in different words",
                 "combine captioners of one vocabulary",
             )
 

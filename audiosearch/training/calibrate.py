@@ -15,7 +15,7 @@ import numpy as np
 from audiosearch._typing import Bools, Doubles, Ints
 from audiosearch.errors import AudiosearchError
 from audiosearch.model.calibration import ScoreCalibration
-from audiosearch.training.pair_scores import PairScores
+from audiosearch.training.scoring import PairScores
 from audiosearch.training.text.captions import SceneDescription
 from audiosearch.training.text_weight import (
     TextWeightMetrics,

@@ -15,8 +15,8 @@ from audiosearch.training.calibrate import Trials
 from audiosearch.training.checkpoints import Report
 from audiosearch.training.data.dataset import SoundCache
 from audiosearch.training.metrics import TrainedModel, mean_fit, scaled
-from audiosearch.training.pair_scores import PairScores
 from audiosearch.training.scenes.features import encode_clips
+from audiosearch.training.scoring import PairScores
 from audiosearch.training.text.captions import PHRASES, sound_of
 from audiosearch.training.text.esc50 import read_phrasings
 from audiosearch.training.text.labels import tags_of

@@ -25,7 +25,7 @@ from audiosearch.training.calibrate import (
     write_calibration,
 )
 from audiosearch.training.metrics import order_accuracy, recall, scaled
-from audiosearch.training.pair_scores import PairScores
+from audiosearch.training.scoring import PairScores
 from audiosearch.training.text.captions import Relation, SceneDescription
 
 

@@ -8,13 +8,13 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from audiosearch.training.pair_scores import PairScores
 from audiosearch.training.paraphrase_metrics import (
     label_accuracy,
     mean_average_precision,
     single_event_queries,
     single_event_trials,
 )
+from audiosearch.training.scoring import PairScores
 from audiosearch.training.text.esc50 import read_phrasings
 
 
