@@ -106,7 +106,7 @@ def _clap_facts(
         joint_dim=clap.joint_dim,
         tags=(),
         score=UNCALIBRATED_COSINE,
-        pairs=clap.pairs,
+        reader=clap.pairs,
     )
     return clap.networks, facts
 
@@ -127,7 +127,7 @@ def _cnn14_facts(
         joint_dim=0,
         tags=AUDIOSET_TAGS if cnn14.config.classes == len(AUDIOSET_TAGS) else (),
         score=UNCALIBRATED,
-        pairs=None,
+        reader=None,
     )
     return cnn14.networks, facts
 

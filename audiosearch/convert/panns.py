@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from audiosearch.convert.checkpoints import load_parameters
 from audiosearch.errors import BundleError
 from audiosearch.training.export.encoder_bundle import EncoderNetworks
 from audiosearch.training.export.published_graph import LeanLogMel
 from audiosearch.training.networks.cnn14 import CNN14_FRONTEND, Cnn14, Cnn14Config, tag_scores
 from audiosearch.training.networks.frontend import FrontendConfig, LogMel, mel_filterbank
 from audiosearch.training.networks.weights import read_weights, tensors_of
+from audiosearch.training.pairs.start import cnn14_of
 
 # As published: Cnn14 for 32, 16 and 8 kHz.
 FRONTENDS = (
@@ -29,7 +29,6 @@ FRONTENDS = (
     replace(CNN14_FRONTEND, sample_rate=8_000, n_fft=256, window=256, hop=80, high_hz=4_000.0),
 )
 _MEL = "logmel_extractor.melW"
-_DERIVED = ("spectrogram_extractor.", "logmel_extractor.", "spec_augmenter.")
 _SLIGHT = 1e-6  # by which filters of one kind may differ
 
 
@@ -77,10 +76,7 @@ def read_cnn14(path: Path) -> PublishedCnn14:
         BundleError: the file cannot be read safely, or its parameters do not fit.
     """
     state = _state(read_weights(path))
-    network = Cnn14(_sizes(state, path))
-    kept = {name: value for name, value in state.items() if not name.startswith(_DERIVED)}
-    load_parameters(network, kept, path)
-    network.eval()
+    network = cnn14_of(state, path=path).eval()
     frontend = _frontend(state, path)
     exported, trained = (
         Cnn14Encoder(network, log_mel) for log_mel in (LeanLogMel(frontend), LogMel(frontend))
@@ -95,21 +91,6 @@ def _state(content: Mapping[str, Any]) -> dict[str, Tensor]:
 
 def _has_its_names(state: Mapping[str, Tensor]) -> bool:
     return "conv_block1.conv1.weight" in state and "fc_audioset.weight" in state
-
-
-def _sizes(state: Mapping[str, Tensor], path: Path) -> Cnn14Config:
-    try:
-        count = sum(
-            name.startswith("conv_block") and name.endswith("conv2.weight") for name in state
-        )
-        return Cnn14Config(
-            mels=len(state["bn0.weight"]),
-            classes=len(state["fc_audioset.bias"]),
-            dims=tuple(len(state[f"conv_block{n}.conv2.weight"]) for n in range(1, count + 1)),
-            embedding=len(state["fc1.bias"]),
-        )
-    except KeyError as error:
-        raise BundleError(f"is no CNN14: it lacks {error}", path=path) from error
 
 
 def _frontend(state: Mapping[str, Tensor], path: Path) -> FrontendConfig:

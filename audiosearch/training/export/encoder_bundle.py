@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from audiosearch.model.byte_pairs import BytePairs
 from audiosearch.model.calibration import ScoreCalibration
-from audiosearch.training.export.bundle import file_entry, write_json
+from audiosearch.model.wordpiece import PAD, Pieces
+from audiosearch.training.export.bundle import PIECES_FILE, file_entry, write_json
 from audiosearch.training.export.graphs import TEXT_FORM, GraphForm, write_graph
 from audiosearch.training.export.parity import compare, open_session
 
@@ -43,7 +44,7 @@ class EncoderFacts:
     """0: there is no joint space, and no text side."""
     tags: tuple[str, ...]
     score: ScoreCalibration
-    pairs: BytePairs | None
+    reader: BytePairs | Pieces | None
     """What the text side reads."""
 
 
@@ -86,10 +87,12 @@ def export_encoder(networks: EncoderNetworks, facts: EncoderFacts, *, path: Path
         _write_graphs(networks, facts, partial)
         if facts.tags:
             write_json(list(facts.tags), partial / "tags.json")
-        if facts.pairs is not None:
+        if isinstance(facts.reader, Pieces):
+            write_json({"pieces": facts.reader.pieces}, partial / PIECES_FILE, indent=None)
+        if isinstance(facts.reader, BytePairs):
             table = {
-                "tokens": facts.pairs.tokens,
-                "merges": [" ".join(p) for p in facts.pairs.merges],
+                "tokens": facts.reader.tokens,
+                "merges": [" ".join(p) for p in facts.reader.merges],
             }
             write_json(table, partial / PAIRS_FILE, indent=None)
         write_json(_manifest(networks, facts, partial), partial / "bundle.json")
@@ -118,12 +121,17 @@ def _write_graphs(networks: EncoderNetworks, facts: EncoderFacts, folder: Path) 
             path=folder / "encoder.onnx",
         )
     _check_encoder(networks.trained, facts, [*outputs][1:], longest, folder)
-    if networks.text is not None and facts.pairs is not None:
+    if networks.text is not None and facts.reader is not None:
         networks.text.eval()
-        pad, end = facts.pairs.pad, facts.pairs.end
+        pad, end = _pad_and_end(facts.reader)
         example = torch.tensor([[end, end, end, end], [end, end, pad, pad]])
         write_graph(networks.text, [example], form=TEXT_FORM, path=folder / "text.onnx")
-        _check_text(networks.text, facts.pairs, folder)
+        _check_text(networks.text, facts.reader, folder)
+
+
+def _pad_and_end(reader: BytePairs | Pieces) -> tuple[int, int]:
+    """Ids of what fills up a row, and of what stands at the end of a text or may stand there."""
+    return (reader.pad, reader.end) if isinstance(reader, BytePairs) else (PAD, len(reader) - 1)
 
 
 def _check_encoder(
@@ -141,22 +149,38 @@ def _check_encoder(
             compare(ours, theirs.numpy(), what=f"{name} of {count} samples", path=folder)
 
 
-def _check_text(text: nn.Module, pairs: BytePairs, folder: Path) -> None:
+def _check_text(text: nn.Module, reader: BytePairs | Pieces, folder: Path) -> None:
     session = open_session(folder / "text.onnx")
     rng = np.random.default_rng(0)
-    usual = np.array([n for n in range(len(pairs.tokens)) if n not in (pairs.pad, pairs.end)])
-    for count in (3, min(12, pairs.longest)):
+    pad, end = _pad_and_end(reader)
+    size = len(reader.tokens) if isinstance(reader, BytePairs) else len(reader)
+    usual = np.array([n for n in range(size) if n not in (pad, end)])
+    for count in (3, 12):
         tokens = rng.choice(usual, (3, count)).astype(np.int64)
-        tokens[:, -1] = pairs.end
-        tokens[0, -1], tokens[0, -2] = pairs.pad, pairs.end
+        tokens[:, -1] = end
+        tokens[0, -1], tokens[0, -2] = pad, end
         with torch.no_grad():
             expected = text(torch.from_numpy(tokens)).numpy()
         [found] = session.run(["joint"], {"tokens": tokens})
         compare(found, expected, what=f"text joint of {count} tokens", path=folder)
 
 
+def _text_tokenizer(reader: BytePairs | Pieces | None) -> dict[str, Any] | None:
+    if reader is None:
+        return None
+    if isinstance(reader, Pieces):
+        return {"kind": "pieces", "file": PIECES_FILE}
+    return {
+        "kind": "byte-pairs",
+        "file": PAIRS_FILE,
+        "pad": reader.pad,
+        "start": reader.start,
+        "end": reader.end,
+        "longest": reader.longest,
+    }
+
+
 def _manifest(networks: EncoderNetworks, facts: EncoderFacts, folder: Path) -> dict[str, Any]:
-    pairs = facts.pairs
     return {
         "format": FORMAT,
         "name": facts.name,
@@ -170,16 +194,7 @@ def _manifest(networks: EncoderNetworks, facts: EncoderFacts, folder: Path) -> d
         "frame_dim": facts.embedding_dim,
         "embedding_dim": facts.embedding_dim,
         "joint_dim": facts.joint_dim,
-        "text_tokenizer": None
-        if pairs is None
-        else {
-            "kind": "byte-pairs",
-            "file": PAIRS_FILE,
-            "pad": pairs.pad,
-            "start": pairs.start,
-            "end": pairs.end,
-            "longest": pairs.longest,
-        },
+        "text_tokenizer": _text_tokenizer(facts.reader),
         "score": asdict(facts.score),
         "tags": "tags.json" if facts.tags else None,
         "graphs": {

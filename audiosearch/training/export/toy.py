@@ -128,7 +128,7 @@ def write_toy_joint(path: Path, *, seed: int = 0) -> Path:
             joint_dim=TOY_JOINT,
             tags=(),
             score=ScoreCalibration(lift=0.0, joint=5.0, bias=0.0, min_score=0.5, text_match=0.85),
-            pairs=pairs,
+            reader=pairs,
         )
         return export_encoder(networks, facts, path=path)
 
