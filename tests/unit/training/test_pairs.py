@@ -22,7 +22,7 @@ from audiosearch.training.networks.cnn14 import Cnn14, Cnn14Config  # noqa: E402
 from audiosearch.training.networks.matching import MatchingNetwork  # noqa: E402
 from audiosearch.training.pairs.__main__ import main  # noqa: E402
 from audiosearch.training.pairs.data import PairData, read_images, read_table  # noqa: E402
-from audiosearch.training.pairs.losses import TagDistance  # noqa: E402
+from audiosearch.training.pairs.losses import TagDistance, tag_distance  # noqa: E402
 from audiosearch.training.pairs.recipe import FINE_TUNE, PRETRAIN, read_recipe  # noqa: E402
 from audiosearch.training.pairs.run import export_run  # noqa: E402
 from audiosearch.training.pairs.start import read_bert, small_bert  # noqa: E402
@@ -189,18 +189,24 @@ def test_a_tiny_run_learns_its_pairs_and_becomes_a_bundle(table, tmp_path):
 
 @pytest.mark.parametrize("kind", list(TagDistance))
 def test_tags_are_held_where_they_are_asked_to_be(table, tmp_path, kind):
-    moved = {}
-    for weight in (1e-6, 100.0):
-        folder = tmp_path / str(weight)
-        trainer, _, _ = trained(table, folder, epochs=6, tag_distance=kind, tag_weight=weight)
-        batch = next(trainer.batches(0, first=0))
-        decibels = trainer.log_mel(batch.waveforms)
-        trainer.network.eval()
-        with torch.no_grad():
-            ours = trainer.network.hear(decibels).tags
-            theirs = torch.sigmoid(trainer.frozen(decibels).logits)
-        moved[weight] = float((ours - theirs).abs().mean())
-    assert moved[100.0] < moved[1e-6]
+    """The frozen encoder is the one that the run began with, and it costs to leave it."""
+    began = tiny(CAPTIONS)[0].sound.state_dict()
+    trainer, _, _ = trained(table, tmp_path, epochs=2, tag_distance=kind, tag_weight=50.0)
+    for name, value in trainer.frozen.state_dict().items():
+        assert torch.equal(value, began[name])
+    assert not torch.equal(trainer.network.sound.fc1.weight, began["fc1.weight"])
+    batch, rng = next(trainer.batches(0, first=0)), torch.Generator()
+    trainer.network.train()
+    held = trainer.loss(batch, rng)
+    decibels = trainer.log_mel(batch.waveforms)
+    away = tag_distance(
+        trainer.network.hear(decibels).tags, torch.sigmoid(trainer.frozen(decibels).logits), kind
+    )
+    trainer.recipe = replace(trainer.recipe, tag_distance=None)
+    free = trainer.loss(batch, rng)
+    assert float((held - free).detach()) == pytest.approx(50 * float(away.detach()), rel=1e-3)
+    held.backward()
+    assert all(each.grad is None for each in trainer.frozen.parameters())
 
 
 def test_pictures_take_part_where_there_are_some(table, tmp_path):
