@@ -27,7 +27,7 @@ from audiosearch.model.tokenizer import Vocabulary
 from audiosearch.training.calibrate import calibrate, scene_trials
 from audiosearch.training.checkpoints import TrainingProgress, load_state
 from audiosearch.training.data.dataset import Split
-from audiosearch.training.metrics import order_accuracy, recall, scaled
+from audiosearch.training.metrics import order_accuracy, recall, scaled, score_pairs
 from audiosearch.training.networks.decoder import DecoderConfig, DecoderNetwork
 from audiosearch.training.recipes.decoder import (
     PAPER_CLOTHO,
@@ -42,7 +42,7 @@ from audiosearch.training.scenes.batches import CaptionedScenes
 from audiosearch.training.scenes.clip_pool import gather_clips
 from audiosearch.training.scenes.features import SceneFeatures, encode_scenes, scene_logits
 from audiosearch.training.scenes.planner import Planner
-from audiosearch.training.scoring import PairScores, score_pairs
+from audiosearch.training.scoring import PairScores
 from audiosearch.training.text.captions import every_phrase, write_caption
 from audiosearch.training.text.vocabulary import collect_words, make_vocabulary
 from audiosearch.training.text_stages import learn_words, train_joint

@@ -19,6 +19,8 @@ PLAIN = KEPT / "plain"
 """Without a space shared by text and sound."""
 MEANING = KEPT / "meaning"
 """With a tower that reads pieces of words, and bridges that lead to known words."""
+JOINT = KEPT / "joint"
+"""A space shared by text and sound, and no captioner."""
 
 SETTINGS: Mapping[Path, Mapping[str, Any]] = MappingProxyType(
     {TOY: {"seed": 0}, OTHER: {"seed": 1}, PLAIN: {"joint": False}, MEANING: {"meaning": True}}
@@ -28,10 +30,14 @@ SETTINGS: Mapping[Path, Mapping[str, Any]] = MappingProxyType(
 
 def write_toy_bundles(folder: Path) -> None:
     """Write all of them into `folder`."""
-    from audiosearch.training.export.toy import write_toy_bundle  # noqa: PLC0415 - imports torch
+    from audiosearch.training.export.toy import (  # noqa: PLC0415 - imports torch
+        write_toy_bundle,
+        write_toy_joint,
+    )
 
     for kept, settings in SETTINGS.items():
         write_toy_bundle(folder / kept.name, **settings)
+    write_toy_joint(folder / JOINT.name)
 
 
 if __name__ == "__main__":

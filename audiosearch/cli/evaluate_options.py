@@ -52,12 +52,14 @@ _OPTIONS = (
         "with their spread.",
     ),
     click.option(
-        "--audio", type=_FOLDER, help="Folder of the sounds (default: where DATA.csv is)."
+        "--audio",
+        type=_FOLDER,
+        help="Folder of the sounds (default: where DATA.csv is, or where its data set has them).",
     ),
     click.option(
         "--layout",
         type=click.Choice([str(layout) for layout in Layout]),
-        help="Layout of DATA.csv (default: by its columns).",
+        help="Layout of DATA.csv (default: by its columns, or its suffix).",
     ),
     click.option("--folds", metavar="LIST", help="Only clips of these folds, such as 4 or 1,2."),
     click.option(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from audiosearch._resources import bundled_models_path
 from audiosearch._wording import counted
 from audiosearch.cli.main import CommandGroup
 from audiosearch.cli.options import json_option, library_options
@@ -18,9 +19,13 @@ from audiosearch.cli.settings_file import change_setting
 from audiosearch.cli.terminal import say, style, write_data
 from audiosearch.config import Config
 from audiosearch.errors import BundleError, FeatureUnavailable
+from audiosearch.library.combining import combine_many, combine_two
 from audiosearch.library.model_selection import bundle_paths, find_model, remember_model
 from audiosearch.library.status_rows import model_row
 from audiosearch.model.bundle import Bundle, load_bundle
+from audiosearch.model.combined_bundle import with_score
+from audiosearch.model.loaded import Model
+from audiosearch.model.runtime.session import RuntimeOptions
 
 
 @click.group(cls=CommandGroup)
@@ -72,6 +77,7 @@ def info(name: str | None, as_json: bool, config: Config, quiet: bool) -> None: 
         return
     row["bytes"] = size(bundle.size)
     row["tasks"] = row["tasks"] or "-"
+    row["parts"] = ", ".join(part.bundle.path.name for part in bundle.parts) or "-"
     for key, value in row.items():
         say(f"{style(f'{key:<14}', dim=True)} {value}")
 
@@ -127,7 +133,8 @@ def import_(
     """Make a bundle of published checkpoints, recognised by what they hold.
 
     PATHS are a CoNeTTE folder (weights and config.json), or a ConvNeXt checkpoint together with a
-    captioner's. Nothing in a checkpoint is run. Needs the extra [train].
+    captioner's; or, alone, a folder of LAION's CLAP as transformers saves it, or a file of PANNs'
+    CNN14. Nothing in a checkpoint is run. Needs the extra [train].
     """
     with _needs_extra("train"):
         from audiosearch.convert.importer import import_published  # noqa: PLC0415 - imports torch
@@ -136,8 +143,117 @@ def import_(
         paths, name=name, folder=config.models_dir, licence=licence, replace=force
     )
     bundle = load_bundle(path)
-    remark(f"{path}: {size(bundle.size)}, {counted(len(bundle.vocabulary), 'word')}", quiet=quiet)
+    holds = counted(len(bundle.vocabulary), "word")
+    if bundle.decoder is None:
+        holds = "a joint space and no captioner" if bundle.joint_dim else "neither of the two"
+        holds = f"{holds}, {counted(len(bundle.tags), 'tag')}"
+    remark(f"{path}: {size(bundle.size)}, {holds}; licence: {bundle.licence}", quiet=quiet)
+    if bundle.decoder is None and bundle.joint_dim:
+        remark(
+            f"audiosearch models combine --joint {name} --captioner NAME --name BOTH adds one",
+            quiet=quiet,
+        )
     remark(f"audiosearch models use {name} switches to it", quiet=quiet)
+
+
+@models.command()
+@click.argument("parts", nargs=-1)
+@click.option("--name", required=True, help="What the new bundle is called.")
+@click.option("--joint", help="The bundle whose joint space of text and sound is taken.")
+@click.option("--captioner", help="The bundle whose captioner is taken.")
+@click.option(
+    "--weights", help="How much each of PARTS counts, such as 0.5,0.3,0.2 (default: all the same)."
+)
+@click.option("--force", is_flag=True, help="Write over a bundle of that name.")
+@library_options
+def combine(
+    parts: tuple[str, ...],
+    name: str,
+    joint: str | None,
+    captioner: str | None,
+    weights: str | None,
+    force: bool,
+    config: Config,
+    quiet: bool,
+) -> None:
+    """Make a bundle that refers to others: the strengths of two, or an ensemble of several.
+
+    With --joint A --captioner B, candidates come from the joint space of A, and the captioner of B
+    listens to them. With PARTS, likenesses are averaged, and so are the log-probabilities of words,
+    at each step of a caption and in cross-entropies; captioners must then have one vocabulary.
+    Nothing is copied: the parts must stay where they are.
+    """
+    two = joint is not None and captioner is not None
+    if bool(parts) == bool(joint or captioner) or (not parts and not two):
+        raise click.UsageError("give either PARTS, or both --joint and --captioner")
+    if weights is not None and not parts:
+        raise click.UsageError("--weights goes with PARTS")
+    if joint is not None and captioner is not None:
+        made = combine_two(config, joint=joint, captioner=captioner, name=name, replace_old=force)
+    else:
+        made = combine_many(config, parts, name=name, weights=_numbers(weights), replace_old=force)
+    remark(f"{made.path}: {made.description} Licences: {made.licence}", quiet=quiet)
+    remark(f"audiosearch models calibrate {name} fits its score", quiet=quiet)
+    remark(f"audiosearch models use {name} switches to it", quiet=quiet)
+
+
+def _numbers(text: str | None) -> list[float] | None:
+    if text is None:
+        return None
+    try:
+        return [float(each) for each in text.split(",")]
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{text!r} is no list of numbers", param_hint="--weights"
+        ) from error
+
+
+@models.command()
+@click.argument("name")
+@click.option(
+    "--sounds",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="A folder of sounds whose file names tell what they are (default: generated ones).",
+)
+@json_option
+@library_options
+def calibrate(name: str, sounds: Path | None, as_json: bool, config: Config, quiet: bool) -> None:
+    """Fit the score of the bundle NAME: what counts how much, and what is a good match.
+
+    It is written into the bundle, and holds for what was heard before, too. The words of a file's
+    name are taken for what is heard in it; names of numbers alone are passed over.
+    """
+    from audiosearch.convert.calibrating import (  # noqa: PLC0415 - seldom needed
+        calibrated,
+        generated_sounds,
+        named_sounds,
+    )
+
+    path = find_model(config, name)
+    if path.resolve().is_relative_to(bundled_models_path().resolve()):
+        raise BundleError(
+            "came along with the program, calibrated", path=path, remedy="models combine, or import"
+        )
+    bundle = load_bundle(path)
+    options = RuntimeOptions(device=config.model.device, threads=config.model.threads)
+    remark("listening ...", quiet=quiet)
+    if sounds is None:
+        heard = generated_sounds(bundle.sample_rate, seconds=bundle.window_s / 2)
+    else:
+        heard = named_sounds(sounds, rate=bundle.sample_rate, window_s=bundle.window_s)
+    fitted = calibrated(Model(bundle, options=options), heard)
+    with_score(bundle, fitted.score)
+    if as_json:
+        row = asdict(fitted)
+        print_json({key: row[key] for key in ("score", "present_refused", "absent_answered")})
+        return
+    score = fitted.score
+    say(
+        f"{name}: lift {score.lift:g}, likeness {score.joint:g}, bias {score.bias:g}; a good match"
+        f" from {score.min_score:g} on. Of {counted(len(heard), 'sound')} it refuses"
+        f" {fitted.present_refused:.0%} of what is there and answers {fitted.absent_answered:.0%}"
+        " of what is not"
+    )
 
 
 @models.command()
@@ -218,11 +334,13 @@ def pull(
     config: Config,
     quiet: bool,
 ) -> None:
-    """Fetch a published model and make a bundle of it: `conette`.
+    """Fetch a published model and make a bundle of it: `conette`, `clap`, `clap-fused`, ...
 
-    The first time, the revision and the hashes of its files are written down, and hold from then
-    on. The encoders `convnext-471`, `convnext-465-70k` and `convnext-465-75k` are fetched as
-    files, for `models import` together with a captioner's checkpoint. Needs the extra [train].
+    `clap-general` is the larger one of LAION's. The first time, the revision and the hashes of its
+    files are written down, and hold from then on. `cnn14` is fetched as a file for `models import`,
+    and so are the encoders `convnext-471`, `convnext-465-70k` and `convnext-465-75k`, which go
+    together with a captioner's checkpoint.
+    Needs the extra [train].
     """
     with _needs_extra("train"):
         from audiosearch.convert.pull import (  # noqa: PLC0415 - imports torch and the hub's client
@@ -240,7 +358,8 @@ def pull(
     if isinstance(wanted, FileSource):
         file = fetch_file(wanted, folder=downloads)
         write_data(f"{file}\n")
-        remark(f"audiosearch models import {file} CAPTIONER --name NAME", quiet=quiet)
+        also = "" if wanted.alone else " CAPTIONER"
+        remark(f"audiosearch models import {file}{also} --name NAME", quiet=quiet)
         return
     path, pin = pull_hub(
         wanted,

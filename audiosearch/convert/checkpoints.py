@@ -149,7 +149,7 @@ def _own_decoder(checkpoint: dict[str, Any], *, path: Path) -> PublishedDecoder:
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"is no decoder of our training: {error}", path=path) from error
     network = DecoderNetwork(config)
-    _load(network, tensors_of(checkpoint["network"]), path)
+    load_parameters(network, tensors_of(checkpoint["network"]), path)
     return PublishedDecoder(network.eval(), vocabulary, None, BeamOptions())
 
 
@@ -204,7 +204,7 @@ def _decoder_network(
         raise BundleError(f"the checkpoint lacks {error}", path=path) from error
     except (TypeError, ValueError) as error:
         raise BundleError(f"its settings are unfit: {error}", path=path) from error
-    _load(network, state, path)
+    load_parameters(network, state, path)
     return network.eval()
 
 
@@ -218,7 +218,7 @@ def _encoder(state: dict[str, Tensor], *, path: Path) -> PublishedEncoder:
     except (KeyError, ValueError) as error:
         raise BundleError(f"no ConvNeXt encoder: {error}", path=path) from error
     network = ConvNext(config)
-    _load(network, state, path)
+    load_parameters(network, state, path)
     return PublishedEncoder(network.eval())
 
 
@@ -231,7 +231,12 @@ def _encoder_sizes(
     return (depths[0], depths[1], depths[2], depths[3]), (dims[0], dims[1], dims[2], dims[3])
 
 
-def _load(network: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+def load_parameters(network: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+    """Load parameters that fit one to one, but for those that are made from the configuration.
+
+    Raises:
+        BundleError: one is missing, unknown or of another size.
+    """
     kept = {name: value for name, value in state.items() if not name.startswith(_DERIVED + _OTHER)}
     try:
         network.load_state_dict(kept)

@@ -1,6 +1,7 @@
 """Published checkpoints to a bundle: `audiosearch models import`.
 
-The weights stay as they are; there is no joint space, since these models have none.
+The weights stay as they are, and with them what a model lacks: CoNeTTE has no joint space, CLAP no
+captioner, CNN14 neither (`models combine` puts them together).
 """
 
 from __future__ import annotations
@@ -15,10 +16,17 @@ from audiosearch.convert.checkpoints import (
     PublishedEncoder,
     read_published,
 )
+from audiosearch.convert.clap import PublishedClap, is_clap, read_clap
+from audiosearch.convert.panns import PublishedCnn14, is_cnn14, read_cnn14
 from audiosearch.errors import BundleError
 from audiosearch.model.calibration import ScoreCalibration
 from audiosearch.model.registry import target_folder
 from audiosearch.training.export.bundle import export_bundle
+from audiosearch.training.export.encoder_bundle import (
+    EncoderFacts,
+    EncoderNetworks,
+    export_encoder,
+)
 from audiosearch.training.export.published_graph import check_lean_form
 from audiosearch.training.export.spec import BundleFacts, BundleNetworks
 from audiosearch.training.networks.frontend import PAPER_FRONTEND
@@ -29,6 +37,12 @@ WINDOW_S = 10.0
 # Without a calibration on known pairs no threshold means anything, so that none is set: a lift of
 # half a nat a word scores one half, and all hits are shown.
 UNCALIBRATED = ScoreCalibration(lift=2.0, joint=0.0, bias=-1.0, min_score=0.0, text_match=0.85)
+# Cosines of published joint spaces: those of pairs lie about 0.4, those of others about 0.1.
+UNCALIBRATED_COSINE = ScoreCalibration(
+    lift=0.0, joint=10.0, bias=-3.0, min_score=0.0, text_match=0.85
+)
+UNKNOWN_LICENCE = "that of the imported checkpoint"
+MIN_CLAP_SAMPLES = 1  # whatever there is is repeated until the window is full
 
 AUDIOSET_TAGS = tuple(
     Path(__file__).with_name("audioset_tags.txt").read_text(encoding="utf-8").splitlines()
@@ -48,7 +62,8 @@ def import_published(
     """Write the bundle `name` into `folder` and return its path.
 
     Args:
-        paths: files or folders that hold one encoder and one captioner between them.
+        paths: files or folders that hold one encoder and one captioner between them; or a folder
+            of CLAP or a file of CNN14, alone.
         name: what the bundle will be called.
         folder: where the user's bundles stand.
         licence: of the weights, where it is known.
@@ -60,6 +75,66 @@ def import_published(
         AudiosearchError: the exported graphs do not give torch's numbers.
     """
     target = target_folder(name, folder=folder, replace=replace)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # of the examples that the graphs are traced with
+        try:
+            if len(paths) == 1 and is_clap(paths[0]):
+                found = _clap_facts(read_clap(paths[0]), name, version, licence)
+                return export_encoder(*found, path=target)
+            if len(paths) == 1 and is_cnn14(paths[0]):
+                found = _cnn14_facts(read_cnn14(paths[0]), name, version, licence)
+                return export_encoder(*found, path=target)
+            networks, facts = _captioner_facts(paths, name, version, licence)
+            return export_bundle(networks, facts, path=target)
+        except OSError as error:
+            raise BundleError(f"cannot be written: {error.strerror}", path=target) from error
+
+
+def _clap_facts(
+    clap: PublishedClap, name: str, version: str, licence: str | None
+) -> tuple[EncoderNetworks, EncoderFacts]:
+    facts = EncoderFacts(
+        name=name,
+        version=version,
+        licence=licence or clap.licence or UNKNOWN_LICENCE,
+        description="A published CLAP, imported: sound and text in one space, no captioner.",
+        sample_rate=clap.sample_rate,
+        window_s=clap.samples / clap.sample_rate,
+        min_samples=MIN_CLAP_SAMPLES,
+        max_samples=clap.samples,
+        embedding_dim=clap.embedding_dim,
+        joint_dim=clap.joint_dim,
+        tags=(),
+        score=UNCALIBRATED_COSINE,
+        reader=clap.pairs,
+    )
+    return clap.networks, facts
+
+
+def _cnn14_facts(
+    cnn14: PublishedCnn14, name: str, version: str, licence: str | None
+) -> tuple[EncoderNetworks, EncoderFacts]:
+    facts = EncoderFacts(
+        name=name,
+        version=version,
+        licence=licence or UNKNOWN_LICENCE,
+        description="A published CNN14, imported: it tells sounds that are alike, and tags.",
+        sample_rate=cnn14.frontend.sample_rate,
+        window_s=WINDOW_S,
+        min_samples=cnn14.min_samples,
+        max_samples=None,
+        embedding_dim=cnn14.config.embedding,
+        joint_dim=0,
+        tags=AUDIOSET_TAGS if cnn14.config.classes == len(AUDIOSET_TAGS) else (),
+        score=UNCALIBRATED,
+        reader=None,
+    )
+    return cnn14.networks, facts
+
+
+def _captioner_facts(
+    paths: Sequence[Path], name: str, version: str, licence: str | None
+) -> tuple[BundleNetworks, BundleFacts]:
     encoder, decoder = _one_of_each(paths)
     network, vocabulary = decoder.network, decoder.vocabulary
     if network.config.feature_dim != encoder.network.config.dims[-1]:
@@ -73,7 +148,7 @@ def import_published(
     facts = BundleFacts(
         name=name,
         version=version,
-        licence=licence or "that of the imported checkpoint",
+        licence=licence or UNKNOWN_LICENCE,
         description="A published captioner, imported; its scores are not calibrated.",
         words=vocabulary.words,
         tags=AUDIOSET_TAGS if classes == len(AUDIOSET_TAGS) else (),
@@ -88,12 +163,7 @@ def import_published(
         exact=True,
     )
     networks = BundleNetworks(PAPER_FRONTEND, encoder.network, network, head=None, tower=None)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)  # of the examples that the graphs are traced with
-        try:
-            return export_bundle(networks, facts, path=target)
-        except OSError as error:
-            raise BundleError(f"cannot be written: {error.strerror}", path=target) from error
+    return networks, facts
 
 
 def _one_of_each(paths: Sequence[Path]) -> tuple[PublishedEncoder, PublishedDecoder]:
@@ -105,6 +175,7 @@ def _one_of_each(paths: Sequence[Path]) -> tuple[PublishedEncoder, PublishedDeco
             f"a bundle needs one encoder and one captioner; here are {len(encoders)} and"
             f" {len(decoders)}",
             path=paths[0] if len(paths) == 1 else None,
-            remedy="give a CoNeTTE folder, or a ConvNeXt file and a captioner's checkpoint",
+            remedy="give a CoNeTTE folder, or a ConvNeXt file and a captioner's checkpoint; a CLAP"
+            " folder or a CNN14 file are given alone",
         )
     return encoders[0], decoders[0]

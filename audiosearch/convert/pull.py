@@ -30,23 +30,37 @@ AGAIN = "run it again: it goes on where it stopped"
 
 @dataclass(frozen=True)
 class HubSource:
-    """A repository on the Hugging Face Hub that holds encoder, captioner and settings."""
+    """A repository on the Hugging Face Hub that holds weights and settings.
+
+    `beside` are other files of it that are fetched where they are there.
+    """
 
     repo: str
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class FileSource:
-    """One file with the MD5 sum that its archive lists."""
+    """One file with the MD5 sum that its archive lists; whether it makes a bundle by itself."""
 
     url: str
     md5: str
+    alone: bool = False
 
 
 _ZENODO = "https://zenodo.org/records"
+_OF_CLAP = ("preprocessor_config.json", "tokenizer.json", "vocab.json", "merges.txt", "README.md")
 SOURCES: MappingProxyType[str, HubSource | FileSource] = MappingProxyType(
     {
         "conette": HubSource("Labbeti/conette"),
+        "clap": HubSource("laion/clap-htsat-unfused", _OF_CLAP),
+        "clap-fused": HubSource("laion/clap-htsat-fused", _OF_CLAP),
+        "clap-general": HubSource("laion/larger_clap_general", _OF_CLAP),
+        "cnn14": FileSource(
+            f"{_ZENODO}/3987831/files/Cnn14_mAP=0.431.pth",
+            "541141fa2ee191a88f24a3219fff024e",
+            alone=True,
+        ),
         "convnext-471": FileSource(
             f"{_ZENODO}/8020843/files/convnext_tiny_471mAP.pth", "e069ecd1c7b880268331119521c549f2"
         ),
@@ -212,7 +226,7 @@ def _announced(source: HubSource, revision: str) -> Pin:
     if weights is None or "config.json" not in listed or not info.sha:
         raise BundleError(f"{source.repo} holds no weights with a config.json")
     files = {}
-    for name in (weights, "config.json"):
+    for name in (weights, "config.json", *(each for each in source.beside if each in listed)):
         large = listed[name].lfs
         files[name] = "" if large is None else str(large.sha256)
     card: Any = info.card_data

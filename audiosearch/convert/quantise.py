@@ -92,6 +92,9 @@ def quantise_bundle(
         AudiosearchError: there are too few sounds, or nothing in a graph to quantise.
     """
     target = target_folder(name, folder=folder, replace=replace)
+    if source.parts or source.decoder is None:
+        why = "is combined: quantise its parts" if source.parts else "has no captioner"
+        raise BundleError(f"cannot be quantised: it {why}", path=source.path)
     if len(sounds) < LEAST_SOUNDS:
         raise AudiosearchError(
             f"{counted(len(sounds), 'sound')}: too few to quantise with",
@@ -149,6 +152,7 @@ def _examples(source: Bundle, sounds: Sequence[Floats]) -> Iterator[tuple[str, l
     The memory stays in float32: it takes little of the time, and frames have channels so unlike
     that in common steps they would lose more than all layers of the decoder together.
     """
+    assert source.decoder is not None
     yield "encoder", [{"waveform": sound[None]} for sound in sounds]
     heard = [each.frames for each in Encoder(source, options=CPU).encode_many(sounds)]
     decoder = Decoder(source, options=CPU)
@@ -171,6 +175,7 @@ def _examples(source: Bundle, sounds: Sequence[Floats]) -> Iterator[tuple[str, l
 def _forced(decoder: Decoder, ids: Sequence[int], frames: Floats) -> Feed:
     """What the decoder is fed to score one sentence for one sound."""
     memory, shape = decoder.memory([frames]), decoder.bundle.decoder
+    assert shape is not None
     past = np.zeros((1, shape.layers, shape.heads, 0, shape.head_dim), np.float32)
     return {
         "tokens": np.array([[decoder.bundle.start_token, *ids]], np.int64),

@@ -77,6 +77,10 @@ def hearing(config: Config) -> Iterator[Finding]:
         remedy = f'audiosearch models verify {model.bundle.name}; set model.device = "cpu"'
         yield error("hearing", "the model gives values that are not finite", remedy)
         return
+    if model.bundle.decoder is None:
+        took_s = time.perf_counter() - start
+        yield Finding("hearing", f"the model hears a tone; it has no captioner ({took_s:.1f} s)")
+        return
     [said] = Captioner(model.decoder).captions([encoded.frames])
     took_s = time.perf_counter() - start
     yield Finding("hearing", f"the model hears a tone and says {said.text!r} ({took_s:.1f} s)")

@@ -1,4 +1,4 @@
-"""Reading data sets: the layouts of Clotho and AudioCaps, a plain CSV, a labelled folder.
+"""Reading data sets: Clotho, AudioCaps, MACS and WavCaps, a plain CSV, a labelled folder.
 
 Whatever is wrong is an error that names the rows, all of them at once, by their line numbers.
 """
@@ -15,11 +15,18 @@ from pathlib import Path
 
 from audiosearch._files import read_bounded
 from audiosearch.errors import DatasetError
+from audiosearch.evaluation.dataset_folders import (
+    best_folder,
+    macs_entries,
+    sound_folders,
+    wavcaps_entries,
+)
 from audiosearch.evaluation.datasets import Dataset, DatasetClip, LabelledQuery
 from audiosearch.model.tokenizer import normalise
 
 _MOST_BYTES = 256 << 20  # of a list of sounds
 _SHOWN = 10  # problems named in one message
+_SAMPLED = 100  # rows by which the folder of the sounds is found
 _SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".webm", ".mp4", ".mkv")
 
 
@@ -32,12 +39,15 @@ class Layout(StrEnum):
     - plain: `path,caption,...`; one row a clip with one or more columns named `caption...`, or,
       with one such column, one row a caption.
     - manifest: `path,label` and, where known, `group` and `fold`: a labelled folder, no captions.
+    - MACS: `MACS.yaml`, and WavCaps: one of its JSON files; clips by name with any suffix.
     - queries: `path,query` and, where there are several, `wording` and `part`: one row for each
       query that a sound answers; a sound that answers none has one row with an empty query.
     """
 
     CLOTHO = "clotho"
     AUDIOCAPS = "audiocaps"
+    MACS = "macs"
+    WAVCAPS = "wavcaps"
     PLAIN = "csv"
     MANIFEST = "manifest"
     QUERIES = "queries"
@@ -54,6 +64,11 @@ class DatasetRow:
         """The text in a column; empty where the row is short."""
         return (self.values.get(column) or "").strip()
 
+    def name(self, column: str, *, folder: Path) -> str:
+        """The name of a file in `folder`; spaces around it are its own where it is there so."""
+        written = self.values.get(column) or ""
+        return written if written.strip() and (folder / written).is_file() else written.strip()
+
 
 @dataclass
 class _DatasetReading:
@@ -66,6 +81,7 @@ class _DatasetReading:
     columns: Sequence[str]
     problems: list[str] = field(default_factory=list)
     n_missing: int = 0
+    n_absent: int = 0  # problems that are files which are not there
 
     def wrong(self, rows: DatasetRow | Sequence[DatasetRow], reason: str) -> None:
         """Note what is wrong with these rows."""
@@ -80,6 +96,7 @@ class _DatasetReading:
             self.n_missing += 1
         else:
             self.wrong(row, reason)
+            self.n_absent += 1
 
 
 def read_dataset(
@@ -94,7 +111,8 @@ def read_dataset(
 
     Args:
         file: the CSV.
-        audio: the folder of its sounds; by default the folder of the file.
+        audio: the folder of its sounds; by default that of the file, or where its data set keeps
+            them (`dataset_folders`).
         layout: by default what the columns look like.
         folds: only clips of these folds, where the file has a column `fold`; all if empty.
         skip_missing: leave out clips whose files are not there (videos vanish).
@@ -102,13 +120,17 @@ def read_dataset(
     Raises:
         DatasetError: the file cannot be read, or rows of it are unfit; the message names them.
     """
-    columns, rows = _read_rows(file)
+    layout = layout or _OTHER_THAN_CSV.get(file.suffix.lower())
+    if layout in (Layout.MACS, Layout.WAVCAPS):
+        columns, rows = ["path", "caption"], _read_entries(file, layout)
+    else:
+        columns, rows = _read_rows(file)
     layout = layout or _guess(columns, file=file)
     if folds:
         rows = _of_folds(rows, columns, folds, file=file)
-    folder = audio or file.parent
+    folder = audio or _found_folder(file, layout, rows)
     if not folder.is_dir():
-        raise DatasetError("no such folder of sounds", path=folder)
+        raise DatasetError("no such folder of sounds (--audio)", path=folder)
     reading = _DatasetReading(file, folder, skip_missing, rows, columns)
     clips = _READERS[layout](reading)
     queries = _queries_of(reading) if layout is Layout.QUERIES else ()
@@ -126,6 +148,26 @@ def _read_rows(file: Path) -> tuple[list[str], list[DatasetRow]]:
         raise DatasetError(f"cannot be read: {error.strerror}", path=file) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"is no CSV file in UTF-8: {error}", path=file) from error
+
+
+def _read_entries(file: Path, layout: Layout) -> list[DatasetRow]:
+    """Rows of a table that is no CSV, numbered from 1."""
+    entries = macs_entries(file) if layout is Layout.MACS else wavcaps_entries(file)
+    return [DatasetRow(number, values) for number, values in enumerate(entries, start=1)]
+
+
+def _found_folder(file: Path, layout: Layout, rows: Sequence[DatasetRow]) -> Path:
+    """Where the sounds are: the folder that holds the most of some of them."""
+    folders = sound_folders(file)
+    if len(folders) < 2:
+        return file.parent
+    some = rows[:: max(1, len(rows) // _SAMPLED)]
+    if layout is Layout.AUDIOCAPS:
+        names = [name for row in some for name in _audiocaps_names([row])]
+    else:
+        names = [row.values.get(_NAMED_BY.get(layout, "path")) or "" for row in some]
+    by_stem = layout in (Layout.AUDIOCAPS, Layout.WAVCAPS)
+    return best_folder(folders, names, by_stem=by_stem)
 
 
 def _guess(columns: Sequence[str], *, file: Path) -> Layout:
@@ -193,11 +235,10 @@ def _queries_of(reading: _DatasetReading) -> tuple[LabelledQuery, ...]:
 def _one_row_a_text(reading: _DatasetReading, column: str) -> list[DatasetClip]:
     by_name: dict[str, list[DatasetRow]] = defaultdict(list)
     for row in reading.rows:
-        by_name[row.text("path")].append(row)
+        by_name[row.name("path", folder=reading.audio)].append(row)
     for rows in by_name.values():
         _refuse_repeats(reading, rows, column)
-    firsts = [rows[0] for rows in by_name.values()]
-    paths = {row.text("path"): _file_of(reading, row, row.text("path")) for row in firsts}
+    paths = {name: _file_of(reading, rows[0], name) for name, rows in by_name.items()}
     return [
         _clip(rows[0], name, path, tuple(filter(None, (row.text(column) for row in rows))))
         for name, rows in by_name.items()
@@ -229,7 +270,7 @@ def _one_row_a_clip(
     by_name: dict[str, list[DatasetRow]] = defaultdict(list)
     clips = []
     for row in reading.rows:
-        name = row.text(column)
+        name = row.name(column, folder=reading.audio)
         by_name[name].append(row)
         path = _file_of(reading, row, name)
         if path is not None:
@@ -263,12 +304,26 @@ def _file_of(reading: _DatasetReading, row: DatasetRow, name: str) -> Path | Non
     return path
 
 
-def _audiocaps(reading: _DatasetReading) -> list[DatasetClip]:
-    present = {
-        path.stem: path
-        for path in sorted(reading.audio.iterdir())
-        if path.suffix.lower() in _SUFFIXES
+def _sounds_by_stem(folder: Path) -> dict[str, Path]:
+    return {
+        path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in _SUFFIXES
     }
+
+
+def _wavcaps(reading: _DatasetReading) -> list[DatasetClip]:
+    present = _sounds_by_stem(reading.audio)
+    clips = []
+    for row in reading.rows:
+        name = row.text("path")
+        if name in present:
+            clips.append(_clip(row, name, present[name], (row.text("caption"),)))
+        else:
+            reading.missing(row, f"no file of clip {name!r}")
+    return clips
+
+
+def _audiocaps(reading: _DatasetReading) -> list[DatasetClip]:
+    present = _sounds_by_stem(reading.audio)
     by_clip: dict[str, list[DatasetRow]] = defaultdict(list)
     by_id: dict[str, list[DatasetRow]] = defaultdict(list)
     for row in reading.rows:
@@ -314,16 +369,32 @@ def _check(reading: _DatasetReading, clips: Sequence[DatasetClip], layout: Layou
         shown = reading.problems[:_SHOWN]
         more = len(reading.problems) - len(shown)
         reason = "; ".join(shown) + (f"; and {more} more like these" if more else "")
-        raise DatasetError(
-            reason, path=reading.file, remedy="mend the rows, or --skip-missing for missing files"
-        )
+        remedy = "mend the rows"
+        if reading.n_absent:
+            remedy = (
+                f"--audio FOLDER, where the sounds are not in {reading.audio};"
+                " --skip-missing goes on without those that are nowhere"
+            )
+        raise DatasetError(reason, path=reading.file, remedy=remedy)
     if not clips:
-        raise DatasetError("lists no sound that is there", path=reading.file)
+        raise DatasetError(
+            f"lists no sound that is in {reading.audio}",
+            path=reading.file,
+            remedy="--audio FOLDER says where they are",
+        )
 
 
+_OTHER_THAN_CSV: Mapping[str, Layout] = {
+    ".yaml": Layout.MACS,
+    ".yml": Layout.MACS,
+    ".json": Layout.WAVCAPS,
+}
+_NAMED_BY: Mapping[Layout, str] = {Layout.CLOTHO: "file_name"}
 _READERS: Mapping[Layout, Callable[[_DatasetReading], list[DatasetClip]]] = {
     Layout.CLOTHO: _clotho,
     Layout.AUDIOCAPS: _audiocaps,
+    Layout.MACS: _plain,
+    Layout.WAVCAPS: _wavcaps,
     Layout.PLAIN: _plain,
     Layout.MANIFEST: _manifest,
     Layout.QUERIES: _queries,

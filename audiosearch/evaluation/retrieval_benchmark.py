@@ -7,15 +7,17 @@ from collections import defaultdict
 from audiosearch._typing import Bools
 from audiosearch._wording import counted
 from audiosearch.config import Config
+from audiosearch.errors import FeatureUnavailable
 from audiosearch.evaluation.candidate_recall import Shortlisted, order_of_answers, shortlisted
 from audiosearch.evaluation.datasets import Dataset
 from audiosearch.evaluation.encode import EncodedDataset
 from audiosearch.evaluation.end_to_end import evaluation_library
-from audiosearch.evaluation.ranking import hits_in_order
+from audiosearch.evaluation.ranking import hits_in_order, pool_least
 from audiosearch.evaluation.retrieval import (
     Ranking,
     ScoreMatrices,
     loss_figures,
+    ranking,
     rankings,
     recall_figures,
     retrieval_table,
@@ -39,6 +41,8 @@ def evaluate_retrieval(dataset: Dataset, run: EvaluationRun, *, engine: Config |
     Raises:
         DatasetError: there are no captions, or clips cannot be decoded.
     """
+    if run.model.bundle.decoder is None:
+        return _by_likeness(dataset, run, engine=engine)
     encoded, matrices = gather(dataset, run)
     found = rankings(matrices)
     if engine is not None:
@@ -49,6 +53,36 @@ def evaluate_retrieval(dataset: Dataset, run: EvaluationRun, *, engine: Config |
         facts=run.facts(dataset, encoded),
         tables=(retrieval_table(found),),
         figures=(*recall_figures(found), *loss_figures(matrices)),
+    )
+
+
+def _by_likeness(dataset: Dataset, run: EvaluationRun, *, engine: Config | None) -> Outcome:
+    """Both directions by the joint space alone, of a model without a captioner.
+
+    Raises:
+        FeatureUnavailable: it has no joint space either.
+    """
+    need_captions(dataset)
+    encoded = run.encode(dataset)
+    cosine = run.cosines(dataset.captions, encoded)
+    if cosine is None:
+        raise FeatureUnavailable(
+            "this model has neither a captioner nor a space shared by text and sound",
+            path=run.model.bundle.path,
+        )
+    costs = pool_least(-cosine, encoded.owners)
+    found = [
+        ranking("text-to-audio", "joint", costs.T, dataset.relevant.T),
+        ranking("audio-to-text", "joint", costs, dataset.relevant),
+    ]
+    if engine is not None:
+        found.append(found_by_text(dataset, dataset.relevant.T, run, engine))
+    return Outcome(
+        name="retrieval",
+        title=f"Retrieval on {dataset.name}",
+        facts=run.facts(dataset, encoded),
+        tables=(retrieval_table(found),),
+        figures=tuple(recall_figures(found)),
     )
 
 

@@ -206,7 +206,9 @@ class Library(Answers):
         remember_model(self.config, model.bundle)  # what it hears must find it again
         return Models(
             encoder=model.encoder,
-            captioner=Captioner(model.decoder) if self.config.index.captions else None,
+            captioner=Captioner(model.decoder)
+            if self.config.index.captions and model.bundle.decoder is not None
+            else None,
             embed_texts=None if model.tower is None else model.tower.embed,
         )
 

@@ -111,8 +111,12 @@ def model_row(bundle: Bundle) -> Row:
         "frame_dim": bundle.frame_dim,
         "embedding_dim": bundle.embedding_dim,
         "joint_dim": bundle.joint_dim,
-        "words": len(bundle.vocabulary),
+        "words": 0 if bundle.decoder is None else len(bundle.vocabulary),
         "tags": len(bundle.tags),
         "tasks": ", ".join(bundle.vocabulary.tasks) or None,
         "min_score": bundle.score.min_score,
+        "parts": [
+            {"name": part.bundle.path.name, "joint": part.joint, "captions": part.captions}
+            for part in bundle.parts
+        ],
     }

@@ -21,24 +21,31 @@ from audiosearch.model.bundle_files import (
     fingerprint,
     listed_files,
 )
+from audiosearch.model.byte_pairs import BytePairs
 from audiosearch.model.calibration import TEXT_MATCH, ScoreCalibration
 from audiosearch.model.manifest import REMEDY, ManifestReader, is_text_list, read_json
-from audiosearch.model.tokenizer import Splitting, Vocabulary
+from audiosearch.model.tokenizer import SPECIAL_TOKENS, Splitting, Vocabulary
 from audiosearch.model.wordpiece import Pieces
 
 __all__ = [
     "MANIFEST",
     "Bundle",
     "BundleFile",
+    "BundlePart",
     "DecoderShape",
     "load_bundle",
 ]
 
-FORMAT = 1
+FORMAT, WITHOUT_CAPTIONER, COMBINED = 1, 2, 3  # older programs know the first alone
 _MOST_BYTES = 16 << 20  # of a manifest
 _MOST_DIM = 1 << 16  # of what is allocated for a window or a word, far above any model
 _MOST_SAMPLES = 384_000 * 600  # the longest window at the highest rate
+MOST_WORDS = 64  # of a text, where neither captioner nor text tower sets a bound
 GRAPHS = ("encoder", "memory", "decoder", "text")
+
+
+NO_WORDS = Vocabulary(words=SPECIAL_TOKENS)
+"""Of a bundle without a captioner: no word is known to what is not there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,16 +64,29 @@ class DecoderShape:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BundlePart:
+    """A bundle as a part of a combined one, and how much it counts in what; 0: not at all."""
+
+    bundle: Bundle
+    joint: float
+    captions: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Bundle:
     """One model version: sizes, vocabulary, settings and checked files.
 
     Attributes:
         min_samples: shorter sounds are zero-padded at their end to this length.
+        max_samples: longer sounds are heard in stretches of this length; None: of any length.
         joint_dim: size of the space shared by text and sound; 0 = none.
         tags: names of the encoder's tag outputs; empty = none.
         start_token: what stands before the first word of a caption.
+        decoder: sizes of the captioner; None where there is none, and the vocabulary no words.
         pieces: what the text tower reads; None if it reads the words of the vocabulary.
-        graphs: encoder, memory, decoder, and text where there is a joint space.
+        graphs: encoder, memory and decoder where there is a captioner, and text where there is a
+            joint space; of a combined bundle what its parts have in common, or none.
+        parts: the bundles that a combined one refers to; empty for any other.
         fingerprint: SHA-256 over the hashes of all files: two bundles with equal fingerprints
             give equal answers.
     """
@@ -79,23 +99,34 @@ class Bundle:
     sample_rate: int
     window_s: float
     min_samples: int
+    max_samples: int | None
     frame_dim: int
     embedding_dim: int
     joint_dim: int
-    decoder: DecoderShape
+    decoder: DecoderShape | None
     vocabulary: Vocabulary
     start_token: int
-    pieces: Pieces | None
+    pieces: Pieces | BytePairs | None
     beam: BeamOptions
     score: ScoreCalibration
     tags: tuple[str, ...]
     graphs: Mapping[str, BundleFile]
     fingerprint: str
+    parts: tuple[BundlePart, ...] = ()
 
     @property
     def size(self) -> int:
-        """Bytes of its graphs."""
+        """Bytes of its graphs, or of those of its parts."""
+        if self.parts:
+            return sum(part.bundle.size for part in self.parts)
         return sum(file.size for file in self.graphs.values())
+
+    @property
+    def max_words(self) -> int:
+        """Most words of a text; the start token takes a position of its own."""
+        if self.decoder is not None:
+            return self.decoder.max_positions - 1
+        return self.pieces.longest if isinstance(self.pieces, BytePairs) else MOST_WORDS
 
     def for_task(self, task: str) -> Bundle:
         """This bundle with captions in the style of `task`; as it is if `task` is empty.
@@ -120,13 +151,20 @@ def load_bundle(path: Path) -> Bundle:
         BundleError: something is missing, tampered with, unsafe or of an unknown format.
     """
     manifest = _read_manifest(path)
+    if manifest.values["format"] == COMBINED:
+        from audiosearch.model.combined_bundle import load_combined  # noqa: PLC0415 - calls back
+
+        return load_combined(manifest)
     files = listed_files(manifest)
     contents = {name: file.read() for name, file in files.items()}
     graphs = _graphs(manifest, files)
     for graph in graphs.values():
         check_graph(graph.path, contents[_name_of(graph, files)])
-    vocabulary, start_token = read_vocabulary(manifest, contents)
-    shape = _decoder_shape(manifest.table("decoder"))
+    vocabulary, start_token, shape, beam = NO_WORDS, NO_WORDS.bos, None, BeamOptions()
+    if manifest.values["format"] != WITHOUT_CAPTIONER:
+        vocabulary, start_token = read_vocabulary(manifest, contents)
+        shape = _decoder_shape(manifest.table("decoder"))
+        beam = _beam(manifest.table("beam"), max_positions=shape.max_positions)
     return Bundle(
         path=path,
         name=manifest.text("name"),
@@ -136,6 +174,9 @@ def load_bundle(path: Path) -> Bundle:
         sample_rate=manifest.integer("sample_rate", least=1000, most=384_000),
         window_s=manifest.number("window_s", least=0.1, most=600.0),
         min_samples=manifest.integer("min_samples", least=1, most=_MOST_SAMPLES),
+        max_samples=manifest.integer("max_samples", least=1, most=_MOST_SAMPLES)
+        if manifest.has("max_samples")
+        else None,
         frame_dim=manifest.integer("frame_dim", least=1, most=_MOST_DIM),
         embedding_dim=manifest.integer("embedding_dim", least=1, most=_MOST_DIM),
         joint_dim=manifest.integer("joint_dim", most=_MOST_DIM),
@@ -143,8 +184,8 @@ def load_bundle(path: Path) -> Bundle:
         vocabulary=vocabulary,
         start_token=start_token,
         pieces=read_pieces(manifest, contents),
-        beam=_beam(manifest.table("beam"), max_positions=shape.max_positions),
-        score=_score(manifest.table("score")),
+        beam=beam,
+        score=read_score(manifest.table("score")),
         tags=_tags(manifest, contents),
         graphs=MappingProxyType(graphs),
         fingerprint=fingerprint(files),
@@ -157,7 +198,12 @@ def listed_fingerprint(path: Path) -> str:
     Raises:
         BundleError: there is no bundle, or one of an unknown format.
     """
-    return fingerprint(listed_files(_read_manifest(path)))
+    manifest = _read_manifest(path)
+    if manifest.values["format"] == COMBINED:
+        from audiosearch.model.combined_bundle import combined_fingerprint  # noqa: PLC0415 - as above
+
+        return combined_fingerprint(manifest)
+    return fingerprint(listed_files(manifest))
 
 
 def _read_manifest(path: Path) -> ManifestReader:
@@ -169,18 +215,24 @@ def _read_manifest(path: Path) -> ManifestReader:
         raise BundleError(reason, path=path, remedy="audiosearch models list") from error
     check_bundled(file, content)
     manifest = ManifestReader.parse(content, path=file)
-    if manifest.integer("format", least=-(2**31)) != FORMAT:
-        reason = (
-            f"bundle format {manifest.values['format']} is unknown; this program reads {FORMAT}"
-        )
+    form = manifest.integer("format", least=-(2**31))
+    if form not in (FORMAT, WITHOUT_CAPTIONER, COMBINED):
+        reason = f"bundle format {form} is unknown; this program reads {FORMAT} to {COMBINED}"
         raise BundleError(reason, path=file, remedy="update audiosearch, or take another bundle")
-    manifest.one_of("null_memory", "zero-frame")
+    if form == FORMAT:
+        manifest.one_of("null_memory", "zero-frame")
     return manifest
 
 
 def _graphs(manifest: ManifestReader, files: Mapping[str, BundleFile]) -> dict[str, BundleFile]:
     table = manifest.table("graphs")
-    needed = [name for name in GRAPHS if name != "text" or manifest.integer("joint_dim") > 0]
+    has = {
+        "encoder": True,
+        "text": manifest.integer("joint_dim") > 0,
+        "memory": manifest.values["format"] == FORMAT,
+        "decoder": manifest.values["format"] == FORMAT,
+    }
+    needed = [name for name in GRAPHS if has[name]]
     return {name: _reference(table, name, files) for name in needed}
 
 
@@ -217,7 +269,12 @@ def _beam(table: ManifestReader, *, max_positions: int) -> BeamOptions:
     )
 
 
-def _score(table: ManifestReader) -> ScoreCalibration:
+def read_score(table: ManifestReader) -> ScoreCalibration:
+    """The calibration of the score.
+
+    Raises:
+        BundleError: a field is missing or wrong.
+    """
     return ScoreCalibration(
         lift=table.number("lift"),
         joint=table.number("joint"),
@@ -277,7 +334,9 @@ def read_vocabulary(
     return vocabulary, vocabulary.bos if task is None else vocabulary.tasks[task]
 
 
-def read_pieces(manifest: ManifestReader, contents: Mapping[str, bytes]) -> Pieces | None:
+def read_pieces(
+    manifest: ManifestReader, contents: Mapping[str, bytes]
+) -> Pieces | BytePairs | None:
     """What the text tower reads; None if it reads the words of the vocabulary.
 
     Raises:
@@ -286,12 +345,36 @@ def read_pieces(manifest: ManifestReader, contents: Mapping[str, bytes]) -> Piec
     if not manifest.has("text_tokenizer"):
         return None
     table = manifest.table("text_tokenizer")
-    table.one_of("kind", "pieces")
+    kind = table.one_of("kind", "pieces", "byte-pairs")
     file = _listed(table, "file", contents)
     try:
+        if kind == "byte-pairs":
+            return _byte_pairs(table, file)
         return Pieces(file.texts("pieces"))
     except ValueError as error:
         raise BundleError(str(error), path=file.path, remedy=REMEDY) from error
+
+
+def _byte_pairs(table: ManifestReader, file: ManifestReader) -> BytePairs:
+    """Tokens and pairs, these written with a space between.
+
+    Raises:
+        ValueError: they do not fit together.
+    """
+    merges = []
+    for listed in file.texts("merges"):
+        left, space, right = listed.partition(" ")
+        if not (left and space and right):
+            raise ValueError(f"{listed!r} is no pair of tokens")
+        merges.append((left, right))
+    return BytePairs(
+        tokens=file.texts("tokens"),
+        merges=tuple(merges),
+        pad=table.integer("pad"),
+        start=table.integer("start") if table.has("start") else None,
+        end=table.integer("end"),
+        longest=table.integer("longest", least=3, most=_MOST_DIM),
+    )
 
 
 def _bridges(manifest: ManifestReader, contents: Mapping[str, bytes]) -> dict[str, str]:

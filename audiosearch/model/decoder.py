@@ -13,7 +13,8 @@ import numpy as np
 
 from audiosearch._typing import Floats, HalfOrFloats, Ints
 from audiosearch.errors import BundleError
-from audiosearch.model.bundle import Bundle
+from audiosearch.model.beam import StepFunction
+from audiosearch.model.bundle import Bundle, DecoderShape
 from audiosearch.model.memory import AudioMemory, Gather
 from audiosearch.model.runtime.device_array import DeviceArray
 from audiosearch.model.runtime.parallel import even_blocks, in_worker, parallel_map
@@ -50,6 +51,11 @@ class Decoder:
         self._loading = threading.Lock()
         self._null_memory: AudioMemory | None = None
         self._gather: Gather | None = None
+
+    @property
+    def _shape(self) -> DecoderShape:
+        assert self.bundle.decoder is not None  # `AbsentDecoder` stands in where there is none
+        return self.bundle.decoder
 
     @property
     def device(self) -> Device:
@@ -92,7 +98,7 @@ class Decoder:
             except OutOfMemory as error:
                 self._leave_card(error)
                 return self.memory(frames)
-        shape = self.bundle.decoder
+        shape = self._shape
         longest = int(lengths.max())
         keys = np.empty(
             (len(frames), shape.layers, shape.heads, longest, shape.head_dim), np.float32
@@ -119,7 +125,7 @@ class Decoder:
         padded = self._padded(frames, int(lengths.max()))
         names = ["memory_keys", "memory_values"]
         _, [keys, values] = session.run_holding([], names, {"frames": padded})
-        shape = self.bundle.decoder
+        shape = self._shape
         expected = (len(frames), shape.layers, shape.heads, padded.shape[1], shape.head_dim)
         for array in (keys, values):
             self._check_memory(array.shape, expected)
@@ -163,7 +169,7 @@ class Decoder:
             return self.log_probs(tokens, self._made_anew(memory, error))
         return log_probs
 
-    def steps(self, memory: AudioMemory) -> Steps:
+    def steps(self, memory: AudioMemory) -> StepFunction:
         """A step function for beam search over the sounds of `memory`."""
         return Steps(self, memory)
 
@@ -224,7 +230,7 @@ class Decoder:
     ) -> tuple[Floats, Caches | None]:
         """Log-probabilities (B, S, V), and the caches with these words where `grown`."""
         if past is None:
-            shape = self.bundle.decoder
+            shape = self._shape
             nothing = empty((len(tokens), shape.layers, shape.heads, 0, shape.head_dim))
             past = nothing, nothing
         [log_probs], caches = session.run_holding(

@@ -80,7 +80,9 @@ class Encoder:
     def encode_many(self, sounds: Sequence[Floats]) -> list[Encoded]:
         """What the encoder says of each sound (n,), of any lengths, in the order given.
 
-        Sounds shorter than the bundle's `min_samples` are zero-padded at their end.
+        Sounds shorter than the bundle's `min_samples` are zero-padded at their end; those longer
+        than its `max_samples` are heard in stretches of that length, the last of which ends where
+        the sound does.
 
         Raises:
             BundleError: the graph gives something else than the manifest says, or numbers that
@@ -89,6 +91,9 @@ class Encoder:
         """
         if not sounds:
             return []
+        longest = self.bundle.max_samples
+        if longest is not None and any(len(sound) > longest for sound in sounds):
+            return [self._in_stretches(sound, longest) for sound in sounds]
         rows = [self._padded(sound) for sound in sounds]
         session = self._loaded(shared=len(rows) > 1)
         if session.device.name == "cuda":
@@ -98,6 +103,20 @@ class Encoder:
     def _padded(self, sound: Floats) -> Floats:
         missing = max(0, self.bundle.min_samples - len(sound))
         return np.pad(np.asarray(sound, dtype=np.float32), (0, missing))
+
+    def _in_stretches(self, sound: Floats, longest: int) -> Encoded:
+        """A sound of any length: frames one after the other, means of the rest."""
+        last = max(0, len(sound) - longest)
+        starts = sorted({*range(0, last, longest), last})
+        heard = self.encode_many([sound[start : start + longest] for start in starts])
+        joints = [each.joint for each in heard if each.joint is not None]
+        tags = [each.tags for each in heard if each.tags is not None]
+        return Encoded(
+            frames=np.concatenate([each.frames for each in heard]),
+            embedding=_mean_direction([each.embedding for each in heard]),
+            joint=_mean_direction(joints) if joints else None,
+            tags=np.mean(tags, axis=0, dtype=np.float32) if tags else None,
+        )
 
     def _alone(self, session: GraphSession, row: Floats) -> Encoded:
         try:
@@ -170,3 +189,11 @@ class Encoder:
             path=self.bundle.graphs["encoder"].path,
             remedy="audiosearch models verify",
         )
+
+
+def _mean_direction(vectors: Sequence[Floats]) -> Floats:
+    """The unit vector of the sum of some."""
+    total: Floats = np.sum(vectors, axis=0, dtype=np.float32)
+    length = float(np.linalg.norm(total))
+    direction: Floats = total / np.float32(length or 1.0)
+    return direction

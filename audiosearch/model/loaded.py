@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from audiosearch.model.bundle import Bundle, load_bundle
 from audiosearch.model.decoder import Decoder
-from audiosearch.model.runtime.session import RuntimeOptions
+from audiosearch.model.runtime.session import Device, RuntimeOptions
 from audiosearch.model.scoring import CaptionScorer
 from audiosearch.model.text_encoder import TextTower
 
@@ -38,17 +38,40 @@ class Model:
         """Sound to vectors."""
         from audiosearch.model.encoder import Encoder  # noqa: PLC0415 - text queries need none
 
+        if self.bundle.parts:
+            from audiosearch.model.combined import CombinedEncoder  # noqa: PLC0415 - seldom needed
+
+            return CombinedEncoder(self.bundle, options=self.options)
         return Encoder(self.bundle, options=self.options)
 
     @cached_property
     def decoder(self) -> Decoder:
-        """Frames to words."""
+        """Frames to words; where there is no captioner, what says so."""
+        if self.bundle.decoder is None:
+            from audiosearch.model.combined import AbsentDecoder  # noqa: PLC0415 - seldom needed
+
+            return AbsentDecoder(self.bundle, device=self._device_without)
+        if sum(bool(part.captions) for part in self.bundle.parts) > 1:
+            from audiosearch.model.combined import EnsembleDecoder  # noqa: PLC0415 - as above
+
+            return EnsembleDecoder(self.bundle, options=self.options)
         return Decoder(self.bundle, options=self.options)
+
+    def _device_without(self) -> Device:
+        """What answers where there is no captioner."""
+        return self.encoder.device if self.tower is None else self.tower.device
 
     @cached_property
     def tower(self) -> TextTower | None:
         """Words to the joint space; None where the bundle has none."""
-        return TextTower(self.bundle, options=self.options) if self.bundle.joint_dim else None
+        if not self.bundle.joint_dim:
+            return None
+        joint = [part for part in self.bundle.parts if part.joint]
+        if len(joint) > 1:
+            from audiosearch.model.combined import EnsembleTower  # noqa: PLC0415 - seldom needed
+
+            return EnsembleTower(self.bundle, options=self.options)
+        return TextTower(joint[0].bundle if joint else self.bundle, options=self.options)
 
     @cached_property
     def scorer(self) -> CaptionScorer:

@@ -39,7 +39,7 @@ class CaptionScorer:
     @property
     def max_words(self) -> int:
         """Most words that a caption may have; the start token takes a position of its own."""
-        return self.decoder.bundle.decoder.max_positions - 1
+        return self.decoder.bundle.max_words
 
     def encode(self, text: str) -> TokenIds:
         """The token ids of `text`, cut to the words that the decoder has positions for."""

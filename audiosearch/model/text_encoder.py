@@ -10,7 +10,8 @@ from audiosearch._typing import Floats
 from audiosearch.errors import BundleError, FeatureUnavailable
 from audiosearch.model import wordpiece as pieces
 from audiosearch.model.bundle import Bundle
-from audiosearch.model.runtime.session import GraphSession, RuntimeOptions
+from audiosearch.model.byte_pairs import BytePairs
+from audiosearch.model.runtime.session import Device, GraphSession, RuntimeOptions
 from audiosearch.model.tokenizer import Vocabulary
 from audiosearch.model.wordpiece import Pieces
 
@@ -27,9 +28,7 @@ class TextTower:
             )
         self.bundle = bundle
         self._options = options or RuntimeOptions()
-        self._reader: Vocabulary | Pieces = bundle.pieces or bundle.vocabulary
-        self._unknown = pieces.UNK if bundle.pieces else bundle.vocabulary.unk
-        self._pad = pieces.PAD if bundle.pieces else bundle.vocabulary.pad
+        self._reader: Vocabulary | Pieces | BytePairs = bundle.pieces or bundle.vocabulary
         self._session: GraphSession | None = None
 
     def embed(self, texts: Sequence[str]) -> Floats:
@@ -37,9 +36,8 @@ class TextTower:
 
         A text without any readable word becomes the zero vector: it is like nothing.
         """
-        longest = self.bundle.decoder.max_positions
-        ids = [self._reader.encode(text)[:longest] for text in texts]
-        known = [i for i in range(len(ids)) if set(ids[i]) - {self._unknown}]
+        ids = [self._reader.encode(text)[: self.bundle.max_words + 1] for text in texts]
+        known = [i for i in range(len(ids)) if self._says_something(ids[i])]
         vectors = np.zeros((len(texts), self.bundle.joint_dim), dtype=np.float32)
         order = sorted(known, key=lambda i: len(ids[i]))
         for start in range(0, len(order), BATCH):
@@ -51,14 +49,32 @@ class TextTower:
         """Whether a normalised word, beyond those of the vocabulary, has a meaning to the tower."""
         return self.bundle.pieces is not None and self.bundle.pieces.holds(word)
 
-    def _run(self, ids: Sequence[Sequence[int]]) -> Floats:
+    def _says_something(self, ids: tuple[int, ...]) -> bool:
+        if isinstance(self._reader, BytePairs):
+            return self._reader.says_something(ids)
+        unknown = self._reader.unk if isinstance(self._reader, Vocabulary) else pieces.UNK
+        return bool(set(ids) - {unknown})
+
+    @property
+    def _pad(self) -> int:
+        return pieces.PAD if isinstance(self._reader, Pieces) else self._reader.pad
+
+    @property
+    def device(self) -> Device:
+        """What the tower runs on."""
+        return self._loaded().device
+
+    def _loaded(self) -> GraphSession:
         if self._session is None:
             self._session = GraphSession(self.bundle.graphs["text"], options=self._options)
+        return self._session
+
+    def _run(self, ids: Sequence[Sequence[int]]) -> Floats:
         width = max(len(row) for row in ids)
         tokens = np.full((len(ids), width), self._pad, dtype=np.int64)
         for row, values in enumerate(ids):
             tokens[row, : len(values)] = values
-        [joint] = self._session.run_anywhere(["joint"], {"tokens": tokens})
+        [joint] = self._loaded().run_anywhere(["joint"], {"tokens": tokens})
         if joint.shape != (len(ids), self.bundle.joint_dim) or not np.isfinite(joint).all():
             raise BundleError(
                 f"the text tower gives {joint.shape}, or numbers that are not finite",

@@ -9,15 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from audiosearch._typing import Floats, Ints
 from audiosearch.model.calibration import ScoreCalibration
-from audiosearch.model.tokenizer import Vocabulary
+from audiosearch.model.tokenizer import EOS, PAD, Vocabulary
 from audiosearch.search.normalise import Likeness, Normalise, ScaleTable, costs
 from audiosearch.training.checkpoints import Report
 from audiosearch.training.data.dataset import SoundCache, Split
 from audiosearch.training.networks.convnext import ConvNext
-from audiosearch.training.networks.decoder import DecoderNetwork
+from audiosearch.training.networks.decoder import (
+    DecoderMemory,
+    DecoderNetwork,
+    caption_cross_entropy,
+)
 from audiosearch.training.recipes.joint import Joint
 from audiosearch.training.scenes.clip_pool import gather_clips
 from audiosearch.training.scenes.features import (
@@ -28,8 +33,9 @@ from audiosearch.training.scenes.features import (
 )
 from audiosearch.training.scenes.planner import Planner
 from audiosearch.training.scenes.rendering import render
-from audiosearch.training.scoring import PairScores, score_pairs
+from audiosearch.training.scoring import PairScores
 from audiosearch.training.text.captions import write_caption
+from audiosearch.training.text.vocabulary import encode_captions
 
 
 @dataclass(frozen=True)
@@ -194,3 +200,55 @@ def recall(fit: Floats, at: int) -> float:
 def order_accuracy(fit: Floats, twins: Ints) -> float:
     """Share of captions that fit their own scene better than its twin."""
     return float((np.diagonal(fit) > fit[twins, np.arange(len(twins))]).mean())
+
+
+@torch.no_grad()
+def score_pairs(
+    decoder: DecoderNetwork,
+    joint: Joint,
+    features: SceneFeatures,
+    texts: list[str],
+    vocabulary: Vocabulary,
+    *,
+    logits: Floats,
+    block: int = 64,
+) -> PairScores:
+    """Score every text for every scene, whose tags have these logits `(n_scenes, C)`."""
+    decoder.eval()
+    ids = torch.from_numpy(encode_captions(vocabulary, texts, limit=60))
+    inputs = torch.where(ids[:, :-1] == EOS, PAD, ids[:, :-1])
+    targets = ids[:, 1:]
+    values = torch.from_numpy(features.values.astype(np.float32))
+    lengths = torch.from_numpy(features.lengths)
+    columns = []
+    for at in range(0, len(values), block):
+        memory = decoder.decoder.memory(
+            decoder.project(values[at : at + block]), lengths[at : at + block]
+        )
+        columns.append(_against_texts(decoder, memory, inputs, targets))
+    nothing = decoder.decoder.memory(decoder.null_frames(1), torch.ones(1, dtype=torch.long))
+    silent = _against_texts(decoder, nothing, inputs, targets)[0]
+    return PairScores(
+        cross_entropy=np.concatenate(columns),
+        silent=silent,
+        cosine=joint.embed_sounds(logits) @ joint.embed_texts(texts).T,
+        words=np.array([len(vocabulary.encode(text)) + 1 for text in texts], np.float32),
+        known=np.array(
+            [vocabulary.known_share(vocabulary.encode(text)) for text in texts], np.float32
+        ),
+    )
+
+
+def _against_texts(
+    decoder: DecoderNetwork, memory: DecoderMemory, inputs: torch.Tensor, targets: torch.Tensor
+) -> Floats:
+    """Cross-entropies `(n_sounds, n_texts)`, one text at a time against all sounds."""
+    count = memory.keys.shape[0]
+    past = decoder.decoder.empty_past(count)
+    losses = []
+    for tokens, wanted in zip(inputs, targets, strict=True):
+        length = int((wanted != PAD).sum())
+        words = decoder.decoder.embed(tokens[None, :length]).expand(count, -1, -1)
+        logits = decoder.decoder(words, memory, past)[0]
+        losses.append(caption_cross_entropy(logits, wanted[None, :length].expand(count, -1)))
+    return np.asarray(torch.stack(losses, dim=1).numpy())

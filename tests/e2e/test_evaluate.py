@@ -16,6 +16,7 @@ import pytest
 
 from tests.e2e.command import Command
 from tests.sounds import noise, tone, write_audio
+from tests.toy_bundles import JOINT
 
 pytestmark = pytest.mark.slow
 
@@ -91,6 +92,20 @@ def test_retrieval(command: Command, captioned: Path, tmp_path: Path):
     assert engine["r1"] == pytest.approx(by_score["combined"]["r1"], abs=0.084)
     page = (tmp_path / "out" / "retrieval.html").read_text()
     assert page.count("<svg") == 4
+
+
+def test_retrieval_by_a_joint_space_alone(command: Command, captioned: Path):
+    answer = command("evaluate", "retrieval", captioned, "--bundle", JOINT, "--json")
+    assert answer.status == 0, answer.err
+    rows = tables(answer.rows)["retrieval"]
+    scores = [(row["direction"], row["score"]) for row in rows]
+    to_audio = ("text-to-audio", "joint"), ("text-to-audio", "engine")
+    assert scores == [to_audio[0], ("audio-to-text", "joint"), to_audio[1]]
+    # Search has nothing else to go by; half precision may exchange neighbours.
+    assert rows[2]["map10"] == pytest.approx(rows[0]["map10"], abs=0.084)
+    refused = command("evaluate", "captions", captioned, "--bundle", JOINT)
+    assert refused.status == 2
+    assert "has no captioner" in refused.err
 
 
 def test_queries(command: Command, labelled: Path):

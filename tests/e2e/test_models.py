@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.command import Answer, Command
+from tests.toy_bundles import JOINT, OTHER, PLAIN
 
 EXHAUSTIVE = ("--json", "--exhaustive", "--min-score", "0")
 
@@ -107,3 +108,71 @@ def test_without_torch_the_command_says_what_to_install(command: Command, tmp_pa
     answer = bare("models", "import", tmp_path / "some.ckpt", "--name", "small")
     assert answer.status == 2
     assert "pip install 'audiosearch[train]'" in answer.err
+
+
+def test_a_joint_space_alone_and_with_the_captioner_of_another(
+    command: Command, sounds: Path
+) -> None:
+    """Candidates from the one, cross-entropies from the other; each says what it lacks."""
+    models = command.data_dir / "models"
+    shutil.copytree(JOINT, models / "joint")
+    shutil.copytree(PLAIN, models / "plain")
+    good(command("models", "use", "joint"))
+    good(command("index", sounds))
+    [first, *_] = good(command("find", "a dog barks", "--json", "--min-score", "0")).rows
+    assert first["score"] > 0
+    assert first["cross_entropy"] is None
+    assert first["caption"] is None
+    refused = command("describe", sounds / "long.wav")
+    assert refused.status == 2
+    assert "the model joint has no captioner" in refused.err
+    assert "models combine --joint joint --captioner NAME --name BOTH" in refused.err
+
+    unfit = command("models", "combine", "--joint", "plain", "--captioner", "toy", "--name", "top")
+    assert unfit.status == 2
+    assert "plain has no space shared by text and sound" in unfit.err
+    pair = ("--joint", "joint", "--captioner", "plain", "--name", "top")
+    good(command("models", "combine", *pair))
+    assert "is there already" in command("models", "combine", *pair).err
+    [told] = good(command("models", "info", "top", "--json")).rows
+    assert [part["name"] for part in told["parts"]] == ["joint", "plain"]
+    good(command("models", "verify", "top"))
+    good(command("models", "use", "top"))
+    good(command("index"))
+    find = ("find", "a dog barks", *EXHAUSTIVE)
+    of_top = heard(command(*find))
+    assert all(loss is not None for _, _, loss in of_top)
+    [one, *_] = good(command("describe", sounds / "long.wav", "--json")).rows
+    assert one["source"] == "model"
+    assert good(command("similar", sounds / "long.wav", "--json")).rows
+    assert good(command("label", sounds / "long.wav", "--labels", "dog,rain", "--json")).rows
+
+    # The captioner hears what it would alone, but for what resampling by way of 24 kHz does.
+    good(command("models", "use", "plain"))
+    good(command("index"))
+    alone = {(path, start): loss for path, start, loss in heard(command(*find))}
+    for path, start, loss in of_top:
+        assert alone[path, start] == pytest.approx(loss, abs=0.05)
+
+
+def test_an_ensemble_by_the_command(command: Command, sounds: Path) -> None:
+    shutil.copytree(OTHER, command.data_dir / "models" / "other")
+    for wrong in (
+        ("toy", "other", "--weights", "1"),
+        ("toy", "other", "--weights", "1,-1"),
+        ("toy", "other", "--weights", "a,b"),
+        ("toy", "other", "--joint", "toy"),
+        ("--joint", "toy"),
+        ("toy",),
+        ("toy", "nothing"),
+    ):
+        assert command("models", "combine", *wrong, "--name", "two").status == 2
+    good(command("models", "combine", "toy", "other", "--weights", "2,1", "--name", "two"))
+    good(command("models", "use", "two"))
+    good(command("index", sounds))
+    assert good(command("find", "a dog barks", *EXHAUSTIVE)).rows
+    refused = command("models", "quantise", "two", "--name", "eight")
+    assert "it is combined: quantise its parts" in refused.err
+    refused = command("models", "calibrate", "starter")
+    assert refused.status == 2
+    assert "came along with the program" in refused.err

@@ -66,6 +66,27 @@ def test_a_model_is_fetched_pinned_and_found_again_offline(hub: Hub, places: Pul
     assert len(hub.requests) == asked
 
 
+def test_clap_is_fetched_with_its_tokens_and_its_card(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, places: PullFolders
+) -> None:
+    from tests.published_joint import write_clap_folder  # noqa: PLC0415 - with torch
+
+    source = HubSource("someone/clap", pull.SOURCES["clap"].beside)
+    folder = write_clap_folder(tmp_path / "clap")
+    with serve(Hub(folder, source.repo, licence="apache-2.0")) as server:
+        monkeypatch.setattr(hub_client.constants, "ENDPOINT", server.url)
+        monkeypatch.setattr(
+            hub_client.constants,
+            "HUGGINGFACE_CO_URL_TEMPLATE",
+            server.url + "/{repo_id}/resolve/{revision}/{filename}",
+        )
+        monkeypatch.setattr(pull, "HfApi", lambda: hub_client.HfApi(endpoint=server.url))
+        path, pin = pull.pull_hub(source, name="clap", places=places, quiet=True)
+    assert {"vocab.json", "merges.txt", "preprocessor_config.json"} <= pin.files.keys()
+    bundle = load_bundle(path)
+    assert (bundle.licence, bundle.joint_dim, bundle.decoder) == ("apache-2.0", 8, None)
+
+
 def test_offline_needs_an_earlier_fetch(places: PullFolders) -> None:
     with pytest.raises(BundleError, match="not fetched yet"):
         pull.fetch_hub(SOURCE, places=places, offline=True, quiet=True)

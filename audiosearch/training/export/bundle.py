@@ -44,7 +44,7 @@ def export_bundle(networks: BundleNetworks, facts: BundleFacts, *, path: Path) -
         check_parity(ready, facts, folder=partial)
         _write_texts(facts, partial)
         manifest = _manifest(ready, facts, partial, names)
-        _write_json(manifest, partial / "bundle.json")
+        write_json(manifest, partial / "bundle.json")
         path.mkdir(parents=True, exist_ok=True)
         # The manifest comes last: without it, or with that of an older bundle, nothing loads.
         for file in sorted(partial.iterdir(), key=lambda file: file.name == "bundle.json"):
@@ -96,16 +96,16 @@ def _write_texts(facts: BundleFacts, folder: Path) -> None:
     if repeatable is None:
         repeatable = make_vocabulary(facts.words).repeatable
     vocabulary = {"words": list(facts.words), "repeatable": sorted(repeatable)}
-    _write_json(vocabulary, folder / "vocabulary.json")
+    write_json(vocabulary, folder / "vocabulary.json")
     if facts.tags:
-        _write_json(list(facts.tags), folder / "tags.json")
+        write_json(list(facts.tags), folder / "tags.json")
     if facts.pieces is not None:
-        _write_json({"pieces": facts.pieces.pieces}, folder / PIECES_FILE, indent=None)
+        write_json({"pieces": facts.pieces.pieces}, folder / PIECES_FILE, indent=None)
     if facts.bridges:
         by_word: dict[str, list[str]] = {}
         for word, read_as in sorted(facts.bridges.items()):
             by_word.setdefault(read_as, []).append(word)
-        _write_json(by_word, folder / BRIDGES_FILE, indent=None)
+        write_json(by_word, folder / BRIDGES_FILE, indent=None)
 
 
 def _manifest(
@@ -148,15 +148,17 @@ def _manifest(
         "score": asdict(score),
         "tags": "tags.json" if facts.tags else None,
         "graphs": names,
-        "files": {file.name: _file_entry(file) for file in sorted(folder.iterdir())},
+        "files": {file.name: file_entry(file) for file in sorted(folder.iterdir())},
     }
 
 
-def _file_entry(path: Path) -> dict[str, str | int]:
+def file_entry(path: Path) -> dict[str, str | int]:
+    """What a manifest lists of a file: its hash and its size."""
     content = path.read_bytes()
     return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
 
 
-def _write_json(value: object, path: Path, *, indent: int | None = 1) -> None:
+def write_json(value: object, path: Path, *, indent: int | None = 1) -> None:
+    """Write a JSON file of a bundle."""
     text = json.dumps(value, ensure_ascii=False, indent=indent)
     path.write_text(f"{text}\n", encoding="utf-8")

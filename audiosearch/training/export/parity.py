@@ -42,7 +42,7 @@ def check_parity(networks: BundleNetworks, facts: BundleFacts, *, folder: Path) 
             with torch.no_grad():
                 expected = networks.tower(torch.from_numpy(tokens)).numpy()
             (found,) = session.run(["joint"], {"tokens": tokens})
-            _compare(found, expected, what=f"text joint of {count} words", path=folder)
+            compare(found, expected, what=f"text joint of {count} words", path=folder)
 
 
 def open_session(path: Path) -> InferenceSession:
@@ -70,7 +70,7 @@ def _check_encoder(networks: BundleNetworks, facts: BundleFacts, folder: Path) -
             expected = graph(torch.from_numpy(waveform))
         found = session.run(names, {"waveform": waveform})
         for name, ours, theirs in zip(names, found, expected, strict=True):
-            _compare(ours, theirs.numpy(), what=f"{name} of {count} samples", path=folder)
+            compare(ours, theirs.numpy(), what=f"{name} of {count} samples", path=folder)
         frames = found[names.index("frames")]
     return frames
 
@@ -123,15 +123,20 @@ def check_decoder_parity(network: DecoderNetwork, frames: AnyArray, *, folder: P
         return outputs[0], outputs[1], outputs[2]
 
     at_once, _, _ = run(tokens, (empty, empty))
-    _compare(at_once, expected, what="log_probs, all words at once", path=folder)
+    compare(at_once, expected, what="log_probs, all words at once", path=folder)
     past = (empty, empty)
     for place in range(tokens.shape[1]):
         step, *grown = run(tokens[:, place : place + 1], past)
         past = (grown[0], grown[1])
-        _compare(step[:, 0], expected[:, place], what=f"log_probs, word {place} alone", path=folder)
+        compare(step[:, 0], expected[:, place], what=f"log_probs, word {place} alone", path=folder)
 
 
-def _compare(found: AnyArray, expected: AnyArray, *, what: str, path: Path) -> None:
+def compare(found: AnyArray, expected: AnyArray, *, what: str, path: Path) -> None:
+    """See that an output is what torch gives.
+
+    Raises:
+        AudiosearchError: it differs by more than 1e-4, of 1 or of the largest value.
+    """
     if found.shape != expected.shape:
         raise AudiosearchError(
             f"export failed: {what} has shape {found.shape}, torch gives {expected.shape}",

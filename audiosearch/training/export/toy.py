@@ -6,18 +6,28 @@ sense. The same seed gives the same numbers.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
+from torch.nn import functional
 
+from audiosearch.model.byte_pairs import LETTERS, SPACE, BytePairs
 from audiosearch.model.calibration import ScoreCalibration
 from audiosearch.model.tokenizer import SPECIAL_TOKENS
 from audiosearch.model.wordpiece import SPECIAL_PIECES, Pieces
 from audiosearch.training.export.bundle import export_bundle
+from audiosearch.training.export.encoder_bundle import (
+    EncoderFacts,
+    EncoderNetworks,
+    export_encoder,
+)
 from audiosearch.training.export.spec import BundleFacts, BundleNetworks
+from audiosearch.training.networks.clap import ClapText, ExactWindow, Projection
 from audiosearch.training.networks.convnext import ConvNext, ConvNextConfig
 from audiosearch.training.networks.decoder import DecoderConfig, DecoderNetwork
-from audiosearch.training.networks.frontend import FrontendConfig
+from audiosearch.training.networks.frontend import FrontendConfig, LogMel
 from audiosearch.training.networks.meaning import (
     ConceptConfig,
     ConceptLayer,
@@ -25,6 +35,7 @@ from audiosearch.training.networks.meaning import (
     SentenceConfig,
     SentenceTower,
 )
+from audiosearch.training.networks.roberta import RobertaConfig
 from audiosearch.training.networks.tags import TagHead, TagHeadConfig
 
 TOY_WORDS = (
@@ -40,6 +51,7 @@ TOY_PIECES = (
     *(f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"),
 )
 TOY_BRIDGES = {"canine": "dog", "automobile": "car"}
+TOY_JOINT = 6  # numbers in the space of the toy without a captioner
 TOY_TAGS = ("dog", "bird", "rain", "speech", "bell", "engine", "wind", "knock")
 TOY_FRONTEND = FrontendConfig(
     sample_rate=16_000,
@@ -81,6 +93,71 @@ def write_toy_bundle(
             bridges=TOY_BRIDGES if meaning else {},
         )
         return export_bundle(networks, facts, path=path)
+
+
+def write_toy_joint(path: Path, *, seed: int = 0) -> Path:
+    """Write a toy bundle with a joint space and no captioner, as CLAP is one, and return it.
+
+    It hears windows of just so many samples, at another rate than the other toys.
+    """
+    frontend = replace(TOY_FRONTEND, sample_rate=24_000, high_hz=12_000.0)
+    samples = 10 * frontend.sample_rate
+    pairs = toy_pairs()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        encoder = toy_networks(vocabulary=8, joint=False, pieces=8).encoder
+        projection = Projection(encoder.config.dims[-1], TOY_JOINT)
+        exported, trained = (
+            _ToyEncoder(samples, log_mel, encoder, projection)
+            for log_mel in (LogMel(frontend, as_convolution=True), LogMel(frontend))
+        )
+        reader = RobertaConfig(
+            vocabulary=len(pairs.tokens), dim=12, heads=2, layers=1, feedforward=16, positions=40
+        )
+        networks = EncoderNetworks(exported, trained, ClapText(reader, joint_dim=TOY_JOINT))
+        facts = EncoderFacts(
+            name="joint",
+            version=f"0.{seed}",
+            licence="MIT",
+            description="Random weights, for tests: it recognises nothing.",
+            sample_rate=frontend.sample_rate,
+            window_s=10.0,
+            min_samples=1,
+            max_samples=samples,
+            embedding_dim=encoder.config.dims[-1],
+            joint_dim=TOY_JOINT,
+            tags=(),
+            score=ScoreCalibration(lift=0.0, joint=5.0, bias=0.0, min_score=0.5, text_match=0.85),
+            reader=pairs,
+        )
+        return export_encoder(networks, facts, path=path)
+
+
+class _ToyEncoder(nn.Module):
+    def __init__(
+        self, samples: int, log_mel: nn.Module, encoder: ConvNext, projection: Projection
+    ) -> None:
+        super().__init__()
+        self.window, self.log_mel = ExactWindow(samples), log_mel
+        self.encoder, self.projection = encoder, projection
+
+    def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
+        embedding = self.encoder(self.log_mel(self.window(waveform))).embedding
+        return functional.normalize(embedding, dim=1), self.projection(embedding)
+
+
+def toy_pairs() -> BytePairs:
+    """Tokens and pairs in which each of the toy's words is one token after a space."""
+    tokens = ["<s>", "<pad>", "</s>", "<unk>", *LETTERS.values()]
+    merges: list[tuple[str, str]] = []
+    for word in TOY_WORDS:
+        grown = SPACE
+        for letter in word:
+            if (grown, letter) not in merges:
+                merges.append((grown, letter))
+                tokens.append(grown + letter)
+            grown += letter
+    return BytePairs(tokens=tuple(tokens), merges=tuple(merges), pad=1, start=0, end=2, longest=38)
 
 
 def toy_networks(*, vocabulary: int, joint: bool, pieces: int) -> BundleNetworks:

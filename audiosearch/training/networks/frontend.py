@@ -29,6 +29,8 @@ class FrontendConfig:
     high_hz: float
     average: int = 1
     """How many neighbouring power frames are averaged into one."""
+    htk: bool = False
+    """HTK's mel scale and filters of height 1, in place of Slaney's scale and filters of area 1."""
 
 
 PAPER_FRONTEND = FrontendConfig(
@@ -59,16 +61,29 @@ def mel_to_hz(mel: Tensor) -> Tensor:
     return torch.where(mel < 15, mel * 200 / 3, 1000 * torch.exp((mel - 15) * step))
 
 
+def hz_to_htk(hz: Tensor) -> Tensor:
+    """HTK's mel scale, logarithmic throughout."""
+    return 2595 * torch.log10(1 + hz / 700)
+
+
+def htk_to_hz(mel: Tensor) -> Tensor:
+    """The inverse of `hz_to_htk`."""
+    return 700 * (10 ** (mel / 2595) - 1)
+
+
 def mel_filterbank(config: FrontendConfig) -> Tensor:
-    """Triangular filters `(n_fft // 2 + 1, mels)`, each of unit area (Slaney)."""
+    """Triangular filters `(n_fft // 2 + 1, mels)`, each of unit area (Slaney), or of height 1."""
     bins = torch.linspace(0, config.sample_rate / 2, config.n_fft // 2 + 1, dtype=torch.float64)
-    low, high = hz_to_mel(torch.tensor([config.low_hz, config.high_hz], dtype=torch.float64))
+    to_mel, to_hz = (hz_to_htk, htk_to_hz) if config.htk else (hz_to_mel, mel_to_hz)
+    low, high = to_mel(torch.tensor([config.low_hz, config.high_hz], dtype=torch.float64))
     steps = torch.arange(config.mels + 2, dtype=torch.float64) / (config.mels + 1)
-    edges = mel_to_hz(low + (high - low) * steps)
+    edges = to_hz(low + (high - low) * steps)
     left, centre, right = edges[:-2], edges[1:-1], edges[2:]
     rising = (bins[:, None] - left) / (centre - left)
     falling = (right - bins[:, None]) / (right - centre)
     triangles = torch.minimum(rising, falling).clamp(min=0)
+    if config.htk:
+        return triangles.float()
     return (triangles * (2 / (right - left))).float()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
@@ -23,6 +24,8 @@ from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 from audiosearch.errors import BundleError
 
 _ZIP_MAGIC = b"PK\x03\x04"
+# What PyTorch before 1.6 began its files with, as many published ones still do: a pickled number.
+_OLD_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 _OLD_FORM = "save it again with a current PyTorch, or as safetensors"
 _REFUSED = "and nothing in a file of weights is run; only tensors and plain containers are read"
 
@@ -52,19 +55,21 @@ def read_weights(path: Path) -> dict[str, Any]:
     """What a file of weights holds: tensors, and plain values beside them.
 
     Raises:
-        BundleError: the file cannot be read, is neither safetensors nor PyTorch's zip form, or
+        BundleError: the file cannot be read, is neither safetensors nor PyTorch's, or
             holds anything but tensors, numbers, texts and containers of these.
     """
     try:
         with path.open("rb") as file:
-            start = file.read(9)
+            start = file.read(len(_OLD_MAGIC))
         if start.startswith(_ZIP_MAGIC):
             content: object = _read_pytorch(path)
-        elif len(start) == 9 and start[8:] == b"{":
+        elif start == _OLD_MAGIC:
+            content = _read_old_pytorch(path)
+        elif start[8:9] == b"{":
             content = load_file(path)
         else:
             raise BundleError(
-                "is neither safetensors nor PyTorch's zip form", path=path, remedy=_OLD_FORM
+                "is neither safetensors nor one of PyTorch's forms", path=path, remedy=_OLD_FORM
             )
     except SafetensorError as error:
         raise BundleError(f"is no sound safetensors file: {error}", path=path) from error
@@ -105,6 +110,25 @@ class _PlainUnpickler(pickle.Unpickler):
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
         raise BundleError(f"refused: it wants {module}.{name}, {_REFUSED}")
+
+
+def _read_old_pytorch(path: Path) -> object:
+    """As `_read_pytorch`, of the form before PyTorch 1.6, which cannot be mapped."""
+    try:
+        with warnings.catch_warnings(), safe_globals(_STAND_INS):
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except (MemoryError, OSError):
+        raise
+    except Exception as error:  # damaged pickles fail in every way
+        if named := re.search(r"GLOBAL (\S+)", str(error)):
+            raise BundleError(
+                f"refused: it wants {named[1]}, {_REFUSED}", path=path, remedy=_OLD_FORM
+            ) from error
+        first = str(error).partition("\n")[0]
+        raise BundleError(
+            f"cannot be read safely: {first or type(error).__name__}", path=path, remedy=_OLD_FORM
+        ) from error
 
 
 def _read_pytorch(path: Path) -> object:

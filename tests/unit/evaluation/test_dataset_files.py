@@ -156,3 +156,118 @@ def test_queries_that_several_sounds_answer(folder: Path):
         read_dataset(write(folder, twice))
     with pytest.raises(DatasetError, match=r"rows 2, 3: the same clip and caption"):
         read_dataset(write(folder, "path,query\na.wav,x\na.wav,x\n"))
+
+
+def touch(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("table", "sound", "text", "name"),
+    [
+        # As aac-datasets 0.7 downloads them.
+        (
+            "CLOTHO_v2.1/clotho_csv_files/clotho_captions_evaluation.csv",
+            "CLOTHO_v2.1/clotho_audio_files/evaluation/a b.wav",
+            "file_name,caption_1\na b.wav,x\n",
+            "a b.wav",
+        ),
+        (
+            "AUDIOCAPS/csv_files_v1/test.csv",
+            "AUDIOCAPS/audio_32000Hz/test/xyz_30.flac",
+            "audiocap_id,youtube_id,start_time,caption\n1,xyz,30,a dog\n",
+            "xyz_30",
+        ),
+        (
+            "AUDIOCAPS/train_fixed.csv",
+            "AUDIOCAPS/audio_16000Hz/train/xyz_30.wav",
+            "audiocap_id,youtube_id,start_time,caption\n1,xyz,30,a dog\n",
+            "xyz_30",
+        ),
+        (
+            "WavCaps/json_files/AudioSet_SL/as_final.json",
+            "WavCaps/Audio/AudioSet_SL/Yabc.flac",
+            '{"data": [{"id": "Yabc.wav", "caption": "A dog barks."}]}',
+            "Yabc",
+        ),
+        (
+            "WavCaps/json_files/SoundBible/sb_final.json",
+            "WavCaps/Audio/SoundBible/12.flac",
+            '{"data": [{"id": "12", "caption": "Rain.", "title": "Rain"}]}',
+            "12",
+        ),
+        # As the archives unpack, and side by side.
+        (
+            "clotho_captions_development.csv",
+            "development/ a.wav",
+            "file_name,caption_1\n a.wav,x\n",
+            " a.wav",
+        ),
+        ("lists/clotho_captions_evaluation.csv", "evaluation/a.wav",
+         "file_name,caption_1\na.wav,x\n", "a.wav"),
+    ],
+    ids=lambda value: value.split("\n")[0] if isinstance(value, str) else None,
+)  # fmt: skip
+def test_sounds_are_found_where_data_sets_keep_them(
+    tmp_path: Path, table: str, sound: str, text: str, name: str
+):
+    path = touch(tmp_path / sound)
+    other = touch(tmp_path / Path(sound).parent.parent / "validation" / "z.wav")
+    touch(tmp_path / table).write_text(text, encoding="utf-8")
+    [clip] = read_dataset(tmp_path / table).clips
+    assert (clip.path, clip.name) == (path, name)
+    assert other.is_file()
+
+
+def test_macs(tmp_path: Path):
+    pytest.importorskip("yaml")
+    path = touch(tmp_path / "MACS/audio/airport-1.wav")
+    file = tmp_path / "MACS" / "MACS.yaml"
+    file.write_text(
+        "files:\n- annotations:\n"
+        "  - {annotator_id: 1, sentence: people talk, tags: [a]}\n"
+        "  - {annotator_id: 2, sentence: a crowd walks, tags: [a]}\n"
+        "  - {annotator_id: 3, sentence: people talk, tags: [a]}\n"
+        "  filename: airport-1.wav\n"
+    )
+    [clip] = read_dataset(file).clips
+    assert clip.path == path
+    assert clip.captions == ("people talk", "a crowd walks")
+    file.write_text("files: [{filename: x}]")
+    with pytest.raises(DatasetError, match="MACS' form"):
+        read_dataset(file)
+    file.write_text("!!python/object/apply:os.system ['true']")
+    with pytest.raises(DatasetError, match="no YAML file"):
+        read_dataset(file)
+
+
+@pytest.mark.parametrize("text", ["[", "[]", '{"data": 3}', '{"data": [{"id": "a"}]}'])
+def test_tables_that_are_not_of_wavcaps_form(tmp_path: Path, text: str):
+    file = tmp_path / "sb_final.json"
+    file.write_text(text)
+    with pytest.raises(DatasetError, match="WavCaps' form"):
+        read_dataset(file)
+
+
+def test_a_name_may_begin_with_a_space(folder: Path):
+    touch(folder / " a.wav")
+    text = "file_name,caption_1\n a.wav,x\na.wav,y\n b.wav ,z\n"
+    data = read_dataset(write(folder, text))
+    assert [clip.path.name for clip in data.clips] == [" a.wav", "a.wav", "b.wav"]
+    data = read_dataset(write(folder, 'path,caption\n" a.wav",x\na.wav,y\n'))
+    assert [clip.captions for clip in data.clips] == [("x",), ("y",)]
+
+
+def test_the_error_names_the_option_that_helps(folder: Path, tmp_path_factory):
+    file = tmp_path_factory.mktemp("csv") / "clotho_captions_evaluation.csv"
+    file.write_text("file_name,caption_1\na.wav,x\nb.wav,y\n")
+    with pytest.raises(DatasetError) as error:
+        read_dataset(file)
+    assert "--audio FOLDER" in error.value.remedy
+    assert str(file.parent) in error.value.remedy
+    with pytest.raises(DatasetError) as error:
+        read_dataset(file, skip_missing=True)
+    assert "--audio FOLDER" in error.value.remedy
+    assert len(read_dataset(file, audio=folder).clips) == 2

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
-from tests.toy_bundles import SETTINGS, write_toy_bundles  # noqa: E402
+from tests.toy_bundles import JOINT, SETTINGS, write_toy_bundles  # noqa: E402
 
 ATOL = 1e-6  # drawn and computed in float32, whose last bits are the processor's
 
@@ -40,7 +40,7 @@ def graph(path: Path) -> tuple[list[str], list[np.ndarray]]:
     return steps, [onnx.numpy_helper.to_array(tensor) for tensor in tensors]
 
 
-@pytest.mark.parametrize("kept", list(SETTINGS), ids=lambda kept: kept.name)
+@pytest.mark.parametrize("kept", [*SETTINGS, JOINT], ids=lambda kept: kept.name)
 def test_what_is_kept_is_what_would_be_made(kept: Path, made: Path) -> None:
     new = made / kept.name
     assert sorted(file.name for file in kept.iterdir()) == sorted(f.name for f in new.iterdir())
@@ -59,7 +59,7 @@ def test_what_is_kept_is_what_would_be_made(kept: Path, made: Path) -> None:
 
 
 def test_they_are_small() -> None:
-    for kept in SETTINGS:
+    for kept in (*SETTINGS, JOINT):
         graphs = {file.stem: file.stat().st_size for file in kept.glob("*.onnx")}
         graphs.pop("text", None)
         assert 0 < sum(graphs.values()) < 100_000

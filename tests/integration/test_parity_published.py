@@ -1,0 +1,91 @@
+"""Published encoders as bundles against numbers of the authors' own code.
+
+Set AUDIOSEARCH_PARITY to a folder that `python -m benchmarks.published_reference` has written into.
+Everything is as a user has it: `models import`, ONNX Runtime, our own reading of tokens.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+from audiosearch.convert.importer import import_published
+from audiosearch.model.bundle import load_bundle
+from audiosearch.model.byte_pairs import BytePairs
+from audiosearch.model.loaded import Model
+from audiosearch.model.runtime.session import RuntimeOptions
+
+FOLDER = os.environ.get("AUDIOSEARCH_PARITY")
+PUBLISHED = Path(FOLDER or "") / "published"
+CLAPS = sorted(path.name for path in PUBLISHED.glob("clap_*")) if FOLDER else []
+pytestmark = pytest.mark.skipif(
+    not (FOLDER and PUBLISHED.is_dir()),
+    reason="AUDIOSEARCH_PARITY does not name a folder of published_reference",
+)
+
+CLOSE = 1e-4
+SOUNDS = ("whole", "short", "tiny")
+
+
+def opened(source: Path, folder: Path) -> Model:
+    path = import_published([source], name=source.stem.split("=")[0], folder=folder)
+    return Model(load_bundle(path), options=RuntimeOptions(device="cpu"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("bundles")
+
+
+@pytest.fixture(scope="module", params=CLAPS)
+def clap(request, folder):
+    model = opened(PUBLISHED / request.param, folder)
+    return model, np.load(PUBLISHED / request.param / "reference.npz"), request.param
+
+
+def test_clap_hears_what_the_authors_code_hears(clap, record_property):
+    model, expected, name = clap
+    worst = 0.0
+    for sound in SOUNDS:
+        [heard] = model.encoder.encode_many([expected[f"sound.{sound}"]])
+        pooled = expected[f"pooled.{sound}"]
+        pooled = pooled / np.linalg.norm(pooled)
+        for ours, theirs in ((heard.embedding, pooled), (heard.joint, expected[f"joint.{sound}"])):
+            np.testing.assert_allclose(ours, theirs, atol=CLOSE)
+            worst = max(worst, float(np.abs(ours - theirs).max()))
+    record_property("worst", worst)
+    print(f"\n{name}: sounds differ by {worst:.1e} at most")
+
+
+def test_clap_reads_what_the_authors_code_reads(clap, record_property):
+    model, expected, name = clap
+    texts = json.loads((PUBLISHED / name / "texts.json").read_text())
+    pairs = model.bundle.pieces
+    assert isinstance(pairs, BytePairs)
+    for place, text in enumerate(texts):
+        assert list(pairs.encode(text)) == expected[f"ids.{place}"].tolist()
+    found = model.tower.embed(texts)
+    theirs = np.stack([expected[f"text.{place}"] for place in range(len(texts))])
+    np.testing.assert_allclose(found, theirs, atol=CLOSE)
+    print(f"\n{name}: texts differ by {float(np.abs(found - theirs).max()):.1e} at most")
+
+
+def test_cnn14_hears_what_the_authors_code_hears(folder):
+    model = opened(PUBLISHED / "cnn14" / "Cnn14_mAP=0.431.pth", folder)
+    expected = np.load(PUBLISHED / "cnn14" / "reference.npz")
+    worst = 0.0
+    for sound in SOUNDS:
+        [heard] = model.encoder.encode_many([expected[f"sound.{sound}"]])
+        embedding = expected[f"embedding.{sound}"]
+        embedding = embedding / np.linalg.norm(embedding)
+        np.testing.assert_allclose(heard.embedding, embedding, atol=CLOSE)
+        np.testing.assert_allclose(heard.tags, expected[f"tags.{sound}"], atol=CLOSE)
+        worst = max(worst, float(np.abs(heard.tags - expected[f"tags.{sound}"]).max()))
+    print(f"\ncnn14: tags differ by {worst:.1e} at most")
