@@ -210,6 +210,7 @@ class SoundModel:
             (n,) float32, nats a word.
 
         Raises:
+            FeatureUnavailable: the model has no captioner.
             TypeError: `captions` is one text.
         """
         wanted = texts_of(captions)
@@ -221,7 +222,11 @@ class SoundModel:
             return self._scorer.cross_entropy(tokens, memory, sounds=[0] * len(tokens))
 
     def caption(self, encoded: Encoded) -> str:
-        """The model's own sentence for a sound, in small letters; empty where it has none."""
+        """The model's own sentence for a sound, in small letters; empty where it has none.
+
+        Raises:
+            FeatureUnavailable: the model has no captioner.
+        """
         with self._turns.taken():
             [caption] = self._captioner.captions([encoded.frames])
         return caption.text
