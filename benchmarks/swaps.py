@@ -24,7 +24,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from types import MappingProxyType
 
@@ -56,16 +56,22 @@ def put_database(mine: Path, other: Path) -> None:
 
 
 def copy_over(mine: Path, other: Path) -> None:
-    """Another database into the same file, at a moment at which nothing waits in the log beside it.
+    """Another database into the same file, while nothing is written and nothing waits in its log.
 
     SQLite would bring that into whatever stands in the file:
     https://www.sqlite.org/howtocorrupt.html#_unlinking_or_renaming_a_database_file_while_in_use
     """
     log = mine / f"{DATABASE}-wal"
     deadline = time.monotonic() + END_S
-    while log.exists() and log.stat().st_size and time.monotonic() < deadline:
-        time.sleep(0.02)
-    shutil.copyfile(other / DATABASE, mine / DATABASE)
+    with closing(sqlite3.connect(mine / DATABASE, isolation_level=None)) as holder:
+        while time.monotonic() < deadline:
+            with suppress(sqlite3.OperationalError):  # it is being written to
+                holder.execute("BEGIN IMMEDIATE")
+                if not log.exists() or not log.stat().st_size:
+                    break
+                holder.execute("ROLLBACK")
+            time.sleep(0.02)
+        shutil.copyfile(other / DATABASE, mine / DATABASE)
 
 
 def delete_folder(mine: Path, _other: Path) -> None:

@@ -82,6 +82,8 @@ class Database:
             session.connection()  # begins here, so that waiting for the lock happens here
             yield session
             failpoint("transaction.commit")
+            if self._writing is not None:
+                self._check.before_commit()
         failpoint("transaction.done")
 
     @contextmanager

@@ -108,6 +108,30 @@ def test_an_open_library_that_changes_is_neither_read_nor_written(
         assert not mine.exists()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="an open file cannot be replaced there")
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_changes_in_the_middle_of_a_transaction_is_not_written_to(
+    tmp_path: Path, change: object
+) -> None:
+    assert callable(change)
+    mine = library(tmp_path / "mine", root=b"/mine")
+    other = library(tmp_path / "other", root=b"/other")
+
+    def write_meanwhile() -> None:
+        with writer.session() as session:
+            roots.add_root(session, b"/written too late")
+            change(mine, other)
+
+    with open_database(mine) as writer:
+        with pytest.raises(LibraryReplaced):
+            write_meanwhile()
+        with pytest.raises(LibraryReplaced):
+            use(writer)
+    if mine.exists():
+        assert b"/written too late" not in root_paths(mine)
+        assert verify_lines(mine) == []
+
+
 def test_a_library_that_was_expected_is_not_made_migrated_or_locked(tmp_path: Path) -> None:
     mine = library(tmp_path / "mine", root=b"/mine")
     other = library(tmp_path / "other", root=b"/other")
