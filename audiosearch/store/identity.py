@@ -105,7 +105,7 @@ def check_log(path: Path) -> None:
 
 
 class IdentityCheck:
-    """See that a path still leads to a library: every transaction begins, and one that wrote ends so.
+    """See that a path still leads to a library, when a transaction begins and before it ends.
 
     One look at the file's entry and one at one row. Only where something wrote to the file itself,
     which SQLite does now and then, is it opened anew, since a library that was copied over this one
