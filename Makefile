@@ -94,10 +94,11 @@ bench: $(DEV)/.installed  ## Measure indexing and search (SOUNDS=/my/folder)
 	$(BIN)/python -m benchmarks.indexing "$(SOUNDS)"
 	$(BIN)/python -m benchmarks.cold_find "$(SOUNDS)"
 
-soak: $(DEV)/.installed  ## Hours of kills, damaged files and random histories, at low priority
+soak: $(DEV)/.installed  ## Hours of kills, damaged files, random histories and swaps, at low priority
 	nice -n 19 $(BIN)/python -m benchmarks.kills --kills 500
 	nice -n 19 $(BIN)/python -m benchmarks.fuzz --files 10000
 	nice -n 19 $(BIN)/python -m benchmarks.histories --histories 10000
+	nice -n 19 $(BIN)/python -m benchmarks.swaps --histories 100
 
 parity: $(DEV)/.installed  ## Compare with numbers of the authors' own code (PARITY=/their/folder)
 	@test -d "$(PARITY)" || { echo "PARITY=FOLDER must name the folder of reference numbers"; exit 2; }

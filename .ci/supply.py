@@ -50,7 +50,8 @@ LICENCES: Mapping[str, str] = {
     "BSD-3-Clause": "BSD-3-Clause",
     "GPL-2.0-or-later": "GPL-2.0-or-later",
     "GNU General Public License v2 or later (GPLv2+)": "GPL-2.0-or-later",
-    "GNU Lesser General Public License v2 or later (LGPLv2+)": "LGPL-2.1-or-later",
+    "GNU Lesser General Public License v2 or later (LGPLv2+)": "LGPL-2.0-or-later",
+    "LGPL-2.0-or-later": "LGPL-2.0-or-later",
     "LGPL-2.1-or-later": "LGPL-2.1-or-later",
     "ISC License (ISCL)": "ISC",
     "MIT": "MIT",
@@ -83,30 +84,37 @@ def closure(requirements: Iterable[str]) -> dict[str, Part]:
     Raises:
         Refused: one is not installed, or its licence was never read.
     """
-    found: dict[str, Part] = {}
-    waiting = [(Requirement(each), "") for each in requirements]
+    packages: dict[str, metadata.Distribution] = {}
+    needs: dict[str, set[str]] = {}
+    waiting = _with_extras(Requirement(each) for each in requirements)
+    seen: set[tuple[str, str]] = set()  # extras may ask for each other
     while waiting:
-        wanted, extra = waiting.pop()
-        if wanted.marker is not None and not wanted.marker.evaluate({"extra": extra}):
+        name, extra = waiting.pop()
+        if (name, extra) in seen:
             continue
-        name = canonicalize_name(wanted.name)
-        if name in found and not wanted.extras:
-            continue
+        seen.add((name, extra))
         try:
-            package = metadata.distribution(name)
+            packages[name] = metadata.distribution(name)
         except metadata.PackageNotFoundError:
             raise Refused(f"{name} is not installed here") from None
-        own = [Requirement(each) for each in package.requires or ()]
-        extras = wanted.extras or {""}
-        active = [
-            each
-            for each in own
-            if each.marker is None or any(each.marker.evaluate({"extra": one}) for one in extras)
-        ]
-        needs = tuple(sorted({canonicalize_name(each.name) for each in active}))
-        found[name] = Part(name, package.version, licence_of(package.metadata), needs)
-        waiting += [(each, one) for each in active for one in extras]
-    return dict(sorted(found.items()))
+        own = map(Requirement, packages[name].requires or ())
+        found = _with_extras(own, extra=extra)
+        needs.setdefault(name, set()).update(other for other, _ in found)
+        waiting += found
+    return {
+        name: Part(name, each.version, licence_of(each.metadata), tuple(sorted(needs[name])))
+        for name, each in sorted(packages.items())
+    }
+
+
+def _with_extras(requirements: Iterable[Requirement], *, extra: str = "") -> list[tuple[str, str]]:
+    """The names that are asked for here, each as itself ("") and with each extra asked for."""
+    return [
+        (canonicalize_name(each.name), one)
+        for each in requirements
+        if each.marker is None or each.marker.evaluate({"extra": extra})
+        for one in ("", *map(canonicalize_name, each.extras))
+    ]
 
 
 def licence_of(told: metadata.PackageMetadata) -> str:

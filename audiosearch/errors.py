@@ -111,6 +111,8 @@ class DecoderBroken(AudiosearchError):
 
 
 _SCARCE: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOBUFS)
+# What the loader of shared libraries says where memory is short; Python makes it an ImportError.
+_UNMAPPED: Final = ("failed to map segment", "annot allocate memory")
 
 
 class OutOfResources(AudiosearchError):
@@ -125,6 +127,8 @@ class OutOfResources(AudiosearchError):
             what = f"the system gives no more: {error.strerror or error}"
         elif isinstance(error, RuntimeError) and "start new thread" in str(error):
             what = "the system gives no more threads"
+        elif isinstance(error, ImportError) and any(each in str(error) for each in _UNMAPPED):
+            what = f"there is not enough memory to load a library: {error}"
         else:
             return None
         return cls(what, remedy="end other programs, or raise the limits (ulimit -a)")

@@ -70,6 +70,7 @@ def main(versions: tuple[str, ...], given: tuple[Path, ...]) -> None:
             for how in ("refused",) if version == TOO_OLD else ("pip install", CPU.name):
                 click.echo(f"Python {version} ({python}), {how} ...", err=True)
                 tried.append(_try(version, how, python, wheel, Path(place) / "environment"))
+                click.echo(f"  {tried[-1].result}", err=True)  # it may be stopped before the end
     _print(tried, missing)
     sys.exit(not all(each.is_good for each in tried))
 

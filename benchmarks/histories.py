@@ -9,6 +9,7 @@ SIGINT or SIGTERM ends it after the round in hand; it then tells how far it has 
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
@@ -18,6 +19,7 @@ from hypothesis import HealthCheck, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from benchmarks.told import told_to_stop
+from tests.compiled_once import statements_compiled_once
 from tests.library_machine import LibraryMachine
 from tests.library_sounds import BUNDLE
 from tests.toy_bundles import TOY
@@ -33,7 +35,8 @@ def main(histories: int, steps: int, first_seed: int) -> None:
     """Live and compare; print how far it has come."""
     start = time.monotonic()
     done, number = 0, first_seed
-    with told_to_stop() as stop:
+    gc.set_threshold(50_000)  # as the command has it
+    with told_to_stop() as stop, statements_compiled_once():
         os.environ[BUNDLE] = str(TOY)
         while done < histories and not stop.is_set():
             _live(min(ROUND, histories - done), steps=steps, number=number)

@@ -47,7 +47,8 @@ class LibraryMachine(SoundsOnDisk):
     def __init__(self) -> None:
         super().__init__()
         self.library: dict[str, tuple[str, int | None]] = {}  # name -> state, sound
-        self.own: dict[str, int | None] = {}  # captions of people -> sound, None: purged
+        self.own: dict[str, int] = {}  # captions of people -> sound
+        self.waiting: set[str] = set()  # those whose sound was purged, for it to come back
         self.hold: int | None = None  # how many files there were when too many were gone
         self.certain = True  # whether `library` is known: not after a kill, until the next scan
         self.config = Config(data_dir=self.place / "data", config_file=self.place / "config.toml")
@@ -132,7 +133,7 @@ class LibraryMachine(SoundsOnDisk):
         self.library = {
             name: known for name, known in self.library.items() if known[0] != "missing"
         }
-        self.own = {words: sound if sound in there else None for words, sound in self.own.items()}
+        self.waiting |= {words for words, sound in self.own.items() if sound not in there}
 
     @rule(accept=st.booleans())
     def scan(self, accept: bool) -> None:
@@ -186,6 +187,9 @@ class LibraryMachine(SoundsOnDisk):
         self.hold = n_known if held else None
         for name in gone - held:
             self.library[name] = ("missing", self.library[name][1])
+        # A run that was killed may have heard a sound that was gone again by now.
+        heard = self.heard()
+        self.waiting -= {words for words, sound in self.own.items() if sound in heard}
 
     # what must be true
 
@@ -200,7 +204,7 @@ class LibraryMachine(SoundsOnDisk):
             assert found[name] == "missing"
             self.library[name] = ("missing", None)
         assert found == {name: state for name, (state, _) in self.library.items()}
-        said = {words: int(sound is not None) for words, sound in self.own.items()}
+        said = {words: int(words not in self.waiting) for words in self.own}
         assert {each.text: each.n_targets for each in own} == said
 
     def check_invariants_of_the_store(self) -> None:

@@ -5,8 +5,9 @@ from datetime import datetime
 
 import click
 
+from audiosearch._statuses import EXIT_NOTHING
 from audiosearch.cli.clips_in import Clip, clips_argument, report, report_removal
-from audiosearch.cli.main import EXIT_NOTHING, CommandGroup
+from audiosearch.cli.main import CommandGroup
 from audiosearch.cli.options import OutputForm, json_option, library_options, output_options
 from audiosearch.cli.output import (
     clock_span,

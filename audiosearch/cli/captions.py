@@ -8,9 +8,10 @@ from pathlib import Path
 
 import click
 
+from audiosearch._statuses import EXIT_NOTHING
 from audiosearch._wording import counted
 from audiosearch.cli.clips_in import say_cut
-from audiosearch.cli.main import EXIT_NOTHING, CommandGroup
+from audiosearch.cli.main import CommandGroup
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import (
     clock_span,

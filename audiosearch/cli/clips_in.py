@@ -17,14 +17,13 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from audiosearch._statuses import EXIT_ERROR, EXIT_NOTHING
 from audiosearch._wording import counted
 from audiosearch.audio.clip import LONGEST_S, ClipRange
-from audiosearch.cli.main import EXIT_NOTHING
 from audiosearch.cli.output import print_json, remark
 from audiosearch.errors import QueryError
 from audiosearch.library.annotations import Written
 
-EXIT_ERROR = 2
 MOST_BYTES: Final = 256 * 2**20  # of stdin
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
+from audiosearch._statuses import EXIT_NOTHING
 from audiosearch.cli.annotations import made_on, print_annotations
 from audiosearch.cli.clips_in import Clip, clips_argument, report, report_removal
-from audiosearch.cli.main import EXIT_NOTHING, CommandGroup
+from audiosearch.cli.main import CommandGroup
 from audiosearch.cli.options import OutputForm, json_option, library_options, output_options
 from audiosearch.cli.output import print_listing, quoted, remark
 from audiosearch.config import Config

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 
 import click
 
+from audiosearch._statuses import EXIT_NOTHING
 from audiosearch._wording import counted
 from audiosearch.cli.filter_options import FilterOptions, filter_options
-from audiosearch.cli.main import EXIT_NOTHING
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import path_fields, print_json, remark, shown_path, size
 from audiosearch.cli.terminal import say, style

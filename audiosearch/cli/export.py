@@ -12,16 +12,17 @@ from typing import Any, TypeVar
 
 import click
 
+from audiosearch._statuses import EXIT_NOTHING
 from audiosearch._wording import counted
 from audiosearch.cli.clips_in import say_cut
 from audiosearch.cli.filter_options import FilterOptions, filter_options
 from audiosearch.cli.find import say_of_answer
-from audiosearch.cli.main import EXIT_NOTHING, CommandGroup
+from audiosearch.cli.main import CommandGroup
 from audiosearch.cli.minus_words import MinusWords
 from audiosearch.cli.options import FiniteRange, library_options, limit_options, sort_options
 from audiosearch.cli.output import remark, shown_path
 from audiosearch.cli.query_options import SoughtOptions, sought_options
-from audiosearch.cli.terminal import write_document
+from audiosearch.cli.terminal import write_data
 from audiosearch.config import Config
 from audiosearch.exchange.documents import CSV_LAYOUTS, DocumentOptions
 from audiosearch.exchange.names import FIELDS, TEMPLATE, NameTemplate
@@ -304,7 +305,7 @@ def _document_command(
             if to is None:
                 made, n_cut = exporter.text(kind, rows, label=label, options=told)
                 say_cut(n_cut, quiet=quiet)
-                write_document(made)
+                write_data(made)
                 return 0
             done = exporter.write(kind, rows, to, label=label, options=told, force=force)
         _report(done, to, "stretch", quiet=quiet)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import click
 
+from audiosearch._statuses import EXIT_NOTHING
 from audiosearch.cli.filter_options import filter_options, say_unknown_tags
 from audiosearch.cli.links import linked_path
-from audiosearch.cli.main import EXIT_NOTHING
 from audiosearch.cli.options import OutputForm, library_options, output_options, sort_options
 from audiosearch.cli.output import (
     clock,

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import click
 
+from audiosearch._statuses import EXIT_NOTHING
 from audiosearch._wording import counted
 from audiosearch.cli.filter_options import FilterOptions, filter_options, say_unknown_tags
 from audiosearch.cli.links import linked_path
-from audiosearch.cli.main import EXIT_NOTHING
 from audiosearch.cli.minus_words import MinusWords
 from audiosearch.cli.options import (
     OutputForm,

@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from audiosearch._signals import stop_on_signals
+from audiosearch._statuses import EXIT_INTERRUPTED
 from audiosearch._wording import counted
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import duration, print_json, remark, shown_path
@@ -19,7 +20,6 @@ from audiosearch.indexing.types import IndexReport
 from audiosearch.library import open_library
 from audiosearch.store.lock import IndexerLock
 
-EXIT_INTERRUPTED = 130
 _ENDINGS: Final = 8  # of files passed over, that are told one by one
 
 

@@ -7,8 +7,8 @@ from datetime import datetime
 
 import click
 
+from audiosearch._statuses import EXIT_ERROR
 from audiosearch.cli.annotations import summary
-from audiosearch.cli.main import EXIT_ERROR
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import clock, clock_span, print_json, remark, shown_path, size
 from audiosearch.cli.terminal import say, style

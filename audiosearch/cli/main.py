@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import click
 
 from audiosearch import __version__
+from audiosearch._statuses import EXIT_ERROR, EXIT_INTERRUPTED
 from audiosearch.cli.terminal import PlainFormatter, say, style
 from audiosearch.cli.unforeseen import DEBUG, catch_in_threads, is_debugging, show_unforeseen
 from audiosearch.errors import AudiosearchError, OutOfResources
@@ -48,10 +49,6 @@ class CommandGroup(click.Group):
             ctx.fail(f"No such command {name!r}.{suggestion}")
         return super().resolve_command(ctx, args)
 
-
-EXIT_NOTHING = 1
-EXIT_ERROR = 2
-EXIT_INTERRUPTED = 130
 
 # command -> module that defines it under that name (`list` → `list_`)
 _COMMANDS: Mapping[str, str] = MappingProxyType(

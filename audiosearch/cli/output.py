@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from audiosearch import errors
-from audiosearch.cli.main import EXIT_NOTHING
+from audiosearch._statuses import EXIT_NOTHING
 from audiosearch.cli.terminal import say, style, write_data
 from audiosearch.errors import display_path
 from audiosearch.search.rows import json_line

@@ -9,7 +9,7 @@ from dataclasses import replace
 import click
 
 from audiosearch._signals import stop_on_signals
-from audiosearch.cli.main import EXIT_INTERRUPTED
+from audiosearch._statuses import EXIT_INTERRUPTED
 from audiosearch.cli.options import library_options
 from audiosearch.cli.output import remark
 from audiosearch.cli.terminal import say

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from audiosearch.cli.main import EXIT_NOTHING, CommandGroup
+from audiosearch._statuses import EXIT_NOTHING
+from audiosearch.cli.main import CommandGroup
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import print_json, remark
 from audiosearch.cli.service_manager import install_service, remove_service

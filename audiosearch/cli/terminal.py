@@ -39,20 +39,16 @@ def say(text: object = "", *, err: bool = False, nl: bool = True) -> None:
 
 
 def write_data(text: str) -> None:
-    """Write text for programs to stdout as it is; on a terminal, escaped as `say` does."""
+    """Write text for programs to stdout in UTF-8, as it is; on a terminal, escaped as `say` does.
+
+    Names that are no UTF-8 come out byte for byte.
+    """
     if sys.stdout.isatty():
         say(text, nl=False)
-    else:
-        click.echo(text, nl=False, color=True)  # nothing of it is taken for a colour and removed
-
-
-def write_document(text: str) -> None:
-    """Write the text of a file to stdout as it is, in UTF-8; on a terminal, escaped as in `say`."""
-    if sys.stdout.isatty():
-        say(text, nl=False)
-    else:
-        sys.stdout.buffer.write(text.encode("utf-8"))
-        sys.stdout.buffer.flush()
+        return
+    sys.stdout.flush()  # what was said before comes before
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+    sys.stdout.buffer.flush()
 
 
 class PlainFormatter(logging.Formatter):

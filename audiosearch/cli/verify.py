@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from audiosearch._signals import stop_on_signals
+from audiosearch._statuses import EXIT_BROKEN
 from audiosearch._wording import counted
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import print_json, remark
@@ -20,8 +21,6 @@ from audiosearch.store.lock import IndexerLock
 if TYPE_CHECKING:
     from audiosearch.store.integrity.verify import Violation
 import sys
-
-EXIT_BROKEN = 1
 
 
 @click.command()
@@ -43,9 +42,9 @@ def verify(wanted: bool, as_json: bool, config: Config, quiet: bool) -> int:
     """
     only_one = IndexerLock(config.data_dir) if wanted else nullcontext()
     with only_one, open_library(config, writable=wanted) as library:
-        violations = library.verify()
+        found = library.verify_and_count()
+        violations = found.violations
         left = _repair(library, quiet=quiet) if wanted and violations else violations
-        n_absent = library.absent_files() if not violations else 0
     still = {(each.invariant, each.detail) for each in left}
     for each in violations:
         repaired = (each.invariant, each.detail) not in still
@@ -53,9 +52,9 @@ def verify(wanted: bool, as_json: bool, config: Config, quiet: bool) -> int:
     new = [each for each in left if each not in violations]
     for each in new:
         _print(each, as_json=as_json, repaired=False if wanted else None)
-    if n_absent:
+    if found.n_absent and not violations:
         remark(
-            f"{counted(n_absent, 'file')} not where the library has them: audiosearch index"
+            f"{counted(found.n_absent, 'file')} not where the library has them: audiosearch index"
             " looks what has become of them",
             quiet=quiet,
         )

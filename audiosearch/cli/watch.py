@@ -18,6 +18,7 @@ import click
 
 from audiosearch._files import make_private_folder
 from audiosearch._signals import stop_on_signals
+from audiosearch._statuses import EXIT_INTERRUPTED
 from audiosearch.cli.options import library_options
 from audiosearch.cli.service_unit import LABEL
 from audiosearch.cli.terminal import PlainFormatter
@@ -38,7 +39,6 @@ from audiosearch.watch.indexer import WatchIndexer
 from audiosearch.watch.status import WatchActivity, WatchState, progress_line, write_state
 from audiosearch.watch.watcher import Watcher
 
-EXIT_INTERRUPTED = 130
 DRAIN_S = 9.0  # from the first signal to the end, whatever is under way; a promise of ten
 _ANSWER_S = 2.0  # of these, for a question that is being answered
 _QUIET_S = 5.0  # since the last question, before odd jobs are done

@@ -139,19 +139,17 @@ def _add_batch(
                 targets.append(replace(target, typed=words))
                 if part.end_s is not None and part.end_s > target.end_s + NEAR_S:
                     cut.add(target)
-    given = captions.find_targets(session, targets)
-    captions.add_targets(session, targets)
-    all_targets = captions.find_targets(session, targets)
+    given = captions.add_targets(session, targets)
     if import_id is None:
-        claim_by_hand(session, list(ids.values()), all_targets.values())
+        claim_by_hand(session, list(ids.values()), given.now.values())
     else:
         link_import(
             session,
             import_id,
             captions=ids.values(),
             before=before,
-            targets=all_targets,
-            given=given,
+            targets=given.now,
+            given=given.before,
         )
     if tower is not None and ids:
         _place(session, list(ids.values()), bundle=bundle, tower=tower)

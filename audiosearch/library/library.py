@@ -53,7 +53,7 @@ if TYPE_CHECKING:  # what only some commands need is imported where it is used
     from audiosearch.library.restore import Restored
     from audiosearch.store.identity import LibraryIdentity
     from audiosearch.store.integrity.repair import Repaired
-    from audiosearch.store.integrity.verify import BundleDims, Violation
+    from audiosearch.store.integrity.verify import BundleDims, Verified, Violation
     from audiosearch.store.queries.duplicates import HeldSound
 
 
@@ -382,16 +382,13 @@ class Library(Answers):
 
     def verify(self) -> list[Violation]:
         """Everything in the library that should hold and does not; changes nothing."""
-        from audiosearch.store.integrity.verify import verify  # noqa: PLC0415
+        return self.verify_and_count().violations
 
-        return verify(self.database, dims=self._dims())
+    def verify_and_count(self) -> Verified:
+        """As `verify`, and how many files are not where the library has them."""
+        from audiosearch.store.integrity.verify import verify_and_count  # noqa: PLC0415
 
-    def absent_files(self) -> int:
-        """How many files that are not called missing are not where the library has them."""
-        from audiosearch.store.integrity.places import absent_files  # noqa: PLC0415
-
-        with self.database.reading() as session:
-            return sum(1 for _ in absent_files(session))
+        return verify_and_count(self.database, dims=self._dims())
 
     def repair(self) -> Repaired:
         """Remove what is damaged, so that `index` can bring it back; keeps what people wrote.

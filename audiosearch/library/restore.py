@@ -355,11 +355,8 @@ class _Restoring:
         self._give_to_recordings(targets)
 
     def _give_to_recordings(self, targets: Mapping[Target, CaptionLine]) -> None:
-        given = captions.find_targets(self.session, list(targets))
-        new = [target for target in targets if target not in given]
-        captions.add_targets(self.session, new)
-        self.n_new += len(new)
-        here = captions.find_targets(self.session, list(targets))
+        given = captions.add_targets(self.session, list(targets), retype=False)
+        self.n_new += len(given.now) - len(given.before)
         brought: dict[int, list[Target]] = {}
         for target, line in targets.items():
             for import_id in self._imports_of(line):
@@ -370,8 +367,8 @@ class _Restoring:
                 import_id,
                 captions=(),
                 before={},
-                targets={each: here[each] for each in some},
-                given={each: given[each] for each in some if each in given},
+                targets={each: given.now[each] for each in some},
+                given={each: given.before[each] for each in some if each in given.before},
             )
 
     def finish(self) -> None:

@@ -177,7 +177,7 @@ def exactly_captioned(snapshot: LibrarySnapshot, query: str) -> Ids:
         if holds(text, query)
     ]
     given = windows_given(snapshot.session, captions, bundle_id=snapshot.bundle_id)
-    found = np.unique(np.array([window_id for _, window_id in given], dtype=np.int64))
+    found = np.array(sorted({window_id for _, window_id in given}), dtype=np.int64)
     if snapshot.allowed is None:
         return found
     return np.array(among(found.tolist(), snapshot.allowed), dtype=np.int64)

@@ -82,6 +82,8 @@ class Database:
             session.connection()  # begins here, so that waiting for the lock happens here
             yield session
             failpoint("transaction.commit")
+            if self._writing is not None:
+                self._check.before_commit()
         failpoint("transaction.done")
 
     @contextmanager
@@ -231,7 +233,7 @@ def open_database(
         lock.acquire()
     try:
         if lock is not None:
-            keep_private(path.parent)
+            keep_private(path.parent, thorough=False)  # `doctor` looks at all of it
         with sqlite.translated(path):
             if expected is not None:
                 expected.check_file(path)  # another one may have come while the lock was waited for

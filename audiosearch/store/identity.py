@@ -105,7 +105,7 @@ def check_log(path: Path) -> None:
 
 
 class IdentityCheck:
-    """See that a path still leads to a library: every transaction begins with it.
+    """See that a path still leads to a library, when a transaction begins and before it ends.
 
     One look at the file's entry and one at one row. Only where something wrote to the file itself,
     which SQLite does now and then, is it opened anew, since a library that was copied over this one
@@ -124,12 +124,23 @@ class IdentityCheck:
             LibraryReplaced: it is not, or does not.
             sqlite3.Error: what is there cannot be read.
         """
+        self._compare({_number(driver)})
+
+    def before_commit(self) -> None:
+        """See that nothing has taken the library's place since the transaction began.
+
+        Raises:
+            LibraryReplaced: something has.
+            sqlite3.Error: what is there cannot be read.
+        """
+        self._compare(set())
+
+    def _compare(self, numbers: set[int]) -> None:
         written = _written(self.identity.check_file(self._path))
-        numbers = {_number(driver)}
         if written != self._written:
             with closing(sqlite.connect(self._path, read_only=True)) as connection:
                 numbers.add(_number(connection))
-        if numbers != {self.identity.number}:
+        if numbers - {self.identity.number}:
             raise replaced(self._path, "another library has taken its place")
         self._written = written
 

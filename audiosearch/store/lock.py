@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -158,7 +159,8 @@ class WriterLock:
         if self._lock.is_locked:
             # Another folder may have taken the place of ours, with a holder of its own.
             if self.pid() == os.getpid():
-                self._pid_file.unlink(missing_ok=True)
+                with suppress(OSError):  # left behind in a folder that was made read-only
+                    self._pid_file.unlink(missing_ok=True)
             self._lock.release()
 
     def __enter__(self) -> WriterLock:

@@ -31,11 +31,12 @@ _FILES: Final = (
 _HARMLESS: Final = ("models", "downloads", "exports", "config.toml", ".*", "tmp*", "etilqs_*")
 
 
-def open_to_others(data_dir: Path) -> Iterator[Path]:
+def open_to_others(data_dir: Path, *, thorough: bool = True) -> Iterator[Path]:
     """What other users of this machine may read or alter of a library, the folder first.
 
     Nothing where there are no such rights (Windows, whose user folders are private), and nothing
-    of another owner, whose it is to change.
+    of another owner, whose it is to change. Unless it is to be thorough, folders that others cannot
+    enter are not looked into, where pictures of sounds lie by the thousand.
     """
     if not hasattr(os, "geteuid"):
         return
@@ -50,14 +51,14 @@ def open_to_others(data_dir: Path) -> Iterator[Path]:
         path = data_dir / name
         if _matches(name, _FILES) and _is_open(path):
             yield path
-        elif name in _FOLDERS and not path.is_symlink():
+        elif name in _FOLDERS and not path.is_symlink() and (thorough or _is_open(path)):
             yield from _open_below(path)
 
 
-def keep_private(data_dir: Path) -> list[Path]:
-    """Close a library to others; what was changed."""
+def keep_private(data_dir: Path, *, thorough: bool = True) -> list[Path]:
+    """Close a library to others; what was changed. See `open_to_others`."""
     changed = []
-    for path in list(open_to_others(data_dir)):
+    for path in list(open_to_others(data_dir, thorough=thorough)):
         is_folder = path.is_dir()
         try:
             # By name: opening SQLite's file and closing it again would drop this process's locks.

@@ -201,7 +201,8 @@ def _open(path: Path, rows: _Rows, *, whole: bool = False) -> VectorFile | None:
 def _is_of(file: VectorFile, rows: _Rows) -> bool:
     """Whether a file was made from this library, as far as a look at some of its rows tells."""
     ids = file.table.ids
-    some = np.unique(np.linspace(0, len(ids) - 1, _N_COMPARED).astype(np.int64))
+    # Not `np.unique`, which loads masked arrays: 8 ms of each cold `find`.
+    some = sorted({place * (len(ids) - 1) // (_N_COMPARED - 1) for place in range(_N_COMPARED)})
     is_newest = file.head.changed == rows.changed  # an older one may have what is removed by now
     return file.head.library == rows.library and (not is_newest or rows.have(ids[some]))
 

@@ -14,13 +14,13 @@ import click
 import torch
 from rich.console import Console
 
+from audiosearch._statuses import EXIT_ERROR, EXIT_INTERRUPTED
 from audiosearch.errors import AudiosearchError
 from audiosearch.training import stages, text_stages
 from audiosearch.training.checkpoints import TrainingProgress
 from audiosearch.training.run import Run
 from audiosearch.training.trainer import TrainingStopped
 
-EXIT_INTERRUPTED = 130
 STAGES = (
     "encoder",
     "decoder",
@@ -129,7 +129,7 @@ def main(
         sys.exit(EXIT_INTERRUPTED)
     except AudiosearchError as error:
         click.echo(f"error: {error}", err=True)
-        sys.exit(2)
+        sys.exit(EXIT_ERROR)
 
 
 def _stage(name: str, run: Run, bundle: Path) -> Path:

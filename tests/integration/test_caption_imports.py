@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, event, select
 
 from audiosearch.config import load_config
 from audiosearch.errors import QueryError
@@ -129,6 +130,28 @@ def test_stretches_get_the_captions_of_stretches(name: str, own: Library, tmp_pa
     assert verify(own.database, dims={}) == []
     with pytest.raises(QueryError, match="no import"):
         own.remove_import(added.import_id)
+
+
+def test_what_is_given_is_asked_for_once(own: Library, tmp_path: Path):
+    asked: list[str] = []
+
+    @event.listens_for(Engine, "before_cursor_execute")
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if re.search(r"FROM caption_target\b", statement) and "caption_id IN" in statement:
+            asked.append(statement)
+
+    try:
+        added = own.import_captions(put(tmp_path / "in", "labels.csv", CASES["labels.csv"][0]))
+        assert (added.n_given, len(asked)) == (2, 1)
+        write_backup(own.config.database, tmp_path / "mine.jsonl")
+        own.remove_import(added.import_id or 0)
+        asked.clear()
+        restore(own.database, tmp_path / "mine.jsonl")
+        assert len(asked) == 1
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert [row[0] for row in given(own)] == ["A Dog", "owl"]
+    assert own.imports()[0].n_targets == 2
 
 
 def test_a_cue_sheet_names_its_file(own: Library, tmp_path: Path):

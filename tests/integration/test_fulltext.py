@@ -217,6 +217,24 @@ def test_what_is_removed_is_no_longer_found(tmp_path: Path) -> None:
         assert verify(database) == []
 
 
+@pytest.mark.parametrize("changed", [True, False])
+def test_a_file_that_comes_back_is_found_at_once(tmp_path: Path, changed: bool) -> None:
+    """Also where it is still to be read: the process may die before that."""
+    with open_database(tmp_path / "library.sqlite3") as database:
+        with database.session() as session:
+            root = roots.add_root(session, b"/sounds").root
+            files.add_files(session, root.root_id, [FileStat(b"foley.wav", 1, 1, 1)])
+        with database.session() as session:
+            files.set_missing(session, [1])
+        assert verify(database) == []
+        with database.session() as session:
+            if changed:
+                files.set_pending(session, [(1, FileStat(b"foley.wav", 1, 1, 2))])
+            else:
+                files.set_returned(session, [1])
+        assert verify(database) == []
+
+
 def test_captions_can_be_removed(tmp_path: Path) -> None:
     with open_database(tmp_path / "library.sqlite3") as database:
         with database.session() as session:

@@ -14,8 +14,9 @@ from sqlalchemy import text
 from audiosearch.errors import LibraryReplaced, StoreError
 from audiosearch.store.database import Database, open_database
 from audiosearch.store.identity import read_identity
+from audiosearch.store.integrity import places
 from audiosearch.store.integrity.repair import repair
-from audiosearch.store.integrity.verify import verify
+from audiosearch.store.integrity.verify import verify, verify_and_count
 from audiosearch.store.queries import fulltext, generations, roots
 from audiosearch.store.schema import FileState, SoundFile
 
@@ -105,6 +106,30 @@ def test_an_open_library_that_changes_is_neither_read_nor_written(
         open_database(mine, read_only=True).close()
     else:
         assert not mine.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="an open file cannot be replaced there")
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_changes_in_the_middle_of_a_transaction_is_not_written_to(
+    tmp_path: Path, change: object
+) -> None:
+    assert callable(change)
+    mine = library(tmp_path / "mine", root=b"/mine")
+    other = library(tmp_path / "other", root=b"/other")
+
+    def write_meanwhile() -> None:
+        with writer.session() as session:
+            roots.add_root(session, b"/written too late")
+            change(mine, other)
+
+    with open_database(mine) as writer:
+        with pytest.raises(LibraryReplaced):
+            write_meanwhile()
+        with pytest.raises(LibraryReplaced):
+            use(writer)
+    if mine.exists():
+        assert b"/written too late" not in root_paths(mine)
+        assert verify_lines(mine) == []
 
 
 def test_a_library_that_was_expected_is_not_made_migrated_or_locked(tmp_path: Path) -> None:
@@ -220,6 +245,24 @@ def test_verify_finds_files_that_never_were_where_they_stand(tmp_path: Path) -> 
         "in second.wav",
         "../first/in first.wav",
     ]
+
+
+def test_files_that_are_not_there_are_counted_in_the_same_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "sounds"
+    folder.mkdir()
+    (folder / "there.wav").write_bytes(b"there")
+    path = library(tmp_path / "library", root=os.fsencode(folder))
+    for name in (b"there.wav", b"deleted since.wav", b"this one too.wav"):
+        add_file(path, root_id=1, name=name)
+    looked_at: list[bytes] = []
+    facts_of = places._facts
+    monkeypatch.setattr(places, "_facts", lambda path: looked_at.append(path) or facts_of(path))
+    with open_database(path) as database:
+        found = verify_and_count(database)
+    assert (found.violations, found.n_absent) == ([], 2)
+    assert len(looked_at) == 3
 
 
 def test_a_number_that_was_lost_is_given_anew(tmp_path: Path) -> None:

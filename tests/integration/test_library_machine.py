@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests.compiled_once import statements_compiled_once
 from tests.library_machine import LibraryMachine
 from tests.library_sounds import BUNDLE
 
@@ -35,4 +36,5 @@ SETTINGS = settings(
 def test_histories_of_a_library(toy_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(BUNDLE, str(toy_bundle))
     print(f"seed {SEED}")
-    run_state_machine_as_test(seed(SEED)(LibraryMachine), settings=SETTINGS)
+    with statements_compiled_once():
+        run_state_machine_as_test(seed(SEED)(LibraryMachine), settings=SETTINGS)

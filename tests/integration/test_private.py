@@ -83,6 +83,25 @@ def test_a_library_that_was_open_is_closed_by_the_next_writer(tmp_path: Path) ->
     assert keep_private(data) == []
 
 
+def test_a_writer_looks_into_no_folder_that_others_cannot_enter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    open_database(data / "library.sqlite3").close()
+    for number in range(50):
+        FileCache(data / "views").keep(f"{number}", b"seen")
+    copied = data / "views" / "copied with its rights"
+    copied.write_text("private")
+    copied.chmod(0o644)
+    looked_at: list[Path] = []
+    lstat = Path.lstat
+    monkeypatch.setattr(Path, "lstat", lambda path: looked_at.append(path) or lstat(path))
+    open_database(data / "library.sqlite3").close()
+    assert data / "views" in looked_at
+    assert [path for path in looked_at if path.parent == data / "views"] == []
+    assert keep_private(data) == [copied]  # as `doctor` does
+
+
 def test_a_folder_that_holds_more_is_left_open_and_what_is_the_librarys_closed(
     tmp_path: Path,
 ) -> None:

@@ -25,6 +25,21 @@ def until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+def test_it_is_given_back_in_a_folder_that_was_made_read_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: Path, *, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    lock = WriterLock(tmp_path)
+    lock.acquire()
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", refused)  # rights do not hold for an administrator
+        lock.release()
+    with WriterLock(tmp_path):
+        pass
+
+
 class Waiting(threading.Thread):
     """Somebody who wants to write, and writes down when it was so."""
 

@@ -24,6 +24,7 @@ STILL_BREAKS: dict[str, frozenset[str]] = {
     "no file is above 500 lines": frozenset(),
     "a file below 80 lines serves two others": frozenset(),
     "a class name exists once": frozenset(),
+    "an exit status is defined once": frozenset(),
     "no public name is a bare function word": frozenset(),
     "a head has at most four lines": frozenset(),
     "a text names what is there": frozenset(),
@@ -59,6 +60,15 @@ def small_files_of_one(package: Package) -> set[str]:
 
 def repeated_classes(package: Package) -> set[str]:
     return set(package.repeated_classes())
+
+
+def repeated_statuses(package: Package) -> set[str]:
+    places = [
+        name
+        for each in package.modules.values()
+        for name in re.findall(r"^(EXIT_\w+)\b[^=\n]*= *\d", each.source, flags=re.MULTILINE)
+    ]
+    return {name for name in places if places.count(name) > 1}
 
 
 def bare_words(package: Package) -> set[str]:
@@ -98,6 +108,7 @@ RULES: dict[str, Callable[[Package], set[str]]] = {
     "no file is above 500 lines": long_files,
     "a file below 80 lines serves two others": small_files_of_one,
     "a class name exists once": repeated_classes,
+    "an exit status is defined once": repeated_statuses,
     "no public name is a bare function word": bare_words,
     "a head has at most four lines": long_heads,
     "a text names what is there": names_of_nothing,
@@ -135,15 +146,18 @@ def test_rules_find_what_breaks_them(tmp_path: Path) -> None:
     folder = tmp_path / "audiosearch"
     folder.mkdir()
     (folder / "__init__.py").write_text("")
-    (folder / "lonely.py").write_text('"""a\n\nb\nc\nd\ne\n"""\nclass Twice:\n    held: int\n')
+    (folder / "lonely.py").write_text(
+        '"""a\n\nb\nc\nd\ne\n"""\nclass Twice:\n    held: int\nEXIT_ODD = 3\n'
+    )
     user = "import audiosearch.lonely  # not `audiosearch.moved`\n"
-    user += "class Twice:\n    def f(self): self.told = 1\n"
+    user += "EXIT_ODD: int = 4\nclass Twice:\n    def f(self): self.told = 1\n"
     (folder / "user.py").write_text(user + "\n" * 500)
     package = Package.read(tmp_path)
     assert {rule: found(package) for rule, found in RULES.items()} == {
         "no file is above 500 lines": {"audiosearch.user"},
         "a file below 80 lines serves two others": {"audiosearch.lonely"},
         "a class name exists once": {"Twice"},
+        "an exit status is defined once": {"EXIT_ODD"},
         "no public name is a bare function word": {
             "audiosearch.lonely.held",
             "audiosearch.user.told",

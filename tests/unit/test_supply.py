@@ -12,7 +12,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-pytest.importorskip("cyclonedx")
+spdx = pytest.importorskip("cyclonedx.spdx")
 
 PROJECT = Path(__file__).parents[2]
 supply = runpy.run_path(str(PROJECT / ".ci" / "supply.py"))
@@ -67,6 +67,13 @@ def test_the_bill_names_every_part_and_the_models_with_their_hashes() -> None:
         ({"License_Expression": "MIT"}, "MIT"),
         ({"License_Expression": "MIT AND PSF-2.0"}, "MIT AND PSF-2.0"),
         ({"Classifier": ["License :: OSI Approved :: BSD License"]}, "BSD-3-Clause"),
+        (
+            {
+                "Classifier": "License :: OSI Approved :: "
+                "GNU Lesser General Public License v2 or later (LGPLv2+)"
+            },
+            "LGPL-2.0-or-later",
+        ),
         ({"License": "Apache 2.0", "Classifier": ["Topic :: Audio"]}, "Apache-2.0"),
     ],
 )
@@ -86,3 +93,35 @@ def test_a_licence_that_nobody_has_read_is_refused(fields: dict[str, str]) -> No
 def test_a_package_that_is_not_there_is_refused() -> None:
     with pytest.raises(Refused, match="no-such-package"):
         supply["closure"](["no-such-package>=1"])
+
+
+def test_each_name_of_a_licence_is_one_of_spdx() -> None:
+    assert [each for each in supply["LICENCES"].values() if not spdx.is_supported_id(each)] == []
+
+
+def test_extras_that_ask_for_each_other_come_to_an_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, "ours", "first[x]", "second ; extra == 'never'")
+    install(tmp_path, "first", "plain", "second[y] ; extra == 'x'")
+    install(tmp_path, "second", "first[X] ; extra == 'y'", "third ; extra == 'y'")
+    install(tmp_path, "third", "third[self]", "nowhere ; extra == 'none'")
+    install(tmp_path, "plain")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    parts = supply["closure"](["ours", "second", "first"])
+    assert {name: part.needs for name, part in parts.items()} == {
+        "ours": ("first",),
+        "first": ("plain", "second"),
+        "second": ("first", "third"),
+        "third": ("third",),
+        "plain": (),
+    }
+
+
+def install(folder: Path, name: str, *needs: str) -> None:
+    """What a package says of itself, where it was installed."""
+    told = folder / f"{name}-1.0.dist-info"
+    told.mkdir()
+    lines = ["Metadata-Version: 2.4", f"Name: {name}", "Version: 1.0", "License-Expression: MIT"]
+    lines += [f"Requires-Dist: {each}" for each in needs]
+    (told / "METADATA").write_text("\n".join(lines) + "\n", "utf-8")

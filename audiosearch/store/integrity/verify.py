@@ -145,13 +145,37 @@ _ENCODING_QUERIES: Mapping[str, tuple[str, ...]] = {
 }
 
 
+@dataclass(frozen=True)
+class Verified:
+    """What is wrong with a library; empty: nothing.
+
+    Attributes:
+        violations: what should hold and does not.
+        n_absent: how many files are not where the library has them, which `index` looks into;
+            where something is wrong with files, those that were looked at until then.
+    """
+
+    violations: list[Violation]
+    n_absent: int
+
+
 def verify(
     database: Database,
     *,
     dims: Mapping[str, BundleDims] | None = None,
     per_kind: int | None = _PER_KIND,
 ) -> list[Violation]:
-    """Everything that is wrong with a library; empty: nothing.
+    """Everything that is wrong with a library; see `verify_and_count`."""
+    return verify_and_count(database, dims=dims, per_kind=per_kind).violations
+
+
+def verify_and_count(
+    database: Database,
+    *,
+    dims: Mapping[str, BundleDims] | None = None,
+    per_kind: int | None = _PER_KIND,
+) -> Verified:
+    """Everything that is wrong with a library, and how many of its files are not there.
 
     Args:
         database: an open library.
@@ -160,29 +184,28 @@ def verify(
         per_kind: how many breaches of one kind to name; None: all.
     """
     found: list[Violation] = []
+    absent: list[int] = []
     try:
         with database.reading() as session:
             problems = integrity_problems(session.connection())
             found += [Violation("integrity", problem) for problem in problems]
-            for kind in _kinds(session, dims or {}):
+            for kind in _kinds(session, dims or {}, absent=absent):
                 found += islice(kind, per_kind)
             found += islice(_cache_violations(session, database.vectors_dir), per_kind)
     except LibraryCorrupt as error:
         found.append(Violation("integrity", error.reason))
-    return found
+    return Verified(found, len(absent))
 
 
-def _kinds(session: Session, dims: Mapping[str, BundleDims]) -> Iterator[Iterable[Violation]]:
-    """The breaches, kind by kind."""
+def _kinds(
+    session: Session, dims: Mapping[str, BundleDims], *, absent: list[int]
+) -> Iterator[Iterable[Violation]]:
+    """The breaches, kind by kind; ids of files that are not there are added to `absent`."""
     for invariant, queries in _QUERIES.items():
         for query in queries:
             yield (Violation(invariant, row[0]) for row in session.execute(text(query)))
     yield (Violation("files", problem) for problem in root_problems(session))
-    yield (
-        Violation("files", f"file {each.file_id}, {each.shown}, {each.problem}")
-        for each in absent_files(session)
-        if each.problem is not None
-    )
+    yield _misplaced(session, absent)
     yield _identity_violations(session)
     yield _text_violations(session)
     yield _tag_violations(session)
@@ -193,6 +216,14 @@ def _kinds(session: Session, dims: Mapping[str, BundleDims]) -> Iterator[Iterabl
             yield (Violation(invariant, row[0], (row[1], row[2])) for row in rows)
     yield _vector_violations(session, dims)
     yield _frame_violations(session, dims)
+
+
+def _misplaced(session: Session, absent: list[int]) -> Iterator[Violation]:
+    """Files that cannot have been where their rows say; all that are not there go to `absent`."""
+    for each in absent_files(session):
+        absent.append(each.file_id)
+        if each.problem is not None:
+            yield Violation("files", f"file {each.file_id}, {each.shown}, {each.problem}")
 
 
 def _cache_violations(session: Session, cache_dir: Path) -> Iterator[Violation]:

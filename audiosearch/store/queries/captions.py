@@ -323,8 +323,21 @@ def find_targets(session: Session, targets: Sequence[Target]) -> dict[Target, in
     return known
 
 
-def add_targets(session: Session, targets: Sequence[Target]) -> None:
-    """Give captions to stretches of recordings; those given before keep the words typed last."""
+@dataclass(frozen=True)
+class GivenTargets:
+    """The ids of targets that were asked for: of those that were there before, and of all."""
+
+    before: Mapping[Target, int]
+    now: Mapping[Target, int]
+
+
+def add_targets(
+    session: Session, targets: Sequence[Target], *, retype: bool = True
+) -> GivenTargets:
+    """Give captions to stretches of recordings.
+
+    Those given before keep the words typed last: these or, unless `retype`, those that are there.
+    """
     known = find_targets(session, targets)
     wanted = {each: each.typed for each in targets}  # of equal ones the words of the last
     new = [
@@ -338,12 +351,23 @@ def add_targets(session: Session, targets: Sequence[Target]) -> None:
         for each, said in wanted.items()
         if each not in known
     ]
+    made: dict[Target, int] = {}
     if new:
-        session.connection().execute(insert(CaptionTarget), new)
+        rows = session.connection().execute(
+            insert(CaptionTarget).returning(
+                CaptionTarget.caption_id,
+                CaptionTarget.recording_id,
+                CaptionTarget.start_s,
+                CaptionTarget.end_s,
+                CaptionTarget.id,
+            ),
+            new,
+        )
+        made = {Target(*row[:4]): row.id for row in rows}
     again = [
         {"target": known[each], "words": said}
         for each, said in wanted.items()
-        if each in known and said is not None
+        if retype and each in known and said is not None
     ]
     if again:
         session.connection().execute(
@@ -352,3 +376,4 @@ def add_targets(session: Session, targets: Sequence[Target]) -> None:
             .values(said=bindparam("words")),
             again,
         )
+    return GivenTargets(before=known, now={**known, **made})

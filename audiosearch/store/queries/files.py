@@ -95,6 +95,10 @@ def set_pending(session: Session, changed: Sequence[tuple[int, FileStat]]) -> No
         {"file": file_id, "b_size": f.size, "b_mtime": f.mtime_ns, "b_ctime": f.ctime_ns}
         for file_id, f in changed
     ]
+    came_back: list[int] = []  # which the full text does not have
+    for some in chunks([file_id for file_id, _ in changed]):
+        there = SoundFile.id.in_(some), SoundFile.state == FileState.MISSING
+        came_back += session.scalars(select(SoundFile.id).where(*there))
     if rows:
         session.connection().execute(
             update(SoundFile)
@@ -109,6 +113,7 @@ def set_pending(session: Session, changed: Sequence[tuple[int, FileStat]]) -> No
             ),
             rows,
         )
+        fulltext.refresh_files(session, came_back)
 
 
 def set_returned(session: Session, file_ids: Sequence[int]) -> None:

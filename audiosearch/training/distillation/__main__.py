@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import torch
 
+from audiosearch._statuses import EXIT_ERROR, EXIT_INTERRUPTED
 from audiosearch.errors import AudiosearchError
 from audiosearch.training.checkpoints import Report, TrainingProgress
 from audiosearch.training.distillation.heads import HeadRecipe
@@ -185,12 +186,12 @@ def run_main() -> None:
         main(standalone_mode=False)
     except AudiosearchError as error:
         click.echo(f"error: {error}", err=True)
-        sys.exit(2)
+        sys.exit(EXIT_ERROR)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except click.Abort:
-        sys.exit(130)
+        sys.exit(EXIT_INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """What is written to stdout."""
 
+import io
 import json
+import sys
 
 import pytest
 
@@ -14,6 +16,7 @@ from audiosearch.cli.output import (
     quoted,
     size,
 )
+from audiosearch.cli.terminal import say, write_data
 
 
 @pytest.mark.parametrize(
@@ -58,6 +61,17 @@ def test_json_is_one_line_of_the_same_values(capsys):
     out = capsys.readouterr().out
     assert out.count("\n") == 1
     assert json.loads(out) == {"path": "a\nb.wav", "score": 0.123457, "caption": None}
+
+
+def test_data_is_utf8_whatever_stdout_is_and_names_come_byte_for_byte(monkeypatch):
+    out = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(out, encoding="cp1252"))
+    say("before")
+    write_data("ä→\udcff.wav\r\n\x1b[0m")
+    say("after")
+    sys.stdout.flush()
+    lines = out.getvalue().replace(b"\r\n", b"\n")
+    assert lines == "before\nä→".encode() + b"\xff.wav\n\x1b[0mafter\n"
 
 
 def test_paths_that_are_no_utf8_travel_as_base64():
