@@ -88,7 +88,21 @@ export function post(path, body) {
  * @param {unknown} [body] as JSON
  */
 export async function send(method, path, body) {
-  await (await request(path, { method, ...(body === undefined ? {} : asJson(body)) })).text();
+  await sendFor(method, path, body);
+}
+
+/**
+ * The same, for the answer's sake.
+ *
+ * @param {"PUT" | "POST" | "DELETE"} method
+ * @param {string} path
+ * @param {unknown} [body] as JSON
+ * @returns {Promise<any>} null where the answer is empty
+ */
+export async function sendFor(method, path, body) {
+  const response = await request(path, { method, ...(body === undefined ? {} : asJson(body)) });
+  const text = await response.text();
+  return text ? JSON.parse(text) : null;
 }
 
 /** @param {unknown} body */

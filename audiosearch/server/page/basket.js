@@ -112,7 +112,7 @@ export class Basket extends EventTarget {
     const name = this.shown;
     await attempt(async () => {
       for (const hit of this.hits.values()) await send("DELETE", placeIn(name, hit));
-      for (const each of this.recordings) await refreshFacts(each);
+      await refreshFacts(this.recordings);
       notify(`${counted(this.hits.size, "stretch", "stretches")} taken out of ${name}`);
       this.clear();
       this.dispatchEvent(new Event("taken-out"));
@@ -125,7 +125,7 @@ export class Basket extends EventTarget {
     await attempt(async () => {
       await send("PUT", `/api/collections/${segment(name)}`, {});
       for (const hit of this.hits.values()) await send("PUT", placeIn(name, hit));
-      for (const each of this.recordings) await refreshFacts(each);
+      await refreshFacts(this.recordings);
       notify(`${counted(this.hits.size, "stretch", "stretches")} added to ${name}`);
     });
   }

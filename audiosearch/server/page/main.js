@@ -9,6 +9,7 @@ import { clock, clockRange, counted, pathParts, size } from "./format.js";
 import { seconds } from "./api.js";
 import { listen, showKeys } from "./keys.js";
 import { followStatus, LibraryPanel, showProgress } from "./library_panel.js";
+import { painted } from "./loader.js";
 import { Player } from "./player.js";
 import { showProblem } from "./problems.js";
 import { Results } from "./results.js";
@@ -156,7 +157,7 @@ function showOutcome({ answer, goesOn, ms }) {
   remarks.hidden = !answer.remarks?.length;
   const asked = address.state.q || (address.state.like && "sounds like this") || address.state.show;
   document.title = asked ? `${asked} – audiosearch` : "audiosearch";
-  if (!goesOn) prepareAround();
+  if (!goesOn) void painted().then(prepareAround);
 }
 
 field.addEventListener("input", () => address.change({ q: field.value, show: "" }, { typing: true }));

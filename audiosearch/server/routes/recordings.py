@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Final
 
 from starlette.requests import Request
@@ -35,13 +36,14 @@ from audiosearch.server.schemas import (
     WHOLE,
     nullable,
     only,
+    parameter,
     rows_of,
     thing,
 )
-from audiosearch.server.sounds import recording_id, recording_path
+from audiosearch.server.sounds import MOST_ID, recording_id, recording_path
 from audiosearch.store.database import Database
 from audiosearch.store.queries.annotate import MOST_STARS
-from audiosearch.store.queries.file_details import sound_details
+from audiosearch.store.queries.file_details import sound_briefs, sound_details
 from audiosearch.store.schema import Recording
 
 Writing = Callable[[Library, ClipRange], Written]
@@ -56,9 +58,24 @@ async def details(request: Request) -> Response:
     def read(database: Database) -> Row:
         path = recording_path(database, wanted)
         told = file_info(database, context.config, os.fsdecode(path))
-        return {**tidy_row(info_row(told)), "recording_id": wanted}
+        is_here = os.path.lexists(path)
+        return {**tidy_row(info_row(told)), "recording_id": wanted, "offline": not is_here}
 
     return JsonReply(await context.read(read))
+
+
+async def briefs(request: Request) -> Response:
+    """What lists tell of recordings, beside what was found in them; ids that are none are left out."""
+    texts = Parameters(request.query_params, known=("id",)).texts("id")
+    if not texts:
+        raise QueryError("which recordings are meant?", remedy="id=1&id=2")
+    wanted = [recording_id(text) for text in texts]
+
+    def read(database: Database) -> list[Row]:
+        with database.reading() as session:
+            return [tidy_row(asdict(each)) for each in sound_briefs(session, wanted)]
+
+    return JsonReply({"recordings": await context_of(request).read(read)})
 
 
 async def _write(request: Request, writing: Writing) -> Response:
@@ -136,6 +153,7 @@ async def list_tags(request: Request) -> Response:
 
 
 ROUTES: Final = [
+    Route("/api/recordings", briefs, methods=["GET"]),
     Route("/api/recordings/{id}", details, methods=["GET"]),
     Route("/api/recordings/{id}/tags/{tag:path}", put_tag, methods=["PUT"]),
     Route("/api/recordings/{id}/tags/{tag:path}", delete_tag, methods=["DELETE"]),
@@ -161,7 +179,24 @@ _ABOUT: Final = {
 }
 _NOW: Final = thing({**_ABOUT, "changed": WHOLE})
 _STRETCHES: Final = rows_of(thing({"start_s": NUMBER, "end_s": NUMBER, "caption": nullable(TEXT)}))
+_BRIEF: Final = thing(
+    {
+        "recording_id": ID,
+        "peak_db": _SOME,
+        "loudness_lufs": _SOME,
+        "tags": rows_of(TEXT),
+        "tags_given": rows_of(TEXT),
+        "rating": nullable(WHOLE),
+        "favourite": TRUTH,
+    }
+)
 OPERATIONS: Final[Operations] = {
+    briefs: Operation(
+        parameters=(
+            parameter("id", ID | {"maximum": MOST_ID}, "Which.", required=True, several=True),
+        ),
+        reply=thing({"recordings": rows_of(_BRIEF)}),
+    ),
     details: Operation(
         reply=thing(
             {
@@ -180,6 +215,7 @@ OPERATIONS: Final[Operations] = {
                 "tags": rows_of(TEXT),
                 "metadata": {"type": "object", "additionalProperties": rows_of(TEXT)},
                 "captions_given": _STRETCHES,
+                "offline": TRUTH,
                 "windows": _STRETCHES,
                 **_ABOUT,
             }
