@@ -16,6 +16,9 @@ export class ApiError extends Error {
   }
 }
 
+/** `locked` events tell that the server asks for a token, or for another one. */
+export const refusals = new EventTarget();
+
 /**
  * Whether nothing is wrong with what was asked: asked again later, it may be answered.
  *
@@ -48,6 +51,7 @@ export async function request(path, init = {}) {
   } catch {
     // No JSON: the status has to do.
   }
+  if (response.status === 401) refusals.dispatchEvent(new Event("locked"));
   throw new ApiError(response.status, message, remedy);
 }
 

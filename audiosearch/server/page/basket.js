@@ -1,7 +1,7 @@
 // What is ticked, and what is done with all of it: collections, tags, ratings, export.
 
 import { getList, post, segment, send, seconds } from "./api.js";
-import { byId, h, iconButton, notify } from "./dom.js";
+import { byId, h, iconButton, notify, visible } from "./dom.js";
 import { refreshFacts, setRating, setTag } from "./facts.js";
 import { counted } from "./format.js";
 import { hitKey } from "./player.js";
@@ -105,7 +105,7 @@ export class Basket extends EventTarget {
   showCollection(collection) {
     this.shown = collection;
     this.out.hidden = !collection;
-    this.out.textContent = `Take out of ${collection}`;
+    this.out.textContent = `Take out of ${visible(collection)}`;
   }
 
   async takeOut() {

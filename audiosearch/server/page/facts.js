@@ -15,6 +15,10 @@ const known = new RecentMap(2000);
 /** @type {RecentMap<number, Details>} */
 const detailed = new RecentMap(20);
 
+/** @type {RecentMap<number, {turn: number, now: Written}>} */
+const written = new RecentMap(200);
+let turn = 0;
+
 /** `change` events carry the recording's number. */
 export const changes = new EventTarget();
 
@@ -70,8 +74,22 @@ function askTogether() {
 /** @param {readonly number[]} recordings */
 async function load(recordings) {
   const query = new URLSearchParams([...new Set(recordings)].map((each) => ["id", String(each)]));
+  const began = turn;
   const told = await getJson(`/api/recordings?${query}`);
-  for (const each of told.recordings) known.set(each.recording_id, each);
+  for (const each of told.recordings) known.set(each.recording_id, { ...each, ...since(each.recording_id, began) });
+}
+
+/**
+ * What was written while an answer was on its way, which may not know of it.
+ *
+ * @param {number} recording
+ * @param {number} began the turn in which it was asked for
+ */
+function since(recording, began) {
+  const last = written.get(recording);
+  if (!last || last.turn <= began) return {};
+  const { tags_given, rating, favourite } = last.now;
+  return { tags_given, rating, favourite };
 }
 
 /**
@@ -82,7 +100,10 @@ async function load(recordings) {
  * @returns {Promise<Details>}
  */
 export async function loadDetails(recording, signal) {
-  const details = await queued(signal, URGENCY.text, () => getJson(of(recording), signal));
+  const began = turn;
+  const told = await queued(signal, URGENCY.text, () => getJson(of(recording), signal));
+  const last = written.get(recording);
+  const details = last && last.turn > began ? { ...told, ...last.now } : told;
   detailed.set(recording, details);
   return details;
 }
@@ -106,8 +127,10 @@ export async function refreshFacts(recordings) {
  * @param {Written} now
  */
 function learn(recording, now) {
+  turn += 1;
+  written.set(recording, { turn, now });
   const facts = known.get(recording);
-  if (facts) known.set(recording, { ...facts, tags_given: now.tags_given, rating: now.rating, favourite: now.favourite });
+  if (facts) known.set(recording, { ...facts, ...since(recording, 0) });
   const details = detailed.get(recording);
   if (details) detailed.set(recording, { ...details, ...now });
   tell(recording);

@@ -65,7 +65,7 @@ async def details(request: Request) -> Response:
 
 
 async def briefs(request: Request) -> Response:
-    """What lists tell of recordings, beside what was found in them; ids that are none are left out."""
+    """What lists tell of recordings; ids that are none are left out."""
     texts = Parameters(request.query_params, known=("id",)).texts("id")
     if not texts:
         raise QueryError("which recordings are meant?", remedy="id=1&id=2")

@@ -234,9 +234,9 @@ def sound_briefs(session: Session, recording_ids: Sequence[int]) -> list[SoundBr
         .join(Tag, Tag.id == RecordingTag.tag_id)
         .where(RecordingTag.recording_id.in_(recording_ids))
     )
-    tags: dict[tuple[int, bool], set[str]] = {}
-    for recording_id, name, is_own in session.execute(of_files.union_all(by_people)):
-        tags.setdefault((recording_id, bool(is_own)), set()).add(name)
+    tags: dict[tuple[int | None, bool], set[str]] = {}
+    for row in session.execute(of_files.union_all(by_people)):
+        tags.setdefault((row[0], bool(row[2])), set()).add(row[1])
     whole = (Annotation.sound_id == AnnotatedSound.id) & (Annotation.end_s == 0)
     rows = session.execute(
         select(
