@@ -135,7 +135,7 @@ class Maker:
             "INSERT INTO library_root (id, path, added_at) VALUES (1, ?, ?)", (b"/generated", now)
         )
         database.executemany(
-            "INSERT INTO caption VALUES (?, ?, 'auto', ?)",
+            "INSERT INTO caption (id, text, source, added_at) VALUES (?, ?, 'auto', ?)",
             ((number, text, now) for number, text in enumerate(captions, 1)),
         )
         database.executemany(

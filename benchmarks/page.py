@@ -49,9 +49,14 @@ ASK = """async (query) => {
     };
     const field = document.querySelector("#q");
     const count = document.querySelector("#count");
-    const shown = new Promise((resolve) => {
-        const observer = new MutationObserver(() => { observer.disconnect(); resolve(); });
+    const shown = new Promise((resolve, reject) => {
+        const observer = new MutationObserver(() => {
+            if (at.parsed === undefined) return; // of a question before
+            observer.disconnect();
+            resolve();
+        });
         observer.observe(count, { childList: true });
+        setTimeout(() => reject(new Error(`no answer to ${query}: ${count.textContent}`)), 120_000);
     });
     field.value = query;
     const began = performance.now();

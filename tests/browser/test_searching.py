@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -125,6 +126,13 @@ def test_moments_of_a_recording_stand_on_one_line(new_page: Any, served: Served)
     page.wait_for_selector("article") if told else page.wait_for_selector("#remarks:visible")
     assert page.locator("article").count() == min(1, len(told))
     assert page.locator("article .mark").count() == len(told)
+
+
+def test_the_time_by_the_clock_is_shown(new_page: Any, served: Served):
+    [told] = served.command("find", "a beep", "--json", "--name", "night", "--min-score", "0").rows
+    page = new_page(served, "/?q=a+beep&min-score=0&name=night")
+    began = datetime(2026, 5, 1, 23, 59, 50) + timedelta(seconds=told["start_s"])
+    page.wait_for_selector(f"article time:has-text('{began:%Y-%m-%d %H:%M:%S}')")
 
 
 def test_names_from_outside_are_text(new_page: Any, served: Served):

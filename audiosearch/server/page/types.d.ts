@@ -76,6 +76,8 @@ export interface Facts {
   tags_given: string[];
   rating: number | null;
   favourite: boolean;
+  /** When it began by the recorder's clock, in ISO 8601, with an offset only where it is known. */
+  recorded_at: string | null;
 }
 
 /** What is written of a recording, as the answer to each writing tells. */

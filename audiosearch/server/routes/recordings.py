@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import datetime
 from typing import Final
 
 from starlette.requests import Request
@@ -20,6 +21,8 @@ from audiosearch.library import Library
 from audiosearch.library.annotations import MOST_LETTERS_OF_NOTE, Annotations, Written
 from audiosearch.library.info_rows import info_row, written_rows
 from audiosearch.library.lookup import file_info
+from audiosearch.search.clock import clock_text
+from audiosearch.search.recorded import recording_clocks
 from audiosearch.search.rows import Row, tidy_row
 from audiosearch.server.context import context_of
 from audiosearch.server.json_body import JsonObject, json_object
@@ -73,9 +76,17 @@ async def briefs(request: Request) -> Response:
 
     def read(database: Database) -> list[Row]:
         with database.reading() as session:
-            return [tidy_row(asdict(each)) for each in sound_briefs(session, wanted)]
+            clocks = recording_clocks(session, wanted)
+            return [
+                tidy_row(asdict(each)) | {"recorded_at": _clock(clocks.get(each.recording_id))}
+                for each in sound_briefs(session, wanted)
+            ]
 
     return JsonReply({"recordings": await context_of(request).read(read)})
+
+
+def _clock(began: datetime | None) -> str | None:
+    return None if began is None else clock_text(began, 0.0)
 
 
 async def _write(request: Request, writing: Writing) -> Response:
@@ -188,6 +199,7 @@ _BRIEF: Final = thing(
         "tags_given": rows_of(TEXT),
         "rating": nullable(WHOLE),
         "favourite": TRUTH,
+        "recorded_at": nullable(TEXT),
     }
 )
 OPERATIONS: Final[Operations] = {
