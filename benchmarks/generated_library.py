@@ -213,7 +213,8 @@ class Maker:
             ((n, hop_s, length) for n, length in zip(numbers, lengths, strict=True)),
         )
         database.executemany(
-            "INSERT INTO file_text (rowid, name, folders, tags, metadata) VALUES (?, ?, ?, '', '')",
+            "INSERT INTO file_text (rowid, name, folders, tags, metadata, notes)"
+            " VALUES (?, ?, ?, '', '', '')",
             (
                 (n, indexed_words(p.partition("/")[2]), p.partition("/")[0])
                 for n, p in zip(numbers, names, strict=True)
