@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import statistics
 import threading
 import time
@@ -127,8 +128,8 @@ def listeners(url: str, n: int) -> dict[str, object]:
         together = _listened(url, [urls[k % len(urls)] + query for k in range(n)])
         found[name] = {
             "alone_first_byte_ms": round(alone[0][0], 1),
-            "first_byte_ms": p50_p95([first for first, _ in together]),
-            "all_of_it_ms": p50_p95([whole for _, whole in together]),
+            "first_byte_ms": spread([first for first, _ in together]),
+            "all_of_it_ms": spread([whole for _, whole in together]),
         }
     return found
 
@@ -165,11 +166,20 @@ def command(data: Path, queries: Sequence[str]) -> dict[str, object]:
     if wrong is not None:
         raise RuntimeError(wrong.strip().splitlines()[-1])
     return {
-        "find_ms": p50_p95([1e3 * each.wall_s for each in runs]),
+        "find_ms": spread([1e3 * each.wall_s for each in runs]),
         "memory_mb": round(max(each.peak_mb for each in runs)),
         "by_the_server": sum("by the daemon" in each.err for each in runs),
         "times": len(runs),
     }
+
+
+def processor_ms(pid: int) -> float:
+    """Used by a process and its threads, without its children; in Linux's ticks, else nan."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    except OSError:
+        return float("nan")
+    return 1e3 * (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def resident_mb(pid: int) -> float:
@@ -183,12 +193,13 @@ def resident_mb(pid: int) -> float:
     )
 
 
-def p50_p95(values: Sequence[float]) -> dict[str, float]:
-    """Median and the value that one in twenty exceeds; nothing of no values."""
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """The least, the median and the value that one in twenty exceeds; nothing of no values."""
     if not values:
         return {}
     ordered = sorted(values)
     return {
+        "least": round(ordered[0], 1),
         "p50": round(statistics.median(ordered), 1),
         "p95": round(ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))], 1),
     }
