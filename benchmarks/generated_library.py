@@ -135,7 +135,7 @@ class Maker:
             "INSERT INTO library_root (id, path, added_at) VALUES (1, ?, ?)", (b"/generated", now)
         )
         database.executemany(
-            "INSERT INTO caption VALUES (?, ?, 'auto', ?)",
+            "INSERT INTO caption (id, text, source, added_at) VALUES (?, ?, 'auto', ?)",
             ((number, text, now) for number, text in enumerate(captions, 1)),
         )
         database.executemany(
@@ -213,7 +213,8 @@ class Maker:
             ((n, hop_s, length) for n, length in zip(numbers, lengths, strict=True)),
         )
         database.executemany(
-            "INSERT INTO file_text (rowid, name, folders, tags, metadata) VALUES (?, ?, ?, '', '')",
+            "INSERT INTO file_text (rowid, name, folders, tags, metadata, notes)"
+            " VALUES (?, ?, ?, '', '', '')",
             (
                 (n, indexed_words(p.partition("/")[2]), p.partition("/")[0])
                 for n, p in zip(numbers, names, strict=True)

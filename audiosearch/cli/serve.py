@@ -15,7 +15,7 @@ from audiosearch.cli.output import remark
 from audiosearch.cli.terminal import say
 from audiosearch.config import Config
 from audiosearch.library import open_library
-from audiosearch.server.page_address import open_page
+from audiosearch.server.page_address import PortTaken, open_page, renew_token
 from audiosearch.server.server import AnswerServer, answering_pid
 
 
@@ -30,7 +30,8 @@ from audiosearch.server.server import AnswerServer, answering_pid
 @click.option(
     "--new-token",
     is_flag=True,
-    help="Make a new token for other machines; the one before is worth nothing then.",
+    help="Make a new token for other machines; the one before is worth nothing then. Where this"
+    " library is served already, that is all.",
 )
 @library_options
 def serve(
@@ -54,7 +55,12 @@ def serve(
     config = replace(config, serve=given)
     with open_library(config) as library:  # made if there is none, migrated, and fit to be used
         _ = library.bundle
-    page = open_page(config, new_token=new_token)
+    try:
+        page = open_page(config, new_token=new_token)
+    except PortTaken:
+        if not new_token or not _renewed(config):
+            raise
+        return 0
     # Where a daemon answers the commands already, it goes on with it.
     server = AnswerServer(config, page=page, for_commands=answering_pid(config) is None)
     numbers: list[int] = []
@@ -68,6 +74,15 @@ def serve(
         stop.wait()
         remark("stopping; once more to stop at once", quiet=quiet)
     return EXIT_INTERRUPTED if signal.SIGINT in numbers else 0
+
+
+def _renewed(config: Config) -> bool:
+    """Make another token, and tell it; whether the page that is given already takes it."""
+    token, url = renew_token(config)
+    remark(f"the token, shown this once: {token}", quiet=False)
+    if url:
+        remark(f"the page at {url} takes it from now on, and no other", quiet=False)
+    return bool(url)
 
 
 def _leave_at_once(_number: int) -> None:

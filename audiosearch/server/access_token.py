@@ -1,7 +1,7 @@
 """The token that whoever comes from another machine must show: kept as a hash, told once.
 
-A browser shows it by opening `/?token=...` once and keeps it in a cookie from then on; programs
-send `Authorization: Bearer ...`.
+A browser shows it by opening `/?token=...` once, or is asked for it by the page, and keeps it in a
+cookie from then on; programs send `Authorization: Bearer ...`.
 """
 
 from __future__ import annotations
@@ -16,17 +16,29 @@ from typing import Final
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
-from starlette.responses import RedirectResponse, Response
+from starlette.requests import Request
+from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.routing import Route
 from starlette.types import Scope
 
 from audiosearch._files import PRIVATE_FILE, atomic_write
-from audiosearch.errors import StoreError
+from audiosearch.errors import QueryError, StoreError
 from audiosearch.server.address import FOLDER, private_folder
-from audiosearch.server.replies import error_reply
+from audiosearch.server.openapi import Operation, Operations
+from audiosearch.server.parameters import Parameters
+from audiosearch.server.replies import JsonReply, error_reply
+from audiosearch.server.schemas import TRUTH, thing
 
 FILE: Final = "page-token.sha256"
 COOKIE: Final = "audiosearch-token"
+PAGE: Final = Path(__file__).parent / "page"
+# What the page that asks for the token is made of: nothing of it is secret.
+OPEN_FILES: Final = frozenset(
+    f"/static/{name}"
+    for name in ("early.js", "dom.js", "locked.js", "token_form.js", "style.css", "icon.svg")
+)
 YEAR_S: Final = 365 * 86_400
+_CHALLENGE: Final = {"www-authenticate": "Bearer"}
 _Entry = tuple[int, int, int, int]  # device, inode, size, time of the last change
 
 
@@ -103,21 +115,24 @@ class AccessToken:
     def admit(self, scope: Scope) -> Response | None:
         """What to answer to a request that does not show the token; None: it does."""
         headers = Headers(scope=scope)
-        scheme, _, bearer = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and self.is_known_to(bearer.strip()):
+        if self.is_known_to(bearer_token(headers)):
             return None
         if any(self.is_known_to(token) for token in _cookies(headers)):
+            return None
+        if scope["method"] == "GET" and scope["path"] in OPEN_FILES:
             return None
         if scope["method"] == "GET" and scope["path"] == "/":
             shown = parse_qs(scope["query_string"].decode("ascii", "replace")).get("token", [])
             if len(shown) == 1 and self.is_known_to(shown[0]):
-                return _with_cookie(shown[0])
+                return with_token(RedirectResponse("/", status_code=303), shown[0])
+            if "text/html" in headers.get("accept", ""):
+                return _page_that_asks()
         return error_reply(
             401,
             "this needs the token of the library",
             remedy="open /?token=..., or send Authorization: Bearer ...;"
             " audiosearch serve --new-token makes another",
-            headers={"www-authenticate": "Bearer"},
+            headers=_CHALLENGE,
         )
 
 
@@ -154,8 +169,48 @@ def _cookies(headers: Headers) -> list[str]:
     return found
 
 
-def _with_cookie(token: str) -> Response:
-    """To the page, without the token in its address."""
-    reply = RedirectResponse("/", status_code=303)
+def _page_that_asks() -> Response:
+    """A page with a field for the token; the address is kept, and with it what was to be seen."""
+    headers = {**_CHALLENGE, "cache-control": "no-store"}
+    return FileResponse(PAGE / "locked.html", status_code=401, headers=headers)
+
+
+def with_token(reply: Response, token: str) -> Response:
+    """A reply after which a browser shows the token by itself; scripts never see it."""
     reply.set_cookie(COOKIE, token, max_age=YEAR_S, path="/", httponly=True, samesite="strict")
     return reply
+
+
+def without_token(reply: Response) -> Response:
+    """A reply after which a browser shows none any more."""
+    reply.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
+    return reply
+
+
+def bearer_token(headers: Headers) -> str:
+    """The token that a request shows in `Authorization`; empty: none."""
+    scheme, _, bearer = headers.get("authorization", "").partition(" ")
+    return bearer.strip() if scheme.lower() == "bearer" else ""
+
+
+async def open_session(request: Request) -> Response:
+    """Keep the token that is shown in a cookie, so that a browser shows it from then on."""
+    Parameters(request.query_params, known=())
+    token = bearer_token(request.headers)
+    if not token:
+        raise QueryError("no token is shown", remedy="send Authorization: Bearer ...")
+    return with_token(JsonReply({"kept": True}), token)
+
+
+async def end_session(request: Request) -> Response:
+    """Forget the token in this browser."""
+    Parameters(request.query_params, known=())
+    return without_token(JsonReply({"kept": False}))
+
+
+ROUTES: Final = [
+    Route("/api/session", open_session, methods=["POST"]),
+    Route("/api/session", end_session, methods=["DELETE"]),
+]
+_SESSION: Final = Operation(reply=thing({"kept": TRUTH}))
+OPERATIONS: Final[Operations] = {open_session: _SESSION, end_session: _SESSION}

@@ -11,6 +11,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from audiosearch.server import access_token
 from audiosearch.server.command_token import CommandToken
 from audiosearch.server.context import ServerContext
 from audiosearch.server.openapi import Operations, describe_api
@@ -34,6 +35,7 @@ API_ROUTES: Final[list[Route]] = [
     *media.ROUTES,
     *collections.ROUTES,
     *exports.ROUTES,
+    *access_token.ROUTES,
 ]
 # What each says of its own, for the description.
 OPERATIONS: Final[Operations] = {
@@ -43,6 +45,7 @@ OPERATIONS: Final[Operations] = {
     **media.OPERATIONS,
     **collections.OPERATIONS,
     **exports.OPERATIONS,
+    **access_token.OPERATIONS,
 }
 
 

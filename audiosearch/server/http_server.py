@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from audiosearch.server.guard import SAFE_HEADERS
 from audiosearch.server.replies import error_reply
 
 log = logging.getLogger(__name__)
@@ -74,6 +76,22 @@ class _BoundedProtocol(H11Protocol):
         super().on_response_complete()
         if not self.transport.is_closing() and self.conn.their_state is h11.IDLE:
             self._wait_for_headers(PAUSE_S)
+
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP, or too long for it, is refused as everything else is: in JSON."""
+        error = sys.exception()
+        is_long = getattr(error, "error_status_hint", 400) == 431
+        reason = f"address and headers have at most {MOST_HEADER_BYTES} bytes"
+        reply = error_reply(431, reason) if is_long else error_reply(400, "this is no HTTP/1.1")
+        reply.headers["connection"] = "close"
+        headers = [*reply.raw_headers, *SAFE_HEADERS, (b"cache-control", b"no-store")]
+        for event in (
+            h11.Response(status_code=reply.status_code, headers=headers, reason=b"Refused"),
+            h11.Data(data=bytes(reply.body)),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def _wait_for_headers(self, seconds: float = HEADERS_S) -> None:
         self._stop_waiting()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import json
 import socket
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from typing import Final
 
 from audiosearch.config import Config, ServeConfig
@@ -19,8 +21,14 @@ from audiosearch.server.http_server import BACKLOG
 _LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "::1")
 _ANY: Final = ("0.0.0.0", "::", "")  # noqa: S104 - what it is compared with
 _LOCAL: Final = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104 - as above
+REACH_S: Final = 10.0  # for a page of this machine to say whose it is
+_MOST_STATUS: Final = 1 << 20  # bytes
 # Of the addresses that are kept for documents; nothing is sent there.
 _ANYWHERE: Final = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
+
+
+class PortTaken(ConfigError):
+    """Another program listens there, or another process that gives this library's page."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +91,8 @@ def open_page_socket(config: ServeConfig) -> PageSocket:
     """Listen where the settings say.
 
     Raises:
-        ConfigError: the port is taken or not allowed, or the address is none of this machine.
+        PortTaken: it is.
+        ConfigError: the port is not allowed, or the address is none of this machine.
     """
     host, port = config.host.strip(), config.port
     shown = f"{host}:{port}"
@@ -99,7 +108,7 @@ def open_page_socket(config: ServeConfig) -> PageSocket:
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-            raise ConfigError(
+            raise PortTaken(
                 f"{shown} is taken by another program, or this library is served there already",
                 remedy=f"see {_url(_LOCAL.get(host, host), port)}, or give another port ([serve]"
                 " port in the settings, or --port of audiosearch serve); 0 takes any that is free",
@@ -193,3 +202,25 @@ def open_page(config: Config, *, new_token: bool = False, tells_token: bool = Tr
     except BaseException:
         opened.socket.close()
         raise
+
+
+def renew_token(config: Config) -> tuple[str, str]:
+    """Another token for a page that may be given already: the token, and where it is taken.
+
+    The address is that of the settings where this library's page is given there, else empty.
+
+    Raises:
+        StoreError: the token cannot be written.
+    """
+    _, token = AccessToken.made(config.data_dir)
+    host = _LOCAL.get(config.serve.host.strip(), config.serve.host.strip())
+    connection = HTTPConnection(host, config.serve.port, timeout=REACH_S)
+    try:
+        connection.request("GET", "/api/status", headers={"Authorization": f"Bearer {token}"})
+        told = json.loads(connection.getresponse().read(_MOST_STATUS))
+        is_ours = told.get("database") == str(config.database)
+    except (OSError, HTTPException, ValueError, AttributeError):  # some other program
+        is_ours = False
+    finally:
+        connection.close()
+    return token, _url(host, config.serve.port) if is_ours else ""

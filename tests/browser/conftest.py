@@ -47,7 +47,7 @@ def page_sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_audio(folder / HOSTILE, tones([500, 700], seconds=1.5, rate=32_000), rate=32_000)
     hiss = noise(seconds=90.0, rate=32_000, amplitude=0.01)
     hiss[30 * 32_000 : 32 * 32_000] += tones([1000, 1500], rate=32_000, seconds=1.0)
-    write_audio(folder / "night.flac", hiss, rate=32_000)
+    write_audio(folder / "night_20260501_235950.flac", hiss, rate=32_000)
     return folder
 
 

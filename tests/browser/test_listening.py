@@ -57,7 +57,7 @@ def test_space_plays_the_stretch_and_pauses(listening: Any):
     wait_until_it_plays(page, beyond_s=at)
 
 
-@pytest.mark.parametrize("name", ["night.flac", "beep.aiff"])
+@pytest.mark.parametrize("name", ["night_20260501_235950.flac", "beep.aiff"])
 def test_it_plays_from_the_stretch(listening: Any, name: str):
     """Of a file that the browser plays, and of one that is decoded for it."""
     page = listening

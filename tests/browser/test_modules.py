@@ -57,6 +57,18 @@ def test_words_are_marked_where_they_stand(
     assert [piece["text"] for piece in pieces if piece["marked"]] == marked
 
 
+@pytest.mark.parametrize(
+    ("begin", "seconds", "then"),
+    [
+        ("2026-05-01T23:59:50.000", 12.5, "2026-05-02T00:00:02.500"),
+        ("2026-03-29T01:59:59.250+01:00", 1, "2026-03-29T02:00:00.250+01:00"),
+        ("2024-02-28T23:00:00", 3600, "2024-02-29T00:00:00.000"),
+    ],
+)
+def test_a_clock_goes_on(page: Any, begin: str, seconds: float, then: str):
+    assert called(page, "format", f"m.clockAfter({begin!r}, {seconds})") == then
+
+
 def test_a_state_survives_its_address(page: Any):
     state = {
         "q": "a & b = c?  d",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -127,6 +128,13 @@ def test_moments_of_a_recording_stand_on_one_line(new_page: Any, served: Served)
     assert page.locator("article .mark").count() == len(told)
 
 
+def test_the_time_by_the_clock_is_shown(new_page: Any, served: Served):
+    [told] = served.command("find", "a beep", "--json", "--name", "night", "--min-score", "0").rows
+    page = new_page(served, "/?q=a+beep&min-score=0&name=night")
+    began = datetime(2026, 5, 1, 23, 59, 50) + timedelta(seconds=told["start_s"])
+    page.wait_for_selector(f"article time:has-text('{began:%Y-%m-%d %H:%M:%S}')")
+
+
 def test_names_from_outside_are_text(new_page: Any, served: Served):
     page = new_page(served, "/?q=img+onerror&min-score=0")
     page.wait_for_selector("article")
@@ -139,27 +147,26 @@ def test_names_from_outside_are_text(new_page: Any, served: Served):
     assert "taken" not in page.title()
 
 
-def test_a_hundred_thousand_lines_scroll(new_page: Any, served: Served):
-    n = 100_000
-    page = new_page(served)
+def frames_of_scrolling(page: Any, n: int) -> list[float]:
+    """How long each frame takes, ms, while one goes through an answer of `n` lines."""
     page.evaluate(
         """n => {
-            const there = window.fetch;
             const hits = Array.from({ length: n }, (_, i) => ({
                 rank: i + 1, path: `/s/${i}.wav`, start_s: 0, end_s: 5, duration_s: 5,
                 recording_id: 1e9 + i, score: 0.5, offline: true }));
+            window.there ??= window.fetch;
             window.fetch = async (path, init) => {
                 if (path.startsWith("/api/find")) return Response.json({ hits });
-                if (path.startsWith("/api/recordings")) return new Promise(() => {});
-                return there(path, init);
+                if (path.startsWith("/api/recordings")) return Response.json({ recordings: [] });
+                return window.there(path, init);
             };
         }""",
         n,
     )
-    page.fill("#q", "everything")
-    page.wait_for_selector("article")
+    page.fill("#q", f"{n} sounds")
+    page.wait_for_selector(f"article[aria-setsize='{n}']")
     assert page.locator("article").count() < 40
-    frames = page.evaluate(
+    frames: list[float] = page.evaluate(
         """async () => {
             const results = document.querySelector("#results");
             const frames = [];
@@ -174,11 +181,18 @@ def test_a_hundred_thousand_lines_scroll(new_page: Any, served: Served):
             return frames;
         }"""
     )
-    page.wait_for_selector("text=99999.wav")
+    page.wait_for_selector(f"text={n - 1}.wav")
     assert page.locator("article").count() < 60
-    assert page.locator("article[aria-posinset='100000']").get_attribute("aria-setsize") == str(n)
-    assert sorted(frames)[len(frames) // 2] < 100  # ms, on however busy a machine
-    page.locator("article[aria-posinset='100000']").focus()
+    return sorted(frames)
+
+
+def test_a_hundred_thousand_lines_scroll(new_page: Any, served: Served):
+    n = 100_000
+    page = new_page(served)
+    few, many = frames_of_scrolling(page, n // 100), frames_of_scrolling(page, n)
+    # As if there were few, on however busy a machine.
+    assert many[len(many) // 2] < max(100, 3 * few[len(few) // 2])
+    page.locator(f"article[aria-posinset='{n}']").focus()
     page.keyboard.press("Home")
     page.wait_for_selector("article[aria-posinset='1']")
 

@@ -162,6 +162,38 @@ def test_this_machine_can_be_asked_for_the_token_too(own: Command) -> None:
         assert response.status == 200
 
 
+@contextmanager
+def page_of_another(command: Command) -> Iterator[Served]:
+    """That of another library, which takes whoever asks."""
+    other = replace(command, data_dir=command.data_dir.with_name("another"), environ={})
+    with served(other) as server:
+        yield server
+
+
+def test_a_token_is_renewed_while_the_page_is_given(own: Command) -> None:
+    own.environ["AUDIOSEARCH_SERVE_ACCESS"] = "token"
+    with served(own, "--new-token") as server:
+        answer = own("serve", "--port", str(urlsplit(server.url).port), "--new-token")
+        assert answer.status == 0, answer.err
+        assert f"the page at {server.url} takes it from now on" in answer.err
+        [token] = [x.split()[-1] for x in answer.err.splitlines() if x.startswith("the token,")]
+        response, _ = ask(server.url, "/api/status", Authorization=f"Bearer {token}")
+        assert response.status == 200
+        _, said = server.end()
+    [before] = [x.split()[-1] for x in said.splitlines() if x.startswith("the token,")]
+    assert before != token
+    with page_of_another(own) as other:
+        answer = own("serve", "--port", str(urlsplit(other.url).port), "--new-token")
+    assert answer.status == 2
+    assert "is taken by another program" in answer.err
+    [last] = [x.split()[-1] for x in answer.err.splitlines() if x.startswith("the token,")]
+    with served(own) as server:
+        response, _ = ask(server.url, "/api/status", Authorization=f"Bearer {last}")
+        assert response.status == 200
+        response, _ = ask(server.url, "/api/status", Authorization=f"Bearer {token}")
+        assert response.status == 401
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])

@@ -16,6 +16,9 @@ export class ApiError extends Error {
   }
 }
 
+/** `locked` events tell that the server asks for a token, or for another one. */
+export const refusals = new EventTarget();
+
 /**
  * Whether nothing is wrong with what was asked: asked again later, it may be answered.
  *
@@ -48,6 +51,7 @@ export async function request(path, init = {}) {
   } catch {
     // No JSON: the status has to do.
   }
+  if (response.status === 401) refusals.dispatchEvent(new Event("locked"));
   throw new ApiError(response.status, message, remedy);
 }
 
@@ -88,7 +92,21 @@ export function post(path, body) {
  * @param {unknown} [body] as JSON
  */
 export async function send(method, path, body) {
-  await (await request(path, { method, ...(body === undefined ? {} : asJson(body)) })).text();
+  await sendFor(method, path, body);
+}
+
+/**
+ * The same, for the answer's sake.
+ *
+ * @param {"PUT" | "POST" | "DELETE"} method
+ * @param {string} path
+ * @param {unknown} [body] as JSON
+ * @returns {Promise<any>} null where the answer is empty
+ */
+export async function sendFor(method, path, body) {
+  const response = await request(path, { method, ...(body === undefined ? {} : asJson(body)) });
+  const text = await response.text();
+  return text ? JSON.parse(text) : null;
 }
 
 /** @param {unknown} body */

@@ -1,7 +1,7 @@
 // What is ticked, and what is done with all of it: collections, tags, ratings, export.
 
 import { getList, post, segment, send, seconds } from "./api.js";
-import { byId, h, iconButton, notify } from "./dom.js";
+import { byId, h, iconButton, notify, visible } from "./dom.js";
 import { refreshFacts, setRating, setTag } from "./facts.js";
 import { counted } from "./format.js";
 import { hitKey } from "./player.js";
@@ -105,14 +105,14 @@ export class Basket extends EventTarget {
   showCollection(collection) {
     this.shown = collection;
     this.out.hidden = !collection;
-    this.out.textContent = `Take out of ${collection}`;
+    this.out.textContent = `Take out of ${visible(collection)}`;
   }
 
   async takeOut() {
     const name = this.shown;
     await attempt(async () => {
       for (const hit of this.hits.values()) await send("DELETE", placeIn(name, hit));
-      for (const each of this.recordings) await refreshFacts(each);
+      await refreshFacts(this.recordings);
       notify(`${counted(this.hits.size, "stretch", "stretches")} taken out of ${name}`);
       this.clear();
       this.dispatchEvent(new Event("taken-out"));
@@ -125,7 +125,7 @@ export class Basket extends EventTarget {
     await attempt(async () => {
       await send("PUT", `/api/collections/${segment(name)}`, {});
       for (const hit of this.hits.values()) await send("PUT", placeIn(name, hit));
-      for (const each of this.recordings) await refreshFacts(each);
+      await refreshFacts(this.recordings);
       notify(`${counted(this.hits.size, "stretch", "stretches")} added to ${name}`);
     });
   }

@@ -1,7 +1,7 @@
 // All about one recording: what is heard in it along its length, what its files say, what you wrote.
 
 import { h, icon, iconButton } from "./dom.js";
-import { changes, factsOf, loadFacts, setFavourite, setNote, setRating, setTag } from "./facts.js";
+import { changes, detailsOf, loadDetails, setFavourite, setNote, setRating, setTag } from "./facts.js";
 import { clock, clockRange, pathParts, size } from "./format.js";
 import { attempt, problem } from "./problems.js";
 import { downloadLink } from "./row.js";
@@ -40,7 +40,7 @@ export class DetailPanel {
     };
     changes.addEventListener("change", this.onChange);
     /** Settles once there is something to see. */
-    this.filled = loadFacts(recording, this.gone.signal).then(
+    this.filled = loadDetails(recording, this.gone.signal).then(
       (facts) => this.show(facts),
       (error) => {
         if (!this.gone.signal.aborted) this.element.replaceChildren(problem(error));
@@ -62,7 +62,7 @@ export class DetailPanel {
     const hit = this.hitOf(facts);
     this.own = h("section", { class: "yours", "aria-label": "Yours" });
     this.chosen = h("div", { class: "chosen", hidden: true });
-    this.wave = this.newWave(hit, duration, name);
+    this.wave = this.newWave(facts, hit, name);
     this.element.replaceChildren(
       h("h2", {}, name),
       h("p", { class: "folder" }, folder),
@@ -97,17 +97,19 @@ export class DetailPanel {
   }
 
   /**
+   * @param {Details} facts
    * @param {Hit} hit
-   * @param {number} duration
    * @param {string} name
    */
-  newWave(hit, duration, name) {
+  newWave(facts, hit, name) {
+    const duration = facts.duration_s ?? 0;
     return new Wave({
       recording: this.recording,
       name,
       view: { start_s: 0, end_s: duration },
       marks: this.moments,
       size: PICTURE,
+      away: Boolean(facts.offline),
       onSeek: (from) => this.actions.play(hit, { from }),
       onSelect: (stretch) => this.select(hit, stretch),
     });
@@ -159,7 +161,7 @@ export class DetailPanel {
   }
 
   showOwn() {
-    const facts = factsOf(this.recording);
+    const facts = detailsOf(this.recording);
     if (!facts || !this.own) return;
     const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset["own"] : undefined;
     this.own.replaceChildren(this.rating(facts), this.tags(facts), this.note(facts), this.collections(facts));
@@ -286,7 +288,8 @@ export class DetailPanel {
   table(facts) {
     /** @type {[string, string | null | undefined | false][]} */
     const rows = [
-      ["State", facts.state !== "indexed" && facts.state],
+      ["State", facts.offline ? "not there now" : facts.state !== "indexed" && facts.state],
+      ["Since it was heard", facts.changed && !facts.offline && "changed: audiosearch index takes it in"],
       ["Remark", facts.remark],
       ["Length", facts.duration_s !== null && clock(facts.duration_s)],
       ["Format", formatOf(facts)],

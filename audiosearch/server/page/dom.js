@@ -2,6 +2,19 @@
 // file's name, caption or tag can be more than text.
 
 const SVG = "http://www.w3.org/2000/svg";
+// Characters that turn the order of those around them: in names from outside they make a lie of what is
+// read. Commands show them in the same way.
+const TURNING = /[\u202a-\u202e\u2066-\u2069]/gu;
+const SHOWN = new Set(["title", "aria-label", "placeholder"]); // attributes that are read by people
+
+/**
+ * A text as people see it.
+ *
+ * @param {string} text
+ */
+export function visible(text) {
+  return text.replace(TURNING, (each) => `\\u${(each.codePointAt(0) ?? 0).toString(16)}`);
+}
 
 /** @typedef {string | number | boolean | null | undefined | ((event: any) => void)} Value */
 
@@ -22,11 +35,11 @@ export function h(tag, attributes = {}, ...children) {
     } else if (value === true) {
       element.setAttribute(name, "");
     } else if (value !== false && value !== null && value !== undefined) {
-      element.setAttribute(name, String(value));
+      element.setAttribute(name, SHOWN.has(name) ? visible(String(value)) : String(value));
     }
   }
   for (const child of children) {
-    if (child) element.append(child);
+    if (child) element.append(typeof child === "string" ? visible(child) : child);
   }
   return element;
 }

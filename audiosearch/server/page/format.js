@@ -132,6 +132,19 @@ export function wallClock(iso) {
 }
 
 /**
+ * The time by a clock some seconds later, in the same form; the clock is not put back or on between.
+ *
+ * @param {string} iso
+ * @param {number} seconds
+ */
+export function clockAfter(iso, seconds) {
+  const [, local, offset] = /^([\d-]+T[\d:.]+)(.*)$/u.exec(iso) ?? [];
+  const time = Date.parse(`${local}Z`);
+  if (Number.isNaN(time)) return iso;
+  return new Date(time + 1000 * seconds).toISOString().replace("Z", offset ?? "");
+}
+
+/**
  * A name for a cut that every system takes.
  *
  * @param {string} path

@@ -56,6 +56,28 @@ export function queued(signal, urgency, load) {
   });
 }
 
+/** @type {Promise<void> | null} */
+let painting = null;
+
+/**
+ * Settles once what the page shows now is on the screen: what is seen later must not hold it up. In a
+ * tab that nobody sees that is when it is looked at.
+ *
+ * @returns {Promise<void>}
+ */
+export function painted() {
+  // After the frame: a callback of the frame itself runs before its painting.
+  painting ??= new Promise((resolve) => {
+    requestAnimationFrame(() =>
+      setTimeout(() => {
+        painting = null;
+        resolve();
+      }),
+    );
+  });
+  return painting;
+}
+
 /**
  * What was used last, up to a number of things.
  *

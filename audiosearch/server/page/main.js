@@ -1,14 +1,15 @@
 // Puts the page together: the address says what is asked, the search answers, the list shows.
 
 import { Basket, exportHits, fillKnownNames } from "./basket.js";
-import { announce, byId, h, icon, iconButton, noteAnswer, notify } from "./dom.js";
+import { announce, byId, h, icon, iconButton, noteAnswer, notify, visible } from "./dom.js";
 import { DetailPanel } from "./details.js";
 import { changes, factsOf, setFavourite, setRating } from "./facts.js";
 import { chip, openFilters, showChips } from "./filters.js";
 import { clock, clockRange, counted, pathParts, size } from "./format.js";
-import { seconds } from "./api.js";
+import { refusals, seconds } from "./api.js";
 import { listen, showKeys } from "./keys.js";
 import { followStatus, LibraryPanel, showProgress } from "./library_panel.js";
+import { painted } from "./loader.js";
 import { Player } from "./player.js";
 import { showProblem } from "./problems.js";
 import { Results } from "./results.js";
@@ -18,6 +19,7 @@ import { Search } from "./search.js";
 import { acceptSounds } from "./sound_input.js";
 import { Address, emptyState, readLike, readState } from "./state.js";
 import { offerThemes } from "./theme.js";
+import { tokenForm } from "./token_form.js";
 import { changeSpeed, showTransport } from "./transport.js";
 
 /** @typedef {import("./types.js").Hit} Hit */
@@ -155,8 +157,8 @@ function showOutcome({ answer, goesOn, ms }) {
   remarks.replaceChildren(...(answer.remarks ?? []).map((each) => h("p", {}, each)));
   remarks.hidden = !answer.remarks?.length;
   const asked = address.state.q || (address.state.like && "sounds like this") || address.state.show;
-  document.title = asked ? `${asked} – audiosearch` : "audiosearch";
-  if (!goesOn) prepareAround();
+  document.title = asked ? `${visible(asked)} – audiosearch` : "audiosearch";
+  if (!goesOn) void painted().then(prepareAround);
 }
 
 field.addEventListener("input", () => address.change({ q: field.value, show: "" }, { typing: true }));
@@ -373,6 +375,19 @@ function download(hit) {
 function toggleMoments() {
   address.setOption("moments", address.state.options["moments"] ? [] : ["true"]);
 }
+
+// --- Another token is due: it was made anew while this page was open
+
+refusals.addEventListener("locked", () => {
+  const dialog = byId("locked", HTMLDialogElement);
+  if (dialog.open) return;
+  const unlock = () => {
+    dialog.close();
+    search.ask(address.state, false);
+  };
+  dialog.replaceChildren(h("h2", { id: "locked-title" }, "This library asks for its token"), tokenForm(unlock));
+  dialog.showModal();
+});
 
 // --- The buttons of index.html
 

@@ -2,7 +2,7 @@
 // before it is wanted, so that it starts at once.
 
 import { audioUrl, request } from "./api.js";
-import { factsOf } from "./facts.js";
+import { factsOf, loadFacts } from "./facts.js";
 
 /** @typedef {import("./types.js").Hit} Hit */
 /** @typedef {import("./types.js").Stretch} Stretch */
@@ -268,6 +268,13 @@ export class Player extends EventTarget {
       voice.gain.connect(this.context.destination);
     }
     this.applyGain(0);
+    const recording = voice.hit?.recording_id;
+    if (recording === undefined || factsOf(recording)) return;
+    // How loud it is, is not known yet: it is brought to its level as soon as it is.
+    loadFacts(recording, new AbortController().signal).then(
+      () => this.applyGain(),
+      () => {}, // it sounds as it is
+    );
   }
 
   /** @param {number} [seconds] how softly */

@@ -3,7 +3,7 @@
 import { audioUrl } from "./api.js";
 import { h, icon, iconButton } from "./dom.js";
 import { changes, factsOf, loadFacts } from "./facts.js";
-import { clock, clockRange, cutName, duration, markWords, pathParts, wallClock } from "./format.js";
+import { clock, clockAfter, clockRange, cutName, duration, markWords, pathParts, wallClock } from "./format.js";
 import { viewOf, Wave } from "./wave.js";
 
 /** @typedef {import("./types.js").Hit} Hit */
@@ -63,6 +63,8 @@ export class Row {
     this.tick.checked = actions.isTicked(line);
     this.playButton = iconButton("play", `Play ${name} from ${clock(hit.start_s)}`, () => actions.play(line));
     this.tags = h("span", { class: "tags" });
+    this.clock = h("time", { hidden: true });
+    if (hit.clock_start) this.showClock(hit.clock_start);
     this.chosen = h("div", { class: "chosen", hidden: true });
     this.why = h("p", { class: "why" });
     const id = `row-${index}`;
@@ -173,7 +175,7 @@ export class Row {
         several ? `${moments.length} moments` : clockRange(hit),
         h("span", { class: "length", title: "Length of the recording" }, ` of ${duration(hit.duration_s)}`),
       ),
-      hit.clock_start ? h("time", { datetime: hit.clock_start }, wallClock(hit.clock_start)) : null,
+      this.clock,
       this.tags,
     );
   }
@@ -235,9 +237,18 @@ export class Row {
     event.dataTransfer.setData("text/plain", url.href);
   }
 
+  /** @param {string} start when the stretch begins by the recorder's clock */
+  showClock(start) {
+    this.clock.dateTime = start;
+    this.clock.textContent = wallClock(start);
+    this.clock.hidden = false;
+  }
+
   showFacts() {
-    const facts = factsOf(this.line.hit.recording_id);
+    const { hit } = this.line;
+    const facts = factsOf(hit.recording_id);
     if (!facts) return;
+    if (facts.recorded_at && !hit.clock_start) this.showClock(clockAfter(facts.recorded_at, hit.start_s));
     const own = facts.tags_given ?? [];
     const all = [...new Set([...own, ...(facts.tags ?? [])])];
     const stars = facts.rating ? h("span", { class: "stars", title: `Rated ${facts.rating}` }, "★".repeat(facts.rating)) : null;

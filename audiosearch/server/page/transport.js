@@ -1,6 +1,6 @@
 // The bar below: what plays, and how.
 
-import { byId, h, icon, iconButton } from "./dom.js";
+import { byId, h, icon, iconButton, visible } from "./dom.js";
 import { clock, pathParts } from "./format.js";
 
 /** @typedef {import("./player.js").Player} Player */
@@ -69,7 +69,7 @@ export function showTransport(player, actions) {
     loop.setAttribute("aria-pressed", String(player.loops));
     level.setAttribute("aria-pressed", String(player.levels));
     speed.value = String(SPEEDS.find((each) => each >= player.speed) ?? 1);
-    name.textContent = hit ? pathParts(hit.path).name : "Nothing plays";
+    name.textContent = hit ? visible(pathParts(hit.path).name) : "Nothing plays";
     seek.disabled = !hit;
     if (hit) seek.max = String(Math.max(hit.duration_s, hit.end_s));
     if (hit) showTime(player.at);

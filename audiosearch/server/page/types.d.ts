@@ -67,10 +67,35 @@ export interface Annotation {
   collections?: string[];
 }
 
+/** What lines show of a recording. */
+export interface Facts {
+  recording_id: number;
+  loudness_lufs: number | null;
+  peak_db: number | null;
+  tags: string[];
+  tags_given: string[];
+  rating: number | null;
+  favourite: boolean;
+  /** When it began by the recorder's clock, in ISO 8601, with an offset only where it is known. */
+  recorded_at: string | null;
+}
+
+/** What is written of a recording, as the answer to each writing tells. */
+export interface Written {
+  tags_given: string[];
+  rating: number | null;
+  favourite: boolean;
+  note: string | null;
+  collections: string[];
+  annotations: Annotation[];
+}
+
 export interface Details {
   recording_id: number;
   path: string;
   state?: string | null;
+  offline?: boolean;
+  changed?: boolean;
   remark?: string | null;
   size?: number;
   duration_s: number | null;

@@ -3,6 +3,7 @@
 
 import { h } from "./dom.js";
 import { clockRange } from "./format.js";
+import { painted } from "./loader.js";
 import { drawPeaks, drawSpectrogram, loadPeaks, loadSpectrogram } from "./pictures.js";
 
 /** @typedef {import("./types.js").Stretch} Stretch */
@@ -84,7 +85,9 @@ export class Wave {
     const ignore = () => {
       if (!signal.aborted) this.element.classList.add("no-picture");
     };
-    loadPeaks(recording, this.view, size.width, signal)
+    const { view } = this;
+    painted()
+      .then(() => loadPeaks(recording, view, size.width, signal))
       .then((peaks) => {
         if (signal.aborted) return;
         this.peaks = peaks;
@@ -92,7 +95,8 @@ export class Wave {
         this.element.classList.remove("loading");
       })
       .catch(ignore);
-    loadSpectrogram(recording, this.view, size, signal)
+    painted()
+      .then(() => loadSpectrogram(recording, view, size, signal))
       .then((spectrogram) => {
         if (signal.aborted) return;
         this.greys = spectrogram;

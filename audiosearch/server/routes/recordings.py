@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime
 from typing import Final
 
 from starlette.requests import Request
@@ -19,6 +21,8 @@ from audiosearch.library import Library
 from audiosearch.library.annotations import MOST_LETTERS_OF_NOTE, Annotations, Written
 from audiosearch.library.info_rows import info_row, written_rows
 from audiosearch.library.lookup import file_info
+from audiosearch.search.clock import clock_text
+from audiosearch.search.recorded import recording_clocks
 from audiosearch.search.rows import Row, tidy_row
 from audiosearch.server.context import context_of
 from audiosearch.server.json_body import JsonObject, json_object
@@ -35,13 +39,14 @@ from audiosearch.server.schemas import (
     WHOLE,
     nullable,
     only,
+    parameter,
     rows_of,
     thing,
 )
-from audiosearch.server.sounds import recording_id, recording_path
+from audiosearch.server.sounds import MOST_ID, recording_id, recording_path
 from audiosearch.store.database import Database
 from audiosearch.store.queries.annotate import MOST_STARS
-from audiosearch.store.queries.file_details import sound_details
+from audiosearch.store.queries.file_details import sound_briefs, sound_details
 from audiosearch.store.schema import Recording
 
 Writing = Callable[[Library, ClipRange], Written]
@@ -56,9 +61,32 @@ async def details(request: Request) -> Response:
     def read(database: Database) -> Row:
         path = recording_path(database, wanted)
         told = file_info(database, context.config, os.fsdecode(path))
-        return {**tidy_row(info_row(told)), "recording_id": wanted}
+        is_here = os.path.lexists(path)
+        return {**tidy_row(info_row(told)), "recording_id": wanted, "offline": not is_here}
 
     return JsonReply(await context.read(read))
+
+
+async def briefs(request: Request) -> Response:
+    """What lists tell of recordings; ids that are none are left out."""
+    texts = Parameters(request.query_params, known=("id",)).texts("id")
+    if not texts:
+        raise QueryError("which recordings are meant?", remedy="id=1&id=2")
+    wanted = [recording_id(text) for text in texts]
+
+    def read(database: Database) -> list[Row]:
+        with database.reading() as session:
+            clocks = recording_clocks(session, wanted)
+            return [
+                tidy_row(asdict(each)) | {"recorded_at": _clock(clocks.get(each.recording_id))}
+                for each in sound_briefs(session, wanted)
+            ]
+
+    return JsonReply({"recordings": await context_of(request).read(read)})
+
+
+def _clock(began: datetime | None) -> str | None:
+    return None if began is None else clock_text(began, 0.0)
 
 
 async def _write(request: Request, writing: Writing) -> Response:
@@ -136,6 +164,7 @@ async def list_tags(request: Request) -> Response:
 
 
 ROUTES: Final = [
+    Route("/api/recordings", briefs, methods=["GET"]),
     Route("/api/recordings/{id}", details, methods=["GET"]),
     Route("/api/recordings/{id}/tags/{tag:path}", put_tag, methods=["PUT"]),
     Route("/api/recordings/{id}/tags/{tag:path}", delete_tag, methods=["DELETE"]),
@@ -161,7 +190,25 @@ _ABOUT: Final = {
 }
 _NOW: Final = thing({**_ABOUT, "changed": WHOLE})
 _STRETCHES: Final = rows_of(thing({"start_s": NUMBER, "end_s": NUMBER, "caption": nullable(TEXT)}))
+_BRIEF: Final = thing(
+    {
+        "recording_id": ID,
+        "peak_db": _SOME,
+        "loudness_lufs": _SOME,
+        "tags": rows_of(TEXT),
+        "tags_given": rows_of(TEXT),
+        "rating": nullable(WHOLE),
+        "favourite": TRUTH,
+        "recorded_at": nullable(TEXT),
+    }
+)
 OPERATIONS: Final[Operations] = {
+    briefs: Operation(
+        parameters=(
+            parameter("id", ID | {"maximum": MOST_ID}, "Which.", required=True, several=True),
+        ),
+        reply=thing({"recordings": rows_of(_BRIEF)}),
+    ),
     details: Operation(
         reply=thing(
             {
@@ -180,6 +227,7 @@ OPERATIONS: Final[Operations] = {
                 "tags": rows_of(TEXT),
                 "metadata": {"type": "object", "additionalProperties": rows_of(TEXT)},
                 "captions_given": _STRETCHES,
+                "offline": TRUTH,
                 "windows": _STRETCHES,
                 **_ABOUT,
             }

@@ -5,10 +5,10 @@ The caller owns the transaction; everything here only reads.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select
 from sqlalchemy.orm import Session
 
 from audiosearch.store.queries.file_list import file_tags
@@ -16,15 +16,20 @@ from audiosearch.store.queries.fulltext import values
 from audiosearch.store.queries.places import RootPath, join
 from audiosearch.store.queries.search import window_captions
 from audiosearch.store.schema import (
+    AnnotatedSound,
+    Annotation,
     BundleRow,
     Caption,
     CaptionSource,
     CaptionTarget,
     Encoding,
     FileState,
+    FileTag,
     LibraryRoot,
     Recording,
+    RecordingTag,
     SoundFile,
+    Tag,
     WindowRow,
 )
 
@@ -192,6 +197,72 @@ def sound_details(session: Session, recording_id: int) -> SoundDetails:
         captions=_captions(session, recording_id),
         bundles=_bundles(session, recording_id),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoundBrief:
+    """What a line of a list tells of a sound, beside what was found in it.
+
+    Attributes:
+        tags: names of those that the metadata of its files gives.
+        tags_given: names of those that people set.
+        rating, favourite: of the whole sound.
+    """
+
+    recording_id: int
+    peak_db: float | None
+    loudness_lufs: float | None
+    tags: tuple[str, ...] = ()
+    tags_given: tuple[str, ...] = ()
+    rating: int | None = None
+    favourite: bool = False
+
+
+def sound_briefs(session: Session, recording_ids: Sequence[int]) -> list[SoundBrief]:
+    """What is told of a few hundred sounds in a list, in the order of their ids.
+
+    Ids that are none are left out.
+    """
+    of_files = (
+        select(SoundFile.recording_id, Tag.name, literal(1).label("own"))
+        .join(FileTag, FileTag.file_id == SoundFile.id)
+        .join(Tag, Tag.id == FileTag.tag_id)
+        .where(SoundFile.recording_id.in_(recording_ids))
+    )
+    by_people = (
+        select(RecordingTag.recording_id, Tag.name, literal(0).label("own"))
+        .join(Tag, Tag.id == RecordingTag.tag_id)
+        .where(RecordingTag.recording_id.in_(recording_ids))
+    )
+    tags: dict[tuple[int | None, bool], set[str]] = {}
+    for row in session.execute(of_files.union_all(by_people)):
+        tags.setdefault((row[0], bool(row[2])), set()).add(row[1])
+    whole = (Annotation.sound_id == AnnotatedSound.id) & (Annotation.end_s == 0)
+    rows = session.execute(
+        select(
+            Recording.id,
+            Recording.peak_db,
+            Recording.loudness_lufs,
+            Annotation.rating,
+            Annotation.favourite_at,
+        )
+        .outerjoin(AnnotatedSound, AnnotatedSound.audio_hash == Recording.audio_hash)
+        .outerjoin(Annotation, whole)
+        .where(Recording.id.in_(recording_ids))
+        .order_by(Recording.id)
+    )
+    return [
+        SoundBrief(
+            recording_id=row.id,
+            peak_db=row.peak_db,
+            loudness_lufs=row.loudness_lufs,
+            tags=tuple(sorted(tags.get((row.id, True), ()))),
+            tags_given=tuple(sorted(tags.get((row.id, False), ()))),
+            rating=row.rating,
+            favourite=row.favourite_at is not None,
+        )
+        for row in rows
+    ]
 
 
 def _files(session: Session, recording_id: int) -> tuple[SoundPath, ...]:

@@ -41,8 +41,40 @@ def test_details_are_what_info_tells(served: Served, name: str) -> None:
     assert told.json() == {
         **_row(served, "info", str(served.folder / name)),
         "recording_id": wanted,
+        "offline": False,
     }
     assert served.client.get("/api/recordings/999999").status_code == 404
+
+
+def test_lines_are_told_of_in_one_answer(served: Served) -> None:
+    client, names = served.client, ["film.mka", "both.flac", EVIL]
+    ids = [served.id_of(name) for name in names]
+    client.put(f"/api/recordings/{ids[1]}/tags/bell?start=1.5&end=2")
+    client.put(f"/api/recordings/{ids[1]}/rating", json={"rating": 4})
+    client.put(f"/api/recordings/{ids[2]}/favourite", json={"favourite": True})
+    asked = "&".join(f"id={each}" for each in (*ids, ids[0], 999_999))
+    told = client.get(f"/api/recordings?{asked}").json()["recordings"]
+    assert [row["recording_id"] for row in told] == sorted(ids)
+    for row in told:
+        everything = client.get(f"/api/recordings/{row['recording_id']}").json()
+        assert row.pop("recorded_at") is None
+        assert row == {key: everything[key] for key in row}
+    by_id = {row["recording_id"]: row for row in told}
+    assert (by_id[ids[1]]["tags_given"], by_id[ids[1]]["rating"]) == (["bell"], 4)
+    assert by_id[ids[1]]["loudness_lufs"] is not None
+    assert by_id[ids[2]]["favourite"] is True
+    client.delete(f"/api/recordings/{ids[1]}/tags/bell?start=1.5&end=2")
+    client.put(f"/api/recordings/{ids[1]}/rating", json={"rating": 0})
+    client.put(f"/api/recordings/{ids[2]}/favourite", json={"favourite": False})
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [("", 400), ("?id=x", 404), ("?id=-1", 404), ("?id=1.5", 404), ("?x=1", 400)],
+)
+def test_lists_of_recordings_that_are_none(served: Served, asked: str, status: int) -> None:
+    told = served.client.get(f"/api/recordings{asked}")
+    assert (told.status_code, bool(told.json()["error"])) == (status, True)
 
 
 def test_tags_ratings_favourites_and_notes(served: Served) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import socket
 import sqlite3
 import time
@@ -15,7 +16,7 @@ import pytest
 
 from audiosearch.config import Config
 from audiosearch.server import guard, http_server
-from audiosearch.server.access_token import AccessToken
+from audiosearch.server.access_token import OPEN_FILES, AccessToken
 from audiosearch.server.guard import CSP, GuardPolicy
 from audiosearch.server.page_address import Page, open_page_socket
 from audiosearch.server.server import AnswerServer
@@ -84,6 +85,7 @@ def test_there_are_many_bad_requests_of_many_kinds() -> None:
 def test_what_is_bad_is_not_served(unharmed: None, asked: HttpClient, content: bytes) -> None:
     reply = exchanged(asked.port, content)
     assert all(400 <= status < 500 for status in statuses(reply)), reply
+    assert reply.count(b"content-type: application/json\r\n") == len(statuses(reply))
     assert b"Traceback" not in reply
     assert b"root:" not in reply
 
@@ -164,6 +166,41 @@ def test_a_token_is_asked_for(guarded: tuple[int, str]) -> None:
     assert statuses(first) == [303]
     assert b"HttpOnly" in first
     assert b"SameSite=strict" in first
+
+
+def test_a_browser_is_asked_for_the_token(guarded: tuple[int, str]) -> None:
+    port, token = guarded
+    client, html = HttpClient(port), {"accept": "text/html,application/xhtml+xml"}
+    asks = client.get("/?q=dog", headers=html)
+    assert (asks.status_code, asks.headers["www-authenticate"]) == (401, "Bearer")
+    assert (asks.headers["cache-control"], CSP in asks.headers["content-security-policy"]) == (
+        "no-store",
+        True,
+    )
+    # Its files, and what these import, are all that is given to whoever has no token.
+    named, due = set(), set(re.findall(r"/static/[\w.]+", asks.text))
+    while due:
+        name = due.pop()
+        given = client.get(name)
+        assert given.status_code == 200
+        named.add(name)
+        due |= {f"/static/{x}" for x in re.findall(r'from "\./([\w.]+)"', given.text)} - named
+    assert named == OPEN_FILES
+    for path in ("/static/main.js", "/static/../openapi.json", "/static/dom.js/", "/api/tags"):
+        assert client.get(path, headers=html).status_code == 401
+    shown = {"authorization": f"Bearer {token}"}
+    kept = client.post("/api/session", headers=shown)
+    assert (kept.status_code, kept.json()) == (200, {"kept": True})
+    cookie = kept.headers["set-cookie"]
+    assert ("HttpOnly" in cookie, "SameSite=strict" in cookie) == (True, True)
+    signed_in = {"cookie": cookie.partition(";")[0]}
+    assert client.get("/api/tags", headers=signed_in).status_code == 200
+    gone = client.delete("/api/session", headers=signed_in)
+    assert "Max-Age=0" in gone.headers["set-cookie"]
+    wrong = client.post("/api/session", headers={"authorization": "Bearer x"})
+    assert (wrong.status_code, wrong.headers["set-cookie"]) == (401, None)
+    other = {**shown, "origin": "http://evil.example"}
+    assert client.post("/api/session", headers=other).status_code == 403
 
 
 def test_a_name_that_leads_here_by_chance_is_not_ours() -> None:
