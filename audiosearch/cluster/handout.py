@@ -1,7 +1,7 @@
 """The files of a pass over the library: which are still to be given out, and what others came to.
 
 Files that workers had when they died come first. One that may have been the death of two is read
-with no other beside it, at the end; if that worker dies too, it is the file's fault.
+with no other beside it, at the end; if two more die so, it is the file's fault.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from audiosearch.audio.sandbox.protocol import OpenedFile
 
 TOGETHER: Final = 2  # deaths that a file may have been part of before it is read alone
+ALONE: Final = 2  # deaths over a file with no other beside it: one may have been by chance
 MOST_LOOKS: Final = 3  # at a file that workers cannot read and the driver can
 
 
@@ -36,6 +37,7 @@ class Handout:
         self._suspects: deque[PendingFile] = deque()
         self._claimed: dict[int, bytes] = {}  # sounds in flight, by the file that has them
         self._deaths: Counter[int] = Counter()  # since anything of the file was committed
+        self._deaths_alone: Counter[int] = Counter()
         self._looks: Counter[int] = Counter()
         self._failed: list[Failed] = []
 
@@ -82,7 +84,8 @@ class Handout:
         """Files of a session that is over before they were done; `died`: so is its worker."""
         for file in self._claims.renewed(files):
             self._deaths[file.file_id] += died
-            if died and alone:
+            self._deaths_alone[file.file_id] += died and alone
+            if self._deaths_alone[file.file_id] >= ALONE:
                 self._failed.append(self._fatal(file))
             elif self._deaths[file.file_id] >= TOGETHER:
                 self._suspects.append(file)
@@ -107,6 +110,7 @@ class Handout:
             return self._looked_at(item)
         if isinstance(item, DecodedWindow):
             self._deaths.pop(item.file.file_id, None)
+            self._deaths_alone.pop(item.file.file_id, None)
         elif isinstance(item, LAST_ITEMS):
             self._claimed.pop(item.file.file_id, None)
         return item

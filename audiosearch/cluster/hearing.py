@@ -6,6 +6,7 @@ is ever repeated, whoever dies. Files of a worker that died go to others, from w
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
@@ -26,6 +27,8 @@ from audiosearch.errors import AudiosearchError, display_path
 from audiosearch.indexing.claims import ReadingDecision, SoundClaims
 from audiosearch.indexing.types import LAST_ITEMS, DecodedWindow, HeardBatch, Item, Progress
 from audiosearch.store.queries.pending import PendingFile
+
+log = logging.getLogger(__name__)
 
 _PATIENCE_S = 0.2  # between looks at whether to stop
 _LOOK_S = 2.0  # between looks at which machines there are
@@ -49,7 +52,8 @@ class _Seat:
     n_taken: int = 0
     fresh: list[PendingFile] = field(default_factory=list)  # to be given with the next call
     decisions: dict[int, ReadingDecision] = field(default_factory=dict)
-    n_deaths: int = 0
+    proven: bool = False  # it has given something
+    n_deaths: int = 0  # since it gave something, those that a file is to blame for left out
     begins_at: float | None = 0.0  # None: it is at work, or being asked to begin
     sent_model: bool = False
 
@@ -224,6 +228,7 @@ class ClusterHearing:
     def _begun(self, seat: _Seat, facts: WorkerFacts, handout: Handout, progress: Progress) -> None:
         """A worker is there; what keeps it from working is said, once."""
         if facts.session is not None:
+            log.info("a worker on %s, with processors: %d", seat.name, seat.spot.cores)
             seat.session, seat.n_readers = facts.session, facts.n_readers
             seat.n_given = seat.n_taken = 0
             self._hand_out(handout)
@@ -281,7 +286,7 @@ class ClusterHearing:
                 self._n_files += 1
                 seat.files.pop(item.file.file_id, None)
         if items:
-            seat.n_deaths = 0
+            seat.n_deaths, seat.proven = 0, True
             yield replace(batch, items=items)
         if seat.alone and not seat.files:
             seat.alone = False
@@ -294,7 +299,8 @@ class ClusterHearing:
         """Forget a session; its files are read once more. `why` is empty where nobody died."""
         self._calls = {call: each for call, each in self._calls.items() if each[0] is not seat}
         died = bool(why) and seat.session is not None
-        handout.give_back(list(seat.files.values()), died=died, alone=seat.alone)
+        blamed = seat.alone and seat.proven  # the file, not the machine
+        handout.give_back(list(seat.files.values()), died=died, alone=blamed)
         seat.session, seat.alone = None, False
         seat.files, seat.fresh, seat.decisions = {}, [], {}
         if not why:
@@ -303,7 +309,7 @@ class ClusterHearing:
         self._trouble = AudiosearchError(f"a worker on {seat.name} ended: {why}")
         if died:
             progress.warn(f"{self._trouble.reason}; its files are read once more")
-        seat.n_deaths += 1
+        seat.n_deaths += not blamed
         seat.begins_at = time.monotonic() + (self._rest_s if seat.n_deaths > 1 else 0.0)
         if seat.n_deaths >= MOST_DEATHS:
             self._give_up(seat, self._trouble, progress)

@@ -9,6 +9,7 @@ import contextlib
 import logging
 import os
 import secrets
+import socket
 import threading
 from collections.abc import Hashable, Iterator, Sequence
 from types import ModuleType
@@ -18,6 +19,7 @@ from audiosearch.cluster.opening import MISSING, RayPlace
 from audiosearch.cluster.surroundings import (
     own_signals,
     private_folder,
+    quiet_home,
     remove_leftovers,
     stdout_to_log,
 )
@@ -29,7 +31,13 @@ from audiosearch.model.runtime.parallel import MOST as MOST_CORES
 log = logging.getLogger(__name__)
 
 _STORE_BYTES: Final = 256 << 20  # of shared memory for batches, in a Ray of our own
-_NO_TELEMETRY: Final = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_USAGE_STATS_PROMPT_ENABLED": "0"}
+_NO_TELEMETRY: Final = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_USAGE_STATS_PROMPT_ENABLED": "0",
+    # Where it would report that it is to report nothing: nobody listens there.
+    "RAY_USAGE_STATS_REPORT_URL": "http://127.0.0.1:9/",
+}
+_REACHED_S: Final = 5.0
 _CALLS: Final = 4  # of one worker at the same time: begin, exchange, batch, wind_up
 
 
@@ -82,22 +90,25 @@ class RayEngine:
         folder = self._closing.enter_context(private_folder())
         self._closing.callback(self._ray.shutdown)  # before its folder goes
         try:
-            self._ray.init(
-                address="local",
-                num_cpus=cores,
-                num_gpus=accelerators,
-                object_store_memory=_STORE_BYTES,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                _temp_dir=str(folder),
-            )
+            with quiet_home(folder):
+                self._ray.init(
+                    address="local",
+                    num_cpus=cores,
+                    num_gpus=accelerators,
+                    object_store_memory=_STORE_BYTES,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    _temp_dir=str(folder),
+                )
         except Exception as error:
             raise AudiosearchError(f"Ray does not start: {_first_line(error)}") from error
 
     def _join(self, address: str) -> None:
         self._closing.callback(self._ray.shutdown)
         try:
+            if address != "auto":
+                _reach(address)
             self._ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:
             raise AudiosearchError(
@@ -176,14 +187,27 @@ class RayEngine:
             return self._ray.get(call)
         except errors.RayTaskError as error:
             cause = error.cause
-            if isinstance(cause, SessionLost | MemoryError):
-                raise WorkerDied(str(cause) or "it was started anew") from error
+            if isinstance(cause, SessionLost):
+                raise WorkerDied("its process died, and was started anew") from error
+            if isinstance(cause, MemoryError):
+                raise WorkerDied("it had not enough memory") from error
             if isinstance(cause, AudiosearchError):
                 raise cause from error
             log.debug("a worker went wrong", exc_info=True)
             raise AudiosearchError(f"a worker went wrong: {_last_line(error)}") from error
         except errors.RayError as error:  # worker, machine, or what it had made
             raise WorkerDied(_first_line(error)) from error
+
+
+def _reach(address: str) -> None:
+    """See that somebody listens: Ray itself waits for minutes.
+
+    Raises:
+        OSError: nobody does.
+    """
+    host, _, port = address.rpartition(":")
+    with socket.create_connection((host.strip("[]"), int(port)), timeout=_REACHED_S):
+        pass
 
 
 def spots_of(

@@ -55,6 +55,23 @@ def own_signals() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def quiet_home(folder: Path) -> Iterator[None]:
+    """Have processes that are started now take `folder` for their user's home.
+
+    Ray asks the servers of three clouds, by name and address, where it runs, told to send nothing
+    or not. It does not where this file is, in which others write down where it runs.
+    """
+    (folder / "ray_bootstrap_config.yaml").write_text("{}\n")
+    names = ("HOME", "USERPROFILE")
+    before = {name: os.environ[name] for name in names if name in os.environ}
+    os.environ.update(dict.fromkeys(before, str(folder)))
+    try:
+        yield
+    finally:
+        os.environ.update(before)
+
+
+@contextlib.contextmanager
 def private_folder() -> Iterator[Path]:
     """A folder for Ray's sockets and logs, in which nobody else can look, removed at the end."""
     name = f"{_FOLDER}{os.getpid()}-"
