@@ -37,7 +37,9 @@ _NO_TELEMETRY: Final = {
     # Where it would report that it is to report nothing: nobody listens there.
     "RAY_USAGE_STATS_REPORT_URL": "http://127.0.0.1:9/",
 }
+_STARTS: Final = 3
 _REACHED_S: Final = 5.0
+_LAST_S: Final = 2.0  # waited for calls of workers that were ended
 _CALLS: Final = 4  # of one worker at the same time: begin, exchange, batch, wind_up
 
 
@@ -56,7 +58,7 @@ def _loaded_ray(*, of_our_own: bool) -> ModuleType:
         import ray  # noqa: PLC0415 - a second, and only for this engine
     except ImportError as error:
         raise FeatureUnavailable(
-            f"Ray, of the extra [cluster], cannot be loaded: {error}", remedy=MISSING
+            f"this needs the extra [cluster]: {error}", remedy=MISSING
         ) from error
     module: ModuleType = ray
     return module
@@ -71,6 +73,8 @@ class RayEngine:
     """
 
     def __init__(self, place: RayPlace, *, cores: int, accelerators: int | None) -> None:
+        self._workers: list[Any] = []
+        self._calls: set[Hashable] = set()
         self._ray = _loaded_ray(of_our_own=place.address is None)
         self._closing = contextlib.ExitStack()
         try:
@@ -85,24 +89,33 @@ class RayEngine:
             raise
 
     def _start(self, cores: int, accelerators: int | None) -> None:
-        """A Ray of our own, which ends with this process."""
+        """A Ray of our own, which ends with this process.
+
+        It gives up a start within half a minute, which is short on a machine with much else to do.
+        """
         remove_leftovers()
         folder = self._closing.enter_context(private_folder())
         self._closing.callback(self._ray.shutdown)  # before its folder goes
-        try:
-            with quiet_home(folder):
-                self._ray.init(
-                    address="local",
-                    num_cpus=cores,
-                    num_gpus=accelerators,
-                    object_store_memory=_STORE_BYTES,
-                    include_dashboard=False,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                    _temp_dir=str(folder),
-                )
-        except Exception as error:
-            raise AudiosearchError(f"Ray does not start: {_first_line(error)}") from error
+        for tries_left in reversed(range(_STARTS)):
+            try:
+                with quiet_home(folder):
+                    self._ray.init(
+                        address="local",
+                        num_cpus=cores,
+                        num_gpus=accelerators,
+                        object_store_memory=_STORE_BYTES,
+                        include_dashboard=False,
+                        log_to_driver=False,
+                        logging_level=logging.ERROR,
+                        _temp_dir=str(folder / "r"),
+                    )
+                return
+            except Exception as error:
+                if not tries_left:
+                    reason = f"Ray does not start: {_first_line(error)}"
+                    raise AudiosearchError(reason) from error
+                log.debug("Ray is started once more", exc_info=True)
+                self._ray.shutdown()
 
     def _join(self, address: str) -> None:
         self._closing.callback(self._ray.shutdown)
@@ -118,6 +131,11 @@ class RayEngine:
 
     def close(self) -> None:
         """End all workers, and Ray where it is our own."""
+        for worker in self._workers:
+            self.dismiss(worker)
+        # What Ray is still to tell of their calls when it ends, it complains about on stderr.
+        with contextlib.suppress(Exception):
+            self._ray.wait(list(self._calls), num_returns=len(self._calls), timeout=_LAST_S)
         self._closing.close()
 
     def spots(self) -> Sequence[WorkerSpot]:
@@ -152,7 +170,8 @@ class RayEngine:
             max_concurrency=_CALLS,
             scheduling_strategy=NodeAffinitySchedulingStrategy(spot.node_id, soft=False),
         )
-        return actor.remote()
+        self._workers.append(actor.remote())
+        return self._workers[-1]
 
     def dismiss(self, worker: Any) -> None:
         """See `cluster.types.Engine`."""
@@ -166,6 +185,7 @@ class RayEngine:
     def call(self, worker: Any, method: str, *arguments: object) -> Hashable:
         """See `cluster.types.Engine`."""
         reference: Hashable = getattr(worker, method).remote(*arguments)
+        self._calls.add(reference)
         return reference
 
     def finished(self, calls: Sequence[Hashable], *, timeout_s: float) -> Sequence[Hashable]:
@@ -183,6 +203,7 @@ class RayEngine:
     def result(self, call: Hashable) -> Any:
         """See `cluster.types.Engine`."""
         errors = self._ray.exceptions
+        self._calls.discard(call)
         try:
             return self._ray.get(call)
         except errors.RayTaskError as error:

@@ -19,7 +19,7 @@ from audiosearch._files import PRIVATE_FOLDER
 log = logging.getLogger(__name__)
 
 _FOLDER: Final = "audiosearch-ray-"
-_SOCKET: Final = "/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store"
+_SOCKET: Final = "/r/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store"
 _MOST_SOCKET: Final = 107  # bytes of a socket's path, as Linux has it
 
 
@@ -73,7 +73,10 @@ def quiet_home(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def private_folder() -> Iterator[Path]:
-    """A folder for Ray's sockets and logs, in which nobody else can look, removed at the end."""
+    """A folder that nobody else can enter, removed at the end.
+
+    For Ray's sockets and logs in a folder of its own below: what Ray is given it opens to all.
+    """
     name = f"{_FOLDER}{os.getpid()}-"
     usual = tempfile.gettempdir()
     fits = len(os.fsencode(usual)) + len(name) + 9 + len(_SOCKET) <= _MOST_SOCKET

@@ -68,7 +68,8 @@ def load_models(bundle: Bundle, setup: WorkerSetup) -> Models:
     from audiosearch.model.runtime.session import RuntimeOptions  # noqa: PLC0415
 
     model = Model(bundle, options=RuntimeOptions(device=setup.device, threads=setup.cores))
-    captioner = model.captioner if setup.config.captions else None
+    wanted = setup.config.captions and bundle.decoder is not None
+    captioner = model.captioner if wanted else None
     return Models(encoder=model.encoder, captioner=captioner, embed_texts=None)
 
 
@@ -297,7 +298,7 @@ class _Session:
         return items
 
     def _without_samples(self, items: list[Item], encoded: list[CaptionedWindow]) -> HeardBatch:
-        """What the driver stores: samples, most of what there is, stay here."""
+        """What the driver stores: samples, most of what there is, stay here, and so do tags."""
         bare = {
             id(item): replace(item, window=replace(item.window, samples=_NO_SAMPLES))
             for item in items
@@ -310,7 +311,14 @@ class _Session:
         self._told = dict(self._stopwatch.seconds)
         return HeardBatch(
             items=[bare.get(id(item), item) for item in items],
-            encoded=[replace(each, decoded=bare[id(each.decoded)]) for each in encoded],
+            encoded=[
+                replace(
+                    each,
+                    decoded=bare[id(each.decoded)],
+                    encoded=replace(each.encoded, tags=None),
+                )
+                for each in encoded
+            ],
             seconds=seconds,
         )
 
@@ -359,8 +367,15 @@ def model_files(bundle: Bundle) -> dict[str, bytes]:
     """The files of a model by their names in its folder, for workers that lack them.
 
     Raises:
+        BundleError: it is combined of others, which stand elsewhere.
         OSError: one cannot be read.
     """
+    if bundle.parts:
+        raise BundleError(
+            "is combined of other models, and cannot be sent",
+            path=bundle.path,
+            remedy="put it and its parts at the same paths on every machine",
+        )
     return {
         file.relative_to(bundle.path).as_posix(): file.read_bytes()
         for file in sorted(bundle.path.rglob("*"))
