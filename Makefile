@@ -37,9 +37,9 @@ $(USER)/.installed: pyproject.toml
 
 $(DEV)/.installed: pyproject.toml
 	$(call see_python)
-	@echo "Making $(DEV) and installing audiosearch with the extras dev, eval and train (a few minutes) ..."
+	@echo "Making $(DEV) and installing audiosearch with the extras dev, eval, train and cluster (a few minutes) ..."
 	@$(PYTHON) -m venv $(DEV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,eval,train]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,eval,train,cluster]'
 	@touch $@
 
 $(QUICK)/.installed: pyproject.toml

@@ -53,6 +53,7 @@ class FakeEncoded:
     frames: np.ndarray
     embedding: np.ndarray
     joint: np.ndarray | None
+    tags: None = None
 
 
 class FakeEncoder:

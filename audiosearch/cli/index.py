@@ -14,6 +14,7 @@ from audiosearch._wording import counted
 from audiosearch.cli.options import json_option, library_options
 from audiosearch.cli.output import duration, print_json, remark, shown_path
 from audiosearch.cli.progress import IndexProgress, say_stopping
+from audiosearch.cluster.opening import LOCAL, parse_place
 from audiosearch.config import Config
 from audiosearch.indexing.passed_over import PassedOver
 from audiosearch.indexing.types import IndexReport
@@ -30,10 +31,23 @@ _ENDINGS: Final = 8  # of files passed over, that are told one by one
     is_flag=True,
     help="Mark files as missing even where more than half of a folder is gone.",
 )
+@click.option(
+    "--on",
+    default=LOCAL,
+    show_default=True,
+    metavar="local|ray[://HOST:PORT]",
+    help="Where sounds are decoded and encoded: in this process's machine, or by the workers of Ray"
+    " (extra [cluster]): one of its own, or the cluster whose head has this address.",
+)
 @json_option
 @library_options
 def index(
-    paths: tuple[Path, ...], accept_missing: bool, as_json: bool, config: Config, quiet: bool
+    paths: tuple[Path, ...],
+    accept_missing: bool,
+    on: str,
+    as_json: bool,
+    config: Config,
+    quiet: bool,
 ) -> int:
     """Index the sounds below each of PATHS, and remember these folders.
 
@@ -41,13 +55,16 @@ def index(
     by one. Only what is new or has changed is decoded; files that were moved or renamed are
     recognised by their sound. It can be stopped at any time, and continues there.
     """
+    place = parse_place(on)
     with (
         IndexerLock(config.data_dir),
         open_library(config, writable=True) as library,
         IndexProgress(quiet=quiet) as progress,
         stop_on_signals(on_first=say_stopping) as stop,
     ):
-        report = library.index(paths, progress=progress, stop=stop, accept_missing=accept_missing)
+        report = library.index(
+            paths, progress=progress, stop=stop, accept_missing=accept_missing, on=place
+        )
     if as_json:
         print_json(_row(report))
     else:

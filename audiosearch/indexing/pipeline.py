@@ -18,13 +18,17 @@ from audiosearch._wording import counted
 from audiosearch.audio.sandbox.client import Worker, WorkerLimits
 from audiosearch.config import IndexConfig
 from audiosearch.errors import display_path
+from audiosearch.indexing.claims import InFlightHashes, SoundClaims
 from audiosearch.indexing.encode import caption_stored, encode_batch
 from audiosearch.indexing.passed_over import add_up
-from audiosearch.indexing.reader import InFlightHashes, Readers, ReadingPlan
+from audiosearch.indexing.reader import Readers, ReadingPlan
 from audiosearch.indexing.scan import MissingMarked, PlaceScan, ScanRules, mark_missing, reconcile
 from audiosearch.indexing.types import (
+    MANY_ITEMS,
+    CaptionedWindow,
     DecodedWindow,
     Failed,
+    Hearing,
     IndexReport,
     Item,
     Models,
@@ -42,7 +46,6 @@ if TYPE_CHECKING:
     from audiosearch.model.bundle import Bundle
 
 _PAGE = 1000  # pending files read from the database at a time
-_MANY_ITEMS = 512  # a batch with few windows is written all the same when it has so many items
 SETTLE_S = 1.0  # pause before another look at files that changed while they were read
 
 
@@ -58,6 +61,7 @@ def index(
     accept_missing: bool = False,
     rules: ScanRules = ScanRules(),  # noqa: B008  # frozen
     open_reader: OpenReader | None = None,
+    hearing: Hearing | None = None,
     settle_s: float = SETTLE_S,
 ) -> IndexReport:
     """Bring the library up to date with what is in `places`.
@@ -77,6 +81,7 @@ def index(
         accept_missing: mark files as missing even where more than half of a place is gone.
         rules: how places are looked at; the daemon's are not those of a run by hand.
         open_reader: makes a reader for each thread; decoding processes by default.
+        hearing: reads and encodes in place of this process, which then only commits.
         settle_s: pause before another look at files that changed while they were read.
 
     Raises:
@@ -93,6 +98,7 @@ def index(
         stop=stop or threading.Event(),
         rules=rules,
         open_reader=open_reader or (lambda: Worker(WorkerLimits.of(config))),
+        hearing=hearing,
         settle_s=settle_s,
     )
     marked = MissingMarked(n_missing=0, guarded=())
@@ -123,6 +129,7 @@ class _Run:
         stop: threading.Event,
         rules: ScanRules,
         open_reader: OpenReader,
+        hearing: Hearing | None,
         settle_s: float,
     ) -> None:
         self.stop = stop
@@ -133,6 +140,7 @@ class _Run:
         self._config = config
         self._progress = progress
         self._open_reader = open_reader
+        self._hearing = hearing
         self._stopwatch = Stopwatch()
         self._models = functools.cache(self._timed(load_models))
         self._hop_s = config.hop * bundle.window_s
@@ -143,12 +151,14 @@ class _Run:
             self._bundle_id = encodings.ensure_bundle(
                 session, name=bundle.name, version=bundle.version, fingerprint=bundle.fingerprint
             )
+        self._claims = SoundClaims(
+            database, bundle_id=self._bundle_id, hop_s=self._hop_s, in_flight=in_flight
+        )
         self._plan = ReadingPlan(
-            database=database,
-            bundle=bundle,
-            bundle_id=self._bundle_id,
+            sample_rate=bundle.sample_rate,
+            window_s=bundle.window_s,
             hop_s=self._hop_s,
-            in_flight=in_flight,
+            decide=self._claims.decide,
             stopwatch=self._stopwatch,
         )
         self._committer = Committer(
@@ -221,6 +231,9 @@ class _Run:
             yield from (file for file in page if file.file_id not in gone)
 
     def _read(self, pending: Iterator[PendingFile], *, n_files: int) -> None:
+        if self._hearing is not None:
+            self._read_elsewhere(self._hearing, pending)
+            return
         n_threads = min(self._config.workers or os.cpu_count() or 1, n_files)
         batch: list[Item] = []
         n_windows = 0
@@ -237,11 +250,22 @@ class _Run:
                     return
                 batch.append(item)
                 n_windows += isinstance(item, DecodedWindow)
-                if n_windows >= self._config.batch_windows or len(batch) >= _MANY_ITEMS:
+                if n_windows >= self._config.batch_windows or len(batch) >= MANY_ITEMS:
                     self._write(batch)
                     batch, n_windows = [], 0
         if not self.stop.is_set():
             self._write(batch)
+
+    def _read_elsewhere(self, hearing: Hearing, pending: Iterator[PendingFile]) -> None:
+        for batch in hearing.batches(
+            pending, claims=self._claims, progress=self._progress, stop=self.stop
+        ):
+            for stage, seconds in batch.seconds.items():
+                self._stopwatch.add(stage, seconds)
+            # By identity: windows are as large as what they hold.
+            kept = {id(each) for each in self._committer.windows_to_encode(batch.items)}
+            encoded = [each for each in batch.encoded if id(each.decoded) in kept]
+            self._commit(batch.items, encoded)
 
     def _write(self, batch: Sequence[Item]) -> None:
         """Encode, caption and commit one batch."""
@@ -251,6 +275,10 @@ class _Run:
         encoded = (
             encode_batch(heard, models=self._models(), stopwatch=self._stopwatch) if heard else []
         )
+        self._commit(batch, encoded)
+
+    def _commit(self, batch: Sequence[Item], encoded: Sequence[CaptionedWindow]) -> None:
+        """Commit one batch, and say how far the run is."""
         with self._stopwatch.stage("store"):
             self._committer.commit(batch, encoded)
         for item in batch:

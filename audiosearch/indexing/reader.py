@@ -1,6 +1,6 @@
 """Readers: threads that open files, decode those whose sound is new, and cut them into windows.
 
-They look into the database and never write to it.
+They ask what is to be done with each file, and never write.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from audiosearch._timing import Stopwatch
 from audiosearch._typing import Floats
 from audiosearch.audio.windows import Window, windows
 from audiosearch.errors import DecodeCode, DecodeError
+from audiosearch.indexing.claims import Course, ReadingDecision
 from audiosearch.indexing.types import (
     AlreadyEncoded,
     DecodedWindow,
@@ -30,14 +31,11 @@ from audiosearch.indexing.types import (
     SoundReader,
     Started,
 )
-from audiosearch.store.database import Database
-from audiosearch.store.queries import encodings
 from audiosearch.store.queries.pending import PendingFile
 from audiosearch.store.queries.places import join
 
 if TYPE_CHECKING:
     from audiosearch.audio.sandbox.protocol import OpenedFile
-    from audiosearch.model.bundle import Bundle
 
 _PATIENCE_S = 0.2  # between looks at whether to stop
 
@@ -46,46 +44,14 @@ class _Stopped(Exception):
     """The run is being stopped."""
 
 
-class InFlightHashes:
-    """Sounds being decoded in this run, by audio hash.
-
-    A sound is decoded by one reader only, however many files hold it: the first to ask claims it,
-    and the main thread releases it when the result is committed, so that whoever asks then finds
-    it stored.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._hashes: set[bytes] = set()
-
-    def claim(self, audio_hash: bytes) -> bool:
-        """Claim a sound; False where another file has it."""
-        with self._lock:
-            if audio_hash in self._hashes:
-                return False
-            self._hashes.add(audio_hash)
-            return True
-
-    def release(self, audio_hash: bytes) -> None:
-        """What the claim was for is committed, or failed."""
-        with self._lock:
-            self._hashes.discard(audio_hash)
-
-    def __contains__(self, audio_hash: bytes) -> bool:
-        """Whether a sound is being decoded."""
-        with self._lock:
-            return audio_hash in self._hashes
-
-
 @dataclass(frozen=True)
 class ReadingPlan:
     """What readers need to know."""
 
-    database: Database
-    bundle: Bundle
-    bundle_id: int
+    sample_rate: int
+    window_s: float
     hop_s: float
-    in_flight: InFlightHashes
+    decide: Callable[[PendingFile, OpenedFile], ReadingDecision]
     stopwatch: Stopwatch
 
 
@@ -160,6 +126,20 @@ class Readers:
                 continue
         return None
 
+    def poll(self, timeout_s: float) -> Item | None:
+        """The next item, for whoever does not iterate; None where none comes in time.
+
+        Raises:
+            AudiosearchError: a reader cannot go on.
+        """
+        try:
+            item = self._items.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
+        if isinstance(item, ReaderFailed):
+            raise item.error
+        return item
+
     def _run(self) -> None:
         # Once stopped nobody listens, and a reader closed under its thread raises what it likes.
         with contextlib.suppress(_Stopped):
@@ -201,20 +181,21 @@ class Readers:
         claimed: bytes | None = None
         try:
             with self._plan.stopwatch.stage("open"):
-                opened = reader.open(path, sample_rate=self._plan.bundle.sample_rate)
-            audio_hash = opened.fingerprint.audio_hash
-            if not self._plan.in_flight.claim(audio_hash):
-                reader.skip()
-                self._put(InFlightDuplicate(file, opened))
-                return
-            claimed = audio_hash
-            progress = self._progress(audio_hash)
-            if progress is not None and progress.complete(hop_s=self._plan.hop_s):
-                reader.skip()
-                self._plan.in_flight.release(audio_hash)
-                self._put(AlreadyEncoded(file, opened))
-                return
-            self._decode(reader, file, opened, self._resume_at(file, progress))
+                opened = reader.open(path, sample_rate=self._plan.sample_rate)
+            decision = self._plan.decide(file, opened)
+            match decision.course:
+                case Course.DECODE:
+                    claimed = opened.fingerprint.audio_hash
+                    self._decode(reader, file, opened, decision.n_stored)
+                case Course.KNOWN:
+                    reader.skip()
+                    self._put(AlreadyEncoded(file, opened))
+                case Course.DUPLICATE:
+                    reader.skip()
+                    self._put(InFlightDuplicate(file, opened))
+                case Course.CHANGED:
+                    reader.skip()
+                    raise DecodeError("it changed while it was read", code=DecodeCode.CHANGED)
         except DecodeError as error:
             self._put(
                 Failed(
@@ -225,24 +206,6 @@ class Readers:
                     audio_hash=claimed,
                 )
             )
-
-    def _progress(self, audio_hash: bytes) -> encodings.EncodingProgress | None:
-        with self._plan.database.reading() as session:
-            return encodings.find_progress(session, audio_hash, bundle_id=self._plan.bundle_id)
-
-    def _resume_at(self, file: PendingFile, progress: encodings.EncodingProgress | None) -> int:
-        """How many windows of an interrupted run to build on.
-
-        Only those that this very file gave: others may stem from one that was overwritten while
-        it was read.
-        """
-        if (
-            progress is None
-            or progress.hop_s != self._plan.hop_s
-            or progress.recording_id != file.recording_id
-        ):
-            return 0
-        return progress.n_stored
 
     def _decode(
         self, reader: SoundReader, file: PendingFile, opened: OpenedFile, n_stored: int
@@ -273,7 +236,7 @@ class Readers:
 
         return windows(
             timed(reader.blocks()),
-            sample_rate=self._plan.bundle.sample_rate,
-            window_s=self._plan.bundle.window_s,
+            sample_rate=self._plan.sample_rate,
+            window_s=self._plan.window_s,
             hop_s=self._plan.hop_s,
         )

@@ -6,10 +6,11 @@ small fakes and loads neither FFmpeg nor ONNX. The real ones fit as they are.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from audiosearch._typing import Floats
 from audiosearch.indexing.passed_over import NOTHING, PassedOver
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from audiosearch.audio.sandbox.protocol import OpenedFile
     from audiosearch.audio.types import AudioFacts
     from audiosearch.audio.windows import Window
+    from audiosearch.indexing.claims import SoundClaims
     from audiosearch.model.captioner import CaptionOut
     from audiosearch.model.encoder import Encoded
     from audiosearch.store.queries.pending import PendingFile
@@ -232,6 +234,11 @@ Item = (
     AlreadyEncoded | InFlightDuplicate | Started | DecodedWindow | Finished | Failed | ReaderFailed
 )
 
+MANY_ITEMS: Final = 512  # a batch with few windows is written all the same when it has so many
+
+# With one of these, all that a file gives has come.
+LAST_ITEMS: Final = (AlreadyEncoded, InFlightDuplicate, Finished, Failed)
+
 
 @dataclass(frozen=True, eq=False)
 class CaptionedWindow:
@@ -240,3 +247,33 @@ class CaptionedWindow:
     decoded: DecodedWindow
     encoded: Encoded
     sentence: CaptionOut | None
+
+
+@dataclass(frozen=True)
+class HeardBatch:
+    """What was read together, heard elsewhere; items of one file come in order, over batches too.
+
+    `seconds` is how long each stage took there.
+    """
+
+    items: Sequence[Item]
+    encoded: Sequence[CaptionedWindow]
+    seconds: Mapping[str, float]
+
+
+class Hearing(Protocol):
+    """Reads and encodes in place of this process (`cluster.hearing.ClusterHearing`)."""
+
+    def batches(
+        self,
+        files: Iterator[PendingFile],
+        *,
+        claims: SoundClaims,
+        progress: Progress,
+        stop: threading.Event,
+    ) -> Iterator[HeardBatch]:
+        """What became of all the files, until there are no more or the run is stopped.
+
+        Each batch is committed before the next one is asked for. Raises AudiosearchError where
+        nobody is left to read them; they wait for the next run, then.
+        """

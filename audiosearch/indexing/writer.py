@@ -13,7 +13,7 @@ from audiosearch._typing import Floats
 from audiosearch.audio.metadata.tags import tags_of
 from audiosearch.audio.sandbox.protocol import OpenedFile
 from audiosearch.errors import DecodeCode
-from audiosearch.indexing.reader import InFlightHashes
+from audiosearch.indexing.claims import InFlightHashes
 from audiosearch.indexing.storing import store_captions, store_windows
 from audiosearch.indexing.types import (
     AlreadyEncoded,
@@ -187,7 +187,11 @@ class Committer:
         encodings.drop_begun(session, begun, bundle_id=self._bundle_id)
         file_texts.set_texts(session, [_texts(item) for item in items])
         for item in items:
-            self._under_way[item.file.file_id] = _UnderWay(_id(ids, item), item.opened)
+            # Of a file whose reader died, and that another one goes on with.
+            before = self._under_way.get(item.file.file_id) if item.resumed else None
+            self._under_way[item.file.file_id] = _UnderWay(
+                _id(ids, item), item.opened, before.heard_until_s if before else 0.0
+            )
 
     def _store(self, session: Session, encoded: Sequence[CaptionedWindow]) -> list[Failed]:
         """Store windows and what is said of them; returns the files whose vectors do not fit."""

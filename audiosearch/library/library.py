@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,8 +46,9 @@ from audiosearch.store.queries.status import LibraryStatus, library_status
 from audiosearch.store.schema import FileState
 
 if TYPE_CHECKING:  # what only some commands need is imported where it is used
+    from audiosearch.cluster.opening import RayPlace
     from audiosearch.indexing.scan import ScanRules
-    from audiosearch.indexing.types import IndexReport, Models, Progress
+    from audiosearch.indexing.types import Hearing, IndexReport, Models, Progress
     from audiosearch.library.annotations import Annotations
     from audiosearch.library.duplicates import Duplicates
     from audiosearch.library.restore import Restored
@@ -157,12 +158,15 @@ class Library(Answers):
         progress: Progress | None = None,
         stop: threading.Event | None = None,
         accept_missing: bool = False,
+        on: RayPlace | None = None,
     ) -> IndexReport:
         """Take in what is new or changed below `paths`; below all roots without any.
 
-        Folders become roots; files must lie in one.
+        Folders become roots; files must lie in one. With `on`, the workers of a cluster read and
+        encode.
 
         Raises:
+            FeatureUnavailable: what `on` needs is not installed.
             AudiosearchError: a path is not there, or a file in no root; there are no roots yet.
             StoreError: the library cannot be written to.
             BundleError: the model cannot be used.
@@ -170,7 +174,7 @@ class Library(Answers):
         _ = self.bundle  # an unusable model is said before anything is looked at
         places = places_to_index(self.database, paths, config=self.config.index)
         return self.index_places(
-            places, progress=progress, stop=stop, accept_missing=accept_missing
+            places, progress=progress, stop=stop, accept_missing=accept_missing, on=on
         )
 
     def index_places(
@@ -181,22 +185,37 @@ class Library(Answers):
         stop: threading.Event | None = None,
         accept_missing: bool = False,
         rules: ScanRules | None = None,
+        on: RayPlace | None = None,
     ) -> IndexReport:
         """Take in what is new or changed in places of the roots; see `index`."""
         from audiosearch.indexing.pipeline import index  # noqa: PLC0415
         from audiosearch.indexing.scan import ScanRules  # noqa: PLC0415
 
-        return index(
-            self.database,
-            places=places,
-            bundle=self.bundle,
-            load_models=self._for_indexing,
-            config=self.config.index,
-            progress=progress,
-            stop=stop,
-            accept_missing=accept_missing,
-            rules=rules or ScanRules(),
-        )
+        with self._hearing(places, on) as hearing:
+            return index(
+                self.database,
+                places=places,
+                bundle=self.bundle,
+                load_models=self._for_indexing,
+                config=self.config.index,
+                progress=progress,
+                stop=stop,
+                accept_missing=accept_missing,
+                rules=rules or ScanRules(),
+                hearing=hearing,
+            )
+
+    def _hearing(
+        self, places: Sequence[RootPath], on: RayPlace | None
+    ) -> AbstractContextManager[Hearing | None]:
+        """What reads and encodes elsewhere; None: this process does."""
+        if on is None:
+            return nullcontext()
+        from audiosearch.cluster.opening import open_hearing  # noqa: PLC0415
+
+        remember_model(self.config, self.bundle)  # what it hears must find it again
+        folders = sorted({place.root.path for place in places})
+        return open_hearing(on, config=self.config, bundle=self.chosen.bundle, roots=folders)
 
     def _for_indexing(self) -> Models:
         from audiosearch.indexing.types import Models  # noqa: PLC0415

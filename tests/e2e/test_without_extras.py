@@ -63,12 +63,13 @@ def test_a_bundle_is_quantised_without_torch(
         ("torch", ("models", "pull", "conette"), "train"),
         ("onnx", ("models", "quantise", "toy", "--name", "small"), "quantise"),
         ("mcp", ("mcp",), "mcp"),
+        ("ray", ("index", "{sounds}", "--on", "ray"), "cluster"),
     ],
 )
 def test_a_command_names_the_extra_that_it_lacks(
     command: Command, sounds: Path, tmp_path: Path, missing: str, asked: tuple[str, ...], extra: str
 ) -> None:
-    if missing not in ("onnx", "mcp"):
+    if missing not in ("onnx", "mcp", "ray"):
         pytest.importorskip("onnx")
     bare = without(command, tmp_path / "missing", missing, "huggingface_hub")
     answer = bare(*(part.format(sounds=sounds) for part in asked))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, and_, exists, func, select, update
 from sqlalchemy.orm import Session
@@ -95,3 +95,14 @@ def pending_files(
         )
         for row in rows
     ]
+
+
+def renewed(session: Session, files: Sequence[PendingFile]) -> list[PendingFile]:
+    """The same files, in their order, each with the recording that is begun for it by now."""
+    now: dict[int, int | None] = {}
+    for some in chunks([each.file_id for each in files]):
+        rows = session.execute(
+            select(SoundFile.id, SoundFile.recording_id).where(SoundFile.id.in_(some))
+        )
+        now.update({row.id: row.recording_id for row in rows})
+    return [replace(each, recording_id=now.get(each.file_id)) for each in files]

@@ -1,0 +1,1 @@
+"""Indexing on several machines: workers that read and encode, a driver that alone commits."""

@@ -1,0 +1,100 @@
+"""Where indexing is to be done (`--on`), and what does it there; loads no engine until it must."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Final
+
+from audiosearch import __version__
+from audiosearch.errors import ConfigError, FeatureUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from audiosearch.cluster.hearing import ClusterHearing
+    from audiosearch.cluster.types import Engine
+    from audiosearch.config import Config
+    from audiosearch.model.bundle import Bundle
+
+LOCAL: Final = "local"
+SCHEME: Final = "ray"
+MISSING: Final = "pip install 'audiosearch[cluster]'"
+
+
+@dataclass(frozen=True)
+class RayPlace:
+    """Which Ray: one of our own on this machine, or (`address`) one that is there."""
+
+    address: str | None
+
+
+def parse_place(text: str) -> RayPlace | None:
+    """What `--on` means: None for this machine without an engine.
+
+    Raises:
+        ConfigError: it has no meaning.
+    """
+    scheme, separator, address = text.partition("://")
+    if text == LOCAL:
+        return None
+    if scheme != SCHEME or (separator and not address):
+        raise ConfigError(f"--on takes local, ray or ray://HOST:PORT, not {text!r}")
+    host, _, port = address.rpartition(":")
+    if address and address != "auto" and not (host and port.isdecimal()):
+        raise ConfigError(
+            f"{text!r} names no port", remedy="give what `ray start` said, as ray://HOST:6379"
+        )
+    return RayPlace(address or None)
+
+
+def require_ray() -> None:
+    """See that Ray is there, without loading it.
+
+    Raises:
+        FeatureUnavailable: it is not.
+    """
+    try:
+        found = find_spec("ray") is not None
+    except (ImportError, ValueError):
+        found = False
+    if not found:
+        raise FeatureUnavailable(
+            "this needs the extra [cluster]: ray is not installed", remedy=MISSING
+        )
+
+
+def open_hearing(
+    place: RayPlace, *, config: Config, bundle: Bundle, roots: Sequence[bytes]
+) -> ClusterHearing:
+    """What reads and encodes at `place`; a context manager, which starts nothing until it must.
+
+    Raises:
+        FeatureUnavailable: Ray is not installed.
+    """
+    from audiosearch.cluster.hearing import ClusterHearing  # noqa: PLC0415 - for clusters alone
+    from audiosearch.cluster.types import WorkerSetup  # noqa: PLC0415
+    from audiosearch.cluster.worker import model_files  # noqa: PLC0415
+    from audiosearch.model.runtime.providers import available_cores  # noqa: PLC0415
+
+    require_ray()
+    cores = config.index.workers or available_cores()
+    on_cpu = config.model.device == "cpu"
+
+    def open_engine() -> Engine:
+        from audiosearch.cluster.ray_engine import RayEngine  # noqa: PLC0415 - loads Ray
+
+        return RayEngine(place, cores=cores, accelerators=0 if on_cpu else None)
+
+    setup = WorkerSetup(
+        version=__version__,
+        bundle_path=str(bundle.path),
+        fingerprint=bundle.fingerprint,
+        task=config.model.task,
+        device=config.model.device,
+        cores=cores,
+        config=config.index,
+        hop_s=config.index.hop * bundle.window_s,
+        roots=tuple(roots),
+    )
+    return ClusterHearing(open_engine, setup=setup, model_files=lambda: model_files(bundle))

@@ -1,0 +1,383 @@
+"""A worker: reads files as one machine does, encodes and captions them, and hands batches over.
+
+It never sees the library: what is to be done with a sound, it asks. It knows nothing of the engine
+that runs it; methods are called from several threads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import stat
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from audiosearch import __version__
+from audiosearch._files import make_private_folder
+from audiosearch._timing import Stopwatch
+from audiosearch.audio.sandbox.client import Worker, WorkerLimits
+from audiosearch.cluster.types import (
+    SessionLost,
+    SoundQuestion,
+    WorkerFacts,
+    WorkerOrders,
+    WorkerQuestions,
+    WorkerSetup,
+)
+from audiosearch.config import IndexConfig
+from audiosearch.errors import BundleError
+from audiosearch.indexing.claims import ReadingDecision
+from audiosearch.indexing.encode import encode_batch
+from audiosearch.indexing.reader import Readers, ReadingPlan
+from audiosearch.indexing.types import (
+    LAST_ITEMS,
+    MANY_ITEMS,
+    CaptionedWindow,
+    DecodedWindow,
+    Failed,
+    HeardBatch,
+    Item,
+    Models,
+    SoundReader,
+)
+from audiosearch.model.bundle import Bundle, load_bundle
+from audiosearch.store.queries.pending import PendingFile
+
+if TYPE_CHECKING:
+    from audiosearch.audio.sandbox.protocol import OpenedFile
+
+_LONGEST_CALL_S = 1.0  # of a call that waits for something to happen
+_PATIENCE_S = 0.05
+_NO_SAMPLES = np.empty(0, np.float32)
+
+
+def load_models(bundle: Bundle, setup: WorkerSetup) -> Models:
+    """The parts of a model that a worker uses; it never embeds texts."""
+    from audiosearch.model.loaded import Model  # noqa: PLC0415 - tests have models of their own
+    from audiosearch.model.runtime.session import RuntimeOptions  # noqa: PLC0415
+
+    model = Model(bundle, options=RuntimeOptions(device=setup.device, threads=setup.cores))
+    wanted = setup.config.captions and bundle.decoder is not None
+    captioner = model.captioner if wanted else None
+    return Models(encoder=model.encoder, captioner=captioner, embed_texts=None)
+
+
+def decoding_process(config: IndexConfig) -> AbstractContextManager[SoundReader]:
+    """What a worker decodes in."""
+    return Worker(WorkerLimits.of(config))
+
+
+@dataclass(frozen=True)
+class WorkerParts:
+    """What a worker is made of."""
+
+    load_bundle: Callable[[Path], Bundle] = load_bundle
+    load_models: Callable[[Bundle, WorkerSetup], Models] = load_models
+    open_reader: Callable[[IndexConfig], AbstractContextManager[SoundReader]] = decoding_process
+    version: str = __version__
+
+
+class _Ended(Exception):
+    """The session is over."""
+
+
+class HearingWorker:
+    """One encoder and its decoding processes."""
+
+    def __init__(self, parts: WorkerParts | None = None) -> None:
+        self._parts = parts or WorkerParts()
+        self._session: _Session | None = None
+        self._models: dict[str, tuple[Bundle, Models]] = {}  # by fingerprint; one at a time
+
+    def begin(
+        self, setup: WorkerSetup, model_files: Mapping[str, bytes] | None = None
+    ) -> WorkerFacts:
+        """Begin a session, in place of one that nobody listens to any more.
+
+        `model_files` are those of the model by their names, where the worker said it lacks them.
+
+        Raises:
+            BundleError: the model cannot be used here.
+        """
+        if self._session is not None:
+            self._session.end()
+            self._session = None
+        version = self._parts.version
+        if setup.version != version:
+            return WorkerFacts(None, version)
+        bundle = self._bundle(setup, model_files)
+        if bundle is None:
+            return WorkerFacts(None, version, lacks_model=True)
+        unseen = tuple(root for root in setup.roots if not _seen(root))
+        if unseen:
+            return WorkerFacts(None, version, unseen=unseen)
+        if setup.fingerprint not in self._models:
+            self._models = {setup.fingerprint: (bundle, self._parts.load_models(bundle, setup))}
+        models = self._models[setup.fingerprint][1]
+        self._session = _Session(setup, bundle, models, self._parts)
+        return WorkerFacts(self._session.name, version, n_readers=setup.cores)
+
+    def _bundle(self, setup: WorkerSetup, model_files: Mapping[str, bytes] | None) -> Bundle | None:
+        """The model; None where it is not here, and was not sent either."""
+        if setup.fingerprint in self._models:
+            return self._models[setup.fingerprint][0]
+        folders = [Path(setup.bundle_path), _sent_models() / setup.fingerprint]
+        if model_files is not None:
+            _keep(folders[1], model_files)
+        for folder in folders:
+            with contextlib.suppress(BundleError, OSError):
+                bundle = self._parts.load_bundle(folder)
+                if bundle.fingerprint == setup.fingerprint:
+                    return bundle.for_task(setup.task)
+        return None
+
+    def exchange(self, session: str, orders: WorkerOrders) -> WorkerQuestions:
+        """Take orders; what is to be decided, as soon as there is something, or news of progress.
+
+        Raises:
+            SessionLost: this is not the worker that the session was begun with.
+        """
+        return self._of(session).exchange(orders)
+
+    def batch(self, session: str) -> HeardBatch:
+        """The next batch, encoded; smaller than wanted only where no more files were given.
+
+        Empty where nothing happens for a while.
+
+        Raises:
+            SessionLost: this is not the worker that the session was begun with.
+            BundleError: the model does not do what it should.
+            AudiosearchError: nothing can be decoded here.
+        """
+        return self._of(session).batch()
+
+    def wind_up(self, session: str) -> None:
+        """Encode what is at hand, and let that be the last batch."""
+        self._of(session).wind_up()
+
+    def end(self) -> None:
+        """End the session, also in the middle of files."""
+        if self._session is not None:
+            self._session.end()
+
+    def _of(self, session: str) -> _Session:
+        if self._session is None or self._session.name != session:
+            raise SessionLost
+        return self._session
+
+
+class _Session:
+    """What a worker does for one run: files in, questions and batches out."""
+
+    def __init__(
+        self, setup: WorkerSetup, bundle: Bundle, models: Models, parts: WorkerParts
+    ) -> None:
+        self.name = secrets.token_hex(8)
+        self._config = setup.config
+        self._models = models
+        self._stopwatch = Stopwatch()
+        self._told: dict[str, float] = {}  # seconds of stages that the driver knows of
+        self._news = threading.Condition()
+        self._waiting: deque[PendingFile] = deque()
+        self._questions: list[SoundQuestion] = []
+        self._decisions: dict[int, ReadingDecision] = {}
+        self._n_given = self._n_taken = self._n_taken_told = self._n_done = 0
+        self._more = True
+        self._winding_up = False
+        self._ended = threading.Event()
+        self._readers = Readers(
+            self._files(),
+            plan=ReadingPlan(
+                sample_rate=bundle.sample_rate,
+                window_s=bundle.window_s,
+                hop_s=setup.hop_s,
+                decide=self._decide,
+                stopwatch=self._stopwatch,
+            ),
+            open_reader=lambda: parts.open_reader(setup.config),
+            n_threads=setup.cores,
+            queue_size=2 * setup.config.batch_windows,
+            stop=self._ended,
+        )
+        self._readers.__enter__()
+
+    def end(self) -> None:
+        """End the readers, also in the middle of files."""
+        if not self._ended.is_set():
+            self._ended.set()
+            with self._news:
+                self._news.notify_all()
+            self._readers.__exit__(None, None, None)
+
+    def wind_up(self) -> None:
+        """See `HearingWorker.wind_up`."""
+        self._winding_up = True
+
+    def _files(self) -> Iterator[PendingFile]:
+        """The files given, as readers take them up."""
+        while True:
+            with self._news:
+                self._news.wait_for(lambda: self._waiting or self._ended.is_set())
+                if self._ended.is_set():
+                    return
+                file = self._waiting.popleft()
+                self._n_taken += 1
+                self._news.notify_all()
+            yield file
+
+    def _decide(self, file: PendingFile, opened: OpenedFile) -> ReadingDecision:
+        """Ask the driver, and wait for its decision; called by a reader."""
+        with self._news:
+            self._questions.append(SoundQuestion(file, opened))
+            self._news.notify_all()
+            self._news.wait_for(lambda: file.file_id in self._decisions or self._ended.is_set())
+            if self._ended.is_set():
+                raise _Ended
+            return self._decisions.pop(file.file_id)
+
+    def exchange(self, orders: WorkerOrders) -> WorkerQuestions:
+        """See `HearingWorker.exchange`."""
+        with self._news:
+            self._waiting.extend(orders.files)
+            self._n_given += len(orders.files)
+            self._decisions.update(orders.decisions)
+            self._more = orders.more
+            self._news.notify_all()
+            self._news.wait_for(
+                lambda: (
+                    self._questions or self._n_taken != self._n_taken_told or self._ended.is_set()
+                ),
+                timeout=_LONGEST_CALL_S,
+            )
+            questions, self._questions = self._questions, []
+            self._n_taken_told = self._n_taken
+            return WorkerQuestions(questions, self._n_taken)
+
+    def batch(self) -> HeardBatch:
+        """See `HearingWorker.batch`."""
+        items = self._gather()
+        failed = {item.file.file_id for item in items if isinstance(item, Failed)}
+        heard = [
+            item
+            for item in items
+            if isinstance(item, DecodedWindow) and item.file.file_id not in failed
+        ]
+        encoded = (
+            encode_batch(heard, models=self._models, stopwatch=self._stopwatch) if heard else []
+        )
+        return self._without_samples(items, encoded)
+
+    def _gather(self) -> list[Item]:
+        items: list[Item] = []
+        n_windows = 0
+        start = time.monotonic()
+        while n_windows < self._config.batch_windows and len(items) < MANY_ITEMS:
+            item = self._readers.poll(_PATIENCE_S)
+            if item is not None:
+                items.append(item)
+                n_windows += isinstance(item, DecodedWindow)
+                self._n_done += isinstance(item, LAST_ITEMS)
+                continue
+            waited = time.monotonic() - start > _LONGEST_CALL_S
+            idle = self._n_done == self._n_given and (waited or not self._more)
+            if self._winding_up or self._ended.is_set() or (idle and items):
+                break
+            if waited and not items:
+                break
+        return items
+
+    def _without_samples(self, items: list[Item], encoded: list[CaptionedWindow]) -> HeardBatch:
+        """What the driver stores: samples, most of what there is, stay here, and so do tags."""
+        bare = {
+            id(item): replace(item, window=replace(item.window, samples=_NO_SAMPLES))
+            for item in items
+            if isinstance(item, DecodedWindow)
+        }
+        seconds = {
+            stage: total - self._told.get(stage, 0.0)
+            for stage, total in self._stopwatch.seconds.items()
+        }
+        self._told = dict(self._stopwatch.seconds)
+        return HeardBatch(
+            items=[bare.get(id(item), item) for item in items],
+            encoded=[
+                replace(
+                    each,
+                    decoded=bare[id(each.decoded)],
+                    encoded=replace(each.encoded, tags=None),
+                )
+                for each in encoded
+            ],
+            seconds=seconds,
+        )
+
+
+def _seen(root: bytes) -> bool:
+    """Whether there is a folder with something in it."""
+    try:
+        with os.scandir(root) as entries:
+            return next(iter(entries), None) is not None
+    except OSError:
+        return False
+
+
+def _sent_models() -> Path:
+    """Where models that a driver sent are kept, for the next run; made when there is one."""
+    owner = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
+    return Path(tempfile.gettempdir()) / f"audiosearch-models-{owner}"
+
+
+def _keep(folder: Path, model_files: Mapping[str, bytes]) -> None:
+    """Write a model's files, and give them the folder's name when they are whole.
+
+    Raises:
+        BundleError: the folder around is another user's; a file's name leads out of it.
+    """
+    above = folder.parent
+    make_private_folder(above)
+    if hasattr(os, "getuid"):
+        facts = above.lstat()
+        if facts.st_uid != os.getuid() or stat.S_IMODE(facts.st_mode) & 0o077:
+            raise BundleError("is another user's, or open to others", path=above)
+    with tempfile.TemporaryDirectory(dir=above) as place:
+        whole = Path(place) / "model"
+        for name, content in model_files.items():
+            target = whole / name
+            if not target.resolve().is_relative_to(whole.resolve()):
+                raise BundleError(f"a file of it is called {name}", path=folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        shutil.rmtree(folder, ignore_errors=True)  # what is there was not the model wanted
+        with contextlib.suppress(OSError):  # another worker was first
+            whole.rename(folder)
+
+
+def model_files(bundle: Bundle) -> dict[str, bytes]:
+    """The files of a model by their names in its folder, for workers that lack them.
+
+    Raises:
+        BundleError: it is combined of others, which stand elsewhere.
+        OSError: one cannot be read.
+    """
+    if bundle.parts:
+        raise BundleError(
+            "is combined of other models, and cannot be sent",
+            path=bundle.path,
+            remedy="put it and its parts at the same paths on every machine",
+        )
+    return {
+        file.relative_to(bundle.path).as_posix(): file.read_bytes()
+        for file in sorted(bundle.path.rglob("*"))
+        if file.is_file()
+    }

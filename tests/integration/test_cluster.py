@@ -1,0 +1,420 @@
+"""Indexing by several workers: the rows of one machine, whoever dies on the way."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from audiosearch.cluster.handout import MOST_LOOKS
+from audiosearch.errors import AudiosearchError, DecodeCode, DecodeError
+from audiosearch.indexing.types import NoProgress
+from audiosearch.store.database import Database, open_database
+from audiosearch.store.integrity.verify import verify
+from audiosearch.store.queries.failed import failed_files
+from tests.cluster_fakes import BATCH, Cluster, found_bundle
+from tests.indexing_fakes import DIMS, FakeModels, WaveReader, run_index, states, write_wav
+from tests.library_rows import library_rows
+
+
+def rows(database: Database) -> dict[str, list[Any]]:
+    return library_rows(database.path)
+
+
+def fill(folder: Path) -> Path:
+    """Short and long sounds, a copy, one that is silent, and two that are none."""
+    for number in range(8):
+        write_wav(folder / f"{number}.wav", seconds=0.4 + number, seed=number)
+    shutil.copy(folder / "3.wav", folder / "3 copy.wav")
+    write_wav(folder / "silent.wav", seconds=2.0)
+    quiet = (folder / "silent.wav").read_bytes()
+    (folder / "silent.wav").write_bytes(quiet[:44] + bytes(len(quiet) - 44))
+    (folder / "empty.wav").write_bytes(b"")
+    (folder / "none.wav").write_bytes(b"no sound at all")
+    return folder
+
+
+@pytest.fixture
+def sounds(tmp_path: Path) -> Path:
+    return fill(tmp_path / "sounds")
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """What one machine makes of them."""
+    place = tmp_path_factory.mktemp("plain")
+    with open_database(place / "data" / "library.sqlite3") as database:
+        run_index(database, fill(place / "sounds"), open_reader=WaveReader)
+        yield database
+
+
+def n_windows(database: Database) -> int:
+    with database.reading() as session:
+        return session.scalar(text("SELECT count(*) FROM window")) or 0
+
+
+class Told(NoProgress):
+    """What the user was told."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+        self.done: list[int] = []
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
+
+    def advance(self, *, n_files: int, **_more: float) -> None:
+        self.done.append(n_files)
+
+
+def test_the_rows_are_those_of_one_machine(
+    database: Database, plain: Database, sounds: Path
+) -> None:
+    cluster = Cluster()
+    told = Told()
+    report = cluster.index(database, sounds, progress=told)
+    assert rows(database) == rows(plain)
+    assert report.n_failed == 2
+    assert report.n_encoded + report.n_recognised == 10
+    assert report.n_windows == n_windows(database)
+    assert report.sound_s == pytest.approx(sum(0.4 + n for n in range(8)) + 2.0)
+    assert told.done[-1] == 12
+    assert {"open", "decode", "encode", "store"} <= report.stages_s.keys()
+    assert {slot.spot.node_id for slot in cluster.engine.slots} == {"a", "b"}
+    assert cluster.engine.closed
+    assert max(cluster.models.encoder.batches) <= BATCH
+    again = Cluster()
+    assert again.index(database).n_windows == 0
+    assert again.engine.slots == []  # nothing to read: no worker is started
+
+
+def test_captions_can_be_left_out(database: Database, sounds: Path) -> None:
+    Cluster().index(database, sounds, captions=False)
+    with database.reading() as session:
+        assert session.scalar(text("SELECT count(*) FROM caption")) == 0
+    run_index(database, open_reader=WaveReader)
+    with database.reading() as session:
+        assert session.scalar(text("SELECT count(*) FROM caption")) > 0
+
+
+@pytest.mark.parametrize("batch", range(1, 8))
+def test_a_worker_that_dies_costs_its_batch(
+    database: Database, plain: Database, sounds: Path, batch: int
+) -> None:
+    """While it encodes its first, second ... batch."""
+    models = FakeModels()
+    cluster = Cluster(models=models, nodes=["a"])
+
+    def die() -> None:
+        if len(models.encoder.batches) == batch:
+            cluster.engine.slots[0].die()
+
+    models.encoder.on_batch = die
+    told = Told()
+    cluster.index(database, sounds, progress=told)
+    assert cluster.engine.slots[0].n_deaths == 1
+    assert rows(database) == rows(plain)
+    repeated = models.encoder.n_windows - n_windows(database)
+    assert 0 <= repeated <= BATCH
+    assert [each for each in told.warnings if "its files are read once more" in each]
+
+
+def test_workers_that_die_again_and_again(
+    database: Database, plain: Database, sounds: Path
+) -> None:
+    """Four times, every third batch is the end of a worker."""
+    models = FakeModels()
+    cluster = Cluster(models=models)
+    deaths = []
+
+    def die() -> None:
+        if len(models.encoder.batches) % 3 == 0 and len(deaths) < 4:
+            for slot in [each for each in cluster.engine.slots if is_at_work(each)][:1]:
+                slot.die()
+                deaths.append(slot)
+
+    def is_at_work(slot: Any) -> bool:
+        return any(not call.done() for call in slot.calls)
+
+    models.encoder.on_batch = die
+    cluster.index(database, sounds)
+    assert deaths
+    assert rows(database) == rows(plain)
+    # The batch of whoever was killed, and that in which the killing happened.
+    assert models.encoder.n_windows - n_windows(database) <= 2 * BATCH * len(deaths)
+
+
+def test_a_file_that_kills_its_worker_fails_alone(
+    database: Database, plain: Database, sounds: Path
+) -> None:
+    poison = os.fsencode(sounds / "5.wav")
+
+    class Deadly(WaveReader):
+        def open(self, path: bytes, *, sample_rate: int) -> Any:
+            if path == poison:
+                for slot in cluster.engine.slots:
+                    slot.die()
+            return super().open(path, sample_rate=sample_rate)
+
+    cluster = Cluster(open_reader=Deadly, nodes=["a"])
+    cluster.index(database, sounds)
+    [failed] = [each for each in failed_files_of(database) if each.error_code == DecodeCode.CRASHED]
+    assert failed.display.endswith("5.wav")
+    assert "workers died over it" in failed.error_text
+    expected = states(plain)
+    assert states(database) == {
+        name: "failed" if name.endswith("5.wav") else state for name, state in expected.items()
+    }
+    assert verify(database, dims=DIMS) == []
+
+
+def failed_files_of(database: Database) -> list[Any]:
+    with database.reading() as session:
+        return failed_files(session)
+
+
+def test_copies_of_a_sound_do_not_wait_for_a_dead_worker(
+    database: Database, sounds: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "copies"
+    write_wav(folder / "0.wav", seconds=9.0, seed=1)
+    for number in range(1, 6):
+        shutil.copy(folder / "0.wav", folder / f"{number}.wav")
+    models = FakeModels()
+    cluster = Cluster(models=models)
+
+    def die() -> None:
+        if len(models.encoder.batches) == 2:
+            for slot in cluster.engine.slots:
+                slot.die()
+
+    models.encoder.on_batch = die
+    report = cluster.index(database, folder)
+    assert set(states(database).values()) == {"indexed"}
+    assert (report.n_encoded, report.n_recognised) == (1, 5)
+    assert models.encoder.n_windows - n_windows(database) <= 2 * BATCH
+
+
+def test_a_machine_goes_and_another_comes(
+    database: Database, plain: Database, sounds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("audiosearch.cluster.hearing._LOOK_S", 0.0)
+    models = FakeModels()
+    cluster = Cluster(models=models, nodes=["a"])
+
+    def change() -> None:
+        if len(models.encoder.batches) == 2:
+            cluster.engine.nodes[:] = ["b"]
+
+    models.encoder.on_batch = change
+    cluster.index(database, sounds)
+    assert rows(database) == rows(plain)
+    assert [slot.spot.node_id for slot in cluster.engine.slots] == ["a", "b"]
+
+
+def test_nobody_is_left(database: Database, sounds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("audiosearch.cluster.hearing._LOOK_S", 0.0)
+    models = FakeModels()
+    cluster = Cluster(models=models, nodes=["a"])
+    models.encoder.on_batch = cluster.engine.nodes.clear
+    with pytest.raises(AudiosearchError, match="its machine is gone"):
+        cluster.index(database, sounds)
+    assert cluster.engine.closed
+    run_index(database, open_reader=WaveReader)
+    assert "pending" not in states(database).values()
+
+
+@pytest.mark.parametrize("all_blind", [False, True])
+def test_a_machine_that_does_not_see_the_folder_is_left_out(
+    database: Database,
+    plain: Database,
+    sounds: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    all_blind: bool,
+) -> None:
+    """No file is blamed, or taken for missing."""
+    asked: list[bytes] = []
+
+    def seen(root: bytes) -> bool:
+        asked.append(root)
+        return not all_blind and len(asked) > 1  # whoever is asked first sees nothing at first
+
+    monkeypatch.setattr("audiosearch.cluster.worker._seen", seen)
+    told = Told()
+    if all_blind:
+        with pytest.raises(AudiosearchError, match="does not see"):
+            Cluster().index(database, sounds, progress=told)
+        assert set(states(database).values()) == {"pending"}
+    else:
+        Cluster().index(database, sounds, progress=told)
+        assert rows(database) == rows(plain)
+    assert any("left out until it does" in each for each in told.warnings)
+
+
+@pytest.mark.parametrize("n_times", [1, MOST_LOOKS - 1, MOST_LOOKS])
+def test_a_file_that_a_worker_cannot_read_and_the_driver_can(
+    database: Database, plain: Database, sounds: Path, n_times: int
+) -> None:
+    left = [n_times]
+
+    class Blind(WaveReader):
+        def open(self, path: bytes, *, sample_rate: int) -> Any:
+            if path.endswith(b"5.wav") and left[0]:
+                left[0] -= 1
+                raise DecodeError("no such file", code=DecodeCode.UNREADABLE, path=path)
+            return super().open(path, sample_rate=sample_rate)
+
+    Cluster(open_reader=Blind, nodes=["a"]).index(database, sounds)
+    if n_times < MOST_LOOKS:
+        assert rows(database) == rows(plain)
+    else:
+        found = states(database)
+        assert [name for name, state in found.items() if state == "failed" and "5" in name]
+        assert "missing" not in found.values()
+
+
+def test_a_file_that_goes_while_it_waits_is_missing(database: Database, sounds: Path) -> None:
+    class Gone(WaveReader):
+        def open(self, path: bytes, *, sample_rate: int) -> Any:
+            if path.endswith(b"5.wav"):
+                (sounds / "5.wav").unlink(missing_ok=True)
+            return super().open(path, sample_rate=sample_rate)
+
+    report = Cluster(open_reader=Gone).index(database, sounds)
+    assert report.n_missing == 1
+    assert [n for n, state in states(database).items() if state == "missing"] == ["5.wav"]
+
+
+def test_a_file_that_changed_when_its_worker_died(database: Database, tmp_path: Path) -> None:
+    """What was heard of it is forgotten, and copies of what it was are heard for themselves."""
+    folder = tmp_path / "changing"
+    write_wav(folder / "0.wav", seconds=9.0, seed=1)
+    shutil.copy(folder / "0.wav", folder / "1.wav")
+    models = FakeModels()
+    cluster = Cluster(models=models, nodes=["a"])
+
+    def die() -> None:
+        if len(models.encoder.batches) == 2:
+            write_wav(folder / "0.wav", seconds=5.0, seed=2)
+            cluster.engine.slots[0].die()
+
+    models.encoder.on_batch = die
+    cluster.index(database, folder)
+    run_index(database, open_reader=WaveReader)  # a file that changed is seen again by the next run
+    with database.reading() as session:
+        found = session.execute(
+            text(
+                "SELECT f.path, e.n_windows FROM sound_file f"
+                " JOIN encoding e ON e.recording_id = f.recording_id ORDER BY 1"
+            )
+        ).all()
+    assert [tuple(row) for row in found] == [(b"0.wav", 9), (b"1.wav", 17)]
+
+
+def test_a_run_that_is_stopped_goes_on_later(
+    database: Database, plain: Database, sounds: Path
+) -> None:
+    models = FakeModels()
+    stop = threading.Event()
+    models.encoder.on_batch = lambda: stop.set() if len(models.encoder.batches) == 2 else None
+    report = Cluster(models=models).index(database, sounds, stop=stop)
+    assert report.interrupted
+    assert 0 < n_windows(database) < n_windows(plain)
+    assert models.encoder.n_windows == n_windows(database)  # batches in hand are not thrown away
+    models.encoder.on_batch = lambda: None
+    Cluster(models=models).index(database)
+    assert rows(database) == rows(plain)
+    assert models.encoder.n_windows == n_windows(plain)
+
+
+def test_an_error_of_the_store_ends_the_run(
+    database: Database, sounds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, n_commits = database.session, [0]
+
+    def failing() -> Any:
+        n_commits[0] += 1
+        if n_commits[0] == 6:
+            raise AudiosearchError("the disk is full")
+        return real()
+
+    cluster = Cluster()
+    monkeypatch.setattr(database, "session", failing)
+    with pytest.raises(AudiosearchError, match="the disk is full"):
+        cluster.index(database, sounds)
+    assert cluster.engine.closed
+    run_index(database, open_reader=WaveReader)
+    assert "pending" not in states(database).values()
+
+
+def test_a_worker_of_another_version_is_left_out(database: Database, sounds: Path) -> None:
+    with pytest.raises(AudiosearchError, match=r"it has audiosearch 9\.9\.9, not 1\.2\.3"):
+        Cluster(version="9.9.9").index(database, sounds)
+    assert set(states(database).values()) == {"pending"}
+
+
+def test_a_model_that_a_machine_lacks_is_sent(
+    database: Database,
+    plain: Database,
+    sounds: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    def only_sent(folder: Path) -> Any:
+        assert folder == Path("/models") or (folder / "bundle.json").read_text() == "{}"
+        return found_bundle(folder if folder == Path("/nowhere") else kept(folder))
+
+    def kept(folder: Path) -> Path:
+        return Path("/models") if folder != Path("/models") else Path("/lacks")
+
+    cluster = Cluster(bundle=only_sent)
+    cluster.index(
+        database, sounds, model_files=lambda: {"bundle.json": b"{}", "deep/encoder.onnx": b"x"}
+    )
+    assert rows(database) == rows(plain)
+    [folder] = tmp_path.glob("audiosearch-models-*")
+    assert folder.stat().st_mode & 0o077 == 0
+    [model] = folder.iterdir()
+    assert (model / "deep" / "encoder.onnx").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("name", ["../out", "/tmp/out"])
+def test_a_model_whose_files_lead_out_of_its_folder_is_refused(
+    database: Database, sounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    def lacking(folder: Path) -> Any:
+        return found_bundle(Path("/lacks"))
+
+    with pytest.raises(AudiosearchError, match="a file of it is called"):
+        Cluster(bundle=lacking).index(database, sounds, model_files=lambda: {name: b"x"})
+
+
+def test_one_worker_takes_no_more_than_it_soon_reads(database: Database, tmp_path: Path) -> None:
+    """So that at the end of a run, one is not left with much while others have nothing."""
+    folder = tmp_path / "long"
+    for number in range(16):
+        write_wav(folder / f"{number}.wav", seconds=4.0, seed=number)
+    waiting: list[int] = []
+
+    class Held(WaveReader):
+        def open(self, path: bytes, *, sample_rate: int) -> Any:
+            for slot in cluster.engine.slots:
+                session = slot.worker._session
+                if session is not None:
+                    waiting.append(len(session._waiting))
+            return super().open(path, sample_rate=sample_rate)
+
+    cluster = Cluster(open_reader=Held)
+    cluster.index(database, folder)
+    assert waiting
+    assert max(waiting) <= 2 * BATCH
