@@ -32,15 +32,12 @@ from audiosearch.training.export.spec import (
     BundleFacts,
     BundleNetworks,
 )
+from audiosearch.training.library_trials import LibrarySizes, mixed_trials, plan_library
 from audiosearch.training.metrics import TrainedModel, label_metrics, scene_metrics
 from audiosearch.training.networks.convnext import starter_config
 from audiosearch.training.networks.decoder import DecoderConfig, DecoderNetwork
 from audiosearch.training.networks.frontend import STARTER_FRONTEND
-from audiosearch.training.paraphrase_metrics import (
-    by_wording,
-    paraphrase_metrics,
-    score_single_events,
-)
+from audiosearch.training.paraphrase_metrics import paraphrase_metrics
 from audiosearch.training.recipes.decoder import (
     STARTER_DECODER,
     TUNED_DECODER,
@@ -109,7 +106,7 @@ def train_decoder(run: Run, *, report: Report) -> Path:
 
 
 def calibrate_score(run: Run, *, report: Report) -> Path:
-    """Stage 6: the weights of the score, on validation scenes and single sounds."""
+    """Stage 6: the weights of the score, on validation scenes and in a mixed folder."""
     model = load_model(run, score=ScoreCalibration(lift=1.0, joint=1.0, bias=0.0, min_score=0.5))
     validation = scenes_of(run, Split.VALIDATION, count=run.validation_scenes, report=report)
     features = validation.features.first(run.calibration_scenes)
@@ -119,10 +116,9 @@ def calibrate_score(run: Run, *, report: Report) -> Path:
     scores = model.pairs(features, texts)
     trials = {"scenes": scene_trials(scores, descriptions)}
     sounds = open_sounds(run)
-    clips = _phrased(sounds, Split.VALIDATION)
-    clips = [index for index in clips if sounds.clips[index].fold] or clips
-    if clips:
-        trials |= by_wording(*score_single_events(model, sounds, clips, names=False, report=report))
+    library = plan_library(sounds.clips, sizes=LibrarySizes(), seed=run.seed)
+    if library.held_out:
+        trials |= mixed_trials(model, sounds, library, report=report)
     fitted = calibrate(trials)
     path = run.folder / CALIBRATION_FILE
     write_calibration(fitted, path)
