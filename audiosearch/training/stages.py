@@ -26,7 +26,7 @@ from audiosearch.training.data.dataset import (
     SoundCache,
     Split,
 )
-from audiosearch.training.export.bundle import export_bundle
+from audiosearch.training.export.bundle import export_bundle, rescore_bundle
 from audiosearch.training.export.restored import decoder_of_bundle, read_words
 from audiosearch.training.export.spec import (
     BundleFacts,
@@ -156,6 +156,15 @@ def export(run: Run, *, bundle: Path, report: Report) -> Path:
     write_calibration(calibration, path / CALIBRATION_FILE)
     report(TrainingProgress("export", 1, 1, f"wrote {path}"))
     return path
+
+
+def rescore(run: Run, *, bundle: Path, report: Report) -> Path:
+    """The score that `calibrate` has fitted, in a bundle that stays the same but for it."""
+    calibration = read_calibration(run.folder / CALIBRATION_FILE)
+    rescore_bundle(bundle, calibration.score, version=run.version)
+    write_calibration(calibration, bundle / CALIBRATION_FILE)
+    report(TrainingProgress("rescore", 1, 1, f"wrote {bundle}"))
+    return bundle
 
 
 def evaluate(run: Run, *, report: Report) -> Path:
