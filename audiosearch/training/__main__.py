@@ -17,6 +17,7 @@ from rich.console import Console
 from audiosearch.errors import AudiosearchError
 from audiosearch.training import stages, text_stages
 from audiosearch.training.checkpoints import TrainingProgress
+from audiosearch.training.rescore import rescore
 from audiosearch.training.run import Run
 from audiosearch.training.trainer import TrainingStopped
 
@@ -31,7 +32,7 @@ STAGES = (
     "export",
     "figures",
 )
-RESCORE = "rescore"  # no part of a run: the score alone, into a bundle that was exported before
+RESCORE = "rescore"  # no part of a run: the score alone, of a bundle that was made before
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -159,7 +160,7 @@ def _stage(name: str, run: Run, bundle: Path) -> Path:
         "joint": lambda: text_stages.train_joint(run, report=report),
         "calibrate": lambda: stages.calibrate_score(run, report=report),
         "export": lambda: stages.export(run, bundle=bundle, report=report),
-        RESCORE: lambda: stages.rescore(run, bundle=bundle, report=report),
+        RESCORE: lambda: rescore(run, bundle=bundle, report=report),
         "figures": lambda: stages.evaluate(run, report=report),
     }
     return calls[name]()

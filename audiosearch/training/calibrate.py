@@ -25,7 +25,7 @@ from audiosearch.training.text_weight import (
 
 POWERS = (0.0, 1.0, 2.0, 3.0)  # of the number of words, that are tried
 REFUSED = 0.05  # most of the texts whose best right sound is not even shown as a weak match
-AS_GOOD = 0.02  # of merit: a step of one text in fifty, so no more than chance
+AS_GOOD = 0.015  # of merit: about one text of those that are asked, so no more than chance
 HARDEST = 5  # wrong sounds of each text that the fit looks at: what is to be refused is the best
 
 
@@ -227,7 +227,7 @@ def best_mix(mixes: Sequence[MixMetrics]) -> tuple[float, float]:
         for mix, regret in zip(mixes, regrets.tolist(), strict=True)
         if regret <= regrets.min() + AS_GOOD
     ]
-    chosen = max(good, key=lambda mix: mix.joint)
+    chosen = max(good, key=lambda mix: (mix.joint, mix.words_power))
     return chosen.words_power, chosen.joint
 
 

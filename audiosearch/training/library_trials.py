@@ -12,15 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from audiosearch.training.calibrate import Trials
-from audiosearch.training.checkpoints import Report
-from audiosearch.training.data.dataset import ManifestClip, SoundCache, Split
-from audiosearch.training.metrics import TrainedModel
+from audiosearch.training.data.dataset import ManifestClip, Split
 from audiosearch.training.paraphrase_metrics import (
     SingleEventQuery,
     by_wording,
     single_event_trials,
 )
-from audiosearch.training.scenes.features import encode_clips
+from audiosearch.training.scoring import PairScores
 from audiosearch.training.text.captions import PHRASES, sound_of
 from audiosearch.training.text.esc50 import read_phrasings
 from audiosearch.training.text.paraphrases import PARAPHRASES
@@ -48,6 +46,16 @@ class MixedLibrary:
     """Places of recordings that may be the right answer."""
     others: tuple[int, ...]
     queries: tuple[SingleEventQuery, ...]
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Of all its recordings, those that were held out first."""
+        return self.held_out + self.others
+
+    @property
+    def texts(self) -> list[str]:
+        """What is asked."""
+        return [query.text for query in self.queries]
 
 
 def plan_library(clips: Sequence[ManifestClip], *, sizes: LibrarySizes, seed: int) -> MixedLibrary:
@@ -90,17 +98,19 @@ def _queries(sound: str, most: int, rng: np.random.Generator) -> list[SingleEven
 
 
 def mixed_trials(
-    model: TrainedModel, sounds: SoundCache, library: MixedLibrary, *, report: Report
+    scores: PairScores, clips: Sequence[ManifestClip], library: MixedLibrary
 ) -> dict[str, Trials]:
-    """What the model makes of the folder, by wording; recordings it was trained on are never right.
+    """What is made of the folder, by wording; recordings that were trained on are never right.
 
     Those of a kind that is asked for are no wrong answer either: they are as if taken out.
+
+    Args:
+        scores: the folder's recordings against its queries.
+        clips: all there are.
+        library: the folder.
     """
-    places = [*library.held_out, *library.others]
-    features = encode_clips(model.encoder, sounds, places, report=report)
-    scores = model.pairs(features, [query.text for query in library.queries])
-    labels = [sounds.clips[place].label for place in places]
+    labels = [clips[place].label for place in library.places]
     trials = single_event_trials(scores, labels, library.queries)
-    may_be = np.arange(len(places)) < len(library.held_out)
+    may_be = np.arange(len(labels)) < len(library.held_out)
     answered = Trials(scores, trials.right & may_be[:, None], trials.wrong)
     return by_wording(answered, library.queries)

@@ -26,7 +26,7 @@ from audiosearch.training.data.dataset import (
     SoundCache,
     Split,
 )
-from audiosearch.training.export.bundle import export_bundle, rescore_bundle
+from audiosearch.training.export.bundle import export_bundle
 from audiosearch.training.export.restored import decoder_of_bundle, read_words
 from audiosearch.training.export.spec import (
     BundleFacts,
@@ -48,6 +48,7 @@ from audiosearch.training.recipes.decoder import (
 from audiosearch.training.recipes.encoder import STARTER_ENCODER, EncoderTrainer
 from audiosearch.training.recipes.joint import load_joint
 from audiosearch.training.run import Run, load_encoder, open_sounds, scenes_of, split_scenes
+from audiosearch.training.scenes.features import encode_clips
 from audiosearch.training.scenes.planner import SceneLayout
 from audiosearch.training.tagging import evaluate_tagging
 from audiosearch.training.text.bridges import read_bridges
@@ -111,14 +112,15 @@ def calibrate_score(run: Run, *, report: Report) -> Path:
     validation = scenes_of(run, Split.VALIDATION, count=run.validation_scenes, report=report)
     features = validation.features.first(run.calibration_scenes)
     descriptions = list(validation.captioned.descriptions[: run.calibration_scenes])
-    rng = _caption_rng(run.seed)
+    rng = caption_rng(run.seed)
     texts = [write_caption(rng, what) for what in descriptions]
     scores = model.pairs(features, texts)
     trials = {"scenes": scene_trials(scores, descriptions)}
     sounds = open_sounds(run)
     library = plan_library(sounds.clips, sizes=LibrarySizes(), seed=run.seed)
     if library.held_out:
-        trials |= mixed_trials(model, sounds, library, report=report)
+        heard = encode_clips(model.encoder, sounds, library.places, report=report)
+        trials |= mixed_trials(model.pairs(heard, library.texts), sounds.clips, library)
     fitted = calibrate(trials)
     path = run.folder / CALIBRATION_FILE
     write_calibration(fitted, path)
@@ -156,15 +158,6 @@ def export(run: Run, *, bundle: Path, report: Report) -> Path:
     write_calibration(calibration, path / CALIBRATION_FILE)
     report(TrainingProgress("export", 1, 1, f"wrote {path}"))
     return path
-
-
-def rescore(run: Run, *, bundle: Path, report: Report) -> Path:
-    """The score that `calibrate` has fitted, in a bundle that stays the same but for it."""
-    calibration = read_calibration(run.folder / CALIBRATION_FILE)
-    rescore_bundle(bundle, calibration.score, version=run.version)
-    write_calibration(calibration, bundle / CALIBRATION_FILE)
-    report(TrainingProgress("rescore", 1, 1, f"wrote {bundle}"))
-    return bundle
 
 
 def evaluate(run: Run, *, report: Report) -> Path:
@@ -221,12 +214,13 @@ def load_model(run: Run, *, score: ScoreCalibration) -> TrainedModel:
     )
 
 
-def _caption_rng(seed: int) -> np.random.Generator:
+def caption_rng(seed: int) -> np.random.Generator:
+    """Draws the captions that the score is fitted on, and the words of the vocabulary."""
     return np.random.default_rng([seed, 0xCAF])
 
 
 def _words(scenes: list[SceneLayout], seed: int) -> tuple[str, ...]:
     """Words in order of first appearance in captions of the scenes, then the grammar's others."""
-    rng = _caption_rng(seed)
+    rng = caption_rng(seed)
     captions = [write_caption(rng, scene.description) for scene in scenes]
     return collect_words([*captions, *every_phrase()])
