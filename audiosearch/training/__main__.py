@@ -18,6 +18,7 @@ from audiosearch._statuses import EXIT_ERROR, EXIT_INTERRUPTED
 from audiosearch.errors import AudiosearchError
 from audiosearch.training import stages, text_stages
 from audiosearch.training.checkpoints import TrainingProgress
+from audiosearch.training.rescore import rescore
 from audiosearch.training.run import Run
 from audiosearch.training.trainer import TrainingStopped
 
@@ -31,10 +32,11 @@ STAGES = (
     "export",
     "figures",
 )
+RESCORE = "rescore"  # no part of a run: the score alone, of a bundle that was made before
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("stage", type=click.Choice([*STAGES, "all"]))
+@click.argument("stage", type=click.Choice([*STAGES, RESCORE, "all"]))
 @click.option(
     "--data",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -83,6 +85,12 @@ STAGES = (
     help="Stretches that a teacher has named (`python -m audiosearch.training.distillation pool`), "
     "whose names the joint space learns.  [default: none]",
 )
+@click.option(
+    "--bundle-version",
+    default=Run.version,
+    show_default=True,
+    help="Of what export and rescore write.",
+)
 @click.option("--threads", type=int, default=0, help="Threads; 0 leaves it to torch.")
 @click.option(
     "--resume/--restart",
@@ -101,6 +109,7 @@ def main(
     bundle: Path | None,
     start: Path | None,
     pool: Path | None,
+    bundle_version: str,
     threads: int,
     resume: bool,
 ) -> None:
@@ -116,6 +125,7 @@ def main(
         dictionary=dictionary,
         start=start,
         pool=pool,
+        version=bundle_version,
     )
     chosen = STAGES if stage == "all" else (stage,)
     out.mkdir(parents=True, exist_ok=True)
@@ -150,6 +160,7 @@ def _stage(name: str, run: Run, bundle: Path) -> Path:
         "joint": lambda: text_stages.train_joint(run, report=report),
         "calibrate": lambda: stages.calibrate_score(run, report=report),
         "export": lambda: stages.export(run, bundle=bundle, report=report),
+        RESCORE: lambda: rescore(run, bundle=bundle, report=report),
         "figures": lambda: stages.evaluate(run, report=report),
     }
     return calls[name]()

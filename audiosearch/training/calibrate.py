@@ -25,6 +25,7 @@ from audiosearch.training.text_weight import (
 
 POWERS = (0.0, 1.0, 2.0, 3.0)  # of the number of words, that are tried
 REFUSED = 0.05  # most of the texts whose best right sound is not even shown as a weak match
+AS_GOOD = 0.015  # of merit: about one text of those that are asked, so no more than chance
 HARDEST = 5  # wrong sounds of each text that the fit looks at: what is to be refused is the best
 
 
@@ -208,9 +209,11 @@ def best_mix(mixes: Sequence[MixMetrics]) -> tuple[float, float]:
     """The power of the number of words, and how much cosine to add, that rank and refuse best.
 
     A mix is as good for a trial as the mean reciprocal rank of a right sound less the share of
-    errors, when as many present things are refused as absent ones are answered. Chosen is the mix
-    that is nowhere far from the best for a trial. Reversed twins are among the scenes, so evidence
-    that is deaf to order is held back where sentences are long enough to tell of order.
+    errors, when as many present things are refused as absent ones are answered. Wanted is a mix
+    that is nowhere far from the best for a trial. Of those that are as good as the best of these
+    (`AS_GOOD`), the one that has most of cosine: texts are made of phrases that the decoder has
+    read in captions, while what people type it mostly has not. Reversed twins are among the scenes,
+    so evidence that is deaf to order is held back where sentences are long enough to tell of order.
     """
     merits = np.array(
         [
@@ -219,7 +222,12 @@ def best_mix(mixes: Sequence[MixMetrics]) -> tuple[float, float]:
         ]
     )
     regrets = (merits.max(axis=0) - merits).max(axis=1)
-    chosen = mixes[int(np.argmin(regrets))]
+    good = [
+        mix
+        for mix, regret in zip(mixes, regrets.tolist(), strict=True)
+        if regret <= regrets.min() + AS_GOOD
+    ]
+    chosen = max(good, key=lambda mix: (mix.joint, mix.words_power))
     return chosen.words_power, chosen.joint
 
 

@@ -32,15 +32,12 @@ from audiosearch.training.export.spec import (
     BundleFacts,
     BundleNetworks,
 )
+from audiosearch.training.library_trials import LibrarySizes, mixed_trials, plan_library
 from audiosearch.training.metrics import TrainedModel, label_metrics, scene_metrics
 from audiosearch.training.networks.convnext import starter_config
 from audiosearch.training.networks.decoder import DecoderConfig, DecoderNetwork
 from audiosearch.training.networks.frontend import STARTER_FRONTEND
-from audiosearch.training.paraphrase_metrics import (
-    by_wording,
-    paraphrase_metrics,
-    score_single_events,
-)
+from audiosearch.training.paraphrase_metrics import paraphrase_metrics
 from audiosearch.training.recipes.decoder import (
     STARTER_DECODER,
     TUNED_DECODER,
@@ -51,6 +48,7 @@ from audiosearch.training.recipes.decoder import (
 from audiosearch.training.recipes.encoder import STARTER_ENCODER, EncoderTrainer
 from audiosearch.training.recipes.joint import load_joint
 from audiosearch.training.run import Run, load_encoder, open_sounds, scenes_of, split_scenes
+from audiosearch.training.scenes.features import encode_clips
 from audiosearch.training.scenes.planner import SceneLayout
 from audiosearch.training.tagging import evaluate_tagging
 from audiosearch.training.text.bridges import read_bridges
@@ -109,20 +107,20 @@ def train_decoder(run: Run, *, report: Report) -> Path:
 
 
 def calibrate_score(run: Run, *, report: Report) -> Path:
-    """Stage 6: the weights of the score, on validation scenes and single sounds."""
+    """Stage 6: the weights of the score, on validation scenes and in a mixed folder."""
     model = load_model(run, score=ScoreCalibration(lift=1.0, joint=1.0, bias=0.0, min_score=0.5))
     validation = scenes_of(run, Split.VALIDATION, count=run.validation_scenes, report=report)
     features = validation.features.first(run.calibration_scenes)
     descriptions = list(validation.captioned.descriptions[: run.calibration_scenes])
-    rng = _caption_rng(run.seed)
+    rng = caption_rng(run.seed)
     texts = [write_caption(rng, what) for what in descriptions]
     scores = model.pairs(features, texts)
     trials = {"scenes": scene_trials(scores, descriptions)}
     sounds = open_sounds(run)
-    clips = _phrased(sounds, Split.VALIDATION)
-    clips = [index for index in clips if sounds.clips[index].fold] or clips
-    if clips:
-        trials |= by_wording(*score_single_events(model, sounds, clips, names=False, report=report))
+    library = plan_library(sounds.clips, sizes=LibrarySizes(), seed=run.seed)
+    if library.held_out:
+        heard = encode_clips(model.encoder, sounds, library.places, report=report)
+        trials |= mixed_trials(model.pairs(heard, library.texts), sounds.clips, library)
     fitted = calibrate(trials)
     path = run.folder / CALIBRATION_FILE
     write_calibration(fitted, path)
@@ -216,12 +214,13 @@ def load_model(run: Run, *, score: ScoreCalibration) -> TrainedModel:
     )
 
 
-def _caption_rng(seed: int) -> np.random.Generator:
+def caption_rng(seed: int) -> np.random.Generator:
+    """Draws the captions that the score is fitted on, and the words of the vocabulary."""
     return np.random.default_rng([seed, 0xCAF])
 
 
 def _words(scenes: list[SceneLayout], seed: int) -> tuple[str, ...]:
     """Words in order of first appearance in captions of the scenes, then the grammar's others."""
-    rng = _caption_rng(seed)
+    rng = caption_rng(seed)
     captions = [write_caption(rng, scene.description) for scene in scenes]
     return collect_words([*captions, *every_phrase()])

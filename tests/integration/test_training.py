@@ -114,7 +114,9 @@ def test_one_command_makes_a_bundle_and_its_figures(manifest, tmp_path):
     assert {row["licence"] for row in listed} == {"CC0"}
     fitted = read_calibration(out / "bundle" / "calibration.json")
     assert fitted.score.min_score == bundle.score.min_score
-    assert {*fitted.mixes[0].balanced_error} == {"scenes", "usual", "other"}
+    assert {*fitted.mixes[0].balanced_error} == {"scenes", "usual", "name", "other"}
+    assert _run("rescore", manifest, out).exit_code == 0
+    assert load_bundle(out / "bundle").fingerprint == bundle.fingerprint
     figures = json.loads((out / "figures.json").read_text())
     assert figures["tagging"]["clips"] == 6 * 3
     assert 0 <= figures["scenes"]["order"] <= 1

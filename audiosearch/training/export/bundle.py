@@ -15,6 +15,8 @@ from typing import Any
 
 import torch
 
+from audiosearch._files import atomic_write
+from audiosearch.model.calibration import ScoreCalibration
 from audiosearch.training.export import graphs
 from audiosearch.training.export.decoder_graph import decoder_model
 from audiosearch.training.export.onnx_files import save_graph
@@ -52,6 +54,18 @@ def export_bundle(networks: BundleNetworks, facts: BundleFacts, *, path: Path) -
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return path
+
+
+def rescore_bundle(path: Path, score: ScoreCalibration, *, version: str) -> None:
+    """Give a bundle another score and version.
+
+    No file that it lists changes, nor does its fingerprint, so nothing has to be heard again.
+    """
+    file = path / "bundle.json"
+    manifest = json.loads(file.read_text(encoding="utf-8"))
+    manifest |= {"score": asdict(score), "version": version}
+    with atomic_write(file) as out:
+        out.write(_json_text(manifest).encode())
 
 
 def _write_graphs(
@@ -160,5 +174,8 @@ def file_entry(path: Path) -> dict[str, str | int]:
 
 def write_json(value: object, path: Path, *, indent: int | None = 1) -> None:
     """Write a JSON file of a bundle."""
-    text = json.dumps(value, ensure_ascii=False, indent=indent)
-    path.write_text(f"{text}\n", encoding="utf-8")
+    path.write_text(_json_text(value, indent=indent), encoding="utf-8")
+
+
+def _json_text(value: object, *, indent: int | None = 1) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=indent) + "\n"

@@ -10,6 +10,8 @@ pytest.importorskip("onnx")
 
 from audiosearch.errors import AudiosearchError
 from audiosearch.training.calibrate import (
+    AS_GOOD,
+    MixMetrics,
     ThresholdErrors,
     Trials,
     balanced_error,
@@ -66,6 +68,18 @@ def test_evidence_that_helps_gets_its_share():
     lift = np.eye(60) + 0.6 * rng.standard_normal((60, 60))
     cosine = np.eye(60) + 0.6 * rng.standard_normal((60, 60))
     assert 0.3 < best_mix(mix_curve(_of_own(lift, cosine)))[1] < 3
+
+
+def test_of_mixes_that_are_as_good_the_one_that_knows_most_words_is_taken():
+    def mix(joint, *ranks):
+        names = ("scenes", "other")
+        return MixMetrics(
+            1.0, joint, dict(zip(names, ranks, strict=True)), dict.fromkeys(names, 0.1)
+        )
+
+    mixes = [mix(1.0, 0.80, 0.50), mix(4.0, 0.79, 0.60), mix(8.0, 0.78, 0.60), mix(16, 0.7, 0.6)]
+    assert best_mix(mixes) == (1.0, 8.0)
+    assert best_mix([*mixes[:2], mix(8.0, 0.76, 0.60)]) == (1.0, 4.0)
 
 
 def test_errors_are_balanced_where_as_many_are_refused_as_answered():
@@ -129,7 +143,12 @@ def test_the_curves_tell_why_the_score_is_as_it_is():
     worst = [max(pair) for pair in zip(refused, answered, strict=True)]
     assert max(chosen.present_refused, chosen.absent_answered) == min(worst)
     merits = [mix.reciprocal_rank["scenes"] - mix.balanced_error["scenes"] for mix in fitted.mixes]
-    best = fitted.mixes[merits.index(max(merits))]
+    good = [
+        mix
+        for mix, merit in zip(fitted.mixes, merits, strict=True)
+        if merit >= max(merits) - AS_GOOD
+    ]
+    best = max(good, key=lambda mix: (mix.joint, mix.words_power))
     assert best.words_power == fitted.score.words_power
     assert best.joint * fitted.score.lift == pytest.approx(fitted.score.joint, abs=1e-3)
 

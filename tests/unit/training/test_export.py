@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -12,12 +13,14 @@ onnx = pytest.importorskip("onnx")
 
 from audiosearch.errors import AudiosearchError  # noqa: E402
 from audiosearch.model.bundle import load_bundle  # noqa: E402
+from audiosearch.model.calibration import ScoreCalibration  # noqa: E402
 from audiosearch.model.tokenizer import SPECIAL_TOKENS  # noqa: E402
 from audiosearch.training.export import bundle as export  # noqa: E402
 from audiosearch.training.export import graphs, parity  # noqa: E402
 from audiosearch.training.export.spec import round_to_half  # noqa: E402
 from audiosearch.training.export.toy import TOY_WORDS, write_toy_bundle  # noqa: E402
 from audiosearch.training.networks.tags import TagHead, TagHeadConfig  # noqa: E402
+from tests.toy_bundles import TOY  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +45,20 @@ def test_the_same_seed_gives_the_same_numbers(toy, tmp_path):
     other = write_toy_bundle(tmp_path / "other", seed=1)
     assert load_bundle(again).fingerprint == load_bundle(toy).fingerprint
     assert load_bundle(other).fingerprint != load_bundle(toy).fingerprint
+
+
+def test_another_score_leaves_all_that_is_hashed_as_it_is(tmp_path):
+    path = tmp_path / "toy"
+    shutil.copytree(TOY, path)
+    score = ScoreCalibration(
+        lift=0.5, joint=3.0, bias=-1.0, min_score=0.55, words_power=2.0, weak_score=0.1
+    )
+    export.rescore_bundle(path, score, version="7.8.9")
+    before, after = load_bundle(TOY), load_bundle(path)
+    assert after.score == score
+    assert after.version == "7.8.9"
+    assert after.fingerprint == before.fingerprint
+    assert after.tags == before.tags
 
 
 def test_without_a_joint_space_there_is_no_text_graph(tmp_path):
