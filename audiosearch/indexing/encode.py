@@ -6,8 +6,6 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from audiosearch._failpoints import failpoint
 from audiosearch._timing import Stopwatch
 from audiosearch._wording import counted
@@ -95,8 +93,7 @@ def caption_stored(
         if models.captioner is None:
             break
         with stopwatch.stage("caption"):
-            frames = [each.frames.astype(np.float32) for each in batch]
-            sentences = models.captioner.captions(frames)
+            sentences = models.captioner.captions([each.frames for each in batch])
         said = {
             each.window_id: sentence
             for each, sentence in zip(batch, sentences, strict=True)
