@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from audiosearch._timing import Stopwatch
 from audiosearch._typing import Floats
+from audiosearch.audio.stretches import MAX_HOP, in_stretches
 from audiosearch.audio.windows import Window, windows
 from audiosearch.errors import DecodeCode, DecodeError
 from audiosearch.indexing.types import (
@@ -37,7 +38,7 @@ from audiosearch.store.queries.places import join
 
 if TYPE_CHECKING:
     from audiosearch.audio.sandbox.protocol import OpenedFile
-    from audiosearch.model.bundle import Bundle
+    from audiosearch.model.bundle import Bundle, FrameGrid
 
 _PATIENCE_S = 0.2  # between looks at whether to stop
 
@@ -85,6 +86,7 @@ class ReadingPlan:
     bundle: Bundle
     bundle_id: int
     hop_s: float
+    grid: FrameGrid | None  # None: each window is encoded by itself
     in_flight: InFlightHashes
     stopwatch: Stopwatch
 
@@ -271,9 +273,13 @@ class Readers:
                     return
                 yield block
 
-        return windows(
+        bundle, hop_s, grid = self._plan.bundle, self._plan.hop_s, self._plan.grid
+        cut = windows(
             timed(reader.blocks()),
-            sample_rate=self._plan.bundle.sample_rate,
-            window_s=self._plan.bundle.window_s,
-            hop_s=self._plan.hop_s,
+            sample_rate=bundle.sample_rate,
+            window_s=bundle.window_s,
+            hop_s=hop_s,
         )
+        if grid is None or hop_s > MAX_HOP * bundle.window_s:
+            return cut
+        return in_stretches(cut, step=grid.samples, halo=grid.halo)

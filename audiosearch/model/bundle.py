@@ -73,6 +73,19 @@ class BundlePart:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FrameGrid:
+    """How an encoder's frames lie in the sound; only encoders that hear no farther have one.
+
+    Attributes:
+        samples: from frame to frame.
+        halo: frames beyond its own ends that a stretch of sound is given to be sure of these.
+    """
+
+    samples: int
+    halo: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Bundle:
     """One model version: sizes, vocabulary, settings and checked files.
 
@@ -87,6 +100,8 @@ class Bundle:
         graphs: encoder, memory and decoder where there is a captioner, and text where there is a
             joint space; of a combined bundle what its parts have in common, or none.
         parts: the bundles that a combined one refers to; empty for any other.
+        grid: how frames lie in a sound that is longer than a window; None where windows must be
+            encoded one by one.
         fingerprint: SHA-256 over the hashes of all files: two bundles with equal fingerprints
             give equal answers.
     """
@@ -113,6 +128,7 @@ class Bundle:
     graphs: Mapping[str, BundleFile]
     fingerprint: str
     parts: tuple[BundlePart, ...] = ()
+    grid: FrameGrid | None = None
 
     @property
     def size(self) -> int:
@@ -189,6 +205,7 @@ def load_bundle(path: Path) -> Bundle:
         tags=_tags(manifest, contents),
         graphs=MappingProxyType(graphs),
         fingerprint=fingerprint(files),
+        grid=_grid(manifest),
     )
 
 
@@ -266,6 +283,16 @@ def _beam(table: ManifestReader, *, max_positions: int) -> BeamOptions:
         min_tokens=table.integer("min_tokens"),
         max_tokens=table.integer("max_tokens", least=1, most=max_positions),
         forbid_unknown=table.flag("forbid_unknown"),
+    )
+
+
+def _grid(manifest: ManifestReader) -> FrameGrid | None:
+    if not manifest.has("grid"):
+        return None
+    table = manifest.table("grid")
+    return FrameGrid(
+        samples=table.integer("samples", least=1, most=_MOST_SAMPLES),
+        halo=table.integer("halo", most=1000),
     )
 
 
