@@ -19,7 +19,7 @@ MAX_HOP = 0.75  # of a window; farther apart, there is hardly any sound that two
 
 
 @dataclass(frozen=True, eq=False)
-class SoundStretch:
+class SharedStretch:
     """The sound of some windows that follow each other, and what is around them.
 
     Attributes:
@@ -84,7 +84,7 @@ def _joined(
         ahead = after.samples[seen : seen + halo * step]
         sound = np.concatenate((sound, ahead))
     samples = sound[start - begin :]
-    stretch = SoundStretch(start, samples, group[-1].position)
+    stretch = SharedStretch(start, samples, group[-1].position)
     for window in group:
         at = window.start - start
         # A view: the stretch is what is kept.

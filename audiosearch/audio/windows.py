@@ -14,7 +14,7 @@ import numpy as np
 from audiosearch._typing import Floats
 
 if TYPE_CHECKING:
-    from audiosearch.audio.stretches import SoundStretch
+    from audiosearch.audio.stretches import SharedStretch
 
 MIN_TAIL_S = 0.25  # a shorter rest after the last whole window says nothing new
 SILENCE_PEAK = 1e-4  # -80 dBFS: below the dither and hiss of any recording of something
@@ -30,7 +30,7 @@ class Window:
     start: int  # its first sample, counted from the start of the recording
     samples: Floats  # (n,) mono
     silent: bool  # nothing above SILENCE_PEAK
-    stretch: SoundStretch | None = None  # what it is encoded as a part of, if not alone
+    stretch: SharedStretch | None = None  # what it is encoded as a part of, if not alone
 
     @property
     def goes_on(self) -> bool:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiosearch._typing import Floats
-from audiosearch.audio.stretches import WINDOWS, SoundStretch, in_stretches
+from audiosearch.audio.stretches import WINDOWS, SharedStretch, in_stretches
 from audiosearch.audio.windows import Window, windows
 
 RATE, STEP, HALO = 100, 7, 3
@@ -29,7 +29,7 @@ def found(samples: Floats, *, hop_s: float) -> list[Window]:
     return list(in_stretches(cut, step=STEP, halo=HALO))
 
 
-def stretches(some: list[Window]) -> list[SoundStretch]:
+def stretches(some: list[Window]) -> list[SharedStretch]:
     return list({id(each.stretch): each.stretch for each in some if each.stretch}.values())
 
 
