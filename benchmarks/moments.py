@@ -177,7 +177,7 @@ def ask(
 @click.option("--bundle", default="starter", show_default=True, help="Name or folder of a model.")
 @click.option("--recordings", default=3, show_default=True, help="Of two hours each.")
 @click.option("--hours", default=LENGTH_S / 3600, show_default=True, help="Length of each.")
-@click.option("--exact-windows", is_flag=True, help="Encode each window by itself.")
+@click.option("--shared-frames", is_flag=True, help="Hear each second once.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--keep", type=click.Path(path_type=Path), help="Keeps sounds and library here.")
 @click.option("--remarks", is_flag=True, help="Tell what was missed, and what is wrong.")
@@ -187,7 +187,7 @@ def main(
     bundle: str,
     recordings: int,
     hours: float,
-    exact_windows: bool,
+    shared_frames: bool,
     seed: int,
     keep: Path | None,
     remarks: bool,
@@ -214,7 +214,7 @@ def main(
             seed=seed,
         )
         settings = folder / "settings.toml"
-        exact = json.dumps(exact_windows)
+        exact = json.dumps(not shared_frames)
         settings.write_text(
             f"[model]\nbundle = {json.dumps(str(path))}\n[index]\nexact_windows = {exact}\n",
             encoding="utf-8",

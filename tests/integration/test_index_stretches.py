@@ -60,7 +60,9 @@ def sounds(tmp_path: Path) -> Path:
     return tmp_path / "sounds"
 
 
-def indexed(folder: Path, sounds: Path, **settings: object) -> tuple[Database, FakeModels]:
+def indexed(
+    folder: Path, sounds: Path, *, exact_windows: bool = False, **settings: object
+) -> tuple[Database, FakeModels]:
     models = FakeModels()
     database = open_database(folder / "library.sqlite3")
     run_index(
@@ -69,6 +71,7 @@ def indexed(folder: Path, sounds: Path, **settings: object) -> tuple[Database, F
         models=models,
         bundle=FakeBundle(grid=GRID),
         open_reader=WaveReader,
+        exact_windows=exact_windows,
         **settings,
     )
     return database, models
@@ -117,7 +120,12 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path, sounds: Path):
             return found
 
         models.encoder.encode_parts = stopping
-        settings = {"models": models, "bundle": FakeBundle(grid=GRID), "open_reader": WaveReader}
+        settings = {
+            "models": models,
+            "bundle": FakeBundle(grid=GRID),
+            "open_reader": WaveReader,
+            "exact_windows": False,
+        }
         assert run_index(database, sounds, stop=stop, **settings).interrupted
         n_before = len(rows(database))
         assert 0 < n_before < len(rows(whole))
