@@ -181,14 +181,16 @@ def load_bundle(path: Path) -> Bundle:
         vocabulary, start_token = read_vocabulary(manifest, contents)
         shape = _decoder_shape(manifest.table("decoder"))
         beam = _beam(manifest.table("beam"), max_positions=shape.max_positions)
+    sample_rate = manifest.integer("sample_rate", least=1000, most=384_000)
+    window_s = manifest.number("window_s", least=0.1, most=600.0)
     return Bundle(
         path=path,
         name=manifest.text("name"),
         version=manifest.text("version"),
         licence=manifest.text("licence"),
         description=manifest.optional_text("description") or "",
-        sample_rate=manifest.integer("sample_rate", least=1000, most=384_000),
-        window_s=manifest.number("window_s", least=0.1, most=600.0),
+        sample_rate=sample_rate,
+        window_s=window_s,
         min_samples=manifest.integer("min_samples", least=1, most=_MOST_SAMPLES),
         max_samples=manifest.integer("max_samples", least=1, most=_MOST_SAMPLES)
         if manifest.has("max_samples")
@@ -205,7 +207,7 @@ def load_bundle(path: Path) -> Bundle:
         tags=_tags(manifest, contents),
         graphs=MappingProxyType(graphs),
         fingerprint=fingerprint(files),
-        grid=_grid(manifest),
+        grid=_grid(manifest, window=int(window_s * sample_rate)),
     )
 
 
@@ -286,14 +288,13 @@ def _beam(table: ManifestReader, *, max_positions: int) -> BeamOptions:
     )
 
 
-def _grid(manifest: ManifestReader) -> FrameGrid | None:
+def _grid(manifest: ManifestReader, *, window: int) -> FrameGrid | None:
+    """How frames lie in the sound; `window` samples are the most that a halo may take."""
     if not manifest.has("grid"):
         return None
     table = manifest.table("grid")
-    return FrameGrid(
-        samples=table.integer("samples", least=1, most=_MOST_SAMPLES),
-        halo=table.integer("halo", most=1000),
-    )
+    samples = table.integer("samples", least=1, most=window)
+    return FrameGrid(samples=samples, halo=table.integer("halo", most=window // samples))
 
 
 def read_score(table: ManifestReader) -> ScoreCalibration:

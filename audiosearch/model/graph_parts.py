@@ -10,7 +10,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from audiosearch.errors import BundleError
 from audiosearch.model.bundle_files import BundleFile
+from audiosearch.model.manifest import REMEDY
 from audiosearch.model.onnx_check import NotOnnx, fields_of
 
 # ModelProto.graph; GraphProto.node, initializer, input, output, value_info
@@ -41,10 +43,14 @@ class GraphHalf(BundleFile):
         """The part, of a file that is checked as ever.
 
         Raises:
-            BundleError: the file cannot be read, or is not what the manifest lists.
-            NotOnnx: the graph cannot be cut.
+            BundleError: the file cannot be read, is not what the manifest lists, or cannot be cut.
         """
-        return cut_graph(super().read(), self.half)
+        content = super().read()
+        try:
+            return cut_graph(content, self.half)
+        except NotOnnx as error:
+            reason = f"cannot be cut where frames are shared: {error}"
+            raise BundleError(reason, path=self.path, remedy=REMEDY) from error
 
 
 @dataclass(frozen=True)
