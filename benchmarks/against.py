@@ -49,25 +49,22 @@ for file in files:
         pass
 print(json.dumps(time.process_time() - began))
 """
-_IMPORTS = """
-import gc, json, time
-began = time.process_time()
-gc.set_threshold(50_000)
-import audiosearch.cli.main, audiosearch.cli.find, audiosearch.library, onnxruntime
-print(json.dumps(time.process_time() - began))
-"""
 _RERANK = """
 import json, sys, time
 from pathlib import Path
 from sqlalchemy import text
 from audiosearch.model.bundle import load_bundle
 from audiosearch.model.decoder import Decoder
-from audiosearch.model.runtime.session import RuntimeOptions
+try:
+    from audiosearch.model.runtime.session import RuntimeOptions
+except ImportError:  # where it was before
+    from audiosearch.model.runtime import RuntimeOptions
 from audiosearch.model.scoring import CaptionScorer
-from audiosearch.search.rerank import rerank
+from audiosearch.search import rerank as module
 from audiosearch.store.database import open_database
 import numpy as np
 bundle = load_bundle(Path(sys.argv[1]))
+rerank = module.rerank if hasattr(module, "rerank") else module.judge  # its name before
 scorer = CaptionScorer(Decoder(bundle, options=RuntimeOptions(device="cpu")))
 took = []
 with open_database(Path(sys.argv[2]) / "library.sqlite3", read_only=True) as database:
@@ -130,7 +127,7 @@ class Checkout:
                 text=True,
                 check=False,
             )
-            if done.returncode not in (0, 1):
+            if done.returncode > (code == _MAIN):  # 1: a command that found nothing
                 raise click.ClickException(f"{self.path}: {done.stderr[-2000:]}")
             took = json.loads(Path(told.name).read_text())
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -195,7 +192,6 @@ def lines(short: Path, long: Path, listing: Path, bundle: Path) -> dict[str, Lin
         "encode": Line("encode, store long recordings, shared", encode, 0.55),
         "disk": Line("disk, an hour of long recordings", disk, 3.5 / 12, "MB"),
         "find": Line("find, cold process", find, 0.55),
-        "imports": Line("  its imports", probe(_IMPORTS), 0.45),
         "rerank": Line(
             "rerank of 200 windows, warm",
             lambda checkout: float(
