@@ -135,7 +135,7 @@ def sent_bytes() -> float:
     [sound] = model.encoder.encode_many([samples])
     window = DecodedWindow(
         PendingFile(1, 1, b"/mnt/archive", b"one/sound.wav", None),
-        Window(0, 0.0, seconds, samples[:0], silent=False),
+        Window(0, 0.0, seconds, 0, samples[:0], silent=False),
     )
     sent = HeardBatch([window], [CaptionedWindow(window, replace(sound, tags=None), None)], {})
     return float(len(pickle.dumps(sent)))

@@ -26,6 +26,7 @@ from audiosearch.model.runtime.session import RuntimeOptions
 from audiosearch.model.text_encoder import TextTower
 from audiosearch.store.database import open_database
 from audiosearch.store.names import indexed_words
+from audiosearch.store.packed_frames import better_base
 from audiosearch.store.sampling import sample_key
 
 WINDOWS_A_RECORDING = 4.0  # on average; a quarter are single windows, some last ten minutes
@@ -106,7 +107,7 @@ class Maker:
         """Give windows frames that have none, so that the decoder can listen to them."""
         with _writing(self._config.database) as database:
             database.executemany(
-                "INSERT OR IGNORE INTO window_frames VALUES (?, ?, ?)",
+                "INSERT OR IGNORE INTO window_frames VALUES (?, ?, ?, 1)",
                 ((each, *self._frame()) for each in window_ids),
             )
             database.execute("COMMIT")
@@ -117,8 +118,11 @@ class Maker:
         encoder = Encoder(self.bundle, options=RuntimeOptions(device="cpu"))
         size = round(self.bundle.window_s * self.bundle.sample_rate)
         noises = self._dice.normal(scale=0.1, size=(8, size)).astype(np.float32)
-        found = [each.frames.astype("<f2") for each in encoder.encode_many(list(noises))]
-        return [(len(each), each.tobytes()) for each in found]
+        found = [each.frames for each in encoder.encode_many(list(noises))]
+        base = better_base(None, found)
+        assert base is not None
+        self._base = base
+        return [(len(each), base.pack(each)) for each in found]
 
     def _frame(self) -> tuple[int, bytes]:
         return self._frames[int(self._dice.integers(len(self._frames)))]
@@ -130,6 +134,10 @@ class Maker:
         database.execute(
             "INSERT INTO bundle VALUES (1, ?, ?, ?, ?)",
             (bundle.name, bundle.version, bundle.fingerprint, now),
+        )
+        database.execute(
+            "INSERT INTO frame_base VALUES (1, 1, ?, ?)",
+            (len(self._base.rows), self._base.rows.tobytes()),
         )
         database.execute(
             "INSERT INTO library_root (id, path, added_at) VALUES (1, ?, ?)", (b"/generated", now)
@@ -276,7 +284,7 @@ class Maker:
 
     def _listen(self, database: sqlite3.Connection, ids: Ints) -> None:
         database.executemany(
-            "INSERT INTO window_frames VALUES (?, ?, ?)",
+            "INSERT INTO window_frames VALUES (?, ?, ?, 1)",
             ((each, *self._frame()) for each in ids.tolist()),
         )
 

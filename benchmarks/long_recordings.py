@@ -88,6 +88,7 @@ def ask(
 @click.option("--bundle", default="starter", show_default=True, help="Name or folder of a model.")
 @click.option("--recordings", default=10, show_default=True, help="Of ten minutes each.")
 @click.option("--events", default=12, show_default=True, help="In each of them.")
+@click.option("--shared-frames", is_flag=True, help="Hear each second once.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--keep", type=click.Path(path_type=Path), help="Keeps sounds and library here.")
 def main(
@@ -96,6 +97,7 @@ def main(
     bundle: str,
     recordings: int,
     events: int,
+    shared_frames: bool,
     seed: int,
     keep: Path | None,
 ) -> None:
@@ -120,7 +122,11 @@ def main(
         )
         data_dir = folder / "library"
         settings = folder / "settings.toml"
-        settings.write_text(f"[model]\nbundle = {json.dumps(str(path))}\n", encoding="utf-8")
+        exact = json.dumps(not shared_frames)
+        settings.write_text(
+            f"[model]\nbundle = {json.dumps(str(path))}\n[index]\nexact_windows = {exact}\n",
+            encoding="utf-8",
+        )
         sounds = str(folder / "sounds")
         indexed = run("index", sounds, "--config", str(settings), "--quiet", data_dir=data_dir)
         if indexed.status:

@@ -177,6 +177,7 @@ def ask(
 @click.option("--bundle", default="starter", show_default=True, help="Name or folder of a model.")
 @click.option("--recordings", default=3, show_default=True, help="Of two hours each.")
 @click.option("--hours", default=LENGTH_S / 3600, show_default=True, help="Length of each.")
+@click.option("--shared-frames", is_flag=True, help="Hear each second once.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--keep", type=click.Path(path_type=Path), help="Keeps sounds and library here.")
 @click.option("--remarks", is_flag=True, help="Tell what was missed, and what is wrong.")
@@ -186,6 +187,7 @@ def main(
     bundle: str,
     recordings: int,
     hours: float,
+    shared_frames: bool,
     seed: int,
     keep: Path | None,
     remarks: bool,
@@ -212,7 +214,11 @@ def main(
             seed=seed,
         )
         settings = folder / "settings.toml"
-        settings.write_text(f"[model]\nbundle = {json.dumps(str(path))}\n", encoding="utf-8")
+        exact = json.dumps(not shared_frames)
+        settings.write_text(
+            f"[model]\nbundle = {json.dumps(str(path))}\n[index]\nexact_windows = {exact}\n",
+            encoding="utf-8",
+        )
         data_dir = folder / "library"
         indexed = run("index", str(sounds), "--config", str(settings), "-q", data_dir=data_dir)
         if indexed.status:

@@ -18,6 +18,8 @@ from audiosearch.config import IndexConfig
 from audiosearch.errors import DecodeCode, DecodeError
 from audiosearch.indexing.pipeline import index
 from audiosearch.indexing.types import IndexReport, Models, OpenReader, Progress
+from audiosearch.model.bundle import FrameGrid
+from audiosearch.model.shared_frames import SoundParts
 from audiosearch.store.database import Database
 from audiosearch.store.integrity.verify import BundleDims
 from audiosearch.store.queries import roots
@@ -42,6 +44,7 @@ class FakeBundle:
     fingerprint: str = "f" * 64
     sample_rate: int = RATE
     window_s: float = 1.0
+    grid: FrameGrid | None = None
 
 
 # What vectors of its windows are made of, for `verify`.
@@ -62,6 +65,7 @@ class FakeEncoder:
     def __init__(self) -> None:
         self.n_windows = 0
         self.batches: list[int] = []
+        self.stretches: list[int] = []  # windows of each that was encoded as one
         self.on_batch = lambda: None
 
     def encode_many(self, waveforms: Sequence[np.ndarray]) -> list[FakeEncoded]:
@@ -69,6 +73,14 @@ class FakeEncoder:
         self.batches.append(len(waveforms))
         self.on_batch()
         return [self._encode(samples) for samples in waveforms]
+
+    def encode_parts(self, sounds: Sequence[SoundParts]) -> list[list[FakeEncoded]]:
+        self.stretches += [len(each.starts) for each in sounds]
+        self.n_windows += sum(len(each.starts) for each in sounds)
+        return [
+            [self._encode(each.samples[at : at + each.length]) for at in each.starts]
+            for each in sounds
+        ]
 
     @staticmethod
     def _encode(samples: np.ndarray) -> FakeEncoded:

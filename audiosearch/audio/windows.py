@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from audiosearch._typing import Floats
+
+if TYPE_CHECKING:
+    from audiosearch.audio.stretches import SharedStretch
 
 MIN_TAIL_S = 0.25  # a shorter rest after the last whole window says nothing new
 SILENCE_PEAK = 1e-4  # -80 dBFS: below the dither and hiss of any recording of something
@@ -23,8 +27,15 @@ class Window:
     position: int  # 0, 1, 2 ... in the order of time
     start_s: float
     end_s: float
+    start: int  # its first sample, counted from the start of the recording
     samples: Floats  # (n,) mono
     silent: bool  # nothing above SILENCE_PEAK
+    stretch: SharedStretch | None = None  # what it is encoded as a part of, if not alone
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether more windows of its stretch follow."""
+        return self.stretch is not None and self.position < self.stretch.last
 
 
 def windows(
@@ -78,6 +89,7 @@ def _window(
         position=position,
         start_s=start / sample_rate,
         end_s=end / sample_rate,
+        start=start,
         samples=samples,
         silent=bool(np.abs(samples).max() < SILENCE_PEAK),
     )

@@ -7,12 +7,14 @@ Commands are imported when they are called, so that `audiosearch find` does not 
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import io
 import logging
 import os
 import sys
+import threading
 import traceback
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -129,7 +131,28 @@ def main() -> None:
     # Nothing imported is garbage, and looking for some after every 700 objects takes a tenth of
     # the start.
     gc.set_threshold(50_000)
-    sys.exit(run(sys.argv[1:]))
+    status = run(sys.argv[1:])
+    _leave_at_once(status)
+    sys.exit(status)
+
+
+def _leave_at_once(status: int) -> None:
+    """End the process without taking a thousand modules apart; return where somebody would miss it.
+
+    All that was to be done at the end is done: what is registered with `atexit` (temporary files,
+    logs), output written out. Other threads that are to be waited for, and output that cannot be
+    written, are left to Python.
+    """
+    others = (each for each in threading.enumerate() if each is not threading.main_thread())
+    if any(not each.daemon for each in others) or sys.gettrace() or sys.getprofile():
+        return
+    atexit._run_exitfuncs()  # the function that Python itself calls here
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        return
+    os._exit(status)
 
 
 def run(arguments: list[str]) -> int:

@@ -203,6 +203,7 @@ class _Session:
                 window_s=bundle.window_s,
                 hop_s=setup.hop_s,
                 decide=self._decide,
+                grid=None if setup.config.exact_windows else bundle.grid,
                 stopwatch=self._stopwatch,
             ),
             open_reader=lambda: parts.open_reader(setup.config),
@@ -300,7 +301,7 @@ class _Session:
     def _without_samples(self, items: list[Item], encoded: list[CaptionedWindow]) -> HeardBatch:
         """What the driver stores: samples, most of what there is, stay here, and so do tags."""
         bare = {
-            id(item): replace(item, window=replace(item.window, samples=_NO_SAMPLES))
+            id(item): replace(item, window=replace(item.window, samples=_NO_SAMPLES, stretch=None))
             for item in items
             if isinstance(item, DecodedWindow)
         }

@@ -6,17 +6,23 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from audiosearch._failpoints import failpoint
 from audiosearch._timing import Stopwatch
 from audiosearch._wording import counted
 from audiosearch.indexing.storing import store_captions
-from audiosearch.indexing.types import CaptionedWindow, DecodedWindow, Models, Progress
+from audiosearch.indexing.types import (
+    CaptionedWindow,
+    DecodedWindow,
+    Models,
+    Progress,
+    WindowEncoder,
+)
+from audiosearch.model.shared_frames import SoundParts
 from audiosearch.store.database import Database
 from audiosearch.store.queries import uncaptioned
 
 if TYPE_CHECKING:
+    from audiosearch.audio.windows import Window
     from audiosearch.model.captioner import CaptionOut
     from audiosearch.model.encoder import Encoded
 
@@ -31,7 +37,7 @@ def encode_batch(
     """
     failpoint("batch.encode")
     with stopwatch.stage("encode"):
-        sounds = models.encoder.encode_many([each.window.samples for each in heard])
+        sounds = _encode(heard, models.encoder)
     failpoint("batch.caption")
     with stopwatch.stage("caption"):
         sentences = _caption(heard, sounds, models)
@@ -39,6 +45,34 @@ def encode_batch(
         CaptionedWindow(each, sound, sentence)
         for each, sound, sentence in zip(heard, sounds, sentences, strict=True)
     ]
+
+
+def _encode(heard: Sequence[DecodedWindow], encoder: WindowEncoder) -> list[Encoded]:
+    """Windows of one stretch together, all others as if they were alone."""
+    alone = [place for place, each in enumerate(heard) if each.window.stretch is None]
+    groups: dict[int, list[int]] = {}
+    for place, each in enumerate(heard):
+        if each.window.stretch is not None:
+            groups.setdefault(id(each.window.stretch), []).append(place)
+    found: dict[int, Encoded] = {}
+    if alone:
+        sounds = encoder.encode_many([heard[place].window.samples for place in alone])
+        found.update(zip(alone, sounds, strict=True))
+    if groups:
+        parts = [_parts([heard[place].window for place in places]) for places in groups.values()]
+        for places, sounds in zip(groups.values(), encoder.encode_parts(parts), strict=True):
+            found.update(zip(places, sounds, strict=True))
+    return [found[place] for place in range(len(heard))]
+
+
+def _parts(windows: Sequence[Window]) -> SoundParts:
+    stretch = windows[0].stretch
+    assert stretch is not None
+    return SoundParts(
+        samples=stretch.samples,
+        starts=tuple(each.start - stretch.start for each in windows),
+        length=len(windows[0].samples),
+    )
 
 
 def _caption(
@@ -95,8 +129,7 @@ def caption_stored(
         if models.captioner is None:
             break
         with stopwatch.stage("caption"):
-            frames = [each.frames.astype(np.float32) for each in batch]
-            sentences = models.captioner.captions(frames)
+            sentences = models.captioner.captions([each.frames for each in batch])
         said = {
             each.window_id: sentence
             for each, sentence in zip(batch, sentences, strict=True)

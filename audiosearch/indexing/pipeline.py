@@ -28,6 +28,7 @@ from audiosearch.indexing.types import (
     CaptionedWindow,
     DecodedWindow,
     Failed,
+    Finished,
     Hearing,
     IndexReport,
     Item,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from audiosearch.model.bundle import Bundle
 
 _PAGE = 1000  # pending files read from the database at a time
+_PATIENCE = 2  # times as many windows, rather than to cut a stretch in two and encode it twice
 SETTLE_S = 1.0  # pause before another look at files that changed while they were read
 
 
@@ -159,6 +161,7 @@ class _Run:
             window_s=bundle.window_s,
             hop_s=self._hop_s,
             decide=self._claims.decide,
+            grid=None if config.exact_windows else bundle.grid,
             stopwatch=self._stopwatch,
         )
         self._committer = Committer(
@@ -237,6 +240,7 @@ class _Run:
         n_threads = min(self._config.workers or os.cpu_count() or 1, n_files)
         batch: list[Item] = []
         n_windows = 0
+        unfinished: set[int] = set()  # files with a stretch not all windows of which have come
         with Readers(
             pending,
             plan=self._plan,
@@ -250,7 +254,12 @@ class _Run:
                     return
                 batch.append(item)
                 n_windows += isinstance(item, DecodedWindow)
-                if n_windows >= self._config.batch_windows or len(batch) >= MANY_ITEMS:
+                if isinstance(item, DecodedWindow) and item.window.goes_on:
+                    unfinished.add(item.file.file_id)
+                elif isinstance(item, DecodedWindow | Finished | Failed):
+                    unfinished.discard(item.file.file_id)
+                patience = _PATIENCE if unfinished else 1
+                if n_windows >= patience * self._config.batch_windows or len(batch) >= MANY_ITEMS:
                     self._write(batch)
                     batch, n_windows = [], 0
         if not self.stop.is_set():

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from audiosearch._timing import Stopwatch
 from audiosearch._typing import Floats
+from audiosearch.audio.stretches import MAX_HOP, in_stretches
 from audiosearch.audio.windows import Window, windows
 from audiosearch.errors import DecodeCode, DecodeError
 from audiosearch.indexing.claims import Course, ReadingDecision
@@ -36,6 +37,7 @@ from audiosearch.store.queries.places import join
 
 if TYPE_CHECKING:
     from audiosearch.audio.sandbox.protocol import OpenedFile
+    from audiosearch.model.bundle import FrameGrid
 
 _PATIENCE_S = 0.2  # between looks at whether to stop
 
@@ -52,6 +54,7 @@ class ReadingPlan:
     window_s: float
     hop_s: float
     decide: Callable[[PendingFile, OpenedFile], ReadingDecision]
+    grid: FrameGrid | None  # None: each window is encoded by itself
     stopwatch: Stopwatch
 
 
@@ -234,9 +237,13 @@ class Readers:
                     return
                 yield block
 
-        return windows(
+        hop_s, grid = self._plan.hop_s, self._plan.grid
+        cut = windows(
             timed(reader.blocks()),
             sample_rate=self._plan.sample_rate,
             window_s=self._plan.window_s,
-            hop_s=self._plan.hop_s,
+            hop_s=hop_s,
         )
+        if grid is None or hop_s > MAX_HOP * self._plan.window_s:
+            return cut
+        return in_stretches(cut, step=grid.samples, halo=grid.halo)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from audiosearch.indexing.claims import SoundClaims
     from audiosearch.model.captioner import CaptionOut
     from audiosearch.model.encoder import Encoded
+    from audiosearch.model.shared_frames import SoundParts
     from audiosearch.store.queries.pending import PendingFile
 
 
@@ -52,6 +53,9 @@ class WindowEncoder(Protocol):
 
     def encode_many(self, waveforms: Sequence[Floats]) -> Sequence[Encoded]:
         """Encode windows (n_i,), each as if it were alone."""
+
+    def encode_parts(self, sounds: Sequence[SoundParts]) -> Sequence[Sequence[Encoded]]:
+        """Encode windows of sounds, each sound once."""
 
 
 class WindowCaptioner(Protocol):

@@ -115,7 +115,7 @@ def _stored(
 
 def _encoded_window(window: StoredWindow) -> EncodedWindow:
     encoded = Encoded(
-        frames=window.frames.astype(np.float32),
+        frames=window.frames,
         embedding=window.embedding,
         joint=window.joint,
         tags=None,

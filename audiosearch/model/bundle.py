@@ -73,6 +73,19 @@ class BundlePart:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FrameGrid:
+    """How an encoder's frames lie in the sound; only encoders that hear no farther have one.
+
+    Attributes:
+        samples: from frame to frame.
+        halo: frames beyond its own ends that a stretch of sound is given to be sure of these.
+    """
+
+    samples: int
+    halo: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Bundle:
     """One model version: sizes, vocabulary, settings and checked files.
 
@@ -87,6 +100,8 @@ class Bundle:
         graphs: encoder, memory and decoder where there is a captioner, and text where there is a
             joint space; of a combined bundle what its parts have in common, or none.
         parts: the bundles that a combined one refers to; empty for any other.
+        grid: how frames lie in a sound that is longer than a window; None where windows must be
+            encoded one by one.
         fingerprint: SHA-256 over the hashes of all files: two bundles with equal fingerprints
             give equal answers.
     """
@@ -113,6 +128,7 @@ class Bundle:
     graphs: Mapping[str, BundleFile]
     fingerprint: str
     parts: tuple[BundlePart, ...] = ()
+    grid: FrameGrid | None = None
 
     @property
     def size(self) -> int:
@@ -165,14 +181,16 @@ def load_bundle(path: Path) -> Bundle:
         vocabulary, start_token = read_vocabulary(manifest, contents)
         shape = _decoder_shape(manifest.table("decoder"))
         beam = _beam(manifest.table("beam"), max_positions=shape.max_positions)
+    sample_rate = manifest.integer("sample_rate", least=1000, most=384_000)
+    window_s = manifest.number("window_s", least=0.1, most=600.0)
     return Bundle(
         path=path,
         name=manifest.text("name"),
         version=manifest.text("version"),
         licence=manifest.text("licence"),
         description=manifest.optional_text("description") or "",
-        sample_rate=manifest.integer("sample_rate", least=1000, most=384_000),
-        window_s=manifest.number("window_s", least=0.1, most=600.0),
+        sample_rate=sample_rate,
+        window_s=window_s,
         min_samples=manifest.integer("min_samples", least=1, most=_MOST_SAMPLES),
         max_samples=manifest.integer("max_samples", least=1, most=_MOST_SAMPLES)
         if manifest.has("max_samples")
@@ -189,6 +207,7 @@ def load_bundle(path: Path) -> Bundle:
         tags=_tags(manifest, contents),
         graphs=MappingProxyType(graphs),
         fingerprint=fingerprint(files),
+        grid=_grid(manifest, window=int(window_s * sample_rate)),
     )
 
 
@@ -267,6 +286,15 @@ def _beam(table: ManifestReader, *, max_positions: int) -> BeamOptions:
         max_tokens=table.integer("max_tokens", least=1, most=max_positions),
         forbid_unknown=table.flag("forbid_unknown"),
     )
+
+
+def _grid(manifest: ManifestReader, *, window: int) -> FrameGrid | None:
+    """How frames lie in the sound; `window` samples are the most that a halo may take."""
+    if not manifest.has("grid"):
+        return None
+    table = manifest.table("grid")
+    samples = table.integer("samples", least=1, most=window)
+    return FrameGrid(samples=samples, halo=table.integer("halo", most=window // samples))
 
 
 def read_score(table: ManifestReader) -> ScoreCalibration:

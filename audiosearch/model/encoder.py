@@ -12,13 +12,14 @@ from functools import partial
 
 import numpy as np
 
-from audiosearch._typing import Floats
+from audiosearch._typing import AnyArray, Floats
 from audiosearch.errors import BundleError
 from audiosearch.model.bundle import Bundle
 from audiosearch.model.runtime.batching import BatchSizer
 from audiosearch.model.runtime.parallel import parallel_map
 from audiosearch.model.runtime.providers import free_card_memory
 from audiosearch.model.runtime.session import Device, GraphSession, OutOfMemory, RuntimeOptions
+from audiosearch.model.shared_frames import SharedFrames, SoundParts
 
 # Runs are not bound: waveforms cross to a card once and results come back once, as they would then.
 LARGE = 20_000_000  # bytes of a graph that is worth loading once more for lone windows
@@ -51,6 +52,7 @@ class Encoder:
         self._outputs = ["frames", "embedding"]
         self._outputs += ["joint"] if bundle.joint_dim else []
         self._outputs += ["tags"] if bundle.tags else []
+        self._shared: SharedFrames | None = None
         self._room = BatchSizer(free_card_memory)
 
     @property
@@ -99,6 +101,27 @@ class Encoder:
         if session.device.name == "cuda":
             return self._on_card(session, rows)
         return parallel_map(lambda row: self._alone(session, row), rows, workers=session.workers)
+
+    def encode_parts(self, sounds: Sequence[SoundParts]) -> list[list[Encoded]]:
+        """What the encoder says of windows of longer sounds, each sound heard once.
+
+        Raises:
+            BundleError: as for `encode_many`; also where the bundle has no grid of frames.
+            MemoryError: there is no memory to encode one of them.
+        """
+        if not sounds:
+            return []
+        if self._shared is None:
+            if self.bundle.grid is None:
+                raise self._unfit("cannot share frames between windows")
+            self._shared = SharedFrames(self.bundle, self.bundle.grid, options=self._options)
+        shared = self._shared
+
+        def work(sound: SoundParts) -> list[Encoded]:
+            outputs = shared.run(sound, self._outputs)
+            return self._checked(outputs, n_rows=len(sound.starts))
+
+        return parallel_map(work, sounds, workers=shared.workers)
 
     def _padded(self, sound: Floats) -> Floats:
         missing = max(0, self.bundle.min_samples - len(sound))
@@ -156,7 +179,9 @@ class Encoder:
             raise MemoryError(f"no memory to encode one window: {error}") from error
 
     def _run(self, session: GraphSession, rows: Floats) -> list[Encoded]:
-        outputs = session.run(self._outputs, {"waveform": rows})
+        return self._checked(session.run(self._outputs, {"waveform": rows}), n_rows=len(rows))
+
+    def _checked(self, outputs: Sequence[AnyArray], *, n_rows: int) -> list[Encoded]:
         named = dict(zip(self._outputs, outputs, strict=True))
         widths = {
             "frames": self.bundle.frame_dim,
@@ -166,7 +191,7 @@ class Encoder:
         }
         for name, values in named.items():
             n_axes = 3 if name == "frames" else 2
-            if (values.ndim, values.shape[:1]) != (n_axes, (len(rows),)) or (
+            if (values.ndim, values.shape[:1]) != (n_axes, (n_rows,)) or (
                 values.shape[-1] != widths[name]
             ):
                 raise self._unfit(f"gives {name} of shape {values.shape}, not of {widths[name]}")
@@ -180,7 +205,7 @@ class Encoder:
                 joint=None if joint is None else joint[row],
                 tags=None if tags is None else tags[row],
             )
-            for row in range(len(rows))
+            for row in range(n_rows)
         ]
 
     def _unfit(self, reason: str) -> BundleError:

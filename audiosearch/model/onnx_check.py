@@ -44,7 +44,7 @@ def complaints(content: bytes) -> list[str]:
     """
     found: list[str] = []
     has_graph = False
-    for number, value in _fields(memoryview(content)):
+    for number, value in fields_of(memoryview(content)):
         if number == _MODEL_GRAPH:
             has_graph = True
             found += _graph(_message(value), depth=0)
@@ -62,7 +62,7 @@ def complaints(content: bytes) -> list[str]:
 
 
 def _opset(message: memoryview) -> Iterator[str]:
-    for number, value in _fields(message):
+    for number, value in fields_of(message):
         if number == _OPSET_DOMAIN:
             yield from _domain(_text(value), what="operators of")
 
@@ -75,7 +75,7 @@ def _domain(name: str, *, what: str) -> Iterator[str]:
 def _graph(message: memoryview, *, depth: int) -> Iterator[str]:
     if depth > _MAX_DEPTH:
         raise NotOnnx("its graphs are nested too deeply")
-    for number, value in _fields(message):
+    for number, value in fields_of(message):
         if number == _GRAPH_NODE:
             yield from _node(_message(value), depth=depth)
         elif number == _GRAPH_INITIALIZER:
@@ -85,7 +85,7 @@ def _graph(message: memoryview, *, depth: int) -> Iterator[str]:
 
 
 def _node(message: memoryview, *, depth: int) -> Iterator[str]:
-    for number, value in _fields(message):
+    for number, value in fields_of(message):
         if number == _NODE_DOMAIN:
             yield from _domain(_text(value), what="an operator of")
         elif number == _NODE_ATTRIBUTE:
@@ -93,7 +93,7 @@ def _node(message: memoryview, *, depth: int) -> Iterator[str]:
 
 
 def _attribute(message: memoryview, *, depth: int) -> Iterator[str]:
-    for number, value in _fields(message):
+    for number, value in fields_of(message):
         if number in _ATTRIBUTE_TENSORS:
             yield from _tensor(_message(value))
         elif number in _ATTRIBUTE_GRAPHS:
@@ -103,14 +103,14 @@ def _attribute(message: memoryview, *, depth: int) -> Iterator[str]:
 
 
 def _sparse(message: memoryview) -> Iterator[str]:
-    for number, value in _fields(message):
+    for number, value in fields_of(message):
         if number in _SPARSE_TENSORS:
             yield from _tensor(_message(value))
 
 
 def _tensor(message: memoryview) -> Iterator[str]:
     name, outside = "", False
-    for number, value in _fields(message):
+    for number, value in fields_of(message):
         if number == _TENSOR_NAME:
             name = _text(value)
         outside |= number == _TENSOR_EXTERNAL_DATA
@@ -129,7 +129,7 @@ def _text(value: int | memoryview) -> str:
     return bytes(_message(value)).decode("utf-8", "replace")
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+def fields_of(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     """The fields of a message: (number, value), a value being an integer or a slice."""
     place, end = 0, len(message)
     while place < end:

@@ -25,7 +25,8 @@ from audiosearch.store.queries.caption_stats import (
     read_scales,
 )
 from audiosearch.store.queries.captions import find_captions
-from audiosearch.store.queries.search import StoredText, window_frames, window_joints
+from audiosearch.store.queries.frames import window_frames
+from audiosearch.store.queries.search import StoredText, window_joints
 from audiosearch.store.vectors import unit_rows
 
 BLOCK = 64  # windows whose keys and values are in memory together

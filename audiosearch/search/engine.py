@@ -37,7 +37,7 @@ from audiosearch.search.snapshot import LibrarySnapshot, SnapshotCache, open_sna
 from audiosearch.search.spelling import corrections
 from audiosearch.search.text_search import AskedText, TextSearch
 from audiosearch.store.database import Database
-from audiosearch.store.queries.search import window_frames
+from audiosearch.store.queries.frames import window_frames
 from audiosearch.store.queries.word_matches import stands_somewhere
 
 if TYPE_CHECKING:  # from sound to text; a query of words needs nothing of it

@@ -28,13 +28,13 @@ from audiosearch.search.rerank import BLOCK
 from audiosearch.search.snapshot import LibrarySnapshot
 from audiosearch.store.names import normal_form
 from audiosearch.store.queries import fulltext
+from audiosearch.store.queries.frames import window_frames
 from audiosearch.store.queries.fulltext import STOP_WORDS
 from audiosearch.store.queries.scope import among
 from audiosearch.store.queries.search import (
     GivenSpan,
     WindowSpan,
     given_spans,
-    window_frames,
     window_places,
 )
 from audiosearch.store.vector_cache import VectorKind

@@ -18,7 +18,7 @@ from audiosearch.search.candidates import Candidates
 from audiosearch.search.query import ParsedQuery
 from audiosearch.search.snapshot import LibrarySnapshot
 from audiosearch.search.written import TextMatches
-from audiosearch.store.queries.search import window_frames
+from audiosearch.store.queries.frames import window_frames
 from audiosearch.store.vector_cache import VectorKind
 from audiosearch.store.vectors import unit_rows
 

@@ -172,7 +172,19 @@ class WindowFrames(Base):
         ForeignKey("window.id", ondelete="CASCADE"), primary_key=True
     )
     n_frames: Mapped[int] = mapped_column(Integer)
-    frames: Mapped[bytes] = mapped_column(LargeBinary)  # (T, D) float16
+    frames: Mapped[bytes] = mapped_column(LargeBinary)  # packed, or (T, D) float16 without a base
+    base_id: Mapped[int | None] = mapped_column(Integer)
+
+
+class FrameBaseRow(Base):
+    """What nearly all frames of a bundle have in common; never changed, since frames rest on it."""
+
+    __tablename__ = "frame_base"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    bundle_id: Mapped[int] = mapped_column(ForeignKey("bundle.id", ondelete="CASCADE"), index=True)
+    n_frames: Mapped[int] = mapped_column(Integer)
+    frames: Mapped[bytes] = mapped_column(LargeBinary)  # (n_frames, D) float32
 
 
 class Caption(Base):

@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from audiosearch._typing import AnyFloats
+from audiosearch.store.packed_frames import FrameBase
 from audiosearch.training.synth.examples import write_examples
 from tests.e2e.command import Command
 from tests.sounds import bext_chunk, info_chunk, wav_bytes
@@ -62,8 +64,8 @@ LEFT_OUT = {
 }
 ENCODED = {"audio_hash", "size", "bytes", "metadata_json", "metadata"}
 """What differs with the version of FFmpeg's encoders; kept of the files below `exact/` alone."""
-VECTORS = {"embedding": np.float16, "joint": np.float16, "frames": np.float16}
-_SHADOW = re.compile(r"alembic_version|.*_text(_\w+)?|\w+_word|sqlite_\w+|library_state")
+VECTORS = {"embedding": np.float16, "joint": np.float16}
+_SHADOW = re.compile(r"alembic_version|.*_text(_\w+)?|\w+_word|sqlite_\w+|library_state|frame_base")
 
 
 def write_sounds(folder: Path) -> None:
@@ -120,6 +122,12 @@ def _tables(database: Path, folder: Path) -> Iterator[tuple[str, list[Any]]]:
                 "SELECT DISTINCT recording_id FROM sound_file WHERE display LIKE 'exact/%'"
             )
         }
+        bases = {
+            number: FrameBase(np.frombuffer(rows, "<f4").reshape(n_frames, -1))
+            for number, n_frames, rows in reader.execute(
+                "SELECT id, n_frames, frames FROM frame_base"
+            )
+        }
         names = [
             name
             for (name,) in reader.execute(
@@ -134,6 +142,10 @@ def _tables(database: Path, folder: Path) -> Iterator[tuple[str, list[Any]]]:
             rows = []
             for row in reader.execute(f"SELECT * FROM {name} ORDER BY {key}"):
                 values = dict(row)
+                if name == "window_frames":  # as they are used, however they are packed
+                    base = bases[values.pop("base_id")]
+                    frames = base.unpack(values["frames"], values["n_frames"])
+                    values["frames"] = _vector(frames.astype(np.float16).ravel())
                 if name == "recording":
                     values["display"] = "exact/" if values["id"] in exact else ""
                 rows.append({k: _stored(k, v) for k, v in values.items()})
@@ -148,13 +160,17 @@ def _stored(column: str, value: Any) -> Any:
     if not isinstance(value, bytes):
         return value
     if column in VECTORS:
-        vector = np.frombuffer(value, VECTORS[column]).astype(np.float64)
-        return {
-            "n": len(vector),
-            "norm": float(np.linalg.norm(vector)),
-            "some": [float(each) for each in vector[:: len(vector) // 4]],
-        }
+        return _vector(np.frombuffer(value, VECTORS[column]))
     return value.decode() if column == "path" else value.hex()
+
+
+def _vector(values: AnyFloats) -> dict[str, Any]:
+    vector = values.astype(np.float64)
+    return {
+        "n": len(vector),
+        "norm": float(np.linalg.norm(vector)),
+        "some": [float(each) for each in vector[:: len(vector) // 4]],
+    }
 
 
 def _plain(value: Any, folder: Path) -> Any:

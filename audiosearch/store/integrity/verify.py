@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from audiosearch.errors import LibraryCorrupt, display_path
@@ -22,8 +22,11 @@ from audiosearch.store import identity
 from audiosearch.store.database import Database
 from audiosearch.store.integrity.annotations import annotation_problems
 from audiosearch.store.integrity.places import absent_files, root_problems
+from audiosearch.store.packed_frames import FrameBase
 from audiosearch.store.queries import generations
 from audiosearch.store.queries.file_texts import is_metadata, strange_tags
+from audiosearch.store.queries.frames import frame_bases
+from audiosearch.store.schema import FrameBaseRow
 from audiosearch.store.sqlite import integrity_problems
 from audiosearch.store.vector_cache import damaged_caches, foreign_caches
 
@@ -283,30 +286,50 @@ def _vector_violations(session: Session, dims: Mapping[str, BundleDims]) -> Iter
 
 
 def _frame_violations(session: Session, dims: Mapping[str, BundleDims]) -> Iterator[Violation]:
-    """Frames of a wrong size, or not finite."""
+    """Frames of a wrong size, not finite, or packed with a base that is not there."""
     usual = _usual(
         session,
-        "SELECT w.bundle_id, length(f.frames) / 2 / max(f.n_frames, 1), count(*)"
+        "SELECT w.bundle_id, coalesce(length(b.frames) / 4 / max(b.n_frames, 1),"
+        " length(f.frames) / 2 / max(f.n_frames, 1)), count(*)"
         " FROM window_frames AS f JOIN window AS w ON w.id = f.window_id"
+        " LEFT JOIN frame_base AS b ON b.id = f.base_id"
         " GROUP BY 1, 2 ORDER BY 3",
     )
+    bases = frame_bases(session, set(session.scalars(select(FrameBaseRow.id))))
     rows = session.execute(
         text(
-            "SELECT f.window_id, b.fingerprint, w.recording_id, w.bundle_id, f.n_frames, f.frames"
-            " FROM window_frames AS f JOIN window AS w ON w.id = f.window_id"
+            "SELECT f.window_id, b.fingerprint, w.recording_id, w.bundle_id, f.n_frames, f.frames,"
+            " f.base_id FROM window_frames AS f JOIN window AS w ON w.id = f.window_id"
             " JOIN bundle AS b ON b.id = w.bundle_id ORDER BY w.bundle_id, w.id"
         ).execution_options(yield_per=200)
     )
-    for window_id, fingerprint, recording_id, bundle_id, n_frames, frames in rows:
+    for window_id, fingerprint, recording_id, bundle_id, n_frames, frames, base_id in rows:
         known = dims.get(fingerprint)
         (dim,) = usual[bundle_id] if known is None else (known.frames,)
-        wrong = None
-        if n_frames < 1 or len(frames) != 2 * n_frames * dim:
-            wrong = f"{len(frames)} bytes for {n_frames} frames of {dim}"
-        elif not _finite(frames):
-            wrong = "values that are not finite"
+        if base_id is None:
+            wrong = _wrong_halves(frames, n_frames, dim)
+        else:
+            wrong = _wrong_packed(frames, n_frames, dim, bases.get(base_id))
         if wrong is not None:
             yield Violation("frames", f"window {window_id}: {wrong}", (recording_id, bundle_id))
+
+
+def _wrong_halves(frames: bytes, n_frames: int, dim: int) -> str | None:
+    if n_frames < 1 or len(frames) != 2 * n_frames * dim:
+        return f"{len(frames)} bytes for {n_frames} frames of {dim}"
+    return None if _finite(frames) else "values that are not finite"
+
+
+def _wrong_packed(frames: bytes, n_frames: int, dim: int, base: FrameBase | None) -> str | None:
+    if base is None:
+        return "the base that its frames were packed with is not there, or damaged"
+    if base.rows.shape[1] != dim:
+        return f"frames of {base.rows.shape[1]}, not of {dim}"
+    try:
+        values = base.unpack(frames, n_frames)
+    except ValueError as error:
+        return str(error)
+    return None if np.isfinite(values).all() else "values that are not finite"
 
 
 def _usual(session: Session, query: str) -> dict[int, tuple[int, ...]]:

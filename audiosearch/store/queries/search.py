@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from audiosearch._typing import Floats, Halves
+from audiosearch._typing import Floats
 from audiosearch.store.queries._bulk import chunks
 from audiosearch.store.schema import (
     Caption,
@@ -21,7 +20,6 @@ from audiosearch.store.schema import (
     CaptionTarget,
     Recording,
     WindowCaption,
-    WindowFrames,
     WindowRow,
 )
 from audiosearch.store.vectors import stack_blobs
@@ -105,23 +103,6 @@ def recording_windows(
         )
         found += [WindowSpan(*row) for row in rows]
     return found
-
-
-def window_frames(session: Session, window_ids: Sequence[int], *, dim: int) -> list[Halves]:
-    """The stored frames (T, D) of windows, in the order asked for.
-
-    Raises:
-        KeyError: a window has none.
-    """
-    blobs: dict[int, bytes] = {}
-    for some in chunks(window_ids):
-        rows = session.execute(
-            select(WindowFrames.window_id, WindowFrames.frames).where(
-                WindowFrames.window_id.in_(some)
-            )
-        )
-        blobs |= {row.window_id: row.frames for row in rows}
-    return [np.frombuffer(blobs[each], dtype="<f2").reshape(-1, dim) for each in window_ids]
 
 
 def window_embeddings(session: Session, window_ids: Sequence[int]) -> Floats:

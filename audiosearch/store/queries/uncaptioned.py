@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from sqlalchemy import ColumnElement, delete, exists, func, insert, select
 from sqlalchemy.orm import Session
 
-from audiosearch._typing import Halves
+from audiosearch._typing import Floats
+from audiosearch.store.queries.frames import unpacked
 from audiosearch.store.schema import LibraryState, WindowCaption, WindowFrames, WindowRow
 
 
 @dataclass(frozen=True, eq=False)
 class StoredFrames:
-    """The decoder's memory of a stored window: (T, D) float16."""
+    """The decoder's memory of a stored window: (T, D)."""
 
     window_id: int
-    frames: Halves
+    frames: Floats
 
 
 def note_uncaptioned(session: Session, window_ids: Sequence[int], *, bundle_id: int) -> None:
@@ -55,16 +55,14 @@ def uncaptioned_windows(session: Session, *, bundle_id: int, limit: int) -> list
     if not noted:
         return []
     rows = session.execute(
-        select(WindowRow.id, WindowFrames.n_frames, WindowFrames.frames)
+        select(WindowRow.id, WindowFrames.n_frames, WindowFrames.frames, WindowFrames.base_id)
         .join(WindowFrames, WindowFrames.window_id == WindowRow.id)
         .where(*_conditions(bundle_id, noted))
         .order_by(WindowRow.id)
         .limit(limit)
-    )
-    return [
-        StoredFrames(row.id, np.frombuffer(row.frames, "<f2").reshape(row.n_frames, -1))
-        for row in rows
-    ]
+    ).all()
+    frames = unpacked(session, [(row.n_frames, row.frames, row.base_id) for row in rows], dim=None)
+    return [StoredFrames(row.id, each) for row, each in zip(rows, frames, strict=True)]
 
 
 def _conditions(bundle_id: int, noted: tuple[int, int]) -> tuple[ColumnElement[bool], ...]:

@@ -12,9 +12,11 @@ import numpy as np
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
-from audiosearch._typing import Floats, Halves
+from audiosearch._typing import Floats
+from audiosearch.store.packed_frames import checked_frames
 from audiosearch.store.queries import generations
 from audiosearch.store.queries._bulk import chunks
+from audiosearch.store.queries.frames import insert_frames, unpacked
 from audiosearch.store.queries.roots import find_place
 from audiosearch.store.sampling import sample_key
 from audiosearch.store.schema import (
@@ -32,17 +34,16 @@ from audiosearch.store.vectors import to_blob
 
 @dataclass(frozen=True)
 class NewWindow:
-    """A window as encoded, its arrays already blobs (`new_window`)."""
+    """A window as encoded, its vectors already blobs (`new_window`)."""
 
     recording_id: int
     position: int
     start_s: float
     end_s: float
     silent: bool
-    n_frames: int
     embedding: bytes
     joint: bytes | None
-    frames: bytes
+    frames: Floats  # (T, D)
 
 
 def new_window(
@@ -67,10 +68,9 @@ def new_window(
         start_s=start_s,
         end_s=end_s,
         silent=silent,
-        n_frames=len(frames),
         embedding=to_blob(embedding),
         joint=None if joint is None else to_blob(joint),
-        frames=to_blob(frames),
+        frames=checked_frames(frames),
     )
 
 
@@ -99,13 +99,8 @@ def insert_windows(session: Session, windows: Sequence[NewWindow], *, bundle_id:
             for window_id, each in zip(ids, windows, strict=True)
         ],
     )
-    connection.execute(
-        insert(WindowFrames),
-        [
-            {"window_id": window_id, "n_frames": each.n_frames, "frames": each.frames}
-            for window_id, each in zip(ids, windows, strict=True)
-        ],
-    )
+    frames = {window_id: each.frames for window_id, each in zip(ids, windows, strict=True)}
+    insert_frames(session, frames, bundle_id=bundle_id)
     _draw_lots(session, dict(zip(ids, windows, strict=True)), bundle_id=bundle_id)
     generations.windows_added(session)
     return ids
@@ -165,7 +160,7 @@ class StoredWindow:
     start_s: float
     end_s: float
     silent: bool
-    frames: Halves  # (T, D)
+    frames: Floats  # (T, D)
     embedding: Floats  # (E,)
     joint: Floats | None  # (J,)
 
@@ -209,24 +204,27 @@ def stored_windows(
             WindowRow.start_s,
             WindowRow.end_s,
             WindowRow.silent,
+            WindowFrames.n_frames,
             WindowFrames.frames,
+            WindowFrames.base_id,
             WindowRow.embedding,
             WindowRow.joint,
         )
         .join(WindowFrames, WindowFrames.window_id == WindowRow.id)
         .where(WindowRow.recording_id == recording_id, WindowRow.bundle_id == bundle_id)
         .order_by(WindowRow.position)
-    )
+    ).all()
+    packed = [(row.n_frames, row.frames, row.base_id) for row in rows]
     return [
         StoredWindow(
             start_s=row.start_s,
             end_s=row.end_s,
             silent=bool(row.silent),
-            frames=np.frombuffer(row.frames, "<f2").reshape(-1, dim),
+            frames=frames,
             embedding=_vector(row.embedding),
             joint=None if row.joint is None else _vector(row.joint),
         )
-        for row in rows
+        for row, frames in zip(rows, unpacked(session, packed, dim=dim), strict=True)
     ]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from audiosearch.training.export.decoder_graph import decoder_model
 from audiosearch.training.export.onnx_files import save_graph
 from audiosearch.training.export.parity import check_parity
 from audiosearch.training.export.spec import BundleFacts, BundleNetworks
+from audiosearch.training.networks.convnext import STEM_STRIDE
 from audiosearch.training.networks.decoder import DecoderNetwork
 from audiosearch.training.text.vocabulary import make_vocabulary
 
@@ -136,6 +138,7 @@ def _manifest(
         "sample_rate": networks.frontend.sample_rate,
         "window_s": facts.window_s,
         "min_samples": facts.min_samples,
+        "grid": _grid(networks, facts),
         "frame_dim": decoder.dim,
         "embedding_dim": networks.encoder.config.dims[-1],
         "joint_dim": networks.head.config.joint_dim if networks.head else 0,
@@ -164,6 +167,15 @@ def _manifest(
         "graphs": names,
         "files": {file.name: file_entry(file) for file in sorted(folder.iterdir())},
     }
+
+
+def _grid(networks: BundleNetworks, facts: BundleFacts) -> dict[str, int] | None:
+    """How the frames of an encoder lie in the sound."""
+    if facts.halo is None:
+        return None
+    frontend, strides = networks.frontend, networks.encoder.config.strides
+    samples = frontend.hop * frontend.average * STEM_STRIDE
+    return {"samples": samples * math.prod(time for time, _ in strides), "halo": facts.halo}
 
 
 def file_entry(path: Path) -> dict[str, str | int]:

@@ -61,6 +61,8 @@ class BundleFacts:
     score: ScoreCalibration
     window_s: float = 10.0
     min_samples: int = 5120
+    halo: int | None = None
+    """Frames around a stretch of sound that is encoded as one; None: windows are encoded alone."""
     beam: BeamOptions = field(default_factory=BeamOptions)
     repeatable: frozenset[int] | None = None
     """Words that a caption may hold twice; those of the stop list where None."""

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 NORM_EPS = 1e-6
+STEM_STRIDE = 4  # in time and frequency, of either kind of stem
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from audiosearch.search.normalise import Normalise, Scale
 from audiosearch.search.results import Description, EncodedWindow
 from audiosearch.store.database import open_database
 from audiosearch.store.queries import captions
+from audiosearch.store.queries.frames import window_frames
 from audiosearch.store.schema import CaptionSource
 from tests.search_library import LibraryBuilder, Models, sound_number
 
@@ -83,14 +84,11 @@ def by_hand(library: LibraryBuilder, scorer: CaptionScorer, words: str, *, size:
     """A caption's scale over the eight windows with the least lots."""
     with library.database.reading() as session:
         rows = session.execute(
-            text(
-                "SELECT f.frames FROM window_draw AS d JOIN window_frames AS f"
-                " ON f.window_id = d.window_id ORDER BY d.draw LIMIT :size"
-            ),
+            text("SELECT window_id FROM window_draw ORDER BY draw LIMIT :size"),
             {"size": size},
         ).all()
-    dim = scorer.decoder.bundle.frame_dim
-    frames = [np.frombuffer(row[0], "<f2").reshape(-1, dim) for row in rows]
+        ids = [row[0] for row in rows]
+        frames = window_frames(session, ids, dim=scorer.decoder.bundle.frame_dim)
     memory = scorer.decoder.memory(frames)
     return Scale.of(scorer.cross_entropies([scorer.encode(words)], memory)[0])
 

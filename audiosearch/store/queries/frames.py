@@ -1,0 +1,125 @@
+"""The decoder's memory of windows, in and out: packed, or as float16 where it was stored so before.
+
+The caller owns the transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from audiosearch._typing import Floats
+from audiosearch.store.packed_frames import FrameBase, better_base
+from audiosearch.store.queries._bulk import chunks
+from audiosearch.store.schema import FrameBaseRow, WindowFrames
+
+MAX_BASES = 64  # of a bundle; the last one serves all further windows
+
+
+def insert_frames(session: Session, frames: Mapping[int, Floats], *, bundle_id: int) -> None:
+    """Store frames (T, D) by the ids of their windows, which are all of one bundle.
+
+    Raises:
+        ValueError: a value is not finite, or beyond what `check_frames` lets pass.
+    """
+    if not frames:
+        return
+    base_id, base = _base_for(session, list(frames.values()), bundle_id=bundle_id)
+    session.connection().execute(
+        insert(WindowFrames),
+        [
+            {
+                "window_id": window_id,
+                "n_frames": len(each),
+                "frames": base.pack(each),
+                "base_id": base_id,
+            }
+            for window_id, each in frames.items()
+        ],
+    )
+
+
+def window_frames(session: Session, window_ids: Sequence[int], *, dim: int) -> list[Floats]:
+    """The stored frames (T, D) of windows, in the order asked for.
+
+    Raises:
+        KeyError: a window has none.
+        ValueError: what is stored are no frames.
+    """
+    stored: dict[int, StoredRow] = {}
+    for some in chunks(window_ids):
+        rows = session.execute(
+            select(
+                WindowFrames.window_id,
+                WindowFrames.n_frames,
+                WindowFrames.frames,
+                WindowFrames.base_id,
+            ).where(WindowFrames.window_id.in_(some))
+        )
+        stored |= {row.window_id: (row.n_frames, row.frames, row.base_id) for row in rows}
+    return unpacked(session, [stored[each] for each in window_ids], dim=dim)
+
+
+StoredRow = tuple[int, bytes, int | None]  # number of frames, bytes, id of their base
+
+
+def unpacked(session: Session, rows: Sequence[StoredRow], *, dim: int | None) -> list[Floats]:
+    """The frames (T, D) of rows of the table; `dim` may be None where all of them are packed.
+
+    Raises:
+        ValueError: what is stored are no frames, or no base of theirs.
+    """
+    bases = frame_bases(session, {base_id for _, _, base_id in rows if base_id is not None})
+    found: list[Floats] = []
+    for n_frames, blob, base_id in rows:
+        if base_id is None:
+            half = np.frombuffer(blob, "<f2").astype(np.float32)
+            found.append(half.reshape(n_frames, -1) if dim is None else half.reshape(-1, dim))
+        elif base_id in bases:
+            found.append(bases[base_id].unpack(blob, n_frames))
+        else:
+            raise ValueError(f"frames packed with base {base_id}, which is not there")
+    return found
+
+
+def frame_bases(session: Session, base_ids: set[int]) -> dict[int, FrameBase]:
+    """Bases by id, those that are there and in order."""
+    if not base_ids:
+        return {}
+    rows = session.execute(select(FrameBaseRow).where(FrameBaseRow.id.in_(sorted(base_ids))))
+    found = {}
+    for row in rows.scalars():
+        if row.n_frames > 0 and len(row.frames) % (4 * row.n_frames) == 0 and row.frames:
+            values = np.frombuffer(row.frames, "<f4").reshape(row.n_frames, -1)
+            found[row.id] = FrameBase(values.astype(np.float32))
+    return found
+
+
+def _base_for(
+    session: Session, frames: Sequence[Floats], *, bundle_id: int
+) -> tuple[int, FrameBase]:
+    """The last base of a bundle, or one that fits these frames better and is stored now."""
+    ids = session.scalars(
+        select(FrameBaseRow.id)
+        .where(FrameBaseRow.bundle_id == bundle_id)
+        .order_by(FrameBaseRow.id.desc())
+    ).all()
+    known = frame_bases(session, set(ids[:1])).get(ids[0]) if ids else None
+    dim = frames[0].shape[1]
+    if known is not None and known.rows.shape[1] != dim:
+        known = None
+    if known is not None and len(ids) >= MAX_BASES:
+        return ids[0], known
+    better = better_base(known, frames)
+    if better is None and known is not None:
+        return ids[0], known
+    base = better or FrameBase(np.zeros((1, dim), np.float32))
+    row = FrameBaseRow(
+        bundle_id=bundle_id, n_frames=len(base.rows), frames=base.rows.astype("<f4").tobytes()
+    )
+    session.add(row)
+    session.flush()
+    return row.id, base

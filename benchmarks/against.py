@@ -1,0 +1,280 @@
+"""Two checkouts of the program side by side: what each takes for the same work, and what is wanted.
+
+    git worktree add /tmp/before bec9d5f
+    python -m benchmarks.against /tmp/before . --short ~/sounds --long ~/recordings
+
+In alternating pairs, both with the bundle of the newer one, so that only the program differs.
+Processor time counts (of all processes, user and system), since machines are shared; a ratio is the
+median of those of the pairs, with the least and the greatest.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+_MAIN = "import sys; sys.argv[0] = 'audiosearch'; from audiosearch.cli.main import main; main()"
+# Runs a program and tells, at its end, what the processes below it took and how large it was.
+_WATCHED = """
+import atexit, json, resource, sys
+code, place = sys.argv[1], sys.argv[2]
+sys.argv[1:] = sys.argv[3:]
+def tell():
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    below = resource.getrusage(resource.RUSAGE_CHILDREN)
+    took = {"below_s": below.ru_utime + below.ru_stime, "peak_mb": own.ru_maxrss / 1024}
+    with open(place, "w") as file:
+        json.dump(took, file)
+atexit.register(tell)
+exec(code, {"__name__": "__main__"})
+"""
+_DECODE = """
+import json, sys, time
+from audiosearch.audio.decode import Decoding
+files = [name.encode() for name in json.load(open(sys.argv[1]))]
+began = time.process_time()
+for file in files:
+    for block in Decoding(file, sample_rate=16000):
+        pass
+print(json.dumps(time.process_time() - began))
+"""
+_RERANK = """
+import json, sys, time
+from pathlib import Path
+from sqlalchemy import text
+from audiosearch.model.bundle import load_bundle
+from audiosearch.model.decoder import Decoder
+try:
+    from audiosearch.model.runtime.session import RuntimeOptions
+except ImportError:  # where it was before
+    from audiosearch.model.runtime import RuntimeOptions
+from audiosearch.model.scoring import CaptionScorer
+from audiosearch.search import rerank as module
+from audiosearch.store.database import open_database
+import numpy as np
+bundle = load_bundle(Path(sys.argv[1]))
+rerank = module.rerank if hasattr(module, "rerank") else module.judge  # its name before
+scorer = CaptionScorer(Decoder(bundle, options=RuntimeOptions(device="cpu")))
+took = []
+with open_database(Path(sys.argv[2]) / "library.sqlite3", read_only=True) as database:
+    with database.reading() as session:
+        rows = session.execute(text("SELECT id FROM window ORDER BY id LIMIT 200"))
+        ids = [row[0] for row in rows]
+        tokens = scorer.encode("a dog barks and a man speaks")
+        for _ in range(6):
+            began = time.process_time()
+            rerank(session, np.array(ids), tokens=tokens, scorer=scorer)
+            took.append(time.process_time() - began)
+print(json.dumps(sorted(took[1:])[2] * 200 / len(ids)))
+"""
+_NEAREST = """
+import json, time
+import numpy as np
+from audiosearch.store.vectors import VectorTable, unit_rows
+dice = np.random.default_rng(0)
+matrix = unit_rows(dice.standard_normal((200_000, 320), np.float32))
+table = VectorTable(np.arange(len(matrix)), matrix)
+took = []
+for row in range(6):
+    began = time.process_time()
+    table.top_k(matrix[row], 200)
+    took.append(time.process_time() - began)
+print(json.dumps(sorted(took[1:])[2]))
+"""
+
+
+@dataclass(frozen=True)
+class Took:
+    """What a run of a program took, and what it printed."""
+
+    own_s: float
+    below_s: float
+    peak_mb: float
+    out: str
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A checkout of the program, with a library of its own."""
+
+    path: Path
+    python: Path
+    data: Path
+    environment: dict[str, str]
+
+    def run(self, code: str, *arguments: str, data: Path | None = None, **variables: str) -> Took:
+        """Run Python code or a command (`_MAIN`) with this checkout's modules."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        with tempfile.NamedTemporaryFile() as told:
+            done = subprocess.run(
+                [str(self.python), "-c", _WATCHED, code, told.name, *arguments],
+                cwd=self.path,
+                env=self.environment
+                | {"AUDIOSEARCH_DATA_DIR": str(data or self.data), "PYTHONPATH": str(self.path)}
+                | variables,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.returncode > (code == _MAIN):  # 1: a command that found nothing
+                raise click.ClickException(f"{self.path}: {done.stderr[-2000:]}")
+            took = json.loads(Path(told.name).read_text())
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        whole_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return Took(whole_s - took["below_s"], took["below_s"], took["peak_mb"], done.stdout)
+
+    def index(
+        self, sounds: Path, *, keep: bool = False, captions: bool = True, shared: bool = False
+    ) -> tuple[Took, dict[str, float]]:
+        """Index from nothing; what it took, and its report."""
+        place = self.data if keep else self.data.with_name(self.data.name + "-anew")
+        shutil.rmtree(place, ignore_errors=True)
+        wanted = {"AUDIOSEARCH_INDEX_CAPTIONS": json.dumps(captions)}
+        if shared and (self.path / "audiosearch" / "model" / "shared_frames.py").exists():
+            wanted["AUDIOSEARCH_INDEX_EXACT_WINDOWS"] = "false"
+        took = self.run(_MAIN, "index", str(sounds), "--json", "--quiet", data=place, **wanted)
+        return took, json.loads(took.out)
+
+
+Measure = Callable[[Checkout], float]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One kind of work: what it is, how it is measured, and the ratio that is wanted."""
+
+    work: str
+    measure: Measure
+    target: float
+    unit: str = "s"
+
+
+def lines(short: Path, long: Path, listing: Path, bundle: Path) -> dict[str, Line]:
+    """The lines of the table by name; those on libraries use the ones that `prepare` makes."""
+
+    def index(checkout: Checkout) -> float:
+        took, _ = checkout.index(short)
+        return took.own_s + took.below_s
+
+    def encode(checkout: Checkout) -> float:
+        """The main process's share without its start, which decodes nothing."""
+        with tempfile.TemporaryDirectory() as nothing:
+            idle, _ = checkout.index(Path(nothing), captions=False)
+        took, _ = checkout.index(long, captions=False, shared=True)
+        return took.own_s - idle.own_s
+
+    def disk(checkout: Checkout) -> float:
+        _, report = checkout.index(long, keep=True)
+        size = (checkout.data / "library.sqlite3").stat().st_size
+        return size / 1e6 / (report["sound_s"] / 3600)
+
+    def find(checkout: Checkout) -> float:
+        took = checkout.run(_MAIN, "find", "a dog barks after a man speaks", "--json")
+        return took.own_s + took.below_s
+
+    def probe(code: str, *arguments: str) -> Measure:
+        return lambda checkout: float(json.loads(checkout.run(code, *arguments).out))
+
+    return {
+        "index": Line("index with captions, short clips", index, 0.55),
+        "decode": Line("  decode, resample, mono, levels", probe(_DECODE, str(listing)), 0.55),
+        "encode": Line("encode, store long recordings, shared", encode, 0.55),
+        "disk": Line("disk, an hour of long recordings", disk, 3.5 / 12, "MB"),
+        "find": Line("find, cold process", find, 0.55),
+        "rerank": Line(
+            "rerank of 200 windows, warm",
+            lambda checkout: float(
+                json.loads(checkout.run(_RERANK, str(bundle), str(checkout.data)).out)
+            ),
+            0.45,
+        ),
+        "nearest": Line("nearest 200 of 200,000 embeddings", probe(_NEAREST), 0.3),
+        "memory": Line(
+            "peak memory of index, long recordings",
+            lambda checkout: checkout.index(long)[0].peak_mb,
+            0.7,
+            "MB",
+        ),
+    }
+
+
+@click.command()
+@click.argument("old", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("new", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--short", required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--long", required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--rounds", default=5, show_default=True, help="Pairs of each line.")
+@click.option("--only", multiple=True, help="Lines to measure, by name; all without it.")
+@click.option(
+    "--old-python",
+    default=sys.executable,
+    type=click.Path(exists=True, path_type=Path),
+    help="Interpreter of the older one, if not this one.",
+)
+def main(
+    old: Path,
+    new: Path,
+    short: Path,
+    long: Path,
+    rounds: int,
+    only: tuple[str, ...],
+    old_python: Path,
+) -> None:
+    """Compare checkouts OLD and NEW on folders of short and of long recordings."""
+    bundle = new.resolve() / "models" / "starter"
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("AUDIOSEARCH_")}
+    environment = kept | {"AUDIOSEARCH_MODEL_BUNDLE": str(bundle)}
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        sides = [
+            Checkout(path.resolve(), python, place / name, environment)
+            for name, path, python in (("old", old, old_python), ("new", new, Path(sys.executable)))
+        ]
+        files = sorted(str(each.resolve()) for each in short.rglob("*") if each.is_file())
+        listing = place / "files.json"
+        listing.write_text(json.dumps(files))
+        wanted = lines(short.resolve(), long.resolve(), listing, bundle)
+        if unknown := set(only) - wanted.keys():
+            names = ", ".join(wanted)
+            raise click.UsageError(f"no line {', '.join(sorted(unknown))}; there are {names}")
+        for side in sides:  # what questions are asked of; and both have their bytecode then
+            side.index(long, keep=True)
+        click.echo(
+            f"{'':40}{'old':>9}{'new':>9}   {'ratio (least to most)':<24}{'target':>7}  verdict"
+        )
+        for name, line in wanted.items():
+            if not only or name in only:
+                _measure(line, sides, rounds)
+
+
+def _measure(line: Line, sides: list[Checkout], rounds: int) -> None:
+    """Measure and print one line; who begins changes from round to round."""
+    found: list[tuple[float, float]] = []
+    for number in range(rounds):
+        order = sides if number % 2 == 0 else sides[::-1]
+        figures = {side.data.name: line.measure(side) for side in order}
+        found.append((figures["old"], figures["new"]))
+    ratios = sorted(new / old for old, new in found)
+    ratio = statistics.median(ratios)
+    before, after = (statistics.median(values) for values in zip(*found, strict=True))
+    spread = f"{ratio:.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+    verdict = "held" if ratio <= line.target else "not held"
+    click.echo(
+        f"{line.work:<40}{before:>7.3g} {line.unit:<2}{after:>6.3g} {line.unit:<2} {spread:<24}"
+        f"{line.target:>7.2f}  {verdict}"
+    )
+
+
+if __name__ == "__main__":
+    main()
