@@ -73,6 +73,7 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
         "duplicates": "duplicates",
         "backup": "backup",
         "restore": "backup",
+        "migrate-store": "migrate_store",
         "export": "export",
         "status": "status",
         "failed": "status",
@@ -105,7 +106,7 @@ class LazyGroup(CommandGroup):
         if cmd_name not in _COMMANDS:
             return None
         module = importlib.import_module(f"audiosearch.cli.{_COMMANDS[cmd_name]}")
-        command = getattr(module, cmd_name)
+        command = getattr(module, cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)
         return command
 
