@@ -89,6 +89,15 @@ class ServeConfig:
 
 
 @dataclass(frozen=True)
+class StoreConfig:
+    """Where the library's rows are; without a URL in the data folder, in a file of SQLite."""
+
+    url: str = ""  # of a PostgreSQL server: postgresql+psycopg://USER@HOST/DATABASE
+    replica: str = ""  # of a copy that the server keeps of itself, for those who only read
+    exact_below: int = 200_000  # windows; of more, PostgreSQL's index gives the candidates
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings, by section, with the places they refer to."""
 
@@ -99,10 +108,11 @@ class Config:
     search: SearchConfig = field(default_factory=SearchConfig)
     watch: WatchConfig = field(default_factory=WatchConfig)
     serve: ServeConfig = field(default_factory=ServeConfig)
+    store: StoreConfig = field(default_factory=StoreConfig)
 
     @property
     def database(self) -> Path:
-        """The SQLite file of the library."""
+        """The SQLite file of the library; it is not used where `store.url` names a server."""
         return self.data_dir / "library.sqlite3"
 
     @property
@@ -111,7 +121,7 @@ class Config:
         return self.data_dir / "models"
 
 
-_Section = ModelConfig | IndexConfig | SearchConfig | WatchConfig | ServeConfig
+_Section = ModelConfig | IndexConfig | SearchConfig | WatchConfig | ServeConfig | StoreConfig
 SECTIONS: Mapping[str, type[_Section]] = MappingProxyType(
     {
         "model": ModelConfig,
@@ -119,6 +129,7 @@ SECTIONS: Mapping[str, type[_Section]] = MappingProxyType(
         "search": SearchConfig,
         "watch": WatchConfig,
         "serve": ServeConfig,
+        "store": StoreConfig,
     }
 )
 
@@ -153,6 +164,7 @@ _RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
         "search.fold_similarity": (0.0, 2.0),
         "watch.unload_minutes": (0.0, 1e6),
         "serve.port": (0, 65_535),
+        "store.exact_below": (0, 1_000_000_000),
     }
 )
 # Of `search.normalise.Normalise`, the first of them the default.

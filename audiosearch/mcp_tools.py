@@ -91,7 +91,7 @@ class LibraryTools:
             StoreError: there is no library, or it cannot be read.
         """
         self._config = config
-        self._database = open_database(config.database, read_only=True)
+        self._database = open_database(config.database, read_only=True, store=config.store)
         self._answers = Library(config, self._database)
         self._library = SoundLibrary(self._answers)  # which holds it, and closes it
         self._turn = threading.Lock()  # of the one or the other

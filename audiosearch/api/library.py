@@ -84,7 +84,7 @@ class SoundLibrary(OrganisedLibrary, ExportingLibrary):
     @property
     def path(self) -> Path:
         """The folder that holds the library."""
-        return self._library.database.path.parent
+        return self._library.database.data_dir
 
     @property
     def writable(self) -> bool:
@@ -469,5 +469,5 @@ def open(  # noqa: A001  # as gzip.open, wave.open
         config = replace(config, data_dir=as_path(absolute_path(path)))
     if config.data_dir.exists() and not config.data_dir.is_dir():
         raise StoreError("a file, not the folder of a library", path=config.data_dir)
-    database = open_database(config.database, read_only=not writable)
+    database = open_database(config.database, read_only=not writable, store=config.store)
     return SoundLibrary(Library(config, database, keeps_derived=writable))

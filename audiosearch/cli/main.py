@@ -72,6 +72,7 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
         "duplicates": "duplicates",
         "backup": "backup",
         "restore": "backup",
+        "migrate-store": "migrate_store",
         "export": "export",
         "status": "status",
         "failed": "status",
@@ -104,7 +105,7 @@ class LazyGroup(CommandGroup):
         if cmd_name not in _COMMANDS:
             return None
         module = importlib.import_module(f"audiosearch.cli.{_COMMANDS[cmd_name]}")
-        command = getattr(module, cmd_name)
+        command = getattr(module, cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)
         return command
 

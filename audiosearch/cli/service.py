@@ -73,7 +73,8 @@ def install(
         write_data(text)
         return
     path = _path()
-    if not config.database.exists():  # which the service itself never makes
+    # The service itself never makes one.
+    if not config.store.url and not config.database.exists():
         with open_library(config, writable=True):
             pass
     install_service(path, text, logs=config.data_dir / "logs", mac=_MAC, start=not no_start)

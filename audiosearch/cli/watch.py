@@ -104,7 +104,7 @@ def _see_that_nothing_is_lost(config: Config) -> None:
     Raises:
         StoreError: there was one.
     """
-    if config.database.exists():
+    if config.store.url or config.database.exists():
         return
     if os.environ.get("XPC_SERVICE_NAME") == LABEL:  # started by launchd, which asks no condition
         raise StoreError("there is no library", path=config.database, remedy=_GONE_REMEDY)

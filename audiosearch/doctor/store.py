@@ -7,7 +7,6 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any, Final
 
 from audiosearch._resources import migrations_path
@@ -110,7 +109,7 @@ def disk_space(config: Config) -> Iterator[Finding]:
     remedy = "free some space, or move the library to a larger disk with AUDIOSEARCH_DATA_DIR"
     if free < NONE_LEFT:
         yield error("disk-space", detail, remedy)
-    elif free < max(SCARCE, database_size(config.database)):
+    elif not config.store.url and free < max(SCARCE, database_size(config.database)):
         yield warning("disk-space", f"{detail}, less than a copy of it may need", remedy)
     else:
         yield Finding("disk-space", detail)
@@ -121,6 +120,9 @@ def disk_space(config: Config) -> Iterator[Finding]:
 
 def database(config: Config) -> Iterator[Finding]:
     """The schema's version and SQLite's own check of the file, without migrating it."""
+    if config.store.url:
+        yield from _server(config)
+        return
     path = config.database
     if not path.exists():
         yield warning(
@@ -157,11 +159,36 @@ def database(config: Config) -> Iterator[Finding]:
         yield Finding("database", f"{path} is sound ({size}, schema {revision})")
 
 
+def _server(config: Config) -> Iterator[Finding]:
+    """The server that has the library: whether it answers, its version, schema and indices."""
+    from audiosearch.store.postgresql.report import server_report  # noqa: PLC0415
+
+    report = server_report(config.store.url)
+    known = known_revisions(migrations_path())
+    what = f"{report.shown}: PostgreSQL {report.version}, pgvector {report.pgvector or 'none'}"
+    if report.revision is None:
+        remedy = "audiosearch index FOLDER makes it, or audiosearch migrate-store brings yours"
+        yield warning("database", f"{what}; there is no library yet", remedy)
+        return
+    if report.revision not in known:
+        detail = f"schema {report.revision} is of a later version; this one knows up to {known[-1]}"
+        yield error("database", detail, "upgrade audiosearch; the library is left as it is")
+        return
+    rights = "may write" if report.may_write else "may only read"
+    size = f"{report.size_bytes / 1e6:.1f} MB"
+    detail = f"{what}; {size}, schema {report.revision}; this user {rights}"
+    if report.problems:
+        remedy = "ask the server's administrator: REINDEX DATABASE"
+        yield error("database", f"{detail}; {report.problems[0]}", remedy)
+    else:
+        yield Finding("database", detail)
+
+
 def library_roots(config: Config) -> Iterator[Finding]:
     """Whether each folder of sounds is there and can be read."""
     if not _readable(config):
         return
-    for (path,) in _rows(config.database, "SELECT path FROM library_root ORDER BY path"):
+    for (path,) in _rows(config, "SELECT path FROM library_root ORDER BY path"):
         shown = display_path(path)
         if not os.path.isdir(path):  # noqa: PTH112 - bytes, which pathlib does not keep
             remedy = "plug in its drive; if it is gone for good: audiosearch roots remove FOLDER"
@@ -179,7 +206,7 @@ def files_in_trouble(config: Config) -> Iterator[Finding]:
     """How many files wait, failed or are gone."""
     if not _readable(config):
         return
-    counts = dict(_rows(config.database, "SELECT state, count(*) FROM sound_file GROUP BY state"))
+    counts = dict(_rows(config, "SELECT state, count(*) FROM sound_file GROUP BY state"))
     told = ", ".join(f"{counts[state]} {state}" for state in _STATES if state in counts)
     yield Finding("files", told or "none yet")
     if counts.get("pending"):
@@ -189,7 +216,7 @@ def files_in_trouble(config: Config) -> Iterator[Finding]:
         detail = f"{counted(counts['failed'], 'file')} could not be read"
         yield warning("files", detail, "audiosearch failed tells which, why and what to do")
     some = _rows(
-        config.database,
+        config,
         "SELECT root.path, file.path FROM sound_file AS file"
         " JOIN library_root AS root ON root.id = file.root_id"
         " WHERE file.state = 'indexed' LIMIT 50",
@@ -210,6 +237,10 @@ def _is_empty(folder: bytes) -> bool:
 
 def _readable(config: Config) -> bool:
     """Whether there is a library whose rows this version understands; else `database` tells."""
+    if config.store.url:
+        from audiosearch.store.postgresql.report import server_report  # noqa: PLC0415
+
+        return server_report(config.store.url).revision in known_revisions(migrations_path())
     if not config.database.exists():
         return False
     try:
@@ -219,6 +250,11 @@ def _readable(config: Config) -> bool:
     return revision in known_revisions(migrations_path())
 
 
-def _rows(path: Path, query: str) -> list[tuple[Any, ...]]:
+def _rows(config: Config, query: str) -> list[tuple[Any, ...]]:
+    if config.store.url:
+        from audiosearch.store.postgresql.report import server_rows  # noqa: PLC0415
+
+        return server_rows(config.store.url, query)
+    path = config.database
     with sqlite.translated(path), closing(sqlite.connect(path, read_only=True)) as connection:
         return connection.execute(query).fetchall()

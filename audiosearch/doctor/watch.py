@@ -91,6 +91,12 @@ def watching(config: Config) -> Iterator[Finding]:
 def _roots(config: Config) -> list[bytes]:
     """The folders of the library; none where it cannot be read, which other checks tell."""
     try:
+        if config.store.url:
+            from audiosearch.store.postgresql.report import server_rows  # noqa: PLC0415
+
+            return [
+                row[0] for row in server_rows(config.store.url, "SELECT path FROM library_root")
+            ]
         with (
             sqlite.translated(config.database),
             closing(sqlite.connect(config.database, read_only=True)) as connection,

@@ -252,7 +252,7 @@ def _found(
         exclude=config.exclude,
         on_problem=looked.problems.append,
         tally=looked.tally,
-        own=os.fsencode(database.path.parent),
+        own=os.fsencode(database.data_dir),
     )
 
 

@@ -35,7 +35,7 @@ from audiosearch.library.roots import (
 )
 from audiosearch.model.loaded import Model
 from audiosearch.search.filters import Filters
-from audiosearch.store.database import Database, database_size, open_database
+from audiosearch.store.database import Database, open_database
 from audiosearch.store.queries import failed, recordings, roots
 from audiosearch.store.queries.caption_imports import StoredImport, TakenBack, list_imports
 from audiosearch.store.queries.failed import FailedFile, RemarkedFile
@@ -66,7 +66,7 @@ class Status:
     """What a library is: its numbers, its place on the disk, its model."""
 
     counts: LibraryStatus
-    database: Path
+    database: str  # its place, for people
     database_bytes: int
     model_name: str
     model_version: str
@@ -81,8 +81,8 @@ def status(database: Database, model: Model) -> Status:
     device = model.decoder.device
     return Status(
         counts=counts,
-        database=database.path,
-        database_bytes=database_size(database.path),
+        database=database.shown,
+        database_bytes=database.size_bytes(),
         model_name=model.bundle.name,
         model_version=model.bundle.version,
         provider=device.provider,
@@ -96,8 +96,8 @@ def status_without_model(database: Database, name: str, note: str) -> Status:
         counts = library_status(session)
     return Status(
         counts=counts,
-        database=database.path,
-        database_bytes=database_size(database.path),
+        database=database.shown,
+        database_bytes=database.size_bytes(),
         model_name=name,
         model_version="",
         provider="",
@@ -123,7 +123,7 @@ class Library(Answers):
         """
         from audiosearch.store.backup import write_backup  # noqa: PLC0415
 
-        return write_backup(self.database.path, file)
+        return write_backup(self.database, file)
 
     def restore(self, file: Path, *, by_path: bool = False) -> Restored:
         """Take in a backup; see `library.restore.restore`.
@@ -192,7 +192,7 @@ class Library(Answers):
         from audiosearch.indexing.scan import ScanRules  # noqa: PLC0415
 
         with self._hearing(places, on) as hearing:
-            return index(
+            report = index(
                 self.database,
                 places=places,
                 bundle=self.bundle,
@@ -204,6 +204,8 @@ class Library(Answers):
                 rules=rules or ScanRules(),
                 hearing=hearing,
             )
+        self.database.index_vectors()
+        return report
 
     def _hearing(
         self, places: Sequence[RootPath], on: RayPlace | None
@@ -456,6 +458,7 @@ def open_library(
             yields_to_waiters=yields_to_waiters,
             expected=expected,
             turn_s=turn_s,
+            store=config.store,
         )
         if writable
         else reading_database(config, expected=expected)

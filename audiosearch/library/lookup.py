@@ -23,6 +23,7 @@ from audiosearch.search.order import check_sort, name_order
 from audiosearch.search.scope import file_name, find_scope
 from audiosearch.search.spelling import near_words
 from audiosearch.store.database import Database
+from audiosearch.store.dialects import computed_scope
 from audiosearch.store.globs import is_glob
 from audiosearch.store.queries.encodings import find_bundle_id
 from audiosearch.store.queries.file_details import (
@@ -148,7 +149,7 @@ def list_files(
         scope = find_scope(session, filters)
 
         def named(name: str | None) -> list[int]:
-            within = _named(scope, name)
+            within = _named(session, scope, name)
             if sort != "name":
                 order = FileOrder.PATH if sort is None else FileOrder(sort)
                 return find_file_ids(session, within, states=wanted, order=order, reverse=reverse)
@@ -162,13 +163,15 @@ def list_files(
             n_left_out=0 if limit is None else max(0, len(ids) - limit),
             library_is_empty=not ids and not any_file(session),
             meant=meant if meant is not None and named(meant) else None,
-            n_unknown=count_unknown_files(session, _named(scope, name), states=wanted),
+            n_unknown=count_unknown_files(session, _named(session, scope, name), states=wanted),
         )
 
 
-def _named(scope: Scope, name: str | None) -> Scope:
+def _named(session: Session, scope: Scope, name: str | None) -> Scope:
     """What is within `scope` and has a name."""
-    return scope if name is None else replace(scope, names=(*scope.names, (file_name(name),)))
+    if name is None:
+        return scope
+    return computed_scope(session, replace(scope, names=(*scope.names, (file_name(name),))))
 
 
 def file_info(database: Database, config: Config, path: str) -> FileInfo:

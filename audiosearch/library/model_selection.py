@@ -18,8 +18,8 @@ from audiosearch.model.loaded import Model
 from audiosearch.model.registry import find_bundle, known_bundles, list_bundles, remember_bundle
 from audiosearch.model.runtime.session import RuntimeOptions
 from audiosearch.store.database import Database
+from audiosearch.store.dialects import commit_token
 from audiosearch.store.queries.status import BundleAhead, bundles_ahead
-from audiosearch.store.sqlite import commit_token
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class ModelChoice:
         self._database = database
         self._options = RuntimeOptions(device=config.model.device, threads=config.model.threads)
         self._others: dict[str, Model | None] = {}  # by fingerprint
-        self._ahead: tuple[tuple[int, int, int], list[BundleAhead]] | None = None
+        self._ahead: tuple[tuple[object, ...], list[BundleAhead]] | None = None
         self.notice: str | None = None  # why the answering model is not the chosen one
 
     @cached_property

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from sqlalchemy import bindparam, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.orm import Session
 
 from audiosearch.errors import QueryError
@@ -40,6 +39,7 @@ from audiosearch.store.backup_lines import (
     read_row,
 )
 from audiosearch.store.database import Database
+from audiosearch.store.dialects import upsert
 from audiosearch.store.queries import annotate, caption_imports, captions, collections
 from audiosearch.store.queries._bulk import chunks
 from audiosearch.store.queries.annotate import SoundStretch
@@ -346,7 +346,7 @@ class _Restoring:
                 "start_s": start_s,
                 "end_s": line.sound.end_s,
             }
-            row = upsert(WaitingCaption).values(**where, said=line.caption)
+            row = upsert(self.session, WaitingCaption).values(**where, said=line.caption)
             done = self.session.connection().execute(row.on_conflict_do_nothing())
             if done.rowcount > 0:
                 self.n_new += 1

@@ -32,7 +32,7 @@ _REMARK_REMEDY = "what is there was heard; if more is expected, copy it again"
 def status_row(told: Status) -> Row:
     """A library and what its model runs on."""
     return {
-        "database": str(told.database),
+        "database": told.database,
         "database_bytes": told.database_bytes,
         "model": {
             "name": told.model_name,

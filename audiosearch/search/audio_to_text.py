@@ -21,6 +21,7 @@ from audiosearch.model.text_encoder import TextTower
 from audiosearch.search.caption_stats import CaptionStats
 from audiosearch.search.normalise import Likeness, Normalise, Scale, ScaleTable, costs, ranked
 from audiosearch.search.snapshot import LibrarySnapshot
+from audiosearch.store.dialects import commit_token
 from audiosearch.store.queries.captions import captions_without_vector
 from audiosearch.store.queries.search import (
     StoredText,
@@ -28,7 +29,6 @@ from audiosearch.store.queries.search import (
     newest_captions,
     stored_texts,
 )
-from audiosearch.store.sqlite import commit_token
 from audiosearch.store.vector_cache import VectorKind
 from audiosearch.store.vectors import VectorTable, nearest_ids, stack_blobs, to_blob, unit_rows
 

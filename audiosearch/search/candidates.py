@@ -41,16 +41,6 @@ MAX_SHARE_PER_RECORDING = 0.1
 _PASSED_OVER = frozenset({"a", "an", "the", "is", "are", "was", "were", "be", "being", "there"})
 
 
-def joint_ranking(
-    table: VectorTable, vector: Floats, *, limit: int, allowed: Ids | None
-) -> Ranking:
-    """Windows nearest to a text's vector (J,) in the joint space."""
-    if not len(table) or not vector.any():
-        return []
-    ids, _ = table.top_k(vector, limit, allowed=allowed)
-    return [int(each) for each in ids]
-
-
 def text_ranking(
     snapshot: LibrarySnapshot, parsed: ParsedQuery, *, limit: int, every: bool
 ) -> Ranking:
@@ -145,8 +135,7 @@ def likely_windows(snapshot: LibrarySnapshot, parsed: ParsedQuery, *, limit: int
         text_ranking(snapshot, parsed, limit=pool, every=False),
     ]
     if parsed.vector is not None and parsed.has_meaning:
-        table = snapshot.vectors(VectorKind.JOINT)
-        rankings.append(joint_ranking(table, parsed.vector, limit=pool, allowed=snapshot.allowed))
+        rankings.append(snapshot.nearest(VectorKind.JOINT, parsed.vector, limit=pool))
         captions = snapshot.vectors(VectorKind.CAPTION)
         rankings.append(
             caption_ranking(
@@ -240,9 +229,11 @@ def find_candidates(
             Where the query means nothing to the model, there is nothing to listen for.
         alike: windows that are like a sound which was given with the words; candidates too.
     """
-    every = snapshot.every_window() if parsed.has_meaning else None
-    if every is not None and (exhaustive_below is None or len(every) < exhaustive_below):
-        likeliest, exhaustive = every, True
+    is_small = exhaustive_below is None or (
+        parsed.has_meaning and snapshot.has_fewer(exhaustive_below)
+    )
+    if parsed.has_meaning and is_small:
+        likeliest, exhaustive = snapshot.every_window(), True
     else:
         likeliest, exhaustive = likely_windows(snapshot, parsed, limit=limit), False
     captioned = exactly_captioned(snapshot, parsed.typed)

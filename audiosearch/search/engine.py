@@ -66,7 +66,9 @@ class SearchEngine:
         self._scorer = CaptionScorer(decoder)
         self._tower = tower
         self._config = config
-        self._cache = SnapshotCache(bundle=bundle, cache_dir=database.vectors_dir)
+        self._cache = SnapshotCache(
+            bundle=bundle, cache_dir=database.vectors_dir, exact_below=database.exact_below
+        )
 
     @cached_property
     def describer(self) -> Describer:

@@ -19,8 +19,6 @@ from audiosearch.search.query import ParsedQuery
 from audiosearch.search.snapshot import LibrarySnapshot
 from audiosearch.search.written import TextMatches
 from audiosearch.store.queries.frames import window_frames
-from audiosearch.store.vector_cache import VectorKind
-from audiosearch.store.vectors import unit_rows
 
 BLOCK = 64  # windows whose keys and values are in memory together
 
@@ -88,8 +86,7 @@ def score_windows(
         reranked = rerank(snapshot.session, window_ids, tokens=parsed.tokens, scorer=scorer)
     cosines = None
     if parsed.vector is not None:
-        table = snapshot.vectors(VectorKind.JOINT)
-        cosines = table.matrix[table.rows_of(window_ids)] @ unit_rows(parsed.vector[None])[0]
+        cosines = snapshot.joint_cosines(parsed.vector, window_ids)
     lifts = np.zeros(len(window_ids), np.float32) if reranked is None else reranked.lifts
     lift_weight = scorer.lift_weight(parsed.tokens)
     scores = snapshot.bundle.score(lift=lifts, cosine=cosines, lift_weight=lift_weight)

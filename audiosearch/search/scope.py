@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy.orm import Session
 
 from audiosearch.errors import QueryError
 from audiosearch.search.filters import LIMITS, Filters, is_folder_glob
+from audiosearch.store.dialects import computed_scope
 from audiosearch.store.globs import is_glob
 from audiosearch.store.queries.conditions import (
     Condition,
@@ -46,11 +48,12 @@ def find_scope(session: Session, filters: Filters) -> Scope:
         *_of_person(session, filters),
     ]
     names = (tuple(map(file_name, filters.names)),) if filters.names else ()
+    scope = computed_scope(session, Scope(conditions=tuple(conditions), names=names))
     if filters.online is not None:
-        scope = Scope(conditions=tuple(conditions), names=names)
         away = offline_files(session, scope)
-        conditions.append(Without(away) if filters.online else away)
-    return Scope(conditions=tuple(conditions), names=names)
+        online = Without(away) if filters.online else away
+        scope = replace(scope, conditions=(*scope.conditions, online))
+    return scope
 
 
 def _of_file(session: Session, filters: Filters) -> Iterator[Condition]:
@@ -147,7 +150,7 @@ def file_name(text: str) -> FileName:
             f"there is no word in the name {text!r}", remedy="give words, or a glob such as '*.wav'"
         )
     return FileName(
-        match=match_words(words, every=True) or "",
+        match=match_words(words, every=True),
         beginnings=tuple(word.parts[0][:_BEGINNING] for word in words),
     )
 

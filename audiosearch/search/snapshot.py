@@ -11,17 +11,17 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from audiosearch._typing import Ids
+from audiosearch._typing import Floats, Ids
 from audiosearch.model.bundle import Bundle
 from audiosearch.search.filters import Filters
 from audiosearch.search.scope import find_scope
+from audiosearch.store.dialects import commit_token, nearest_windows
 from audiosearch.store.queries import generations
 from audiosearch.store.queries.encodings import find_bundle_id
 from audiosearch.store.queries.scope import Scope, allowed_windows, count_unknown
-from audiosearch.store.queries.search import count_windows
-from audiosearch.store.sqlite import commit_token
+from audiosearch.store.queries.search import count_heard, count_windows, window_joints
 from audiosearch.store.vector_cache import VectorKind, load_vectors
-from audiosearch.store.vectors import VectorTable
+from audiosearch.store.vectors import VectorTable, unit_rows
 
 
 class SnapshotCache:
@@ -30,8 +30,11 @@ class SnapshotCache:
     That is the vectors of windows and captions, and which windows may answer.
     """
 
-    def __init__(self, *, bundle: Bundle, cache_dir: Path | None) -> None:
+    def __init__(
+        self, *, bundle: Bundle, cache_dir: Path | None, exact_below: int | None = None
+    ) -> None:
         self._bundle = bundle
+        self.exact_below = exact_below  # see `Database`
         self._cache_dir = cache_dir
         self._kept: dict[VectorKind, tuple[int, VectorTable]] = {}
         self._n_windows = (0, 0)  # the counter that it holds for, and the number
@@ -98,6 +101,48 @@ class LibrarySnapshot:
     def vectors(self, kind: VectorKind) -> VectorTable:
         """Vectors of all windows of the bundle that are not silent, or captions; unfiltered."""
         return self.cache.load(self.session, kind, bundle_id=self.bundle_id)
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether the database finds the nearest windows, and no table of them is loaded for it."""
+        exact_below = self.cache.exact_below
+        return exact_below is not None and self.n_windows >= exact_below
+
+    def nearest(self, kind: VectorKind, vector: Floats, *, limit: int) -> list[int]:
+        """Windows that may answer, most like a vector (D,) first; `limit` at most."""
+        if not vector.any():
+            return []
+        if self.is_indexed:
+            return nearest_windows(
+                self.session,
+                vector,
+                column=kind.value,
+                bundle_id=self.bundle_id,
+                limit=limit,
+                n_windows=self.n_windows,
+                allowed=self.allowed,
+            )
+        table = self.vectors(kind)
+        if not len(table):
+            return []
+        ids, _ = table.top_k(vector, limit, allowed=self.allowed)
+        return [int(each) for each in ids]
+
+    def joint_cosines(self, vector: Floats, window_ids: Ids) -> Floats:
+        """Cosines (n,) of a text's vector (J,) with windows that are here, ids ascending."""
+        if self.is_indexed:
+            rows = unit_rows(window_joints(self.session, window_ids.tolist()))
+        else:
+            table = self.vectors(VectorKind.JOINT)
+            rows = table.matrix[table.rows_of(window_ids)]
+        cosines: Floats = rows @ unit_rows(vector[None])[0]
+        return cosines
+
+    def has_fewer(self, n: int) -> bool:
+        """Whether fewer than `n` windows may answer."""
+        if self.allowed is None and self.is_indexed:
+            return count_heard(self.session, bundle_id=self.bundle_id, up_to=n) < n
+        return len(self.every_window()) < n
 
     @property
     def any_kind(self) -> VectorKind:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from audiosearch.model.bundle import Bundle
 from audiosearch.search.query import ParsedQuery
+from audiosearch.store.full_text import stems
 from audiosearch.store.names import TypedWord
 from audiosearch.store.queries.fulltext import telling_words
 from audiosearch.store.queries.word_matches import (
@@ -18,7 +19,6 @@ from audiosearch.store.queries.word_matches import (
     library_words,
     spelled_out,
     stands_somewhere,
-    stems,
 )
 
 SHORTEST = 4  # letters; of shorter words almost every one is near to another
@@ -37,7 +37,7 @@ def corrections(session: Session, parsed: ParsedQuery, *, bundle: Bundle) -> dic
     if not strange:
         return {}
     common, of_library = _caption_words(bundle), caption_words(session) | library_words(session)
-    stem_of = stems(session, strange)
+    stem_of = stems(strange)
     of_model = _other_words(bundle) | common
     found: dict[str, str] = {}
     for word in strange:
@@ -58,7 +58,7 @@ def near_words(session: Session, text: str) -> str | None:
         if _may_be_misspelt(word) and not stands_somewhere(session, word)
     ]
     of_library = library_words(session) if strange else {}
-    stem_of = stems(session, strange) if strange else {}
+    stem_of = stems(strange) if strange else {}
     near = {
         word: nearest(word, of_library) or nearest(stem_of[word], of_library) for word in strange
     }

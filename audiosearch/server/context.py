@@ -120,7 +120,12 @@ class DatabaseReaders:
             StoreError: it is gone, damaged, of a later version, or cannot be opened.
         """
         with self._lock:
+            store = self._config.store
             path = self._config.database
+            if store.url:
+                if self._database is None:
+                    self._database = open_database(path, read_only=True, store=store)
+                return self._database
             try:
                 status = see_that_it_is_there(path)
             except StoreError:
@@ -228,7 +233,7 @@ class ServerContext:
 
         def writing() -> T:
             # A request is about the library that there is; none is made for one.
-            identity = read_identity(self.config.database)
+            identity = read_identity(self.config.database, url=self.config.store.url)
             with open_library(
                 self.config, writable=True, turn_s=TURN_S, expected=identity
             ) as library:

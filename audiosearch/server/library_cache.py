@@ -170,7 +170,9 @@ class LibraryCache:
             self._config, model=settings.model, index=settings.index, search=settings.search
         )
         with ExitStack() as stack:
-            identity = read_identity(config.database)  # none is made for a question
+            identity = read_identity(
+                config.database, url=config.store.url
+            )  # none is made for a question
             library = stack.enter_context(open_library(config, expected=identity))
             return _Held(
                 settings=settings,

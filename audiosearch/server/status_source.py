@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from typing import Final
@@ -11,8 +10,7 @@ from audiosearch import __version__
 from audiosearch.config import Config
 from audiosearch.library.status_rows import Row, counts_row
 from audiosearch.search.rows import tidy_row
-from audiosearch.store.database import Database, database_size
-from audiosearch.store.lock import writer_pid
+from audiosearch.store.database import Database
 from audiosearch.store.queries.status import library_status
 from audiosearch.watch.indexer import running_daemon
 from audiosearch.watch.status import watch_row
@@ -47,8 +45,7 @@ class StatusSource:
             self._lock.release()
 
     def _look(self, database: Database) -> None:
-        path = database.path
-        stamp = [_stamp(path), _stamp(path.with_name(f"{path.name}-wal"))]
+        stamp = database.stamp()
         started = time.monotonic()
         if stamp != self._counted_of and started >= self._count_after:
             with database.reading() as session:
@@ -59,17 +56,9 @@ class StatusSource:
         daemon = running_daemon(self._config)
         self._row = {
             "version": __version__,
-            "database": str(database.path),
-            "database_bytes": database_size(database.path),
+            "database": database.shown,
+            "database_bytes": database.size_bytes(),
             **self._counts,
             "watch": None if daemon is None else watch_row(daemon),
-            "writer": writer_pid(self._config.data_dir),
+            "writer": database.writer_pid(),
         }
-
-
-def _stamp(path: os.PathLike[str]) -> tuple[int, int, int]:
-    try:
-        status = os.stat(path)  # noqa: PTH116
-    except OSError:
-        return 0, 0, 0
-    return status.st_ino, status.st_size, status.st_mtime_ns

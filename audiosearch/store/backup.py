@@ -10,11 +10,11 @@ import errno
 import itertools
 import logging
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from audiosearch._files import PRIVATE_FILE, atomic_write, make_private_folder
 from audiosearch.errors import StorageFull, StoreError
@@ -42,6 +42,9 @@ from audiosearch.store.queries.annotate import SoundStretch
 from audiosearch.store.queries.collections import arguments_of
 from audiosearch.store.queries.places import join
 
+if TYPE_CHECKING:
+    from audiosearch.store.database import Database
+
 log = logging.getLogger(__name__)
 
 KEPT: Final = 10  # automatic backups; older ones are deleted
@@ -49,7 +52,14 @@ KEPT: Final = 10  # automatic backups; older ones are deleted
 _ANNOTATION: Final = "FROM annotation AS a JOIN annotated_sound AS s ON s.id = a.sound_id"
 
 
-def write_backup(database: Path, target: Path) -> int:
+class _RowSource(Protocol):
+    """A connection to a library, of SQLite or of a server."""
+
+    def execute(self, statement: str, parameters: Sequence[object] = (), /) -> Iterable[Any]:
+        """The rows of a statement in SQLite's words, with `?` for parameters."""
+
+
+def write_backup(database: Path | Database, target: Path) -> int:
     """Write all that people wrote into a file, which is there whole or not at all.
 
     Returns:
@@ -58,11 +68,28 @@ def write_backup(database: Path, target: Path) -> int:
     Raises:
         StoreError: the library is damaged, or the file cannot be written.
     """
-    with sqlite.translated(database), closing(sqlite.connect(database, read_only=True)) as reader:
+    place = database if isinstance(database, Path) else database.path
+    with sqlite.translated(place), _reading(database) as reader:
         return _write(reader, target, strict=True)
 
 
-def back_up_before(database: Path, *, what: str) -> Path | None:
+@contextmanager
+def _reading(database: Path | Database) -> Iterator[_RowSource]:
+    """One state of a library, or of a file of SQLite whose schema may be an older one."""
+    file = database if isinstance(database, Path) else database.file
+    if file is not None:
+        with closing(sqlite.connect(file, read_only=True)) as connection:
+            connection.execute("BEGIN")
+            yield connection
+        return
+    from audiosearch.store.postgresql.report import ServerReader  # noqa: PLC0415
+
+    assert not isinstance(database, Path)
+    with database.reading() as session:
+        yield ServerReader(session)
+
+
+def back_up_before(database: Path | Database, *, what: str) -> Path | None:
     """A backup in the folder `backups` beside a library, before something is done to it.
 
     The last ten are kept. What is damaged is left out, and said so in the log.
@@ -74,15 +101,15 @@ def back_up_before(database: Path, *, what: str) -> Path | None:
         StorageFull: there is no room for it.
         StoreError: it cannot be written.
     """
-    folder = database.parent / "backups"
+    data_dir = database.parent if isinstance(database, Path) else database.data_dir
+    folder = data_dir / "backups"
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     names = itertools.chain([stamp], (f"{stamp}-{n}" for n in itertools.count(2)))
     target = next(
         path for name in names if not (path := folder / f"{name}-before-{what}.jsonl").exists()
     )
     try:
-        with closing(sqlite.connect(database, read_only=True)) as reader:
-            reader.execute("BEGIN")
+        with _reading(database) as reader:
             if next(_lines(reader), None) is None:
                 return None
             make_private_folder(folder)
@@ -95,7 +122,7 @@ def back_up_before(database: Path, *, what: str) -> Path | None:
     return target
 
 
-def _write(reader: sqlite3.Connection, target: Path, *, strict: bool) -> int:
+def _write(reader: _RowSource, target: Path, *, strict: bool) -> int:
     n_lines, n_bad = 0, 0
     try:
         with atomic_write(target, mode=PRIVATE_FILE) as file:
@@ -126,9 +153,9 @@ def _write(reader: sqlite3.Connection, target: Path, *, strict: bool) -> int:
     return n_lines
 
 
-def _lines(reader: sqlite3.Connection) -> Iterator[BackupLine]:
+def _lines(reader: _RowSource) -> Iterator[BackupLine]:
     """All that people wrote, in an order that does not depend on when it was read."""
-    tables = {name for (name,) in reader.execute("SELECT name FROM sqlite_master")}
+    tables = _names(reader, "SELECT name FROM sqlite_master")
     if "annotation" in tables:
         paths = _paths(reader, "SELECT audio_hash FROM annotated_sound")
         yield from _annotation_lines(reader, paths)
@@ -141,7 +168,11 @@ def _lines(reader: sqlite3.Connection) -> Iterator[BackupLine]:
         yield from _caption_lines(reader, tables)
 
 
-def _paths(reader: sqlite3.Connection, hashes: str) -> dict[bytes, bytes]:
+def _names(reader: _RowSource, statement: str) -> set[str]:
+    return {name for (name,) in reader.execute(statement)}
+
+
+def _paths(reader: _RowSource, hashes: str) -> dict[bytes, bytes]:
     """By hash (of those that a query gives), where a sound is: files that are there first."""
     rows = reader.execute(
         "SELECT r.audio_hash, l.path, f.path FROM recording AS r"
@@ -155,9 +186,7 @@ def _paths(reader: sqlite3.Connection, hashes: str) -> dict[bytes, bytes]:
     return found
 
 
-def _annotation_lines(
-    reader: sqlite3.Connection, paths: dict[bytes, bytes]
-) -> Iterator[BackupLine]:
+def _annotation_lines(reader: _RowSource, paths: dict[bytes, bytes]) -> Iterator[BackupLine]:
     place = "s.audio_hash, s.path, a.start_s, a.end_s"
     order = "ORDER BY s.audio_hash, a.start_s, a.end_s"
     tags = reader.execute(
@@ -187,9 +216,7 @@ def _stretch(sound: list[object], paths: dict[bytes, bytes]) -> SoundStretch:
     return SoundStretch(audio_hash, path, start_s, end_s or None)  # type: ignore[arg-type]  # checked by whoever writes it
 
 
-def _collection_lines(
-    reader: sqlite3.Connection, paths: dict[bytes, bytes]
-) -> Iterator[BackupLine]:
+def _collection_lines(reader: _RowSource, paths: dict[bytes, bytes]) -> Iterator[BackupLine]:
     for number, name, at in reader.execute(
         "SELECT id, name, created_at FROM collection ORDER BY key"
     ):
@@ -204,8 +231,8 @@ def _collection_lines(
             yield ItemLine(collection=name, sound=_stretch(sound, paths), at=added_at)
 
 
-def _caption_lines(reader: sqlite3.Connection, tables: Iterable[str]) -> Iterator[BackupLine]:
-    columns = {row[1] for row in reader.execute("PRAGMA table_info(caption)")}
+def _caption_lines(reader: _RowSource, tables: Iterable[str]) -> Iterator[BackupLine]:
+    columns = _names(reader, "SELECT name FROM pragma_table_info('caption')")
     own = "coalesce({}.said, c.text)" if "said" in columns else "c.text"
     if "caption_import" in tables:
         for number, file, kind, digest, at in reader.execute(
@@ -253,7 +280,7 @@ def _caption_lines(reader: sqlite3.Connection, tables: Iterable[str]) -> Iterato
 
 
 def _came_with(
-    reader: sqlite3.Connection, tables: Iterable[str], table: str, column: str
+    reader: _RowSource, tables: Iterable[str], table: str, column: str
 ) -> dict[int, tuple[int, ...]]:
     """By the id in `column`, the imports that brought it; none in libraries of before."""
     found: dict[int, tuple[int, ...]] = {}

@@ -6,6 +6,7 @@ Every database error leaves as one of `audiosearch.errors`.
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from sqlalchemy.orm import Session
 
 from audiosearch._failpoints import failpoint
 from audiosearch._resources import migrations_path
+from audiosearch.config import StoreConfig
 from audiosearch.errors import LibraryReplaced, SchemaTooNew, StoreError
 from audiosearch.store import sqlite
 from audiosearch.store.identity import (
@@ -31,12 +33,18 @@ from audiosearch.store.identity import (
     identify,
     replaced,
 )
-from audiosearch.store.lock import WriterLock
+from audiosearch.store.lock import WriterLock, writer_pid
 from audiosearch.store.private import keep_private
 
 
 class Database:
-    """An open library; made by `open_database`. Safe to use from several threads."""
+    """An open library; made by `open_database`. Safe to use from several threads.
+
+    Attributes:
+        exact_below: windows, of more the database's own index gives the nearest; None: it has none.
+    """
+
+    exact_below: int | None = None
 
     def __init__(
         self, *, path: Path, engine: Engine, lock: WriterLock | None, identity: LibraryIdentity
@@ -59,9 +67,36 @@ class Database:
         return self._writing is None
 
     @property
+    def file(self) -> Path | None:
+        """SQLite's file; None where a server has the library."""
+        return self.path
+
+    @property
+    def shown(self) -> str:
+        """Where the library is, for people."""
+        return str(self.path)
+
+    @property
+    def data_dir(self) -> Path:
+        """The folder of what this machine keeps of the library."""
+        return self.path.parent
+
+    def size_bytes(self) -> int:
+        """Bytes on disk."""
+        return database_size(self.path)
+
+    def stamp(self) -> object:
+        """What stays the same while nobody writes; read without a transaction where that can be."""
+        return tuple(map(_stamp, (self.path, self.path.with_name(f"{self.path.name}-wal"))))
+
+    def writer_pid(self) -> int | None:
+        """The process that writes to the library at this moment, 0 if it is not known which."""
+        return writer_pid(self.data_dir)
+
+    @property
     def vectors_dir(self) -> Path:
         """Where matrices derived from the database are cached."""
-        return self.path.parent / "vectors"
+        return self.data_dir / "vectors"
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -142,6 +177,9 @@ class Database:
             return False
         return True
 
+    def index_vectors(self) -> None:
+        """Build what finds the nearest windows of a large library, where the database does that."""
+
     def has_waiters(self) -> bool:
         """Whether somebody waits to write to this library, which is open for writing here."""
         return self._lock is not None and self._lock.has_waiters()
@@ -190,8 +228,9 @@ def open_database(
     turn_s: float | None = None,
     scripts: Path | None = None,
     expected: LibraryIdentity | None = None,
+    store: StoreConfig | None = None,
 ) -> Database:
-    """Open the library at `path`: migrate it where its schema is older, make it where absent.
+    """Open the library at `path`, or on a server: migrate an older schema, make it where absent.
 
     Args:
         path: the SQLite file; its folder is the library's data folder.
@@ -203,6 +242,8 @@ def open_database(
         turn_s: how long another writer is waited for that gives way; None: a minute.
         scripts: the migrations, when not the program's own (tests).
         expected: the library that it must be; nothing is made, migrated or locked otherwise.
+        store: where it names a server, this has the library; `path` then only says in which
+            folder this machine keeps what it derives from it.
 
     Raises:
         LibraryReplaced: it is not the expected one.
@@ -213,6 +254,18 @@ def open_database(
         StoreError: there is none (read-only), it is not a library, or it cannot be opened.
     """
     scripts = migrations_path() if scripts is None else scripts
+    if store is not None and store.url:
+        from audiosearch.store.postgresql.database import open_server_database  # noqa: PLC0415
+
+        return open_server_database(
+            path,
+            store,
+            read_only=read_only,
+            yields_to_waiters=yields_to_waiters,
+            turn_s=turn_s,
+            scripts=scripts,
+            expected=expected,
+        )
     if expected is not None:
         expected.check_file(path)
     elif read_only and not path.exists():
@@ -295,6 +348,14 @@ def _migrate(path: Path, *, scripts: Path, locked: bool) -> None:
     else:
         with WriterLock(path.parent):
             migrate(path, scripts=scripts)
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - half the time of Path.stat
+    except OSError:
+        return 0, 0, 0
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def database_size(path: Path) -> int:

@@ -40,7 +40,7 @@ class LibraryIdentity:
     inode: int
     number: int
 
-    def check_file(self, path: Path) -> os.stat_result:
+    def check_file(self, path: Path) -> os.stat_result | None:
         """See that `path` still leads to the file of this library, without opening it.
 
         Raises:
@@ -115,7 +115,7 @@ class IdentityCheck:
     def __init__(self, path: Path, identity: LibraryIdentity) -> None:
         self.identity = identity
         self._path = path
-        self._written = _written(identity.check_file(path))
+        self._written = _written(path, identity)
 
     def __call__(self, driver: Any) -> None:
         """See that the library is there, and that a connection of SQLite leads into it.
@@ -136,7 +136,7 @@ class IdentityCheck:
         self._compare(set())
 
     def _compare(self, numbers: set[int]) -> None:
-        written = _written(self.identity.check_file(self._path))
+        written = _written(self._path, self.identity)
         if written != self._written:
             with closing(sqlite.connect(self._path, read_only=True)) as connection:
                 numbers.add(_number(connection))
@@ -145,7 +145,9 @@ class IdentityCheck:
         self._written = written
 
 
-def _written(status: os.stat_result) -> tuple[int, int]:
+def _written(path: Path, identity: LibraryIdentity) -> tuple[int, int]:
+    status = identity.check_file(path)
+    assert status is not None  # of a file
     return status.st_mtime_ns, status.st_size
 
 
@@ -155,12 +157,16 @@ def identify(path: Path, driver: Any) -> LibraryIdentity:
     return LibraryIdentity(device=status.st_dev, inode=status.st_ino, number=_number(driver))
 
 
-def read_identity(path: Path) -> LibraryIdentity:
-    """The identity of the library at `path`, which is opened for it; it is not made.
+def read_identity(path: Path, *, url: str = "") -> LibraryIdentity:
+    """The identity of the library at `path`, or at `url`, opened for it; it is not made.
 
     Raises:
         StoreError: there is none, or it cannot be read.
     """
+    if url:
+        from audiosearch.store.postgresql.database import read_server_identity  # noqa: PLC0415
+
+        return read_server_identity(url)
     see_that_it_is_there(path)
     with sqlite.translated(path), closing(sqlite.connect(path, read_only=True)) as connection:
         try:

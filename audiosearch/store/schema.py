@@ -5,6 +5,7 @@ third of the time to load this.
 """
 
 from enum import StrEnum
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     BigInteger,
@@ -12,14 +13,19 @@ from sqlalchemy import (
     Float,
     ForeignKey,
     Index,
-    Integer,
     LargeBinary,
     MetaData,
     String,
     Text,
     UniqueConstraint,
 )
+from sqlalchemy import Integer as _Integer
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from audiosearch.store.halfvec import VECTOR
+
+# Of 64 bits everywhere: SQLite's always are, and only an INTEGER is its row's number there.
+Integer = BigInteger().with_variant(_Integer, "sqlite")
 
 
 class FileState(StrEnum):
@@ -42,6 +48,8 @@ class CaptionSource(StrEnum):
 
 class Base(DeclarativeBase):
     """Names constraints by a rule, so that migrations can refer to them."""
+
+    type_annotation_map: ClassVar[dict[Any, Any]] = {int: Integer}
 
     metadata = MetaData(
         naming_convention={
@@ -159,8 +167,8 @@ class WindowRow(Base):
     start_s: Mapped[float] = mapped_column(Float)
     end_s: Mapped[float] = mapped_column(Float)
     silent: Mapped[bool] = mapped_column(Integer)
-    embedding: Mapped[bytes] = mapped_column(LargeBinary)  # (E,) float16
-    joint: Mapped[bytes | None] = mapped_column(LargeBinary)  # (J,) float16
+    embedding: Mapped[bytes] = mapped_column(VECTOR)  # (E,) float16
+    joint: Mapped[bytes | None] = mapped_column(VECTOR)  # (J,) float16
 
 
 class WindowFrames(Base):
@@ -227,7 +235,7 @@ class CaptionVector(Base):
     bundle_id: Mapped[int] = mapped_column(
         ForeignKey("bundle.id", ondelete="CASCADE"), primary_key=True
     )
-    joint: Mapped[bytes] = mapped_column(LargeBinary)  # (J,) float16
+    joint: Mapped[bytes] = mapped_column(VECTOR)  # (J,) float16
 
 
 class WindowSampleKey(Base):

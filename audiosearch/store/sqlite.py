@@ -1,7 +1,6 @@
 """Everything that is SQLite's own: connections, pragmas, transactions, error codes, backup.
 
-Only this, the full text's queries (FTS5) and the migrations would be written anew for another
-database. See https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#sqlite-transactions.
+For PostgreSQL `store.postgresql` stands in its place, and `store.dialects` chooses. See https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#sqlite-transactions.
 """
 
 from __future__ import annotations

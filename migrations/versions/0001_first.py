@@ -14,8 +14,22 @@ depends_on = None
 
 
 def upgrade() -> None:
-    make_tables()
-    make_full_text()
+    if op.get_bind().dialect.name == "sqlite":
+        make_tables()
+        make_full_text()
+    else:
+        op.execute("CREATE EXTENSION IF NOT EXISTS vector")
+        make_tables()
+
+
+class HalfVector(sa.types.UserDefinedType[bytes]):
+    """pgvector's column of float16."""
+
+    def get_col_spec(self, **_: object) -> str:  # noqa: D102
+        return "halfvec"
+
+
+VECTOR = sa.LargeBinary().with_variant(HalfVector(), "postgresql")
 
 
 def make_tables() -> None:
@@ -102,7 +116,7 @@ def make_tables() -> None:
         "caption_vector",
         sa.Column("caption_id", sa.Integer(), nullable=False),
         sa.Column("bundle_id", sa.Integer(), nullable=False),
-        sa.Column("joint", sa.LargeBinary(), nullable=False),
+        sa.Column("joint", VECTOR, nullable=False),
         sa.ForeignKeyConstraint(
             ["bundle_id"],
             ["bundle.id"],
@@ -195,8 +209,8 @@ def make_tables() -> None:
         sa.Column("start_s", sa.Float(), nullable=False),
         sa.Column("end_s", sa.Float(), nullable=False),
         sa.Column("silent", sa.Integer(), nullable=False),
-        sa.Column("embedding", sa.LargeBinary(), nullable=False),
-        sa.Column("joint", sa.LargeBinary(), nullable=True),
+        sa.Column("embedding", VECTOR, nullable=False),
+        sa.Column("joint", VECTOR, nullable=True),
         sa.ForeignKeyConstraint(
             ["bundle_id"], ["bundle.id"], name=op.f("fk_window_bundle_id"), ondelete="CASCADE"
         ),

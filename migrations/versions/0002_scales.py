@@ -19,8 +19,15 @@ depends_on = None
 def upgrade() -> None:
     make_scales()
     make_targets()
-    draw_lots()
-    allow_labels()
+    make_lots()
+    if op.get_bind().dialect.name == "sqlite":
+        draw_lots()
+        allow_labels()
+    else:  # where no library is older than this
+        op.drop_constraint(op.f("ck_caption_source"), "caption")
+        op.create_check_constraint(
+            op.f("ck_caption_source"), "caption", "source IN ('auto', 'user', 'import', 'label')"
+        )
 
 
 def make_scales() -> None:
@@ -87,7 +94,7 @@ def make_targets() -> None:
     )
 
 
-def draw_lots() -> None:
+def make_lots() -> None:
     op.create_table(
         "window_draw",
         sa.Column("window_id", sa.Integer(), nullable=False),
@@ -104,6 +111,9 @@ def draw_lots() -> None:
     op.create_index(
         op.f("ix_window_draw_bundle_id_draw"), "window_draw", ["bundle_id", "draw"], unique=False
     )
+
+
+def draw_lots() -> None:
     connection = op.get_bind()
     found = connection.exec_driver_sql(
         "SELECT w.id, w.bundle_id, r.audio_hash, b.fingerprint, w.position, w.start_s, w.end_s"

@@ -9,6 +9,7 @@ import time
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import TSVECTOR
 
 revision = "0006"
 down_revision = "0005"
@@ -21,7 +22,14 @@ def upgrade() -> None:
     make_annotations()
     make_collections()
     make_waiting()
-    move_tags()
+    if op.get_bind().dialect.name == "sqlite":
+        move_tags()
+        make_full_text()
+    else:
+        make_words()
+
+
+def make_full_text() -> None:
     # SQLite's FTS5; as before, with a column for notes.
     tokenizer = "porter unicode61 remove_diacritics 0 categories 'L* N* Co M*'"
     op.execute("DROP TABLE file_word")
@@ -31,6 +39,24 @@ def upgrade() -> None:
         f' fts5(name, folders, tags, metadata, notes, tokenize = "{tokenizer}")'
     )
     op.execute("CREATE VIRTUAL TABLE file_word USING fts5vocab(file_text, row)")
+
+
+def make_words() -> None:
+    # PostgreSQL's: the words as the program makes them, see `audiosearch.store.postgresql`.
+    texts = {
+        "caption_text": ["text"],
+        "file_text": ["name", "folders", "tags", "metadata", "notes"],
+    }
+    for table, columns in texts.items():
+        op.create_table(
+            table,
+            sa.Column("id", sa.Integer(), nullable=False, autoincrement=False),
+            *(sa.Column(column, sa.Text(), nullable=False) for column in columns),
+            sa.Column("n_words", sa.Integer(), nullable=False),
+            sa.Column("words", TSVECTOR(), nullable=False),
+            sa.PrimaryKeyConstraint("id", name=op.f(f"pk_{table}")),
+        )
+        op.create_index(op.f(f"ix_{table}_words"), table, ["words"], postgresql_using="gin")
 
 
 def refers(table: str, column: str, to: str) -> sa.ForeignKeyConstraint:

@@ -13,6 +13,9 @@ depends_on = None
 
 def upgrade() -> None:
     op.get_bind().execute(
-        sa.text("INSERT OR IGNORE INTO library_state (name, value) VALUES ('identity', :number)"),
+        sa.text(
+            "INSERT INTO library_state (name, value) VALUES ('identity', :number)"
+            " ON CONFLICT DO NOTHING"
+        ),
         {"number": secrets.randbits(62) + 1},
     )

@@ -15,6 +15,7 @@ from typing import Final
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from audiosearch.store.dialects import adapted
 from audiosearch.store.names import normal_form
 from audiosearch.store.queries import annotate, waiting
 from audiosearch.store.queries._bulk import n_rows
@@ -42,14 +43,14 @@ _DERIVED: Final = (
 _QUERIES: Final = (
     "SELECT 'annotation ' || id || ' is of ' || start_s || ' to ' || end_s || ' s'"
     f" FROM annotation WHERE NOT {_STRETCH}",
-    "SELECT 'annotation ' || id || ' has the rating ' || coalesce(rating, '-')"
+    "SELECT 'annotation ' || id || ' has the rating ' || coalesce(CAST(rating AS text), '-')"
     f" FROM annotation WHERE NOT {_RATING}",
     f"SELECT 'annotation ' || id || ' has a broken note' FROM annotation WHERE NOT {_NOTE}",
     f"SELECT 'sound ' || id || ' has no hash of a sound' FROM annotated_sound WHERE NOT {_HASH}",
     "SELECT 'recording ' || recording_id || ' has tag ' || tag_id || ', which nobody set' FROM"
-    f" (SELECT recording_id, tag_id FROM recording_tag EXCEPT {_DERIVED})",
+    f" (SELECT recording_id, tag_id FROM recording_tag EXCEPT {_DERIVED}) AS x",
     "SELECT 'recording ' || id || ' lacks tag ' || tag_id || ', which somebody set' FROM"
-    f" ({_DERIVED} EXCEPT SELECT recording_id, tag_id FROM recording_tag)",
+    f" ({_DERIVED} EXCEPT SELECT recording_id, tag_id FROM recording_tag) AS x",
     "SELECT 'caption ' || caption_id || ' waits for ' || start_s || ' to ' || end_s || ' s'"
     f" FROM waiting_caption WHERE NOT {_PART}",
     "SELECT 'caption ' || w.caption_id || ' waits for a sound that is here' FROM waiting_caption"
@@ -61,7 +62,7 @@ _QUERIES: Final = (
 def annotation_problems(session: Session) -> Iterator[str]:
     """Everything that is wrong with what people wrote, in words."""
     for query in _QUERIES:
-        yield from (str(row[0]) for row in session.execute(text(query)))
+        yield from (str(row[0]) for row in session.execute(text(adapted(session, query))))
     rows = session.execute(
         text(
             "SELECT t.annotation_id, t.said, g.name FROM annotation_tag AS t"
@@ -214,7 +215,7 @@ def derive_again(session: Session) -> None:
     session.execute(
         text(
             "INSERT INTO recording_tag (recording_id, tag_id)"
-            f" SELECT DISTINCT id, tag_id FROM ({_DERIVED})"
+            f" SELECT DISTINCT id, tag_id FROM ({_DERIVED}) AS x"
         )
     )
     found = session.execute(

@@ -17,6 +17,7 @@ from audiosearch.errors import LibraryCorrupt
 from audiosearch.store import sqlite
 from audiosearch.store.backup import back_up_before
 from audiosearch.store.database import Database
+from audiosearch.store.dialects import integrity_problems, is_sqlite
 from audiosearch.store.identity import give_identity
 from audiosearch.store.integrity.annotations import derive_again, mend_annotations
 from audiosearch.store.integrity.places import forget_misplaced
@@ -67,9 +68,10 @@ def repair(database: Database, *, dims: Mapping[str, BundleDims]) -> Repaired:
     if any(each.invariant == CACHE for each in found):  # made anew by the next question
         for path in database.vectors_dir.glob("*.vectors"):
             discard(path)
-    back_up_before(database.path, what="repair")
+    back_up_before(database, what="repair")
     with database.session() as session:
-        n_gone = mend_annotations(session) + _drop_orphans(session)
+        # A server lets in no row of a wrong type, and none that refers to nothing.
+        n_gone = mend_annotations(session) + _drop_orphans(session) if is_sqlite(session) else 0
         culprits = sorted({each.encoding for each in found if each.encoding is not None})
         n_files = _drop_encodings(session, culprits)
         n_files += _mend_files(session) + _mend_texts(session)
@@ -179,6 +181,8 @@ def _mend_rows(session: Session) -> int:
     scales = connection.execute(
         text(f"DELETE FROM caption_scale WHERE NOT ({SOUND_SCALE}) OR NOT ({SOUND_SAMPLE})")
     )
+    if not is_sqlite(session):
+        return n_rows(scales)
     targets = text(
         "UPDATE OR REPLACE caption_target SET start_s = 0, end_s = max(1, coalesce("
         "(SELECT duration_s FROM recording AS r WHERE r.id = caption_target.recording_id), 0))"
@@ -192,7 +196,7 @@ def _rebuild(session: Session, found: Iterable[Violation]) -> None:
     """Indices, and the full text where something is wrong with it."""
     kinds = {each.invariant for each in found}
     if "integrity" in kinds:
-        session.execute(text("REINDEX"))
+        session.execute(text("REINDEX" if is_sqlite(session) else "REINDEX SCHEMA CURRENT_SCHEMA"))
     if kinds & {"integrity", "full-text", "files", "metadata", "tags", "annotations"}:
         fulltext.rebuild(session)
 
@@ -203,10 +207,10 @@ def _check(session: Session, database: Database) -> None:
     Raises:
         LibraryCorrupt: it is.
     """
-    problems = sqlite.integrity_problems(session.connection())
+    problems = integrity_problems(session)
     if problems:
         raise LibraryCorrupt(
             f"the library's database is damaged beyond repair: {problems[0]}",
-            path=database.path,
+            path=database.shown,
             remedy=sqlite.REBUILD_REMEDY,
         )

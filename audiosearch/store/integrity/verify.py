@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from sqlalchemy import select, text
@@ -20,6 +20,8 @@ from sqlalchemy.orm import Session
 from audiosearch.errors import LibraryCorrupt, display_path
 from audiosearch.store import identity
 from audiosearch.store.database import Database
+from audiosearch.store.dialects import adapted, integrity_problems, is_sqlite
+from audiosearch.store.halfvec import sent_blob
 from audiosearch.store.integrity.annotations import annotation_problems
 from audiosearch.store.integrity.places import absent_files, root_problems
 from audiosearch.store.packed_frames import FrameBase
@@ -27,7 +29,6 @@ from audiosearch.store.queries import generations
 from audiosearch.store.queries.file_texts import is_metadata, strange_tags
 from audiosearch.store.queries.frames import frame_bases
 from audiosearch.store.schema import FrameBaseRow
-from audiosearch.store.sqlite import integrity_problems
 from audiosearch.store.vector_cache import damaged_caches, foreign_caches
 
 CACHE: Final = "vector-cache"
@@ -82,7 +83,7 @@ _QUERIES: Mapping[str, tuple[str, ...]] = {
         "SELECT 'caption ' || caption_id || ' has a scale from ' || minimum || ' to ' || maximum"
         f" || ' over ' || n || ' windows' FROM caption_scale WHERE NOT ({SOUND_SCALE})",
         "SELECT 'caption ' || caption_id || ' has a scale over ' || n || ' windows, with '"
-        " || coalesce(length(losses) / 4, 'no') || ' losses' FROM caption_scale"
+        " || coalesce(CAST(length(losses) / 4 AS text), 'no') || ' losses' FROM caption_scale"
         f" WHERE NOT ({SOUND_SAMPLE})",
     ),
     "captions": (
@@ -91,13 +92,13 @@ _QUERIES: Mapping[str, tuple[str, ...]] = {
     ),
     "full-text": (
         "SELECT 'caption ' || id || ' is not in the full text' FROM"
-        " (SELECT id FROM caption EXCEPT SELECT rowid FROM caption_text)",
+        " (SELECT id FROM caption EXCEPT SELECT rowid FROM caption_text) AS x",
         "SELECT 'the full text has caption ' || rowid || ', which is gone' FROM"
-        " (SELECT rowid FROM caption_text EXCEPT SELECT id FROM caption)",
+        " (SELECT rowid FROM caption_text EXCEPT SELECT id FROM caption) AS x",
         "SELECT 'file ' || id || ' is not in the full text' FROM (SELECT id FROM sound_file"
-        " WHERE state != 'missing' EXCEPT SELECT rowid FROM file_text)",
+        " WHERE state != 'missing' EXCEPT SELECT rowid FROM file_text) AS x",
         "SELECT 'the full text has file ' || rowid || ', which is gone' FROM (SELECT rowid"
-        " FROM file_text EXCEPT SELECT id FROM sound_file WHERE state != 'missing')",
+        " FROM file_text EXCEPT SELECT id FROM sound_file WHERE state != 'missing') AS x",
     ),
 }
 # Each query gives a text, a recording and a bundle for each breach: what has to be encoded anew.
@@ -106,12 +107,12 @@ _ENCODING_QUERIES: Mapping[str, tuple[str, ...]] = {
         "SELECT 'recording ' || e.recording_id || ', bundle ' || e.bundle_id || ': '"
         " || count(w.id) || ' windows stored, ' || e.n_windows || ' expected',"
         " e.recording_id, e.bundle_id"
-        " FROM encoding AS e LEFT JOIN window AS w"
+        ' FROM encoding AS e LEFT JOIN "window" AS w'
         " ON w.recording_id = e.recording_id AND w.bundle_id = e.bundle_id"
         " WHERE e.n_windows IS NOT NULL GROUP BY e.recording_id, e.bundle_id"
         " HAVING count(w.id) != e.n_windows OR e.n_windows < 1",
         "SELECT 'recording ' || recording_id || ', bundle ' || bundle_id || ': gaps in its windows'"
-        ", recording_id, bundle_id FROM window GROUP BY recording_id, bundle_id"
+        ', recording_id, bundle_id FROM "window" GROUP BY recording_id, bundle_id'
         " HAVING min(position) != 0 OR max(position) != count(*) - 1",
         "SELECT 'recording ' || r.id || ' is complete, with duration ' || r.duration_s,"
         " e.recording_id, e.bundle_id FROM recording AS r JOIN encoding AS e"
@@ -119,31 +120,31 @@ _ENCODING_QUERIES: Mapping[str, tuple[str, ...]] = {
     ),
     "windows": (
         "SELECT 'window ' || w.id || ' belongs to no encoding', w.recording_id, w.bundle_id"
-        " FROM window AS w"
+        ' FROM "window" AS w'
         " LEFT JOIN encoding AS e ON e.recording_id = w.recording_id AND e.bundle_id = w.bundle_id"
         " WHERE e.recording_id IS NULL",
         "SELECT 'window ' || id || ' lies from ' || start_s || ' to ' || end_s || ' s',"
-        " recording_id, bundle_id FROM window WHERE NOT (start_s >= 0 AND end_s > start_s)",
+        ' recording_id, bundle_id FROM "window" WHERE NOT (start_s >= 0 AND end_s > start_s)',
         "SELECT 'window ' || w.id || ' begins before the one in front of it',"
-        " w.recording_id, w.bundle_id FROM window AS w"
-        " JOIN window AS p ON p.recording_id = w.recording_id AND p.bundle_id = w.bundle_id"
+        ' w.recording_id, w.bundle_id FROM "window" AS w'
+        ' JOIN "window" AS p ON p.recording_id = w.recording_id AND p.bundle_id = w.bundle_id'
         " AND p.position = w.position - 1 WHERE w.start_s <= p.start_s",
         "SELECT 'window ' || c.window_id || ' has a caption with cross-entropy '"
         " || c.cross_entropy, w.recording_id, w.bundle_id FROM window_caption AS c"
-        " JOIN window AS w ON w.id = c.window_id WHERE abs(c.cross_entropy) > 1e6",
+        ' JOIN "window" AS w ON w.id = c.window_id WHERE abs(c.cross_entropy) > 1e6',
     ),
     "frames": (
         "SELECT 'window ' || w.id || ' has no frames', w.recording_id, w.bundle_id"
-        " FROM window AS w LEFT JOIN window_frames AS f ON f.window_id = w.id"
+        ' FROM "window" AS w LEFT JOIN window_frames AS f ON f.window_id = w.id'
         " WHERE f.window_id IS NULL",
     ),
     "scales": (
         "SELECT 'window ' || w.id || ' drew no lot', w.recording_id, w.bundle_id"
-        " FROM window AS w"
+        ' FROM "window" AS w'
         " LEFT JOIN window_draw AS d ON d.window_id = w.id AND d.bundle_id = w.bundle_id"
-        " WHERE NOT w.silent AND d.window_id IS NULL",
+        " WHERE w.silent = 0 AND d.window_id IS NULL",
         "SELECT 'window ' || w.id || ' is silent and drew a lot', w.recording_id, w.bundle_id"
-        " FROM window AS w JOIN window_draw AS d ON d.window_id = w.id WHERE w.silent",
+        ' FROM "window" AS w JOIN window_draw AS d ON d.window_id = w.id WHERE w.silent = 1',
     ),
 }
 
@@ -190,7 +191,7 @@ def verify_and_count(
     absent: list[int] = []
     try:
         with database.reading() as session:
-            problems = integrity_problems(session.connection())
+            problems = integrity_problems(session)
             found += [Violation("integrity", problem) for problem in problems]
             for kind in _kinds(session, dims or {}, absent=absent):
                 found += islice(kind, per_kind)
@@ -206,7 +207,10 @@ def _kinds(
     """The breaches, kind by kind; ids of files that are not there are added to `absent`."""
     for invariant, queries in _QUERIES.items():
         for query in queries:
-            yield (Violation(invariant, row[0]) for row in session.execute(text(query)))
+            yield (
+                Violation(invariant, row[0])
+                for row in session.execute(text(adapted(session, query)))
+            )
     yield (Violation("files", problem) for problem in root_problems(session))
     yield _misplaced(session, absent)
     yield _identity_violations(session)
@@ -215,7 +219,7 @@ def _kinds(
     yield (Violation("annotations", problem) for problem in annotation_problems(session))
     for invariant, queries in _ENCODING_QUERIES.items():
         for query in queries:
-            rows = session.execute(text(query))
+            rows = session.execute(text(adapted(session, query)))
             yield (Violation(invariant, row[0], (row[1], row[2])) for row in rows)
     yield _vector_violations(session, dims)
     yield _frame_violations(session, dims)
@@ -245,7 +249,8 @@ def _text_violations(session: Session) -> Iterator[Violation]:
     """Files whose metadata is no metadata."""
     rows = session.execute(
         text(
-            "SELECT id, metadata_json FROM sound_file WHERE metadata_json IS NOT '{}'"
+            "SELECT id, metadata_json FROM sound_file"
+            " WHERE metadata_json != '{}' OR metadata_json IS NULL"
         ).execution_options(yield_per=2000)
     )
     for file_id, stored in rows:
@@ -259,20 +264,26 @@ def _tag_violations(session: Session) -> Iterator[Violation]:
         yield Violation("tags", f"tag {tag_id}, {name!r}, is not in normal form")
 
 
+_SENT: Final = "halfvec_send(w.embedding), halfvec_send(w.joint)"
+
+
 def _vector_violations(session: Session, dims: Mapping[str, BundleDims]) -> Iterator[Violation]:
     """Embeddings and joint vectors of a wrong size, or not finite."""
     usual = _usual(
         session,
         "SELECT bundle_id, length(embedding) / 2, coalesce(length(joint), 0) / 2, count(*)"
-        " FROM window GROUP BY 1, 2, 3 ORDER BY 4",
+        ' FROM "window" GROUP BY 1, 2, 3 ORDER BY 4',
     )
+    in_blobs = is_sqlite(session)
+    columns = "w.embedding, w.joint" if in_blobs else _SENT
     rows = session.execute(
         text(
-            "SELECT w.id, b.fingerprint, w.recording_id, w.bundle_id, w.embedding, w.joint"
-            " FROM window AS w JOIN bundle AS b ON b.id = w.bundle_id ORDER BY w.bundle_id, w.id"
+            f"SELECT w.id, b.fingerprint, w.recording_id, w.bundle_id, {columns}"
+            ' FROM "window" AS w JOIN bundle AS b ON b.id = w.bundle_id ORDER BY w.bundle_id, w.id'
         ).execution_options(yield_per=2000)
     )
-    for window_id, fingerprint, recording_id, bundle_id, embedding, joint in rows:
+    for window_id, fingerprint, recording_id, bundle_id, *vectors in rows:
+        embedding, joint = vectors if in_blobs else map(_received, vectors)
         known = dims.get(fingerprint)
         expected = usual[bundle_id] if known is None else (known.embedding, known.joint)
         sizes = (len(embedding) // 2, len(joint or b"") // 2)
@@ -285,13 +296,17 @@ def _vector_violations(session: Session, dims: Mapping[str, BundleDims]) -> Iter
             yield Violation("vectors", f"window {window_id}: {wrong}", (recording_id, bundle_id))
 
 
+def _received(sent: bytes | None) -> Any:
+    return None if sent is None else sent_blob(sent)
+
+
 def _frame_violations(session: Session, dims: Mapping[str, BundleDims]) -> Iterator[Violation]:
     """Frames of a wrong size, not finite, or packed with a base that is not there."""
     usual = _usual(
         session,
         "SELECT w.bundle_id, coalesce(length(b.frames) / 4 / max(b.n_frames, 1),"
         " length(f.frames) / 2 / max(f.n_frames, 1)), count(*)"
-        " FROM window_frames AS f JOIN window AS w ON w.id = f.window_id"
+        ' FROM window_frames AS f JOIN "window" AS w ON w.id = f.window_id'
         " LEFT JOIN frame_base AS b ON b.id = f.base_id"
         " GROUP BY 1, 2 ORDER BY 3",
     )
@@ -299,7 +314,7 @@ def _frame_violations(session: Session, dims: Mapping[str, BundleDims]) -> Itera
     rows = session.execute(
         text(
             "SELECT f.window_id, b.fingerprint, w.recording_id, w.bundle_id, f.n_frames, f.frames,"
-            " f.base_id FROM window_frames AS f JOIN window AS w ON w.id = f.window_id"
+            ' f.base_id FROM window_frames AS f JOIN "window" AS w ON w.id = f.window_id'
             " JOIN bundle AS b ON b.id = w.bundle_id ORDER BY w.bundle_id, w.id"
         ).execution_options(yield_per=200)
     )
@@ -334,7 +349,7 @@ def _wrong_packed(frames: bytes, n_frames: int, dim: int, base: FrameBase | None
 
 def _usual(session: Session, query: str) -> dict[int, tuple[int, ...]]:
     """What sizes most rows of each bundle have: bundle, sizes ..., count, the greatest last."""
-    return {row[0]: tuple(row[1:-1]) for row in session.execute(text(query))}
+    return {row[0]: tuple(row[1:-1]) for row in session.execute(text(adapted(session, query)))}
 
 
 def _finite(blob: object) -> bool:

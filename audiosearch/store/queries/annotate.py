@@ -11,10 +11,10 @@ from collections.abc import Collection as Several
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, exists, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session, aliased
 
+from audiosearch.store.dialects import upsert
 from audiosearch.store.names import normal_form
 from audiosearch.store.queries import fulltext
 from audiosearch.store.queries._bulk import chunks, n_rows
@@ -110,14 +110,14 @@ def add_tags(session: Session, tags: Iterable[tuple[int, str, float]]) -> int:
     """
     typed = [(each, name, normal_form(name), at) for each, name, at in tags]
     ids = ensure_tags(session, sorted({form for _, _, form, _ in typed}))
-    n_before = session.connection().exec_driver_sql("SELECT count(*) FROM annotation_tag")
+    n_before = session.connection().execute(select(func.count()).select_from(AnnotationTag))
     before = int(n_before.scalar_one())
     rows = [
         {"annotation_id": each, "tag_id": ids[form], "said": name, "added_at": at}
         for each, name, form, at in typed
     ]
     if rows:
-        statement = upsert(AnnotationTag)
+        statement = upsert(session, AnnotationTag)
         session.connection().execute(
             statement.on_conflict_do_update(
                 index_elements=["annotation_id", "tag_id"],
@@ -126,7 +126,7 @@ def add_tags(session: Session, tags: Iterable[tuple[int, str, float]]) -> int:
             ),
             rows,
         )
-    after = session.connection().exec_driver_sql("SELECT count(*) FROM annotation_tag")
+    after = session.connection().execute(select(func.count()).select_from(AnnotationTag))
     return int(after.scalar_one()) - before
 
 
@@ -192,9 +192,9 @@ def _derive_tags(session: Session, recording_ids: Sequence[int]) -> None:
             .distinct()
         )
         session.connection().execute(
-            insert(RecordingTag)
-            .prefix_with("OR IGNORE")
+            upsert(session, RecordingTag)
             .from_select(["recording_id", "tag_id"], tagged)
+            .on_conflict_do_nothing()
         )
 
 
@@ -287,7 +287,7 @@ def mend_tags(session: Session) -> int:
         touched |= set(session.scalars(recordings))
         if form:
             session.connection().execute(
-                upsert(AnnotationTag)
+                upsert(session, AnnotationTag)
                 .values(annotation_id=annotation_id, tag_id=ids[form], said=said, added_at=when)
                 .on_conflict_do_nothing()
             )

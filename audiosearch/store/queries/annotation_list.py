@@ -5,6 +5,7 @@ The caller owns the transaction; everything here only reads.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -163,11 +164,13 @@ class TagSummary:
 
 def summarise_tags(session: Session) -> list[TagSummary]:
     """All tags that people set, by name."""
-    newest = func.max(AnnotationTag.added_at)  # with which SQLite gives the row that has it
     rows = session.execute(
-        select(AnnotationTag.said, func.count(), newest)
+        select(Tag.id, AnnotationTag.said)
         .join(Tag, Tag.id == AnnotationTag.tag_id)
-        .group_by(Tag.id)
-        .order_by(Tag.name)
-    )
-    return [TagSummary(row[0], row[1]) for row in rows]
+        .order_by(Tag.name, AnnotationTag.added_at.desc(), AnnotationTag.annotation_id)
+    ).all()
+    spelled: dict[int, str] = {}
+    for tag_id, said in rows:
+        spelled.setdefault(tag_id, said)
+    counts = Counter(tag_id for tag_id, _ in rows)
+    return [TagSummary(said, counts[tag_id]) for tag_id, said in spelled.items()]

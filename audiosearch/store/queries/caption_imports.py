@@ -12,9 +12,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import delete, exists, func, insert, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.orm import Session
 
+from audiosearch.store.dialects import upsert
 from audiosearch.store.queries._bulk import chunks
 from audiosearch.store.queries.captions import Target, disclaim_captions
 from audiosearch.store.queries.places import join
@@ -94,7 +94,7 @@ def link_waiting(
     """Write down that imports gave a waiting caption, which is named by its columns."""
     waiting_id = session.scalar(select(WaitingCaption.id).filter_by(**waiting))
     rows = [{"import_id": each, "waiting_id": waiting_id} for each in import_ids]
-    session.connection().execute(upsert(ImportedWaiting).on_conflict_do_nothing(), rows)
+    session.connection().execute(upsert(session, ImportedWaiting).on_conflict_do_nothing(), rows)
 
 
 def caption_sources(session: Session, caption_ids: Collection[int]) -> dict[int, CaptionSource]:

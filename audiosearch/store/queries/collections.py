@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import delete, func, insert, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.orm import Session
 
+from audiosearch.store.dialects import upsert
 from audiosearch.store.names import normal_form
 from audiosearch.store.queries._bulk import chunks, n_rows
 from audiosearch.store.schema import Collection, CollectionItem, SavedSearch
@@ -95,7 +95,7 @@ def add_items(
         for each in annotation_ids
     ]
     if rows:
-        session.connection().execute(upsert(CollectionItem).on_conflict_do_nothing(), rows)
+        session.connection().execute(upsert(session, CollectionItem).on_conflict_do_nothing(), rows)
     return (session.scalar(n_items) or 0) - before
 
 
@@ -133,7 +133,7 @@ def save_search(
         "arguments_json": json.dumps(list(arguments), ensure_ascii=False),
         "saved_at": when,
     }
-    statement = upsert(SavedSearch)
+    statement = upsert(session, SavedSearch)
     new = statement.excluded
     session.connection().execute(
         statement.on_conflict_do_update(

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from sqlalchemy import ColumnElement, Integer, and_, column, false, func, literal, or_, select, true
+from sqlalchemy import ColumnElement, and_, false, func, literal, or_, select, true
 from sqlalchemy.sql.selectable import TableValuedAlias
 
+from audiosearch.store.dialects import IsAmong
 from audiosearch.store.names import normal_form
 from audiosearch.store.queries.file_names import is_in
 from audiosearch.store.queries.places import RootPath
@@ -174,7 +175,7 @@ class InCollection(Condition):
 
 
 # Fields of metadata that hold a CatID of the Universal Category System.
-_CATEGORY_IDS = ("category_id", "categoryid", "catid")
+CATEGORY_IDS = ("category_id", "categoryid", "catid")
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,7 @@ class OfUcsCategory(Condition):
         ids = or_(
             *(
                 or_(name == each, name.endswith(f".{each}", autoescape=True))
-                for each in _CATEGORY_IDS
+                for each in CATEGORY_IDS
             )
         )
         meant = or_(*(func.audiosearch_text_glob(glob, values.c.value) == 1 for glob in self.globs))
@@ -199,7 +200,7 @@ class OfUcsCategory(Condition):
         found = select(literal(1)).select_from(fields).join(values, true())
         found = found.where(ids, meant, is_given)
         # Few files have such a field, and a look for its name is cheaper than to take JSON apart.
-        likely = or_(*(SoundFile.metadata_json.icontains(each) for each in _CATEGORY_IDS))
+        likely = or_(*(SoundFile.metadata_json.icontains(each) for each in CATEGORY_IDS))
         return and_(likely, found.exists())
 
 
@@ -276,11 +277,18 @@ class AmongFiles(Condition):
 
     def clause(self) -> ColumnElement[bool]:
         """See `Condition`."""
-        ids = func.json_each(literal(str(list(self.file_ids))))
-        return or_(
-            SoundFile.root_id.in_(self.root_ids),
-            SoundFile.id.in_(select(ids.table_valued(column("value", Integer)))),
-        )
+        return or_(SoundFile.root_id.in_(self.root_ids), IsAmong(SoundFile.id, self.file_ids))
+
+
+@dataclass(frozen=True)
+class AnyCondition(Condition):
+    """A file that meets any of some conditions, none of which asks its recording."""
+
+    conditions: tuple[Condition, ...]
+
+    def clause(self) -> ColumnElement[bool]:
+        """See `Condition`."""
+        return or_(false(), *clauses(self.conditions))
 
 
 @dataclass(frozen=True)

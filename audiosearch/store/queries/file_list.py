@@ -11,21 +11,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import (
-    ColumnElement,
-    Integer,
-    Select,
-    Text,
-    column,
-    exists,
-    func,
-    literal,
-    or_,
-    select,
-    table,
-)
+from sqlalchemy import ColumnElement, Select, exists, func, literal, or_, select
 from sqlalchemy.orm import Session
 
+from audiosearch.store.dialects import HasNameOf, IsAmong
 from audiosearch.store.names import TypedWord
 from audiosearch.store.queries._bulk import chunks
 from audiosearch.store.queries.conditions import clauses
@@ -168,14 +157,13 @@ def _is_named(
 ) -> ColumnElement[bool]:
     """The condition on the name, missing files among them, which meet `conditions` too."""
     named = is_named(names)
-    if FileState.MISSING not in states or not any(name.match for name in names):
+    if FileState.MISSING not in states or all(name.match is None for name in names):
         return named
     missing = _files(SoundFile.id, LibraryRoot.path, SoundFile.path).where(
         SoundFile.state == FileState.MISSING, *conditions
     )
     rows = (PlacedFile(*row) for row in session.connection().execute(missing))
-    ids = func.json_each(literal(str(named_among(session, rows, names))))
-    return or_(named, SoundFile.id.in_(select(ids.table_valued(column("value", Integer)))))
+    return or_(named, IsAmong(SoundFile.id, named_among(rows, names)))
 
 
 def listed_files(session: Session, file_ids: Sequence[int]) -> list[ListedFile]:
@@ -245,7 +233,6 @@ def unheard_files(
     match = match_words(words, every=True)
     if match is None:
         return ()
-    texts = table("file_text", column("rowid", Integer), column("file_text", Text))
     is_heard = exists().where(
         WindowRow.recording_id == SoundFile.recording_id,
         WindowRow.bundle_id == bundle_id,
@@ -257,7 +244,7 @@ def unheard_files(
         .join(LibraryRoot, LibraryRoot.id == SoundFile.root_id)
         .outerjoin(Recording, Recording.id == SoundFile.recording_id)
         .where(
-            SoundFile.id.in_(select(texts.c.rowid).where(texts.c.file_text.op("MATCH")(match))),
+            HasNameOf(SoundFile.id, match, anywhere=True),
             ~is_heard,
             *clauses(scope.conditions),
             *(is_named(names) for names in scope.names),

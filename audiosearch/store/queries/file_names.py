@@ -14,22 +14,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import (
-    ColumnElement,
-    Integer,
-    Text,
-    and_,
-    column,
-    false,
-    func,
-    literal,
-    or_,
-    select,
-    table,
-    text,
-)
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, false, func, literal, or_, select
 
+from audiosearch.store import fts5
+from audiosearch.store.dialects import HasNameOf, IsAmong
+from audiosearch.store.full_text import COLUMNS, TOKENIZER, Match, TextKind
 from audiosearch.store.globs import asks_for_folders, glob_predicate
 from audiosearch.store.names import normal_form, path_text, path_words
 from audiosearch.store.queries.places import SEPARATOR, RootPath
@@ -42,13 +31,16 @@ class FileName:
 
     Attributes:
         glob: for the name alone, or with "/" for the path below its root or the whole one.
-        match: otherwise words, all in the name or its folders, in the full text's language.
+        match: otherwise words, all in the name or its folders.
         beginnings: how the words begin, in normal form; letters that no stemming takes away.
+        file_ids: the files that the glob means, where it has been looked up; see
+            `dialects.computed_scope`.
     """
 
     glob: str = ""
-    match: str = ""
+    match: Match | None = None
     beginnings: tuple[str, ...] = ()
+    file_ids: tuple[int, ...] | None = None
 
 
 class PlacedFile(NamedTuple):
@@ -85,18 +77,13 @@ def _is_at(place: RootPath) -> ColumnElement[bool]:
 
 def is_named(names: Sequence[FileName]) -> ColumnElement[bool]:
     """Whether a file has one of some names; by words, missing files are never found."""
-    return or_(false(), *(_in_full_text(name) if name.match else _is_glob(name) for name in names))
+    return or_(false(), *map(_has_name, names))
 
 
-def _in_full_text(name: FileName) -> ColumnElement[bool]:
-    file_text = table("file_text", column("rowid", Integer), column("file_text", Text))
-    return SoundFile.id.in_(
-        select(file_text.c.rowid).where(file_text.c.file_text.op("MATCH")(_in_names(name)))
-    )
-
-
-def _in_names(name: FileName) -> str:
-    return f"{{name folders}} : ({name.match})"
+def _has_name(name: FileName) -> ColumnElement[bool]:
+    if name.match is not None:
+        return HasNameOf(SoundFile.id, name.match)
+    return _is_glob(name) if name.file_ids is None else IsAmong(SoundFile.id, name.file_ids)
 
 
 def _is_glob(name: FileName) -> ColumnElement[bool]:
@@ -108,12 +95,10 @@ def _is_glob(name: FileName) -> ColumnElement[bool]:
     return func.audiosearch_name_glob(pattern, root, SoundFile.path) == 1
 
 
-def named_among(
-    session: Session, files: Iterable[PlacedFile], names: Sequence[FileName]
-) -> list[int]:
+def named_among(files: Iterable[PlacedFile], names: Sequence[FileName]) -> list[int]:
     """Ids of those files that have one of some names, whether or not the full text knows them."""
     globs = [glob_predicate(name.glob) for name in names if name.glob]
-    words = [name for name in names if name.match]
+    words = [name for name in names if name.match is not None]
     found: list[int] = []
     likely: list[PlacedFile] = []
     for file in files:
@@ -123,24 +108,25 @@ def named_among(
             letters = normal_form(path_text(_below_root(file)))
             if any(all(each in letters for each in name.beginnings) for name in words):
                 likely.append(file)
-    return found + (_with_words(session, likely, words) if likely else [])
+    return found + (_with_words(likely, words) if likely else [])
 
 
-def _with_words(
-    session: Session, files: Sequence[PlacedFile], names: Sequence[FileName]
-) -> list[int]:
+def _with_words(files: Sequence[PlacedFile], names: Sequence[FileName]) -> list[int]:
     """The same by full text: a table like the library's own, filled with these files."""
-    made_by = session.scalar(text("SELECT sql FROM sqlite_master WHERE name = 'file_text'"))
+    columns = ", ".join(COLUMNS[TextKind.FILE])
     with closing(sqlite3.connect(":memory:")) as memory:
-        memory.execute(str(made_by))
+        memory.execute(
+            f'CREATE VIRTUAL TABLE file_text USING fts5({columns}, tokenize = "{TOKENIZER}")'
+        )
         memory.executemany(
             "INSERT INTO file_text (rowid, name) VALUES (?, ?)",
             ((file.file_id, path_words(_below_root(file))) for file in files),
         )
         found: dict[int, None] = {}
         for name in names:
+            assert name.match is not None
             rows = memory.execute(
-                "SELECT rowid FROM file_text WHERE file_text MATCH ?", (_in_names(name),)
+                "SELECT rowid FROM file_text WHERE file_text MATCH ?", (fts5.in_names(name.match),)
             )
             found |= {file_id: None for (file_id,) in rows}
     return list(found)

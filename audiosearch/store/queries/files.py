@@ -64,8 +64,9 @@ def known_files(session: Session, root_id: int, *, under: bytes = b"") -> Iterat
     if under:  # the bounds say nothing more, but have only these rows read, and in order
         bounds = SoundFile.path >= under, SoundFile.path < end_of(under)
         wanted = wanted.where(inside(under), *bounds)
-    for row in session.execute(wanted):
-        yield FileRow(*row)
+    with session.execute(wanted) as rows:  # a server's cursor is not left to the collector
+        for row in rows:
+            yield FileRow(*row)
 
 
 def add_files(session: Session, root_id: int, found: Sequence[FileStat]) -> None:

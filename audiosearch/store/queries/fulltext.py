@@ -1,4 +1,4 @@
-"""Full text over captions, file names, embedded metadata and tags, with SQLite's FTS5.
+"""Full text over captions, file names, embedded metadata and tags.
 
 It is kept up to date in the transaction that changes the rows it stands for.
 """
@@ -9,10 +9,12 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from audiosearch._typing import Ids
+from audiosearch.store.dialects import full_text
+from audiosearch.store.full_text import Match, TextKind
 from audiosearch.store.names import TypedWord, indexed_words, path_words, typed_words, words_of
 from audiosearch.store.queries._bulk import chunks
 from audiosearch.store.queries.fulltext_windows import ranked_windows
@@ -30,7 +32,6 @@ from audiosearch.store.schema import (
 )
 
 _MAX_WORDS = 64  # of a query; the rest of a pasted page is not looked at
-_MAX_WORD_LENGTH = 255  # letters; no file's name holds a longer one
 
 # Words that nearly every caption has: matching them costs much and tells nothing.
 STOP_WORDS = frozenset(
@@ -49,24 +50,21 @@ def telling_words(query: str) -> list[TypedWord]:
     return (telling or list(words.values()))[:_MAX_WORDS]
 
 
-def match_word(word: TypedWord) -> str:
-    """A word in FTS5's language: as it was typed, or all that it consists of."""
-    whole = _quoted(word.text)
-    if word.parts == (word.text,):
-        return whole
-    return f"({whole} OR ({' AND '.join(map(_quoted, word.parts))}))"
+def match_words(words: Sequence[TypedWord], *, every: bool = False) -> Match | None:
+    """What holds any of some words, or `every` one; None for no word."""
+    if not words:
+        return None
+    return Match(
+        tuple((word.text, () if word.parts == (word.text,) else word.parts) for word in words),
+        every,
+    )
 
 
-def _quoted(word: str) -> str:
-    return f'"{word[:_MAX_WORD_LENGTH]}"'
-
-
-def match_words(words: Sequence[TypedWord], *, every: bool = False) -> str | None:
-    """Words in FTS5's language: any of them, or `every` one; None for no word.
-
-    A query is a person's words, never FTS5's own language: each word is quoted.
-    """
-    return (" AND " if every else " OR ").join(map(match_word, words)) or None
+def match_word(word: TypedWord) -> Match:
+    """What holds a word as it was typed, or all that it consists of."""
+    match = match_words([word])
+    assert match is not None
+    return match
 
 
 def search_windows(
@@ -110,14 +108,7 @@ def search_captions(session: Session, query: str) -> list[int]:
     match = match_words(telling_words(query))
     if match is None:
         return []
-    rows = session.execute(
-        text(
-            "SELECT rowid FROM caption_text WHERE caption_text MATCH :match"
-            " ORDER BY bm25(caption_text), rowid"
-        ),
-        {"match": match},
-    )
-    return [int(row[0]) for row in rows]
+    return [each for each, _ in full_text(session).ranked(TextKind.CAPTION, match)]
 
 
 def given_captions(session: Session, words: Sequence[str]) -> list[tuple[int, str]]:
@@ -125,42 +116,30 @@ def given_captions(session: Session, words: Sequence[str]) -> list[tuple[int, st
     plain = [part for word in words for part in words_of(word)]
     if not plain:
         return []
-    rows = session.execute(
-        text(
-            "SELECT c.id, c.text FROM caption_text AS t JOIN caption AS c ON c.id = t.rowid"
-            " WHERE caption_text MATCH :match"
-            " AND EXISTS (SELECT 1 FROM caption_target AS g WHERE g.caption_id = c.id)"
-            " ORDER BY c.id"
-        ),
-        {"match": " AND ".join(f'"{word[:_MAX_WORD_LENGTH]}"' for word in plain)},
-    )
-    return [(int(row[0]), str(row[1])) for row in rows]
+    match = Match(tuple((word, ()) for word in plain))
+    return [
+        (row.id, row.text)
+        for some in chunks(full_text(session).people_captions(match))
+        for row in session.execute(
+            select(Caption.id, Caption.text).where(Caption.id.in_(some)).order_by(Caption.id)
+        )
+    ]
 
 
 def add_captions(session: Session, ids: Mapping[str, int]) -> None:
     """Put new captions (text to id) into the full text."""
-    if ids:
-        session.connection().execute(
-            text("INSERT INTO caption_text (rowid, text) VALUES (:id, :text)"),
-            [{"id": each, "text": indexed_words(caption)} for caption, each in ids.items()],
-        )
+    rows = [{"id": each, "text": indexed_words(caption)} for caption, each in ids.items()]
+    full_text(session).add(TextKind.CAPTION, rows)
 
 
 def remove_captions(session: Session, caption_ids: Sequence[int]) -> None:
     """Take captions out of the full text."""
-    if caption_ids:
-        session.connection().execute(
-            text("DELETE FROM caption_text WHERE rowid = :id"),
-            [{"id": caption_id} for caption_id in caption_ids],
-        )
+    full_text(session).remove(TextKind.CAPTION, caption_ids)
 
 
 def rebuild(session: Session) -> None:
     """Write the whole of it anew, whatever is in it."""
-    for table in ("caption_text", "file_text"):
-        # First FTS5's own index, without which its rows may not even be deleted.
-        session.execute(text(f"INSERT INTO {table} ({table}) VALUES ('rebuild')"))  # noqa: S608
-        session.execute(text(f"DELETE FROM {table}"))  # noqa: S608 - our own names
+    full_text(session).empty()
     for some in chunks(session.scalars(select(Caption.id)).all()):
         rows = session.execute(select(Caption.text, Caption.id).where(Caption.id.in_(some)))
         add_captions(session, {row.text: row.id for row in rows})
@@ -178,9 +157,7 @@ def refresh_files(session: Session, file_ids: Iterable[int]) -> None:
 
 def remove_files(session: Session, file_ids: Iterable[int]) -> None:
     """Take files out of the full text."""
-    rows = [{"id": each} for each in file_ids]
-    if rows:
-        session.connection().execute(text("DELETE FROM file_text WHERE rowid = :id"), rows)
+    full_text(session).remove(TextKind.FILE, file_ids)
 
 
 def _refresh(session: Session, ids: Sequence[int]) -> None:
@@ -204,14 +181,7 @@ def _refresh(session: Session, ids: Sequence[int]) -> None:
         }
         for row in rows
     ]
-    if new:
-        session.connection().execute(
-            text(
-                "INSERT INTO file_text (rowid, name, folders, tags, metadata, notes)"
-                " VALUES (:id, :name, :folders, :tags, :metadata, :notes)"
-            ),
-            new,
-        )
+    full_text(session).add(TextKind.FILE, new)
 
 
 def _folders(root: bytes, path: bytes) -> bytes:

@@ -51,6 +51,12 @@ def count_windows(session: Session, *, bundle_id: int) -> int:
     return session.scalar(wanted) or 0
 
 
+def count_heard(session: Session, *, bundle_id: int, up_to: int) -> int:
+    """How many windows of a bundle are not silent, counted no further than `up_to`."""
+    heard = select(WindowRow.id).where(WindowRow.bundle_id == bundle_id, WindowRow.silent == 0)
+    return session.scalar(select(func.count()).select_from(heard.limit(up_to).subquery())) or 0
+
+
 def window_places(session: Session, window_ids: Sequence[int]) -> dict[int, WindowSpan]:
     """Where windows are, by id."""
     found: dict[int, WindowSpan] = {}

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, delete, exists, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.orm import Session
 
+from audiosearch.store.dialects import upsert
 from audiosearch.store.queries._bulk import chunks
 from audiosearch.store.queries.annotate import ensure_sounds
 from audiosearch.store.queries.places import join
@@ -119,7 +119,9 @@ def keep_captions(
             for audio_hash, target in targets
         ]
         if rows:
-            session.connection().execute(upsert(WaitingCaption).on_conflict_do_nothing(), rows)
+            session.connection().execute(
+                upsert(session, WaitingCaption).on_conflict_do_nothing(), rows
+            )
             came_with = (
                 select(ImportedTarget.import_id, WaitingCaption.id)
                 .select_from(CaptionTarget)
@@ -130,7 +132,7 @@ def keep_captions(
                 .where(CaptionTarget.recording_id.in_(some))
             )
             session.execute(
-                upsert(ImportedWaiting)
+                upsert(session, ImportedWaiting)
                 .from_select(["import_id", "waiting_id"], came_with)
                 .on_conflict_do_nothing()
             )
@@ -170,7 +172,7 @@ def attach_captions(session: Session, recordings: Mapping[bytes, int]) -> None:
                 .where(WaitingCaption.id.in_(done))
             )
             session.execute(
-                upsert(ImportedTarget)
+                upsert(session, ImportedTarget)
                 .from_select(["import_id", "target_id"], came_with)
                 .on_conflict_do_nothing()
             )

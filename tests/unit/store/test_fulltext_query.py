@@ -1,8 +1,10 @@
+from audiosearch.store import fts5
 from audiosearch.store.queries.fulltext import match_words, telling_words
 
 
 def match_expression(query: str) -> str | None:
-    return match_words(telling_words(query))
+    match = match_words(telling_words(query))
+    return None if match is None else fts5.expression(match)
 
 
 def test_words_are_quoted_and_any_may_match() -> None:
@@ -37,4 +39,6 @@ def test_a_glued_word_is_met_by_itself_or_by_all_its_parts() -> None:
 
 
 def test_all_words_may_be_asked_for() -> None:
-    assert match_words(telling_words("the dog barks"), every=True) == '"dog" AND "barks"'
+    match = match_words(telling_words("the dog barks"), every=True)
+    assert match is not None
+    assert fts5.expression(match) == '"dog" AND "barks"'

@@ -1,0 +1,198 @@
+"""Full text by SQLite's FTS5.
+
+By SQLite's own connection: hundreds of tiny statements cost less than one great join.
+"""
+
+# ruff: noqa: S608 - statements are put together from constants of this package
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from sqlalchemy import text
+
+from audiosearch.store.full_text import (
+    COLUMNS,
+    MARK,
+    MOST_LETTERS,
+    WEIGHTS,
+    FullText,
+    Match,
+    TextKind,
+    TextSource,
+)
+from audiosearch.store.queries._bulk import chunks
+
+_PART: Final = 256  # rows read at a time
+
+# (text id, bundle) -> window ids. CROSS JOIN is SQLite's word for "in this order": the planner,
+# which knows nothing of how few rows there are, would walk all windows of the bundle.
+_WINDOWS: Final = {
+    TextSource.CAPTION: "SELECT said.window_id FROM window_caption AS said"
+    " CROSS JOIN window AS w ON w.id = said.window_id"
+    " WHERE said.caption_id = ? AND w.bundle_id = ? AND NOT w.silent ORDER BY said.rowid",
+    TextSource.STRETCH: "SELECT w.id FROM caption_target AS t"
+    " CROSS JOIN window AS w ON w.recording_id = t.recording_id"
+    " WHERE t.caption_id = ? AND w.bundle_id = ? AND NOT w.silent"
+    " AND w.start_s < t.end_s AND w.end_s > t.start_s ORDER BY t.id, w.id",
+    TextSource.FILE: "SELECT w.id FROM sound_file AS f"
+    " CROSS JOIN window AS w ON w.recording_id = f.recording_id"
+    " WHERE f.id = ? AND f.state IN ('indexed', 'pending') AND w.bundle_id = ?"
+    " AND NOT w.silent ORDER BY w.position",
+}
+# (bundle, window ids...) -> text id, window id
+_TEXTS: Final = {
+    TextSource.CAPTION: "SELECT said.caption_id, said.window_id FROM window AS w"
+    " CROSS JOIN window_caption AS said ON said.window_id = w.id"
+    " WHERE w.bundle_id = ? AND NOT w.silent AND w.id IN ({}) ORDER BY said.rowid",
+    TextSource.FILE: "SELECT f.id, w.id FROM window AS w"
+    " CROSS JOIN sound_file AS f ON f.recording_id = w.recording_id"
+    " WHERE w.bundle_id = ? AND f.state IN ('indexed', 'pending') AND NOT w.silent"
+    " AND w.id IN ({}) ORDER BY w.position",
+}
+
+
+def expression(match: Match) -> str:
+    """What is looked for in FTS5's language.
+
+    A query is a person's words, never FTS5's own language: each word is quoted.
+    """
+    return (" AND " if match.every else " OR ").join(
+        f"({_quoted(word)} OR ({' AND '.join(map(_quoted, parts))}))" if parts else _quoted(word)
+        for word, parts in match.words
+    )
+
+
+def in_names(match: Match) -> str:
+    """The same, in the names and folders of files alone."""
+    return f"{{name folders}} : ({expression(match)})"
+
+
+def _quoted(word: str) -> str:
+    return f'"{word[:MOST_LETTERS]}"'
+
+
+class Fts5(FullText):
+    """See `FullText`."""
+
+    @property
+    def _driver(self) -> Any:
+        return self.session.connection().connection.driver_connection
+
+    def add(self, kind: TextKind, rows: Sequence[dict[str, Any]]) -> None:
+        """See `FullText`."""
+        if rows:
+            columns = COLUMNS[kind]
+            self.session.connection().execute(
+                text(
+                    f"INSERT INTO {kind} (rowid, {', '.join(columns)})"
+                    f" VALUES (:id, {', '.join(f':{each}' for each in columns)})"
+                ),
+                rows,
+            )
+
+    def remove(self, kind: TextKind, ids: Iterable[int]) -> None:
+        """See `FullText`."""
+        rows = [{"id": each} for each in ids]
+        if rows:
+            self.session.connection().execute(text(f"DELETE FROM {kind} WHERE rowid = :id"), rows)
+
+    def empty(self) -> None:
+        """See `FullText`."""
+        for table in TextKind:
+            # First FTS5's own index, without which its rows may not even be deleted.
+            self.session.execute(text(f"INSERT INTO {table} ({table}) VALUES ('rebuild')"))
+            self.session.execute(text(f"DELETE FROM {table}"))
+
+    def ranked(
+        self, kind: TextKind, match: Match, *, given: bool = False
+    ) -> Iterator[tuple[int, float]]:
+        """See `FullText`."""
+        weights = "".join(f", {each}" for each in WEIGHTS[kind])
+        is_given = " AND EXISTS (SELECT 1 FROM caption_target AS t WHERE t.caption_id = {}.rowid)"
+        found: Iterator[tuple[int, float]] = self._driver.execute(
+            f"SELECT rowid, bm25({kind}{weights}) AS score FROM {kind} WHERE {kind} MATCH ?"
+            f"{is_given.format(kind) if given else ''} ORDER BY score, rowid",
+            (expression(match),),
+        )
+        return found
+
+    def among(self, kind: TextKind, match: Match, ids: Sequence[int] | None) -> Iterator[int]:
+        """See `FullText`."""
+        query = f"SELECT rowid FROM {kind} WHERE {kind} MATCH ?"
+        if ids is None:
+            rows = self._driver.execute(query, (expression(match),))
+        else:
+            marks = ",".join("?" * len(ids))
+            rows = self._driver.execute(
+                f"{query} AND rowid IN ({marks})", (expression(match), *ids)
+            )
+        yield from (row[0] for row in rows)
+
+    def people_captions(self, match: Match) -> list[int]:
+        """See `FullText`."""
+        rows = self._driver.execute(
+            "SELECT DISTINCT caption_id FROM caption_target WHERE caption_id IN"
+            " (SELECT rowid FROM caption_text WHERE caption_text MATCH ?)",
+            (expression(match),),
+        )
+        return sorted(row[0] for row in rows)
+
+    def windows_of(
+        self,
+        source: TextSource,
+        texts: Iterator[tuple[int, float]],
+        *,
+        bundle_id: int,
+        most: int | None,
+    ) -> Iterator[tuple[list[int], float]]:
+        """See `FullText`; read as far as it is asked for."""
+        for text_id, score in texts:
+            windows = self._driver.execute(_WINDOWS[source], (text_id, bundle_id))
+            while part := windows.fetchmany(_PART):
+                yield [window_id for (window_id,) in part], score
+
+    def texts_of(
+        self, source: TextSource, window_ids: Sequence[int], *, bundle_id: int
+    ) -> list[tuple[int, int]]:
+        """See `FullText`."""
+        statement = _TEXTS[source].format(",".join("?" * len(window_ids)))
+        found: list[tuple[int, int]] = self._driver.execute(
+            statement, (bundle_id, *window_ids)
+        ).fetchall()
+        return found
+
+    def captions_said(self, window_ids: Sequence[int]) -> list[tuple[int, int]]:
+        """See `FullText`."""
+        found: list[tuple[int, int]] = []
+        for some in chunks(window_ids):
+            marks = ",".join("?" * len(some))
+            found += self._driver.execute(
+                f"SELECT caption_id, window_id FROM window_caption WHERE window_id IN ({marks})",
+                some,
+            )
+        return found
+
+    def marked(self, match: Match, *, file_id: int) -> tuple[str, ...] | None:
+        """See `FullText`."""
+        marks = (f"highlight(file_text, {n}, ?1, '')" for n in range(len(COLUMNS[TextKind.FILE])))
+        row: tuple[str, ...] | None = self._driver.execute(
+            f"SELECT {', '.join(marks)} FROM file_text WHERE file_text MATCH ?2 AND rowid = ?3",
+            (MARK, expression(match), file_id),
+        ).fetchone()
+        return row
+
+    def n_texts(self, kind: TextKind) -> dict[str, int]:
+        """See `FullText`."""
+        table = {TextKind.FILE: "file_word", TextKind.CAPTION: "caption_word"}[kind]
+        return dict(self._driver.execute(f"SELECT term, doc FROM {table}"))
+
+    def spelled_out(self, kind: TextKind, stem: str) -> str | None:
+        """See `FullText`."""
+        marks = (f"highlight({kind}, {n}, ?1, ?1)" for n in range(len(COLUMNS[kind])))
+        row = self._driver.execute(
+            f"SELECT {', '.join(marks)} FROM {kind} WHERE {kind} MATCH ?2 LIMIT 1",
+            (MARK, expression(Match(((stem, ()),)))),
+        ).fetchone()
+        # Between the first two marks; the stem of a stem may be another one, which no text holds.
+        return next((str(each).split(MARK)[1] for each in row or () if MARK in each), None)

@@ -1,0 +1,1 @@
+"""Everything that is PostgreSQL's own; imported only where `[store] url` names a server."""

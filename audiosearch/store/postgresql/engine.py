@@ -1,0 +1,179 @@
+"""Connections to a PostgreSQL server, and what its errors mean to a person."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.engine.url import URL
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.orm import Session
+
+from audiosearch.errors import (
+    FeatureUnavailable,
+    LibraryCorrupt,
+    LibraryLocked,
+    QueryError,
+    StorageFull,
+    StoreError,
+    display_text,
+)
+
+_CONNECT_S: Final = 10
+_POOL: Final = 4  # connections kept open
+_OVERFLOW: Final = 28  # more while many ask at once
+AGAIN: Final = "see that the server runs, then run the command again; it goes on where it stopped"
+
+
+def server_url(given: str) -> URL:
+    """The server that a setting names.
+
+    Raises:
+        StoreError: it is no such URL, or names another kind of database.
+        FeatureUnavailable: what speaks to PostgreSQL is not installed.
+    """
+    try:
+        url = make_url(given)
+    except ArgumentError as error:
+        raise StoreError(
+            "[store] url is no database's URL",
+            remedy="such as postgresql+psycopg://USER@HOST/DATABASE",
+        ) from error
+    if url.drivername not in ("postgresql", "postgresql+psycopg", "postgres"):
+        raise StoreError(
+            f"[store] url names {url.drivername}, which is not supported",
+            remedy="such as postgresql+psycopg://USER@HOST/DATABASE; without it, SQLite",
+        )
+    try:
+        import psycopg  # noqa: F401, PLC0415 - only libraries on a server need it
+    except ImportError as error:
+        raise FeatureUnavailable(
+            "a library on a PostgreSQL server needs psycopg",
+            remedy="pip install 'audiosearch[postgresql]'",
+        ) from error
+    return url.set(drivername="postgresql+psycopg")
+
+
+def shown(url: URL) -> str:
+    """A server as people may see it: without the password."""
+    return url.set(password=None, query={}).render_as_string(hide_password=True)
+
+
+def own_name(note: str = "") -> str:
+    """How the server's administrator sees this process."""
+    return f"audiosearch {os.getpid()}@{socket.gethostname()[:30]}{note}"
+
+
+def make_engine(url: URL, *, read_only: bool) -> Engine:
+    """An engine whose transactions see one state from their beginning to their end.
+
+    Connections that the server has closed meanwhile are made anew when they are next asked for.
+    """
+    options = "-c default_transaction_read_only=on" if read_only else ""
+    given = url.query.get("options", "")
+    return create_engine(
+        url.difference_update_query(["options"]),
+        isolation_level="REPEATABLE READ",
+        pool_size=_POOL,
+        max_overflow=_OVERFLOW,
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": _CONNECT_S,
+            "application_name": own_name(),
+            "options": f"{given} {options}".strip(),
+        },
+    )
+
+
+def commit_token(session: Session) -> tuple[object, ...]:
+    """Something that stays the same as long as nobody commits anything; see `store.commits`.
+
+    On a replica, also how far it has followed: there a snapshot does not name all that is under
+    way. After a write in the same transaction it is another one each time.
+    """
+    row = session.execute(
+        text(
+            "SELECT CAST(pg_current_snapshot() AS text), pg_current_xact_id_if_assigned() IS NULL,"
+            " CASE WHEN pg_is_in_recovery() THEN CAST(pg_last_wal_replay_lsn() AS text) END"
+        )
+    ).one()
+    return (str(session.get_bind().engine.url), row[0], row[2]) if row[1] else (object(),)
+
+
+def translate(error: BaseException, where: str) -> StoreError | None:
+    """What a database error stands for in this package's tree; None: a mistake in a query."""
+    import psycopg  # noqa: PLC0415
+
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if not isinstance(cause, psycopg.Error):
+        return None
+    reason = " ".join(str(cause).split())
+    state = cause.sqlstate or ""
+    for states, kind, what, remedy in _MEANINGS:
+        if state.startswith(states):
+            return kind(f"{what}: {reason}", path=where, remedy=remedy)
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    if isinstance(cause, psycopg.DataError) and "NUL" in reason:
+        return StoreError("a text with a NUL, which no server keeps", path=where)
+    if lost or isinstance(cause, psycopg.OperationalError):
+        return StoreError(
+            f"the connection to the server failed: {reason}", path=where, remedy=AGAIN
+        )
+    return None
+
+
+# Of https://www.postgresql.org/docs/current/errcodes-appendix.html, or how they begin.
+_MEANINGS: Final[tuple[tuple[tuple[str, ...], type[StoreError], str, str], ...]] = (
+    (("53100",), StorageFull, "the server's disk is full", f"free some space there, then {AGAIN}"),
+    (
+        ("42501", "25006"),
+        StoreError,
+        "this user may only read",
+        "search needs no more; to write, ask the server's administrator for the right",
+    ),
+    (
+        ("55P03", "40"),
+        LibraryLocked,
+        "another program is writing to the same rows",
+        "wait, then try again",
+    ),
+    (
+        ("XX001", "XX002"),
+        LibraryCorrupt,
+        "the server finds the database damaged",
+        "restore a backup of the server's database",
+    ),
+    (
+        ("28", "3D"),
+        StoreError,
+        "the server does not let this user in",
+        "see [store] url, and PGPASSWORD or ~/.pgpass for the password",
+    ),
+    (("57P", "53"), StoreError, "the server is not there for us", AGAIN),
+)
+
+
+@contextmanager
+def translated(where: str) -> Iterator[None]:
+    """Raise database errors inside as errors of this package; others pass."""
+    import psycopg  # noqa: PLC0415
+
+    try:
+        yield
+    except (psycopg.Error, DBAPIError) as error:
+        known = translate(error, where)
+        if known is None:
+            raise
+        raise known from error
+    except UnicodeEncodeError as error:  # of what a shell hands over byte for byte
+        raise QueryError(f"'{display_text(error.object)}' is no text in UTF-8") from error
+
+
+def driver_url(url: URL) -> str:
+    """A server as psycopg itself takes it."""
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)

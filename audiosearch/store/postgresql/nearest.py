@@ -1,0 +1,108 @@
+"""Nearest windows by the server: pgvector's HNSW index, and exactly where few windows may answer.
+
+The planner rather sorts all that a filter lets through than walk the index, which would otherwise
+give up before it has found enough; see https://github.com/pgvector/pgvector#iterative-index-scans.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from audiosearch._typing import Floats, Ids
+from audiosearch.store.halfvec import halfvec_text
+from audiosearch.store.schema import BundleRow, WindowRow
+from audiosearch.store.vectors import to_blob
+
+FEW: Final = 10_000  # windows that may answer; so many are compared one by one
+_LINKS, _TRIED = 16, 128  # m and ef_construction of the index
+_LEAST_TRIED, _MOST_TRIED = 400, 1000  # ef_search; pgvector takes 1000 at most
+_MEMORY: Final = "512MB"  # in which the index is built; beyond it, the building slows down
+
+
+def nearest_windows(
+    session: Session,
+    vector: Floats,
+    *,
+    column: str,
+    bundle_id: int,
+    limit: int,
+    n_windows: int,
+    allowed: Ids | None,
+) -> list[int]:
+    """Ids of the windows most like a vector (D,), most like first; silent ones are left out.
+
+    Args:
+        session: any session; settings are those of its transaction alone.
+        vector: of any length but zero.
+        column: `joint` or `embedding`.
+        bundle_id: windows of this bundle only.
+        limit: how many at most.
+        n_windows: of the bundle, before filters.
+        allowed: ids that filters let through; None: all.
+    """
+    unit = np.asarray(vector, np.float32) / np.linalg.norm(vector)
+    wanted = f"CAST(:vector AS halfvec({len(unit)}))"
+    distance = f"CAST({column} AS halfvec({len(unit)})) <=> {wanted}"
+    # Numbers of our own, written out: only so the planner sees that the index is meant.
+    is_meant = f"bundle_id = {int(bundle_id)} AND silent = 0 AND {column} IS NOT NULL"
+    parameters: dict[str, object] = {"vector": halfvec_text(to_blob(unit)), "limit": limit}
+    if allowed is not None:
+        parameters["ids"] = allowed.tolist()
+    if allowed is not None and len(allowed) <= FEW:
+        statement = (
+            f'WITH few AS MATERIALIZED (SELECT id, {column} FROM "window"'  # noqa: S608
+            f" WHERE id = ANY(:ids) AND {is_meant})"
+            f" SELECT id FROM few ORDER BY {distance}, id LIMIT :limit"
+        )
+    else:
+        share = 1.0 if allowed is None else max(len(allowed) / max(1, n_windows), 1e-3)
+        tried = min(_MOST_TRIED, max(_LEAST_TRIED, round(4 * limit / share)))
+        parameters["more"] = limit + limit // 2  # what comes out of order is put in order below
+        session.execute(text(f"SET LOCAL hnsw.ef_search = {tried}"))
+        session.execute(text("SET LOCAL hnsw.iterative_scan = relaxed_order"))
+        session.execute(text("SET LOCAL hnsw.max_scan_tuples = 10000000"))
+        session.execute(text("SET LOCAL enable_sort = off"))
+        within = "" if allowed is None else " AND id = ANY(:ids)"
+        statement = (
+            f"WITH near AS MATERIALIZED (SELECT id, {distance} AS distance"  # noqa: S608
+            f' FROM "window" WHERE {is_meant}{within} ORDER BY {distance} LIMIT :more)'
+            " SELECT id FROM near ORDER BY distance, id LIMIT :limit"
+        )
+    found = session.connection().execute(text(statement), parameters).scalars().all()
+    session.execute(text("SET LOCAL enable_sort = on"))
+    return [int(each) for each in found]
+
+
+def ensure_indices(session: Session, *, at_least: int) -> list[str]:
+    """Build the indices that are missing for bundles of so many windows; their names."""
+    made: list[str] = []
+    counts = session.execute(
+        select(WindowRow.bundle_id, func.count()).group_by(WindowRow.bundle_id)
+    ).all()
+    for bundle_id, n_windows in counts:
+        if n_windows < at_least or session.get(BundleRow, bundle_id) is None:
+            continue
+        for column in ("joint", "embedding"):
+            sizes = text(
+                f'SELECT vector_dims({column}) FROM "window" WHERE bundle_id = :bundle'  # noqa: S608
+                f" AND silent = 0 AND {column} IS NOT NULL LIMIT 1"
+            )
+            size = session.scalar(sizes, {"bundle": bundle_id})
+            name = f"nearest_{column}_{bundle_id}_{size}"
+            if size is None or session.scalar(text(f"SELECT to_regclass('{name}')")) is not None:
+                continue
+            session.execute(text(f"SET LOCAL maintenance_work_mem = '{_MEMORY}'"))
+            session.execute(
+                text(
+                    f'CREATE INDEX {name} ON "window"'
+                    f" USING hnsw (CAST({column} AS halfvec({size})) halfvec_cosine_ops)"
+                    f" WITH (m = {_LINKS}, ef_construction = {_TRIED})"
+                    f" WHERE bundle_id = {int(bundle_id)} AND silent = 0 AND {column} IS NOT NULL"
+                )
+            )
+            made.append(name)
+    return made

@@ -1,0 +1,410 @@
+"""Full text in PostgreSQL: the program's own words as `tsvector`, ranked as SQLite ranks them.
+
+PostgreSQL's parsers take `dog_bark2.WAV` for a file's name and keep accents, so it never sees the
+texts themselves. A word's positions stand for how often it is in which columns, since no phrases
+are looked for: three times the count, and the group of columns.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+import numpy as np
+from sqlalchemy import text
+
+from audiosearch._typing import Doubles, Ids
+from audiosearch.store.full_text import (
+    COLUMNS,
+    MARK,
+    MOST_LETTERS,
+    STEMMER,
+    FullText,
+    Match,
+    TextKind,
+    TextSource,
+)
+
+_GROUPS: Final = "ABD"  # labels of names and folders; of tags, and captions; of free comments
+_GROUP_OF: Final = {"name": 0, "folders": 0, "tags": 1, "text": 1, "metadata": 2, "notes": 2}
+_WEIGHTS: Final = (1.0, 1.0, 0.7)  # of a group, as in `full_text.WEIGHTS`
+_MOST_COUNTED: Final = 16_383 // 3 - 1  # of one word in one group: PostgreSQL's last position
+_MOST_BYTES: Final = 2_000  # of one word; PostgreSQL takes 2,046
+_MOST_OF_ALL: Final = 700_000  # bytes of all words of a text; PostgreSQL takes 1 MB
+_SIDE_BY_SIDE: Final = 64  # parts of a query that are put in one row
+_K1, _B = 1.2, 0.75  # of bm25, as in FTS5
+_WORD: Final = re.compile(r"[^ \n]+")
+_PARTS: Final = (16, 64, 256)  # texts whose windows are read together; the first often suffice
+
+_WINDOWS: Final = {
+    TextSource.CAPTION: "SELECT window_id FROM window_caption AS said"
+    ' JOIN "window" AS w ON w.id = said.window_id'
+    " WHERE said.caption_id = t.id AND w.bundle_id = :bundle AND w.silent = 0 ORDER BY window_id",
+    TextSource.STRETCH: "SELECT w.id AS window_id FROM caption_target AS g"
+    ' JOIN "window" AS w ON w.recording_id = g.recording_id'
+    " WHERE g.caption_id = t.id AND w.bundle_id = :bundle AND w.silent = 0"
+    " AND w.start_s < g.end_s AND w.end_s > g.start_s ORDER BY g.id, w.id",
+    TextSource.FILE: "SELECT w.id AS window_id FROM sound_file AS f"
+    ' JOIN "window" AS w ON w.recording_id = f.recording_id'
+    " WHERE f.id = t.id AND f.state IN ('indexed', 'pending') AND w.bundle_id = :bundle"
+    " AND w.silent = 0 ORDER BY w.position",
+}
+_TEXTS: Final = {
+    TextSource.CAPTION: 'SELECT said.caption_id, said.window_id FROM "window" AS w'
+    " JOIN window_caption AS said ON said.window_id = w.id"
+    " WHERE w.bundle_id = :bundle AND w.silent = 0 AND w.id = ANY(:ids) ORDER BY w.id",
+    TextSource.FILE: 'SELECT f.id, w.id FROM "window" AS w'
+    " JOIN sound_file AS f ON f.recording_id = w.recording_id"
+    " WHERE w.bundle_id = :bundle AND f.state IN ('indexed', 'pending') AND w.silent = 0"
+    " AND w.id = ANY(:ids) ORDER BY w.position",
+}
+
+
+@dataclass(frozen=True)
+class _Phrase:
+    """A word of a query or a part of one: the stems that a text must hold, mostly one."""
+
+    stems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Query:
+    """A `Match` as stems: for each word itself, and what it consists of."""
+
+    words: tuple[tuple[_Phrase, tuple[_Phrase, ...]], ...]
+    every: bool
+
+    @classmethod
+    def of(cls, match: Match) -> _Query:
+        cut = [
+            (word[:MOST_LETTERS], tuple(part[:MOST_LETTERS] for part in parts))
+            for word, parts in match.words
+        ]
+        kept = STEMMER.stems(each for word, parts in cut for each in (word, *parts))
+        return cls(
+            tuple(
+                (_Phrase(kept[word]), tuple(_Phrase(kept[part]) for part in parts))
+                for word, parts in cut
+            ),
+            match.every,
+        )
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        found = {
+            stem for word, parts in self.words for phrase in (word, *parts) for stem in phrase.stems
+        }
+        return tuple(sorted(found))
+
+
+def expression(match: Match, *, labels: str = "") -> str:
+    """What is looked for as a `tsquery`, in the groups of columns with some labels."""
+    query = _Query.of(match)
+    found: list[str] = []
+    for word, parts in query.words:
+        alternatives = [word] + ([] if not parts else list(parts))
+        if any(not each.stems for each in alternatives):  # no letter that full text keeps
+            continue
+        whole = _labelled(word, labels)
+        if parts:
+            found.append(f"({whole} | ({' & '.join(_labelled(part, labels) for part in parts)}))")
+        else:
+            found.append(whole)
+    return _balanced(list(dict.fromkeys(found)), " & " if query.every else " | ")
+
+
+def _balanced(parts: Sequence[str], operator: str) -> str:
+    """Parts of a query put together; in halves, since PostgreSQL reads them by recursion."""
+    if len(parts) <= _SIDE_BY_SIDE:
+        return operator.join(parts)
+    middle = len(parts) // 2
+    halves = (_balanced(half, operator) for half in (parts[:middle], parts[middle:]))
+    return operator.join(f"({half})" for half in halves)
+
+
+def in_names(match: Match) -> str:
+    """The same, in the names and folders of files alone."""
+    return expression(match, labels=_GROUPS[0])
+
+
+def _labelled(phrase: _Phrase, labels: str) -> str:
+    marked = f":{labels}" if labels else ""
+    return "(" + " & ".join(_lexeme(stem) + marked for stem in phrase.stems) + ")"
+
+
+def _lexeme(stem: str) -> str:
+    cut = stem.encode()[:_MOST_BYTES].decode("utf-8", "ignore")
+    return "'" + cut.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def _vector(row: dict[str, Any], columns: Sequence[str]) -> tuple[str, int]:
+    """The words of a text as PostgreSQL reads them, and how many there are."""
+    words = {column: _WORD.findall(row[column]) for column in columns}
+    kept = STEMMER.stems(word for found in words.values() for word in found)
+    counts: Counter[tuple[str, int]] = Counter()
+    for column, found in words.items():
+        for word in found:
+            for stem in kept[word]:
+                counts[stem, _GROUP_OF[column]] += 1
+    places: dict[str, list[str]] = {}
+    for (stem, group), n in counts.items():
+        position = 3 * min(n, _MOST_COUNTED) + group
+        places.setdefault(_lexeme(stem), []).append(f"{position}{_GROUPS[group]}")
+    parts, size = [], 0
+    for lexeme, positions in places.items():
+        size += len(lexeme.encode()) + 16
+        if size > _MOST_OF_ALL:
+            break
+        parts.append(f"{lexeme}:{','.join(positions)}")
+    return " ".join(parts), sum(counts.values())
+
+
+@dataclass(frozen=True)
+class _Postings:
+    """Where some stems are.
+
+    Attributes:
+        ids: (n,) of texts that hold any, ascending.
+        lengths: (n,) words of each.
+        weights: by stem, how often each text has it, weighted: (n,).
+        n_texts: how many texts there are in all.
+        n_words: how many words they have.
+    """
+
+    ids: Ids
+    lengths: Doubles
+    weights: dict[str, Doubles]
+    n_texts: int
+    n_words: int
+
+
+class TsVectorText(FullText):
+    """See `FullText`."""
+
+    def add(self, kind: TextKind, rows: Sequence[dict[str, Any]]) -> None:
+        """See `FullText`."""
+        if not rows:
+            return
+        columns = COLUMNS[kind]
+        made = [(row, *_vector(row, columns)) for row in rows]
+        names = ", ".join(columns)
+        self.session.connection().execute(
+            text(
+                f"INSERT INTO {kind} (id, {names}, n_words, words)"  # noqa: S608 - our own names
+                f" VALUES (:id, {', '.join(f':{each}' for each in columns)}, :n_words,"
+                " CAST(:words AS tsvector))"
+            ),
+            [{**row, "words": vector, "n_words": n} for row, vector, n in made],
+        )
+        self._forget()
+
+    def remove(self, kind: TextKind, ids: Iterable[int]) -> None:
+        """See `FullText`."""
+        some = list(ids)
+        if some:
+            statement = text(f"DELETE FROM {kind} WHERE id = ANY(:ids)")  # noqa: S608
+            self.session.connection().execute(statement, {"ids": some})
+            self._forget()
+
+    def empty(self) -> None:
+        """See `FullText`."""
+        for kind in TextKind:
+            self.session.execute(text(f"DELETE FROM {kind}"))  # noqa: S608 - our own names
+        self._forget()
+
+    def ranked(
+        self, kind: TextKind, match: Match, *, given: bool = False
+    ) -> Iterator[tuple[int, float]]:
+        """See `FullText`; all that match are read, as FTS5 does to rank them."""
+        query = _Query.of(match)
+        postings = self._postings(kind, query.stems)
+        matches, scores = _bm25(query, postings)
+        if given:
+            people = self._rows("SELECT DISTINCT caption_id FROM caption_target")
+            matches &= np.isin(postings.ids, np.fromiter((row[0] for row in people), np.int64))
+        ids, scores = postings.ids[matches], scores[matches]
+        order = np.lexsort((ids, scores))
+        return zip(ids[order].tolist(), scores[order].tolist(), strict=True)
+
+    def _postings(self, kind: TextKind, stems: tuple[str, ...]) -> _Postings:
+        """Kept for the session, since one question asks several times; see `_forget`."""
+        kept: dict[Any, _Postings] = self.session.info.setdefault("audiosearch_postings", {})
+        if (kind, stems) not in kept:
+            kept[kind, stems] = self._read_postings(kind, stems)
+        return kept[kind, stems]
+
+    def _forget(self) -> None:
+        self.session.info.pop("audiosearch_postings", None)
+
+    def _read_postings(self, kind: TextKind, stems: tuple[str, ...]) -> _Postings:
+        rows = self._rows(
+            f"SELECT t.id, t.n_words, u.lexeme, u.positions FROM {kind} AS t"  # noqa: S608
+            " CROSS JOIN LATERAL unnest(t.words) AS u"
+            " WHERE t.words @@ CAST(:query AS tsquery) AND u.lexeme = ANY(:stems)",
+            query=_balanced([_lexeme(stem) for stem in stems], " | "),
+            stems=list(stems),
+        )
+        ids = np.unique(np.array([row[0] for row in rows], np.int64))
+        lengths = np.zeros(len(ids))
+        weights = {stem: np.zeros(len(ids)) for stem in stems}
+        places = np.searchsorted(ids, [row[0] for row in rows])
+        for place, (_, n, lexeme, positions) in zip(places.tolist(), rows, strict=True):
+            lengths[place] = n
+            weights[lexeme][place] = _weight(tuple(positions))
+        [(n_texts, n_words)] = self._rows(
+            f"SELECT count(*), coalesce(sum(n_words), 0) FROM {kind}"  # noqa: S608 - our own names
+        )
+        return _Postings(ids, lengths, weights, int(n_texts), int(n_words))
+
+    def among(self, kind: TextKind, match: Match, ids: Sequence[int] | None) -> Iterator[int]:
+        """See `FullText`."""
+        some = "" if ids is None else " AND id = ANY(:ids)"
+        rows = self._rows(
+            f"SELECT id FROM {kind} WHERE words @@ CAST(:query AS tsquery){some}",  # noqa: S608
+            query=expression(match),
+            **({} if ids is None else {"ids": list(ids)}),
+        )
+        yield from (row[0] for row in rows)
+
+    def people_captions(self, match: Match) -> list[int]:
+        """See `FullText`."""
+        rows = self._rows(
+            "SELECT DISTINCT caption_id FROM caption_target WHERE caption_id IN"
+            " (SELECT id FROM caption_text WHERE words @@ CAST(:query AS tsquery))"
+            " ORDER BY caption_id",
+            query=expression(match),
+        )
+        return [row[0] for row in rows]
+
+    def windows_of(
+        self,
+        source: TextSource,
+        texts: Iterator[tuple[int, float]],
+        *,
+        bundle_id: int,
+        most: int | None,
+    ) -> Iterator[tuple[list[int], float]]:
+        """See `FullText`; many texts with one statement, since a server may be far away."""
+        limit = "" if most is None else f" LIMIT {most}"
+        statement = (
+            "SELECT t.place, w.window_id FROM unnest(CAST(:ids AS bigint[]))"  # noqa: S608
+            f" WITH ORDINALITY AS t (id, place), LATERAL ({_WINDOWS[source]}{limit}) AS w"
+        )
+        sizes = iter(_PARTS)
+        while some := list(islice(texts, next(sizes, _PARTS[-1]))):
+            found: dict[int, list[int]] = {}
+            ids = [text_id for text_id, _ in some]
+            for place, window_id in self._rows(statement, ids=ids, bundle=bundle_id):
+                found.setdefault(place, []).append(window_id)
+            for place, (_, score) in enumerate(some, start=1):
+                if place in found:
+                    yield found[place], score
+
+    def texts_of(
+        self, source: TextSource, window_ids: Sequence[int], *, bundle_id: int
+    ) -> list[tuple[int, int]]:
+        """See `FullText`."""
+        return [
+            (row[0], row[1])
+            for row in self._rows(_TEXTS[source], ids=list(window_ids), bundle=bundle_id)
+        ]
+
+    def captions_said(self, window_ids: Sequence[int]) -> list[tuple[int, int]]:
+        """See `FullText`."""
+        rows = self._rows(
+            "SELECT caption_id, window_id FROM window_caption WHERE window_id = ANY(:ids)"
+            " ORDER BY window_id, caption_id",
+            ids=list(window_ids),
+        )
+        return [(row[0], row[1]) for row in rows]
+
+    def marked(self, match: Match, *, file_id: int) -> tuple[str, ...] | None:
+        """See `FullText`."""
+        columns = ", ".join(COLUMNS[TextKind.FILE])
+        rows = self._rows(
+            f"SELECT {columns} FROM file_text"  # noqa: S608 - our own names
+            " WHERE id = :id AND words @@ CAST(:query AS tsquery)",
+            id=file_id,
+            query=expression(match),
+        )
+        if not rows:
+            return None
+        texts = [str(each) for each in rows[0]]
+        kept = STEMMER.stems(word for each in texts for word in _WORD.findall(each))
+        held = {stem for stems in kept.values() for stem in stems}
+        wanted: set[str] = set()
+        for word, parts in _Query.of(match).words:
+            wanted |= set(word.stems)
+            stems = {stem for part in parts for stem in part.stems}
+            wanted |= stems if stems <= held else set()
+        return tuple(
+            _WORD.sub(lambda found: (MARK if wanted & set(kept[found[0]]) else "") + found[0], each)
+            for each in texts
+        )
+
+    def n_texts(self, kind: TextKind) -> dict[str, int]:
+        """See `FullText`."""
+        rows = self._rows(f"SELECT word, ndoc FROM ts_stat('SELECT words FROM {kind}')")  # noqa: S608
+        return {row[0]: row[1] for row in rows}
+
+    def spelled_out(self, kind: TextKind, stem: str) -> str | None:
+        """See `FullText`."""
+        match = Match(((stem, ()),))
+        wanted = set(_Query.of(match).stems)
+        rows = self._rows(
+            f"SELECT {', '.join(COLUMNS[kind])} FROM {kind}"  # noqa: S608 - our own names
+            " WHERE words @@ CAST(:query AS tsquery) ORDER BY id LIMIT 1",
+            query=expression(match),
+        )
+        words = [word for row in rows for each in row for word in _WORD.findall(str(each))]
+        kept = STEMMER.stems(words)
+        return next((word for word in words if wanted & set(kept[word])), None)
+
+    def _rows(self, statement: str, **parameters: Any) -> Sequence[Any]:
+        return self.session.connection().execute(text(statement), parameters).fetchall()
+
+
+def _weight(positions: tuple[int, ...]) -> float:
+    """How often a text has a word, weighted, added up in the order of its columns as FTS5 does."""
+    total = 0.0
+    for group, count in sorted((position % 3, position // 3) for position in positions):
+        if _WEIGHTS[group] == 1.0:
+            total += count
+        else:
+            for _ in range(count):
+                total += _WEIGHTS[group]
+    return total
+
+
+def _bm25(
+    query: _Query, postings: _Postings
+) -> tuple[np.ndarray[Any, np.dtype[np.bool_]], Doubles]:
+    """Which texts match, and their scores, operation by operation as FTS5 computes them."""
+    n = len(postings.ids)
+    total = np.zeros(n)
+    matches = np.full(n, query.every)
+    average = postings.n_words / postings.n_texts if postings.n_texts else 1.0
+    norm = _K1 * (1 - _B + _B * postings.lengths / average)
+    nothing = np.zeros(n)
+
+    def occurrences(phrase: _Phrase) -> Doubles:
+        found = [postings.weights[stem] for stem in phrase.stems]
+        return np.minimum.reduce(found) if found else nothing
+
+    for word, parts in query.words:
+        whole = occurrences(word)
+        split = [occurrences(part) for part in parts]
+        all_parts = np.logical_and.reduce([each > 0 for each in split]) if split else nothing > 0
+        holds = (whole > 0) | all_parts
+        matches = (matches & holds) if query.every else (matches | holds)
+        for each, counted in [(whole, whole), *((part, part * all_parts) for part in split)]:
+            n_hits = int(np.count_nonzero(each))
+            idf = math.log((postings.n_texts - n_hits + 0.5) / (n_hits + 0.5))
+            idf = 1e-6 if idf <= 0 else idf
+            total += idf * (counted * (_K1 + 1.0) / (counted + norm))
+    return matches, -1.0 * total

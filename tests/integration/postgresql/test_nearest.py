@@ -1,0 +1,104 @@
+"""The server's index of vectors against comparing them all, with filters and without."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import text
+
+from audiosearch.config import StoreConfig
+from audiosearch.search.results import TextQuery
+from audiosearch.store.database import Database, open_database
+from audiosearch.store.postgresql import nearest
+from audiosearch.store.queries.windows import NewWindow, insert_windows
+from audiosearch.store.vectors import VectorTable, to_blob, unit_rows
+from tests.search_library import LibraryBuilder, Models
+from tests.stored_vectors import fill, vectors
+
+N, DIM, K = 4000, 32, 200
+
+
+@pytest.fixture
+def indexed(url: str, tmp_path: Path) -> Database:
+    """A library of which every size is large."""
+    store = StoreConfig(url=url, exact_below=0)
+    return open_database(tmp_path / "data" / "library.sqlite3", store=store)
+
+
+def test_the_index_finds_what_is_nearest(
+    indexed: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joints = vectors(N, DIM)
+    with indexed as database:
+        bundle_id = fill(database, joints)
+        with database.session() as session:
+            silent = NewWindow(
+                recording_id=1,
+                position=1,
+                start_s=10.0,
+                end_s=20.0,
+                silent=True,
+                embedding=to_blob(joints[0][:4]),
+                joint=None,
+                frames=np.zeros((1, 4), np.float32),
+            )
+            insert_windows(session, [silent], bundle_id=bundle_id)
+        database.index_vectors()
+        database.index_vectors()  # which has nothing left to do
+        halves = joints.astype(np.float16).astype(np.float32)
+        table = VectorTable(ids=np.arange(1, N + 1), matrix=unit_rows(halves))
+        queries = vectors(20, DIM, seed=1)
+        filters = {
+            "all": None,
+            "half": np.arange(1, N + 1, 2),
+            "1 %": np.arange(50, N + 1, 100),
+            "0.1 %": np.arange(700, N + 1, 1000),
+        }
+        for few in (nearest.FEW, 0):  # compared one by one, and by the index
+            monkeypatch.setattr(nearest, "FEW", few)
+            for name, allowed in filters.items():
+                shares = []
+                with database.reading() as session:
+                    for query in queries:
+                        found = nearest.nearest_windows(
+                            session,
+                            query,
+                            column="joint",
+                            bundle_id=bundle_id,
+                            limit=K,
+                            n_windows=N,
+                            allowed=allowed,
+                        )
+                        exact = table.top_k(query, K, allowed=allowed)[0].tolist()
+                        assert len(found) == len(set(found)) == len(exact), name
+                        shares.append(len(set(found) & set(exact)) / len(exact))
+                assert np.mean(shares) >= 0.99, (name, few)
+        with database.reading() as session:
+            session.execute(text("SET LOCAL enable_sort = off"))
+            plan = session.scalars(
+                text(
+                    'EXPLAIN SELECT id FROM "window" WHERE bundle_id = 1 AND silent = 0'
+                    " AND joint IS NOT NULL ORDER BY CAST(joint AS halfvec(32))"
+                    f" <=> CAST('{[0.5] * DIM}' AS halfvec(32)) LIMIT 200"
+                )
+            )
+            assert any("nearest_joint_1_32" in line for line in plan)
+
+
+def test_answers_by_the_index_are_those_of_comparing_all(
+    indexed: Database, url: str, models: Models, tmp_path: Path
+) -> None:
+    with indexed as database:
+        builder = LibraryBuilder(database, models)
+        builder.fill(12)
+        database.index_vectors()
+        settings = {"exhaustive_below": 0, "candidates": 8}
+        query = TextQuery(text="a dog barks", min_score=0.0)
+        hits = builder.engine(**settings).find(query).hits
+    exactly = StoreConfig(url=url, exact_below=1000)
+    with open_database(tmp_path / "data" / "library.sqlite3", store=exactly) as database:
+        others = LibraryBuilder(database, models).engine(**settings).find(query).hits
+    assert [hit.window_id for hit in hits] == [hit.window_id for hit in others]
+    assert [hit.score for hit in hits] == pytest.approx([hit.score for hit in others], abs=1e-5)
