@@ -89,7 +89,7 @@ class ExclusionJudge:
             rows = rows_of.get(span.recording_id, [row_of[window_id]])
             greatest = scores[:, rows].max(axis=1)
             kept[window_id] = share_left(greatest)
-            in_order[window_id] = share_in_order(greatest)
+            in_order[window_id] = share_left(greatest, HALF_IN_ORDER)
             fits[window_id] = tuple(
                 ExcludedFit(text=each.text, score=score)
                 for each, score in zip(excluded, greatest.tolist(), strict=True)
@@ -132,20 +132,11 @@ class ExclusionJudge:
         return snapshot.bundle.score.text_match * every
 
 
-def share_left(scores: Doubles) -> float:
+def share_left(scores: Doubles, half: float = HALF) -> float:
     """What is left of a score where excluded texts have `scores` (n,): 1 of all, 0 of nothing."""
-    return float(np.prod(1.0 / (1.0 + (_odds(scores) / HALF) ** 2)))
-
-
-def share_in_order(scores: Doubles) -> float:
-    """The same for the order of what is left, which smaller traces decide too."""
-    return float(np.prod(1.0 / (1.0 + _odds(scores) / HALF_IN_ORDER)))
-
-
-def _odds(scores: Doubles) -> Doubles:
     with np.errstate(divide="ignore"):
-        odds: Doubles = scores / (1.0 - scores)
-    return odds
+        odds = scores / (1.0 - scores)
+    return float(np.prod(1.0 / (1.0 + (odds / half) ** 2)))
 
 
 def penalised(found: Sequence[ScoredWindow], penalties: Penalties) -> list[ScoredWindow]:

@@ -12,7 +12,6 @@ from audiosearch.search.exclusion import (
     HALF_IN_ORDER,
     Penalties,
     penalised,
-    share_in_order,
     share_left,
 )
 from audiosearch.search.rerank import ScoredWindow
@@ -26,7 +25,7 @@ def penalties(*excluded: float) -> Penalties:
     scores = [np.array([each]) for each in excluded]
     return Penalties(
         kept=dict(enumerate(map(share_left, scores))),
-        in_order=dict(enumerate(map(share_in_order, scores))),
+        in_order={n: share_left(each, HALF_IN_ORDER) for n, each in enumerate(scores)},
         floors=(GOOD, WEAK),
         fits={},
     )
@@ -39,10 +38,10 @@ def odds(value: float) -> float:
 
 def test_halves_are_where_they_are_said_to_be() -> None:
     assert share_left(np.array([odds(HALF)])) == pytest.approx(0.5)
-    assert share_in_order(np.array([odds(HALF_IN_ORDER)])) == pytest.approx(0.5)
+    assert share_left(np.array([odds(HALF_IN_ORDER)]), HALF_IN_ORDER) == pytest.approx(0.5)
     assert share_left(np.array([odds(HALF), odds(HALF)])) == pytest.approx(0.25)
-    assert share_left(np.array([0.0])) == share_in_order(np.array([0.0])) == 1.0
-    assert share_left(np.array([1.0])) == share_in_order(np.array([1.0])) == 0.0
+    assert share_left(np.array([0.0])) == 1.0
+    assert share_left(np.array([1.0])) == 0.0
 
 
 def test_a_trace_takes_no_good_hit_away_but_puts_it_behind() -> None:
