@@ -7,6 +7,10 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from audiosearch._typing import Floats
+from audiosearch.store.database import Database
+from audiosearch.store.queries.frames import window_frames
+
 QUERIES = {
     "files": """SELECT f.path, f.state, r.audio_hash, f.error_code, f.error_text, f.remark,
         f.metadata_json
@@ -16,7 +20,7 @@ QUERIES = {
     "encodings": """SELECT r.audio_hash, e.n_windows, e.hop_s
         FROM encoding e JOIN recording r ON r.id = e.recording_id ORDER BY 1""",
     "windows": """SELECT r.audio_hash, w.position, w.start_s, w.end_s, w.silent,
-        w.embedding, w.joint, f.frames
+        w.embedding, w.joint, f.n_frames
         FROM window w JOIN recording r ON r.id = w.recording_id
         JOIN window_frames f ON f.window_id = w.id ORDER BY 1, 2""",
     "said": """SELECT r.audio_hash, w.position, c.text
@@ -29,7 +33,19 @@ QUERIES = {
 
 
 def library_rows(database: Path) -> dict[str, list[Any]]:
-    """All rows that indexing writes, vectors byte for byte."""
+    """All rows that indexing writes, vectors byte for byte; for frames see `library_frames`."""
     reader = sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)
     with contextlib.closing(reader):
         return {name: reader.execute(query).fetchall() for name, query in QUERIES.items()}
+
+
+def library_frames(database: Database, *, dim: int) -> list[Floats]:
+    """Frames (T, dim) of all windows, by their sounds.
+
+    How they are packed hangs on which came first, so they are equal only within what is rounded.
+    """
+    query = "SELECT w.id FROM window w JOIN recording r ON r.id = w.recording_id"
+    with database.reading() as session:
+        order = f"{query} ORDER BY r.audio_hash, w.position"
+        ids = list(session.connection().exec_driver_sql(order).scalars())
+        return window_frames(session, ids, dim=dim)

@@ -11,11 +11,13 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine
 
 from audiosearch._resources import migrations_path
+from audiosearch.store.packed_frames import FrameBase
 
 
 def make_tables(path: Path, *, revision: str, scripts: Path) -> None:
@@ -53,10 +55,33 @@ def make_older(path: Path, *, revision: str, scripts: Path, filled: dict[str, st
                 f"INSERT INTO main.{table} ({', '.join(columns)})"
                 f" SELECT {', '.join(given)} FROM today.{table}"
             )
+        if "base_id" in _columns(connection, "today", "window_frames"):
+            _unpack_frames(connection)
     path.unlink()
     for beside in ("-wal", "-shm"):
         path.with_name(path.name + beside).unlink(missing_ok=True)
     old.rename(path)
+
+
+def _unpack_frames(connection: sqlite3.Connection) -> None:
+    """Frames as they were before they were packed, in a database to which today's is attached."""
+    bases = {
+        base_id: FrameBase(np.frombuffer(frames, "<f4").reshape(n_frames, -1))
+        for base_id, n_frames, frames in connection.execute(
+            "SELECT id, n_frames, frames FROM today.frame_base"
+        )
+    }
+    packed = connection.execute(
+        "SELECT window_id, n_frames, frames, base_id FROM today.window_frames"
+        " WHERE base_id IS NOT NULL"
+    ).fetchall()
+    connection.executemany(
+        "UPDATE main.window_frames SET frames = ? WHERE window_id = ?",
+        [
+            (bases[base_id].unpack(frames, n_frames).astype("<f2").tobytes(), window_id)
+            for window_id, n_frames, frames, base_id in packed
+        ],
+    )
 
 
 def _tables(connection: sqlite3.Connection, schema: str) -> set[str]:

@@ -111,6 +111,7 @@ def asked(clip: str, evil: str, folder: str) -> list[list[str]]:
         ["favourite", clip, POISON],
         ["note", POISON, clip],
         ["annotations"],
+        ["migrate-store", POISON],
         ["annotations", "--json"],
         ["collection", "create", POISON],
         ["collection", "add", POISON, clip],

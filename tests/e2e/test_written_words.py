@@ -242,8 +242,9 @@ def test_a_caption_in_any_letters_holds_the_very_words(folder: Path, tmp_path: P
     wanted = str(folder / "TASCAM_0032.wav")
     assert command("captions", "add", "Großer Öresund", "--for", wanted).status == 0
     for query in ("Großer Öresund", "GROSSER ORESUND", "oresund"):
-        [row] = command("find", query, "--json").rows
+        row, *others = command("find", query, "--json").rows
         assert (row["path"], row["score"]) == (wanted, 1.0)
+        assert all(other["weak"] for other in others)
 
 
 def test_files_of_a_folder_that_is_away_are_marked(folder: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import text
 
@@ -19,8 +20,16 @@ from audiosearch.store.database import Database, open_database
 from audiosearch.store.integrity.verify import verify
 from audiosearch.store.queries.failed import failed_files
 from tests.cluster_fakes import BATCH, Cluster, found_bundle
-from tests.indexing_fakes import DIMS, FakeModels, WaveReader, run_index, states, write_wav
-from tests.library_rows import library_rows
+from tests.indexing_fakes import (
+    DIMS,
+    FRAME_DIM,
+    FakeModels,
+    WaveReader,
+    run_index,
+    states,
+    write_wav,
+)
+from tests.library_rows import library_frames, library_rows
 
 
 def rows(database: Database) -> dict[str, list[Any]]:
@@ -80,6 +89,10 @@ def test_the_rows_are_those_of_one_machine(
     told = Told()
     report = cluster.index(database, sounds, progress=told)
     assert rows(database) == rows(plain)
+    for ours, theirs in zip(
+        library_frames(database, dim=FRAME_DIM), library_frames(plain, dim=FRAME_DIM), strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs, rtol=2e-3, atol=2e-3)
     assert report.n_failed == 2
     assert report.n_encoded + report.n_recognised == 10
     assert report.n_windows == n_windows(database)
