@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -82,14 +84,16 @@ def test_another_token_is_asked_for_where_one_works(
 
 
 def test_the_order_of_letters_is_not_turned(new_page: Any, own_served: Served):
+    tag = "\u202egpj.live\u2066"  # is refused today, but may be there from before
+    path = own_served.command("find", "a bell rings", "--json").rows[0]["path"]
+    assert own_served.command("tag", "add", "plain", path).status == 0
+    database = own_served.command.data_dir / "library.sqlite3"
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE tag SET name = ? WHERE name = 'plain'", (tag,))
     page = new_page(own_served)
     ask(page, "a bell rings")
-    tag = "\u202egpj.live\u2066"
     page.locator("article").first.focus()
     page.keyboard.press("t")
-    until(page, "document.activeElement.dataset.own === 'tag'")
-    page.keyboard.insert_text(tag)
-    page.keyboard.press("Enter")
     page.wait_for_selector("#panel .tag.own")
     name = page.locator("article .name").first.inner_text()
     for place in ("#panel .tag.own", "article .tag.own"):
