@@ -7,9 +7,12 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
 from audiosearch._typing import Floats
 from audiosearch.store.database import Database
 from audiosearch.store.queries.frames import window_frames
+from audiosearch.store.schema import Recording, WindowRow
 
 QUERIES = {
     "files": """SELECT f.path, f.state, r.audio_hash, f.error_code, f.error_text, f.remark,
@@ -44,8 +47,10 @@ def library_frames(database: Database, *, dim: int) -> list[Floats]:
 
     How they are packed hangs on which came first, so they are equal only within what is rounded.
     """
-    query = "SELECT w.id FROM window w JOIN recording r ON r.id = w.recording_id"
+    by_sound = (
+        select(WindowRow.id)
+        .join(Recording, Recording.id == WindowRow.recording_id)
+        .order_by(Recording.audio_hash, WindowRow.position)
+    )
     with database.reading() as session:
-        order = f"{query} ORDER BY r.audio_hash, w.position"
-        ids = list(session.connection().exec_driver_sql(order).scalars())
-        return window_frames(session, ids, dim=dim)
+        return window_frames(session, session.scalars(by_sound).all(), dim=dim)
