@@ -44,6 +44,14 @@ def run(database: Database, *folders: Path, **settings: object):
     return run_index(database, *folders, **{"open_reader": WaveReader, **settings})
 
 
+def heard_so_far(database: Database, folder: Path, *, seconds: float = 3) -> Path:
+    """A take that is still recorded, of which so many seconds are heard."""
+    file = folder / "s" / "take.wav"
+    recorded(file, seconds=seconds)
+    run(database, folder / "s")
+    return file
+
+
 def n_rows(database: Database, table: type) -> int:
     with database.reading() as session:
         return session.scalar(select(func.count()).select_from(table)) or 0
@@ -78,9 +86,7 @@ def test_what_was_heard_of_an_unfinished_file_goes(database: Database, tmp_path:
 def test_other_content_in_its_place_keeps_what_was_there(
     database: Database, tmp_path: Path
 ) -> None:
-    file = tmp_path / "s" / "take.wav"
-    recorded(file, seconds=3)
-    run(database, tmp_path / "s")
+    file = heard_so_far(database, tmp_path)
     recorded(file, seconds=9, seed=2)  # longer, and something else
     run(database)
     assert recordings(database) == [3, 9]
@@ -89,9 +95,7 @@ def test_other_content_in_its_place_keeps_what_was_there(
 
 
 def test_a_file_that_was_cut_keeps_the_whole(database: Database, tmp_path: Path) -> None:
-    file = tmp_path / "s" / "take.wav"
-    recorded(file, seconds=9)
-    run(database, tmp_path / "s")
+    file = heard_so_far(database, tmp_path, seconds=9)
     recorded(file, seconds=3)
     run(database)
     assert recordings(database) == [3, 9]
@@ -113,9 +117,7 @@ def test_files_that_change_places_are_not_encoded_again(database: Database, tmp_
 
 def test_a_short_beginning_of_long_ago_is_kept(database: Database, tmp_path: Path) -> None:
     """Of less than a window nothing can be compared, and its age speaks for another sound."""
-    file = tmp_path / "s" / "take.wav"
-    recorded(file, seconds=0.4)
-    run(database, tmp_path / "s")
+    file = heard_so_far(database, tmp_path, seconds=0.4)
     with database.session() as session:
         session.execute(update(Recording).values(added_at=time.time() - 2 * 86_400))
     recorded(file, seconds=5)
@@ -169,9 +171,7 @@ def test_what_was_written_of_an_unfinished_file_goes_on_with_it(
     database: Database, tmp_path: Path, what: str
 ) -> None:
     """A person rates a take, or notes something of its third second, while it is still recorded."""
-    file = tmp_path / "s" / "take.wav"
-    recorded(file, seconds=3)
-    run(database, tmp_path / "s")
+    file = heard_so_far(database, tmp_path)
     with database.session() as session:
         recording_id = session.scalars(select(Recording.id).where(Recording.duration_s == 3)).one()
         if what == "caption":
@@ -219,9 +219,7 @@ def test_what_is_written_of_both_stays_with_each(database: Database, tmp_path: P
 def test_what_was_written_of_another_sound_in_its_place_stays_there(
     database: Database, tmp_path: Path
 ) -> None:
-    file = tmp_path / "s" / "take.wav"
-    recorded(file, seconds=3)
-    run(database, tmp_path / "s")
+    file = heard_so_far(database, tmp_path)
     with database.session() as session:
         [before] = session.scalars(select(Recording.audio_hash))
         annotate_so(session, before, "rating")
@@ -251,9 +249,7 @@ class Scripted(WaveReader):
 def test_a_file_that_grows_while_it_is_read_leaves_nothing_half(
     database: Database, tmp_path: Path
 ) -> None:
-    file = tmp_path / "s" / "take.wav"
-    recorded(file, seconds=4)
-    run(database, tmp_path / "s")
+    file = heard_so_far(database, tmp_path, seconds=4)
     lengths = iter((7, 9, 11))
 
     def grow(number: int) -> None:
@@ -291,9 +287,7 @@ def test_a_run_that_ends_in_a_file_that_then_grows_leaves_nothing_half(
     database: Database, tmp_path: Path
 ) -> None:
     """The unfinished file is heard, then half of more of it, then all: one recording."""
-    file = tmp_path / "s" / "take.wav"
-    recorded(file, seconds=3)
-    run(database, tmp_path / "s")
+    file = heard_so_far(database, tmp_path)
 
     def die(number: int) -> None:
         if number == 4:
@@ -312,9 +306,7 @@ def test_a_run_that_ends_in_a_file_that_then_grows_leaves_nothing_half(
 def test_a_run_that_ends_in_it_goes_on_and_forgets_the_unfinished_one(
     database: Database, tmp_path: Path
 ) -> None:
-    file = tmp_path / "s" / "take.wav"
-    recorded(file, seconds=3)
-    run(database, tmp_path / "s")
+    file = heard_so_far(database, tmp_path)
     died: list[int] = []
 
     def die_once(number: int) -> None:
@@ -335,9 +327,7 @@ def test_a_run_that_ends_in_it_goes_on_and_forgets_the_unfinished_one(
 def test_a_file_that_cannot_be_read_in_between_is_still_compared(
     database: Database, tmp_path: Path
 ) -> None:
-    file = tmp_path / "s" / "take.wav"
-    recorded(file, seconds=3)
-    run(database, tmp_path / "s")
+    file = heard_so_far(database, tmp_path)
     whole = file.read_bytes()
     file.write_bytes(b"RIFF")
     assert run(database).n_failed == 1
