@@ -1,6 +1,6 @@
 """The store's share of a question in SQLite and PostgreSQL: nearest windows, words, filters.
 
-    python benchmarks/postgresql.py --windows 100000 [--json FILE]
+    python -m benchmarks.postgresql --windows 100000 [--json FILE]
 
 A server is started in a temporary folder, as tests do. Vectors are drawn, not heard; what the
 decoder takes for a question is the same in both and not measured here.
