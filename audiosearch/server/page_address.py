@@ -17,6 +17,7 @@ from audiosearch.errors import ConfigError
 from audiosearch.server.access_token import AccessToken
 from audiosearch.server.guard import GuardPolicy
 from audiosearch.server.http_server import BACKLOG
+from audiosearch.store.database import open_database
 
 _LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "::1")
 _ANY: Final = ("0.0.0.0", "::", "")  # noqa: S104 - what it is compared with
@@ -210,17 +211,26 @@ def renew_token(config: Config) -> tuple[str, str]:
     The address is that of the settings where this library's page is given there, else empty.
 
     Raises:
-        StoreError: the token cannot be written.
+        StoreError: the token cannot be written, or the library's server not be reached.
     """
+    database = _shown_database(config)
     _, token = AccessToken.made(config.data_dir)
     host = _LOCAL.get(config.serve.host.strip(), config.serve.host.strip())
     connection = HTTPConnection(host, config.serve.port, timeout=REACH_S)
     try:
         connection.request("GET", "/api/status", headers={"Authorization": f"Bearer {token}"})
         told = json.loads(connection.getresponse().read(_MOST_STATUS))
-        is_ours = told.get("database") == str(config.database)
+        is_ours = told.get("database") == database
     except (OSError, HTTPException, ValueError, AttributeError):  # some other program
         is_ours = False
     finally:
         connection.close()
     return token, _url(host, config.serve.port) if is_ours else ""
+
+
+def _shown_database(config: Config) -> str:
+    """Where the library is, as a page of it says."""
+    if not config.store.url:
+        return str(config.database)
+    with open_database(config.database, read_only=True, store=config.store) as database:
+        return database.shown

@@ -127,7 +127,8 @@ def _bundles(session: Session) -> list[BundleStatus]:
             fingerprint=row.fingerprint,
             n_recordings=row.n_recordings,
             n_windows=windows[row.id].n_windows if row.id in windows else 0,
-            n_silent=windows[row.id].n_silent if row.id in windows else 0,
+            # A server sums whole numbers to decimals.
+            n_silent=int(windows[row.id].n_silent) if row.id in windows else 0,
             n_captioned=captioned.get(row.id, 0),
         )
         for row in rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -9,13 +10,18 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from audiosearch.config import StoreConfig, load_config
+from audiosearch.config import Config, ServeConfig, StoreConfig, load_config
 from audiosearch.errors import LibraryLocked, LibraryReplaced, SchemaTooNew, StoreError
 from audiosearch.library.answers import reading_database
+from audiosearch.library.status_rows import counts_row
 from audiosearch.search.results import SoundQuery, TextQuery
+from audiosearch.search.rows import json_line
+from audiosearch.server.page_address import open_page, renew_token
+from audiosearch.server.server import AnswerServer
 from audiosearch.store.database import Database, open_database
 from audiosearch.store.integrity.verify import verify
 from audiosearch.store.queries import roots
+from audiosearch.store.queries.status import library_status
 from tests.postgres_server import PostgresServer
 from tests.search_library import LibraryBuilder, Models, sound_number
 
@@ -158,6 +164,34 @@ def test_a_user_who_may_only_read_can_search(
         database.session() as session,
     ):
         roots.add_root(session, b"/mine")
+
+
+def test_what_is_counted_can_be_told_in_json(url: str, place: Path, models: Models) -> None:
+    fill(url, place, models)
+    with (
+        open_database(place, store=StoreConfig(url=url), read_only=True) as database,
+        database.reading() as session,
+    ):
+        told = json.loads(json_line(counts_row(library_status(session))))
+    assert [each["silent"] for each in told["bundles"]] == [0]
+
+
+def test_a_page_is_known_as_ours_when_its_token_is_renewed(
+    url: str, place: Path, models: Models
+) -> None:
+    fill(url, place, models)
+    config = Config(
+        data_dir=place.parent,
+        config_file=place.with_name("config.toml"),
+        serve=ServeConfig(port=0, access="token"),
+        store=StoreConfig(url=url),
+    )
+    page = open_page(config)
+    with AnswerServer(config, page=page):
+        given = replace(config, serve=replace(config.serve, port=page.socket.port))
+        token, where = renew_token(given)
+    assert token != page.new_token
+    assert where == page.socket.url
 
 
 def test_many_read_while_one_writes(url: str, place: Path, models: Models) -> None:
