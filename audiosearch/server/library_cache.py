@@ -170,9 +170,8 @@ class LibraryCache:
             self._config, model=settings.model, index=settings.index, search=settings.search
         )
         with ExitStack() as stack:
-            identity = read_identity(
-                config.database, url=config.store.url
-            )  # none is made for a question
+            # None is made for a question.
+            identity = read_identity(config.database, url=config.store.url)
             library = stack.enter_context(open_library(config, expected=identity))
             return _Held(
                 settings=settings,

@@ -1,4 +1,4 @@
-"""Where the page is given: its socket, and by what names it may be asked."""
+"""Where the page is given: its socket, by what names it may be asked, and the token for it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class PageSocket:
     @property
     def url(self) -> str:
         """For people and browsers of this machine."""
-        return _url(_LOCAL.get(self.host, self.host), self.port)
+        return _url(_from_here(self.host), self.port)
 
     @property
     def url_elsewhere(self) -> str | None:
@@ -71,6 +71,11 @@ class PageSocket:
             any_address=self.host in _ANY,
             admit=None if token is None else token.admit,
         )
+
+
+def _from_here(host: str) -> str:
+    """The address at which this machine reaches what listens on `host`."""
+    return _LOCAL.get(host, host)
 
 
 def _url(host: str, port: int) -> str:
@@ -111,7 +116,7 @@ def open_page_socket(config: ServeConfig) -> PageSocket:
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             raise PortTaken(
                 f"{shown} is taken by another program, or this library is served there already",
-                remedy=f"see {_url(_LOCAL.get(host, host), port)}, or give another port ([serve]"
+                remedy=f"see {_url(_from_here(host), port)}, or give another port ([serve]"
                 " port in the settings, or --port of audiosearch serve); 0 takes any that is free",
             ) from error
         # A unit that was written before the page was switched on allows no such socket.
@@ -215,7 +220,7 @@ def renew_token(config: Config) -> tuple[str, str]:
     """
     database = _shown_database(config)
     _, token = AccessToken.made(config.data_dir)
-    host = _LOCAL.get(config.serve.host.strip(), config.serve.host.strip())
+    host = _from_here(config.serve.host.strip())
     connection = HTTPConnection(host, config.serve.port, timeout=REACH_S)
     try:
         connection.request("GET", "/api/status", headers={"Authorization": f"Bearer {token}"})

@@ -52,7 +52,7 @@ def check_stretch(start_s: float, end_s: float | None) -> None:
     """See that a stretch is one.
 
     Raises:
-        QueryError: it ends before it begins.
+        QueryError: it ends before it begins, or no sound is as long.
     """
     if end_s is not None and end_s <= start_s:
         raise QueryError("the stretch ends before it begins")
