@@ -212,6 +212,7 @@ class FindResult:
             may be more where not every window was scored.
         n_more_is_least: there may be more of these all the same.
         n_unknown: recordings left out since what a filter asks is not known of them, by what it is.
+        unknown_tags: where there are no hits, tags that a filter asks for and that no sound has.
         n_with_unknown: recordings of which all the unknown words are written, where no hit is one.
         unheard: where there are no hits, some files that have all the words but no sound that could
             be found: silent, not heard yet, or not readable.
@@ -241,6 +242,7 @@ class FindResult:
     n_more: int = 0
     n_more_is_least: bool = False
     n_unknown: Mapping[str, int] = field(default_factory=dict)
+    unknown_tags: tuple[str, ...] = ()
     n_with_unknown: int = 0
     unheard: tuple[bytes, ...] = ()
     excluded: tuple[str, ...] = ()
