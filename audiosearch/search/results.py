@@ -7,8 +7,8 @@ shows results imports this, so nothing that computes is loaded here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from audiosearch.audio.clip import ClipRange
@@ -17,8 +17,6 @@ from audiosearch.search.filters import ClockFilter, Filters
 if TYPE_CHECKING:
     from audiosearch._typing import Floats
     from audiosearch.model.encoder import Encoded
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
 # Of a sound against words. Of mixtures the right one comes first most often between .5 and .7
 # (`benchmarks.composed_pairs`).
