@@ -98,12 +98,18 @@ class Reckoned:
     disk_usd: float
 
 
+def candidate_times(given: Mapping[str, float]) -> tuple[float, float]:
+    """Seconds that candidates take without any window, and more for each: the line of two sizes."""
+    growth = (given["large_s"] - given["small_s"]) / 900_000
+    return given["small_s"] - growth * 100_000, growth
+
+
 def reckon(n_windows: int, given: Mapping[str, float]) -> Reckoned:
     """What so many windows take."""
     sound_h = n_windows / given["windows_an_hour"]
     core_s = n_windows * given["cpu_s"] / (1 - given["engine_share"])
     rate = n_windows / (given["days"] * DAY_S)
-    growth = (given["large_s"] - given["small_s"]) / 900_000
+    base_s, growth = candidate_times(given)
     return Reckoned(
         n_windows=n_windows,
         sound_h=sound_h,
@@ -114,7 +120,7 @@ def reckon(n_windows: int, given: Mapping[str, float]) -> Reckoned:
         network_share=rate * given["sent_bytes"] / given["network"],
         disk_bytes=n_windows * given["row_bytes"],
         vector_bytes=n_windows * given["vector_bytes"],
-        candidates_s=given["large_s"] + growth * (n_windows - 1_000_000),
+        candidates_s=base_s + growth * n_windows,
         hearing_usd=core_s / HOUR_S * given["core_hour"],
         disk_usd=n_windows * given["row_bytes"] / GB * given["gb_month"],
     )
@@ -122,8 +128,7 @@ def reckon(n_windows: int, given: Mapping[str, float]) -> Reckoned:
 
 def limits(given: Mapping[str, float]) -> list[tuple[float, str]]:
     """What ends first as a library grows: at how many windows, and what it is."""
-    growth = (given["large_s"] - given["small_s"]) / 900_000
-    base_s = given["small_s"] - growth * 100_000
+    base_s, growth = candidate_times(given)
     return sorted(
         [
             (

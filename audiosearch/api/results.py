@@ -141,6 +141,7 @@ class SearchHits(Sequence[SearchHit]):
         n_more: recordings that match well enough and are not listed, at least.
         n_unknown: what filters ask (`loudness`, ...) -> recordings left out since it is not known
             of them.
+        unknown_tags: where there are no hits, tags that were asked for and that no sound has.
         n_windows: stretches of sound in the library, before filters.
         excluded: what must not be heard, as the query was understood.
         n_excluded: hits left out since it is heard in them.
@@ -160,6 +161,7 @@ class SearchHits(Sequence[SearchHit]):
     weaker: tuple[SearchHit, ...] = ()
     language: str | None = None
     translated: str | None = None
+    unknown_tags: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, result: FindResult) -> SearchHits:
@@ -179,6 +181,7 @@ class SearchHits(Sequence[SearchHit]):
             weaker=tuple(map(SearchHit.of, result.weaker)),
             language=result.language,
             translated=result.translated,
+            unknown_tags=result.unknown_tags,
         )
 
     def by_hour(self) -> list[tuple[int, int]]:

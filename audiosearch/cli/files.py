@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from audiosearch._statuses import EXIT_NOTHING
-from audiosearch.cli.filter_options import filter_options, say_unknown_tags
+from audiosearch.cli.filter_options import filter_options
 from audiosearch.cli.links import linked_path
 from audiosearch.cli.options import OutputForm, library_options, output_options, sort_options
 from audiosearch.cli.output import (
@@ -22,7 +22,7 @@ from audiosearch.cli.output import (
 from audiosearch.cli.terminal import say, style
 from audiosearch.config import Config
 from audiosearch.library import open_library
-from audiosearch.search.answer_remarks import unknown_remarks
+from audiosearch.search.answer_remarks import unknown_remarks, unknown_tag_remarks
 from audiosearch.search.filters import Filters
 from audiosearch.store.globs import is_glob
 from audiosearch.store.queries.file_list import ListedFile
@@ -94,7 +94,8 @@ def files(
         remark("the library is empty: audiosearch index ~/sounds fills it", quiet=quiet)
     elif not found.files:
         remark(_no_file(name, found.meant), quiet=quiet)
-        say_unknown_tags(filters, config, quiet=quiet)
+        for each in unknown_tag_remarks(found.unknown_tags):
+            remark(each, quiet=quiet)
     return 0 if found.files else EXIT_NOTHING
 
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
-from audiosearch.cli.output import quoted, remark
 from audiosearch.search.filter_fields import FILTER_FIELDS, FilterField
 from audiosearch.search.filters import Filters
-
-if TYPE_CHECKING:
-    from audiosearch.config import Config
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -45,18 +41,3 @@ def filter_options(command: F) -> F:
     for each in reversed(FILTER_FIELDS):
         with_filters = _option(each)(with_filters)
     return with_filters  # type: ignore[return-value]  # the decorator adds parameters
-
-
-def say_unknown_tags(filters: Filters, config: Config, *, quiet: bool) -> None:
-    """Where nothing was found: name the tags that were asked for and that no sound has.
-
-    No error, as of a collection that nobody made: sounds have tags of their own, now or later.
-    """
-    if quiet or not filters.tags:
-        return
-    from audiosearch.library import open_library  # noqa: PLC0415 - seldom needed
-
-    with open_library(config) as library:
-        unknown = library.annotations.unknown_tags(filters.tags)
-    for tag in unknown:
-        remark(f"no sound here has the tag {quoted(tag)}: audiosearch tag list", quiet=quiet)

@@ -9,7 +9,7 @@ import click
 
 from audiosearch._statuses import EXIT_NOTHING
 from audiosearch._wording import counted
-from audiosearch.cli.filter_options import FilterOptions, filter_options, say_unknown_tags
+from audiosearch.cli.filter_options import FilterOptions, filter_options
 from audiosearch.cli.links import linked_path
 from audiosearch.cli.minus_words import MinusWords
 from audiosearch.cli.options import (
@@ -105,8 +105,6 @@ def find(
     result = answer.result
     filtered = filters != Filters() or sought.recorded is not None
     say_of_answer(result, quiet=quiet, filtered=filtered)
-    if not result.hits:
-        say_unknown_tags(filters, config, quiet=quiet)
     if histogram:
         print_histogram(result.hits, as_json=form.json, quiet=quiet)
     else:
@@ -160,8 +158,6 @@ def similar(
             reverse=reverse,
         ).result
     say_of_answer(result, quiet=quiet, filtered=filters != Filters())
-    if not result.hits:
-        say_unknown_tags(filters, config, quiet=quiet)
     _print_similar_hits(result.hits, form)
     _say_more(result, form, quiet=quiet)
     if verbose:

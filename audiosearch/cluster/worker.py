@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,12 +37,12 @@ from audiosearch.cluster.types import (
 )
 from audiosearch.config import IndexConfig
 from audiosearch.errors import BundleError
+from audiosearch.indexing.batching import ItemBatch
 from audiosearch.indexing.claims import ReadingDecision
 from audiosearch.indexing.encode import encode_batch
 from audiosearch.indexing.reader import Readers, ReadingPlan
 from audiosearch.indexing.types import (
     LAST_ITEMS,
-    MANY_ITEMS,
     CaptionedWindow,
     DecodedWindow,
     Failed,
@@ -184,8 +184,8 @@ class _Session:
         self, setup: WorkerSetup, bundle: Bundle, models: Models, parts: WorkerParts
     ) -> None:
         self.name = secrets.token_hex(8)
-        self._config = setup.config
         self._models = models
+        self._gathered = ItemBatch(setup.config.batch_windows)
         self._stopwatch = Stopwatch()
         self._told: dict[str, float] = {}  # seconds of stages that the driver knows of
         self._news = threading.Condition()
@@ -279,26 +279,23 @@ class _Session:
         )
         return self._without_samples(items, encoded)
 
-    def _gather(self) -> list[Item]:
-        items: list[Item] = []
-        n_windows = 0
+    def _gather(self) -> Sequence[Item]:
         start = time.monotonic()
-        while n_windows < self._config.batch_windows and len(items) < MANY_ITEMS:
+        while not self._gathered.is_full:
             item = self._readers.poll(_PATIENCE_S)
             if item is not None:
-                items.append(item)
-                n_windows += isinstance(item, DecodedWindow)
+                self._gathered.add(item)
                 self._n_done += isinstance(item, LAST_ITEMS)
                 continue
             waited = time.monotonic() - start > _LONGEST_CALL_S
             idle = self._n_done == self._n_given and (waited or not self._more)
-            if self._winding_up or self._ended.is_set() or (idle and items):
+            if self._winding_up or self._ended.is_set() or (idle and self._gathered):
                 break
-            if waited and not items:
+            if waited and not self._gathered:
                 break
-        return items
+        return self._gathered.take()
 
-    def _without_samples(self, items: list[Item], encoded: list[CaptionedWindow]) -> HeardBatch:
+    def _without_samples(self, items: Sequence[Item], encoded: list[CaptionedWindow]) -> HeardBatch:
         """What the driver stores: samples, most of what there is, stay here, and so do tags."""
         bare = {
             id(item): replace(item, window=replace(item.window, samples=_NO_SAMPLES, stretch=None))

@@ -18,17 +18,15 @@ from audiosearch._wording import counted
 from audiosearch.audio.sandbox.client import Worker, WorkerLimits
 from audiosearch.config import IndexConfig
 from audiosearch.errors import display_path
+from audiosearch.indexing.batching import ItemBatch
 from audiosearch.indexing.claims import InFlightHashes, SoundClaims
 from audiosearch.indexing.encode import caption_stored, encode_batch
 from audiosearch.indexing.passed_over import add_up
 from audiosearch.indexing.reader import Readers, ReadingPlan
 from audiosearch.indexing.scan import MissingMarked, PlaceScan, ScanRules, mark_missing, reconcile
 from audiosearch.indexing.types import (
-    MANY_ITEMS,
     CaptionedWindow,
-    DecodedWindow,
     Failed,
-    Finished,
     Hearing,
     IndexReport,
     Item,
@@ -47,7 +45,6 @@ if TYPE_CHECKING:
     from audiosearch.model.bundle import Bundle
 
 _PAGE = 1000  # pending files read from the database at a time
-_PATIENCE = 2  # times as many windows, rather than to cut a stretch in two and encode it twice
 SETTLE_S = 1.0  # pause before another look at files that changed while they were read
 
 
@@ -238,9 +235,7 @@ class _Run:
             self._read_elsewhere(self._hearing, pending)
             return
         n_threads = min(self._config.workers or os.cpu_count() or 1, n_files)
-        batch: list[Item] = []
-        n_windows = 0
-        unfinished: set[int] = set()  # files with a stretch not all windows of which have come
+        batch = ItemBatch(self._config.batch_windows)
         with Readers(
             pending,
             plan=self._plan,
@@ -252,18 +247,11 @@ class _Run:
             for item in items:
                 if self.stop.is_set():
                     return
-                batch.append(item)
-                n_windows += isinstance(item, DecodedWindow)
-                if isinstance(item, DecodedWindow) and item.window.goes_on:
-                    unfinished.add(item.file.file_id)
-                elif isinstance(item, DecodedWindow | Finished | Failed):
-                    unfinished.discard(item.file.file_id)
-                patience = _PATIENCE if unfinished else 1
-                if n_windows >= patience * self._config.batch_windows or len(batch) >= MANY_ITEMS:
-                    self._write(batch)
-                    batch, n_windows = [], 0
+                batch.add(item)
+                if batch.is_full:
+                    self._write(batch.take())
         if not self.stop.is_set():
-            self._write(batch)
+            self._write(batch.take())
 
     def _read_elsewhere(self, hearing: Hearing, pending: Iterator[PendingFile]) -> None:
         for batch in hearing.batches(

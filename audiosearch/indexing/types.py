@@ -238,8 +238,6 @@ Item = (
     AlreadyEncoded | InFlightDuplicate | Started | DecodedWindow | Finished | Failed | ReaderFailed
 )
 
-MANY_ITEMS: Final = 512  # a batch with few windows is written all the same when it has so many
-
 # With one of these, all that a file gives has come.
 LAST_ITEMS: Final = (AlreadyEncoded, InFlightDuplicate, Finished, Failed)
 

@@ -10,7 +10,6 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from audiosearch.audio.clip import ClipRange
@@ -22,7 +21,6 @@ from audiosearch.store.queries import annotate, annotation_list, collections
 from audiosearch.store.queries.annotate import MOST_STARS, SoundStretch
 from audiosearch.store.queries.annotation_list import TagSummary, WrittenAnnotation
 from audiosearch.store.queries.collections import CollectionSummary, NamedSearch
-from audiosearch.store.queries.conditions import HasTag
 
 MOST_LETTERS = 200  # of a tag or a name
 MOST_LETTERS_OF_NOTE = 100_000
@@ -154,15 +152,6 @@ class Annotations:
         """All tags that a person set, by name."""
         with self._database.reading() as session:
             return annotation_list.summarise_tags(session)
-
-    def unknown_tags(self, tags: Iterable[str]) -> list[str]:
-        """Those of some tags that no sound here has, neither its file's nor a person's."""
-        with self._database.reading() as session:
-            return [
-                tag
-                for tag in tags
-                if not session.scalar(select(exists().where(HasTag(tag).clause())))
-            ]
 
     def rate(self, clips: Clips, stars: int | None, *, all_or_none: bool = False) -> Written:
         """Rate sounds with 1 to 5 stars; None takes ratings away."""

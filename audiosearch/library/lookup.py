@@ -20,7 +20,7 @@ from audiosearch.library.model_selection import find_model
 from audiosearch.model.bundle import Bundle, listed_fingerprint
 from audiosearch.search.filters import Filters
 from audiosearch.search.order import check_sort, name_order
-from audiosearch.search.scope import file_name, find_scope
+from audiosearch.search.scope import file_name, find_scope, unknown_tags
 from audiosearch.search.spelling import near_words
 from audiosearch.store.database import Database
 from audiosearch.store.dialects import computed_scope
@@ -66,6 +66,7 @@ class Listing:
         n_left_out: how many more were found than were asked for.
         meant: where none were found, near words by which some are.
         n_unknown: files left out since what a filter asks is not known of them, by what it is.
+        unknown_tags: where none were found, tags that a filter asks for and that no sound has.
     """
 
     files: tuple[ListedFile, ...]
@@ -73,6 +74,7 @@ class Listing:
     library_is_empty: bool
     meant: str | None
     n_unknown: Mapping[str, int]
+    unknown_tags: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +166,7 @@ def list_files(
             library_is_empty=not ids and not any_file(session),
             meant=meant if meant is not None and named(meant) else None,
             n_unknown=count_unknown_files(session, _named(session, scope, name), states=wanted),
+            unknown_tags=() if ids else unknown_tags(session, filters),
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -70,8 +70,7 @@ def write_combined(
         path.mkdir(parents=True, exist_ok=True)
         for graph in path.glob("*.onnx"):  # of an older bundle that this one takes the place of
             graph.unlink()
-        with atomic_write(path / MANIFEST, shared=True) as file:
-            file.write(f"{json.dumps(manifest, ensure_ascii=False, indent=1)}\n".encode())
+        _write_manifest(path / MANIFEST, manifest)
     except OSError as error:
         raise BundleError(f"cannot be written: {error.strerror}", path=path) from error
     return path
@@ -174,11 +173,15 @@ def with_score(bundle: Bundle, score: ScoreCalibration) -> Bundle:
     file = bundle.path / MANIFEST
     try:
         manifest = json.loads(file.read_bytes()) | {"score": asdict(score)}
-        with atomic_write(file, shared=True) as out:
-            out.write(f"{json.dumps(manifest, ensure_ascii=False, indent=1)}\n".encode())
+        _write_manifest(file, manifest)
     except (OSError, ValueError) as error:
         raise BundleError(f"cannot be written: {error}", path=file) from error
     return replace(bundle, score=score)
+
+
+def _write_manifest(path: Path, values: Mapping[str, object]) -> None:
+    with atomic_write(path, shared=True) as file:
+        file.write(f"{json.dumps(values, ensure_ascii=False, indent=1)}\n".encode())
 
 
 def _check(path: Path, parts: Sequence[BundlePart]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Final
@@ -23,6 +23,7 @@ class Advice:
         itself: for the sound that is asked about.
         about_file: what tells more of a file.
         find: what other words are asked for with, before them.
+        tags: what lists the tags that there are.
     """
 
     every_hit: str | None = None
@@ -31,6 +32,7 @@ class Advice:
     itself: str | None = None
     about_file: str | None = None
     find: str | None = None
+    tags: str | None = None
 
 
 COMMANDS: Final = Advice(
@@ -40,6 +42,7 @@ COMMANDS: Final = Advice(
     itself="--self",
     about_file="audiosearch info",
     find="audiosearch find ",
+    tags="audiosearch tag list",
 )
 HTTP: Final = Advice(
     every_hit="min-score=0",
@@ -73,6 +76,7 @@ def answer_remarks(
         unknown_remarks(result.n_unknown, "sound"),
         _about_left_out(result, advice),
         _about_none(result, advice, filtered=filtered, shown_path=shown_path),
+        unknown_tag_remarks(result.unknown_tags, advice),
     )
 
 
@@ -170,3 +174,13 @@ def unknown_remarks(n_unknown: Mapping[str, int], noun: str) -> Iterator[str]:
     """What filters left out for what is not known of it; `noun` is what is counted."""
     for measure, n in n_unknown.items():
         yield f"{counted(n, noun)} with no known {measure} left out"
+
+
+def unknown_tag_remarks(tags: Iterable[str], advice: Advice = COMMANDS) -> Iterator[str]:
+    """Which tags no sound has, where that is why nothing was found.
+
+    No error, as of a collection that nobody made: sounds have tags of their own, now or later.
+    """
+    for tag in tags:
+        told = f"no sound here has the tag {tag!r}"
+        yield told if advice.tags is None else f"{told}: {advice.tags}"

@@ -33,6 +33,7 @@ from audiosearch.search.results import (
     SoundQuery,
     TextQuery,
 )
+from audiosearch.search.scope import unknown_tags
 from audiosearch.search.snapshot import LibrarySnapshot, SnapshotCache, open_snapshot
 from audiosearch.search.spelling import corrections
 from audiosearch.search.text_search import AskedText, TextSearch
@@ -125,10 +126,12 @@ class SearchEngine:
                 n_hits = len(result.hits)
                 result = replace(result, hits=shown[:n_hits], weaker=shown[n_hits:])
             n_unknown = snapshot.n_unknown
+            no_tags = () if result.hits else unknown_tags(session, query.filters)
         return replace(
             result,
             hits=in_order(result.hits, query.sort, reverse=query.reverse),
             n_unknown=n_unknown,
+            unknown_tags=no_tags,
             n_without_clock=n_without_clock,
             timings=watch.seconds,
         )

@@ -7,8 +7,8 @@ shows results imports this, so nothing that computes is loaded here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from audiosearch.audio.clip import ClipRange
@@ -17,8 +17,6 @@ from audiosearch.search.filters import ClockFilter, Filters
 if TYPE_CHECKING:
     from audiosearch._typing import Floats
     from audiosearch.model.encoder import Encoded
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
 # Of a sound against words. Of mixtures the right one comes first most often between .5 and .7
 # (`benchmarks.composed_pairs`).
@@ -212,6 +210,7 @@ class FindResult:
             may be more where not every window was scored.
         n_more_is_least: there may be more of these all the same.
         n_unknown: recordings left out since what a filter asks is not known of them, by what it is.
+        unknown_tags: where there are no hits, tags that a filter asks for and that no sound has.
         n_with_unknown: recordings of which all the unknown words are written, where no hit is one.
         unheard: where there are no hits, some files that have all the words but no sound that could
             be found: silent, not heard yet, or not readable.
@@ -241,6 +240,7 @@ class FindResult:
     n_more: int = 0
     n_more_is_least: bool = False
     n_unknown: Mapping[str, int] = field(default_factory=dict)
+    unknown_tags: tuple[str, ...] = ()
     n_with_unknown: int = 0
     unheard: tuple[bytes, ...] = ()
     excluded: tuple[str, ...] = ()

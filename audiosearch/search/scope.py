@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from audiosearch.errors import QueryError
@@ -54,6 +55,15 @@ def find_scope(session: Session, filters: Filters) -> Scope:
         online = Without(away) if filters.online else away
         scope = replace(scope, conditions=(*scope.conditions, online))
     return scope
+
+
+def unknown_tags(session: Session, filters: Filters) -> tuple[str, ...]:
+    """The tags asked for that no sound of this library has, neither its file's nor a person's."""
+    return tuple(
+        tag
+        for tag in filters.tags
+        if not session.scalar(select(exists().where(HasTag(_text(tag)).clause())))
+    )
 
 
 def _of_file(session: Session, filters: Filters) -> Iterator[Condition]:

@@ -128,7 +128,7 @@ FIELDS = {
     "SearchHit": "rank path start_s end_s duration_s score similarity cross_entropy lift caption "
     "matched words n_alike also recording_id window_id clock_start excluded weak",
     "SearchHits": "hits unknown_words read_as corrected n_left_out n_below_min_score n_more "
-    "n_unknown n_windows excluded n_excluded weaker language translated",
+    "n_unknown n_windows excluded n_excluded weaker language translated unknown_tags",
     "SoundAnnotation": "path here start_s end_s duration_s tags rating favourite note collections "
     "audio_hash",
     "Word": "text lift read_as",

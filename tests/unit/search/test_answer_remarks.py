@@ -16,6 +16,7 @@ RESULTS: list[dict[str, Any]] = [
     {"n_below_min_score": 3},
     {"moments": True, "n_unheard": 4},
     {"only_itself": True},
+    {"unknown_tags": ("teaser",)},
     {"unheard": (b"/a/dog.wav",), "unknown_words": ("rex",), "n_with_unknown": 2},
 ]
 
