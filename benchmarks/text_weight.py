@@ -19,13 +19,11 @@ from pathlib import Path
 import click
 import numpy as np
 
-from audiosearch.evaluation.dataset_files import read_dataset
 from audiosearch.evaluation.datasets import Dataset
 from audiosearch.evaluation.encode import EncodedDataset
 from audiosearch.evaluation.ranking import pool_greatest
 from audiosearch.evaluation.run import EvaluationRun
 from audiosearch.evaluation.scenes.grammar import wording
-from audiosearch.evaluation.splits import only_held_out
 from audiosearch.evaluation.work_folder import NoStageProgress, WorkFolder
 from audiosearch.model.bundle import MANIFEST
 from audiosearch.model.loaded import Model
@@ -33,6 +31,7 @@ from audiosearch.model.runtime.session import RuntimeOptions
 from audiosearch.training.stages import CALIBRATION_FILE
 from audiosearch.training.text.esc50 import read_phrasings
 from audiosearch.training.text_weight import FittedTextWeight, TextWeightTrial, fit_text_weight
+from benchmarks.clip_options import chosen_clips, clip_options
 
 
 def heard_trials(dataset: Dataset, run: EvaluationRun) -> list[TextWeightTrial]:
@@ -78,16 +77,14 @@ def _write_json(path: Path, content: object) -> None:
 
 
 @click.command()
-@click.argument("manifest", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--bundle", type=click.Path(path_type=Path), default=Path("models/starter"))
-@click.option("--held-out", is_flag=True, help="Only clips whose groups the bundle does not list.")
+@clip_options
 @click.option("--work", type=click.Path(path_type=Path), help="Keeps half-done work.")
 @click.option("--write", "kept", is_flag=True, help="Put the weight into the bundle.")
-def main(manifest: Path, bundle: Path, held_out: bool, work: Path | None, kept: bool) -> None:
+def main(
+    manifest: Path, audio: Path | None, bundle: Path, held_out: bool, work: Path | None, kept: bool
+) -> None:
     """Print the weight and some points of the curve."""
-    dataset = read_dataset(manifest)
-    if held_out:
-        dataset = only_held_out(dataset, bundle=bundle)
+    dataset = chosen_clips(manifest, audio=audio, bundle=bundle, held_out=held_out)
     model = Model.open(bundle, options=RuntimeOptions())
     with tempfile.TemporaryDirectory() as folder:
         run = EvaluationRun(model, WorkFolder(work or Path(folder)), NoStageProgress())
