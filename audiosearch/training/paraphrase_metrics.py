@@ -115,7 +115,7 @@ def paraphrase_metrics(
 def _figures(model: TrainedModel, trials: Trials) -> ParaphraseMetrics:
     right, wrong = trials.right, trials.wrong
     scores = trials.scores
-    evidence = model.probability(scores)
+    evidence = model.evidence(scores)
     fits = {
         "loss": -scores.cross_entropy,
         "joint": scores.cosine,
