@@ -43,6 +43,7 @@ from audiosearch.training.scenes.clip_pool import gather_clips
 from audiosearch.training.scenes.features import SceneFeatures, encode_scenes, scene_logits
 from audiosearch.training.scenes.planner import Planner
 from audiosearch.training.scoring import PairScores
+from audiosearch.training.stages import caption_rng
 from audiosearch.training.text.captions import every_phrase, write_caption
 from audiosearch.training.text.vocabulary import collect_words, make_vocabulary
 from audiosearch.training.text_stages import learn_words, train_joint
@@ -214,7 +215,7 @@ class Ablations:
             return found
         count = self.run.calibration_scenes
         descriptions = list(self.validation.descriptions[:count])
-        rng = np.random.default_rng([self.run.seed, 0xCAF])
+        rng = caption_rng(self.run.seed)
         texts = [write_caption(rng, what) for what in descriptions]
         fitted = calibrate(
             {

@@ -6,6 +6,7 @@ peak resident memory of the process itself (not of the decoding processes below 
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -38,6 +39,15 @@ def environment(data_dir: Path) -> dict[str, str]:
     }
     no_config = str(data_dir / "no-config")
     return kept | {"AUDIOSEARCH_DATA_DIR": str(data_dir), "XDG_CONFIG_HOME": no_config}
+
+
+def write_settings(file: Path, *, bundle: Path, exact_windows: bool = True) -> None:
+    """A settings file for `--config`, with a bundle and how long recordings are heard."""
+    file.write_text(
+        f"[model]\nbundle = {json.dumps(str(bundle))}\n"
+        f"[index]\nexact_windows = {json.dumps(exact_windows)}\n",
+        encoding="utf-8",
+    )
 
 
 def start(*arguments: str, data_dir: Path) -> subprocess.Popen[str]:

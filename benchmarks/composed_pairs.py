@@ -15,7 +15,6 @@ python -m benchmarks.composed_pairs MANIFEST.csv [--bundle models/starter] [--ev
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections import defaultdict
@@ -45,7 +44,7 @@ from audiosearch.library import Library, open_library
 from audiosearch.library.model_selection import find_model
 from audiosearch.search.filters import Filters
 from audiosearch.search.results import TextQuery
-from benchmarks.child import run
+from benchmarks.child import run, write_settings
 from benchmarks.long_scenes import kind
 
 N = 10 * SAMPLE_RATE
@@ -246,7 +245,7 @@ def main(
         write_pairs(folder / "pairs", clips, planned, generator=generator)
         grounds, others = write_mixtures(folder / "mixtures", clips, generator=generator)
         settings = folder / "settings.toml"
-        settings.write_text(f"[model]\nbundle = {json.dumps(str(path))}\n", encoding="utf-8")
+        write_settings(settings, bundle=path)
         for name in ("pairs", "mixtures/library"):
             done = run(
                 *("index", str(folder / name), "--config", str(settings), "-q"),

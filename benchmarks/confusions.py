@@ -18,15 +18,14 @@ import click
 import numpy as np
 
 from audiosearch._typing import Ints
-from audiosearch.evaluation.dataset_files import read_dataset
 from audiosearch.evaluation.datasets import Dataset, DatasetClip
 from audiosearch.evaluation.ranking import pool_least
 from audiosearch.evaluation.run import EvaluationRun
-from audiosearch.evaluation.splits import only_held_out
 from audiosearch.evaluation.work_folder import NoStageProgress, WorkFolder
 from audiosearch.model.loaded import Model
 from audiosearch.model.runtime.session import RuntimeOptions
 from audiosearch.search.normalise import Normalise
+from benchmarks.clip_options import chosen_clips, clip_options
 
 
 @dataclass(frozen=True)
@@ -148,15 +147,10 @@ def lines(kinds: Sequence[Kind], counts: Ints) -> Iterator[str]:
 
 
 @click.command()
-@click.argument("manifest", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--audio", type=click.Path(exists=True, path_type=Path), help="The sounds' folder.")
-@click.option("--bundle", type=click.Path(path_type=Path), default=Path("models/starter"))
-@click.option("--held-out", is_flag=True, help="Only clips whose groups the bundle does not list.")
+@clip_options
 def main(manifest: Path, audio: Path | None, bundle: Path, held_out: bool) -> None:
     """Print a table for each group, and all clips together."""
-    dataset = read_dataset(manifest, audio=audio)
-    if held_out:
-        dataset = only_held_out(dataset, bundle=bundle)
+    dataset = chosen_clips(manifest, audio=audio, bundle=bundle, held_out=held_out)
     model = Model.open(bundle, options=RuntimeOptions())
     n_right = n_clips = 0
     with tempfile.TemporaryDirectory() as folder:

@@ -18,7 +18,6 @@ import click
 import numpy as np
 
 from audiosearch._typing import Bools, Doubles, Samples
-from audiosearch.evaluation.dataset_files import read_dataset
 from audiosearch.evaluation.datasets import Dataset
 from audiosearch.evaluation.scenes.render import (
     SAMPLE_RATE,
@@ -26,10 +25,10 @@ from audiosearch.evaluation.scenes.render import (
     levelled,
     loudest_stretch,
 )
-from audiosearch.evaluation.splits import only_held_out
 from audiosearch.evaluation.work_folder import NoStageProgress
 from audiosearch.model.loaded import Model
 from audiosearch.model.runtime.session import RuntimeOptions
+from benchmarks.clip_options import chosen_clips, clip_options
 
 TIMES = {2: ("two", "twice"), 3: ("three", "three times"), 5: ("five", "five times")}
 STROKE_S = 1.0  # the longest of what is repeated
@@ -131,15 +130,10 @@ def lines(found: Sequence[Counted]) -> list[str]:
 
 
 @click.command()
-@click.argument("manifest", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--audio", type=click.Path(exists=True, path_type=Path), help="The sounds' folder.")
-@click.option("--bundle", type=click.Path(path_type=Path), default=Path("models/starter"))
-@click.option("--held-out", is_flag=True, help="Only clips whose groups the bundle does not list.")
+@clip_options
 def main(manifest: Path, audio: Path | None, bundle: Path, held_out: bool) -> None:
     """Print Markdown."""
-    dataset = read_dataset(manifest, audio=audio)
-    if held_out:
-        dataset = only_held_out(dataset, bundle=bundle)
+    dataset = chosen_clips(manifest, audio=audio, bundle=bundle, held_out=held_out)
     found = count_clips(dataset, Model.open(bundle, options=RuntimeOptions()))
     kinds = sorted({each.label for each in found})
     if not found:

@@ -17,7 +17,6 @@ python -m benchmarks.long_recordings MANIFEST.csv [--bundle models/starter] [--k
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections import Counter
@@ -34,7 +33,7 @@ from audiosearch.evaluation.splits import only_held_out
 from audiosearch.library import Library, open_library
 from audiosearch.library.model_selection import find_model
 from audiosearch.search.filters import Filters
-from benchmarks.child import run
+from benchmarks.child import run, write_settings
 from benchmarks.long_scenes import Answer, Placed, judge, kind, plan
 from benchmarks.recorded_scenes import write_recordings
 
@@ -122,11 +121,7 @@ def main(
         )
         data_dir = folder / "library"
         settings = folder / "settings.toml"
-        exact = json.dumps(not shared_frames)
-        settings.write_text(
-            f"[model]\nbundle = {json.dumps(str(path))}\n[index]\nexact_windows = {exact}\n",
-            encoding="utf-8",
-        )
+        write_settings(settings, bundle=path, exact_windows=not shared_frames)
         sounds = str(folder / "sounds")
         indexed = run("index", sounds, "--config", str(settings), "--quiet", data_dir=data_dir)
         if indexed.status:

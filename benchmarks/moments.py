@@ -12,7 +12,6 @@ python -m benchmarks.moments MANIFEST.csv [--bundle models/starter] [--recording
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -32,7 +31,7 @@ from audiosearch.library import Library, open_library
 from audiosearch.library.model_selection import find_model
 from audiosearch.search.filters import Filters
 from audiosearch.search.results import MomentOptions, TextQuery
-from benchmarks.child import run
+from benchmarks.child import run, write_settings
 from benchmarks.long_scenes import APART_S, LONGEST_S, Event, Placed, kind
 from benchmarks.recorded_scenes import write_recordings
 
@@ -214,11 +213,7 @@ def main(
             seed=seed,
         )
         settings = folder / "settings.toml"
-        exact = json.dumps(not shared_frames)
-        settings.write_text(
-            f"[model]\nbundle = {json.dumps(str(path))}\n[index]\nexact_windows = {exact}\n",
-            encoding="utf-8",
-        )
+        write_settings(settings, bundle=path, exact_windows=not shared_frames)
         data_dir = folder / "library"
         indexed = run("index", str(sounds), "--config", str(settings), "-q", data_dir=data_dir)
         if indexed.status:

@@ -10,29 +10,29 @@ python -m benchmarks.text_weight manifest.csv [--held-out] [--bundle FOLDER] [--
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 import click
 import numpy as np
 
-from audiosearch.evaluation.dataset_files import read_dataset
 from audiosearch.evaluation.datasets import Dataset
 from audiosearch.evaluation.encode import EncodedDataset
 from audiosearch.evaluation.ranking import pool_greatest
 from audiosearch.evaluation.run import EvaluationRun
 from audiosearch.evaluation.scenes.grammar import wording
-from audiosearch.evaluation.splits import only_held_out
 from audiosearch.evaluation.work_folder import NoStageProgress, WorkFolder
-from audiosearch.model.bundle import MANIFEST
+from audiosearch.model.bundle import Bundle
 from audiosearch.model.loaded import Model
 from audiosearch.model.runtime.session import RuntimeOptions
+from audiosearch.training.calibrate import read_calibration, write_calibration
+from audiosearch.training.export.bundle import rescore_bundle
 from audiosearch.training.stages import CALIBRATION_FILE
 from audiosearch.training.text.esc50 import read_phrasings
 from audiosearch.training.text_weight import FittedTextWeight, TextWeightTrial, fit_text_weight
+from benchmarks.clip_options import chosen_clips, clip_options
 
 
 def heard_trials(dataset: Dataset, run: EvaluationRun) -> list[TextWeightTrial]:
@@ -61,33 +61,23 @@ def _heard_trial(
     return TextWeightTrial(pool_greatest(scores, heard.owners).astype(np.float64), right, ~right)
 
 
-def write(bundle: Path, fitted: FittedTextWeight) -> None:
+def write(bundle: Bundle, fitted: FittedTextWeight) -> None:
     """Put the weight into a bundle's manifest, and the curve into its calibration."""
-    weights = {"text_match": fitted.text_match}
-    manifest = json.loads((bundle / MANIFEST).read_text("utf-8"))
-    manifest["score"] |= weights
-    _write_json(bundle / MANIFEST, manifest)
-    calibration = json.loads((bundle / CALIBRATION_FILE).read_text("utf-8"))
-    calibration["score"] |= weights
-    calibration["texts"] = [asdict(figures) for figures in fitted.curve]
-    _write_json(bundle / CALIBRATION_FILE, calibration)
-
-
-def _write_json(path: Path, content: object) -> None:
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    score = replace(bundle.score, text_match=fitted.text_match)
+    rescore_bundle(bundle.path, score, version=bundle.version)
+    file = bundle.path / CALIBRATION_FILE
+    write_calibration(replace(read_calibration(file), score=score, texts=fitted.curve), file)
 
 
 @click.command()
-@click.argument("manifest", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--bundle", type=click.Path(path_type=Path), default=Path("models/starter"))
-@click.option("--held-out", is_flag=True, help="Only clips whose groups the bundle does not list.")
+@clip_options
 @click.option("--work", type=click.Path(path_type=Path), help="Keeps half-done work.")
 @click.option("--write", "kept", is_flag=True, help="Put the weight into the bundle.")
-def main(manifest: Path, bundle: Path, held_out: bool, work: Path | None, kept: bool) -> None:
+def main(
+    manifest: Path, audio: Path | None, bundle: Path, held_out: bool, work: Path | None, kept: bool
+) -> None:
     """Print the weight and some points of the curve."""
-    dataset = read_dataset(manifest)
-    if held_out:
-        dataset = only_held_out(dataset, bundle=bundle)
+    dataset = chosen_clips(manifest, audio=audio, bundle=bundle, held_out=held_out)
     model = Model.open(bundle, options=RuntimeOptions())
     with tempfile.TemporaryDirectory() as folder:
         run = EvaluationRun(model, WorkFolder(work or Path(folder)), NoStageProgress())
@@ -99,7 +89,7 @@ def main(manifest: Path, bundle: Path, held_out: bool, work: Path | None, kept: 
     for one in fitted.curve[49::5]:
         print(f"| {one.weight:.2f} | {one.misnamed_first:.3f} | {one.named_first:.3f} |")
     if kept:
-        write(bundle, fitted)
+        write(model.bundle, fitted)
 
 
 if __name__ == "__main__":

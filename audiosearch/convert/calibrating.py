@@ -26,7 +26,7 @@ from audiosearch.store.names import path_words
 from audiosearch.store.queries.fulltext import STOP_WORDS
 from audiosearch.store.queries.places import join
 from audiosearch.training.calibrate import Calibration, Trials, calibrate
-from audiosearch.training.scoring import PairScores
+from audiosearch.training.scoring import PairScores, captioner_pairs
 from audiosearch.training.synth.made_sounds import make_sound
 
 LEAST_TEXTS = 8  # fewer say nothing of a threshold
@@ -152,16 +152,7 @@ def pair_scores(model: Model, sounds: Sequence[Floats], texts: Sequence[str]) ->
         usual = np.full(len(texts), USUAL_WORDS, np.float32)
         nothing = np.zeros(len(texts), np.float32)
         return PairScores(-cosine, nothing, np.zeros_like(cosine), usual, np.ones_like(usual))
-    scorer = model.scorer
-    tokens = [scorer.encode(text) for text in texts]
-    memory = model.decoder.memory([each.frames for each in heard])
-    return PairScores(
-        cross_entropy=scorer.cross_entropies(tokens, memory).T,
-        silent=scorer.without_sound(tokens),
-        cosine=cosine,
-        words=np.array([len(ids) + 1 for ids in tokens], np.float32),
-        known=np.array([scorer.known(ids) for ids in tokens], np.float32),
-    )
+    return captioner_pairs(model, heard, texts, cosine=cosine)
 
 
 def _for_parts(model: Model, score: ScoreCalibration) -> ScoreCalibration:

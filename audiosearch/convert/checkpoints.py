@@ -18,7 +18,8 @@ from audiosearch.model.beam import BeamOptions
 from audiosearch.model.tokenizer import Vocabulary
 from audiosearch.training.networks.convnext import TINY, ConvNext
 from audiosearch.training.networks.decoder import DecoderConfig, DecoderNetwork
-from audiosearch.training.networks.weights import read_weights, tensors_of
+from audiosearch.training.networks.hub_folder import HUB_WEIGHTS, read_settings
+from audiosearch.training.networks.weights import load_parameters, read_weights, tensors_of
 from audiosearch.training.text.vocabulary import make_vocabulary
 
 MAX_POSITIONS = 256  # of the 5000 that checkpoints list; captions have some twenty words
@@ -27,7 +28,6 @@ MAX_POSITIONS = 256  # of the 5000 that checkpoints list; captions have some twe
 _DERIVED = ("spectrogram_extractor.", "logmel_extractor.", "decoder.pos_encoding.")
 _OTHER = ("forbid_rep_mask", "tokenizers.", "task_id_to_token_id")
 _HUB_ENCODER, _HUB_DECODER = "preprocessor.encoder.", "model."
-HUB_WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # of equal weights, the safer form first
 _SUFFIXES = (".safetensors", ".pth", ".ckpt", ".pt", ".bin")
 _FOLDERS = (".", "checkpoints")
 
@@ -114,11 +114,7 @@ def _read_file(path: Path) -> list[Part]:
 
 def _hub(content: dict[str, Any], *, path: Path) -> list[Part]:
     """Encoder and decoder of a CoNeTTE hub folder, from its weights and its `config.json`."""
-    config_path = path.with_name("config.json")
-    try:
-        config = json.loads(config_path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise BundleError(f"cannot be read: {error}", path=config_path) from error
+    config = read_settings(path.with_name("config.json"))
     tokenizer = published_words.hub_tokenizer(content, config, path=path)
     state = tensors_of(content, under=_HUB_DECODER)
     return [
@@ -149,7 +145,7 @@ def _own_decoder(checkpoint: dict[str, Any], *, path: Path) -> PublishedDecoder:
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"is no decoder of our training: {error}", path=path) from error
     network = DecoderNetwork(config)
-    load_parameters(network, tensors_of(checkpoint["network"]), path)
+    _load(network, tensors_of(checkpoint["network"]), path)
     return PublishedDecoder(network.eval(), vocabulary, None, BeamOptions())
 
 
@@ -204,7 +200,7 @@ def _decoder_network(
         raise BundleError(f"the checkpoint lacks {error}", path=path) from error
     except (TypeError, ValueError) as error:
         raise BundleError(f"its settings are unfit: {error}", path=path) from error
-    load_parameters(network, state, path)
+    _load(network, state, path)
     return network.eval()
 
 
@@ -218,7 +214,7 @@ def _encoder(state: dict[str, Tensor], *, path: Path) -> PublishedEncoder:
     except (KeyError, ValueError) as error:
         raise BundleError(f"no ConvNeXt encoder: {error}", path=path) from error
     network = ConvNext(config)
-    load_parameters(network, state, path)
+    _load(network, state, path)
     return PublishedEncoder(network.eval())
 
 
@@ -231,14 +227,7 @@ def _encoder_sizes(
     return (depths[0], depths[1], depths[2], depths[3]), (dims[0], dims[1], dims[2], dims[3])
 
 
-def load_parameters(network: nn.Module, state: dict[str, Tensor], path: Path) -> None:
-    """Load parameters that fit one to one, but for those that are made from the configuration.
-
-    Raises:
-        BundleError: one is missing, unknown or of another size.
-    """
+def _load(network: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+    """Load parameters that fit one to one, but for those that are made from the configuration."""
     kept = {name: value for name, value in state.items() if not name.startswith(_DERIVED + _OTHER)}
-    try:
-        network.load_state_dict(kept)
-    except RuntimeError as error:
-        raise BundleError(f"parameters do not fit: {error}", path=path) from error
+    load_parameters(network, kept, path)

@@ -16,7 +16,6 @@ from typing import Any
 
 from torch import Tensor
 
-from audiosearch.convert.checkpoints import HUB_WEIGHTS, load_parameters
 from audiosearch.errors import BundleError
 from audiosearch.model.byte_pairs import BytePairs
 from audiosearch.training.export.encoder_bundle import EncoderNetworks
@@ -24,8 +23,9 @@ from audiosearch.training.export.published_graph import LeanLogMel
 from audiosearch.training.networks.clap import ClapAudio, ClapText
 from audiosearch.training.networks.frontend import FrontendConfig, LogMel
 from audiosearch.training.networks.htsat import HtsatConfig
+from audiosearch.training.networks.hub_folder import hub_weights, read_settings
 from audiosearch.training.networks.roberta import RobertaConfig
-from audiosearch.training.networks.weights import read_weights, tensors_of
+from audiosearch.training.networks.weights import load_parameters, read_weights, tensors_of
 
 PREPROCESSOR = "preprocessor_config.json"
 _AUDIO, _TEXT = "audio_model.audio_encoder.", "text_model."
@@ -78,9 +78,9 @@ def read_clap(folder: Path) -> PublishedClap:
     Raises:
         BundleError: a file is missing, cannot be read safely, or is of another kind.
     """
-    config = _json(folder / "config.json")
+    config = read_settings(folder / "config.json")
     audio, text = (_table(config, key, folder) for key in ("audio_config", "text_config"))
-    frontend, samples = _frontend(_json(folder / PREPROCESSOR), folder / PREPROCESSOR)
+    frontend, samples = _frontend(read_settings(folder / PREPROCESSOR), folder / PREPROCESSOR)
     joint_dim = int(config.get("projection_dim", 512))
     for table, key, known in (
         (audio, "hidden_act", "gelu"),
@@ -108,7 +108,7 @@ def read_clap(folder: Path) -> PublishedClap:
             f"windows of {samples} samples do not fit into {sound.frames} frames",
             path=folder / PREPROCESSOR,
         )
-    weights = _weights(folder)
+    weights = hub_weights(folder)
     state = _renamed(tensors_of(read_weights(weights)))
     load_parameters(network, _parts(state, _AUDIO, "audio_projection."), weights)
     load_parameters(words, _parts(state, _TEXT, "text_projection."), weights)
@@ -123,20 +123,6 @@ def read_clap(folder: Path) -> PublishedClap:
         joint_dim=joint_dim,
         licence=_licence(folder),
     )
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise BundleError(
-            f"cannot be read: {error.strerror}", path=path, remedy="fetch all files of the model"
-        ) from error
-    except ValueError as error:
-        raise BundleError(f"no valid JSON: {error}", path=path) from error
-    if not isinstance(content, dict):
-        raise BundleError("must hold a JSON object", path=path)
-    return content
 
 
 def _table(config: Mapping[str, Any], key: str, folder: Path) -> dict[str, Any]:
@@ -211,13 +197,6 @@ def _roberta(text: Mapping[str, Any]) -> RobertaConfig:
     )
 
 
-def _weights(folder: Path) -> Path:
-    for name in HUB_WEIGHTS:
-        if (folder / name).is_file():
-            return folder / name
-    raise BundleError(f"holds no {' or '.join(HUB_WEIGHTS)}", path=folder)
-
-
 def _renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The parameters that are needed, under our names."""
     found = {}
@@ -245,13 +224,13 @@ def _pairs(folder: Path, reader: RobertaConfig) -> BytePairs:
     """The tokens: those of `tokenizer.json`, or of `vocab.json` and `merges.txt`."""
     path = folder / "tokenizer.json"
     if path.is_file():
-        model = _json(path).get("model")
+        model = read_settings(path).get("model")
         if not isinstance(model, dict) or model.get("type", "BPE") != "BPE":
             raise BundleError("its tokenizer is of another kind than byte pairs", path=path)
         ids, listed = model.get("vocab"), model.get("merges")
     else:
         path = folder / "vocab.json"
-        ids = _json(path)
+        ids = read_settings(path)
         try:
             lines = (folder / "merges.txt").read_text("utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,8 +18,7 @@ from audiosearch.training.export.encoder_bundle import EncoderNetworks
 from audiosearch.training.export.published_graph import LeanLogMel
 from audiosearch.training.networks.cnn14 import CNN14_FRONTEND, Cnn14, Cnn14Config, tag_scores
 from audiosearch.training.networks.frontend import FrontendConfig, LogMel, mel_filterbank
-from audiosearch.training.networks.weights import read_weights, tensors_of
-from audiosearch.training.pairs.start import cnn14_of
+from audiosearch.training.pairs.start import cnn14_of, read_cnn14_state
 
 # As published: Cnn14 for 32, 16 and 8 kHz.
 FRONTENDS = (
@@ -66,7 +64,7 @@ def is_cnn14(path: Path) -> bool:
     Raises:
         BundleError: it is a file that cannot be read safely.
     """
-    return path.is_file() and _has_its_names(_state(read_weights(path)))
+    return path.is_file() and _has_its_names(read_cnn14_state(path))
 
 
 def read_cnn14(path: Path) -> PublishedCnn14:
@@ -75,18 +73,13 @@ def read_cnn14(path: Path) -> PublishedCnn14:
     Raises:
         BundleError: the file cannot be read safely, or its parameters do not fit.
     """
-    state = _state(read_weights(path))
+    state = read_cnn14_state(path)
     network = cnn14_of(state, path=path).eval()
     frontend = _frontend(state, path)
     exported, trained = (
         Cnn14Encoder(network, log_mel) for log_mel in (LeanLogMel(frontend), LogMel(frontend))
     )
     return PublishedCnn14(EncoderNetworks(exported, trained, None), frontend, network.config)
-
-
-def _state(content: Mapping[str, Any]) -> dict[str, Tensor]:
-    inner = content.get("model", content)
-    return tensors_of(inner) if isinstance(inner, dict) else {}
 
 
 def _has_its_names(state: Mapping[str, Tensor]) -> bool:

@@ -18,9 +18,9 @@ from huggingface_hub import HfApi, hf_hub_download
 from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
 
 from audiosearch._files import atomic_write, make_private_folder
-from audiosearch.convert.checkpoints import HUB_WEIGHTS
 from audiosearch.convert.importer import import_published
 from audiosearch.errors import AudiosearchError, BundleError
+from audiosearch.training.networks.hub_folder import HUB_WEIGHTS
 
 PINS = "pulled.json"
 CHUNK = 1 << 20  # bytes

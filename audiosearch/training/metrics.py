@@ -59,8 +59,8 @@ class TrainedModel:
             logits=scene_logits(self.encoder, features),
         )
 
-    def probability(self, scores: PairScores) -> Floats:
-        """The score that people see, `(n_scenes, n_texts)`, before the sigmoid: as good to rank."""
+    def evidence(self, scores: PairScores) -> Floats:
+        """The score that people see, `(n_scenes, n_texts)`, before bias and sigmoid."""
         weights = self.score
         lift = scores.lift
         if weights.words_power is not None:
@@ -132,7 +132,7 @@ def label_metrics(model: TrainedModel, sounds: SoundCache, *, report: Report) ->
         scaled=accuracy(-scaled(scores.cross_entropy)),
         lift=accuracy(scores.lift),
         joint=accuracy(scores.cosine),
-        score=accuracy(model.probability(scores)),
+        score=accuracy(model.evidence(scores)),
         mean=accuracy(mean_fit(scores)),
     )
 
@@ -153,7 +153,7 @@ def scene_metrics(
     )
     scores = model.pairs(features, texts)
     twins = np.array([scene.twin for scene in scenes])
-    fit, cosine, both = -scores.cross_entropy, scores.cosine, model.probability(scores)
+    fit, cosine, both = -scores.cross_entropy, scores.cosine, model.evidence(scores)
     return SceneMetrics(
         scenes=len(scenes),
         recall_1=recall(fit, 1),

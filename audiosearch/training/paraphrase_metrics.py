@@ -91,24 +91,6 @@ class ParaphraseMetrics:
     """Of queries in a library without any sound that they are about."""
 
 
-def score_single_events(
-    model: TrainedModel,
-    sounds: SoundCache,
-    clips: Sequence[int],
-    *,
-    names: bool,
-    report: Report,
-) -> tuple[Trials, list[SingleEventQuery]]:
-    """Clips against the wordings of their labels, bare names among them or not."""
-    labels = [sounds.clips[index].label for index in clips]
-    queries = [
-        query for query in single_event_queries(labels) if names or "name" not in query.wording
-    ]
-    features = encode_clips(model.encoder, sounds, clips, report=report)
-    scores = model.pairs(features, [query.text for query in queries])
-    return single_event_trials(scores, labels, queries), queries
-
-
 def by_wording(trials: Trials, queries: Sequence[SingleEventQuery]) -> dict[str, Trials]:
     """The trials of each wording by themselves, by its name, in order of appearance."""
     wordings = np.array([query.wording for query in queries])
@@ -122,33 +104,33 @@ def paraphrase_metrics(
     model: TrainedModel, sounds: SoundCache, clips: Sequence[int], *, report: Report
 ) -> dict[str, ParaphraseMetrics]:
     """The figures of every wording, by its name."""
-    trials, queries = score_single_events(model, sounds, clips, names=True, report=report)
-    found = {}
-    for wording in dict.fromkeys(query.wording for query in queries):
-        columns = [place for place, query in enumerate(queries) if query.wording == wording]
-        found[wording] = _figures(model, trials, columns)
-    return found
+    labels = [sounds.clips[index].label for index in clips]
+    queries = single_event_queries(labels)
+    features = encode_clips(model.encoder, sounds, clips, report=report)
+    scores = model.pairs(features, [query.text for query in queries])
+    trials = by_wording(single_event_trials(scores, labels, queries), queries)
+    return {wording: _figures(model, some) for wording, some in trials.items()}
 
 
-def _figures(model: TrainedModel, trials: Trials, columns: list[int]) -> ParaphraseMetrics:
-    right, wrong = trials.right[:, columns], trials.wrong[:, columns]
+def _figures(model: TrainedModel, trials: Trials) -> ParaphraseMetrics:
+    right, wrong = trials.right, trials.wrong
     scores = trials.scores
-    evidence = model.probability(scores)[:, columns]
+    evidence = model.evidence(scores)
     fits = {
-        "loss": -scores.cross_entropy[:, columns],
-        "joint": scores.cosine[:, columns],
+        "loss": -scores.cross_entropy,
+        "joint": scores.cosine,
         "score": evidence,
     }
     named = fits | {
-        "scaled": -scaled(scores.cross_entropy[:, columns]),
-        "mean": mean_fit(scores)[:, columns],
+        "scaled": -scaled(scores.cross_entropy),
+        "mean": mean_fit(scores),
     }
     answers = 1 / (1 + np.exp(-(evidence.astype(np.float64) + model.score.bias)))
     least = model.score.min_score
     best_right = np.where(right, answers, 0.0).max(axis=0)
     best_wrong = np.where(wrong, answers, 0.0).max(axis=0)
     return ParaphraseMetrics(
-        queries=len(columns),
+        queries=right.shape[1],
         clips=len(right),
         map_10={name: mean_average_precision(fit, right) for name, fit in fits.items()},
         labels={name: label_accuracy(fit, right) for name, fit in named.items()},

@@ -25,11 +25,9 @@ from audiosearch.training.scenes.clip_pool import gather_clips
 from audiosearch.training.scenes.features import CLIP_S
 from audiosearch.training.scenes.planner import Planner
 from audiosearch.training.scenes.rendering import render
-from audiosearch.training.scoring import PairScores
+from audiosearch.training.scoring import PairScores, captioner_pairs
 from audiosearch.training.stages import CALIBRATION_FILE, caption_rng
 from audiosearch.training.text.captions import write_caption
-
-BLOCK = 16  # sounds that the decoder hears together
 
 
 def rescore(run: Run, *, bundle: Path, report: Report) -> Path:
@@ -79,19 +77,5 @@ def bundle_pairs(model: Model, heard: Sequence[Encoded], texts: Sequence[str]) -
             "has no space shared by text and sound, so there is no score to fit",
             path=model.bundle.path,
         )
-    scorer = model.scorer
-    tokens = [scorer.encode(text) for text in texts]
-    distinct = sorted(set(tokens), key=lambda ids: (len(ids), ids))
-    place = {ids: row for row, ids in enumerate(distinct)}
-    blocks = [heard[start : start + BLOCK] for start in range(0, len(heard), BLOCK)]
-    losses = [
-        scorer.cross_entropies(distinct, model.decoder.memory([each.frames for each in block])).T
-        for block in blocks
-    ]
-    return PairScores(
-        cross_entropy=np.concatenate(losses)[:, [place[ids] for ids in tokens]],
-        silent=scorer.without_sound(tokens),
-        cosine=np.stack(joint) @ model.tower.embed(texts).T,
-        words=np.array([len(ids) + 1 for ids in tokens], np.float32),
-        known=np.array([scorer.known(ids) for ids in tokens], np.float32),
-    )
+    cosine = np.stack(joint) @ model.tower.embed(texts).T
+    return captioner_pairs(model, heard, texts, cosine=cosine)

@@ -167,9 +167,7 @@ def evaluate(run: Run, *, report: Report) -> Path:
     model = load_model(run, score=read_calibration(run.folder / CALIBRATION_FILE).score)
     sounds = open_sounds(run)
     tags = tuple(load_state(run.folder / "encoder.pt")["tags"])
-    clips = _phrased(sounds, Split.TEST)
-    phrased = [index for index in clips if sounds.clips[index].fold] or clips
-    worded = paraphrase_metrics(model, sounds, phrased, report=report)
+    worded = paraphrase_metrics(model, sounds, _phrased(sounds), report=report)
     figures = {
         "wordings": {name: asdict(one) for name, one in worded.items()},
         "tagging": asdict(evaluate_tagging(model.encoder, sounds, tags=tags)),
@@ -184,9 +182,10 @@ def evaluate(run: Run, *, report: Report) -> Path:
     return path
 
 
-def _phrased(sounds: SoundCache, split: Split) -> list[int]:
-    """The clips of a split that can be put into words, longer ones by their first seconds."""
-    return [i for i in sounds.indices(split) if sound_of(sounds.clips[i].label) in PHRASES]
+def _phrased(sounds: SoundCache) -> list[int]:
+    """The test clips that can be put into words: of the fold, if one is held out, else all."""
+    clips = [i for i in sounds.indices(Split.TEST) if sound_of(sounds.clips[i].label) in PHRASES]
+    return [i for i in clips if sounds.clips[i].fold] or clips
 
 
 def _write_clip_list(sounds: SoundCache, path: Path) -> None:

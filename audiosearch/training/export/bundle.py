@@ -10,6 +10,8 @@ import hashlib
 import json
 import math
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -40,22 +42,28 @@ def export_bundle(networks: BundleNetworks, facts: BundleFacts, *, path: Path) -
         AudiosearchError: ONNX Runtime does not give torch's numbers; nothing is written.
     """
     ready = networks if facts.exact else networks.rounded()
+    with bundle_in_making(path) as partial:
+        names = _write_graphs(ready, facts, partial)
+        check_parity(ready, facts, folder=partial)
+        _write_texts(facts, partial)
+        write_json(_manifest(ready, facts, partial, names), partial / "bundle.json")
+    return path
+
+
+@contextmanager
+def bundle_in_making(path: Path) -> Iterator[Path]:
+    """A folder beside `path` for a bundle's files, which are put there if all could be written."""
     partial = path.with_name(path.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        names = _write_graphs(ready, facts, partial)
-        check_parity(ready, facts, folder=partial)
-        _write_texts(facts, partial)
-        manifest = _manifest(ready, facts, partial, names)
-        write_json(manifest, partial / "bundle.json")
+        yield partial
         path.mkdir(parents=True, exist_ok=True)
         # The manifest comes last: without it, or with that of an older bundle, nothing loads.
         for file in sorted(partial.iterdir(), key=lambda file: file.name == "bundle.json"):
             file.replace(path / file.name)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return path
 
 
 def rescore_bundle(path: Path, score: ScoreCalibration, *, version: str) -> None:

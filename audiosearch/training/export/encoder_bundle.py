@@ -6,7 +6,6 @@ front-end is an FFT, at several lengths.
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 from audiosearch.model.byte_pairs import BytePairs
 from audiosearch.model.calibration import ScoreCalibration
 from audiosearch.model.wordpiece import PAD, Pieces
-from audiosearch.training.export.bundle import PIECES_FILE, file_entry, write_json
+from audiosearch.training.export.bundle import PIECES_FILE, bundle_in_making, file_entry, write_json
 from audiosearch.training.export.graphs import TEXT_FORM, GraphForm, write_graph
 from audiosearch.training.export.parity import compare, open_session
 
@@ -80,10 +79,7 @@ def export_encoder(networks: EncoderNetworks, facts: EncoderFacts, *, path: Path
     Raises:
         AudiosearchError: ONNX Runtime does not give torch's numbers; nothing is written.
     """
-    partial = path.with_name(path.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    with bundle_in_making(path) as partial:
         _write_graphs(networks, facts, partial)
         if facts.tags:
             write_json(list(facts.tags), partial / "tags.json")
@@ -96,12 +92,6 @@ def export_encoder(networks: EncoderNetworks, facts: EncoderFacts, *, path: Path
             }
             write_json(table, partial / PAIRS_FILE, indent=None)
         write_json(_manifest(networks, facts, partial), partial / "bundle.json")
-        path.mkdir(parents=True, exist_ok=True)
-        # The manifest comes last: without it, or with that of an older bundle, nothing loads.
-        for file in sorted(partial.iterdir(), key=lambda file: file.name == "bundle.json"):
-            file.replace(path / file.name)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return path
 
 

@@ -11,14 +11,14 @@ import pickle
 import re
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
 from audiosearch.errors import BundleError
@@ -87,6 +87,18 @@ def tensors_of(table: dict[Any, Any], *, under: str = "") -> dict[str, Tensor]:
         for name, value in table.items()
         if isinstance(name, str) and name.startswith(under) and isinstance(value, Tensor)
     }
+
+
+def load_parameters(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+    """Load the parameters of the file `path`, which must fit one to one.
+
+    Raises:
+        BundleError: one is missing, unknown or of another size.
+    """
+    try:
+        network.load_state_dict(dict(state))
+    except RuntimeError as error:
+        raise BundleError(f"parameters do not fit: {error}", path=path) from error
 
 
 def read_plain_pickle(content: bytes) -> object:

@@ -6,27 +6,25 @@ them is run.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from audiosearch.errors import BundleError
 from audiosearch.model.tokenizer import split_words
 from audiosearch.model.wordpiece import INSIDE, SPECIAL_PIECES, Pieces
 from audiosearch.training.networks.bert import Bert, BertConfig
 from audiosearch.training.networks.cnn14 import Cnn14, Cnn14Config
-from audiosearch.training.networks.weights import read_weights, tensors_of
+from audiosearch.training.networks.hub_folder import hub_weights, read_settings
+from audiosearch.training.networks.weights import load_parameters, read_weights, tensors_of
 
 ENDS = ("[CLS]", "[SEP]")  # behind the special pieces, in the order of `BertConfig`
 SMALL_BERT = BertConfig(dim=256, heads=4, layers=4, feedforward=1024, positions=130)
-_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _OURS = (
     (r"^embeddings\.LayerNorm\.", "norm."),
     (r"^embeddings\.", ""),
@@ -46,7 +44,7 @@ def read_bert(folder: Path) -> tuple[Bert, Pieces]:
     Raises:
         BundleError: a file is missing, cannot be read safely, or is of another kind.
     """
-    settings = _json(folder / "config.json")
+    settings = read_settings(folder / "config.json")
     if settings.get("model_type") != "bert" or settings.get("hidden_act", "gelu") != "gelu":
         raise BundleError("is no BERT with gelu", path=folder / "config.json")
     pieces, order = _pieces(folder / "vocab.txt")
@@ -60,9 +58,7 @@ def read_bert(folder: Path) -> tuple[Bert, Pieces]:
         types=int(settings.get("type_vocab_size", 2)),
         norm_eps=float(settings.get("layer_norm_eps", 1e-12)),
     )
-    file = next((folder / name for name in _WEIGHTS if (folder / name).is_file()), None)
-    if file is None:
-        raise BundleError(f"holds no {' or '.join(_WEIGHTS)}", path=folder)
+    file = hub_weights(folder)
     state = tensors_of(read_weights(file))
     state = {name.removeprefix("bert."): value for name, value in state.items()}
     state = {name: value for name, value in state.items() if not name.startswith(_NOT_NEEDED)}
@@ -77,7 +73,7 @@ def read_bert(folder: Path) -> tuple[Bert, Pieces]:
         raise BundleError(f"vocab.txt lists {len(order)} pieces, its table has others", path=file)
     ours["word_embeddings.weight"] = table[order]
     network = Bert(config)
-    _load(network, ours, file)
+    load_parameters(network, ours, file)
     return network, pieces
 
 
@@ -134,36 +130,28 @@ def cnn14_of(state: Mapping[str, Tensor], *, path: Path) -> Cnn14:
     except KeyError as error:
         raise BundleError(f"is no CNN14: it lacks {error}", path=path) from error
     network = Cnn14(config)
-    _load(network, kept, path)
+    load_parameters(network, kept, path)
     return network
 
 
+def read_cnn14_state(path: Path) -> dict[str, Tensor]:
+    """The parameters in a file of PANNs: bare state or under "model".
+
+    Raises:
+        BundleError: the file cannot be read safely.
+    """
+    content = read_weights(path)
+    inner = content.get("model", content)
+    return tensors_of(inner) if isinstance(inner, dict) else {}
+
+
 def read_cnn14_file(path: Path) -> Cnn14:
-    """The CNN14 in a file of PANNs: bare state or under "model".
+    """The CNN14 in a file of PANNs.
 
     Raises:
         BundleError: the file cannot be read safely, or holds another network.
     """
-    content = read_weights(path)
-    inner = content.get("model", content)
-    return cnn14_of(tensors_of(inner) if isinstance(inner, dict) else {}, path=path)
-
-
-def _load(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
-    try:
-        network.load_state_dict(dict(state))
-    except RuntimeError as error:
-        raise BundleError(f"parameters do not fit: {error}", path=path) from error
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise BundleError(f"cannot be read: {error}", path=path) from error
-    if not isinstance(content, dict):
-        raise BundleError("must hold a JSON object", path=path)
-    return content
+    return cnn14_of(read_cnn14_state(path), path=path)
 
 
 def fresh_cnn14(classes: int, *, seed: int) -> Cnn14:
