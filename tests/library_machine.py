@@ -18,21 +18,18 @@ from sqlalchemy import text
 
 from audiosearch import _failpoints
 from audiosearch.audio.clip import ClipRange
-from audiosearch.config import Config, IndexConfig, SearchConfig
-from audiosearch.indexing.pipeline import index
-from audiosearch.indexing.types import Models
+from audiosearch.config import Config, SearchConfig
 from audiosearch.library import Library
 from audiosearch.library.captions import NewCaption, add
-from audiosearch.model.captioner import Captioner
 from audiosearch.search.engine import SearchEngine
 from audiosearch.search.results import SoundQuery, TextQuery
 from audiosearch.store.database import open_database
 from audiosearch.store.integrity.verify import verify
-from audiosearch.store.queries import captions, roots
+from audiosearch.store.queries import captions
 from audiosearch.store.schema import CaptionSource
 from tests.dying import dying_at
 from tests.library_disk import NAMES, SoundsOnDisk
-from tests.library_sounds import CONTENTS, DirectReader, empty_library, model, sounds
+from tests.library_sounds import CONTENTS, empty_library, index_folder, model, sounds
 
 POINTS = tuple(
     point
@@ -156,21 +153,7 @@ class LibraryMachine(SoundsOnDisk):
 
     def index(self, accept: bool) -> int:
         """Run the real thing; returns how many windows were encoded."""
-        with self.database.session() as session:
-            place = roots.add_root(session, os.fsencode(self.root))
-        report = index(
-            self.database,
-            places=[place],
-            bundle=model().bundle,
-            load_models=lambda: Models(
-                encoder=model().encoder,
-                captioner=Captioner(model().decoder),
-                embed_texts=model().tower.embed,  # type: ignore[union-attr]
-            ),
-            config=IndexConfig(workers=1, batch_windows=2),
-            accept_missing=accept,
-            open_reader=DirectReader,
-        )
+        report = index_folder(self.database, self.root, accept_missing=accept)
         assert bool(report.offline) == (not self.online or not self.disk)
         return report.n_windows
 

@@ -24,10 +24,15 @@ from audiosearch.audio.sandbox.client import OpenedFile
 from audiosearch.audio.sound import open_sound
 from audiosearch.audio.types import AudioFacts
 from audiosearch.audio.windows import windows
+from audiosearch.config import IndexConfig
+from audiosearch.indexing.pipeline import index
+from audiosearch.indexing.types import IndexReport, Models
 from audiosearch.model.bundle import load_bundle
+from audiosearch.model.captioner import Captioner
 from audiosearch.model.loaded import Model
 from audiosearch.model.runtime.session import RuntimeOptions
-from audiosearch.store.database import open_database
+from audiosearch.store.database import Database, open_database
+from audiosearch.store.queries import roots
 from tests.sounds import info_chunk, noise, tones, wav_bytes
 
 BUNDLE = "AUDIOSEARCH_MACHINE_BUNDLE"  # environment variable: the folder of the toy bundle
@@ -130,6 +135,25 @@ class DirectReader(AbstractContextManager["DirectReader"]):
 
     def __exit__(self, *_error: object) -> None:
         self.close()
+
+
+def index_folder(database: Database, folder: Path, *, accept_missing: bool) -> IndexReport:
+    """Take in what is new or changed in a folder, as the command does, in this process."""
+    with database.session() as session:
+        place = roots.add_root(session, os.fsencode(folder))
+    return index(
+        database,
+        places=[place],
+        bundle=model().bundle,
+        load_models=lambda: Models(
+            encoder=model().encoder,
+            captioner=Captioner(model().decoder),
+            embed_texts=model().tower.embed,  # type: ignore[union-attr]
+        ),
+        config=IndexConfig(workers=1, batch_windows=2),
+        accept_missing=accept_missing,
+        open_reader=DirectReader,
+    )
 
 
 @cache

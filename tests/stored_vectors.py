@@ -48,9 +48,7 @@ def fill(database: Database, joints: np.ndarray, *, texts: bool = False) -> int:
         part = joints[start : start + _STEP]
         with database.session() as session:
             numbers = range(start, start + len(part))
-            names = [
-                f"{_WORDS[n % 10]}/{_WORDS[n // 10 % 10]}_{n:07d}.wav".encode() for n in numbers
-            ]
+            names = [_name(n) for n in numbers]
             new = [
                 recordings.NewRecording(
                     audio_hash=hashlib.sha256(name).digest(),

@@ -14,21 +14,17 @@ from typing import Any
 from sqlalchemy import text
 
 from audiosearch.audio.clip import ClipRange
-from audiosearch.config import Config, IndexConfig, SearchConfig
-from audiosearch.indexing.pipeline import index
-from audiosearch.indexing.types import Models
+from audiosearch.config import Config, SearchConfig
 from audiosearch.library import Library
 from audiosearch.library.annotations import Annotations
 from audiosearch.library.captions import NewCaption, add, remove_captions
 from audiosearch.library.lookup import list_files
-from audiosearch.model.captioner import Captioner
 from audiosearch.search.engine import SearchEngine
 from audiosearch.search.filters import Filters
 from audiosearch.search.results import SoundQuery, TextQuery
 from audiosearch.store.database import Database
-from audiosearch.store.queries import roots
 from audiosearch.store.schema import CaptionSource
-from tests.library_sounds import CONTENTS, DirectReader, model, sounds
+from tests.library_sounds import CONTENTS, index_folder, model, sounds
 
 # What each table says, without the ids and times in which two runs may differ.
 _ROWS = {
@@ -73,22 +69,7 @@ class Store:
 
     def index(self, folder: Path) -> int:
         """Take in what is new or changed in a folder; how many windows were encoded."""
-        with self.database.session() as session:
-            place = roots.add_root(session, os.fsencode(folder))
-        report = index(
-            self.database,
-            places=[place],
-            bundle=model().bundle,
-            load_models=lambda: Models(
-                encoder=model().encoder,
-                captioner=Captioner(model().decoder),
-                embed_texts=model().tower.embed,  # type: ignore[union-attr]
-            ),
-            config=IndexConfig(workers=1, batch_windows=2),
-            accept_missing=True,
-            open_reader=DirectReader,
-        )
-        return report.n_windows
+        return index_folder(self.database, folder, accept_missing=True).n_windows
 
     def caption(self, words: str, path: Path) -> int:
         """Write a person's caption of a file."""

@@ -327,6 +327,16 @@ def _needs_migration(path: Path, *, scripts: Path) -> bool:
     if not path.exists() or path.stat().st_size == 0:
         return True
     revision, has_tables = sqlite.read_schema(path)
+    return is_behind(revision, has_tables=has_tables, path=path, scripts=scripts)
+
+
+def is_behind(revision: str | None, *, has_tables: bool, path: Path | str, scripts: Path) -> bool:
+    """Whether a database of a revision, None for none, lacks any migration of `scripts`.
+
+    Raises:
+        SchemaTooNew: it is of a later version.
+        StoreError: the database is another program's.
+    """
     if revision is None and has_tables:
         raise StoreError("a database, but not an audiosearch library", path=path)
     known = known_revisions(scripts)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Boolean, ColumnElement, Text, column, func, literal, select, table
+from sqlalchemy import Boolean, ColumnElement, Text, column, func, literal, select, table, text
 from sqlalchemy import Integer as _Integer
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.ext.compiler import compiles
@@ -77,6 +77,16 @@ def integrity_problems(session: Session) -> list[str]:
     from audiosearch.store.postgresql import integrity  # noqa: PLC0415
 
     return integrity.integrity_problems(session)
+
+
+def rebuild_indices(session: Session) -> None:
+    """Build all indices of the database anew, in this transaction."""
+    if is_sqlite(session):
+        session.execute(text("REINDEX"))
+        return
+    from audiosearch.store.postgresql import integrity  # noqa: PLC0415
+
+    integrity.rebuild_indices(session)
 
 
 def adapted(session: Session, check: str) -> str:

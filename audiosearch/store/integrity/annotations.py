@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import select, text
+from sqlalchemy import case, delete, select, text, update
 from sqlalchemy.orm import Session
 
 from audiosearch.store.dialects import adapted
@@ -21,7 +21,13 @@ from audiosearch.store.queries import annotate, waiting
 from audiosearch.store.queries._bulk import n_rows
 from audiosearch.store.queries.annotate import SoundStretch
 from audiosearch.store.queries.collections import arguments_of
-from audiosearch.store.schema import Collection, Recording, SavedSearch
+from audiosearch.store.schema import (
+    CaptionTarget,
+    Collection,
+    Recording,
+    SavedSearch,
+    WaitingCaption,
+)
 
 _STRETCH: Final = "((start_s = 0 AND end_s = 0) OR (start_s >= 0 AND end_s > start_s))"
 _PART: Final = "(start_s >= 0 AND end_s > start_s)"
@@ -96,15 +102,18 @@ def mend_annotations(session: Session) -> int:
         fits = "rating IN (1, 2, 3, 4, 5)" if column == "rating" else "typeof(note) = 'text'"
         session.execute(
             text(
-                f"UPDATE annotation SET {column} = CASE WHEN {fits} THEN {column} END,"
-                f" {when} = CASE WHEN {fits} THEN :now END WHERE NOT {rule}"
+                adapted(
+                    session,
+                    f"UPDATE annotation SET {column} = CASE WHEN {fits} THEN {column} END,"
+                    f" {when} = CASE WHEN {fits} THEN :now END WHERE NOT {rule}",
+                )
             ),
             now,
         )
     _mend_stretches(session)
-    n_gone = n_rows(
-        session.connection().execute(text(f"DELETE FROM annotated_sound WHERE NOT {_HASH}"))
-    )
+    mend_parts(session, WaitingCaption, of=WaitingCaption.sound_id, duration_s=WaitingCaption.end_s)
+    without_hash = adapted(session, f"DELETE FROM annotated_sound WHERE NOT {_HASH}")
+    n_gone = n_rows(session.connection().execute(text(without_hash)))
     annotate.mend_tags(session)
     _mend_names(session)
     _mend_searches(session)
@@ -149,12 +158,29 @@ def _mend_stretches(session: Session) -> None:
             row,
         )
         session.execute(text("DELETE FROM annotation WHERE id = :old"), row)
-    session.execute(
-        text(
-            "UPDATE OR REPLACE waiting_caption SET start_s = 0, end_s = max(1, coalesce(end_s, 1))"
-            f" WHERE NOT {_PART}"
-        )
+
+
+def mend_parts(
+    session: Session,
+    table: type[CaptionTarget] | type[WaitingCaption],
+    *,
+    of: Any,
+    duration_s: Any,
+) -> None:
+    """What is a caption of a stretch that is none becomes one of the whole sound, said once.
+
+    `of` is the column that names the sound, `duration_s` what is taken for its length.
+    """
+    is_length = duration_s.between(1, 1e9)  # and no text, in a damaged file
+    end_s = case((is_length, duration_s), else_=1.0).label("whole_s")
+    wrong = select(table.id, table.caption_id, of.label("sound"), end_s).where(
+        ~((table.start_s >= 0) & (table.end_s > table.start_s))
     )
+    for row in session.execute(wrong.order_by(table.id)).all():
+        whole = (table.caption_id == row.caption_id, of == row.sound, table.start_s == 0)
+        session.execute(delete(table).where(*whole, table.end_s == row.whole_s))
+        mended = update(table).where(table.id == row.id)
+        session.execute(mended.values(start_s=0.0, end_s=row.whole_s))
 
 
 def _mend_names(session: Session) -> None:

@@ -17,15 +17,14 @@ from audiosearch.errors import LibraryCorrupt
 from audiosearch.store import sqlite
 from audiosearch.store.backup import back_up_before
 from audiosearch.store.database import Database
-from audiosearch.store.dialects import integrity_problems, is_sqlite
+from audiosearch.store.dialects import integrity_problems, is_sqlite, rebuild_indices
 from audiosearch.store.identity import give_identity
-from audiosearch.store.integrity.annotations import derive_again, mend_annotations
+from audiosearch.store.integrity.annotations import derive_again, mend_annotations, mend_parts
 from audiosearch.store.integrity.places import forget_misplaced
 from audiosearch.store.integrity.verify import (
     CACHE,
     SOUND_SAMPLE,
     SOUND_SCALE,
-    SOUND_TARGET,
     BundleDims,
     Violation,
     verify,
@@ -33,6 +32,7 @@ from audiosearch.store.integrity.verify import (
 from audiosearch.store.queries import file_texts, fulltext, generations
 from audiosearch.store.queries._bulk import n_rows
 from audiosearch.store.schema import (
+    CaptionTarget,
     Encoding,
     FileState,
     Recording,
@@ -70,8 +70,9 @@ def repair(database: Database, *, dims: Mapping[str, BundleDims]) -> Repaired:
             discard(path)
     back_up_before(database, what="repair")
     with database.session() as session:
-        # A server lets in no row of a wrong type, and none that refers to nothing.
-        n_gone = mend_annotations(session) + _drop_orphans(session) if is_sqlite(session) else 0
+        n_gone = mend_annotations(session)
+        if is_sqlite(session):  # a server lets in no row that refers to nothing
+            n_gone += _drop_orphans(session)
         culprits = sorted({each.encoding for each in found if each.encoding is not None})
         n_files = _drop_encodings(session, culprits)
         n_files += _mend_files(session) + _mend_texts(session)
@@ -181,14 +182,9 @@ def _mend_rows(session: Session) -> int:
     scales = connection.execute(
         text(f"DELETE FROM caption_scale WHERE NOT ({SOUND_SCALE}) OR NOT ({SOUND_SAMPLE})")
     )
-    if not is_sqlite(session):
-        return n_rows(scales)
-    targets = text(
-        "UPDATE OR REPLACE caption_target SET start_s = 0, end_s = max(1, coalesce("
-        "(SELECT duration_s FROM recording AS r WHERE r.id = caption_target.recording_id), 0))"
-        f" WHERE NOT ({SOUND_TARGET})"
-    )
-    connection.execute(targets)
+    recording = CaptionTarget.recording_id
+    duration = select(Recording.duration_s).where(Recording.id == recording).scalar_subquery()
+    mend_parts(session, CaptionTarget, of=recording, duration_s=duration)
     return n_rows(scales)
 
 
@@ -196,7 +192,7 @@ def _rebuild(session: Session, found: Iterable[Violation]) -> None:
     """Indices, and the full text where something is wrong with it."""
     kinds = {each.invariant for each in found}
     if "integrity" in kinds:
-        session.execute(text("REINDEX" if is_sqlite(session) else "REINDEX SCHEMA CURRENT_SCHEMA"))
+        rebuild_indices(session)
     if kinds & {"integrity", "full-text", "files", "metadata", "tags", "annotations"}:
         fulltext.rebuild(session)
 

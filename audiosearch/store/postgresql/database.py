@@ -26,8 +26,6 @@ from audiosearch.store.postgresql.engine import (
 from audiosearch.store.postgresql.lock import ServerLock, holder_pid
 from audiosearch.store.postgresql.migrate import has_table, migrate_server, needs_migration
 
-_WRITE = {"audiosearch_write": True}
-
 
 @dataclass(frozen=True)
 class ServerIdentity(LibraryIdentity):

@@ -91,7 +91,7 @@ def make_engine(url: URL, *, read_only: bool) -> Engine:
 
 
 def commit_token(session: Session) -> tuple[object, ...]:
-    """Something that stays the same as long as nobody commits anything; see `store.commits`.
+    """Something that stays the same as long as nobody commits anything; see `store.dialects`.
 
     On a replica, also how far it has followed: there a snapshot does not name all that is under
     way. After a write in the same transaction it is another one each time.

@@ -29,6 +29,16 @@ def integrity_problems(session: Session) -> list[str]:
     return [str(row[0]) for row in session.execute(_BROKEN)]
 
 
+def rebuild_indices(session: Session) -> None:
+    """Build all indices of the library anew; table by table, as a transaction allows."""
+    tables = text(
+        "SELECT CAST(CAST(oid AS regclass) AS text) FROM pg_class WHERE relkind = 'r'"
+        " AND relnamespace = CAST(current_schema() AS regnamespace) ORDER BY relname"
+    )
+    for table in session.scalars(tables).all():
+        session.execute(text(f"REINDEX TABLE {table}"))
+
+
 def adapted(check: str) -> str:
     """A check written for SQLite, as PostgreSQL takes it."""
     for pattern, other in _OTHERS:

@@ -10,8 +10,8 @@ from sqlalchemy.engine.url import URL
 from sqlalchemy.orm import Session
 
 from audiosearch._failpoints import failpoint
-from audiosearch.errors import FeatureUnavailable, SchemaTooNew, StoreError
-from audiosearch.store.database import known_revisions
+from audiosearch.errors import FeatureUnavailable, StoreError
+from audiosearch.store.database import is_behind
 from audiosearch.store.postgresql.engine import shown
 from audiosearch.store.queries import annotate, file_texts, fulltext
 
@@ -44,17 +44,7 @@ def needs_migration(engine: Engine, url: URL, *, scripts: Path) -> bool:
         StoreError: the database is another program's.
     """
     revision, has_tables = read_revision(engine)
-    if revision is None and has_tables:
-        raise StoreError("a database, but not an audiosearch library", path=shown(url))
-    known = known_revisions(scripts)
-    if revision is not None and revision not in known:
-        raise SchemaTooNew(
-            f"written by a later version of audiosearch (schema {revision}, "
-            f"this version knows up to {known[-1]})",
-            path=shown(url),
-            remedy="upgrade audiosearch",
-        )
-    return revision != known[-1]
+    return is_behind(revision, has_tables=has_tables, path=shown(url), scripts=scripts)
 
 
 def migrate_server(engine: Engine, *, scripts: Path) -> None:

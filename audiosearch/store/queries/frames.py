@@ -23,7 +23,7 @@ def insert_frames(session: Session, frames: Mapping[int, Floats], *, bundle_id: 
     """Store frames (T, D) by the ids of their windows, which are all of one bundle.
 
     Raises:
-        ValueError: a value is not finite, or beyond what `check_frames` lets pass.
+        ValueError: a value is not finite, or beyond what `checked_frames` lets pass.
     """
     if not frames:
         return

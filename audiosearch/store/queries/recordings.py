@@ -231,10 +231,16 @@ def _captions_of(session: Session, recording_ids: Sequence[int]) -> list[int]:
 def _take_over(session: Session, before: Recording, now: Recording) -> None:
     """Give a recording what people wrote of the one that it goes on from."""
     move_annotations(session, before.audio_hash, now.audio_hash)
-    session.execute(
+    there = aliased(CaptionTarget)  # of what is there already the former keeps its own
+    is_there = exists().where(
+        there.recording_id == now.id,
+        there.caption_id == CaptionTarget.caption_id,
+        there.start_s == CaptionTarget.start_s,
+        there.end_s == CaptionTarget.end_s,
+    )
+    session.connection().execute(
         update(CaptionTarget)
-        .prefix_with("OR IGNORE")  # of what is there already the former keeps its own
-        .where(CaptionTarget.recording_id == before.id)
+        .where(CaptionTarget.recording_id == before.id, ~is_there)
         .values(recording_id=now.id)
     )
 

@@ -17,6 +17,7 @@ from audiosearch.store.database import open_database
 from audiosearch.store.integrity.verify import verify
 from tests.library_sounds import BUNDLE
 from tests.postgres_server import PostgresServer
+from tests.sounds import noise, wav_bytes
 from tests.two_stores import NAMES, WORDS, Store, write
 
 NAME = st.sampled_from(NAMES)
@@ -146,6 +147,24 @@ def test_one_history_in_both(
             compare(one, other)
 
     history()
+
+
+def test_what_is_said_of_a_take_goes_on_with_it_in_both(
+    server: PostgresServer, toy_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(BUNDLE, str(toy_bundle))
+    sound = noise(seconds=50)
+    with two_stores(server) as (one, other, folder):
+        take = folder / "take.wav"
+        for n_samples in (len(sound) // 2, len(sound)):
+            take.write_bytes(wav_bytes(sound[:n_samples]))
+            assert one.index(folder) == other.index(folder) > 1
+            if n_samples < len(sound):
+                assert one.caption("the gate at dusk", take) == 1
+                assert other.caption("the gate at dusk", take) == 1
+        assert len(one.rows()["recordings"]) == 1
+        assert [row[0] for row in one.rows()["given"]] == ["the gate at dusk"]
+        compare(one, other)
 
 
 def _on_disk(folder: Path, what: str, arguments: list[object]) -> None:
