@@ -41,7 +41,16 @@ def test_the_panel_tells_of_folders_failures_and_the_model(
             page.locator("#panel button:has-text('Try again')").click()
         assert told.value.json() == {"retried": 1}
         page.wait_for_selector("#panel section[aria-label='Failed files']:has-text('None.')")
-        page.locator("#panel .root a").last.click()
+        # Nobody but a command does it, and the page sees what came of it.
+        assert "audiosearch index" in page.inner_text("#notice")
+        page.wait_for_selector("#panel .hint:has-text('1 file waits for')")
+        other = tmp_path / "other"
+        other.mkdir()
+        write_audio(other / "hiss.wav", noise(seconds=1.0, rate=32_000), rate=32_000)
+        command("index", folder, other)
+        page.wait_for_selector("#panel .failed li:has-text('<b>broken.wav')")
+        page.wait_for_selector(f"#panel .root a:has-text('{other}')")
+        page.locator(f"#panel .root a:has-text('{folder}')").click()
         page.wait_for_selector(f".chip:has-text('{folder}')")
         page.context.close()
 

@@ -26,7 +26,11 @@ export class SavedPanel {
   show() {
     const { signal } = this.gone;
     getList("searches", signal).then((rows) => this.showSearches(rows), () => {});
-    getList("collections", signal).then((rows) => this.showCollections(rows), () => {});
+    this.loadCollections();
+  }
+
+  loadCollections() {
+    getList("collections", this.gone.signal).then((rows) => this.showCollections(rows), () => {});
   }
 
   /** @param {Record<string, any>[]} rows */
