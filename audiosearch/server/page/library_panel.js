@@ -91,6 +91,8 @@ export class LibraryPanel {
     const { signal } = this.gone;
     /** @type {(() => void)[]} loads anew what changes with the files */
     this.loads = [];
+    /** @type {Set<() => void>} loads what was not answered */
+    this.unanswered = new Set();
     this.counted = "";
     this.loadedAt = performance.now();
     this.hasDaemon = false;
@@ -125,7 +127,9 @@ export class LibraryPanel {
     };
     const fill = () =>
       void load().then(show, (error) => {
-        if (!this.gone.signal.aborted) place.replaceChildren(heading, problem(error));
+        if (this.gone.signal.aborted) return;
+        this.unanswered.add(fill);
+        place.replaceChildren(heading, problem(error));
       });
     loads?.push(fill);
     fill();
@@ -183,6 +187,9 @@ export class LibraryPanel {
    * @param {boolean} isIndexing
    */
   follow(status, isIndexing) {
+    const again = [...this.unanswered];
+    this.unanswered.clear();
+    for (const load of again) load();
     const counted = JSON.stringify([status["files"], status["roots"]]);
     if (counted === this.counted || (isIndexing && performance.now() - this.loadedAt < LISTS_EVERY_MS)) return;
     if (this.counted) this.loadLists();

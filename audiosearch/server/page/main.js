@@ -270,9 +270,12 @@ document.addEventListener("click", (event) => {
 
 // --- What plays
 
-player.addEventListener("change", () => results.showPlaying(player.hit));
+player.addEventListener("change", () => {
+  results.showPlaying(player.hit);
+  if (player.isSounding) noteAnswer();
+});
 player.addEventListener("problem", (event) => {
-  if (event instanceof CustomEvent) showProblem(event.detail);
+  if (event instanceof CustomEvent) showProblem(event.detail, { untilAnswer: true });
 });
 let naming = 0;
 changes.addEventListener("change", () => {

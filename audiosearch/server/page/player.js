@@ -103,6 +103,11 @@ export class Player extends EventTarget {
     return Boolean(this.voice && !this.voice.element.paused && !this.voice.element.ended);
   }
 
+  /** Whether what plays has come that far that it can be heard. */
+  get isSounding() {
+    return this.isPlaying && (this.voice?.element.readyState ?? 0) >= HTMLMediaElement.HAVE_FUTURE_DATA;
+  }
+
   get at() {
     return this.voice?.at ?? 0;
   }
