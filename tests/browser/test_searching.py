@@ -115,6 +115,11 @@ def test_what_is_wrong_with_a_question_is_said(new_page: Any, served: Served, wa
     page.wait_for_selector("#notice:visible")
     assert "loudest" in page.inner_text("#notice")
     assert page.get_attribute("#feed", "aria-busy") == "false"
+    # A stretch that is none does not become all of the sound, and what is no panel opens none.
+    page = new_page(served, "/?like=1@5-2&panel=nonsense")
+    page.wait_for_selector("#notice:visible")
+    assert "ends before it begins" in page.inner_text("#notice")
+    assert not page.is_visible("#panel")
     # The browser itself writes refused requests to its console.
     assert [each for each in watched.errors if "400" not in each] == []
     watched.errors.clear()

@@ -221,11 +221,13 @@ function askUpload(upload) {
 
 // --- The panel at the side
 
+const PANELS = /^(?:library|saved|\d{1,15})$/u; // the last: a recording
+
 /** @type {{key: string, content: {element: HTMLElement, close: () => void}} | null} */
 let open = null;
 
 function showPanel() {
-  const key = address.state.panel;
+  const key = PANELS.test(address.state.panel) ? address.state.panel : "";
   if (open?.key === key) return;
   open?.content.close();
   open = null;
