@@ -26,6 +26,7 @@ from audiosearch._wording import did_you_mean
 from audiosearch.api.clips import clip_range
 from audiosearch.api.library import SoundLibrary
 from audiosearch.api.results import SearchHit
+from audiosearch.audio.clip import LONGEST_S
 from audiosearch.config import Config
 from audiosearch.errors import AudiosearchError, QueryError, display_path
 from audiosearch.exchange.documents import OF_EACH
@@ -74,7 +75,7 @@ Labels = Annotated[
 FilePath = Annotated[
     str, Field(description="Absolute path of a file of the library", max_length=4096)
 ]
-Seconds = Annotated[float, Field(ge=0, le=1e7)]
+Seconds = Annotated[float, Field(ge=0, le=LONGEST_S)]
 Score = Annotated[float, Field(ge=0, le=1)]
 HitLimit = Annotated[int, Field(ge=1, le=MOST_HITS)]
 Row = dict[str, Any]

@@ -16,7 +16,7 @@ import numpy as np
 
 from audiosearch._typing import Floats
 from audiosearch.api.results import LibraryWindow, SearchHit
-from audiosearch.audio.clip import LONGEST_S, ClipRange
+from audiosearch.audio.clip import ClipRange, stretch_fault
 from audiosearch.audio.sandbox.client import Worker, WorkerLimits
 from audiosearch.config import IndexConfig
 from audiosearch.errors import AudiosearchError, QueryError
@@ -52,12 +52,8 @@ def clip_range(
     else:
         path = absolute_path(clip)
     start_s = 0.0 if start_s is None else start_s
-    if start_s > LONGEST_S or (end_s or 0.0) > LONGEST_S:
-        raise QueryError("no sound is as long as this part says", path=path)
-    if not start_s >= 0:  # nor is NaN
-        raise QueryError(f"a sound cannot begin at {start_s} s", path=path)
-    if end_s is not None and not end_s > start_s:
-        raise QueryError(f"{start_s:g} s to {end_s:g} s is no part of a sound", path=path)
+    if fault := stretch_fault(start_s, end_s):
+        raise QueryError(fault, path=path)
     if must_exist and not os.path.isfile(path):  # noqa: PTH113  # bytes
         raise QueryError("no such sound file", path=path)
     return ClipRange(path, float(start_s), None if end_s is None else float(end_s))

@@ -28,6 +28,17 @@ class ClipRange:
     end_s: float | None = None
 
 
+def stretch_fault(start_s: float, end_s: float | None) -> str | None:
+    """Why these seconds are no part of any sound, its end unknown; None: they may be one."""
+    if not start_s >= 0:  # nor is NaN
+        return f"a sound cannot begin at {start_s} s"
+    if max(start_s, end_s or 0.0) > LONGEST_S:
+        return "no sound is as long as this part says"
+    if end_s is not None and not end_s > start_s:
+        return f"the part ends before it begins: {start_s:g} s to {end_s:g} s"
+    return None
+
+
 def parse_clip(text: str, *, is_file: Callable[[str], bool] | None = None) -> ClipRange:
     """The file and part that `text` names.
 
@@ -56,10 +67,8 @@ def parse_clip(text: str, *, is_file: Callable[[str], bool] | None = None) -> Cl
         raise QueryError("no such sound file", path=text)
     start_s = _seconds(found["start"] or "0")
     end_s = _seconds(found["end"]) if found["end"] else None
-    if max(start_s, end_s or 0.0) > LONGEST_S:
-        raise QueryError("no sound is as long as this part says", path=name)
-    if end_s is not None and end_s <= start_s:
-        raise QueryError(f"the part {part!r} ends before it begins", path=name)
+    if fault := stretch_fault(start_s, end_s):
+        raise QueryError(fault, path=name)
     if not is_file(name):
         raise QueryError("no such sound file", path=name)
     return ClipRange(os.fsencode(name), start_s, end_s)

@@ -19,7 +19,7 @@ import click
 
 from audiosearch._statuses import EXIT_ERROR, EXIT_NOTHING
 from audiosearch._wording import counted
-from audiosearch.audio.clip import LONGEST_S, ClipRange
+from audiosearch.audio.clip import ClipRange, stretch_fault
 from audiosearch.cli.output import print_json, remark
 from audiosearch.errors import QueryError
 from audiosearch.library.annotations import Written
@@ -100,8 +100,8 @@ def _clip(row: dict[str, Any], number: int) -> Clip:
         end_s = None if end_s is None else float(end_s)
     except (KeyError, TypeError, ValueError, OverflowError, binascii.Error):
         raise QueryError(f"line {number} of stdin: no row with a path") from None
-    if not 0 <= start_s <= LONGEST_S or (end_s is not None and not start_s < end_s <= LONGEST_S):
-        raise QueryError(f"line {number} of stdin: {start_s} to {end_s} s is no part of a sound")
+    if fault := stretch_fault(start_s, end_s):
+        raise QueryError(f"line {number} of stdin: {fault}")
     return ClipRange(path, start_s, end_s)
 
 

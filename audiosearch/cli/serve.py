@@ -78,11 +78,13 @@ def serve(
 
 def _renewed(config: Config) -> bool:
     """Make another token, and tell it; whether the page that is given already takes it."""
-    token, url = renew_token(config)
-    remark(f"the token, shown this once: {token}", quiet=False)
-    if url:
-        remark(f"the page at {url} takes it from now on, and no other", quiet=False)
-    return bool(url)
+    renewed = renew_token(config)
+    remark(f"the token, shown this once: {renewed.token}", quiet=False)
+    if renewed.is_due:
+        remark(f"the page at {renewed.url} takes it from now on, and no other", quiet=False)
+    elif renewed.url:
+        remark(f"the page at {renewed.url} asks this machine for none", quiet=False)
+    return bool(renewed.url)
 
 
 def _leave_at_once(_number: int) -> None:

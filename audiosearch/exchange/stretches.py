@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
-from audiosearch.audio.clip import LONGEST_S
+from audiosearch.audio.clip import stretch_fault
 from audiosearch.errors import QueryError
 
 Row = Mapping[str, object]
@@ -136,8 +136,8 @@ def _stretch(row: Row, *, label: str | None) -> LabelledStretch:
     end_s = duration_s if end_s is None else end_s
     if end_s is None:
         raise ValueError("tells neither an end (end_s) nor how long the recording is (duration_s)")
-    if start_s < 0 or end_s <= start_s or end_s > LONGEST_S:
-        raise ValueError(f"{start_s:g} s to {end_s:g} s is no stretch of a recording")
+    if fault := stretch_fault(start_s, end_s):
+        raise ValueError(fault)
     score = _number(row, "score")
     low_hz, high_hz = _number(row, "low_hz"), _number(row, "high_hz")
     boxed = low_hz is not None and high_hz is not None and 0 <= low_hz < high_hz

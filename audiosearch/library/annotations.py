@@ -5,6 +5,7 @@ It belongs to the sound, not to a file: see `store.queries.annotate`.
 
 from __future__ import annotations
 
+import shlex
 import time
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -344,7 +345,8 @@ def _collection(session: Session, name: str) -> int:
     found = collections.find_collection(session, name)
     if found is None:
         raise QueryError(
-            f"there is no collection {name!r}", remedy=f"audiosearch collection create {name}"
+            f"there is no collection {name!r}",
+            remedy=f"audiosearch collection create {shlex.quote(name)}",
         )
     return found
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
-from typing import Final
+from typing import Final, NamedTuple
 
 from audiosearch.config import Config, ServeConfig
 from audiosearch.errors import ConfigError
@@ -210,10 +210,22 @@ def open_page(config: Config, *, new_token: bool = False, tells_token: bool = Tr
         raise
 
 
-def renew_token(config: Config) -> tuple[str, str]:
-    """Another token for a page that may be given already: the token, and where it is taken.
+class RenewedToken(NamedTuple):
+    """Another token for a page that may be given already.
 
-    The address is that of the settings where this library's page is given there, else empty.
+    Attributes:
+        token: to be shown once.
+        url: of the page that takes it; empty: the settings' address gives none of this library.
+        is_due: whether that page asks for a token; else it takes whoever is on this machine.
+    """
+
+    token: str
+    url: str
+    is_due: bool
+
+
+def renew_token(config: Config) -> RenewedToken:
+    """Make another token, and see who takes it.
 
     Raises:
         StoreError: the token cannot be written, or the library's server not be reached.
@@ -221,16 +233,23 @@ def renew_token(config: Config) -> tuple[str, str]:
     database = _shown_database(config)
     _, token = AccessToken.made(config.data_dir)
     host = _from_here(config.serve.host.strip())
-    connection = HTTPConnection(host, config.serve.port, timeout=REACH_S)
+    is_ours = _database_at(host, config.serve.port, token) == database
+    is_due = is_ours and _database_at(host, config.serve.port, None) != database
+    return RenewedToken(token, _url(host, config.serve.port) if is_ours else "", is_due)
+
+
+def _database_at(host: str, port: int, token: str | None) -> object:
+    """Where the library lies whose page is given there; None: it does not tell, or is no page."""
+    connection = HTTPConnection(host, port, timeout=REACH_S)
     try:
-        connection.request("GET", "/api/status", headers={"Authorization": f"Bearer {token}"})
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        connection.request("GET", "/api/status", headers=headers)
         told = json.loads(connection.getresponse().read(_MOST_STATUS))
-        is_ours = told.get("database") == database
+        return told.get("database")
     except (OSError, HTTPException, ValueError, AttributeError):  # some other program
-        is_ours = False
+        return None
     finally:
         connection.close()
-    return token, _url(host, config.serve.port) if is_ours else ""
 
 
 def _shown_database(config: Config) -> str:

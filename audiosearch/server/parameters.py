@@ -23,7 +23,6 @@ from audiosearch.search.results import MomentOptions
 MOST_TEXT: Final = 2000  # characters of a query
 MOST_HITS: Final = 100_000
 MOST_VALUES: Final = 100  # of one parameter
-MOST_SECONDS: Final = 1e7  # of a place in a sound; no recording is longer
 FILTER_NAMES: Final = frozenset(each.name for each in FILTER_FIELDS)
 STRETCH_NAMES: Final = frozenset(("start", "end"))
 _TRUTH: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}

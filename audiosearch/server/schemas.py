@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from audiosearch.audio.clip import LONGEST_S
 from audiosearch.config import NORMALISE_CHOICES
 from audiosearch.search.filter_fields import FILTER_FIELDS, FilterField
 from audiosearch.search.order import SORT_KEYS
-from audiosearch.server.parameters import MOST_HITS, MOST_SECONDS, MOST_VALUES
+from audiosearch.server.parameters import MOST_HITS, MOST_VALUES
 
 Schema = dict[str, Any]
 
@@ -19,7 +20,7 @@ TRUTH: Final[Schema] = {"type": "boolean"}
 SECONDS: Final[Schema] = {
     "type": "number",
     "minimum": 0,
-    "maximum": MOST_SECONDS,
+    "maximum": LONGEST_S,
     "description": "seconds",
 }
 ID: Final[Schema] = {"type": "integer", "minimum": 0}

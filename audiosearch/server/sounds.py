@@ -13,7 +13,7 @@ from typing import Final
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from audiosearch.audio.clip import LONGEST_S, ClipRange
+from audiosearch.audio.clip import ClipRange, stretch_fault
 from audiosearch.errors import AudiosearchError, QueryError, display_path
 from audiosearch.server.replies import NotInLibrary
 from audiosearch.store.database import Database
@@ -54,10 +54,8 @@ def check_stretch(start_s: float, end_s: float | None) -> None:
     Raises:
         QueryError: it ends before it begins, or no sound is as long.
     """
-    if end_s is not None and end_s <= start_s:
-        raise QueryError("the stretch ends before it begins")
-    if not 0 <= start_s <= LONGEST_S or (end_s is not None and not end_s <= LONGEST_S):
-        raise QueryError("no sound is as long as this stretch says")
+    if fault := stretch_fault(start_s, end_s):
+        raise QueryError(fault)
 
 
 def parse_library_clip(database: Database, text: str) -> ClipRange:

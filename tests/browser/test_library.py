@@ -41,7 +41,16 @@ def test_the_panel_tells_of_folders_failures_and_the_model(
             page.locator("#panel button:has-text('Try again')").click()
         assert told.value.json() == {"retried": 1}
         page.wait_for_selector("#panel section[aria-label='Failed files']:has-text('None.')")
-        page.locator("#panel .root a").last.click()
+        # Nobody but a command does it, and the page sees what came of it.
+        assert "audiosearch index" in page.inner_text("#notice")
+        page.wait_for_selector("#panel .hint:has-text('1 file waits for')")
+        other = tmp_path / "other"
+        other.mkdir()
+        write_audio(other / "hiss.wav", noise(seconds=1.0, rate=32_000), rate=32_000)
+        command("index", folder, other)
+        page.wait_for_selector("#panel .failed li:has-text('<b>broken.wav')")
+        page.wait_for_selector(f"#panel .root a:has-text('{other}')")
+        page.locator(f"#panel .root a:has-text('{folder}')").click()
         page.wait_for_selector(f".chip:has-text('{folder}')")
         page.context.close()
 
@@ -91,13 +100,17 @@ def test_a_file_that_is_away_is_shown_and_why_it_cannot_be_played(
     write_audio(folder / "away.wav", noise(seconds=3.0, rate=32_000), rate=32_000)
     command = Command(data_dir=tmp_path / "data", bundle="starter")
     assert command("index", folder).status == 0
-    (folder / "away.wav").unlink()
+    (folder / "away.wav").rename(folder / "kept.wav")
     with serving(command) as served:
         page = new_page(served, "/?q=away+hiss&min-score=0")
         page.wait_for_selector("article .badge:has-text('offline')")
         page.locator('article button[aria-label^="Play"]').click()
         page.wait_for_selector("#notice.error")
         assert "away.wav" in page.inner_text("#notice")
+        # Once it is back and plays, nothing says any more that it is away.
+        (folder / "kept.wav").rename(folder / "away.wav")
+        page.locator('article button[aria-label^="Play"]').click()
+        page.wait_for_selector("#notice", state="hidden")
         page.context.close()
     watched.errors.clear()  # what is not there
 
@@ -120,6 +133,8 @@ def test_a_server_that_comes_back_is_asked_what_it_did_not_answer(
         page = new_page(served)
         ask(page, "a bell rings")
         bell = shown_names(page)
+    page.locator("#open-library").click()
+    page.wait_for_selector("#panel .problem")
     page.fill("#q", "rain")
     page.wait_for_selector("#notice.error")
     page.wait_for_selector("#feed.stale")  # old rows do not pass for the answer
@@ -134,5 +149,7 @@ def test_a_server_that_comes_back_is_asked_what_it_did_not_answer(
         assert page.inner_text("#count").startswith(f"{len(shown_names(page))} sound")
         assert page.is_visible("#tick-all")
         assert not page.is_visible("#notice")
+        page.wait_for_selector("#panel .root")
+        page.wait_for_selector("#panel .problem", state="detached")
         page.context.close()
     watched.errors.clear()  # connections that are refused

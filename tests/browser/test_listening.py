@@ -171,6 +171,30 @@ def test_stretches_of_one_recording_play_one_after_the_other(listening: Any, ser
     at = wait_until_it_plays(page, beyond_s=3.1)
     assert at < 6
     assert page.locator("article.playing").count() == 1
+    page.keyboard.press(" ")
+    until(page, "playing().length === 0")
+    page.keyboard.press("k")
+    page.keyboard.press(" ")  # the line of the keys, not the one that played
+    at = wait_until_it_plays(page, beyond_s=0.1)
+    assert at < 3
+
+
+def test_a_loop_goes_on_in_a_tab_that_is_not_seen(listening: Any):
+    page = listening
+    ask(page, "a telephone rings")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("l")
+    box = line_of(page, "phone.flac").locator(".wave").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.1, box["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + 10, steps=4)
+    page.evaluate("window.requestAnimationFrame = () => 0")  # as there
+    page.mouse.up()
+    until(page, "playing().length === 1")
+    page.evaluate(
+        "(window.back = 0, playing()[0].addEventListener('seeked', () => { window.back += 1; }))"
+    )
+    until(page, "window.back >= 2")
 
 
 def test_speed_loudness_and_loop_have_keys(listening: Any):

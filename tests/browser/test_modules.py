@@ -35,6 +35,21 @@ def test_times_are_shown_as_by_the_command(page: Any, seconds: float, shown: str
 
 
 @pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/a/b c.wav", "b c.wav"),
+        ("/a/back\\slash.wav", "back\\slash.wav"),
+        ("C:\\a\\b.wav", "b.wav"),
+        ("\\\\nas\\a/b.wav", "b.wav"),
+        ("b.wav", "b.wav"),
+    ],
+)
+def test_a_name_is_what_follows_the_last_folder(page: Any, path: str, name: str):
+    parts = page.evaluate("path => import('/static/format.js').then(m => m.pathParts(path))", path)
+    assert parts == {"folder": path[: len(path) - len(name)], "name": name}
+
+
+@pytest.mark.parametrize(
     ("text", "words", "marked"),
     [
         ("DOORWood_Creak03.wav", ["wood"], ["Wood"]),

@@ -115,6 +115,11 @@ def test_what_is_wrong_with_a_question_is_said(new_page: Any, served: Served, wa
     page.wait_for_selector("#notice:visible")
     assert "loudest" in page.inner_text("#notice")
     assert page.get_attribute("#feed", "aria-busy") == "false"
+    # A stretch that is none does not become all of the sound, and what is no panel opens none.
+    page = new_page(served, "/?like=1@5-2&panel=nonsense")
+    page.wait_for_selector("#notice:visible")
+    assert "ends before it begins" in page.inner_text("#notice")
+    assert not page.is_visible("#panel")
     # The browser itself writes refused requests to its console.
     assert [each for each in watched.errors if "400" not in each] == []
     watched.errors.clear()
@@ -223,3 +228,26 @@ def test_the_arrow_leads_from_the_question_to_its_answers(page: Any, key: str):
     page.keyboard.press(key)
     assert has_focus(page, "article")
     assert re.search(r"\bcurrent\b", page.locator("article").first.get_attribute("class"))
+
+
+def test_a_filter_that_has_no_say_is_marked(new_page: Any, own_served: Served):
+    command = own_served.command
+    path = command("find", "a bell rings", "--json").rows[0]["path"]
+    assert command("collection", "create", "one; two").status == 0
+    assert command("collection", "add", "one; two", path).status == 0
+    page = new_page(own_served, "/?show=one%3B+two&format=flac")
+    page.wait_for_selector("article")
+    assert page.locator(".chip.idle").all_inner_texts() == ["Format: flac (not here)"]
+    page = new_page(own_served, "/?like=1&moments=true&format=wav")
+    page.wait_for_selector("article")
+    assert page.locator(".chip.idle").all_inner_texts() == ["Every moment (not here)"]
+    assert " sound" in page.inner_text("#count")
+    # In words both count; and a name with a semicolon is still one when filters are looked at.
+    page = new_page(own_served, "/?q=a+bell&moments=true&min-score=0&collection=one%3B+two")
+    page.wait_for_selector("article")
+    assert page.locator(".chip.idle").count() == 0
+    page.locator("#open-filters").click()
+    page.fill('#filters input[name="format"]', "wav; flac")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".chip:has-text('Format: flac')")
+    assert page.locator(".chip:has-text('Collection: one; two')").count() == 1

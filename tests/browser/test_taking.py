@@ -98,13 +98,51 @@ def test_the_key_for_tags_waits_until_the_sound_is_known(new_page: Any, own_serv
     page.route(re.compile(r"/api/recordings/\d+$"), on_facts)
     ask(page, "a bell rings")
     page.locator("article").first.focus()
-    page.keyboard.press("t")
+    with page.expect_request(re.compile(r"/api/recordings/\d+$")):
+        page.keyboard.press("t")
     page.wait_for_selector("#panel .details")
-    page.wait_for_timeout(150)
+    until(page, "document.activeElement.id === 'panel'")
     is_slow = False
     for route in held:
         route.continue_()
     until(page, "document.activeElement.dataset.own === 'tag'")
+
+
+def test_what_a_command_writes_is_seen_by_the_page(new_page: Any, own_served: Served):
+    command = own_served.command
+    page = new_page(own_served)
+    ask(page, "a bell rings")
+    name = shown_names(page)[0]
+    path = line_of(page, name).locator(".name").get_attribute("title").split("\n")[0]
+    assert command("tag", "add", "<u>by hand", path).status == 0
+    assert command("tag", "add", "short", "--", f"{path}@0-0.5").status == 0
+    assert command("note", "here <b>", f"{path}@0-0.5").status == 0
+    ask(page, "a bell is ringing")
+    line_of(page, name).locator(".tag.own:has-text('<u>by hand')").wait_for()
+    line_of(page, name).locator(".name").click()
+    of_stretch = page.locator("#panel .stretches li")
+    of_stretch.wait_for()
+    assert of_stretch.locator(".note").inner_text() == "here <b>"
+    assert of_stretch.locator("button").get_attribute("aria-label") == "Play 0:00–0:00.5"
+    # Whoever was in the terminal and comes back sees what was written there.
+    assert command("tag", "remove", "<u>by hand", path).status == 0
+    page.evaluate("window.dispatchEvent(new Event('focus'))")
+    line_of(page, name).locator(".tag:has-text('<u>by hand')").wait_for(state="detached")
+    page.wait_for_selector("#panel .tag:has-text('<u>by hand')", state="detached")
+
+
+def test_the_rating_of_what_is_ticked_is_chosen_by_keys(new_page: Any, own_served: Served):
+    page = new_page(own_served, "/?q=someone+knocks")
+    page.wait_for_selector("article")
+    page.locator("article input").first.check()
+    page.locator('[aria-label="Rating of all that is ticked"]').focus()
+    for _ in range(2):  # a select that is closed takes each arrow as a choice
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Tab")
+    with page.expect_request("**/rating") as asked:
+        page.keyboard.press("Enter")
+    assert asked.value.post_data_json == {"rating": 3}
+    page.wait_for_selector("#notice:has-text('1 sound rated')")
 
 
 def test_ticked_sounds_are_collected_and_shown(new_page: Any, own_served: Served):
@@ -214,6 +252,20 @@ def test_a_stretch_is_downloaded_and_dragged_out(page: Any, served: Served, page
     body = page.request.get(url).body()
     again, _ = soundfile.read(io.BytesIO(body))
     np.testing.assert_array_equal(again, taken)
+    # Of a stretch that was dragged over, what is dragged out is that stretch.
+    box = line.locator(".wave").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 20, steps=4)
+    page.mouse.up()
+    told, href = line.locator(".chosen a").evaluate(
+        """link => {
+            const dataTransfer = new DataTransfer();
+            link.dispatchEvent(new DragEvent("dragstart", { dataTransfer, bubbles: true }));
+            return [dataTransfer.getData("DownloadURL"), link.href];
+        }"""
+    )
+    assert told.split(":", 2)[2] == href != url
 
 
 def test_a_dropped_sound_finds_its_like_with_and_without_words(page: Any, page_sounds: Path):
@@ -233,9 +285,14 @@ def test_a_dropped_sound_finds_its_like_with_and_without_words(page: Any, page_s
 
 
 def test_what_is_no_sound_is_refused_in_words(page: Any, watched: Any):
+    ask(page, "a bell rings")
+    page.locator("article input").first.check()
     drop(page, "notes.wav", b"no sound at all, whatever its name says")
     page.wait_for_selector("#notice.error")
     assert page.inner_text("#notice p").strip()
+    # It stays, and yet what is ticked can be taken: it covers nothing of that.
+    with page.expect_download():
+        page.locator("#basket button:has-text('Export')").click()
     watched.errors.clear()  # the browser writes refused requests to its console
 
 

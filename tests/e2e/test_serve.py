@@ -182,6 +182,13 @@ def test_a_token_is_renewed_while_the_page_is_given(own: Command) -> None:
         _, said = server.end()
     [before] = [x.split()[-1] for x in said.splitlines() if x.startswith("the token,")]
     assert before != token
+    del own.environ["AUDIOSEARCH_SERVE_ACCESS"]
+    with served(own) as server:  # one that is open to this machine
+        answer = own("serve", "--port", str(urlsplit(server.url).port), "--new-token")
+        assert answer.status == 0, answer.err
+        assert f"the page at {server.url} asks this machine for none" in answer.err
+        assert "no other" not in answer.err
+    own.environ["AUDIOSEARCH_SERVE_ACCESS"] = "token"
     with page_of_another(own) as other:
         answer = own("serve", "--port", str(urlsplit(other.url).port), "--new-token")
     assert answer.status == 2

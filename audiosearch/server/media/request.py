@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from audiosearch.audio.clip import LONGEST_S
 from audiosearch.errors import DecodeCode, DecodeError, QueryError
 from audiosearch.library.playable import PlayableFile, find_playable
 from audiosearch.server.context import ServerContext
-from audiosearch.server.parameters import MOST_SECONDS, Parameters
+from audiosearch.server.parameters import Parameters
 from audiosearch.server.replies import NotInLibrary
 from audiosearch.server.sounds import check_stretch, recording_id
 
@@ -35,8 +36,8 @@ class WantedStretch:
         Raises:
             QueryError: they are no seconds, or no stretch.
         """
-        start_s = given.number("start", least=0, most=MOST_SECONDS) or 0.0
-        end_s = given.number("end", least=0, most=MOST_SECONDS)
+        start_s = given.number("start", least=0, most=LONGEST_S) or 0.0
+        end_s = given.number("end", least=0, most=LONGEST_S)
         check_stretch(start_s, end_s)
         return cls(start_s, end_s)
 

@@ -36,8 +36,7 @@ export class Basket extends EventTarget {
     this.tag = h("input", { type: "text", list: "known-tags", placeholder: "Tag", "aria-label": "Tag to add", autocomplete: "off" });
     this.rating = h(
       "select",
-      { "aria-label": "Rate all that is ticked", onchange: () => void this.rate() },
-      h("option", { value: "" }, "Rate …"),
+      { "aria-label": "Rating of all that is ticked" },
       ...[5, 4, 3, 2, 1].map((n) => h("option", { value: n }, "★".repeat(n))),
       h("option", { value: "none" }, "no rating"),
     );
@@ -54,7 +53,7 @@ export class Basket extends EventTarget {
       this.out,
       form(this.collection, "Add", () => this.collect()),
       form(this.tag, "Tag", () => this.tagAll()),
-      this.rating,
+      form(this.rating, "Rate", () => this.rate()),
       form(this.format, "Export", () => this.take()),
       iconButton("close", "Untick all", () => this.clear()),
     );
@@ -142,8 +141,6 @@ export class Basket extends EventTarget {
 
   async rate() {
     const { value } = this.rating;
-    this.rating.value = "";
-    if (!value) return;
     await attempt(async () => {
       for (const each of this.recordings) await setRating(each, value === "none" ? null : Number(value));
       notify(`${counted(this.recordings.length, "sound")} rated`);

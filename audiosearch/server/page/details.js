@@ -54,6 +54,15 @@ export class DetailPanel {
     changes.removeEventListener("change", this.onChange);
   }
 
+  /** What is written of it may have changed elsewhere; what is being written here is left alone. */
+  renew() {
+    if (this.own?.contains(document.activeElement)) return;
+    loadDetails(this.recording, this.gone.signal).then(
+      () => this.showOwn(),
+      () => {}, // what was known is still shown
+    );
+  }
+
   /** @param {Details} facts */
   show(facts) {
     if (this.gone.signal.aborted) return;
@@ -164,7 +173,8 @@ export class DetailPanel {
     const facts = detailsOf(this.recording);
     if (!facts || !this.own) return;
     const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset["own"] : undefined;
-    this.own.replaceChildren(this.rating(facts), this.tags(facts), this.note(facts), this.collections(facts));
+    const parts = [this.rating(facts), this.tags(facts), this.note(facts), this.ofStretches(facts), this.collections(facts)];
+    this.own.replaceChildren(...parts.filter((each) => each !== null));
     if (focused) {
       const again = this.own.querySelector(`[data-own="${CSS.escape(focused)}"]`);
       if (again instanceof HTMLElement) again.focus();
@@ -229,6 +239,30 @@ export class DetailPanel {
       if (text.value !== (facts.note ?? "")) void attempt(() => setNote(this.recording, text.value));
     });
     return text;
+  }
+
+  /**
+   * What was written of stretches, as commands do.
+   *
+   * @param {Details} facts
+   */
+  ofStretches(facts) {
+    const hit = this.hitOf(facts);
+    const items = (facts.annotations ?? []).flatMap((each) => {
+      if (each.end_s === null) return []; // of all of it: shown above
+      const stretch = { start_s: each.start_s, end_s: each.end_s };
+      const told = [
+        each.rating ? h("span", { class: "stars" }, "★".repeat(each.rating)) : null,
+        each.favourite ? h("span", { class: "heart", title: "Favourite" }, "♥") : null,
+        ...(each.tags ?? []).map((tag) => h("span", { class: "tag own" }, tag)),
+        each.note ? h("span", { class: "note" }, each.note) : null,
+      ].filter((part) => part !== null);
+      if (!told.length) return [];
+      const what = clockRange(stretch);
+      const play = () => this.actions.play(hit, { stretch });
+      return [h("li", {}, h("button", { type: "button", "aria-label": `Play ${what}`, onclick: play }, what), ...told)];
+    });
+    return items.length ? h("ul", { class: "plain stretches", "aria-label": "Yours of stretches" }, ...items) : null;
   }
 
   /** @param {Details} facts */

@@ -15,6 +15,10 @@ const known = new RecentMap(2000);
 /** @type {RecentMap<number, Details>} */
 const detailed = new RecentMap(20);
 
+/** @type {RecentMap<number, number>} the round in which it was asked for */
+const roundOf = new RecentMap(2000);
+let round = 0;
+
 /** @type {RecentMap<number, {turn: number, now: Written}>} */
 const written = new RecentMap(200);
 let turn = 0;
@@ -41,6 +45,11 @@ export function detailsOf(recording) {
   return detailed.get(recording);
 }
 
+/** What is known may be old: it is shown until the next `loadFacts`, which asks for it again. */
+export function renewFacts() {
+  round += 1;
+}
+
 /** @type {{recording: number, signal: AbortSignal, resolve: () => void, reject: (error: unknown) => void}[]} */
 let wishes = [];
 
@@ -52,7 +61,7 @@ let wishes = [];
  * @returns {Promise<void>} never settles where the line is gone
  */
 export function loadFacts(recording, signal) {
-  if (known.get(recording)) return Promise.resolve();
+  if (known.get(recording) && roundOf.get(recording) === round) return Promise.resolve();
   return new Promise((resolve, reject) => {
     if (!wishes.length) void painted().then(askTogether);
     wishes.push({ recording, signal, resolve, reject });
@@ -75,8 +84,12 @@ function askTogether() {
 async function load(recordings) {
   const query = new URLSearchParams([...new Set(recordings)].map((each) => ["id", String(each)]));
   const began = turn;
+  const now = round;
   const told = await getJson(`/api/recordings?${query}`);
-  for (const each of told.recordings) known.set(each.recording_id, { ...each, ...since(each.recording_id, began) });
+  for (const each of told.recordings) {
+    known.set(each.recording_id, { ...each, ...since(each.recording_id, began) });
+    roundOf.set(each.recording_id, now);
+  }
 }
 
 /**
@@ -103,8 +116,15 @@ export async function loadDetails(recording, signal) {
   const began = turn;
   const told = await queued(signal, URGENCY.text, () => getJson(of(recording), signal));
   const last = written.get(recording);
+  /** @type {Details} */
   const details = last && last.turn > began ? { ...told, ...last.now } : told;
   detailed.set(recording, details);
+  const facts = known.get(recording);
+  if (facts) {
+    const { tags = [], tags_given = [], rating = null, favourite = false } = details;
+    known.set(recording, { ...facts, tags, tags_given, rating, favourite });
+    tell(recording);
+  }
   return details;
 }
 

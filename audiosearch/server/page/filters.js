@@ -1,6 +1,7 @@
 // The options of a question: a dialog to set them, a chip for each that is set.
 
 import { byId, h, icon, iconButton } from "./dom.js";
+import { counts } from "./search.js";
 
 /** @typedef {import("./state.js").Address} Address */
 
@@ -92,7 +93,8 @@ export function showChips(place, address, onOpen) {
       const label = field?.label ?? name;
       const text = field?.flag ? label : `${label}: ${SHOWN[value] ?? value}`;
       const without = values.filter((_, place) => place !== n);
-      return chip(text, () => address.setOption(name, without), onOpen);
+      const isIdle = !counts(address.state, name);
+      return chip(isIdle ? `${text} (not here)` : text, () => address.setOption(name, without), { onOpen, isIdle });
     }),
   );
   place.replaceChildren(...chips);
@@ -101,14 +103,15 @@ export function showChips(place, address, onOpen) {
 /**
  * @param {string} text
  * @param {() => void} onRemove
- * @param {() => void} [onOpen]
+ * @param {{onOpen?: () => void, isIdle?: boolean}} [how] `isIdle`: it has no say in what is shown
  * @returns {HTMLElement}
  */
-export function chip(text, onRemove, onOpen) {
+export function chip(text, onRemove, { onOpen, isIdle = false } = {}) {
   const label = onOpen
     ? h("button", { type: "button", class: "chip-text", onclick: onOpen }, text)
     : h("span", { class: "chip-text" }, text);
-  return h("span", { class: "chip" }, label, iconButton("close", `Remove ${text}`, onRemove));
+  const title = isIdle ? "It counts once something is asked in words" : null;
+  return h("span", { class: isIdle ? "chip idle" : "chip", title }, label, iconButton("close", `Remove ${text}`, onRemove));
 }
 
 /** @param {Address} address */
@@ -134,7 +137,7 @@ export function openFilters(address) {
       if (!FIELDS.has(name)) options[name] = values;
     }
     for (const [name, input] of inputs) {
-      const values = valuesOf(name, input);
+      const values = valuesOf(name, input, address.state.options[name] ?? []);
       if (values.length) options[name] = values;
     }
     return options;
@@ -203,10 +206,12 @@ function inputOf(field, values) {
 /**
  * @param {string} name
  * @param {HTMLInputElement | HTMLSelectElement} input
+ * @param {string[]} before its values until now
  * @returns {string[]}
  */
-function valuesOf(name, input) {
+function valuesOf(name, input, before) {
   if (input instanceof HTMLInputElement && input.type === "checkbox") return input.checked ? ["true"] : [];
+  if (input.value === before.join("; ")) return before; // one of them may hold a semicolon
   const texts = SEVERAL.has(name) ? input.value.split(";") : [input.value];
   return texts.map((each) => each.trim()).filter(Boolean);
 }

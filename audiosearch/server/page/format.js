@@ -52,13 +52,13 @@ export function counted(n, one, many = `${one}s`) {
 }
 
 /**
- * A path's folder, with the last separator, and its name.
+ * A path's folder, with the last separator, and its name. A backslash parts only those of Windows.
  *
  * @param {string} path
  * @returns {{folder: string, name: string}}
  */
 export function pathParts(path) {
-  const at = Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"));
+  const at = Math.max(path.lastIndexOf("/"), path.startsWith("/") ? -1 : path.lastIndexOf("\\"));
   return { folder: path.slice(0, at + 1), name: path.slice(at + 1) };
 }
 

@@ -9,6 +9,7 @@ import { attempt, problem } from "./problems.js";
 
 const MODEL_FACTS = ["name", "version", "licence", "description", "words", "sample_rate", "window_s", "path"];
 const AGAIN_MS = 3000; // as browsers themselves
+const LISTS_EVERY_MS = 10_000; // that folders and failures are asked for while indexing
 
 /**
  * Follow what the server does: a line at the top while it indexes. A page that is not seen does not
@@ -88,10 +89,17 @@ export class LibraryPanel {
     this.gone = new AbortController();
     this.status = h("section", { "aria-label": "Status" });
     const { signal } = this.gone;
+    /** @type {(() => void)[]} loads anew what changes with the files */
+    this.loads = [];
+    /** @type {Set<() => void>} loads what was not answered */
+    this.unanswered = new Set();
+    this.counted = "";
+    this.loadedAt = performance.now();
+    this.hasDaemon = false;
     this.element.append(
       this.status,
-      this.section("Folders", "Folders", async () => (await getList("roots", signal)).map(rootItem)),
-      this.section("Failed", "Failed files", async (again) => failedItems(await getList("failed", signal), again)),
+      this.section("Folders", "Folders", async () => (await getList("roots", signal)).map(rootItem), this.loads),
+      this.section("Failed", "Failed files", async () => this.failedItems(await getList("failed", signal)), this.loads),
       this.section("Model", "Model", async () => [facts(pick(await getJson("/api/model", signal), MODEL_FACTS))]),
       this.examination(),
     );
@@ -105,18 +113,25 @@ export class LibraryPanel {
   /**
    * @param {string} title
    * @param {string} label
-   * @param {(again: () => void) => Promise<Node[]>} load its items; `again` loads them anew
+   * @param {() => Promise<Node[]>} load its items
+   * @param {(() => void)[]} [loads] what loads it anew is put there
    */
-  section(title, label, load) {
+  section(title, label, load, loads) {
     const heading = h("h3", {}, title);
     const place = h("section", { "aria-label": label }, heading, h("p", { class: "hint" }, "…"));
+    const show = (/** @type {Node[]} */ items) => {
+      const now = [heading, ...(items.length ? items : [h("p", { class: "hint" }, "None.")])];
+      const before = [...place.childNodes];
+      // What is as it was stays, with the focus that it may have.
+      if (now.length !== before.length || !now.every((each, n) => each.isEqualNode(before[n] ?? null))) place.replaceChildren(...now);
+    };
     const fill = () =>
-      void load(fill).then(
-        (items) => place.replaceChildren(heading, ...(items.length ? items : [h("p", { class: "hint" }, "None.")])),
-        (error) => {
-          if (!this.gone.signal.aborted) place.replaceChildren(heading, problem(error));
-        },
-      );
+      void load().then(show, (error) => {
+        if (this.gone.signal.aborted) return;
+        this.unanswered.add(fill);
+        place.replaceChildren(heading, problem(error));
+      });
+    loads?.push(fill);
     fill();
     return place;
   }
@@ -142,13 +157,57 @@ export class LibraryPanel {
     return place;
   }
 
+  /**
+   * @param {Row[]} rows
+   * @returns {Node[]}
+   */
+  failedItems(rows) {
+    if (!rows.length) return [];
+    const retry = async () => {
+      await send("POST", "/api/failed/retry");
+      const remedy = this.hasDaemon ? null : "No daemon is running: `audiosearch index` does it.";
+      notify(this.hasDaemon ? "They are tried again" : "They are tried again by the next indexing", { remedy });
+      this.loadLists();
+    };
+    return [
+      h("button", { type: "button", onclick: () => void attempt(retry) }, "Try again"),
+      h("ul", { class: "failed" }, ...rows.map(failedItem)),
+    ];
+  }
+
+  loadLists() {
+    this.loadedAt = performance.now();
+    for (const load of this.loads) load();
+  }
+
+  /**
+   * Folders and failures change with the files; while many are being indexed, now and then is enough.
+   *
+   * @param {Row} status
+   * @param {boolean} isIndexing
+   */
+  follow(status, isIndexing) {
+    const again = [...this.unanswered];
+    this.unanswered.clear();
+    for (const load of again) load();
+    const counted = JSON.stringify([status["files"], status["roots"]]);
+    if (counted === this.counted || (isIndexing && performance.now() - this.loadedAt < LISTS_EVERY_MS)) return;
+    if (this.counted) this.loadLists();
+    this.counted = counted;
+  }
+
   /** @param {Row} status */
   showStatus(status) {
+    this.hasDaemon = Boolean(status["watch"]);
     const files = Object.entries(status["files"] ?? {})
       .filter(([, n]) => n)
       .map(([state, n]) => `${Number(n).toLocaleString("en")} ${state}`)
       .join(", ");
     const progress = progressOf(status);
+    this.follow(status, progress !== null);
+    const pending = Number(status["files"]?.pending ?? 0);
+    const waiting = `${counted(pending, "file")} wait${pending === 1 ? "s" : ""} for the next \`audiosearch index\`.`;
+    const idle = pending && !this.hasDaemon ? waiting : "Nothing is being indexed.";
     const hours = Number(status["hours"] ?? 0);
     const rows = {
       files: files || "none",
@@ -157,7 +216,7 @@ export class LibraryPanel {
       database: typeof status["database_bytes"] === "number" ? size(status["database_bytes"]) : null,
     };
     this.status.replaceChildren(
-      progress ? h("p", { class: "working" }, progress.text) : h("p", { class: "hint" }, "Nothing is being indexed."),
+      progress ? h("p", { class: "working" }, progress.text) : h("p", { class: "hint" }, idle),
       facts(rows),
     );
   }
@@ -171,24 +230,6 @@ function rootItem(row) {
   const path = String(row["path"] ?? "");
   const link = h("a", { href: `?${new URLSearchParams({ in: path })}`, "data-in": path }, path);
   return h("p", { class: "root" }, link, h("small", {}, about.join(", ")));
-}
-
-/**
- * @param {Row[]} rows
- * @param {() => void} onRetried
- * @returns {Node[]}
- */
-function failedItems(rows, onRetried) {
-  if (!rows.length) return [];
-  const retry = async () => {
-    await send("POST", "/api/failed/retry");
-    notify("They are tried again");
-    onRetried();
-  };
-  return [
-    h("button", { type: "button", onclick: () => void attempt(retry) }, "Try again"),
-    h("ul", { class: "failed" }, ...rows.map(failedItem)),
-  ];
 }
 
 /** @param {Row} row */

@@ -3,19 +3,19 @@
 import { Basket, exportHits, fillKnownNames } from "./basket.js";
 import { announce, byId, h, icon, iconButton, noteAnswer, notify, visible } from "./dom.js";
 import { DetailPanel } from "./details.js";
-import { changes, factsOf, setFavourite, setRating } from "./facts.js";
+import { changes, factsOf, renewFacts, setFavourite, setRating } from "./facts.js";
 import { chip, openFilters, showChips } from "./filters.js";
 import { clock, clockRange, counted, pathParts, size } from "./format.js";
 import { refusals, seconds } from "./api.js";
 import { listen, showKeys } from "./keys.js";
 import { followStatus, LibraryPanel, showProgress } from "./library_panel.js";
 import { painted } from "./loader.js";
-import { Player } from "./player.js";
+import { hitKey, Player } from "./player.js";
 import { showProblem } from "./problems.js";
 import { Results } from "./results.js";
 import { downloadLink } from "./row.js";
 import { SavedPanel } from "./saved.js";
-import { Search } from "./search.js";
+import { counts, Search } from "./search.js";
 import { acceptSounds } from "./sound_input.js";
 import { Address, emptyState, readLike, readState } from "./state.js";
 import { offerThemes } from "./theme.js";
@@ -144,8 +144,9 @@ function showFailure({ error, goesOn }) {
 function showOutcome({ answer, goesOn, ms }) {
   noteAnswer();
   start.hidden = true;
-  const grouped = Boolean(address.state.options["moments"]);
+  const grouped = Boolean(address.state.options["moments"]) && counts(address.state, "moments");
   const weaker = (answer.weaker ?? []).map((each) => ({ ...each, weak: true }));
+  if (!goesOn) renewFacts(); // a command may have written some meanwhile
   results.show([...answer.hits, ...weaker], { grouped, goesOn });
   const n = counted(answer.hits.length, grouped ? "moment" : "sound");
   const more = answer.more ? `, ${answer.more.toLocaleString("en")} more` : "";
@@ -160,6 +161,13 @@ function showOutcome({ answer, goesOn, ms }) {
   document.title = asked ? `${visible(asked)} – audiosearch` : "audiosearch";
   if (!goesOn) void painted().then(prepareAround);
 }
+
+// Whoever comes back to the page may have written something by a command.
+addEventListener("focus", () => {
+  renewFacts();
+  results.loadFacts();
+  if (open?.content instanceof DetailPanel) open.content.renew();
+});
 
 field.addEventListener("input", () => address.change({ q: field.value, show: "" }, { typing: true }));
 byId("search", HTMLFormElement).addEventListener("submit", (event) => {
@@ -213,11 +221,13 @@ function askUpload(upload) {
 
 // --- The panel at the side
 
+const PANELS = /^(?:library|saved|\d{1,15})$/u; // the last: a recording
+
 /** @type {{key: string, content: {element: HTMLElement, close: () => void}} | null} */
 let open = null;
 
 function showPanel() {
-  const key = address.state.panel;
+  const key = PANELS.test(address.state.panel) ? address.state.panel : "";
   if (open?.key === key) return;
   open?.content.close();
   open = null;
@@ -262,14 +272,20 @@ document.addEventListener("click", (event) => {
 
 // --- What plays
 
-player.addEventListener("change", () => results.showPlaying(player.hit));
+player.addEventListener("change", () => {
+  results.showPlaying(player.hit);
+  if (player.isSounding) noteAnswer();
+});
 player.addEventListener("problem", (event) => {
-  if (event instanceof CustomEvent) showProblem(event.detail);
+  if (event instanceof CustomEvent) showProblem(event.detail, { untilAnswer: true });
 });
 let naming = 0;
 changes.addEventListener("change", () => {
   window.clearTimeout(naming); // once for all that is written in a row
-  naming = window.setTimeout(() => void fillKnownNames(), 100);
+  naming = window.setTimeout(() => {
+    void fillKnownNames();
+    if (open?.content instanceof SavedPanel) open.content.loadCollections();
+  }, 100);
 });
 basket.addEventListener("change", () => results.showTicks());
 basket.addEventListener("taken-out", () => search.again());
@@ -293,9 +309,20 @@ function togglePlaying() {
     return;
   }
   const line = results.line ?? results.lines[0];
-  const isOther = line && !line.moments.some((each) => each.recording_id === player.hit?.recording_id);
-  if (line && (isOther || !player.hit)) void playLine(line);
+  if (line && !isPlayersLine(line)) void playLine(line);
   else player.toggle();
+}
+
+/**
+ * Whether what plays, or did, is of a line: a stretch of it, or what the panel plays of its recording.
+ *
+ * @param {Line} line
+ */
+function isPlayersLine(line) {
+  const { hit } = player;
+  if (hit === null || hit.recording_id !== line.hit.recording_id) return false;
+  const isOf = (/** @type {Line} */ each) => each.moments.some((moment) => hitKey(moment) === hitKey(hit));
+  return isOf(line) || !results.lines.some(isOf);
 }
 
 // --- Keys

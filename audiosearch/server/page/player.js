@@ -86,6 +86,10 @@ export class Player extends EventTarget {
     voice.element.addEventListener("ended", () => {
       if (voice === this.voice && this.loops && this.stretch) void this.seek(this.stretch.start_s);
     });
+    // In a tab that is not seen no frames are made: its loop is kept by these, which come a little late.
+    voice.element.addEventListener("timeupdate", () => {
+      if (voice === this.voice) this.keepLooping(voice);
+    });
     voice.element.addEventListener("error", () => this.failed(voice));
     voice.element.addEventListener("loadedmetadata", () => this.measured(voice));
     return voice;
@@ -97,6 +101,11 @@ export class Player extends EventTarget {
 
   get isPlaying() {
     return Boolean(this.voice && !this.voice.element.paused && !this.voice.element.ended);
+  }
+
+  /** Whether what plays has come that far that it can be heard. */
+  get isSounding() {
+    return this.isPlaying && (this.voice?.element.readyState ?? 0) >= HTMLMediaElement.HAVE_FUTURE_DATA;
   }
 
   get at() {
@@ -336,6 +345,12 @@ export class Player extends EventTarget {
     this.applyGain();
   }
 
+  /** @param {Voice} voice */
+  keepLooping(voice) {
+    const { stretch } = this;
+    if (this.loops && stretch && !voice.element.paused && voice.at >= stretch.end_s) void this.seek(stretch.start_s);
+  }
+
   /** Each frame while something plays: where it is, and whether the loop is at its end. */
   watch() {
     if (this.watching) return;
@@ -343,8 +358,7 @@ export class Player extends EventTarget {
       this.watching = 0;
       const voice = this.voice;
       if (!voice) return;
-      const end = this.stretch?.end_s ?? Infinity;
-      if (this.loops && this.stretch && voice.at >= end) void this.seek(this.stretch.start_s);
+      this.keepLooping(voice);
       this.onTime(voice.at);
       if (this.isPlaying) this.watching = requestAnimationFrame(look);
     };

@@ -166,6 +166,11 @@ export class Results {
     for (const row of this.rows.values()) row.wave.redraw();
   }
 
+  /** What is known of the recordings that are seen is asked for again, where it may be old. */
+  loadFacts() {
+    for (const row of this.rows.values()) row.loadFacts();
+  }
+
   /** What is ticked has changed elsewhere. */
   showTicks() {
     for (const row of this.rows.values()) row.tick.checked = this.rowActions.isTicked(row.line);

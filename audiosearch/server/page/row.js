@@ -85,13 +85,16 @@ export class Row {
       this.numbers(),
       this.buttons(),
     );
-    this.element.addEventListener("dragstart", (event) => this.drag(event));
     this.onChange = (/** @type {Event} */ event) => {
       if (event instanceof CustomEvent && event.detail === hit.recording_id) this.showFacts();
     };
     changes.addEventListener("change", this.onChange);
     this.showFacts();
-    loadFacts(hit.recording_id, this.gone.signal).then(
+    this.loadFacts();
+  }
+
+  loadFacts() {
+    loadFacts(this.line.hit.recording_id, this.gone.signal).then(
       () => this.showFacts(),
       () => {}, // a line without tags is still a line
     );
@@ -117,6 +120,7 @@ export class Row {
           id,
           href: `?panel=${hit.recording_id}`,
           title: `${hit.path}\n(drag it out to take the stretch)`,
+          ondragstart: (/** @type {DragEvent} */ event) => offerCut(event, hit, hit),
           onclick: (/** @type {Event} */ event) => {
             event.preventDefault();
             this.actions.open(hit);
@@ -225,18 +229,6 @@ export class Row {
     this.actions.play(this.line, { stretch });
   }
 
-  /** @param {DragEvent} event */
-  drag(event) {
-    if (!event.dataTransfer) return;
-    const { hit } = this.line;
-    const url = new URL(audioUrl(hit.recording_id, { stretch: hit, format: "wav", download: true }), location.href);
-    const name = cutName(hit.path, hit, "wav");
-    event.dataTransfer.effectAllowed = "copy";
-    event.dataTransfer.setData("DownloadURL", `audio/wav:${name}:${url.href}`);
-    event.dataTransfer.setData("text/uri-list", url.href);
-    event.dataTransfer.setData("text/plain", url.href);
-  }
-
   /** @param {string} start when the stretch begins by the recorder's clock */
   showClock(start) {
     this.clock.dateTime = start;
@@ -284,7 +276,24 @@ export class Row {
 }
 
 /**
- * A stretch cut out of its recording, as WAV.
+ * Dragged out of the page into a folder or another program, it is a file.
+ *
+ * @param {DragEvent} event
+ * @param {Hit} hit
+ * @param {Stretch} stretch
+ */
+function offerCut(event, hit, stretch) {
+  if (!event.dataTransfer) return;
+  const url = new URL(audioUrl(hit.recording_id, { stretch, format: "wav", download: true }), location.href);
+  const name = cutName(hit.path, stretch, "wav");
+  event.dataTransfer.effectAllowed = "copy";
+  event.dataTransfer.setData("DownloadURL", `audio/wav:${name}:${url.href}`);
+  event.dataTransfer.setData("text/uri-list", url.href);
+  event.dataTransfer.setData("text/plain", url.href);
+}
+
+/**
+ * A stretch cut out of its recording, as WAV: clicked, or dragged out.
  *
  * @param {Hit} hit
  * @param {Stretch} stretch
@@ -297,6 +306,7 @@ export function downloadLink(hit, stretch) {
       class: "icon-button",
       href: audioUrl(hit.recording_id, { stretch, format: "wav", download: true }),
       download: cutName(hit.path, stretch, "wav"),
+      ondragstart: (/** @type {DragEvent} */ event) => offerCut(event, hit, stretch),
       "aria-label": label,
       title: label,
     },

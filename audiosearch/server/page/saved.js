@@ -2,7 +2,7 @@
 
 import { getList, segment, send } from "./api.js";
 import { h, iconButton, notify } from "./dom.js";
-import { attempt } from "./problems.js";
+import { attempt, problem } from "./problems.js";
 import { emptyState, searchParams, writeState } from "./state.js";
 
 /** @typedef {import("./state.js").Address} Address */
@@ -25,8 +25,20 @@ export class SavedPanel {
 
   show() {
     const { signal } = this.gone;
-    getList("searches", signal).then((rows) => this.showSearches(rows), () => {});
-    getList("collections", signal).then((rows) => this.showCollections(rows), () => {});
+    getList("searches", signal).then((rows) => this.showSearches(rows), this.telling(this.searches));
+    this.loadCollections();
+  }
+
+  loadCollections() {
+    const { signal } = this.gone;
+    getList("collections", signal).then((rows) => this.showCollections(rows), this.telling(this.collections));
+  }
+
+  /** @param {HTMLElement} place */
+  telling(place) {
+    return (/** @type {unknown} */ error) => {
+      if (!this.gone.signal.aborted) place.replaceChildren(problem(error));
+    };
   }
 
   /** @param {Record<string, any>[]} rows */

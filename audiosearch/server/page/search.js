@@ -42,9 +42,8 @@ export function question(state, limit, upload) {
   if (!isQuestion(state)) return null;
   const query = searchParams(state);
   if (!query.has("limit")) query.set("limit", String(limit));
-  const isBySound = !state.q.trim() && !state.options["without"]?.length;
   const like = readLike(state.like);
-  if (isBySound) {
+  if (isBySound(state)) {
     for (const name of ["like", "q", ...ONLY_WORDS]) query.delete(name);
     if (like) {
       query.set("recording", String(like.recording));
@@ -59,6 +58,23 @@ export function question(state, limit, upload) {
   // Why costs little of a few hits, and much of thousands.
   if (Number(query.get("limit")) <= PAGE && !query.has("moments")) query.set("explain", "true");
   return { path: `/api/find?${query}`, body: upload?.body ?? null };
+}
+
+/**
+ * Whether an option has a say in what is asked. A question by a sound alone takes fewer than one in
+ * words; a collection is shown as it is.
+ *
+ * @param {State} state
+ * @param {string} option
+ */
+export function counts(state, option) {
+  if (state.show) return false;
+  return !isQuestion(state) || !isBySound(state) || !ONLY_WORDS.includes(option);
+}
+
+/** @param {State} state */
+function isBySound(state) {
+  return !state.q.trim() && !state.options["without"]?.length;
 }
 
 /**
@@ -114,7 +130,7 @@ export class Search extends EventTarget {
    * @returns {string} what `like` is then
    */
   take(upload) {
-    const name = `upload:${this.uploads.size + 1}`;
+    const name = `upload:${crypto.getRandomValues(new Uint32Array(2)).join("-")}`; // a step back to before a reload finds none
     this.uploads.set(name, upload);
     return name;
   }

@@ -70,7 +70,7 @@ export function readLike(like) {
   const end = found[3] ? Number(found[3]) : Infinity;
   return {
     recording: Number(found[1]),
-    stretch: end > start ? { start_s: start, end_s: end } : null, // to Infinity: to its end
+    stretch: found[2] === undefined ? null : { start_s: start, end_s: end }, // to Infinity: to its end
   };
 }
 

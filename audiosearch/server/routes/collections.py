@@ -13,7 +13,7 @@ from audiosearch.audio.clip import ClipRange
 from audiosearch.library import Library
 from audiosearch.library.annotations import Annotations
 from audiosearch.library.info_rows import annotation_row, place_row
-from audiosearch.search.rows import Row
+from audiosearch.search.rows import Row, tidy_row
 from audiosearch.server.context import context_of
 from audiosearch.server.json_body import json_object
 from audiosearch.server.media.request import WantedStretch
@@ -52,7 +52,8 @@ async def list_collections(request: Request) -> Response:
     Parameters(request.query_params, known=())
     found = await context_of(request).read(lambda database: Annotations(database).collections())
     rows = [
-        {"name": each.name, "sounds": each.n_items, "created_at": each.created_at} for each in found
+        tidy_row({"name": each.name, "sounds": each.n_items, "created_at": each.created_at})
+        for each in found
     ]
     return JsonReply({"collections": rows})
 
@@ -68,7 +69,10 @@ async def show_collection(request: Request) -> Response:
         with database.reading() as session:
             ids = recording_ids(session, sorted({each.audio_hash for each in rows}))
         items = [
-            {"recording_id": ids.get(each.audio_hash), **place_row(each), **annotation_row(each)}
+            {
+                "recording_id": ids.get(each.audio_hash),
+                **tidy_row({**place_row(each), **annotation_row(each)}),
+            }
             for each in rows
         ]
         return {"name": shown, "items": items}
@@ -164,12 +168,13 @@ async def list_searches(request: Request) -> Response:
 
 
 def _search_row(database: Database, search: NamedSearch) -> Row:
-    return {
+    row = {
         "name": search.name,
         "arguments": list(search.arguments),
         "saved_at": search.saved_at,
         "query": fields_of(database, search.arguments),
     }
+    return tidy_row(row)
 
 
 async def put_search(request: Request) -> Response:

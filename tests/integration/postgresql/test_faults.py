@@ -189,9 +189,9 @@ def test_a_page_is_known_as_ours_when_its_token_is_renewed(
     page = open_page(config)
     with AnswerServer(config, page=page):
         given = replace(config, serve=replace(config.serve, port=page.socket.port))
-        token, where = renew_token(given)
+        token, where, is_due = renew_token(given)
     assert token != page.new_token
-    assert where == page.socket.url
+    assert (where, is_due) == (page.socket.url, True)
 
 
 def test_many_read_while_one_writes(url: str, place: Path, models: Models) -> None:

@@ -187,6 +187,7 @@ def test_collections(served: Served) -> None:
     ]
     (listed,) = client.get("/api/collections").json()["collections"]
     assert (listed["name"], listed["sounds"]) == (name, 2)
+    assert listed == _row(served, "collection", "list")  # digit by digit, the time too
     assert client.delete(f"{url}/recordings/{plain}").json()["changed"] == 1
     assert client.delete(f"{url}/recordings/{plain}").json()["changed"] == 0
     assert client.delete(url).json() == {"name": name, "deleted": True}
