@@ -134,7 +134,8 @@ def import_(
 
     PATHS are a CoNeTTE folder (weights and config.json), or a ConvNeXt checkpoint together with a
     captioner's; or, alone, a folder of LAION's CLAP as transformers saves it, or a file of PANNs'
-    CNN14. Nothing in a checkpoint is run. Needs the extra [train].
+    CNN14; or Microsoft's CLAP_weights_2023.pth and a folder of GPT-2, whose tokens it reads.
+    Nothing in a checkpoint is run. Needs the extra [train].
     """
     with _needs_extra("train"):
         from audiosearch.convert.importer import import_published  # noqa: PLC0415 - imports torch
@@ -336,10 +337,10 @@ def pull(
 ) -> None:
     """Fetch a published model and make a bundle of it: `conette`, `clap`, `clap-fused`, ...
 
-    `clap-general` is the larger one of LAION's. The first time, the revision and the hashes of its
-    files are written down, and hold from then on. `cnn14` is fetched as a file for `models import`,
-    and so are the encoders `convnext-471`, `convnext-465-70k` and `convnext-465-75k`, which go
-    together with a captioner's checkpoint.
+    `clap-general` is the larger one of LAION's, `msclap` Microsoft's of 2023. The first time, the
+    revision and the hashes of its files are written down, and hold from then on. `cnn14` is
+    fetched as a file for `models import`, and so are the encoders `convnext-471`,
+    `convnext-465-70k` and `convnext-465-75k`, which go together with a captioner's checkpoint.
     Needs the extra [train].
     """
     with _needs_extra("train"):

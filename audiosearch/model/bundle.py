@@ -402,7 +402,17 @@ def _byte_pairs(table: ManifestReader, file: ManifestReader) -> BytePairs:
         start=table.integer("start") if table.has("start") else None,
         end=table.integer("end"),
         longest=table.integer("longest", least=3, most=_MOST_DIM),
+        tail=_spaces(table),
+        apart=table.texts("apart") if table.has("apart") else (),
     )
+
+
+def _spaces(table: ManifestReader) -> str:
+    """The `tail` of a text, which may be of white space alone, unlike other texts."""
+    tail = table.values.get("tail", "")
+    if not isinstance(tail, str):
+        raise table.wrong("tail", "a text")
+    return tail
 
 
 def _bridges(manifest: ManifestReader, contents: Mapping[str, bytes]) -> dict[str, str]:
