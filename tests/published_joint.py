@@ -105,33 +105,41 @@ def _published(network: nn.Module, names: tuple[tuple[str, str], ...]) -> dict[s
 
 
 def write_clap_folder(
-    folder: Path, *, seed: int = 0, fused: bool = False, one_file: bool = False, **settings: Any
+    folder: Path,
+    *,
+    seed: int = 0,
+    fused: bool = False,
+    one_file: bool = False,
+    networks: tuple[ClapAudio, ClapText] | None = None,
+    **settings: Any,
 ) -> Path:
     """A folder as transformers saves a `ClapModel`; `settings` change its `audio_config`.
 
-    With `one_file` the tokens stand in `tokenizer.json`, as newer versions write them.
+    With `one_file` the tokens stand in `tokenizer.json`, as newer versions write them. Small
+    networks of `seed` where none are given.
     """
-    sound, text = small_clap(seed=seed, fused=fused)
+    sound, text = networks or small_clap(seed=seed, fused=fused)
+    htsat, joint_dim = sound.encoder.config, text.projection.linear2.out_features
     folder.mkdir(parents=True, exist_ok=True)
     state = _published(sound, _AUDIO) | _published(text, _TEXT)
     state["logit_scale_a"] = state["logit_scale_t"] = torch.tensor(2.66)
-    state["text_model.embeddings.position_ids"] = torch.arange(40)[None]
+    state["text_model.embeddings.position_ids"] = torch.arange(text.encoder.config.positions)[None]
     save_file({name: value.clone() for name, value in state.items()}, folder / "model.safetensors")
     config = text.encoder.config
     (folder / "config.json").write_text(
         json.dumps(
             {
                 "model_type": "clap",
-                "projection_dim": JOINT_DIM,
+                "projection_dim": joint_dim,
                 "audio_config": {
-                    "num_mel_bins": HTSAT.mels,
-                    "spec_size": HTSAT.spec_size,
-                    "window_size": HTSAT.window,
-                    "patch_size": HTSAT.patch,
-                    "patch_stride": [HTSAT.patch, HTSAT.patch],
-                    "patch_embeds_hidden_size": HTSAT.dim,
-                    "depths": list(HTSAT.depths),
-                    "num_attention_heads": list(HTSAT.heads),
+                    "num_mel_bins": htsat.mels,
+                    "spec_size": htsat.spec_size,
+                    "window_size": htsat.window,
+                    "patch_size": htsat.patch,
+                    "patch_stride": [htsat.patch, htsat.patch],
+                    "patch_embeds_hidden_size": htsat.dim,
+                    "depths": list(htsat.depths),
+                    "num_attention_heads": list(htsat.heads),
                     "enable_fusion": fused,
                 }
                 | settings,
@@ -152,7 +160,7 @@ def write_clap_folder(
                 "sampling_rate": 48_000,
                 "fft_window_size": 1024,
                 "hop_length": 480,
-                "feature_size": 16,
+                "feature_size": htsat.mels,
                 "frequency_min": 50,
                 "frequency_max": 14_000,
                 "max_length_s": 10,
