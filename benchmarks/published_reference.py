@@ -2,10 +2,11 @@
 
     python -m benchmarks.published_reference FOLDER [--full] [--only NAME] [--python NAME=PATH]
 
-Installs their packages in environments of their own (pinned here and in `msclap_program`), has them
-write models with random weights as they save them, and beside each what it makes of some sounds
-and texts. `make parity PARITY=FOLDER` compares. Nothing is fetched from a hub of models. Programs:
-`encoders` (LAION's CLAP, BERT, CNN14), `msclap`.
+Installs their packages in environments of their own (pinned here, in `msclap_program` and in
+`conette_program`), has them write models with random weights as they save them, and beside each
+what it makes of some sounds and texts. `make parity PARITY=FOLDER` compares. Nothing is fetched
+from a hub of models. Programs: `encoders` (LAION's CLAP, BERT, CNN14), `msclap`, and `conette`,
+which runs on Python 3.10 alone: it is looked for as python3.10, or given by --python-3.10 PATH.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import argparse
 import subprocess
 import sys
 import tempfile
-import venv
 from pathlib import Path
 
+from benchmarks.conette_program import CONETTE_PACKAGES, CONETTE_PROGRAM
 from benchmarks.msclap_program import MSCLAP_PACKAGES, MSCLAP_PROGRAM
 
 PACKAGES = (
@@ -209,7 +210,11 @@ print("cnn14", sum(p.numel() for p in network.parameters()))
 '''
 
 
-PROGRAMS = {"encoders": (PACKAGES, INSIDE), "msclap": (MSCLAP_PACKAGES, MSCLAP_PROGRAM)}
+PROGRAMS = {
+    "encoders": (PACKAGES, INSIDE),
+    "msclap": (MSCLAP_PACKAGES, MSCLAP_PROGRAM),
+    "conette": (CONETTE_PACKAGES, CONETTE_PROGRAM),
+}
 
 
 def main() -> None:
@@ -225,13 +230,15 @@ def main() -> None:
         metavar="NAME=PATH",
         help="the Python of an environment that holds the packages of a program",
     )
+    parser.add_argument("--python-3.10", dest="old", default="python3.10", help="for conette")
     given = parser.parse_args()
     folder: Path = given.folder / "published"
     pythons = dict(each.split("=", 1) for each in given.python)
     for name in [given.only] if given.only else PROGRAMS:
         packages, program = PROGRAMS[name]
         with tempfile.TemporaryDirectory() as scratch:
-            python = Path(pythons[name]) if name in pythons else _made(Path(scratch), packages)
+            base = given.old if name == "conette" else sys.executable
+            python = Path(pythons.get(name) or _made(Path(scratch), packages, base=base))
             script = Path(scratch) / "inside.py"
             script.write_text(program, encoding="utf-8")
             size = "full" if given.full else "small"
@@ -239,9 +246,9 @@ def main() -> None:
     print(folder)
 
 
-def _made(folder: Path, packages: tuple[str, ...]) -> Path:
-    """The Python of a fresh environment with packages."""
-    venv.create(folder, with_pip=True)
+def _made(folder: Path, packages: tuple[str, ...], *, base: str) -> Path:
+    """The Python of a fresh environment of the Python `base` with packages."""
+    subprocess.run([base, "-m", "venv", folder], check=True)
     python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
     subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
     return python

@@ -143,3 +143,35 @@ def test_cnn14_hears_what_the_authors_code_hears(folder):
         np.testing.assert_allclose(heard.tags, expected[f"tags.{sound}"], atol=CLOSE)
         worst = max(worst, float(np.abs(heard.tags - expected[f"tags.{sound}"]).max()))
     print(f"\ncnn14: tags differ by {worst:.1e} at most")
+
+
+FORMS = {
+    "folder": (["folder"], "conette"),
+    "folder_safetensors": (["folder_safetensors"], "conette"),
+    "tokenizer_in_config": (["tokenizer_in_config"], "conette"),
+    "old_form": (["old_form"], "conette"),
+    "lightning": (["lightning/convnext.pth", "lightning/conette.ckpt"], "conette"),
+    "baseline": (["baseline/convnext.safetensors", "baseline/cnext_trans.ckpt"], "baseline"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_conette_gives_the_losses_of_the_authors_code(form, folder):
+    source = PUBLISHED / "conette"
+    if not source.is_dir():
+        pytest.skip("published_reference has not written it")
+    names, network = FORMS[form]
+    path = import_published([source / each for each in names], name=form, folder=folder)
+    model = Model(load_bundle(path), options=RuntimeOptions(device="cpu"))
+    expected = np.load(source / "reference.npz")
+    captions = json.loads((source / "captions.json").read_text())
+    ids = [model.scorer.encode(caption) for caption in captions]
+    assert [*ids[0], 2] == expected[f"ids.{network}"].tolist()[1:]
+    heard = model.encoder.encode_many([expected[f"sound.{place}"] for place in range(2)])
+    for place, each in enumerate(heard):
+        np.testing.assert_allclose(each.tags, expected[f"tags.{place}"], atol=CLOSE)
+    memory = model.decoder.memory([each.frames for each in heard])
+    losses = np.asarray(model.scorer.cross_entropies(ids, memory)).T
+    np.testing.assert_allclose(losses, expected[f"losses.{network}"], atol=CLOSE)
+    worst = float(np.abs(losses - expected[f"losses.{network}"]).max())
+    print(f"\nconette, {form}: losses differ by {worst:.1e} at most")
