@@ -401,6 +401,7 @@ def pull(
             PullFolders,
             fetch_file,
             pull_hub,
+            read_pins,
         )
     wanted = SOURCES.get(source)
     if wanted is None:
@@ -423,6 +424,12 @@ def pull(
         quiet=quiet,
     )
     remark(f"{path}: {pin.repo} at {pin.revision}, licence: {pin.licence}", quiet=quiet)
+    if wanted.reader is not None:
+        reader = read_pins(config.models_dir)[wanted.reader.repo]
+        remark(
+            f"its texts are read by {reader.repo} at {reader.revision}, licence: {reader.licence}",
+            quiet=quiet,
+        )
     remark(f"audiosearch models use {path.name} switches to it", quiet=quiet)
 
 

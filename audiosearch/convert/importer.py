@@ -105,7 +105,7 @@ def _encoder_alone(
     state = read_model_state(paths[0])
     if holds_msclap(state):
         raise BundleError(
-            "is Microsoft's CLAP, whose texts GPT-2's tokens are for",
+            "is Microsoft's CLAP, which reads texts with GPT-2's tokens",
             path=paths[0],
             remedy="give a folder of GPT-2 beside it (config.json, vocab.json, merges.txt), or"
             " audiosearch models pull msclap",

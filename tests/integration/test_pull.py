@@ -15,6 +15,9 @@ pytest.importorskip("torch")
 pytest.importorskip("onnx")
 hub_client = pytest.importorskip("huggingface_hub")
 
+from click.testing import CliRunner  # noqa: E402
+
+from audiosearch.cli.models import models  # noqa: E402
 from audiosearch.convert import pull  # noqa: E402
 from audiosearch.convert.pull import FileSource, HubSource, PullFolders  # noqa: E402
 from audiosearch.errors import BundleError  # noqa: E402
@@ -132,6 +135,21 @@ def test_microsofts_clap_is_fetched_with_what_reads_its_texts(
     assert pins[source.repo] == pin
     assert pins["someone/gpt2"].revision == COMMIT[::-1]
     assert pins["someone/gpt2"].files["vocab.json"] == second.sha256("vocab.json")
+
+
+def test_the_command_shows_both_licences(
+    microsofts: tuple[HubSource, Hub, Hub],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source, _, second = microsofts
+    second.licence = "mit"
+    monkeypatch.setattr(pull, "SOURCES", {"msclap": source})
+    environ = {"AUDIOSEARCH_DATA_DIR": str(tmp_path / "data"), "XDG_CONFIG_HOME": str(tmp_path)}
+    answer = CliRunner().invoke(models, ["pull", "msclap"], env=environ, catch_exceptions=False)
+    assert answer.exit_code == 0, answer.output
+    assert f"someone/msclap at {COMMIT}, licence: ms-pl" in answer.stderr
+    assert f"someone/gpt2 at {COMMIT[::-1]}, licence: mit" in answer.stderr
 
 
 def test_another_file_than_the_known_one_is_refused(
