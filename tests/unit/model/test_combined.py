@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from audiosearch._resources import bundled_models_path
 from audiosearch.config import Config
 from audiosearch.errors import BundleError
 from audiosearch.library.combining import combine_many, combine_two
@@ -202,7 +203,7 @@ def test_what_counts_as_alike_is_that_of_the_joint_spaces(tmp_path):
 
     for path, like in ((JOINT, 0.8), (TOY, 0.2), (PLAIN, 0.9)):
         bundle = load_bundle(shutil.copytree(path, tmp_path / "models" / path.name))
-        assert (bundle.score.like, bundle.score.weakly_like) == (0.4, 0.2)  # it says nothing
+        assert (bundle.score.like, bundle.score.weakly_like) == (0.4, 0.2)
         with_score(bundle, replace(bundle.score, like=like, weakly_like=like / 2))
     config = Config(tmp_path, tmp_path / "config.toml")
     two = combine_two(config, joint="joint", captioner="plain", name="two")
@@ -211,6 +212,15 @@ def test_what_counts_as_alike_is_that_of_the_joint_spaces(tmp_path):
     many = combine_many(config, ("joint", "toy", "plain"), name="many", weights=(3, 1, 9))
     assert many.score.like == pytest.approx(0.65)
     assert many.score.weakly_like == pytest.approx(0.325)
+
+
+def test_a_bundle_that_says_nothing_of_what_is_alike_has_the_bundled_bounds(tmp_path):
+    bundle = shutil.copytree(TOY, tmp_path / "toy")
+    manifest = json.loads((bundle / "bundle.json").read_text())
+    del manifest["score"]["like"], manifest["score"]["weakly_like"]
+    (bundle / "bundle.json").write_text(json.dumps(manifest))
+    assert load_bundle(bundle).score == load_bundle(TOY).score
+    assert load_bundle(bundled_models_path() / "starter").score.like == 0.4
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, "much", True])
