@@ -102,7 +102,7 @@ soak: $(DEV)/.installed  ## Hours of kills, damaged files, random histories and 
 
 parity: $(DEV)/.installed  ## Compare with numbers of the authors' own code (PARITY=/their/folder)
 	@test -d "$(PARITY)" || { echo "PARITY=FOLDER must name the folder of reference numbers"; exit 2; }
-	AUDIOSEARCH_PARITY="$(abspath $(PARITY))" $(BIN)/pytest tests/integration/test_parity*.py
+	AUDIOSEARCH_PARITY="$(abspath $(PARITY))" $(BIN)/pytest -q -s tests/integration/test_parity*.py
 
 wheel: $(DEV)/.installed  ## Build the wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

@@ -1,10 +1,12 @@
-"""Numbers of the authors' own code for published encoders, with seeded random weights.
+"""Numbers of the authors' own code for published models, with seeded random weights.
 
-    python -m benchmarks.published_reference FOLDER [--full]
+    python -m benchmarks.published_reference FOLDER [--full] [--only NAME] [--python NAME=PATH]
 
-Installs transformers and panns-inference in an environment of their own (pinned below), has them
-write models with random weights as they save them, and beside each what it makes of some sounds
-and texts. `make parity PARITY=FOLDER` compares. Nothing is fetched from a hub of models.
+Installs their packages in environments of their own (pinned here, in `msclap_program` and in
+`conette_program`), has them write models with random weights as they save them, and beside each
+what it makes of some sounds and texts. `make parity PARITY=FOLDER` compares. Nothing is fetched
+from a hub of models. Programs: `encoders` (LAION's CLAP, BERT, CNN14), `msclap`, and `conette`,
+which runs on Python 3.10 alone: it is looked for as python3.10, or given by --python-3.10 PATH.
 """
 
 from __future__ import annotations
@@ -13,8 +15,10 @@ import argparse
 import subprocess
 import sys
 import tempfile
-import venv
 from pathlib import Path
+
+from benchmarks.conette_program import CONETTE_PACKAGES, CONETTE_PROGRAM
+from benchmarks.msclap_program import MSCLAP_PACKAGES, MSCLAP_PROGRAM
 
 PACKAGES = (
     "torch==2.11.*",
@@ -35,7 +39,8 @@ import numpy as np
 import torch
 from tokenizers import ByteLevelBPETokenizer
 from transformers import (
-    ClapAudioConfig, ClapConfig, ClapFeatureExtractor, ClapModel, ClapTextConfig, RobertaTokenizer
+    BertConfig, BertModel, BertTokenizer, ClapAudioConfig, ClapConfig, ClapFeatureExtractor,
+    ClapModel, ClapTextConfig, RobertaTokenizer
 )
 
 out, full = Path(sys.argv[1]), sys.argv[2] == "full"
@@ -147,6 +152,36 @@ else:
     clap("clap_unfused", **cut, seed=1, audio=small_audio, text=small_text)
     clap("clap_fused", **fused, seed=2, audio=small_audio, text=small_text)
 
+# BERT as the text encoder of Sun et al. 2023: what its last layer makes of the first token.
+folder = out / "bert"
+folder.mkdir(parents=True, exist_ok=True)
+letters = [chr(n) for n in range(33, 127) if not chr(n).isupper()]
+words = sorted({w for text in TEXTS for w in "".join(
+    c if c.isalpha() and c.isascii() else " " for c in text.lower()).split() if len(w) > 1})
+unused = [f"[unused{n}]" for n in range(99)]
+pieces = ["[PAD]", *unused, "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters,
+          *(f"##{letter}" for letter in letters), *words]
+if full:
+    pieces += [f"filler{n}" for n in range(30522 - len(pieces))]
+(folder / "vocab.txt").write_text("\\n".join(pieces) + "\\n")
+torch.manual_seed(6)
+sizes = {} if full else {"hidden_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4,
+                         "intermediate_size": 64, "max_position_embeddings": 64}
+model = lively(BertModel(BertConfig(vocab_size=len(pieces), **sizes)))
+model.save_pretrained(folder)
+table = {piece: n for n, piece in enumerate(pieces)}
+reader = BertTokenizer(vocab=table, do_lower_case=True)
+arrays = {}
+for place, text in enumerate(TEXTS):
+    ids = reader([text], return_tensors="pt")
+    with torch.no_grad():
+        heard = model(**ids).last_hidden_state
+    arrays[f"ids.{place}"] = ids["input_ids"][0].numpy()
+    arrays[f"text.{place}"] = heard[0, 0].numpy()
+np.savez_compressed(folder / "reference.npz", **arrays)
+(folder / "texts.json").write_text(json.dumps(TEXTS))
+print("bert", sum(p.numel() for p in model.parameters()))
+
 import os
 import panns_inference.models as panns
 
@@ -175,25 +210,48 @@ print("cnn14", sum(p.numel() for p in network.parameters()))
 '''
 
 
+PROGRAMS = {
+    "encoders": (PACKAGES, INSIDE),
+    "msclap": (MSCLAP_PACKAGES, MSCLAP_PROGRAM),
+    "conette": (CONETTE_PACKAGES, CONETTE_PROGRAM),
+}
+
+
 def main() -> None:
-    """Make the environment, unless one is given, and the numbers."""
+    """Make the environments, unless some are given, and the numbers."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--full", action="store_true", help="in the published sizes: 3 GB")
-    parser.add_argument("--python", type=Path, help="of an environment that holds the packages")
+    parser.add_argument("--full", action="store_true", help="in the published sizes: 5 GB")
+    parser.add_argument("--only", choices=PROGRAMS, help="one of the programs")
+    parser.add_argument(
+        "--python",
+        action="append",
+        default=[],
+        metavar="NAME=PATH",
+        help="the Python of an environment that holds the packages of a program",
+    )
+    parser.add_argument("--python-3.10", dest="old", default="python3.10", help="for conette")
     given = parser.parse_args()
     folder: Path = given.folder / "published"
-    with tempfile.TemporaryDirectory() as scratch:
-        python = given.python
-        if python is None:
-            venv.create(scratch, with_pip=True)
-            python = Path(scratch) / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-            subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
-        script = Path(scratch) / "inside.py"
-        script.write_text(INSIDE, encoding="utf-8")
-        size = "full" if given.full else "small"
-        subprocess.run([python, script, folder.absolute(), size], check=True)
+    pythons = dict(each.split("=", 1) for each in given.python)
+    for name in [given.only] if given.only else PROGRAMS:
+        packages, program = PROGRAMS[name]
+        with tempfile.TemporaryDirectory() as scratch:
+            base = given.old if name == "conette" else sys.executable
+            python = Path(pythons.get(name) or _made(Path(scratch), packages, base=base))
+            script = Path(scratch) / "inside.py"
+            script.write_text(program, encoding="utf-8")
+            size = "full" if given.full else "small"
+            subprocess.run([python, script, folder.absolute(), size], check=True)
     print(folder)
+
+
+def _made(folder: Path, packages: tuple[str, ...], *, base: str) -> Path:
+    """The Python of a fresh environment of the Python `base` with packages."""
+    subprocess.run([base, "-m", "venv", folder], check=True)
+    python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
+    return python
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Small CLAP folders and CNN14 files in their authors' layouts, with random weights."""
+"""Small CLAPs and CNN14s in their authors' layouts, with random weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from audiosearch.model.byte_pairs import LETTERS, SPACE
 from audiosearch.training.networks.clap import ClapAudio, ClapText
 from audiosearch.training.networks.cnn14 import Cnn14, Cnn14Config
 from audiosearch.training.networks.frontend import FrontendConfig, LogMel, mel_filterbank
+from audiosearch.training.networks.gpt2 import Gpt2Config
 from audiosearch.training.networks.htsat import HtsatConfig
+from audiosearch.training.networks.msclap import MSCLAP_FRONTEND, MsclapAudio, MsclapText
 from audiosearch.training.networks.roberta import RobertaConfig
 
 SAMPLES, JOINT_DIM = 480_000, 8
@@ -103,33 +105,41 @@ def _published(network: nn.Module, names: tuple[tuple[str, str], ...]) -> dict[s
 
 
 def write_clap_folder(
-    folder: Path, *, seed: int = 0, fused: bool = False, one_file: bool = False, **settings: Any
+    folder: Path,
+    *,
+    seed: int = 0,
+    fused: bool = False,
+    one_file: bool = False,
+    networks: tuple[ClapAudio, ClapText] | None = None,
+    **settings: Any,
 ) -> Path:
     """A folder as transformers saves a `ClapModel`; `settings` change its `audio_config`.
 
-    With `one_file` the tokens stand in `tokenizer.json`, as newer versions write them.
+    With `one_file` the tokens stand in `tokenizer.json`, as newer versions write them. Small
+    networks of `seed` where none are given.
     """
-    sound, text = small_clap(seed=seed, fused=fused)
+    sound, text = networks or small_clap(seed=seed, fused=fused)
+    htsat, joint_dim = sound.encoder.config, text.projection.linear2.out_features
     folder.mkdir(parents=True, exist_ok=True)
     state = _published(sound, _AUDIO) | _published(text, _TEXT)
     state["logit_scale_a"] = state["logit_scale_t"] = torch.tensor(2.66)
-    state["text_model.embeddings.position_ids"] = torch.arange(40)[None]
+    state["text_model.embeddings.position_ids"] = torch.arange(text.encoder.config.positions)[None]
     save_file({name: value.clone() for name, value in state.items()}, folder / "model.safetensors")
     config = text.encoder.config
     (folder / "config.json").write_text(
         json.dumps(
             {
                 "model_type": "clap",
-                "projection_dim": JOINT_DIM,
+                "projection_dim": joint_dim,
                 "audio_config": {
-                    "num_mel_bins": HTSAT.mels,
-                    "spec_size": HTSAT.spec_size,
-                    "window_size": HTSAT.window,
-                    "patch_size": HTSAT.patch,
-                    "patch_stride": [HTSAT.patch, HTSAT.patch],
-                    "patch_embeds_hidden_size": HTSAT.dim,
-                    "depths": list(HTSAT.depths),
-                    "num_attention_heads": list(HTSAT.heads),
+                    "num_mel_bins": htsat.mels,
+                    "spec_size": htsat.spec_size,
+                    "window_size": htsat.window,
+                    "patch_size": htsat.patch,
+                    "patch_stride": [htsat.patch, htsat.patch],
+                    "patch_embeds_hidden_size": htsat.dim,
+                    "depths": list(htsat.depths),
+                    "num_attention_heads": list(htsat.heads),
                     "enable_fusion": fused,
                 }
                 | settings,
@@ -150,7 +160,7 @@ def write_clap_folder(
                 "sampling_rate": 48_000,
                 "fft_window_size": 1024,
                 "hop_length": 480,
-                "feature_size": 16,
+                "feature_size": htsat.mels,
                 "frequency_min": 50,
                 "frequency_max": 14_000,
                 "max_length_s": 10,
@@ -170,6 +180,84 @@ def write_clap_folder(
         (folder / "merges.txt").write_text("\n".join(lines) + "\n")
     (folder / "README.md").write_text("---\nlicense: apache-2.0\ntags:\n- audio\n---\n# CLAP\n")
     return folder
+
+
+# Narrow, but with the picture of the published size: it is fixed in the authors' code.
+MSCLAP_HTSAT = HtsatConfig(dim=4, depths=(1, 2, 1), heads=(1, 2, 2), mlp_ratio=2.0)
+_MSCLAP_AUDIO = (
+    (r"^encoder\.batch_norm", "encoder.bn0"),
+    (r"\.layernorm_before\.", ".norm1."),
+    (r"\.layernorm_after\.", ".norm2."),
+    (r"\.attention\.out\.", ".attn.proj."),
+    (r"\.attention\.relative", ".attn.relative"),
+    (r"\.wide\.", ".mlp.fc1."),
+    (r"\.narrow\.", ".mlp.fc2."),
+    (r"^encoder\.", "audio_encoder.base.htsat."),
+    (r"^projection\.", "audio_encoder.projection."),
+)
+_MSCLAP_TEXT = (
+    (r"word_embeddings", "wte"),
+    (r"position_embeddings", "wpe"),
+    (r"\.norm([12])\.", r".ln_\1."),
+    (r"\.qkv\.", ".attn.c_attn."),
+    (r"\.out\.", ".attn.c_proj."),
+    (r"\.wide\.", ".mlp.c_fc."),
+    (r"\.narrow\.", ".mlp.c_proj."),
+    (r"^encoder\.norm\.", "encoder.ln_f."),
+    (r"^encoder\.layers\.", "encoder.h."),
+    (r"^encoder\.", "caption_encoder.base."),
+    (r"^projection\.", "caption_encoder.projection."),
+)
+
+
+def gpt2_tokens() -> tuple[list[str], list[tuple[str, str]]]:
+    """As `byte_tokens`, "!" first and the end last."""
+    tokens, merges = byte_tokens()
+    others = [token for token in tokens if token not in (*SPECIAL, "!")]
+    return ["!", *others, "<|endoftext|>"], merges
+
+
+def small_msclap(*, seed: int = 0) -> tuple[MsclapAudio, MsclapText]:
+    """Both sides of Microsoft's CLAP, a few thousand parameters large."""
+    torch.manual_seed(seed)
+    sound = MsclapAudio(MSCLAP_HTSAT, joint_dim=JOINT_DIM, log_mel=LogMel(MSCLAP_FRONTEND))
+    config = Gpt2Config(
+        vocabulary=len(gpt2_tokens()[0]), dim=16, heads=2, layers=2, feedforward=24, positions=40
+    )
+    text = MsclapText(config, joint_dim=JOINT_DIM)
+    return _lively(sound), _lively(text)  # type: ignore[return-value]
+
+
+def write_msclap(folder: Path, *, seed: int = 0, **settings: Any) -> tuple[Path, Path]:
+    """`CLAP_weights_2023.pth` as published, and a folder `gpt2`; `settings` change its config."""
+    sound, text = small_msclap(seed=seed)
+    state = _published(sound, _MSCLAP_AUDIO)
+    htsat = "audio_encoder.base.htsat."
+    for name in [name for name in state if ".attention.query." in name]:
+        parts = [name.replace("query", part) for part in ("query", "key", "value")]
+        packed = torch.cat([state.pop(part) for part in parts])
+        state[name.replace("attention.query", "attn.qkv")] = packed
+    turned = re.compile(r".*\.h\.\d+\.(?:attn|mlp)\.c_\w+\.weight")
+    for name, value in _published(text, _MSCLAP_TEXT).items():
+        state[name] = value.T.contiguous() if turned.fullmatch(name) else value
+    state = {name: value for name, value in state.items() if value.is_floating_point()}
+    state[f"{htsat}logmel_extractor.melW"] = mel_filterbank(MSCLAP_FRONTEND)
+    state[f"{htsat}layers.1.blocks.1.attn_mask"] = torch.zeros(16, 64, 64)
+    state[f"{htsat}tscam_conv.weight"] = torch.zeros(527, 16, 2, 3)
+    state["caption_encoder.base.h.0.attn.bias"] = torch.ones(40, 40).tril()[None, None]
+    state["logit_scale"] = torch.tensor(2.66)
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.save({"model": state}, folder / "CLAP_weights_2023.pth")
+    gpt2 = folder / "gpt2"
+    gpt2.mkdir(exist_ok=True)
+    config = {"model_type": "gpt2", "n_embd": 16, "n_head": 2, "activation_function": "gelu_new"}
+    (gpt2 / "config.json").write_text(json.dumps(config | settings))
+    tokens, merges = gpt2_tokens()
+    ids = {token: place for place, token in enumerate(tokens)}
+    (gpt2 / "vocab.json").write_text(json.dumps(ids))
+    lines = ["#version: 0.2", *(" ".join(pair) for pair in merges)]
+    (gpt2 / "merges.txt").write_text("\n".join(lines) + "\n")
+    return folder / "CLAP_weights_2023.pth", gpt2
 
 
 def small_cnn14(*, seed: int = 0) -> Cnn14:

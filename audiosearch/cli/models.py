@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -26,6 +27,9 @@ from audiosearch.model.bundle import Bundle, load_bundle
 from audiosearch.model.combined_bundle import with_score
 from audiosearch.model.loaded import Model
 from audiosearch.model.runtime.session import RuntimeOptions
+
+if TYPE_CHECKING:
+    from audiosearch.convert.calibrating import TitledSound
 
 
 @click.group(cls=CommandGroup)
@@ -134,7 +138,8 @@ def import_(
 
     PATHS are a CoNeTTE folder (weights and config.json), or a ConvNeXt checkpoint together with a
     captioner's; or, alone, a folder of LAION's CLAP as transformers saves it, or a file of PANNs'
-    CNN14. Nothing in a checkpoint is run. Needs the extra [train].
+    CNN14; or Microsoft's CLAP_weights_2023.pth and a folder of GPT-2, whose tokens it reads.
+    Nothing in a checkpoint is run. Needs the extra [train].
     """
     with _needs_extra("train"):
         from audiosearch.convert.importer import import_published  # noqa: PLC0415 - imports torch
@@ -164,6 +169,16 @@ def import_(
 @click.option(
     "--weights", help="How much each of PARTS counts, such as 0.5,0.3,0.2 (default: all the same)."
 )
+@click.option(
+    "--z-scored/--not-z-scored",
+    help="Whether likenesses count by how far they spread, so that no part outweighs another.",
+)
+@click.option(
+    "--sounds",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="For --z-scored: a folder of sounds whose file names tell what they are (default:"
+    " generated ones).",
+)
 @click.option("--force", is_flag=True, help="Write over a bundle of that name.")
 @library_options
 def combine(
@@ -172,6 +187,8 @@ def combine(
     joint: str | None,
     captioner: str | None,
     weights: str | None,
+    z_scored: bool,
+    sounds: Path | None,
     force: bool,
     config: Config,
     quiet: bool,
@@ -181,20 +198,61 @@ def combine(
     With --joint A --captioner B, candidates come from the joint space of A, and the captioner of B
     listens to them. With PARTS, likenesses are averaged, and so are the log-probabilities of words,
     at each step of a caption and in cross-entropies; captioners must then have one vocabulary.
+    Spaces differ in how far apart likenesses lie: with --z-scored each part's are divided by their
+    standard deviation over sounds and texts, which the parts listen to once, now.
     Nothing is copied: the parts must stay where they are.
     """
     two = joint is not None and captioner is not None
     if bool(parts) == bool(joint or captioner) or (not parts and not two):
         raise click.UsageError("give either PARTS, or both --joint and --captioner")
-    if weights is not None and not parts:
-        raise click.UsageError("--weights goes with PARTS")
+    if (weights is not None or z_scored) and not parts:
+        raise click.UsageError("--weights and --z-scored go with PARTS")
+    if sounds is not None and not z_scored:
+        raise click.UsageError("--sounds goes with --z-scored")
     if joint is not None and captioner is not None:
         made = combine_two(config, joint=joint, captioner=captioner, name=name, replace_old=force)
     else:
-        made = combine_many(config, parts, name=name, weights=_numbers(weights), replace_old=force)
+        given = _numbers(weights)
+        if z_scored:
+            remark("listening ...", quiet=quiet)
+        spreads = _spreads(config, parts, sounds) if z_scored else None
+        made = combine_many(
+            config, parts, name=name, weights=given, spreads=spreads, replace_old=force
+        )
     remark(f"{made.path}: {made.description} Licences: {made.licence}", quiet=quiet)
     remark(f"audiosearch models calibrate {name} fits its score", quiet=quiet)
     remark(f"audiosearch models use {name} switches to it", quiet=quiet)
+
+
+def _spreads(config: Config, names: tuple[str, ...], sounds: Path | None) -> dict[str, float]:
+    """How far the likenesses of each part lie apart that has a joint space, by its name."""
+    from audiosearch.convert.calibrating import likeness_spread  # noqa: PLC0415 - seldom needed
+
+    bundles = {name: load_bundle(find_model(config, name)) for name in names}
+    spaces = {name: bundle for name, bundle in bundles.items() if bundle.joint_dim}
+    if len(spaces) < 2:
+        raise BundleError(
+            f"{counted(len(spaces), 'part')} with a joint space: there is nothing to weigh by"
+            " z-scores",
+            remedy="leave out --z-scored",
+        )
+    options = RuntimeOptions(device=config.model.device, threads=config.model.threads)
+    return {
+        name: likeness_spread(Model(bundle, options=options), _titled_sounds(bundle, sounds))
+        for name, bundle in spaces.items()
+    }
+
+
+def _titled_sounds(bundle: Bundle, folder: Path | None) -> list[TitledSound]:
+    """Sounds for a bundle, with what is heard in them: those of a folder, or generated ones."""
+    from audiosearch.convert.calibrating import (  # noqa: PLC0415 - seldom needed
+        generated_sounds,
+        named_sounds,
+    )
+
+    if folder is None:
+        return generated_sounds(bundle.sample_rate, seconds=bundle.window_s / 2)
+    return named_sounds(folder, rate=bundle.sample_rate, window_s=bundle.window_s)
 
 
 def _numbers(text: str | None) -> list[float] | None:
@@ -223,11 +281,7 @@ def calibrate(name: str, sounds: Path | None, as_json: bool, config: Config, qui
     It is written into the bundle, and holds for what was heard before, too. The words of a file's
     name are taken for what is heard in it; names of numbers alone are passed over.
     """
-    from audiosearch.convert.calibrating import (  # noqa: PLC0415 - seldom needed
-        calibrated,
-        generated_sounds,
-        named_sounds,
-    )
+    from audiosearch.convert.calibrating import calibrated  # noqa: PLC0415 - seldom needed
 
     path = find_model(config, name)
     if path.resolve().is_relative_to(bundled_models_path().resolve()):
@@ -237,10 +291,7 @@ def calibrate(name: str, sounds: Path | None, as_json: bool, config: Config, qui
     bundle = load_bundle(path)
     options = RuntimeOptions(device=config.model.device, threads=config.model.threads)
     remark("listening ...", quiet=quiet)
-    if sounds is None:
-        heard = generated_sounds(bundle.sample_rate, seconds=bundle.window_s / 2)
-    else:
-        heard = named_sounds(sounds, rate=bundle.sample_rate, window_s=bundle.window_s)
+    heard = _titled_sounds(bundle, sounds)
     fitted = calibrated(Model(bundle, options=options), heard)
     with_score(bundle, fitted.score)
     if as_json:
@@ -250,7 +301,8 @@ def calibrate(name: str, sounds: Path | None, as_json: bool, config: Config, qui
     score = fitted.score
     say(
         f"{name}: lift {score.lift:g}, likeness {score.joint:g}, bias {score.bias:g}; a good match"
-        f" from {score.min_score:g} on. Of {counted(len(heard), 'sound')} it refuses"
+        f" from {score.min_score:g} on, like a given sound from {score.like:g} (weakly from"
+        f" {score.weakly_like:g}). Of {counted(len(heard), 'sound')} it refuses"
         f" {fitted.present_refused:.0%} of what is there and answers {fitted.absent_answered:.0%}"
         " of what is not"
     )
@@ -336,10 +388,10 @@ def pull(
 ) -> None:
     """Fetch a published model and make a bundle of it: `conette`, `clap`, `clap-fused`, ...
 
-    `clap-general` is the larger one of LAION's. The first time, the revision and the hashes of its
-    files are written down, and hold from then on. `cnn14` is fetched as a file for `models import`,
-    and so are the encoders `convnext-471`, `convnext-465-70k` and `convnext-465-75k`, which go
-    together with a captioner's checkpoint.
+    `clap-general` is the larger one of LAION's, `msclap` Microsoft's of 2023. The first time, the
+    revision and the hashes of its files are written down, and hold from then on. `cnn14` is
+    fetched as a file for `models import`, and so are the encoders `convnext-471`,
+    `convnext-465-70k` and `convnext-465-75k`, which go together with a captioner's checkpoint.
     Needs the extra [train].
     """
     with _needs_extra("train"):
@@ -349,6 +401,7 @@ def pull(
             PullFolders,
             fetch_file,
             pull_hub,
+            read_pins,
         )
     wanted = SOURCES.get(source)
     if wanted is None:
@@ -371,6 +424,12 @@ def pull(
         quiet=quiet,
     )
     remark(f"{path}: {pin.repo} at {pin.revision}, licence: {pin.licence}", quiet=quiet)
+    if wanted.reader is not None:
+        reader = read_pins(config.models_dir)[wanted.reader.repo]
+        remark(
+            f"its texts are read by {reader.repo} at {reader.revision}, licence: {reader.licence}",
+            quiet=quiet,
+        )
     remark(f"audiosearch models use {path.name} switches to it", quiet=quiet)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from torch import Tensor
 
+from audiosearch.convert.token_tables import read_token_table
 from audiosearch.errors import BundleError
 from audiosearch.model.byte_pairs import BytePairs
 from audiosearch.training.export.encoder_bundle import EncoderNetworks
@@ -116,12 +117,14 @@ def read_clap(folder: Path) -> PublishedClap:
     exported._modules = {**network._modules, "log_mel": LeanLogMel(frontend)}
     return PublishedClap(
         networks=EncoderNetworks(exported.eval(), network.eval(), words.eval()),
-        pairs=_pairs(folder, reader),
+        pairs=read_token_table(folder).byte_pairs(
+            pad=reader.pad, start="<s>", end="</s>", longest=reader.longest
+        ),
         sample_rate=frontend.sample_rate,
         samples=samples,
         embedding_dim=sound.features,
         joint_dim=joint_dim,
-        licence=_licence(folder),
+        licence=card_licence(folder),
     )
 
 
@@ -220,49 +223,7 @@ def _parts(state: Mapping[str, Tensor], encoder: str, projection: str) -> dict[s
     }
 
 
-def _pairs(folder: Path, reader: RobertaConfig) -> BytePairs:
-    """The tokens: those of `tokenizer.json`, or of `vocab.json` and `merges.txt`."""
-    path = folder / "tokenizer.json"
-    if path.is_file():
-        model = read_settings(path).get("model")
-        if not isinstance(model, dict) or model.get("type", "BPE") != "BPE":
-            raise BundleError("its tokenizer is of another kind than byte pairs", path=path)
-        ids, listed = model.get("vocab"), model.get("merges")
-    else:
-        path = folder / "vocab.json"
-        ids = read_settings(path)
-        try:
-            lines = (folder / "merges.txt").read_text("utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise BundleError(f"cannot be read: {error}", path=folder / "merges.txt") from error
-        listed = [line for line in lines if line and not line.startswith("#version")]
-    try:
-        if not isinstance(ids, dict) or not isinstance(listed, list):
-            raise ValueError("it lists no tokens or no pairs")
-        by_id = {int(place): str(token) for token, place in ids.items()}
-        tokens = tuple(by_id[place] for place in range(len(by_id)))
-        merges = tuple(_pair(each) for each in listed)
-        names = {token: place for place, token in enumerate(tokens)}
-        return BytePairs(
-            tokens=tokens,
-            merges=merges,
-            pad=reader.pad,
-            start=names["<s>"],
-            end=names["</s>"],
-            longest=reader.longest,
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise BundleError(f"its tokens are unfit: {error}", path=path) from error
-
-
-def _pair(listed: object) -> tuple[str, str]:
-    parts = listed.split(" ") if isinstance(listed, str) else listed
-    if not isinstance(parts, list) or len(parts) != 2:
-        raise ValueError(f"{listed!r} is no pair")
-    return str(parts[0]), str(parts[1])
-
-
-def _licence(folder: Path) -> str | None:
+def card_licence(folder: Path) -> str | None:
     """The licence that the model's card names at its head; None where there is no such line."""
     try:
         card = (folder / "README.md").read_text("utf-8", "replace")

@@ -17,7 +17,8 @@ from audiosearch.convert.checkpoints import (
     read_published,
 )
 from audiosearch.convert.clap import PublishedClap, is_clap, read_clap
-from audiosearch.convert.panns import PublishedCnn14, is_cnn14, read_cnn14
+from audiosearch.convert.msclap import PublishedMsclap, holds_msclap, is_gpt2, read_msclap
+from audiosearch.convert.panns import PublishedCnn14, cnn14_in, holds_cnn14
 from audiosearch.errors import BundleError
 from audiosearch.model.calibration import ScoreCalibration
 from audiosearch.model.registry import target_folder
@@ -30,6 +31,8 @@ from audiosearch.training.export.encoder_bundle import (
 from audiosearch.training.export.published_graph import check_lean_form
 from audiosearch.training.export.spec import BundleFacts, BundleNetworks
 from audiosearch.training.networks.frontend import PAPER_FRONTEND
+from audiosearch.training.networks.msclap import MSCLAP_RATE, MSCLAP_SAMPLES
+from audiosearch.training.networks.weights import read_model_state
 
 MIN_SAMPLES = 7360  # 0.23 s: below, the last stage of the encoder has no row
 WINDOW_S = 10.0
@@ -63,7 +66,7 @@ def import_published(
 
     Args:
         paths: files or folders that hold one encoder and one captioner between them; or a folder
-            of CLAP or a file of CNN14, alone.
+            of CLAP or a file of CNN14, alone; or a file of Microsoft's CLAP and a folder of GPT-2.
         name: what the bundle will be called.
         folder: where the user's bundles stand.
         licence: of the weights, where it is known.
@@ -78,16 +81,38 @@ def import_published(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # of the examples that the graphs are traced with
         try:
-            if len(paths) == 1 and is_clap(paths[0]):
-                found = _clap_facts(read_clap(paths[0]), name, version, licence)
-                return export_encoder(*found, path=target)
-            if len(paths) == 1 and is_cnn14(paths[0]):
-                found = _cnn14_facts(read_cnn14(paths[0]), name, version, licence)
-                return export_encoder(*found, path=target)
+            encoder = _encoder_alone(paths, name, version, licence)
+            if encoder is not None:
+                return export_encoder(*encoder, path=target)
             networks, facts = _captioner_facts(paths, name, version, licence)
             return export_bundle(networks, facts, path=target)
         except OSError as error:
             raise BundleError(f"cannot be written: {error.strerror}", path=target) from error
+
+
+def _encoder_alone(
+    paths: Sequence[Path], name: str, version: str, licence: str | None
+) -> tuple[EncoderNetworks, EncoderFacts] | None:
+    """The encoder without a captioner that is all that the paths hold; None if they hold others."""
+    if len(paths) == 1 and is_clap(paths[0]):
+        return _clap_facts(read_clap(paths[0]), name, version, licence)
+    readers = [path for path in paths if is_gpt2(path)]
+    if len(paths) == 2 and len(readers) == 1:
+        [weights] = [path for path in paths if path != readers[0]]
+        return _msclap_facts(read_msclap(weights, readers[0]), name, version, licence)
+    if len(paths) != 1 or not paths[0].is_file():
+        return None
+    state = read_model_state(paths[0])
+    if holds_msclap(state):
+        raise BundleError(
+            "is Microsoft's CLAP, which reads texts with GPT-2's tokens",
+            path=paths[0],
+            remedy="give a folder of GPT-2 beside it (config.json, vocab.json, merges.txt), or"
+            " audiosearch models pull msclap",
+        )
+    if holds_cnn14(state):
+        return _cnn14_facts(cnn14_in(state, path=paths[0]), name, version, licence)
+    return None
 
 
 def _clap_facts(
@@ -102,6 +127,27 @@ def _clap_facts(
         window_s=clap.samples / clap.sample_rate,
         min_samples=MIN_CLAP_SAMPLES,
         max_samples=clap.samples,
+        embedding_dim=clap.embedding_dim,
+        joint_dim=clap.joint_dim,
+        tags=(),
+        score=UNCALIBRATED_COSINE,
+        reader=clap.pairs,
+    )
+    return clap.networks, facts
+
+
+def _msclap_facts(
+    clap: PublishedMsclap, name: str, version: str, licence: str | None
+) -> tuple[EncoderNetworks, EncoderFacts]:
+    facts = EncoderFacts(
+        name=name,
+        version=version,
+        licence=licence or UNKNOWN_LICENCE,
+        description="Microsoft's CLAP, imported: sound and text in one space, no captioner.",
+        sample_rate=MSCLAP_RATE,
+        window_s=MSCLAP_SAMPLES / MSCLAP_RATE,
+        min_samples=MIN_CLAP_SAMPLES,
+        max_samples=MSCLAP_SAMPLES,
         embedding_dim=clap.embedding_dim,
         joint_dim=clap.joint_dim,
         tags=(),
@@ -176,6 +222,6 @@ def _one_of_each(paths: Sequence[Path]) -> tuple[PublishedEncoder, PublishedDeco
             f" {len(decoders)}",
             path=paths[0] if len(paths) == 1 else None,
             remedy="give a CoNeTTE folder, or a ConvNeXt file and a captioner's checkpoint; a CLAP"
-            " folder or a CNN14 file are given alone",
+            " folder or a CNN14 file are given alone, Microsoft's CLAP with a folder of GPT-2",
         )
     return encoders[0], decoders[0]

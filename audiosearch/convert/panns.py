@@ -18,7 +18,7 @@ from audiosearch.training.export.encoder_bundle import EncoderNetworks
 from audiosearch.training.export.published_graph import LeanLogMel
 from audiosearch.training.networks.cnn14 import CNN14_FRONTEND, Cnn14, Cnn14Config, tag_scores
 from audiosearch.training.networks.frontend import FrontendConfig, LogMel, mel_filterbank
-from audiosearch.training.pairs.start import cnn14_of, read_cnn14_state
+from audiosearch.training.pairs.start import cnn14_of
 
 # As published: Cnn14 for 32, 16 and 8 kHz.
 FRONTENDS = (
@@ -58,32 +58,23 @@ class Cnn14Encoder(nn.Module):
         return functional.normalize(heard.embedding, dim=1), tag_scores(heard)
 
 
-def is_cnn14(path: Path) -> bool:
-    """Whether a path is a file of weights of a CNN14.
+def holds_cnn14(state: Mapping[str, Tensor]) -> bool:
+    """Whether parameters have the names of a CNN14's."""
+    return "conv_block1.conv1.weight" in state and "fc_audioset.weight" in state
+
+
+def cnn14_in(state: Mapping[str, Tensor], *, path: Path) -> PublishedCnn14:
+    """The network of the parameters in a file.
 
     Raises:
-        BundleError: it is a file that cannot be read safely.
+        BundleError: they do not fit.
     """
-    return path.is_file() and _has_its_names(read_cnn14_state(path))
-
-
-def read_cnn14(path: Path) -> PublishedCnn14:
-    """The network in a file: bare state or under "model".
-
-    Raises:
-        BundleError: the file cannot be read safely, or its parameters do not fit.
-    """
-    state = read_cnn14_state(path)
     network = cnn14_of(state, path=path).eval()
     frontend = _frontend(state, path)
     exported, trained = (
         Cnn14Encoder(network, log_mel) for log_mel in (LeanLogMel(frontend), LogMel(frontend))
     )
     return PublishedCnn14(EncoderNetworks(exported, trained, None), frontend, network.config)
-
-
-def _has_its_names(state: Mapping[str, Tensor]) -> bool:
-    return "conv_block1.conv1.weight" in state and "fc_audioset.weight" in state
 
 
 def _frontend(state: Mapping[str, Tensor], path: Path) -> FrontendConfig:
@@ -94,9 +85,14 @@ def _frontend(state: Mapping[str, Tensor], path: Path) -> FrontendConfig:
         return replace(CNN14_FRONTEND, mels=bands)
     for known in FRONTENDS:
         frontend = replace(known, mels=bands)
-        ours = mel_filterbank(frontend)
-        if ours.shape == stored.shape and torch.allclose(ours, stored, atol=_SLIGHT, rtol=0.0):
+        if has_filters(stored, frontend):
             return frontend
     raise BundleError(
         "its mel filters are none of the published ones (for 32, 16 and 8 kHz)", path=path
     )
+
+
+def has_filters(stored: Tensor, frontend: FrontendConfig) -> bool:
+    """Whether mel filters `(bins, mels)` of a file are those of a front-end."""
+    ours = mel_filterbank(frontend)
+    return ours.shape == stored.shape and torch.allclose(ours, stored, atol=_SLIGHT, rtol=0.0)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import urllib.request
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -32,11 +33,21 @@ AGAIN = "run it again: it goes on where it stopped"
 class HubSource:
     """A repository on the Hugging Face Hub that holds weights and settings.
 
-    `beside` are other files of it that are fetched where they are there.
+    Attributes:
+        repo: its name.
+        beside: other files of it that are fetched where they are there.
+        weights: of these the first that is there is fetched; none is needed if there are none.
+        needed: what must be there, too.
+        known: SHA-256 of files that is known from elsewhere, at its main revision.
+        reader: another repository, which holds what reads the texts.
     """
 
     repo: str
     beside: tuple[str, ...] = ()
+    weights: tuple[str, ...] = HUB_WEIGHTS
+    needed: tuple[str, ...] = ("config.json",)
+    known: Mapping[str, str] = field(default_factory=dict)
+    reader: HubSource | None = None
 
 
 @dataclass(frozen=True)
@@ -50,12 +61,36 @@ class FileSource:
 
 _ZENODO = "https://zenodo.org/records"
 _OF_CLAP = ("preprocessor_config.json", "tokenizer.json", "vocab.json", "merges.txt", "README.md")
+_MSCLAP_FILE = "CLAP_weights_2023.pth"
+# Of GPT-2 only what its tokens are read with. The hashes are those that OpenAI's tiktoken checks
+# its own copies of the two files by.
+_GPT2 = HubSource(
+    "openai-community/gpt2",
+    weights=(),
+    needed=("config.json", "vocab.json", "merges.txt"),
+    known=MappingProxyType(
+        {
+            "vocab.json": "196139668be63f3b5d6574427317ae82f612a97c5d1cdaf36ed2256dbf636783",
+            "merges.txt": "1ce1664773c50f3e0cc8842619a93edc4624525b728b188a9e0be33b7726adc5",
+        }
+    ),
+)
 SOURCES: MappingProxyType[str, HubSource | FileSource] = MappingProxyType(
     {
         "conette": HubSource("Labbeti/conette"),
         "clap": HubSource("laion/clap-htsat-unfused", _OF_CLAP),
         "clap-fused": HubSource("laion/clap-htsat-fused", _OF_CLAP),
         "clap-general": HubSource("laion/larger_clap_general", _OF_CLAP),
+        "msclap": HubSource(
+            "microsoft/msclap",
+            ("README.md",),
+            weights=(_MSCLAP_FILE,),
+            needed=(),
+            known=MappingProxyType(
+                {_MSCLAP_FILE: "2cef4016d47d00eb28d153d522f397222057f95000e9bad6b9583c631284a1e6"}
+            ),
+            reader=_GPT2,
+        ),
         "cnn14": FileSource(
             f"{_ZENODO}/3987831/files/Cnn14_mAP=0.431.pth",
             "541141fa2ee191a88f24a3219fff024e",
@@ -143,6 +178,8 @@ def fetch_hub(
     except Exception as error:  # which ones the client raises changes from version to version
         raise BundleError(f"{source.repo} cannot be fetched: {error}", remedy=AGAIN) from error
     expected = announced.files if pinned is None else pinned.files
+    if pinned is None and revision is None:
+        expected = {**expected, **source.known}
     found = {name: _checked(path, expected[name]) for name, path in paths.items()}
     pin = Pin(announced.repo, announced.revision, announced.licence, found)
     return next(iter(paths.values())).parent, pin
@@ -164,15 +201,20 @@ def pull_hub(
         BundleError: as `fetch_hub` and `import_published`; nothing is pinned then.
     """
     folder, pin = fetch_hub(source, places=places, revision=revision, offline=offline, quiet=quiet)
+    paths, pins = [folder], {source.repo: pin}
+    if source.reader is not None:
+        reader, its_pin = fetch_hub(source.reader, places=places, offline=offline, quiet=quiet)
+        paths = [folder / source.weights[0], reader]
+        pins[source.reader.repo] = its_pin
     path = import_published(
-        [folder],
+        paths,
         name=name,
         folder=places.models,
         licence=pin.licence,
         version=pin.revision[:12],
         replace=replace,
     )
-    _write_pins(places.models, read_pins(places.models) | {source.repo: pin})
+    _write_pins(places.models, read_pins(places.models) | pins)
     return path, pin
 
 
@@ -222,11 +264,14 @@ def _announced(source: HubSource, revision: str) -> Pin:
     """What the hub says of a repository at a revision; hashes are empty where it tells none."""
     info = HfApi().model_info(source.repo, revision=revision, files_metadata=True)
     listed = {each.rfilename: each for each in info.siblings or []}
-    weights = next((name for name in HUB_WEIGHTS if name in listed), None)
-    if weights is None or "config.json" not in listed or not info.sha:
-        raise BundleError(f"{source.repo} holds no weights with a config.json")
+    weights = [name for name in source.weights if name in listed][:1]
+    missing = [name for name in source.needed if name not in listed]
+    if len(weights) < min(1, len(source.weights)) or missing or not info.sha:
+        lacking = ", ".join(missing) or " or ".join(source.weights)
+        raise BundleError(f"{source.repo} holds no {lacking}")
     files = {}
-    for name in (weights, "config.json", *(each for each in source.beside if each in listed)):
+    beside = [name for name in source.beside if name in listed]
+    for name in (*weights, *source.needed, *beside):
         large = listed[name].lfs
         files[name] = "" if large is None else str(large.sha256)
     card: Any = info.card_data

@@ -5,7 +5,7 @@ Either the joint space of one with the captioner of another, or several as an en
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from audiosearch._wording import counted
@@ -32,7 +32,10 @@ def combine_two(
         BundlePart(bundle=_part(config, joint), joint=1.0, captions=0.0),
         BundlePart(bundle=_part(config, captioner), joint=0.0, captions=1.0),
     ]
-    score = replace(parts[1].bundle.score, joint=0.0)
+    space = parts[0].bundle.score
+    score = replace(
+        parts[1].bundle.score, joint=0.0, like=space.like, weakly_like=space.weakly_like
+    )
     described = f"The joint space of {joint} with the captioner of {captioner}."
     return _written(config, parts, name, score, described, replace_old=replace_old)
 
@@ -43,6 +46,7 @@ def combine_many(
     *,
     name: str,
     weights: Sequence[float] | None = None,
+    spreads: Mapping[str, float] | None = None,
     replace_old: bool = False,
 ) -> Bundle:
     """An ensemble: likenesses and log-probabilities are averaged, over those parts that have them.
@@ -52,6 +56,8 @@ def combine_many(
         names: of the parts, in their order.
         name: what the new bundle is called.
         weights: how much each counts; None: all the same.
+        spreads: by name, of the likenesses of each part that has a joint space; they are divided
+            by it, so that their mean ranks as that of z-scores; None: averaged as they are.
         replace_old: write over a bundle of that name.
 
     Raises:
@@ -63,7 +69,10 @@ def combine_many(
         raise BundleError(f"{counted(len(given), 'weight')} for {counted(len(bundles), 'bundle')}")
     if not all(0.0 < each < float("inf") for each in given):
         raise BundleError("a weight must be above 0")
-    joint = _shares(given, [bool(each.joint_dim) for each in bundles])
+    divided = [
+        weight / (spreads or {}).get(each, 1.0) for weight, each in zip(given, names, strict=True)
+    ]
+    joint = _shares(divided, [bool(each.joint_dim) for each in bundles])
     captions = _shares(given, [each.decoder is not None for each in bundles])
     parts = [
         BundlePart(bundle=bundle, joint=of_joint, captions=of_captions)
@@ -74,7 +83,14 @@ def combine_many(
     if not both and any(captions):
         listening = next(each for each in bundles if each.decoder is not None)
         score = replace(listening.score, joint=0.0)
-    described = f"An ensemble of {', '.join(names)}."
+    if any(joint):
+        score = replace(
+            score,
+            like=_mean([each.score.like for each in bundles], joint),
+            weakly_like=_mean([each.score.weakly_like for each in bundles], joint),
+        )
+    how = "" if spreads is None else ", their likenesses z-scored"
+    described = f"An ensemble of {', '.join(names)}{how}."
     return _written(config, parts, name, score, described, replace_old=replace_old)
 
 
@@ -83,6 +99,10 @@ def _shares(weights: Sequence[float], takes_part: Sequence[bool]) -> list[float]
     kept = [weight * takes for weight, takes in zip(weights, takes_part, strict=True)]
     total = sum(kept)
     return [each / total if total else 0.0 for each in kept]
+
+
+def _mean(values: Sequence[float], shares: Sequence[float]) -> float:
+    return round(sum(value * share for value, share in zip(values, shares, strict=True)), 4)
 
 
 def _part(config: Config, name: str) -> Bundle:

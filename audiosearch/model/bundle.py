@@ -22,7 +22,7 @@ from audiosearch.model.bundle_files import (
     listed_files,
 )
 from audiosearch.model.byte_pairs import BytePairs
-from audiosearch.model.calibration import TEXT_MATCH, ScoreCalibration
+from audiosearch.model.calibration import LIKE, TEXT_MATCH, WEAKLY_LIKE, ScoreCalibration
 from audiosearch.model.manifest import REMEDY, ManifestReader, is_text_list, read_json
 from audiosearch.model.tokenizer import SPECIAL_TOKENS, Splitting, Vocabulary
 from audiosearch.model.wordpiece import Pieces
@@ -317,6 +317,10 @@ def read_score(table: ManifestReader) -> ScoreCalibration:
         weak_score=table.number("weak_score", least=0.0, most=1.0)
         if table.has("weak_score")
         else None,
+        like=table.number("like", least=0.0, most=1.0) if table.has("like") else LIKE,
+        weakly_like=table.number("weakly_like", least=0.0, most=1.0)
+        if table.has("weakly_like")
+        else WEAKLY_LIKE,
     )
 
 
@@ -402,7 +406,17 @@ def _byte_pairs(table: ManifestReader, file: ManifestReader) -> BytePairs:
         start=table.integer("start") if table.has("start") else None,
         end=table.integer("end"),
         longest=table.integer("longest", least=3, most=_MOST_DIM),
+        tail=_spaces(table),
+        apart=table.texts("apart") if table.has("apart") else (),
     )
+
+
+def _spaces(table: ManifestReader) -> str:
+    """The `tail` of a text, which may be of white space alone, unlike other texts."""
+    tail = table.values.get("tail", "")
+    if not isinstance(tail, str):
+        raise table.wrong("tail", "a text")
+    return tail
 
 
 def _bridges(manifest: ManifestReader, contents: Mapping[str, bytes]) -> dict[str, str]:

@@ -32,6 +32,8 @@ class BytePairs:
         start: id of what stands before every text; None where nothing does.
         end: id of what stands behind every text.
         longest: most tokens of a text, these two among them.
+        tail: what is written behind every text, before its end.
+        apart: tokens that are cut out of a text before anything else, written as they are.
     """
 
     tokens: tuple[str, ...]
@@ -40,6 +42,8 @@ class BytePairs:
     start: int | None
     end: int
     longest: int
+    tail: str = ""
+    apart: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         named = {self.pad, self.end, *(() if self.start is None else (self.start,))}
@@ -51,6 +55,8 @@ class BytePairs:
             raise ValueError(f"{len(missing)} bytes have no token")
         if not all(left + right in self._ids for left, right in self.merges):
             raise ValueError("a pair is joined to what is no token")
+        if not all(each and each in self._ids for each in self.apart):
+            raise ValueError("what stands apart must be a token")
         if self.longest < 3:
             raise ValueError("a text must have room for one token at least")
 
@@ -68,13 +74,13 @@ class BytePairs:
 
     def encode(self, text: str) -> tuple[int, ...]:
         """Ids of `text` between start and end, cut to the longest text there may be."""
-        ids = [each for run in _runs(text) for each in self._of_run(run)]
+        ids = [each for part in self._parts(text + self.tail) for each in part]
         start = () if self.start is None else (self.start,)
         return (*start, *ids[: self.longest - len(start) - 1], self.end)
 
     def says_something(self, ids: tuple[int, ...]) -> bool:
-        """Whether there is more in a text's ids than start and end."""
-        return len(ids) > (1 if self.start is None else 2)
+        """Whether there is more in a text's ids than in those of an empty one."""
+        return len(ids) > len(self._of_nothing)
 
     def holds(self, word: str) -> bool:
         """Whether a word, in small letters or with a capital, is one token."""
@@ -86,6 +92,24 @@ class BytePairs:
         """Tokens that are a word of plain small letters by themselves."""
         words = (token[1:] for token in self.tokens if token.startswith(SPACE))
         return tuple(word for word in words if word.isascii() and word.isalpha() and word.islower())
+
+    @cached_property
+    def _of_nothing(self) -> tuple[int, ...]:
+        return self.encode("")
+
+    @cached_property
+    def _cut(self) -> re.Pattern[str] | None:
+        longest_first = sorted(self.apart, key=len, reverse=True)
+        return re.compile(f"({'|'.join(map(re.escape, longest_first))})") if self.apart else None
+
+    def _parts(self, text: str) -> Iterator[tuple[int, ...]]:
+        """The ids of what is encoded by itself, in its order."""
+        pieces = [text] if self._cut is None else self._cut.split(text)
+        for place, piece in enumerate(pieces):
+            if place % 2:  # what has split the text
+                yield (self._ids[piece],)
+            else:
+                yield from map(self._of_run, _runs(piece))
 
     def _of_run(self, run: str) -> tuple[int, ...]:
         if run not in self._known:

@@ -8,6 +8,10 @@ import numpy as np
 
 from audiosearch._typing import Bools, Doubles, Floats
 
+# Where a bundle does not say from which likeness on sounds count as alike: that of the bundled
+# joint space, to which 19 of 20 mixtures come that hold another clip of a sound, and one of ten
+# that hold none; half of these come to the second (docs/searching.md, "By sound").
+LIKE, WEAKLY_LIKE = 0.4, 0.2
 TEXT_MATCH = 0.8  # where a bundle does not say how much words in names and texts count
 USUAL_WORDS = 6  # a text of five words and its end has a weight of 1
 
@@ -28,6 +32,8 @@ class ScoreCalibration:
     words_power: float | None = None  # of the number of words; None: all lifts count the same
     text_match: float = TEXT_MATCH  # of a sound whose texts hold all words, whatever is heard
     weak_score: float | None = None  # hits below are not even weak matches; None: half of the other
+    like: float = LIKE  # least cosine of a sound that counts as like the one that was given
+    weakly_like: float = WEAKLY_LIKE  # and of one that is weakly like it
 
     @property
     def least_weak(self) -> float:

@@ -32,10 +32,6 @@ if TYPE_CHECKING:  # loaded where it is needed: most queries exclude nothing
 
 
 MOST_WEAK = 5  # weak matches that are shown
-# Cosines of the joint space from which a sound counts as like the one that was given, and as weakly
-# like it: 19 of 20 mixtures that hold another clip of its kind reach the first, and one of ten that
-# hold none; half of these reach the second (docs/searching.md, "By sound").
-LIKE, WEAKLY_LIKE = 0.4, 0.2
 
 
 @dataclass(frozen=True)
@@ -128,7 +124,7 @@ class TextSearch:
         """The least score that is shown."""
         if self._query.min_score is not None or not self._query.like:
             return self._least_by_words
-        return _both(self._least_by_words, LIKE, self._query)
+        return _both(self._least_by_words, self._snapshot.bundle.score.like, self._query)
 
     @property
     def _least_by_words(self) -> float:
@@ -143,8 +139,8 @@ class TextSearch:
         """The least score that is shown as a weak match; `_least` where there are to be none."""
         if self._query.min_score is not None or self._config.min_score >= 0:
             return self._least
-        least = self._snapshot.bundle.score.least_weak
-        return _both(least, WEAKLY_LIKE, self._query) if self._query.like else least
+        score, query = self._snapshot.bundle.score, self._query
+        return _both(score.least_weak, score.weakly_like, query) if query.like else score.least_weak
 
     @property
     def _floors(self) -> tuple[float, float]:
@@ -225,7 +221,9 @@ class TextSearch:
         ids = [each.window_id for each in found]
         good, weak = self._floors
         if self._query.like:
-            good, weak = _both(good, LIKE, self._query), _both(weak, WEAKLY_LIKE, self._query)
+            score = self._snapshot.bundle.score
+            good = _both(good, score.like, self._query)
+            weak = _both(weak, score.weakly_like, self._query)
         penalties = self._judge().judge(
             self._snapshot, self._asked.excluded, ids, floors=(good, weak)
         )
@@ -354,7 +352,8 @@ class TextSearch:
         alike = self._alike(like) if like else None
         likeness = {} if alike is None else alike.likeness
         # Of what is left, what is like the sounds.
-        least_like = least if query.min_score is not None else _both(least, LIKE, query)
+        like_at = snapshot.bundle.score.like
+        least_like = least if query.min_score is not None else _both(least, like_at, query)
         if query.moments is not None:
             moments = self._when_wanted(moments_of_others(found, spans, least=least))
             if like:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.command import Answer, Command
+from tests.sounds import tone, write_audio
 from tests.toy_bundles import JOINT, OTHER, PLAIN
 
 EXHAUSTIVE = ("--json", "--exhaustive", "--min-score", "0")
@@ -157,6 +159,7 @@ def test_a_joint_space_alone_and_with_the_captioner_of_another(
 
 def test_an_ensemble_by_the_command(command: Command, sounds: Path) -> None:
     shutil.copytree(OTHER, command.data_dir / "models" / "other")
+    shutil.copytree(PLAIN, command.data_dir / "models" / "plain")
     for wrong in (
         ("toy", "other", "--weights", "1"),
         ("toy", "other", "--weights", "1,-1"),
@@ -165,6 +168,10 @@ def test_an_ensemble_by_the_command(command: Command, sounds: Path) -> None:
         ("--joint", "toy"),
         ("toy",),
         ("toy", "nothing"),
+        ("toy", "other", "--sounds", sounds),
+        ("--joint", "toy", "--captioner", "other", "--z-scored"),
+        ("other", "plain", "--z-scored"),
+        ("toy", "other", "--z-scored", "--sounds", command.data_dir),
     ):
         assert command("models", "combine", *wrong, "--name", "two").status == 2
     good(command("models", "combine", "toy", "other", "--weights", "2,1", "--name", "two"))
@@ -176,3 +183,60 @@ def test_an_ensemble_by_the_command(command: Command, sounds: Path) -> None:
     refused = command("models", "calibrate", "starter")
     assert refused.status == 2
     assert "came along with the program" in refused.err
+
+
+def test_an_ensemble_by_z_scores(command: Command, tmp_path: Path) -> None:
+    shutil.copytree(OTHER, command.data_dir / "models" / "other")
+    (tmp_path / "named").mkdir()
+    words = ("dog", "bird", "rain", "bell", "engine", "wind", "door", "car")
+    for place, word in enumerate(words):
+        samples = tone(200.0 * (1 + place), seconds=1.0)
+        write_audio(tmp_path / "named" / f"{word}.wav", samples, rate=16_000)
+    z_scored = ("--z-scored", "--sounds", tmp_path / "named")
+    made = good(command("models", "combine", "toy", "other", *z_scored, "--name", "two"))
+    assert "their likenesses z-scored" in made.err
+    [told] = good(command("models", "info", "two", "--json")).rows
+    toy, other = told["parts"]
+    assert toy["joint"] + other["joint"] == pytest.approx(1.0)
+    assert abs(toy["joint"] - 0.5) > 0.001
+    assert toy["captions"] == other["captions"] == 0.5
+    good(command("models", "combine", "toy", "other", "--not-z-scored", "--name", "plain"))
+    [told] = good(command("models", "info", "plain", "--json")).rows
+    assert [each["joint"] for each in told["parts"]] == [0.5, 0.5]
+
+
+def test_a_bundle_says_what_is_alike(command: Command, sounds: Path) -> None:
+    """Hits by words and a sound must reach the mean of the bundle's least score and likeness."""
+    file = command.data_dir / "models" / "toy" / "bundle.json"
+    manifest = json.loads(file.read_text())
+    good(command("models", "use", "toy"))
+    good(command("index", sounds))
+    sound = sounds / "long.wav"
+    asked = ("find", "a dog barks", "--like", sound, "--like-weight", "1", "--json")
+
+    def found(**bounds: float) -> list[tuple[str, float, bool]]:
+        manifest["score"] |= bounds
+        file.write_text(json.dumps(manifest))
+        rows = command(*asked).rows
+        return [(row["path"], row["score"], row.get("weak", False)) for row in rows]
+
+    every = found(like=0.0, weakly_like=0.0)
+    assert len(every) > 1
+    assert not any(weak for _, _, weak in every)
+    least = sorted(score for _, score, _ in every)[-1]
+    some = found(like=least - 1e-4, weakly_like=0.0)
+    assert some == [(path, score, score < least - 1e-4) for path, score, _ in every][: len(some)]
+    assert any(weak for _, _, weak in some)
+    none = found(like=1.0, weakly_like=1.0)
+    assert {path for path, *_ in none} <= {str(sound)}
+    assert found(like=0.4, weakly_like=0.2) == _without_bounds(command, file, asked)
+
+
+def _without_bounds(
+    command: Command, file: Path, asked: tuple[object, ...]
+) -> list[tuple[str, float, bool]]:
+    """The answer of a bundle that says nothing of what is alike."""
+    manifest = json.loads(file.read_text())
+    del manifest["score"]["like"], manifest["score"]["weakly_like"]
+    file.write_text(json.dumps(manifest))
+    return [(row["path"], row["score"], row.get("weak", False)) for row in command(*asked).rows]

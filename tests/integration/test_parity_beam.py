@@ -22,7 +22,10 @@ from audiosearch.model.decoder import Decoder
 from audiosearch.model.scoring import CaptionScorer
 
 PARITY = os.environ.get("AUDIOSEARCH_PARITY")
-pytestmark = pytest.mark.skipif(PARITY is None, reason="AUDIOSEARCH_PARITY names no folder")
+pytestmark = pytest.mark.skipif(
+    PARITY is None or not (Path(PARITY) / "mini").is_dir(),
+    reason="AUDIOSEARCH_PARITY names no folder with mini/",
+)
 
 
 @pytest.fixture(scope="module")

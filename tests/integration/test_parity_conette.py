@@ -25,7 +25,10 @@ from audiosearch.model.scoring import CaptionScorer
 
 PARITY = os.environ.get("AUDIOSEARCH_PARITY")
 pytestmark = [
-    pytest.mark.skipif(PARITY is None, reason="AUDIOSEARCH_PARITY names no folder"),
+    pytest.mark.skipif(
+        PARITY is None or not (Path(PARITY) / "conette_hf").is_dir(),
+        reason="AUDIOSEARCH_PARITY names no folder with conette_hf/",
+    ),
     pytest.mark.timeout(1200),
 ]
 

@@ -20,7 +20,10 @@ from audiosearch.convert.checkpoints import PublishedDecoder, read_published  # 
 from audiosearch.model.tokenizer import Vocabulary  # noqa: E402
 
 PARITY = os.environ.get("AUDIOSEARCH_PARITY")
-pytestmark = pytest.mark.skipif(PARITY is None, reason="AUDIOSEARCH_PARITY names no folder")
+pytestmark = pytest.mark.skipif(
+    PARITY is None or not (Path(PARITY) / "mini").is_dir(),
+    reason="AUDIOSEARCH_PARITY names no folder with mini/",
+)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import errno
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,9 @@ pytest.importorskip("torch")
 pytest.importorskip("onnx")
 hub_client = pytest.importorskip("huggingface_hub")
 
+from click.testing import CliRunner  # noqa: E402
+
+from audiosearch.cli.models import models  # noqa: E402
 from audiosearch.convert import pull  # noqa: E402
 from audiosearch.convert.pull import FileSource, HubSource, PullFolders  # noqa: E402
 from audiosearch.errors import BundleError  # noqa: E402
@@ -85,6 +88,93 @@ def test_clap_is_fetched_with_its_tokens_and_its_card(
     assert {"vocab.json", "merges.txt", "preprocessor_config.json"} <= pin.files.keys()
     bundle = load_bundle(path)
     assert (bundle.licence, bundle.joint_dim, bundle.decoder) == ("apache-2.0", 8, None)
+
+
+@pytest.fixture
+def microsofts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[HubSource, Hub, Hub]]:
+    """A source as `msclap` is one, of a small model, and both repositories that it names."""
+    from tests.published_joint import write_msclap  # noqa: PLC0415 - with torch
+
+    weights, gpt2 = write_msclap(tmp_path / "msclap")
+    (tmp_path / "clap").mkdir()
+    weights = weights.rename(tmp_path / "clap" / weights.name)
+    known = {weights.name: hashlib.sha256(weights.read_bytes()).hexdigest()}
+    reader = replace(pull.SOURCES["msclap"].reader, repo="someone/gpt2", known={})
+    source = replace(pull.SOURCES["msclap"], repo="someone/msclap", known=known, reader=reader)
+    with (
+        serve(Hub(weights.parent, source.repo, licence="ms-pl")) as first,
+        serve(Hub(gpt2, reader.repo, commit=COMMIT[::-1])) as second,
+    ):
+        urls = {source.repo: first.url, reader.repo: second.url}
+
+        class Api:
+            def model_info(self, repo: str, **options: object) -> object:
+                monkeypatch.setattr(hub_client.constants, "ENDPOINT", urls[repo])
+                monkeypatch.setattr(
+                    hub_client.constants,
+                    "HUGGINGFACE_CO_URL_TEMPLATE",
+                    urls[repo] + "/{repo_id}/resolve/{revision}/{filename}",
+                )
+                return hub_client.HfApi(endpoint=urls[repo]).model_info(repo, **options)
+
+        monkeypatch.setattr(pull, "HfApi", Api)
+        yield source, first, second
+
+
+def test_microsofts_clap_is_fetched_with_what_reads_its_texts(
+    microsofts: tuple[HubSource, Hub, Hub], places: PullFolders
+) -> None:
+    source, _, second = microsofts
+    path, pin = pull.pull_hub(source, name="msclap", places=places, quiet=True)
+    bundle = load_bundle(path)
+    assert (bundle.licence, bundle.version, bundle.joint_dim) == ("ms-pl", COMMIT[:12], 8)
+    assert list(pin.files) == ["CLAP_weights_2023.pth"]
+    pins = pull.read_pins(places.models)
+    assert pins[source.repo] == pin
+    assert pins["someone/gpt2"].revision == COMMIT[::-1]
+    assert pins["someone/gpt2"].files["vocab.json"] == second.sha256("vocab.json")
+
+
+def test_the_command_shows_both_licences(
+    microsofts: tuple[HubSource, Hub, Hub],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source, _, second = microsofts
+    second.licence = "mit"
+    monkeypatch.setattr(pull, "SOURCES", {"msclap": source})
+    environ = {"AUDIOSEARCH_DATA_DIR": str(tmp_path / "data"), "XDG_CONFIG_HOME": str(tmp_path)}
+    answer = CliRunner().invoke(models, ["pull", "msclap"], env=environ, catch_exceptions=False)
+    assert answer.exit_code == 0, answer.output
+    assert f"someone/msclap at {COMMIT}, licence: ms-pl" in answer.stderr
+    assert f"someone/gpt2 at {COMMIT[::-1]}, licence: mit" in answer.stderr
+
+
+def test_another_file_than_the_known_one_is_refused(
+    microsofts: tuple[HubSource, Hub, Hub], places: PullFolders
+) -> None:
+    source, _, _ = microsofts
+    other = replace(source, known={"CLAP_weights_2023.pth": "0" * 64})
+    with pytest.raises(BundleError, match="SHA-256 differs"):
+        pull.pull_hub(other, name="msclap", places=places, quiet=True)
+    assert pull.read_pins(places.models) == {}
+    # Whoever asks for a revision by name means that one.
+    folder, _ = pull.fetch_hub(other, places=places, revision=COMMIT, quiet=True)
+    assert (folder / "CLAP_weights_2023.pth").is_file()
+
+
+def test_a_repository_that_lacks_a_file_is_refused(
+    microsofts: tuple[HubSource, Hub, Hub], places: PullFolders
+) -> None:
+    source, first, second = microsofts
+    (second.folder / "merges.txt").unlink()
+    with pytest.raises(BundleError, match=r"someone/gpt2 holds no merges\.txt"):
+        pull.pull_hub(source, name="msclap", places=places, quiet=True)
+    (first.folder / "CLAP_weights_2023.pth").unlink()
+    with pytest.raises(BundleError, match=r"holds no CLAP_weights_2023\.pth"):
+        pull.pull_hub(source, name="msclap", places=places, quiet=True)
 
 
 def test_offline_needs_an_earlier_fetch(places: PullFolders) -> None:

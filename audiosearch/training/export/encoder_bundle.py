@@ -167,6 +167,8 @@ def _text_tokenizer(reader: BytePairs | Pieces | None) -> dict[str, Any] | None:
         "start": reader.start,
         "end": reader.end,
         "longest": reader.longest,
+        **({"tail": reader.tail} if reader.tail else {}),
+        **({"apart": reader.apart} if reader.apart else {}),
     }
 
 

@@ -29,13 +29,13 @@ class Projection(nn.Module):
 class ExactWindow(nn.Module):
     """Sounds of any length as windows of just so many samples.
 
-    A shorter one is repeated as often as it fits in whole, and zeros follow. Of a longer one the
-    beginning is taken.
+    A shorter one is repeated: as often as it fits in whole, and zeros follow; or, if it `fills` the
+    window, to its end. Of a longer one the beginning is taken.
     """
 
-    def __init__(self, samples: int) -> None:
+    def __init__(self, samples: int, *, fills: bool = False) -> None:
         super().__init__()
-        self.samples = samples
+        self.samples, self.fills = samples, fills
 
     def forward(self, waveform: Tensor) -> Tensor:
         """`(B, N)` to `(B, samples)`."""
@@ -43,6 +43,8 @@ class ExactWindow(nn.Module):
         # counts the places rather than storing them.
         count = torch.as_tensor(waveform.shape[1])
         places = torch.arange(0 * count + self.samples)  # type: ignore[call-overload]
+        if self.fills:
+            return waveform[:, places % count]
         heard = (self.samples // count).clamp(min=1) * count
         return torch.where(places < heard, waveform[:, places % count], 0.0)
 

@@ -89,6 +89,17 @@ def tensors_of(table: dict[Any, Any], *, under: str = "") -> dict[str, Tensor]:
     }
 
 
+def read_model_state(path: Path) -> dict[str, Tensor]:
+    """The parameters in a file of weights: bare, or under "model".
+
+    Raises:
+        BundleError: the file cannot be read safely.
+    """
+    content = read_weights(path)
+    inner = content.get("model", content)
+    return tensors_of(inner) if isinstance(inner, dict) else {}
+
+
 def load_parameters(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
     """Load the parameters of the file `path`, which must fit one to one.
 

@@ -21,7 +21,12 @@ from audiosearch.model.wordpiece import INSIDE, SPECIAL_PIECES, Pieces
 from audiosearch.training.networks.bert import Bert, BertConfig
 from audiosearch.training.networks.cnn14 import Cnn14, Cnn14Config
 from audiosearch.training.networks.hub_folder import hub_weights, read_settings
-from audiosearch.training.networks.weights import load_parameters, read_weights, tensors_of
+from audiosearch.training.networks.weights import (
+    load_parameters,
+    read_model_state,
+    read_weights,
+    tensors_of,
+)
 
 ENDS = ("[CLS]", "[SEP]")  # behind the special pieces, in the order of `BertConfig`
 SMALL_BERT = BertConfig(dim=256, heads=4, layers=4, feedforward=1024, positions=130)
@@ -134,24 +139,13 @@ def cnn14_of(state: Mapping[str, Tensor], *, path: Path) -> Cnn14:
     return network
 
 
-def read_cnn14_state(path: Path) -> dict[str, Tensor]:
-    """The parameters in a file of PANNs: bare state or under "model".
-
-    Raises:
-        BundleError: the file cannot be read safely.
-    """
-    content = read_weights(path)
-    inner = content.get("model", content)
-    return tensors_of(inner) if isinstance(inner, dict) else {}
-
-
 def read_cnn14_file(path: Path) -> Cnn14:
     """The CNN14 in a file of PANNs.
 
     Raises:
         BundleError: the file cannot be read safely, or holds another network.
     """
-    return cnn14_of(read_cnn14_state(path), path=path)
+    return cnn14_of(read_model_state(path), path=path)
 
 
 def fresh_cnn14(classes: int, *, seed: int) -> Cnn14:

@@ -61,6 +61,25 @@ def test_pairs_are_joined_in_the_order_of_the_list():
     assert not made.says_something(made.encode(""))
 
 
+@given(st.text(alphabet="a! <>/sdog\u00e9", max_size=30))
+def test_what_stands_apart_is_cut_out_of_any_text(text):
+    """Each "!" and "</s>" is a token of its own; what lies between is read as by itself."""
+    pairs = load_bundle(JOINT).pieces
+    assert isinstance(pairs, BytePairs)
+    cut = replace(pairs, longest=1000, tail=" ", apart=("!", "</s>"))
+    ids = cut.encode(text)
+    assert (ids[0], ids[-1]) == (pairs.start, pairs.end)
+    plain = replace(pairs, longest=1000)
+    expected: list[int] = []
+    for place, marked in enumerate((text + " ").split("!")):
+        expected += [pairs.tokens.index("!")] if place else []
+        for number, piece in enumerate(marked.split("</s>")):
+            expected += [pairs.end] if number else []
+            expected += plain.encode(piece)[1:-1]
+    assert list(ids[1:-1]) == expected
+    assert cut.says_something(ids) == bool(text)
+
+
 def test_long_texts_are_cut_and_still_end(pairs):
     ids = replace(pairs, longest=5).encode("a dog barks and a bird sings")
     assert len(ids) == 5

@@ -9,7 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from audiosearch._resources import bundled_models_path
+from audiosearch.config import Config
 from audiosearch.errors import BundleError
+from audiosearch.library.combining import combine_many, combine_two
 from audiosearch.model.bundle import Bundle, BundlePart, listed_fingerprint, load_bundle
 from audiosearch.model.combined import _of_each, _side_by_side, resampled
 from audiosearch.model.combined_bundle import with_score, write_combined
@@ -151,6 +154,83 @@ def test_three_parts_at_two_rates(three):
     [alone] = joint.encoder.encode_many([noise(24_000, seconds=4)])
     others = cosine - 0.5 * float(joint.tower.embed(TEXTS)[0] @ alone.joint)
     assert abs(others) < 0.5
+
+
+@pytest.mark.parametrize("weights", [None, (1.0, 3.0)])
+def test_likenesses_by_z_scores_rank_as_the_mean_of_z_scores(tmp_path, weights):
+    """One space spreads far more than the other; captions are averaged as before."""
+    names, models = ("toy", "other"), {"toy": opened(TOY), "other": opened(OTHER)}
+    for path in (TOY, OTHER):
+        shutil.copytree(path, tmp_path / "models" / path.name)
+    sounds = [noise(24_000, seconds=3, seed=seed) * (1 + seed) for seed in range(6)]
+    cosines = {
+        name: np.stack(
+            [
+                each.joint
+                for each in model.encoder.encode_many(
+                    [resampled(x, 24_000, model.bundle.sample_rate) for x in sounds]
+                )
+            ]
+        )
+        @ model.tower.embed(TEXTS).T
+        for name, model in models.items()
+    }
+    spreads = {"toy": float(cosines["toy"].std()), "other": 0.01 * float(cosines["other"].std())}
+    config = Config(tmp_path, tmp_path / "config.toml")
+    made = combine_many(config, names, name="z", weights=weights, spreads=spreads)
+    toy, other = (part.joint for part in made.parts)
+    first, second = weights or (1.0, 1.0)
+    assert toy + other == pytest.approx(1.0)
+    assert other / toy == pytest.approx(second / first * spreads["toy"] / spreads["other"])
+    assert made.parts[1].captions == pytest.approx(second / (first + second))
+    assert "z-scored" in made.description
+    z = sum(
+        weight * (cosines[name] - cosines[name].mean()) / spreads[name]
+        for name, weight in zip(names, (first, second), strict=True)
+    )
+    together = Model(made, options=OPTIONS)
+    rate = made.sample_rate
+    heard = together.encoder.encode_many([resampled(x, 24_000, rate) for x in sounds])
+    found = np.stack([each.joint for each in heard]) @ together.tower.embed(TEXTS).T
+    np.testing.assert_array_equal(found.argsort(axis=0), z.argsort(axis=0))
+    np.testing.assert_array_equal(found.argsort(axis=1), z.argsort(axis=1))
+    plain = combine_many(config, names, name="plain", weights=weights)
+    assert plain.parts[0].joint == pytest.approx(first / (first + second))
+
+
+def test_what_counts_as_alike_is_that_of_the_joint_spaces(tmp_path):
+    from dataclasses import replace  # noqa: PLC0415
+
+    for path, like in ((JOINT, 0.8), (TOY, 0.2), (PLAIN, 0.9)):
+        bundle = load_bundle(shutil.copytree(path, tmp_path / "models" / path.name))
+        assert (bundle.score.like, bundle.score.weakly_like) == (0.4, 0.2)
+        with_score(bundle, replace(bundle.score, like=like, weakly_like=like / 2))
+    config = Config(tmp_path, tmp_path / "config.toml")
+    two = combine_two(config, joint="joint", captioner="plain", name="two")
+    assert (two.score.like, two.score.weakly_like) == (0.8, 0.4)
+    assert two.score.text_match == load_bundle(tmp_path / "models" / "plain").score.text_match
+    many = combine_many(config, ("joint", "toy", "plain"), name="many", weights=(3, 1, 9))
+    assert many.score.like == pytest.approx(0.65)
+    assert many.score.weakly_like == pytest.approx(0.325)
+
+
+def test_a_bundle_that_says_nothing_of_what_is_alike_has_the_bundled_bounds(tmp_path):
+    bundle = shutil.copytree(TOY, tmp_path / "toy")
+    manifest = json.loads((bundle / "bundle.json").read_text())
+    del manifest["score"]["like"], manifest["score"]["weakly_like"]
+    (bundle / "bundle.json").write_text(json.dumps(manifest))
+    assert load_bundle(bundle).score == load_bundle(TOY).score
+    assert load_bundle(bundled_models_path() / "starter").score.like == 0.4
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, "much", True])
+def test_a_bound_that_no_likeness_has_is_refused(tmp_path, value):
+    bundle = shutil.copytree(TOY, tmp_path / "toy")
+    manifest = json.loads((bundle / "bundle.json").read_text())
+    manifest["score"]["weakly_like"] = value
+    (bundle / "bundle.json").write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match=r"score\.weakly_like"):
+        load_bundle(bundle)
 
 
 def test_an_ensemble_of_joint_spaces_has_no_captioner(folder):
