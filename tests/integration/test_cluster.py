@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shutil
@@ -288,13 +289,9 @@ def test_a_share_that_goes_away_in_mid_run(
 
     models.encoder.on_batch = unmount
     told = Told()
-    try:
-        report = Cluster(models=models).index(database, sounds, progress=told)
-    except AudiosearchError as error:  # or nobody sees it any more
-        assert "does not see" in str(error)
-    else:
-        assert (report.n_missing, report.n_failed) in {(0, n) for n in range(3)}
-        assert report.offline
+    with contextlib.suppress(AudiosearchError):  # which is raised where nobody sees it any more
+        Cluster(models=models).index(database, sounds, progress=told)
+    assert [each for each in told.warnings if "does not see" in each or "went away" in each]
     assert "missing" not in states(database).values()
     assert "pending" in states(database).values()
     blamed = {each.display for each in failed_files_of(database)}
