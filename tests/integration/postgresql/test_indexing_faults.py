@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import shutil
 import signal
 import subprocess
 import sys
@@ -55,7 +54,6 @@ def n_windows(database: Database) -> int:
 def fill(folder: Path) -> Path:
     for number in range(5):
         write_wav(folder / f"{number}.wav", seconds=1.5 + number, seed=number)
-    shutil.copy(folder / "3.wav", folder / "3 copy.wav")
     (folder / "none.wav").write_bytes(b"no sound at all")
     return folder
 
