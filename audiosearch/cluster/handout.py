@@ -6,7 +6,6 @@ with no other beside it, at the end; if two more die so, it is the file's fault.
 
 from __future__ import annotations
 
-import os
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from audiosearch.errors import DecodeCode
 from audiosearch.indexing.claims import Course, ReadingDecision, SoundClaims
 from audiosearch.indexing.types import LAST_ITEMS, DecodedWindow, Failed, Item
+from audiosearch.indexing.walk import is_gone
 from audiosearch.store.queries.pending import PendingFile
 from audiosearch.store.queries.places import join
 
@@ -126,7 +126,7 @@ class Handout:
         claimed = self._claimed.pop(file.file_id, None)
         return replace(
             failed,
-            vanished=failed.vanished and not os.path.lexists(path),
+            vanished=failed.vanished and is_gone(path),
             audio_hash=failed.audio_hash or claimed,
         )
 

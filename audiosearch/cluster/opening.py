@@ -73,8 +73,8 @@ def open_hearing(
         FeatureUnavailable: Ray is not installed.
     """
     from audiosearch.cluster.hearing import ClusterHearing  # noqa: PLC0415 - for clusters alone
+    from audiosearch.cluster.sent_models import model_files  # noqa: PLC0415
     from audiosearch.cluster.types import WorkerSetup  # noqa: PLC0415
-    from audiosearch.cluster.worker import model_files  # noqa: PLC0415
     from audiosearch.model.runtime.providers import available_cores  # noqa: PLC0415
 
     require_ray()

@@ -9,9 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import shutil
-import stat
-import tempfile
 import threading
 import time
 from collections import deque
@@ -24,9 +21,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audiosearch import __version__
-from audiosearch._files import make_private_folder
 from audiosearch._timing import Stopwatch
 from audiosearch.audio.sandbox.client import Worker, WorkerLimits
+from audiosearch.cluster.sent_models import keep_sent_model, sent_model_folder
 from audiosearch.cluster.types import (
     SessionLost,
     SoundQuestion,
@@ -132,9 +129,9 @@ class HearingWorker:
         """The model; None where it is not here, and was not sent either."""
         if setup.fingerprint in self._models:
             return self._models[setup.fingerprint][0]
-        folders = [Path(setup.bundle_path), _sent_models() / setup.fingerprint]
+        folders = [Path(setup.bundle_path), sent_model_folder(setup.fingerprint)]
         if model_files is not None:
-            _keep(folders[1], model_files)
+            keep_sent_model(folders[1], model_files)
         for folder in folders:
             with contextlib.suppress(BundleError, OSError):
                 bundle = self._parts.load_bundle(folder)
@@ -328,54 +325,3 @@ def _seen(root: bytes) -> bool:
             return next(iter(entries), None) is not None
     except OSError:
         return False
-
-
-def _sent_models() -> Path:
-    """Where models that a driver sent are kept, for the next run; made when there is one."""
-    owner = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
-    return Path(tempfile.gettempdir()) / f"audiosearch-models-{owner}"
-
-
-def _keep(folder: Path, model_files: Mapping[str, bytes]) -> None:
-    """Write a model's files, and give them the folder's name when they are whole.
-
-    Raises:
-        BundleError: the folder around is another user's; a file's name leads out of it.
-    """
-    above = folder.parent
-    make_private_folder(above)
-    if hasattr(os, "getuid"):
-        facts = above.lstat()
-        if facts.st_uid != os.getuid() or stat.S_IMODE(facts.st_mode) & 0o077:
-            raise BundleError("is another user's, or open to others", path=above)
-    with tempfile.TemporaryDirectory(dir=above) as place:
-        whole = Path(place) / "model"
-        for name, content in model_files.items():
-            target = whole / name
-            if not target.resolve().is_relative_to(whole.resolve()):
-                raise BundleError(f"a file of it is called {name}", path=folder)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
-        shutil.rmtree(folder, ignore_errors=True)  # what is there was not the model wanted
-        with contextlib.suppress(OSError):  # another worker was first
-            whole.rename(folder)
-
-
-def model_files(bundle: Bundle) -> dict[str, bytes]:
-    """The files of a model by their names in its folder, for workers that lack them.
-
-    Raises:
-        BundleError: it is combined of others, which stand elsewhere.
-        OSError: one cannot be read.
-    """
-    if bundle.parts:
-        raise BundleError(
-            "is combined of other models, and cannot be sent",
-            path=bundle.path,
-            remedy="put it and its parts at the same paths on every machine",
-        )
-    return {
-        file.relative_to(bundle.path).as_posix(): file.read_bytes()
-        for file in sorted(bundle.path.rglob("*"))
-        if file.is_file()
-    }

@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,14 @@ from audiosearch.indexing.claims import InFlightHashes, SoundClaims
 from audiosearch.indexing.encode import caption_stored, encode_batch
 from audiosearch.indexing.passed_over import add_up
 from audiosearch.indexing.reader import Readers, ReadingPlan
-from audiosearch.indexing.scan import MissingMarked, PlaceScan, ScanRules, mark_missing, reconcile
+from audiosearch.indexing.scan import (
+    MissingMarked,
+    PlaceScan,
+    ScanRules,
+    mark_missing,
+    reconcile,
+    with_vanished,
+)
 from audiosearch.indexing.types import (
     CaptionedWindow,
     Failed,
@@ -214,6 +222,11 @@ class _Run:
         self._read(self._pending(online, gone), n_files=n_pending)
         while (retries := self._committer.take_retries()) and not self.stop.wait(self._settle_s):
             self._read(iter(retries), n_files=len(retries))
+        for path in sorted(self._committer.tally.away):
+            self._progress.warn(
+                f"{display_path(path)}: it went away while it was read;"
+                " what was left of it waits for the next run"
+            )
         if self._committer.tally.n_unsettled:
             self._progress.warn(
                 f"{counted(self._committer.tally.n_unsettled, 'file')} still changing,"
@@ -308,7 +321,7 @@ class _Run:
         with self._stopwatch.stage("scan"):
             marked = mark_missing(
                 self._database,
-                self._scans,
+                with_vanished(self._scans, self._committer.tally.vanished),
                 accept_missing=accept_missing,
                 rules=self._rules,
             )
@@ -349,7 +362,7 @@ def make_report(
         n_new=sum(scan.n_new for scan in scans),
         n_changed=sum(scan.n_changed for scan in scans),
         n_unchanged=sum(scan.n_unchanged for scan in scans),
-        n_missing=marked.n_missing + tally.n_vanished,
+        n_missing=marked.n_missing,
         n_failed=tally.n_failed,
         n_recognised=tally.n_recognised,
         n_encoded=tally.n_encoded,
@@ -359,7 +372,7 @@ def make_report(
         sound_s=tally.sound_s,
         wall_s=wall_s,
         stages_s=stages_s,
-        offline=tuple(scan.place.path for scan in scans if scan.offline),
+        offline=_offline(scans, tally.away),
         guarded=marked.guarded,
         problems=tuple(
             f"{display_path(problem.path)}: {problem.reason}"
@@ -372,3 +385,8 @@ def make_report(
         passed_over=add_up(scan.passed_over for scan in scans),
         n_remarked=tally.n_remarked,
     )
+
+
+def _offline(scans: Sequence[PlaceScan], away: AbstractSet[bytes]) -> tuple[bytes, ...]:
+    """Places that were away at the beginning, or went away."""
+    return tuple(scan.place.path for scan in scans if scan.offline or scan.place.root.path in away)

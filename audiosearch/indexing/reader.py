@@ -6,7 +6,6 @@ They ask what is to be done with each file, and never write.
 from __future__ import annotations
 
 import contextlib
-import os
 import queue
 import threading
 import time
@@ -32,6 +31,7 @@ from audiosearch.indexing.types import (
     SoundReader,
     Started,
 )
+from audiosearch.indexing.walk import is_gone
 from audiosearch.store.queries.pending import PendingFile
 from audiosearch.store.queries.places import join
 
@@ -205,7 +205,7 @@ class Readers:
                     file,
                     code=error.code,
                     reason=error.reason,
-                    vanished=not os.path.lexists(path),
+                    vanished=is_gone(path),
                     audio_hash=claimed,
                 )
             )

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeVar
@@ -19,6 +19,7 @@ from audiosearch.indexing.walk import Problem, is_absent_or_empty, listed_so, wa
 from audiosearch.store.database import Database
 from audiosearch.store.queries import files, roots
 from audiosearch.store.queries.files import FileRow, FileStat
+from audiosearch.store.queries.pending import PendingFile
 from audiosearch.store.queries.places import RootPath, join, path_inside
 from audiosearch.store.schema import FileState
 
@@ -153,9 +154,7 @@ def reconcile(
         rules: how it looks.
         stop: ends the walk when it is set; what it found by then is good.
     """
-    if is_absent_or_empty(place.root.path) or (
-        not rules.observed and is_absent_or_empty(place.path)
-    ):
+    if _is_away(place, rules):
         return PlaceScan(place=place, offline=True)
     looked = _Looked(place, rules, Exclusions(config.exclude))
     found = _found(place, config=config, rules=rules, looked=looked, database=database)
@@ -172,7 +171,16 @@ def reconcile(
                     _write(database, place, looked.waiting)
                     looked.waiting.clear()
     _write(database, place, looked.waiting)
-    return looked.scan()
+    scan = looked.scan()
+    if scan.gone and _is_away(place, rules):  # it went while it was looked at
+        return replace(scan, offline=True, gone=())
+    return scan
+
+
+def _is_away(place: RootPath, rules: ScanRules) -> bool:
+    return is_absent_or_empty(place.root.path) or (
+        not rules.observed and is_absent_or_empty(place.path)
+    )
 
 
 class _Looked:
@@ -299,6 +307,24 @@ def _write(database: Database, place: RootPath, waiting: Sequence[Change]) -> No
         )
         failpoint("scan.commit")
     failpoint("scan.done")
+
+
+def with_vanished(scans: Sequence[PlaceScan], vanished: Sequence[PendingFile]) -> list[PlaceScan]:
+    """The walks, as if files that were gone when they were to be read had not been found."""
+    joined, rest = [], list(vanished)
+    for scan in scans:
+        here = [file for file in rest if _covers(scan.place, file)]
+        rest = [file for file in rest if file not in here]
+        gone = tuple(dict.fromkeys((*scan.gone, *(file.file_id for file in here))))
+        n_known = max(scan.n_known, scan.n_found) if here else scan.n_known
+        joined.append(replace(scan, gone=gone, n_known=n_known))
+    return joined
+
+
+def _covers(place: RootPath, file: PendingFile) -> bool:
+    return file.root_id == place.root.root_id and (
+        not place.relative or path_inside(file.path, place.relative) is not None
+    )
 
 
 @dataclass(frozen=True)

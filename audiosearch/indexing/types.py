@@ -136,7 +136,8 @@ class IndexReport:
         sound_s: seconds of sound encoded, overlaps counted once.
         wall_s: seconds the run took.
         stages_s: seconds by stage; `open` and `decode` add up over parallel readers.
-        offline: places that were absent or empty, so that nothing was concluded about them.
+        offline: places that were absent or empty, or became so meanwhile, so that nothing was
+            concluded about them.
         guarded: places where more than half was gone.
         problems: folders and files that could not be looked at, as texts.
         interrupted: whether it was stopped before all was done; what is committed stays.

@@ -108,6 +108,17 @@ def is_absent_or_empty(folder: bytes) -> bool:
         return True
 
 
+def is_gone(path: bytes) -> bool:
+    """Whether there is no such path; one that cannot be looked at may well be there."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
 class _Entry(NamedTuple):
     """Something in a folder; `key` sorts folders as their contents' paths will sort."""
 

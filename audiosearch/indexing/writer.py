@@ -25,6 +25,7 @@ from audiosearch.indexing.types import (
     Item,
     Started,
 )
+from audiosearch.indexing.walk import is_absent_or_empty, is_gone
 from audiosearch.store.database import Database
 from audiosearch.store.queries import (
     encodings,
@@ -51,18 +52,19 @@ class Tally:
     n_recognised: int = 0
     n_encoded: int = 0
     n_failed: int = 0
-    n_vanished: int = 0
+    n_away: int = 0  # files left pending, since all of their folder went away meanwhile
     n_remarked: int = 0
     n_windows: int = 0
     sound_s: float = 0.0
     unsettled: list[bytes] = field(default_factory=list)  # absolute paths
+    vanished: list[PendingFile] = field(default_factory=list)  # gone when they were to be read
+    away: set[bytes] = field(default_factory=set)  # roots that went away while they were read
 
     @property
     def n_done(self) -> int:
         """Files that need nothing more in this run."""
-        return (
-            self.n_recognised + self.n_encoded + self.n_failed + self.n_vanished + self.n_unsettled
-        )
+        n_read = self.n_recognised + self.n_encoded + self.n_failed
+        return n_read + self.n_unsettled + self.n_away + len(self.vanished)
 
     @property
     def n_unsettled(self) -> int:
@@ -315,10 +317,15 @@ class Committer:
         if file.file_id in self._given_up and item.code != UNFIT:
             return []  # its reader failed after we did
         under_way = self._under_way.pop(file.file_id, None)
-        if item.vanished:
-            files.set_missing(session, [file.file_id])
-            self.tally.n_vanished += 1
-        elif item.code == DecodeCode.CHANGED:
+        if item.code != UNFIT and is_absent_or_empty(file.root_path):
+            # Whatever it failed with: nothing may be concluded, and what is stored of it is good.
+            self.tally.away.add(file.root_path)
+            self.tally.n_away += 1
+            return self._freed(item)
+        is_back = item.vanished and not is_gone(join(file.root_path, file.path))
+        if item.vanished and not is_back:
+            self.tally.vanished.append(file)
+        elif is_back or item.code == DecodeCode.CHANGED:
             self._attempts[file.file_id] += 1
             if self._attempts[file.file_id] < ATTEMPTS:
                 self._retries.append(replace(file, recording_id=None))  # nothing to go on from
@@ -336,6 +343,10 @@ class Committer:
                 bundle_id=self._bundle_id,
                 file_id=file.file_id,
             )
+        return self._freed(item)
+
+    def _freed(self, item: Failed) -> list[bytes]:
+        """The sound that was claimed for a file, now that others may have it."""
         if item.audio_hash is None:
             return []
         self._retries += [each.file for each in self._duplicates.pop(item.audio_hash, [])]

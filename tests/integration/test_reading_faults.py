@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from audiosearch.errors import DecodeCode, DecodeError
+from audiosearch.indexing import walk as walk_module
+from audiosearch.indexing.types import NoProgress
 from audiosearch.store.database import Database, open_database
 from audiosearch.store.queries.failed import failed_files
 from audiosearch.store.queries.status import library_status
@@ -102,6 +107,85 @@ def test_a_file_deleted_while_it_is_read_is_missing(database: Database, sounds: 
     report = run(database, sounds, delete)
     assert (report.n_encoded, report.n_failed, report.n_missing) == (1, 0, 1)
     assert states(database) == {"a.wav": "missing", "b.wav": "indexed"}
+
+
+@pytest.mark.parametrize("code", [DecodeCode.UNREADABLE, DecodeCode.DAMAGED, DecodeCode.CHANGED])
+@pytest.mark.parametrize("left", ["nothing", "an empty folder"])
+def test_a_folder_that_goes_away_while_it_is_read(
+    database: Database, sounds: Path, code: DecodeCode, left: str
+) -> None:
+    """No file is blamed or missing, in whatever way reading failed; what was heard is kept."""
+    for number in range(8):
+        write_wav(sounds / f"c{number}.wav", seconds=2, seed=10 + number)
+    away = sounds.with_name("away")
+
+    def unmount(name: str, number: int) -> None:
+        if name == "a.wav" and number == 5:
+            sounds.rename(away)
+            if left == "an empty folder":
+                sounds.mkdir()
+            raise DecodeError("stale file handle", code=code)
+
+    warnings: list[str] = []
+    report = run(database, sounds, unmount, progress=Warned(warnings))
+    assert (report.n_missing, report.n_failed, report.n_encoded) == (0, 0, 0)
+    assert set(states(database).values()) == {"pending"}
+    assert report.offline == (os.fsencode(sounds),)
+    assert [each for each in warnings if "it went away while it was read" in each]
+    heard = report.n_windows
+    assert heard > 0
+    # It comes back: what had been heard is not heard again.
+    if left == "an empty folder":
+        sounds.rmdir()
+    away.rename(sounds)
+    again = run(database, sounds, lambda *_: None)
+    assert set(states(database).values()) == {"indexed"}
+    assert heard + again.n_windows == 11 + 9 * 3
+
+
+class Warned(NoProgress):
+    def __init__(self, warnings: list[str]) -> None:
+        self.warn = warnings.append  # type: ignore[method-assign]
+
+
+def test_a_folder_that_goes_away_while_it_is_listed(
+    database: Database, sounds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Less than half was left to be listed: without another look, that would be missing."""
+    for number in range(2):
+        write_wav(sounds / "z" / f"{number}.wav", seconds=1, seed=number)
+    run(database, sounds, lambda *_: None)
+    listed = walk_module._list
+
+    def unmount(folder: bytes, *arguments: Any) -> Any:
+        if folder.endswith(b"/z"):
+            sounds.rename(sounds.with_name("away"))
+        return listed(folder, *arguments)
+
+    monkeypatch.setattr(walk_module, "_list", unmount)
+    report = run(database, sounds, lambda *_: None)
+    assert (report.n_missing, report.guarded, report.offline) == (0, (), (os.fsencode(sounds),))
+    assert set(states(database).values()) == {"indexed"}
+
+
+def test_most_of_a_folder_that_goes_while_it_is_read_is_held(
+    database: Database, sounds: Path
+) -> None:
+    """A share in a subfolder is unmounted: the rest of the root is there."""
+    for number in range(8):
+        write_wav(sounds / "share" / f"{number}.wav", seconds=1, seed=20 + number)
+
+    def unmount(name: str, number: int) -> None:
+        if name == "a.wav" and number == 0:
+            shutil.rmtree(sounds / "share")
+
+    report = run(database, sounds, unmount)
+    assert report.n_missing == 0
+    [held] = report.guarded
+    assert (held.n_lost, held.n_known) == (8, 10)
+    assert sorted(states(database).values()) == ["indexed"] * 2 + ["pending"] * 8
+    again = run(database, sounds, lambda *_: None, accept_missing=True)
+    assert again.n_missing == 8
 
 
 @pytest.mark.parametrize("code", [DecodeCode.DAMAGED, DecodeCode.CHANGED])

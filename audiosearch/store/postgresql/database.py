@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import text
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.engine.url import URL
 from sqlalchemy.orm import Session
 
 from audiosearch._failpoints import failpoint
 from audiosearch.config import StoreConfig
-from audiosearch.errors import LibraryReplaced, StoreError
+from audiosearch.errors import LibraryReplaced, SchemaTooNew, StoreError
 from audiosearch.store.database import Database
 from audiosearch.store.identity import NAME, LibraryIdentity
 from audiosearch.store.postgresql.engine import (
@@ -48,6 +48,7 @@ class ServerDatabase(Database):
         identity: LibraryIdentity,
         primary: URL,
         exact_below: int | None,
+        revision: str,
     ) -> None:
         self.path = path
         self.identity = identity
@@ -55,6 +56,7 @@ class ServerDatabase(Database):
         self._primary = primary
         self._engine = engine
         self._server_lock = lock
+        self._revision = revision
         self.exact_below = exact_below
 
     @property
@@ -103,6 +105,7 @@ class ServerDatabase(Database):
                 self._see_that_it_is_the_same(session)
                 yield session
                 failpoint("transaction.commit")
+                self._server_lock.check()  # or another writes since, who got the lock
         failpoint("transaction.done")
 
     @contextmanager
@@ -142,6 +145,7 @@ class ServerDatabase(Database):
                 identity=self.identity,
                 primary=self._primary,
                 exact_below=self.exact_below,
+                revision=self._revision,
             )
             try:
                 with own.session() as session:
@@ -177,7 +181,13 @@ class ServerDatabase(Database):
             self._server_lock.release()
 
     def _see_that_it_is_the_same(self, session: Session) -> None:
-        number = session.scalar(_NUMBER, {"name": NAME}) or 0
+        number, revision = _facts(session.connection())
+        if revision != self._revision:  # those who only read do not keep others from migrating
+            raise SchemaTooNew(
+                f"a later version of audiosearch migrated it meanwhile (schema {revision})",
+                path=self.shown,
+                remedy="upgrade audiosearch",
+            )
         if number != self.identity.number:
             raise LibraryReplaced(
                 "the library was replaced while it was in use: the server has another one",
@@ -186,7 +196,16 @@ class ServerDatabase(Database):
             )
 
 
-_NUMBER = text("SELECT value FROM library_state WHERE name = :name")
+_FACTS = text(
+    "SELECT (SELECT value FROM library_state WHERE name = :name),"
+    " (SELECT version_num FROM alembic_version)"
+)
+
+
+def _facts(connection: Connection) -> tuple[int, str]:
+    """A library's number, and its schema."""
+    number, revision = connection.execute(_FACTS, {"name": NAME}).one()
+    return number or 0, revision
 
 
 def _may_write(session: Session) -> bool:
@@ -228,7 +247,7 @@ def open_server_database(
                     raise StoreError("the library is gone", path=shown(url))
                 _migrate(primary, scripts=scripts, locked=lock is not None)
             with engine.connect() as connection:
-                number = connection.execute(_NUMBER, {"name": NAME}).scalar() or 0
+                number, revision = _facts(connection)
         identity = ServerIdentity(device=0, inode=0, number=number)
         if expected is not None and identity != expected:
             raise LibraryReplaced("another library has taken its place", path=shown(url))
@@ -245,6 +264,7 @@ def open_server_database(
         identity=identity,
         primary=primary,
         exact_below=store.exact_below,
+        revision=revision,
     )
 
 
@@ -264,7 +284,7 @@ def read_server_identity(given: str) -> ServerIdentity:
                     path=shown(url),
                     remedy="make one with: audiosearch index FOLDER",
                 )
-            number = connection.execute(_NUMBER, {"name": NAME}).scalar() or 0
+            number, _ = _facts(connection)
     finally:
         engine.dispose()
     return ServerIdentity(device=0, inode=0, number=number)
