@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sqlalchemy.orm import Session
 
 from audiosearch._typing import Floats, Ids
 from audiosearch.search.query import ParsedQuery
@@ -27,6 +27,9 @@ from audiosearch.store.queries.search import (
 )
 from audiosearch.store.vector_cache import VectorKind
 from audiosearch.store.vectors import VectorTable
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 Ranking = Sequence[int]  # window ids, best first
 

@@ -8,20 +8,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-from sqlalchemy.orm import Session
+from typing import TYPE_CHECKING
 
 from audiosearch._typing import Floats, Ids
 from audiosearch.model.bundle import Bundle
 from audiosearch.search.filters import Filters
-from audiosearch.search.scope import find_scope
 from audiosearch.store.dialects import commit_token, nearest_windows
 from audiosearch.store.queries import generations
-from audiosearch.store.queries.encodings import find_bundle_id
+from audiosearch.store.queries.bundles import find_bundle_id
 from audiosearch.store.queries.scope import Scope, allowed_windows, count_unknown
 from audiosearch.store.queries.search import count_heard, count_windows, window_joints
 from audiosearch.store.vector_cache import VectorKind, load_vectors
 from audiosearch.store.vectors import VectorTable, unit_rows
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 
 class SnapshotCache:
@@ -171,7 +172,7 @@ def open_snapshot(
     n_windows = 0 if bundle_id is None else cache.count(session, bundle_id=bundle_id)
     if bundle_id is None or n_windows == 0:
         return None
-    scope = find_scope(session, filters)
+    scope = _scope(session, filters)
     return LibrarySnapshot(
         session=session,
         bundle=bundle,
@@ -181,3 +182,11 @@ def open_snapshot(
         allowed=cache.allowed(session, scope, bundle_id=bundle_id),
         cache=cache,
     )
+
+
+def _scope(session: Session, filters: Filters) -> Scope:
+    if filters == Filters():
+        return Scope()
+    from audiosearch.search.scope import find_scope  # noqa: PLC0415 - needs SQLAlchemy
+
+    return find_scope(session, filters)

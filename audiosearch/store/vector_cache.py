@@ -4,6 +4,7 @@ A file carries in its name the generation that it was made from: it is never alt
 behind by a newer one, so readers need no lock and processes share its pages.
 """
 
+# ruff: noqa: S608 - statements are put together from constants of this package, and ids
 from __future__ import annotations
 
 import logging
@@ -13,18 +14,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import numpy as np
-from sqlalchemy import Select, func, select
-from sqlalchemy.orm import Session
 
 from audiosearch._failpoints import failpoint
 from audiosearch._files import PRIVATE_FILE, SUFFIX, atomic_write, make_private_folder
 from audiosearch._typing import Floats, Ids
 from audiosearch.store import identity
+from audiosearch.store.dialects import vector_blobs, vector_column
+from audiosearch.store.direct import fetch, fetch_parts, fetch_value, in_list
 from audiosearch.store.queries import generations
-from audiosearch.store.schema import BundleRow, CaptionVector, WindowRow
 from audiosearch.store.vector_file import (
     DamagedVectors,
     VectorFile,
@@ -35,6 +35,9 @@ from audiosearch.store.vector_file import (
     time_to_write,
 )
 from audiosearch.store.vectors import VectorTable, stack_blobs, unit_rows
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 CACHED_FROM: Final = 5_000  # rows; fewer are read from the database in some 30 ms
 _CHUNK: Final = 8192  # rows read at a time
@@ -83,51 +86,46 @@ class _Rows:
 
     def count(self, *, up_to: int | None = None) -> int:
         """How many rows there are, for windows with those that have no vector; ids to `up_to`."""
-        if self.kind is VectorKind.CAPTION:
-            key, wanted = CaptionVector.caption_id, select(func.count()).select_from(CaptionVector)
-            wanted = wanted.where(CaptionVector.bundle_id == self.bundle_id)
-        else:
-            key, wanted = WindowRow.id, select(func.count()).select_from(WindowRow)
-            wanted = wanted.where(WindowRow.bundle_id == self.bundle_id)
-        if up_to is not None:
-            wanted = wanted.where(key <= up_to)
-        return self.session.scalar(wanted) or 0
+        wanted = f"SELECT count(*) FROM {self._table} WHERE bundle_id = :bundle"
+        if up_to is None:
+            return int(fetch_value(self.session, wanted, bundle=self.bundle_id))
+        wanted = f"{wanted} AND {self._key} <= :up_to"
+        return int(fetch_value(self.session, wanted, bundle=self.bundle_id, up_to=up_to))
+
+    @property
+    def _table(self) -> str:
+        return "caption_vector" if self.kind is VectorKind.CAPTION else '"window"'
+
+    @property
+    def _key(self) -> str:
+        return "caption_id" if self.kind is VectorKind.CAPTION else "id"
 
     def chunks(self, *, after_id: int = 0) -> Iterator[tuple[Ids, Floats]]:
         """Ids and unit vectors from the database, by id, a bounded number at a time."""
-        rows = self.session.execute(
-            self._select(after_id=after_id), execution_options={"yield_per": _CHUNK}
+        column = "embedding" if self.kind is VectorKind.EMBEDDING else "joint"
+        is_heard = f" AND silent = 0 AND {column} IS NOT NULL"  # silence is like nothing
+        parts = fetch_parts(
+            self.session,
+            f"SELECT {self._key}, {vector_column(self.session, column)} FROM {self._table}"
+            f" WHERE bundle_id = :bundle AND {self._key} > :after"
+            f"{'' if self.kind is VectorKind.CAPTION else is_heard} ORDER BY {self._key}",
+            _CHUNK,
+            bundle=self.bundle_id,
+            after=after_id,
         )
-        for part in rows.partitions():
+        for part in parts:
             ids = np.fromiter((row[0] for row in part), np.int64, len(part))
-            yield ids, unit_rows(stack_blobs([row[1] or b"" for row in part]))
+            blobs = vector_blobs(self.session, [row[1] for row in part])
+            yield ids, unit_rows(stack_blobs([blob or b"" for blob in blobs]))
 
     def have(self, ids: Ids) -> bool:
         """Whether the database has these rows."""
-        if self.kind is VectorKind.CAPTION:
-            key = CaptionVector.caption_id
-            wanted = select(key).where(CaptionVector.bundle_id == self.bundle_id)
-        else:
-            key = WindowRow.id
-            wanted = select(key).where(WindowRow.bundle_id == self.bundle_id, WindowRow.silent == 0)
-        found = self.session.scalars(wanted.where(key.in_(ids.tolist())))
-        return len(found.all()) == len(ids)
-
-    def _select(self, *, after_id: int) -> Select[Any, Any]:
-        if self.kind is VectorKind.CAPTION:
-            return (
-                select(CaptionVector.caption_id, CaptionVector.joint)
-                .where(CaptionVector.bundle_id == self.bundle_id)
-                .where(CaptionVector.caption_id > after_id)
-                .order_by(CaptionVector.caption_id)
-            )
-        column = WindowRow.joint if self.kind is VectorKind.JOINT else WindowRow.embedding
-        return (
-            select(WindowRow.id, column)
-            .where(WindowRow.bundle_id == self.bundle_id, WindowRow.id > after_id)
-            .where(WindowRow.silent == 0, column.is_not(None))  # silence is like nothing
-            .order_by(WindowRow.id)
+        is_heard = "" if self.kind is VectorKind.CAPTION else " AND silent = 0"
+        wanted = (
+            f"SELECT {self._key} FROM {self._table} WHERE bundle_id = :bundle{is_heard}"
+            f" AND {self._key} IN ({in_list(ids.tolist())})"
         )
+        return len(fetch(self.session, wanted, bundle=self.bundle_id)) == len(ids)
 
     def goes_on_from(self, kept: VectorTable) -> bool:
         """Whether new rows, if none were removed, all come after those of an older table.
@@ -307,8 +305,7 @@ def damaged_caches(cache_dir: Path) -> Iterator[tuple[Path, str]]:
 
 def foreign_caches(session: Session, cache_dir: Path) -> Iterator[tuple[Path, str]]:
     """Cache files of the library's present state with other rows than the database has."""
-    bundles = session.execute(select(BundleRow.id, BundleRow.fingerprint)).all()
-    for bundle_id, fingerprint in bundles:
+    for bundle_id, fingerprint in fetch(session, "SELECT id, fingerprint FROM bundle"):
         for kind in VectorKind:
             rows = _Rows(session, bundle_id, kind)
             path = _path(cache_dir, _stem(fingerprint, kind), rows.changed)

@@ -14,14 +14,15 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, exists, func, literal, or_, select
 from sqlalchemy.orm import Session
 
-from audiosearch.store.dialects import HasNameOf, IsAmong
+from audiosearch.store.dialect_clauses import HasNameOf, IsAmong
 from audiosearch.store.names import TypedWord
 from audiosearch.store.queries._bulk import chunks
 from audiosearch.store.queries.conditions import clauses
 from audiosearch.store.queries.file_names import FileName, PlacedFile, is_named, named_among
+from audiosearch.store.queries.filtered import unknown_parts
 from audiosearch.store.queries.fulltext import match_words
 from audiosearch.store.queries.places import join
-from audiosearch.store.queries.scope import Scope, unknown_parts
+from audiosearch.store.queries.scope import Scope
 from audiosearch.store.schema import (
     FileState,
     FileTag,
