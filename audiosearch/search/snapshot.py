@@ -5,10 +5,12 @@ The state is that of the session's transaction, whatever a writer does meanwhile
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from audiosearch._typing import Floats, Ids
 from audiosearch.model.bundle import Bundle
@@ -17,7 +19,12 @@ from audiosearch.store.dialects import commit_token, nearest_windows
 from audiosearch.store.queries import generations
 from audiosearch.store.queries.bundles import find_bundle_id
 from audiosearch.store.queries.scope import Scope, allowed_windows, count_unknown
-from audiosearch.store.queries.search import count_heard, count_windows, window_joints
+from audiosearch.store.queries.search import (
+    count_heard,
+    count_windows,
+    window_joints,
+    window_places,
+)
 from audiosearch.store.vector_cache import VectorKind, load_vectors
 from audiosearch.store.vectors import VectorTable, unit_rows
 
@@ -138,6 +145,21 @@ class LibrarySnapshot:
             rows = table.matrix[table.rows_of(window_ids)]
         cosines: Floats = rows @ unit_rows(vector[None])[0]
         return cosines
+
+    def recordings_of(self, window_ids: Sequence[int]) -> dict[int, int]:
+        """The recordings of windows, by window."""
+        found: dict[int, int] = {}
+        if not self.is_indexed:
+            table = self.vectors(self.any_kind)
+            if len(table) and table.owners is not None:
+                wanted = np.array(window_ids, np.int64)
+                rows = np.minimum(np.searchsorted(table.ids, wanted), len(table) - 1)
+                known = table.ids[rows] == wanted
+                owners = table.owners[rows[known]].tolist()
+                found = dict(zip(wanted[known].tolist(), owners, strict=True))
+        rest = [each for each in window_ids if each not in found]
+        spans = window_places(self.session, rest)
+        return found | {each: span.recording_id for each, span in spans.items()}
 
     def has_fewer(self, n: int) -> bool:
         """Whether fewer than `n` windows may answer."""

@@ -127,7 +127,7 @@ def fetch_parts(session: Session, statement: str, size: int, **values: Any) -> I
 
     connection = session.connection()
     found = connection.execute(text(statement), values, execution_options={"yield_per": size})
-    for rows in found.partitions():
+    for rows in found.partitions(size):
         yield [tuple(row) for row in rows]
 
 

@@ -36,6 +36,8 @@ from audiosearch.store.vector_file import (
 )
 from audiosearch.store.vectors import VectorTable, stack_blobs, unit_rows
 
+VectorRows = tuple[Ids, Ids, Floats]  # ids (n,), owners (n,), unit vectors (n, D)
+
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
@@ -97,16 +99,21 @@ class _Rows:
         return "caption_vector" if self.kind is VectorKind.CAPTION else '"window"'
 
     @property
+    def _owner(self) -> str:
+        return "caption_id" if self.kind is VectorKind.CAPTION else "recording_id"
+
+    @property
     def _key(self) -> str:
         return "caption_id" if self.kind is VectorKind.CAPTION else "id"
 
-    def chunks(self, *, after_id: int = 0) -> Iterator[tuple[Ids, Floats]]:
-        """Ids and unit vectors from the database, by id, a bounded number at a time."""
+    def chunks(self, *, after_id: int = 0) -> Iterator[VectorRows]:
+        """Ids, owners and unit vectors from the database, by id, a bounded number at a time."""
         column = "embedding" if self.kind is VectorKind.EMBEDDING else "joint"
         is_heard = f" AND silent = 0 AND {column} IS NOT NULL"  # silence is like nothing
         parts = fetch_parts(
             self.session,
-            f"SELECT {self._key}, {vector_column(self.session, column)} FROM {self._table}"
+            f"SELECT {self._key}, {self._owner}, {vector_column(self.session, column)}"
+            f" FROM {self._table}"
             f" WHERE bundle_id = :bundle AND {self._key} > :after"
             f"{'' if self.kind is VectorKind.CAPTION else is_heard} ORDER BY {self._key}",
             _CHUNK,
@@ -115,8 +122,9 @@ class _Rows:
         )
         for part in parts:
             ids = np.fromiter((row[0] for row in part), np.int64, len(part))
-            blobs = vector_blobs(self.session, [row[1] for row in part])
-            yield ids, unit_rows(stack_blobs([blob or b"" for blob in blobs]))
+            owners = np.fromiter((row[1] for row in part), np.int64, len(part))
+            blobs = vector_blobs(self.session, [row[2] for row in part])
+            yield ids, owners, unit_rows(stack_blobs([blob or b"" for blob in blobs]))
 
     def have(self, ids: Ids) -> bool:
         """Whether the database has these rows."""
@@ -178,8 +186,9 @@ def _in_memory(rows: _Rows) -> VectorTable:
     if not chunks:
         return VectorTable(ids=np.zeros(0, np.int64), matrix=np.zeros((0, 0), np.float32))
     return VectorTable(
-        ids=np.concatenate([ids for ids, _ in chunks]),
-        matrix=np.concatenate([vectors for _, vectors in chunks]),
+        ids=np.concatenate([ids for ids, _, _ in chunks]),
+        matrix=np.concatenate([vectors for _, _, vectors in chunks]),
+        owners=np.concatenate([owners for _, owners, _ in chunks]),
     )
 
 
@@ -219,7 +228,7 @@ def _build(rows: _Rows, cache_dir: Path, *, stem: str) -> Path:
     target = _path(cache_dir, stem, now)
     with atomic_write(target, shared=True, mode=PRIVATE_FILE) as file:
         begin_vectors(file)
-        ids, dim = _write_rows(file, _chunks_from(rows, kept))
+        ids, owners, dim = _write_rows(file, _chunks_from(rows, kept))
         head = VectorFileHead(
             library=rows.library,
             changed=now,
@@ -228,29 +237,32 @@ def _build(rows: _Rows, cache_dir: Path, *, stem: str) -> Path:
             dim=dim,
             written_s=time_to_write(),
         )
-        finish_vectors(file, head, ids)
+        finish_vectors(file, head, ids, owners)
         failpoint("vectors.replace")
     _sweep(cache_dir, stem, now=now)
     return target
 
 
-def _chunks_from(rows: _Rows, kept: VectorTable | None) -> Iterator[tuple[Ids, Floats]]:
+def _chunks_from(rows: _Rows, kept: VectorTable | None) -> Iterator[VectorRows]:
     """The rows of an older table, then those the database has beyond it."""
     last = 0
     if kept is not None:
+        assert kept.owners is not None  # of a file
         last = int(kept.ids[-1])
         for start in range(0, len(kept), _CHUNK):
-            yield kept.ids[start : start + _CHUNK], kept.matrix[start : start + _CHUNK]
+            some = slice(start, start + _CHUNK)
+            yield kept.ids[some], kept.owners[some], kept.matrix[some]
     yield from rows.chunks(after_id=last)
 
 
-def _write_rows(file: BinaryIO, chunks: Iterator[tuple[Ids, Floats]]) -> tuple[Ids, int]:
-    ids, dim = [np.zeros(0, np.int64)], 0
-    for some, vectors in chunks:
+def _write_rows(file: BinaryIO, chunks: Iterator[VectorRows]) -> tuple[Ids, Ids, int]:
+    ids, owners, dim = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], 0
+    for some, of, vectors in chunks:
         ids.append(some)
+        owners.append(of)
         dim = vectors.shape[1]
         file.write(np.ascontiguousarray(vectors, "<f4").tobytes())
-    return np.concatenate(ids), dim
+    return np.concatenate(ids), np.concatenate(owners), dim
 
 
 def _newest_sound(
@@ -317,9 +329,11 @@ def foreign_caches(session: Session, cache_dir: Path) -> Iterator[tuple[Path, st
 
 def _agrees(file: VectorFile, rows: _Rows) -> bool:
     at = 0
-    for ids, vectors in rows.chunks():
-        part = slice(at, at + len(ids))
-        if not np.array_equal(file.table.ids[part], ids):
+    for ids, owners, vectors in rows.chunks():
+        part, table = slice(at, at + len(ids)), file.table
+        if not (np.array_equal(table.ids[part], ids) and table.owners is not None):
+            return False
+        if not np.array_equal(table.owners[part], owners):
             return False
         if not np.allclose(file.table.matrix[part], vectors, atol=1e-5):
             return False

@@ -64,7 +64,8 @@ def _recordings_within(scope: Scope) -> Select[Any]:
 
 def _about_files(scope: Scope) -> list[ColumnElement[bool]]:
     """Conditions on a file that may answer; some need its `Recording` joined."""
-    there = SoundFile.state.in_([FileState.INDEXED, FileState.PENDING])
+    # Not the bare column: SQLite would take its index first, and walk all files that are there.
+    there = func.coalesce(SoundFile.state, "").in_([FileState.INDEXED, FileState.PENDING])
     return [there, *clauses(scope.conditions), *(is_named(names) for names in scope.names)]
 
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from audiosearch.store.queries.conditions import Condition
     from audiosearch.store.queries.file_names import FileName
 
-_THERE: Final = "f.recording_id IS NOT NULL AND f.state IN ('indexed', 'pending')"
+# Not the bare column: SQLite would take its index first, and walk all files that are there.
+_THERE: Final = "f.recording_id IS NOT NULL AND coalesce(f.state, '') IN ('indexed', 'pending')"
 _HIDDEN: Final = (
     "SELECT 1 FROM recording WHERE id NOT IN"
     f" (SELECT f.recording_id FROM sound_file AS f WHERE {_THERE}) LIMIT 1"
