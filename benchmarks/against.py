@@ -86,7 +86,11 @@ import numpy as np
 from audiosearch.store.vectors import VectorTable, unit_rows
 dice = np.random.default_rng(0)
 matrix = unit_rows(dice.standard_normal((200_000, 320), np.float32))
-table = VectorTable(np.arange(len(matrix)), matrix)
+try:
+    from audiosearch.store.coarse import coarse_rows
+    table = VectorTable(np.arange(len(matrix)), matrix, coarse_rows(matrix))
+except ImportError:  # the earlier one
+    table = VectorTable(np.arange(len(matrix)), matrix)
 took = []
 for row in range(6):
     began = time.process_time()

@@ -23,6 +23,7 @@ from audiosearch.search.results import FindResult, Hit, TextQuery
 from audiosearch.search.snapshot import LibrarySnapshot
 from audiosearch.search.written import TextMatches, match_texts, with_unknown
 from audiosearch.store.queries.search import WindowSpan
+from audiosearch.store.queries.word_matches import unheard_files
 from audiosearch.store.vectors import top_positions
 
 if TYPE_CHECKING:  # loaded where it is needed: most queries exclude nothing
@@ -245,8 +246,6 @@ class TextSearch:
         named = with_unknown(matches, parsed, candidates.in_order)
         unheard: tuple[bytes, ...] = ()
         if not hits:
-            from audiosearch.store.queries.file_list import unheard_files  # noqa: PLC0415 - seldom
-
             bundle_id = snapshot.bundle_id
             unheard = unheard_files(session, parsed.telling, snapshot.scope, bundle_id=bundle_id)
         return FindResult(

@@ -10,18 +10,31 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from audiosearch.store.dialects import full_text
+from audiosearch.store.dialects import full_text, is_sqlite
 from audiosearch.store.direct import fetch, fetch_value, in_list
+from audiosearch.store.fts5 import expression
 from audiosearch.store.full_text import MARK, Match, TextKind
 from audiosearch.store.names import TypedWord
 from audiosearch.store.queries._bulk import chunks
-from audiosearch.store.queries.fulltext import match_word, values
+from audiosearch.store.queries.fulltext import match_word, match_words, values
+from audiosearch.store.queries.places import join
+from audiosearch.store.queries.scope import Scope
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 _FEW: Final = 2000  # files; of so many each is looked up, of more all that match are listed
 _COLUMNS: Final = ("name", "folder", "tag", "metadata", "note")  # of the full text, in its order
+_MOST_UNHEARD: Final = 3  # are told
+_UNHEARD: Final = """
+    SELECT root.path, f.path FROM sound_file AS f JOIN library_root AS root ON root.id = f.root_id
+    WHERE f.id IN (SELECT rowid FROM file_text WHERE file_text MATCH :match)
+    AND NOT EXISTS (
+        SELECT 1 FROM "window" AS w
+        WHERE w.recording_id = f.recording_id AND w.bundle_id = :bundle AND w.silent = 0
+    )
+    ORDER BY root.path, f.path LIMIT :most
+"""
 _FIRST: Final = ("name", "title", "tag", "folder", "note")
 
 
@@ -54,6 +67,27 @@ def _files_with(session: Session, match: Match, file_ids: Sequence[int]) -> Iter
         return
     for some in chunks(file_ids):
         yield from texts.among(TextKind.FILE, match, some)
+
+
+def unheard_files(
+    session: Session, words: Sequence[TypedWord], scope: Scope, *, bundle_id: int
+) -> tuple[bytes, ...]:
+    """The absolute paths of the first few files within `scope` whose texts hold all `words`.
+
+    Of those that the bundle has heard nothing of, silence aside. Files that are missing are none.
+    """
+    match = match_words(words, every=True)
+    if match is None:
+        return ()
+    if scope == Scope() and is_sqlite(session):
+        rows = fetch(
+            session, _UNHEARD, match=expression(match), bundle=bundle_id, most=_MOST_UNHEARD
+        )
+    else:
+        from audiosearch.store.queries.file_list import filtered_unheard  # noqa: PLC0415 - heavy
+
+        rows = filtered_unheard(session, match, scope, bundle_id=bundle_id, most=_MOST_UNHEARD)
+    return tuple(join(root, path) for root, path in rows)
 
 
 def stands_somewhere(session: Session, word: TypedWord) -> bool:
