@@ -2,6 +2,8 @@
 
     git worktree add /tmp/before bec9d5f
     python -m benchmarks.against /tmp/before . --short ~/sounds --long ~/recordings
+    python -m benchmarks.against /tmp/before . --short ~/sounds --long ~/recordings \\
+        --windows 1000000 --only question --only similar --only room
 
 In alternating pairs, both with the bundle of the newer one, so that only the program differs.
 Processor time counts (of all processes, user and system), since machines are shared; a ratio is the
@@ -84,13 +86,60 @@ import numpy as np
 from audiosearch.store.vectors import VectorTable, unit_rows
 dice = np.random.default_rng(0)
 matrix = unit_rows(dice.standard_normal((200_000, 320), np.float32))
-table = VectorTable(np.arange(len(matrix)), matrix)
+try:
+    from audiosearch.store.coarse import coarse_rows
+    table = VectorTable(np.arange(len(matrix)), matrix, coarse_rows(matrix))
+except ImportError:  # the earlier one
+    table = VectorTable(np.arange(len(matrix)), matrix)
 took = []
 for row in range(6):
     began = time.process_time()
     table.top_k(matrix[row], 200)
     took.append(time.process_time() - began)
 print(json.dumps(sorted(took[1:])[2]))
+"""
+
+# What a find has loaded before it opens anything.
+_IMPORTS = """
+import json, time
+began = time.process_time()
+import audiosearch.cli.main, audiosearch.cli.find, audiosearch.library.answers
+import audiosearch.search.engine
+import numpy, onnxruntime
+print(json.dumps(time.process_time() - began))
+"""
+_LARGE = """
+import json, sys, time
+from pathlib import Path
+import numpy as np
+from audiosearch.config import Config, ModelConfig
+from audiosearch.library import open_library
+from audiosearch.search.results import SoundQuery, TextQuery
+from benchmarks.generated_library import sentences
+from benchmarks.search_speed import _make
+place, bundle, windows, what = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
+config = Config(
+    data_dir=place, config_file=place / "none", model=ModelConfig(bundle=bundle, device="cpu")
+)
+texts = [text for text in sentences(480, seed=9) if " " in text][::40]
+if what == "make":
+    _make(config, windows, texts)
+with open_library(config) as library:
+    dice = np.random.default_rng(1)
+    dim = library.answering.bundle.embedding_dim
+    sounds = [dice.standard_normal((3, dim)).astype(np.float32) for _ in range(8)]
+    def ask(number):
+        if what == "similar":
+            library.engine.similar(SoundQuery(embeddings=sounds[number % len(sounds)]))
+        else:
+            library.engine.find(TextQuery(text=texts[number % len(texts)]))
+    ask(0)
+    took = []
+    for number in range(0 if what == "make" else 2 * len(texts)):
+        began = time.process_time()
+        ask(number)
+        took.append(time.process_time() - began)
+print(json.dumps(sorted(took)[len(took) // 2] if took else 0))
 """
 
 
@@ -112,6 +161,11 @@ class Checkout:
     python: Path
     data: Path
     environment: dict[str, str]
+
+    @property
+    def large(self) -> Path:
+        """Where its generated library is."""
+        return self.data.with_name(f"{self.data.name}-large")
 
     def run(self, code: str, *arguments: str, data: Path | None = None, **variables: str) -> Took:
         """Run Python code or a command (`_MAIN`) with this checkout's modules."""
@@ -160,8 +214,10 @@ class Line:
     unit: str = "s"
 
 
-def lines(short: Path, long: Path, listing: Path, bundle: Path) -> dict[str, Line]:
-    """The lines of the table by name; those on libraries use the ones that `prepare` makes."""
+def lines(
+    short: Path, long: Path, listing: Path, bundle: Path, *, windows: int = 0
+) -> dict[str, Line]:
+    """The lines of the table by name, those of a generated library where it has `windows`."""
 
     def index(checkout: Checkout) -> float:
         took, _ = checkout.index(short)
@@ -186,12 +242,36 @@ def lines(short: Path, long: Path, listing: Path, bundle: Path) -> dict[str, Lin
     def probe(code: str, *arguments: str) -> Measure:
         return lambda checkout: float(json.loads(checkout.run(code, *arguments).out))
 
-    return {
+    def large(checkout: Checkout, what: str) -> float:
+        place = checkout.large
+        given = (str(place), str(bundle), str(windows))
+        if not place.exists():
+            checkout.run(_LARGE, *given, "make")
+        return float(json.loads(checkout.run(_LARGE, *given, what).out.splitlines()[-1]))
+
+    def room(checkout: Checkout) -> float:
+        if not checkout.large.exists():
+            large(checkout, "question")
+        wanted = "a dog barks after a man speaks"
+        return checkout.run(_MAIN, "find", wanted, "--json", data=checkout.large).peak_mb
+
+    of_large = {
+        "question": Line(
+            f"whole question, {windows:,} windows", lambda checkout: large(checkout, "find"), 0.4
+        ),
+        "similar": Line(
+            f"similar, {windows:,} windows", lambda checkout: large(checkout, "similar"), 0.3
+        ),
+        "room": Line(f"peak memory of find, {windows:,} windows", room, 0.7, "MB"),
+    }
+    return (of_large if windows else {}) | {
         "index": Line("index with captions, short clips", index, 0.55),
         "decode": Line("  decode, resample, mono, levels", probe(_DECODE, str(listing)), 0.55),
         "encode": Line("encode, store long recordings, shared", encode, 0.55),
         "disk": Line("disk, an hour of long recordings", disk, 3.5 / 12, "MB"),
         "find": Line("find, cold process", find, 0.55),
+        # .15 s where it was .31 to .43 s
+        "imports": Line("  of it imports", probe(_IMPORTS), 0.41),
         "rerank": Line(
             "rerank of 200 windows, warm",
             lambda checkout: float(
@@ -215,6 +295,7 @@ def lines(short: Path, long: Path, listing: Path, bundle: Path) -> dict[str, Lin
 @click.option("--short", required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--long", required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--rounds", default=5, show_default=True, help="Pairs of each line.")
+@click.option("--windows", default=0, help="Also lines on a generated library of so many windows.")
 @click.option("--only", multiple=True, help="Lines to measure, by name; all without it.")
 @click.option(
     "--old-python",
@@ -228,12 +309,15 @@ def main(
     short: Path,
     long: Path,
     rounds: int,
+    windows: int,
     only: tuple[str, ...],
     old_python: Path,
 ) -> None:
     """Compare checkouts OLD and NEW on folders of short and of long recordings."""
     bundle = new.resolve() / "models" / "starter"
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("AUDIOSEARCH_")}
+    # An installation has its bytecode.
+    left_out = ("AUDIOSEARCH_", "PYTHONDONTWRITEBYTECODE")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(left_out)}
     environment = kept | {"AUDIOSEARCH_MODEL_BUNDLE": str(bundle)}
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
@@ -244,7 +328,7 @@ def main(
         files = sorted(str(each.resolve()) for each in short.rglob("*") if each.is_file())
         listing = place / "files.json"
         listing.write_text(json.dumps(files))
-        wanted = lines(short.resolve(), long.resolve(), listing, bundle)
+        wanted = lines(short.resolve(), long.resolve(), listing, bundle, windows=windows)
         if unknown := set(only) - wanted.keys():
             names = ", ".join(wanted)
             raise click.UsageError(f"no line {', '.join(sorted(unknown))}; there are {names}")

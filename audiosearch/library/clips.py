@@ -21,7 +21,7 @@ from audiosearch.model.encoder import Encoded, Encoder
 from audiosearch.model.loaded import Model
 from audiosearch.search.results import EncodedWindow
 from audiosearch.store.database import Database
-from audiosearch.store.queries.encodings import find_bundle_id
+from audiosearch.store.queries.bundles import find_bundle_id
 from audiosearch.store.queries.windows import StoredWindow, find_file, stored_windows
 
 if TYPE_CHECKING:

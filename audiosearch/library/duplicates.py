@@ -25,8 +25,8 @@ from audiosearch.model.bundle import Bundle
 from audiosearch.search.filters import Filters
 from audiosearch.search.scope import find_scope
 from audiosearch.store.database import Database
+from audiosearch.store.queries.bundles import find_bundle_id
 from audiosearch.store.queries.duplicates import HeldSound, held_sounds, recording_vectors
-from audiosearch.store.queries.encodings import find_bundle_id
 from audiosearch.store.vector_cache import VectorKind
 
 LEAST_COSINE: Final = 0.94  # of copies the least was .959 (a fourth as loud); of others at most .90

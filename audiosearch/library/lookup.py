@@ -25,7 +25,7 @@ from audiosearch.search.spelling import near_words
 from audiosearch.store.database import Database
 from audiosearch.store.dialects import computed_scope
 from audiosearch.store.globs import is_glob
-from audiosearch.store.queries.encodings import find_bundle_id
+from audiosearch.store.queries.bundles import find_bundle_id
 from audiosearch.store.queries.file_details import (
     BundleProgress,
     FileDetails,

@@ -19,7 +19,7 @@ from audiosearch.model.registry import find_bundle, known_bundles, list_bundles,
 from audiosearch.model.runtime.session import RuntimeOptions
 from audiosearch.store.database import Database
 from audiosearch.store.dialects import commit_token
-from audiosearch.store.queries.status import BundleAhead, bundles_ahead
+from audiosearch.store.queries.bundles import BundleAhead, bundles_ahead
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class ModelChoice:
 
     def _bundles_ahead(self) -> list[BundleAhead]:
         """As of now; in a large library worth keeping until somebody commits."""
-        with self._database.reading() as session:
+        with self._database.asking() as session:
             mark = commit_token(session)
             if self._ahead is None or self._ahead[0] != mark:
                 self._ahead = mark, bundles_ahead(session, of=self.chosen.bundle.fingerprint)

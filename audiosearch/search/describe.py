@@ -33,7 +33,7 @@ from audiosearch.search.results import CaptionFit, Description, EncodedWindow, L
 from audiosearch.search.snapshot import LibrarySnapshot, SnapshotCache, open_snapshot
 from audiosearch.search.zero_shot import Label, Labeller
 from audiosearch.store.database import Database
-from audiosearch.store.queries.encodings import find_bundle_id
+from audiosearch.store.queries.bundles import find_bundle_id
 from audiosearch.store.queries.search import StoredText, newest_captions
 from audiosearch.store.schema import CaptionSource
 from audiosearch.store.vectors import VectorTable

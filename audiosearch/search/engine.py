@@ -10,8 +10,6 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from sqlalchemy.orm import Session
-
 from audiosearch._timing import Stopwatch
 from audiosearch._typing import Floats
 from audiosearch.config import SearchConfig
@@ -33,7 +31,6 @@ from audiosearch.search.results import (
     SoundQuery,
     TextQuery,
 )
-from audiosearch.search.scope import unknown_tags
 from audiosearch.search.snapshot import LibrarySnapshot, SnapshotCache, open_snapshot
 from audiosearch.search.spelling import corrections
 from audiosearch.search.text_search import AskedText, TextSearch
@@ -42,6 +39,8 @@ from audiosearch.store.queries.frames import window_frames
 from audiosearch.store.queries.word_matches import stands_somewhere
 
 if TYPE_CHECKING:  # from sound to text; a query of words needs nothing of it
+    from sqlalchemy.orm import Session
+
     from audiosearch.search.describe import Derived, Describer
     from audiosearch.search.normalise import Normalise
     from audiosearch.search.zero_shot import Label
@@ -100,7 +99,7 @@ class SearchEngine:
         watch = Stopwatch()
         with watch.stage("words"):
             asked = self._read(query)
-        with self._database.reading() as session:
+        with self._database.asking() as session:
             with watch.stage("filters"):
                 snapshot = self._open(session, query.filters)
                 n_without_clock = 0
@@ -126,7 +125,7 @@ class SearchEngine:
                 n_hits = len(result.hits)
                 result = replace(result, hits=shown[:n_hits], weaker=shown[n_hits:])
             n_unknown = snapshot.n_unknown
-            no_tags = () if result.hits else unknown_tags(session, query.filters)
+            no_tags = () if result.hits else _unknown_tags(session, query.filters)
         return replace(
             result,
             hits=in_order(result.hits, query.sort, reverse=query.reverse),
@@ -150,7 +149,7 @@ class SearchEngine:
 
         check_sort(query.sort)
         watch = Stopwatch()
-        with self._database.reading() as session:
+        with self._database.asking() as session:
             with watch.stage("filters"):
                 snapshot = self._open(session, query.filters)
             if snapshot is None:
@@ -267,3 +266,11 @@ def _nothing(watch: Stopwatch, *, unknown_words: tuple[str, ...] = ()) -> FindRe
         n_candidates=0,
         timings=watch.seconds,
     )
+
+
+def _unknown_tags(session: Session, filters: Filters) -> tuple[str, ...]:
+    if not filters.tags:
+        return ()
+    from audiosearch.search.scope import unknown_tags  # noqa: PLC0415 - needs SQLAlchemy
+
+    return unknown_tags(session, filters)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sqlalchemy.orm import Session
 
 from audiosearch._typing import Floats
 from audiosearch.search.query import ParsedQuery
@@ -25,6 +25,9 @@ from audiosearch.store.queries.search import (
 )
 from audiosearch.store.queries.word_matches import GivenStretch, given_caption, matched_fields
 from audiosearch.store.vectors import unit_rows
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 
 def best_window_per_recording(

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sqlalchemy.orm import Session
 
 from audiosearch._typing import Doubles, Floats, Ids
 from audiosearch.model.scoring import CaptionScorer, TokenIds
@@ -19,6 +19,9 @@ from audiosearch.search.query import ParsedQuery
 from audiosearch.search.snapshot import LibrarySnapshot
 from audiosearch.search.written import TextMatches
 from audiosearch.store.queries.frames import window_frames
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 BLOCK = 64  # windows whose keys and values are in memory together
 

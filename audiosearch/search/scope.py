@@ -28,10 +28,11 @@ from audiosearch.store.queries.conditions import (
     Without,
 )
 from audiosearch.store.queries.file_names import FileName
+from audiosearch.store.queries.filtered import offline_files
 from audiosearch.store.queries.fulltext import match_words, telling_words
 from audiosearch.store.queries.places import RootPath, path_inside
 from audiosearch.store.queries.roots import list_roots
-from audiosearch.store.queries.scope import Scope, offline_files
+from audiosearch.store.queries.scope import Scope
 
 _BEGINNING = 2  # letters of a word that no stemmer takes away
 

@@ -5,8 +5,9 @@ Exact: every window that may answer is compared.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from audiosearch.search.rerank import ScoredWindow
 from audiosearch.search.results import FindResult, RecordingPart, SoundQuery
 from audiosearch.search.scope import unknown_tags
 from audiosearch.search.snapshot import LibrarySnapshot
+from audiosearch.store.coarse import may_be_best
 from audiosearch.store.queries.search import (
     WindowSpan,
     recording_windows,
@@ -26,7 +28,10 @@ from audiosearch.store.queries.search import (
     window_recordings,
 )
 from audiosearch.store.vector_cache import VectorKind
-from audiosearch.store.vectors import VectorTable, top_positions
+from audiosearch.store.vectors import top_positions, unit_rows
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 _QUERIES = 16  # windows of the clip compared together: bounds memory over large libraries
 _COUNTED = 10_000  # windows whose recordings are counted, to say how many more there are
@@ -88,11 +93,12 @@ def rank_by_sound(snapshot: LibrarySnapshot, query: SoundQuery, *, limit: int) -
     examples = (query.embeddings, *query.others)
     if any(len(each) == 0 for each in examples):
         raise QueryError("there is nothing to hear in this sound", remedy="choose another part")
-    ids, likeness = likeness_to_examples(snapshot, examples, kind=VectorKind.EMBEDDING)
-    others = ~np.isin(ids, _windows_in(snapshot, query.left_out))
-    ids, likeness = ids[others], likeness[others]
+    heard = _Likeness(snapshot, examples, kind=VectorKind.EMBEDDING)
+    heard.leave_out(_windows_in(snapshot, query.left_out))
+    ids = heard.ids
     n_seen = min(len(ids), max(_FIRST, limit))
     while True:
+        likeness = heard.with_best(n_seen)
         order = top_positions(likeness, n_seen)
         places = window_places(snapshot.session, ids[order].tolist())
         found = [
@@ -106,9 +112,11 @@ def rank_by_sound(snapshot: LibrarySnapshot, query: SoundQuery, *, limit: int) -
 
     # What is known of these already is not asked for again; the rest only as far as it is cheap.
     least = -1.0 if query.min_similarity is None else query.min_similarity
+    if query.min_similarity is not None:
+        likeness = heard.with_border(least)
     n_alike_windows = int(np.count_nonzero(likeness >= least))
     counted = top_positions(likeness, min(n_alike_windows, _COUNTED))
-    more = window_recordings(snapshot.session, ids[counted[n_seen:]].tolist())
+    more = heard.recordings(snapshot.session, counted[n_seen:])
     alike = {places[int(window_id)].recording_id for window_id in ids[counted[:n_seen]]}
     return RankedBySound(
         best=best[:limit],
@@ -128,10 +136,8 @@ def likeness_to_examples(
         examples: (m, D) of each sound's windows.
         kind: which vectors these are.
     """
-    found = [_likeness(snapshot, each, kind=kind) for each in examples]
-    if len(found) == 1:
-        return found[0]
-    return found[0][0], np.mean([likeness for _, likeness in found], axis=0, dtype=np.float32)
+    heard = _Likeness(snapshot, examples, kind=kind, exact=True)
+    return heard.ids, heard.values
 
 
 def _windows_in(snapshot: LibrarySnapshot, parts: Sequence[RecordingPart]) -> list[int]:
@@ -150,18 +156,102 @@ def _windows_in(snapshot: LibrarySnapshot, parts: Sequence[RecordingPart]) -> li
     ]
 
 
-def _likeness(
-    snapshot: LibrarySnapshot, embeddings: Floats, *, kind: VectorKind
-) -> tuple[Ids, Floats]:
-    """Windows that may answer, and the cosine of each to the clip's window it is most like."""
-    table = snapshot.vectors(kind)
-    if snapshot.allowed is not None:
-        rows = table.rows_of(snapshot.allowed)
-        table = VectorTable(ids=table.ids[rows], matrix=table.matrix[rows])
-    # Rounded as the store rounds: a sound is then exactly as long and as placed as its own row.
-    rounded = embeddings.astype(np.float16).astype(np.float32)
-    likeness = np.full(len(table), -1.0, dtype=np.float32)
-    for start in range(0, len(rounded) if len(table) else 0, _QUERIES):
-        cosines = table.similarities(rounded[start : start + _QUERIES])
-        np.maximum(likeness, cosines.max(axis=0), out=likeness)
-    return table.ids, np.minimum(likeness, np.float32(1.0))
+class _Likeness:
+    """How like windows are to some sounds: the mean over these, of the clip's window most like it.
+
+    Of a large library that is known roughly at first, and exactly where it matters.
+
+    Attributes:
+        ids: (n,) of the windows, ascending.
+        values: (n,) up to 1, each off by no more than its margin.
+    """
+
+    def __init__(
+        self,
+        snapshot: LibrarySnapshot,
+        examples: Sequence[Floats],
+        *,
+        kind: VectorKind,
+        exact: bool = False,
+    ) -> None:
+        self._table = snapshot.vectors(kind)
+        # Rounded as the store rounds: a sound is then exactly as long and as placed as its own row.
+        self._examples = [
+            unit_rows(each.astype(np.float16).astype(np.float32)) for each in examples
+        ]
+        self._rows: Ids | None = None  # of the table; None: all
+        if snapshot.allowed is not None:
+            self._rows = self._table.rows_of(snapshot.allowed)
+        self.ids = self._table.ids if self._rows is None else self._table.ids[self._rows]
+        n, of = len(self.ids), len(self._table)
+        self._margins = np.zeros(n, np.float32)
+        coarse = None if exact or n * 4 < of else self._table.coarse
+        if coarse is None:
+            self.values = self._exact(None)
+        else:
+            self.values, margins = self._mean(coarse.near)
+            if self._rows is not None:
+                self.values, margins = self.values[self._rows], margins[self._rows]
+            self._margins = margins
+
+    def leave_out(self, window_ids: Sequence[int]) -> None:
+        """Forget some windows."""
+        if not window_ids:
+            return
+        kept = np.flatnonzero(~np.isin(self.ids, window_ids))
+        self._rows = kept if self._rows is None else self._rows[kept]
+        self.ids, self.values, self._margins = (
+            self.ids[kept],
+            self.values[kept],
+            self._margins[kept],
+        )
+
+    def recordings(self, session: Session, places: Ids) -> set[int]:
+        """The recordings of windows at `places`."""
+        rows = places if self._rows is None else self._rows[places]
+        owners = self._table.owners
+        if owners is None:
+            return window_recordings(session, self._table.ids[rows].tolist())
+        return set(owners[rows].tolist())
+
+    def with_best(self, k: int) -> Floats:
+        """The values, of which the `k` greatest are exact and greater than those that are not."""
+        if self._margins.any():
+            self._sharpen(may_be_best(self.values, self._margins, k))
+        return self.values
+
+    def with_border(self, least: float) -> Floats:
+        """The values, each exact of which it is not known whether it reaches `least`."""
+        if self._margins.any():
+            self._sharpen(np.flatnonzero(np.abs(self.values - least) <= self._margins))
+        return self.values
+
+    def _sharpen(self, places: Ids) -> None:
+        rough = places[self._margins[places] > 0]
+        self.values[rough] = self._exact(rough)
+        self._margins[rough] = 0
+
+    def _exact(self, places: Ids | None) -> Floats:
+        """The exact values of windows at `places`; of all without."""
+        rows = self._rows
+        if places is not None:
+            rows = places if rows is None else rows[places]
+        matrix = self._table.matrix if rows is None else self._table.matrix[rows]
+        found, _ = self._mean(
+            lambda queries: ((queries @ matrix.T).max(axis=0), np.zeros(0, np.float32))
+        )
+        return found if len(matrix) else np.full(0, -1.0, np.float32)
+
+    def _mean(self, cosines_of: Callable[[Floats], tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
+        """The mean over the sounds, and the greatest margin of what it is made of."""
+        total, margins = np.zeros(0, np.float32), np.zeros(0, np.float32)
+        for number, example in enumerate(self._examples):
+            best = np.full(0, -1.0, np.float32)
+            for start in range(0, len(example), _QUERIES):
+                cosines, off = cosines_of(example[start : start + _QUERIES])
+                most = np.minimum(cosines, np.float32(1.0))
+                best = most if start == 0 else np.maximum(best, most)
+                margins = off if not len(margins) else np.maximum(margins, off)
+            total = best if number == 0 else total + best
+        n = len(self._examples)
+        return (total if n == 1 else total / np.float32(n)), margins

@@ -5,23 +5,31 @@ The state is that of the session's transaction, whatever a writer does meanwhile
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sqlalchemy.orm import Session
+import numpy as np
 
 from audiosearch._typing import Floats, Ids
 from audiosearch.model.bundle import Bundle
 from audiosearch.search.filters import Filters
-from audiosearch.search.scope import find_scope
 from audiosearch.store.dialects import commit_token, nearest_windows
 from audiosearch.store.queries import generations
-from audiosearch.store.queries.encodings import find_bundle_id
+from audiosearch.store.queries.bundles import find_bundle_id
 from audiosearch.store.queries.scope import Scope, allowed_windows, count_unknown
-from audiosearch.store.queries.search import count_heard, count_windows, window_joints
+from audiosearch.store.queries.search import (
+    count_heard,
+    count_windows,
+    window_joints,
+    window_places,
+)
 from audiosearch.store.vector_cache import VectorKind, load_vectors
 from audiosearch.store.vectors import VectorTable, unit_rows
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 
 class SnapshotCache:
@@ -138,6 +146,21 @@ class LibrarySnapshot:
         cosines: Floats = rows @ unit_rows(vector[None])[0]
         return cosines
 
+    def recordings_of(self, window_ids: Sequence[int]) -> dict[int, int]:
+        """The recordings of windows, by window."""
+        found: dict[int, int] = {}
+        if not self.is_indexed:
+            table = self.vectors(self.any_kind)
+            if len(table) and table.owners is not None:
+                wanted = np.array(window_ids, np.int64)
+                rows = np.minimum(np.searchsorted(table.ids, wanted), len(table) - 1)
+                known = table.ids[rows] == wanted
+                owners = table.owners[rows[known]].tolist()
+                found = dict(zip(wanted[known].tolist(), owners, strict=True))
+        rest = [each for each in window_ids if each not in found]
+        spans = window_places(self.session, rest)
+        return found | {each: span.recording_id for each, span in spans.items()}
+
     def has_fewer(self, n: int) -> bool:
         """Whether fewer than `n` windows may answer."""
         if self.allowed is None and self.is_indexed:
@@ -171,7 +194,7 @@ def open_snapshot(
     n_windows = 0 if bundle_id is None else cache.count(session, bundle_id=bundle_id)
     if bundle_id is None or n_windows == 0:
         return None
-    scope = find_scope(session, filters)
+    scope = _scope(session, filters)
     return LibrarySnapshot(
         session=session,
         bundle=bundle,
@@ -181,3 +204,11 @@ def open_snapshot(
         allowed=cache.allowed(session, scope, bundle_id=bundle_id),
         cache=cache,
     )
+
+
+def _scope(session: Session, filters: Filters) -> Scope:
+    if filters == Filters():
+        return Scope()
+    from audiosearch.search.scope import find_scope  # noqa: PLC0415 - needs SQLAlchemy
+
+    return find_scope(session, filters)

@@ -6,8 +6,7 @@ The library knows its words by their stems, so a word's stem may be near one whe
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-from sqlalchemy.orm import Session
+from typing import TYPE_CHECKING
 
 from audiosearch.model.bundle import Bundle
 from audiosearch.search.query import ParsedQuery
@@ -20,6 +19,9 @@ from audiosearch.store.queries.word_matches import (
     spelled_out,
     stands_somewhere,
 )
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 SHORTEST = 4  # letters; of shorter words almost every one is near to another
 LONGEST = 40  # letters; what is longer is no word

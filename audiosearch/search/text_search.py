@@ -22,8 +22,8 @@ from audiosearch.search.rerank import ScoredWindow, rank_windows, score_windows
 from audiosearch.search.results import FindResult, Hit, TextQuery
 from audiosearch.search.snapshot import LibrarySnapshot
 from audiosearch.search.written import TextMatches, match_texts, with_unknown
-from audiosearch.store.queries.file_list import unheard_files
 from audiosearch.store.queries.search import WindowSpan
+from audiosearch.store.queries.word_matches import unheard_files
 from audiosearch.store.vectors import top_positions
 
 if TYPE_CHECKING:  # loaded where it is needed: most queries exclude nothing

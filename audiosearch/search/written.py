@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sqlalchemy.orm import Session
 
 from audiosearch._typing import Bools
 from audiosearch.search.query import ParsedQuery
 from audiosearch.store.queries.scope import Scope, ScopedFile, files_within
 from audiosearch.store.queries.search import WindowSpan
 from audiosearch.store.queries.word_matches import words_in_files, words_in_given_captions
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 
 @dataclass(frozen=True)

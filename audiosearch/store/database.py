@@ -9,22 +9,19 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
-
-from sqlalchemy import event
-from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session
+from typing import TYPE_CHECKING, Any
 
 from audiosearch._failpoints import failpoint
 from audiosearch._resources import migrations_path
 from audiosearch.config import StoreConfig
 from audiosearch.errors import LibraryReplaced, SchemaTooNew, StoreError
 from audiosearch.store import sqlite
+from audiosearch.store.direct import DirectReader
 from audiosearch.store.identity import (
     ConnectionGuard,
     IdentityCheck,
@@ -35,6 +32,10 @@ from audiosearch.store.identity import (
 )
 from audiosearch.store.lock import WriterLock, writer_pid
 from audiosearch.store.private import keep_private
+
+if TYPE_CHECKING:  # what only asks, does without; see `Database.asking`
+    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.orm import Session
 
 
 class Database:
@@ -47,24 +48,44 @@ class Database:
     exact_below: int | None = None
 
     def __init__(
-        self, *, path: Path, engine: Engine, lock: WriterLock | None, identity: LibraryIdentity
+        self,
+        *,
+        path: Path,
+        make_engine: Callable[[], Engine],
+        guard: ConnectionGuard,
+        lock: WriterLock | None,
+        identity: LibraryIdentity,
     ) -> None:
         self.path = path
         self.identity = identity
         self._check = IdentityCheck(path, identity)
-
-        @event.listens_for(engine, "begin")  # after the one that begins
-        def check(connection: Connection) -> None:
-            self._check(connection.connection.driver_connection)
-
-        self._reading = engine
-        self._writing = None if lock is None else engine.execution_options(**sqlite.WRITE)
+        self._make_engine = make_engine
+        self._guard = guard
+        self._made: Engine | None = None
+        self._making = threading.Lock()
+        self._readers: list[DirectReader] = []  # that nobody reads with at this moment
         self._lock = lock
+
+    @property
+    def _sqlite_engine(self) -> Engine:
+        """Made when it is first needed: questions can do without."""
+        with self._making:
+            if self._made is None:
+                from sqlalchemy import event  # noqa: PLC0415
+
+                engine = self._make_engine()
+
+                @event.listens_for(engine, "begin")  # after the one that begins
+                def check(connection: Connection) -> None:
+                    self._check(connection.connection.driver_connection)
+
+                self._made = engine
+            return self._made
 
     @property
     def read_only(self) -> bool:
         """Whether this was opened for reading only."""
-        return self._writing is None
+        return self._lock is None
 
     @property
     def file(self) -> Path | None:
@@ -108,17 +129,21 @@ class Database:
             LibraryReplaced: another file stands in this library's place, or none.
             StoreError: a write to a read-only library; locked for too long; full; damaged.
         """
-        engine = self._reading if self._writing is None else self._writing
-        with (
-            sqlite.translated(self.path),
-            Session(engine, autoflush=False, expire_on_commit=False) as session,
-            session.begin(),
-        ):
-            session.connection()  # begins here, so that waiting for the lock happens here
-            yield session
-            failpoint("transaction.commit")
-            if self._writing is not None:
-                self._check.before_commit()
+        from sqlalchemy.orm import Session  # noqa: PLC0415 - see `asking`
+
+        with sqlite.translated(self.path):
+            engine = self._sqlite_engine
+            if not self.read_only:
+                engine = engine.execution_options(**sqlite.WRITE)
+            with (
+                Session(engine, autoflush=False, expire_on_commit=False) as session,
+                session.begin(),
+            ):
+                session.connection()  # begins here, so that waiting for the lock happens here
+                yield session
+                failpoint("transaction.commit")
+                if not self.read_only:
+                    self._check.before_commit()
         failpoint("transaction.done")
 
     @contextmanager
@@ -129,11 +154,35 @@ class Database:
             LibraryReplaced: another file stands in this library's place, or none.
             StoreError: the database is damaged or cannot be read.
         """
+        from sqlalchemy.orm import Session  # noqa: PLC0415 - see `asking`
+
         with (
             sqlite.translated(self.path),
-            Session(self._reading, autoflush=False, expire_on_commit=False) as session,
+            Session(self._sqlite_engine, autoflush=False, expire_on_commit=False) as session,
         ):
             yield session
+
+    @contextmanager
+    def asking(self) -> Iterator[Session]:
+        """As `reading`, for questions: SQLAlchemy is loaded only if more than `fetch` is used.
+
+        Raises:
+            LibraryReplaced: another file stands in this library's place, or none.
+            StoreError: the database is damaged or cannot be read.
+        """
+        with sqlite.translated(self.path):
+            try:
+                reader = self._readers.pop()
+            except IndexError:
+                self._guard()
+                reader = DirectReader(sqlite.connect_shared(self.path))
+            try:
+                with reader.transaction(self._check) as session:
+                    yield session
+            except BaseException:
+                reader.close()
+                raise
+            self._readers.append(reader)
 
     @contextmanager
     def spare(self) -> Iterator[Session | None]:
@@ -145,7 +194,7 @@ class Database:
         Raises:
             StoreError: the disk is full; damaged.
         """
-        if self._writing is not None:
+        if not self.read_only:
             with self.session() as session:
                 yield session
             return
@@ -157,15 +206,21 @@ class Database:
             yield None
             return
         try:
-            with sqlite.translated(self.path):
-                guard = ConnectionGuard(self.path, self.identity)
-                engine = sqlite.make_engine(self.path, read_only=False, patience_s=0.0, guard=guard)
-            own = Database(path=self.path, engine=engine, lock=lock, identity=self.identity)
+            guard = ConnectionGuard(self.path, self.identity)
+            own = Database(
+                path=self.path,
+                make_engine=lambda: sqlite.make_engine(
+                    self.path, read_only=False, patience_s=0.0, guard=guard
+                ),
+                guard=guard,
+                lock=lock,
+                identity=self.identity,
+            )
             try:
                 with own.session() as session:
                     yield session
             finally:
-                engine.dispose()
+                own.let_go()
         finally:
             lock.release()
 
@@ -186,11 +241,18 @@ class Database:
 
     def close(self) -> None:
         """Close all connections and give the writer lock back."""
-        if self._writing is not None:
+        if not self.read_only:
             self._empty_log()
-        self._reading.dispose()
+        self.let_go()
         if self._lock is not None:
             self._lock.release()
+
+    def let_go(self) -> None:
+        """Close all connections that nobody uses at this moment."""
+        if self._made is not None:
+            self._made.dispose()
+        while self._readers:
+            self._readers.pop().close()
 
     def _empty_log(self) -> None:
         """Leave all in the database's own file, if nobody reads it at this moment.
@@ -199,9 +261,11 @@ class Database:
         it, and another database that is put in its place meanwhile would take them in. One that was
         put there already gets none of it: a connection from before writes to the file from before.
         """
+        from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - who writes has it loaded
+
         with (
             suppress(StoreError, DBAPIError, sqlite3.Error),
-            closing(self._reading.raw_connection()) as connection,
+            closing(self._sqlite_engine.raw_connection()) as connection,
         ):
             driver: Any = connection.driver_connection
             driver.execute("PRAGMA busy_timeout = 0")
@@ -293,32 +357,33 @@ def open_database(
             if _needs_migration(path, scripts=scripts):
                 _migrate(path, scripts=scripts, locked=lock is not None)
             check_log(path)
-            guard = ConnectionGuard(path)
-            engine = sqlite.make_engine(
+            identity = _identify(path, read_only=read_only, expected=expected)
+        guard = ConnectionGuard(path, identity)
+        return Database(
+            path=path,
+            make_engine=lambda: sqlite.make_engine(
                 path, read_only=read_only, patience_s=patience_s, guard=guard
-            )
-            guard.identity = identity = _identify(engine, path, expected=expected)
-        return Database(path=path, engine=engine, lock=lock, identity=identity)
+            ),
+            guard=guard,
+            lock=lock,
+            identity=identity,
+        )
     except BaseException:
         if lock is not None:
             lock.release()
         raise
 
 
-def _identify(engine: Engine, path: Path, *, expected: LibraryIdentity | None) -> LibraryIdentity:
-    """The identity of the library that an engine leads to.
+def _identify(path: Path, *, read_only: bool, expected: LibraryIdentity | None) -> LibraryIdentity:
+    """The identity of the library at `path`, opened as it will be.
 
     Raises:
         LibraryReplaced: it is not the expected one.
     """
-    try:
-        with closing(engine.raw_connection()) as connection:
-            identity = identify(path, connection.driver_connection)
-        if expected is not None and identity != expected:
-            raise replaced(path, "another library has taken its place")
-    except BaseException:
-        engine.dispose()
-        raise
+    with closing(sqlite.connect(path, read_only=read_only)) as connection:
+        identity = identify(path, connection)
+    if expected is not None and identity != expected:
+        raise replaced(path, "another library has taken its place")
     return identity
 
 

@@ -8,24 +8,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Boolean, ColumnElement, Text, column, func, literal, select, table, text
-from sqlalchemy import Integer as _Integer
-from sqlalchemy.dialects import sqlite as sqlite_dialect
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import Session
-from sqlalchemy.sql.compiler import SQLCompiler
-
 from audiosearch._typing import Floats, Ids
 from audiosearch.store import fts5, sqlite
-from audiosearch.store.full_text import FullText, Match
+from audiosearch.store.direct import DirectSession
+from audiosearch.store.full_text import FullText
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from audiosearch.store.queries.scope import Scope
 
 
 def is_sqlite(session: Session) -> bool:
     """Whether a session leads to SQLite."""
-    return session.get_bind().dialect.name == "sqlite"
+    return isinstance(session, DirectSession) or session.get_bind().dialect.name == "sqlite"
 
 
 def full_text(session: Session) -> FullText:
@@ -39,6 +35,8 @@ def full_text(session: Session) -> FullText:
 
 def upsert(session: Session, into: Any) -> Any:
     """An INSERT that has `on_conflict_do_nothing` and `on_conflict_do_update`."""
+    from sqlalchemy.dialects import sqlite as sqlite_dialect  # noqa: PLC0415 - see `store.direct`
+
     if is_sqlite(session):
         return sqlite_dialect.insert(into)
     from sqlalchemy.dialects import postgresql  # noqa: PLC0415
@@ -82,7 +80,7 @@ def integrity_problems(session: Session) -> list[str]:
 def rebuild_indices(session: Session) -> None:
     """Build all indices of the database anew, in this transaction."""
     if is_sqlite(session):
-        session.execute(text("REINDEX"))
+        session.connection().exec_driver_sql("REINDEX")
         return
     from audiosearch.store.postgresql import integrity  # noqa: PLC0415
 
@@ -96,6 +94,20 @@ def adapted(session: Session, check: str) -> str:
     from audiosearch.store.postgresql import integrity  # noqa: PLC0415
 
     return integrity.adapted(check)
+
+
+def vector_column(session: Session, column: str) -> str:
+    """A column of vectors in a SELECT whose rows go to `vector_blobs`."""
+    return column if is_sqlite(session) else f"halfvec_send({column})"
+
+
+def vector_blobs(session: Session, stored: Sequence[bytes | None]) -> Sequence[bytes | None]:
+    """What a `vector_column` gave as blobs of float16, as `vectors.to_blob` makes them."""
+    if is_sqlite(session):
+        return stored
+    from audiosearch.store.halfvec import sent_blob  # noqa: PLC0415
+
+    return [None if each is None else sent_blob(each) for each in stored]
 
 
 def nearest_windows(
@@ -120,64 +132,3 @@ def nearest_windows(
         n_windows=n_windows,
         allowed=allowed,
     )
-
-
-class IsAmong(ColumnElement[bool]):
-    """Whether a column is one of any number of ids, which no list of parameters would hold."""
-
-    inherit_cache = False
-    type = Boolean()
-
-    def __init__(self, key: Any, ids: Sequence[int]) -> None:
-        self.key_column = key
-        self.ids = ids
-
-
-class HasNameOf(ColumnElement[bool]):
-    """Whether the full text of a file matches, in its names and folders or anywhere."""
-
-    inherit_cache = False
-    type = Boolean()
-
-    def __init__(self, file_id: Any, match: Match, *, anywhere: bool = False) -> None:
-        self.file_id = file_id
-        self.words = match
-        self.anywhere = anywhere
-
-
-@compiles(IsAmong, "sqlite")
-def _among_sqlite(element: IsAmong, compiler: SQLCompiler, **options: Any) -> str:
-    ids = func.json_each(literal(str(list(element.ids))))
-    within = element.key_column.in_(select(ids.table_valued(column("value", _Integer))))
-    return compiler.process(within, **options)
-
-
-@compiles(IsAmong, "postgresql")
-def _among_postgresql(element: IsAmong, compiler: SQLCompiler, **options: Any) -> str:
-    from sqlalchemy import BigInteger  # noqa: PLC0415
-    from sqlalchemy.dialects.postgresql import ARRAY  # noqa: PLC0415
-
-    ids = literal(list(element.ids), ARRAY(BigInteger))
-    return compiler.process(element.key_column == func.any(ids), **options)
-
-
-@compiles(HasNameOf, "sqlite")
-def _named_sqlite(element: HasNameOf, compiler: SQLCompiler, **options: Any) -> str:
-    texts = table("file_text", column("rowid", _Integer), column("file_text", Text))
-    looked_for = (fts5.expression if element.anywhere else fts5.in_names)(element.words)
-    found = select(texts.c.rowid).where(texts.c.file_text.op("MATCH")(looked_for))
-    return compiler.process(element.file_id.in_(found), **options)
-
-
-@compiles(HasNameOf, "postgresql")
-def _named_postgresql(element: HasNameOf, compiler: SQLCompiler, **options: Any) -> str:
-    from sqlalchemy import cast  # noqa: PLC0415
-    from sqlalchemy.dialects.postgresql import TSQUERY  # noqa: PLC0415
-
-    from audiosearch.store.postgresql import words  # noqa: PLC0415
-
-    texts = table("file_text", column("id", _Integer), column("words", Text))
-    looked_for = (words.expression if element.anywhere else words.in_names)(element.words)
-    query = cast(literal(looked_for, Text), TSQUERY)
-    found = select(texts.c.id).where(texts.c.words.op("@@")(query))
-    return compiler.process(element.file_id.in_(found), **options)

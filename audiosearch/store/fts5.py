@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import text
-
+from audiosearch.store.direct import DirectSession
 from audiosearch.store.full_text import (
     COLUMNS,
     MARK,
@@ -77,10 +76,14 @@ class Fts5(FullText):
 
     @property
     def _driver(self) -> Any:
+        if isinstance(self.session, DirectSession):
+            return self.session.driver
         return self.session.connection().connection.driver_connection
 
     def add(self, kind: TextKind, rows: Sequence[dict[str, Any]]) -> None:
         """See `FullText`."""
+        from sqlalchemy import text  # noqa: PLC0415 - questions do without
+
         if rows:
             columns = COLUMNS[kind]
             self.session.connection().execute(
@@ -93,12 +96,16 @@ class Fts5(FullText):
 
     def remove(self, kind: TextKind, ids: Iterable[int]) -> None:
         """See `FullText`."""
+        from sqlalchemy import text  # noqa: PLC0415
+
         rows = [{"id": each} for each in ids]
         if rows:
             self.session.connection().execute(text(f"DELETE FROM {kind} WHERE rowid = :id"), rows)
 
     def empty(self) -> None:
         """See `FullText`."""
+        from sqlalchemy import text  # noqa: PLC0415
+
         for table in TextKind:
             # First FTS5's own index, without which its rows may not even be deleted.
             self.session.execute(text(f"INSERT INTO {table} ({table}) VALUES ('rebuild')"))

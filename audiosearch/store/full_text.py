@@ -13,9 +13,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy.orm import Session
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
 
 TOKENIZER: Final = "porter unicode61 remove_diacritics 0 categories 'L* N* Co M*'"
 MARK: Final = "\x02"  # stands before a match; no text holds it

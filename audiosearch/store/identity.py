@@ -11,14 +11,13 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
-
-from sqlalchemy import insert
-from sqlalchemy.orm import Session
+from typing import TYPE_CHECKING, Any, Final
 
 from audiosearch.errors import LibraryReplaced, StoreError
 from audiosearch.store import sqlite
-from audiosearch.store.schema import LibraryState
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 NAME: Final = "identity"  # of the row in `library_state` that holds the number
 
@@ -199,6 +198,10 @@ def see_that_it_is_there(path: Path) -> os.stat_result:
 def give_identity(session: Session) -> None:
     """Give a library a number that has lost its own; who has it open must open it anew."""
     import secrets  # noqa: PLC0415 - what only reads can do without
+
+    from sqlalchemy import insert  # noqa: PLC0415
+
+    from audiosearch.store.schema import LibraryState  # noqa: PLC0415
 
     session.execute(insert(LibraryState).values(name=NAME, value=secrets.randbits(62) + 1))
 

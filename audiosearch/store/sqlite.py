@@ -10,17 +10,12 @@ import os
 import shutil
 import sqlite3
 import stat
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
-
-from sqlalchemy import create_engine, event
-from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session
-from sqlalchemy.pool import QueuePool
+from typing import TYPE_CHECKING, Any, Final
 
 from audiosearch._files import make_private_file
 from audiosearch.errors import (
@@ -31,8 +26,13 @@ from audiosearch.errors import (
     StoreError,
     display_text,
 )
+from audiosearch.store.direct import DirectSession, SharedConnection
 from audiosearch.store.globs import folder_predicate, glob_predicate, parse_glob
 from audiosearch.store.names import normal_form
+
+if TYPE_CHECKING:  # what only asks, does without
+    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.orm import Session
 
 BUSY_TIMEOUT_S: Final = (
     60.0  # how long a writer waits for another program's lock before it gives up
@@ -52,13 +52,20 @@ REBUILD_REMEDY: Final = (
 )
 
 
-def connect(path: Path, *, read_only: bool, make: bool = False) -> sqlite3.Connection:
+def connect(
+    path: Path,
+    *,
+    read_only: bool,
+    make: bool = False,
+    factory: type[sqlite3.Connection] = sqlite3.Connection,
+) -> sqlite3.Connection:
     """A connection with this program's pragmas, in autocommit mode.
 
     Args:
         path: the database file.
         read_only: nothing can be written.
         make: an absent file is made, for its owner only; otherwise it is an error.
+        factory: the connection's class.
 
     Raises:
         sqlite3.Error: as SQLite says; see `translate`.
@@ -75,7 +82,8 @@ def connect(path: Path, *, read_only: bool, make: bool = False) -> sqlite3.Conne
         uri=True,
         timeout=_BUSY_MS / 1000,
         isolation_level=None,
-        check_same_thread=False,  # SQLAlchemy's pool hands it from thread to thread, never shares
+        check_same_thread=False,  # pools hand it from thread to thread, never share it
+        factory=factory,
     )
     try:
         connection.create_function(NAME_GLOB, 3, _is_named, deterministic=True)
@@ -99,6 +107,13 @@ def connect(path: Path, *, read_only: bool, make: bool = False) -> sqlite3.Conne
     except BaseException:
         connection.close()
         raise
+    return connection
+
+
+def connect_shared(path: Path) -> SharedConnection:
+    """A reading connection for `store.direct`; raises as `connect` does."""
+    connection = connect(path, read_only=True, factory=SharedConnection)
+    assert isinstance(connection, SharedConnection)
     return connection
 
 
@@ -167,6 +182,8 @@ def make_engine(
         make: whether an absent file is made.
         guard: called before each connection, which is not made where it raises.
     """
+    from sqlalchemy import create_engine, event  # noqa: PLC0415 - what only asks, does without
+    from sqlalchemy.pool import QueuePool  # noqa: PLC0415
 
     def connected() -> sqlite3.Connection:
         if guard is not None:
@@ -207,14 +224,19 @@ def _begin_immediate(driver: Any, *, patience_s: float) -> None:
 _numbers: Final = itertools.count()
 
 
-def commit_token(session: Session) -> tuple[int, int, int]:
+def commit_token(session: Session) -> tuple[object, int, int]:
     """Something that stays the same as long as nobody commits anything; to keep what was derived.
 
     It is of one connection: others have other marks for the same state.
     """
-    connection = session.connection().connection
-    number = connection.info.setdefault("audiosearch_number", next(_numbers))
-    driver: Any = connection.driver_connection
+    number: object
+    driver: Any
+    if isinstance(session, DirectSession):
+        number, driver = session.number, session.driver
+    else:
+        connection = session.connection().connection
+        number = connection.info.setdefault("audiosearch_number", next(_numbers))
+        driver = connection.driver_connection
     (version,) = driver.execute("PRAGMA data_version").fetchone()  # commits of others
     return number, version, driver.total_changes
 
@@ -225,9 +247,17 @@ def _primary_code(error: BaseException) -> int | None:
     return None if code is None else int(code) & 0xFF
 
 
-def translate(error: sqlite3.Error | DBAPIError, path: Path) -> StoreError | None:
+def _database_errors() -> tuple[type[Exception], ...]:
+    """The errors of SQLite, and those that SQLAlchemy makes of them, if it is loaded."""
+    wrapped = sys.modules.get("sqlalchemy.exc")
+    return (sqlite3.Error,) if wrapped is None else (sqlite3.Error, wrapped.DBAPIError)
+
+
+def translate(error: Exception, path: Path) -> StoreError | None:
     """What a database error stands for in this package's tree; None: a mistake in a query."""
-    cause: BaseException | None = error.orig if isinstance(error, DBAPIError) else error
+    cause: BaseException | None = error
+    if not isinstance(error, sqlite3.Error):
+        cause = getattr(error, "orig", None)
     code = None if cause is None else _primary_code(cause)
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return LibraryCorrupt(
@@ -272,13 +302,15 @@ def translated(path: Path) -> Iterator[None]:
     """Raise database errors inside as errors of this package; others pass."""
     try:
         yield
-    except (sqlite3.Error, DBAPIError) as error:
+    except UnicodeEncodeError as error:  # of what a shell hands over byte for byte
+        raise QueryError(f"'{display_text(error.object)}' is no text in UTF-8") from error
+    except Exception as error:
+        if not isinstance(error, _database_errors()):
+            raise
         known = translate(error, path)
         if known is None:
             raise
         raise known from error
-    except UnicodeEncodeError as error:  # of what a shell hands over byte for byte
-        raise QueryError(f"'{display_text(error.object)}' is no text in UTF-8") from error
 
 
 def read_schema(path: Path) -> tuple[str | None, bool]:

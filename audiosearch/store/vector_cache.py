@@ -4,6 +4,7 @@ A file carries in its name the generation that it was made from: it is never alt
 behind by a newer one, so readers need no lock and processes share its pages.
 """
 
+# ruff: noqa: S608 - statements are put together from constants of this package, and ids
 from __future__ import annotations
 
 import logging
@@ -13,18 +14,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import numpy as np
-from sqlalchemy import Select, func, select
-from sqlalchemy.orm import Session
 
 from audiosearch._failpoints import failpoint
 from audiosearch._files import PRIVATE_FILE, SUFFIX, atomic_write, make_private_folder
 from audiosearch._typing import Floats, Ids
 from audiosearch.store import identity
+from audiosearch.store.dialects import vector_blobs, vector_column
+from audiosearch.store.direct import fetch, fetch_parts, fetch_value, in_list
 from audiosearch.store.queries import generations
-from audiosearch.store.schema import BundleRow, CaptionVector, WindowRow
 from audiosearch.store.vector_file import (
     DamagedVectors,
     VectorFile,
@@ -35,6 +35,11 @@ from audiosearch.store.vector_file import (
     time_to_write,
 )
 from audiosearch.store.vectors import VectorTable, stack_blobs, unit_rows
+
+VectorRows = tuple[Ids, Ids, Floats]  # ids (n,), owners (n,), unit vectors (n, D)
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 CACHED_FROM: Final = 5_000  # rows; fewer are read from the database in some 30 ms
 _CHUNK: Final = 8192  # rows read at a time
@@ -83,51 +88,52 @@ class _Rows:
 
     def count(self, *, up_to: int | None = None) -> int:
         """How many rows there are, for windows with those that have no vector; ids to `up_to`."""
-        if self.kind is VectorKind.CAPTION:
-            key, wanted = CaptionVector.caption_id, select(func.count()).select_from(CaptionVector)
-            wanted = wanted.where(CaptionVector.bundle_id == self.bundle_id)
-        else:
-            key, wanted = WindowRow.id, select(func.count()).select_from(WindowRow)
-            wanted = wanted.where(WindowRow.bundle_id == self.bundle_id)
-        if up_to is not None:
-            wanted = wanted.where(key <= up_to)
-        return self.session.scalar(wanted) or 0
+        wanted = f"SELECT count(*) FROM {self._table} WHERE bundle_id = :bundle"
+        if up_to is None:
+            return int(fetch_value(self.session, wanted, bundle=self.bundle_id))
+        wanted = f"{wanted} AND {self._key} <= :up_to"
+        return int(fetch_value(self.session, wanted, bundle=self.bundle_id, up_to=up_to))
 
-    def chunks(self, *, after_id: int = 0) -> Iterator[tuple[Ids, Floats]]:
-        """Ids and unit vectors from the database, by id, a bounded number at a time."""
-        rows = self.session.execute(
-            self._select(after_id=after_id), execution_options={"yield_per": _CHUNK}
+    @property
+    def _table(self) -> str:
+        return "caption_vector" if self.kind is VectorKind.CAPTION else '"window"'
+
+    @property
+    def _owner(self) -> str:
+        return "caption_id" if self.kind is VectorKind.CAPTION else "recording_id"
+
+    @property
+    def _key(self) -> str:
+        return "caption_id" if self.kind is VectorKind.CAPTION else "id"
+
+    def chunks(self, *, after_id: int = 0) -> Iterator[VectorRows]:
+        """Ids, owners and unit vectors from the database, by id, a bounded number at a time."""
+        column = "embedding" if self.kind is VectorKind.EMBEDDING else "joint"
+        is_heard = f" AND silent = 0 AND {column} IS NOT NULL"  # silence is like nothing
+        parts = fetch_parts(
+            self.session,
+            f"SELECT {self._key}, {self._owner}, {vector_column(self.session, column)}"
+            f" FROM {self._table}"
+            f" WHERE bundle_id = :bundle AND {self._key} > :after"
+            f"{'' if self.kind is VectorKind.CAPTION else is_heard} ORDER BY {self._key}",
+            _CHUNK,
+            bundle=self.bundle_id,
+            after=after_id,
         )
-        for part in rows.partitions():
+        for part in parts:
             ids = np.fromiter((row[0] for row in part), np.int64, len(part))
-            yield ids, unit_rows(stack_blobs([row[1] or b"" for row in part]))
+            owners = np.fromiter((row[1] for row in part), np.int64, len(part))
+            blobs = vector_blobs(self.session, [row[2] for row in part])
+            yield ids, owners, unit_rows(stack_blobs([blob or b"" for blob in blobs]))
 
     def have(self, ids: Ids) -> bool:
         """Whether the database has these rows."""
-        if self.kind is VectorKind.CAPTION:
-            key = CaptionVector.caption_id
-            wanted = select(key).where(CaptionVector.bundle_id == self.bundle_id)
-        else:
-            key = WindowRow.id
-            wanted = select(key).where(WindowRow.bundle_id == self.bundle_id, WindowRow.silent == 0)
-        found = self.session.scalars(wanted.where(key.in_(ids.tolist())))
-        return len(found.all()) == len(ids)
-
-    def _select(self, *, after_id: int) -> Select[Any, Any]:
-        if self.kind is VectorKind.CAPTION:
-            return (
-                select(CaptionVector.caption_id, CaptionVector.joint)
-                .where(CaptionVector.bundle_id == self.bundle_id)
-                .where(CaptionVector.caption_id > after_id)
-                .order_by(CaptionVector.caption_id)
-            )
-        column = WindowRow.joint if self.kind is VectorKind.JOINT else WindowRow.embedding
-        return (
-            select(WindowRow.id, column)
-            .where(WindowRow.bundle_id == self.bundle_id, WindowRow.id > after_id)
-            .where(WindowRow.silent == 0, column.is_not(None))  # silence is like nothing
-            .order_by(WindowRow.id)
+        is_heard = "" if self.kind is VectorKind.CAPTION else " AND silent = 0"
+        wanted = (
+            f"SELECT {self._key} FROM {self._table} WHERE bundle_id = :bundle{is_heard}"
+            f" AND {self._key} IN ({in_list(ids.tolist())})"
         )
+        return len(fetch(self.session, wanted, bundle=self.bundle_id)) == len(ids)
 
     def goes_on_from(self, kept: VectorTable) -> bool:
         """Whether new rows, if none were removed, all come after those of an older table.
@@ -180,8 +186,9 @@ def _in_memory(rows: _Rows) -> VectorTable:
     if not chunks:
         return VectorTable(ids=np.zeros(0, np.int64), matrix=np.zeros((0, 0), np.float32))
     return VectorTable(
-        ids=np.concatenate([ids for ids, _ in chunks]),
-        matrix=np.concatenate([vectors for _, vectors in chunks]),
+        ids=np.concatenate([ids for ids, _, _ in chunks]),
+        matrix=np.concatenate([vectors for _, _, vectors in chunks]),
+        owners=np.concatenate([owners for _, owners, _ in chunks]),
     )
 
 
@@ -221,7 +228,7 @@ def _build(rows: _Rows, cache_dir: Path, *, stem: str) -> Path:
     target = _path(cache_dir, stem, now)
     with atomic_write(target, shared=True, mode=PRIVATE_FILE) as file:
         begin_vectors(file)
-        ids, dim = _write_rows(file, _chunks_from(rows, kept))
+        ids, owners, dim = _write_rows(file, _chunks_from(rows, kept))
         head = VectorFileHead(
             library=rows.library,
             changed=now,
@@ -230,29 +237,32 @@ def _build(rows: _Rows, cache_dir: Path, *, stem: str) -> Path:
             dim=dim,
             written_s=time_to_write(),
         )
-        finish_vectors(file, head, ids)
+        finish_vectors(file, head, ids, owners)
         failpoint("vectors.replace")
     _sweep(cache_dir, stem, now=now)
     return target
 
 
-def _chunks_from(rows: _Rows, kept: VectorTable | None) -> Iterator[tuple[Ids, Floats]]:
+def _chunks_from(rows: _Rows, kept: VectorTable | None) -> Iterator[VectorRows]:
     """The rows of an older table, then those the database has beyond it."""
     last = 0
     if kept is not None:
+        assert kept.owners is not None  # of a file
         last = int(kept.ids[-1])
         for start in range(0, len(kept), _CHUNK):
-            yield kept.ids[start : start + _CHUNK], kept.matrix[start : start + _CHUNK]
+            some = slice(start, start + _CHUNK)
+            yield kept.ids[some], kept.owners[some], kept.matrix[some]
     yield from rows.chunks(after_id=last)
 
 
-def _write_rows(file: BinaryIO, chunks: Iterator[tuple[Ids, Floats]]) -> tuple[Ids, int]:
-    ids, dim = [np.zeros(0, np.int64)], 0
-    for some, vectors in chunks:
+def _write_rows(file: BinaryIO, chunks: Iterator[VectorRows]) -> tuple[Ids, Ids, int]:
+    ids, owners, dim = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], 0
+    for some, of, vectors in chunks:
         ids.append(some)
+        owners.append(of)
         dim = vectors.shape[1]
         file.write(np.ascontiguousarray(vectors, "<f4").tobytes())
-    return np.concatenate(ids), dim
+    return np.concatenate(ids), np.concatenate(owners), dim
 
 
 def _newest_sound(
@@ -307,8 +317,7 @@ def damaged_caches(cache_dir: Path) -> Iterator[tuple[Path, str]]:
 
 def foreign_caches(session: Session, cache_dir: Path) -> Iterator[tuple[Path, str]]:
     """Cache files of the library's present state with other rows than the database has."""
-    bundles = session.execute(select(BundleRow.id, BundleRow.fingerprint)).all()
-    for bundle_id, fingerprint in bundles:
+    for bundle_id, fingerprint in fetch(session, "SELECT id, fingerprint FROM bundle"):
         for kind in VectorKind:
             rows = _Rows(session, bundle_id, kind)
             path = _path(cache_dir, _stem(fingerprint, kind), rows.changed)
@@ -320,9 +329,11 @@ def foreign_caches(session: Session, cache_dir: Path) -> Iterator[tuple[Path, st
 
 def _agrees(file: VectorFile, rows: _Rows) -> bool:
     at = 0
-    for ids, vectors in rows.chunks():
-        part = slice(at, at + len(ids))
-        if not np.array_equal(file.table.ids[part], ids):
+    for ids, owners, vectors in rows.chunks():
+        part, table = slice(at, at + len(ids)), file.table
+        if not (np.array_equal(table.ids[part], ids) and table.owners is not None):
+            return False
+        if not np.array_equal(table.owners[part], owners):
             return False
         if not np.allclose(file.table.matrix[part], vectors, atol=1e-5):
             return False

@@ -16,16 +16,20 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from audiosearch._typing import Ids
+from audiosearch.store.coarse import CoarseRows, coarse_rows
 from audiosearch.store.vectors import VectorTable
 
-_MAGIC: Final = 0x3256_4553_4155  # "AUSEV2", little-endian
+_MAGIC: Final = 0x3356_4553_4155  # "AUSEV3", little-endian
 _NAME: Final = (1 << 40) - 1  # bits of it; those above are the version
 # int64: see `VectorFileHead.words`, and a checksum of these, the ids and the blocks' checksums.
 _HEADER: Final = 8
 _ROWS_AT: Final = _HEADER * 8  # bytes
 BLOCK: Final = 1 << 16  # bytes of rows that have a checksum of their own
+COARSE_FROM: Final = 20_000  # rows; of fewer, all are multiplied in a millisecond
+_CHUNK: Final = 8192  # rows in memory at a time
 N_SAMPLED: Final = 16  # blocks that are checked each time: 1 MB, about a millisecond
 
 
@@ -54,19 +58,34 @@ class VectorFileHead:
         return [_MAGIC, *counters, self.library, self.written_s]
 
     @property
-    def ids_at(self) -> int:
-        """Where the ids begin, in bytes."""
+    def scales_at(self) -> int:
+        """Where the scales of the coarse rows begin, in bytes; their losses follow."""
         return _ROWS_AT + self.n * self.dim * 4
+
+    @property
+    def codes_at(self) -> int:
+        """Where the codes of the coarse rows begin, in bytes."""
+        return self.scales_at + self.n * 8
+
+    @property
+    def ids_at(self) -> int:
+        """Where the ids begin, in bytes; those of the rows' owners follow."""
+        return self.codes_at + self.n * self.dim
+
+    @property
+    def checked(self) -> int:
+        """Bytes that the blocks' checksums are of: rows, scales, losses and codes."""
+        return self.ids_at - _ROWS_AT
 
     @property
     def sums_at(self) -> int:
         """Where the blocks' checksums begin, in bytes."""
-        return self.ids_at + self.n * 8
+        return self.ids_at + self.n * 16
 
     @property
     def n_blocks(self) -> int:
-        """Blocks of rows, the last one perhaps shorter."""
-        return -(-self.n * self.dim * 4 // BLOCK)
+        """Blocks of what has checksums, the last one perhaps shorter."""
+        return -(-self.checked // BLOCK)
 
     @property
     def size(self) -> int:
@@ -85,6 +104,7 @@ class VectorFile:
     path: Path
     head: VectorFileHead
     table: VectorTable
+    content: memoryview  # that the checksums are of, mapped
     sums: Sequence[int]
 
     def check(self, blocks: Iterable[int]) -> None:
@@ -93,9 +113,8 @@ class VectorFile:
         Raises:
             DamagedVectors: one differs.
         """
-        rows = self.table.matrix.view(np.uint8).reshape(-1).data
         for block in blocks:
-            if zlib.crc32(rows[block * BLOCK : (block + 1) * BLOCK]) != self.sums[block]:
+            if zlib.crc32(self.content[block * BLOCK : (block + 1) * BLOCK]) != self.sums[block]:
                 raise DamagedVectors(f"block {block} of {len(self.sums)} is not what was written")
 
 
@@ -129,16 +148,18 @@ def open_vectors(path: Path, *, whole: bool = False) -> VectorFile | None:
     if head.n <= 0 or head.dim <= 0 or status.st_size != head.size:
         raise DamagedVectors("its size is not what it says")
     try:
-        matrix = np.memmap(path, "<f4", "r", _ROWS_AT, (head.n, head.dim))
-        ids = np.fromfile(path, "<i8", head.n, offset=head.ids_at)
+        content = np.asarray(np.memmap(path, np.uint8, "r", _ROWS_AT, (head.checked,)))
+        keys = np.fromfile(path, "<i8", head.n * 2, offset=head.ids_at)
         sums = np.fromfile(path, "<u4", head.n_blocks, offset=head.sums_at)
     except (OSError, ValueError):  # swept away, or cut off, by another process
         return None
-    if len(ids) != head.n or len(sums) != head.n_blocks or words[7] != _sum_of(head, ids, sums):
+    is_whole = len(keys) == head.n * 2 and len(sums) == head.n_blocks
+    if not is_whole or words[7] != _sum_of(head, keys, sums):
         raise DamagedVectors("its ids are not what was written")
+    ids, owners = keys.reshape(2, head.n)
     if (np.diff(ids) <= 0).any():
         raise DamagedVectors("its ids are in no order")
-    file = VectorFile(path, head, VectorTable(ids=ids, matrix=np.asarray(matrix)), sums.tolist())
+    file = VectorFile(path, head, _table(head, ids, owners, content), content.data, sums.tolist())
     touched = status.st_mtime_ns != head.written_s * 10**9
     everything = whole or touched or head.n_blocks <= N_SAMPLED
     blocks = range(head.n_blocks)
@@ -148,25 +169,57 @@ def open_vectors(path: Path, *, whole: bool = False) -> VectorFile | None:
     return file
 
 
-def finish_vectors(file: BinaryIO, head: VectorFileHead, ids: Ids) -> None:
-    """Put ids, checksums and head around the rows that were written behind the head's place.
+def _table(
+    head: VectorFileHead, ids: Ids, owners: Ids, content: npt.NDArray[np.uint8]
+) -> VectorTable:
+    """What a file holds, without reading it."""
+    scales_at, codes_at = head.scales_at - _ROWS_AT, head.codes_at - _ROWS_AT
+    measures = content[scales_at:codes_at].view("<f4").reshape(2, head.n)
+    codes = content[codes_at:].view(np.int8).reshape(head.n, head.dim)
+    return VectorTable(
+        ids=ids,
+        matrix=content[:scales_at].view("<f4").reshape(head.n, head.dim),
+        coarse=CoarseRows(codes, measures[0], measures[1]) if head.n >= COARSE_FROM else None,
+        owners=owners,
+    )
+
+
+def _write_coarse(file: BinaryIO, head: VectorFileHead) -> None:
+    """Put the coarse form of the rows behind them, a bounded number at a time."""
+    measures = np.empty((2, head.n), "<f4")
+    for start in range(0, head.n, _CHUNK):
+        some = slice(start, min(start + _CHUNK, head.n))
+        file.seek(_ROWS_AT + start * head.dim * 4)
+        rows = np.frombuffer(file.read((some.stop - start) * head.dim * 4), "<f4")
+        coarse = coarse_rows(rows.reshape(-1, head.dim))
+        measures[:, some] = coarse.scales, coarse.losses
+        file.seek(head.codes_at + start * head.dim)
+        file.write(coarse.codes.tobytes())
+    file.seek(head.scales_at)
+    file.write(measures.tobytes())
+
+
+def finish_vectors(file: BinaryIO, head: VectorFileHead, ids: Ids, owners: Ids) -> None:
+    """Put all the rest around the rows that were written behind the head's place.
 
     Raises:
         OSError: the disk is full, say.
     """
+    _write_coarse(file, head)
     file.seek(_ROWS_AT)
     sums: list[int] = []
-    left = head.n * head.dim * 4
+    left = head.checked
     while left:
         block = file.read(min(BLOCK, left))
         sums.append(zlib.crc32(block))
         left -= len(block)
     file.seek(head.ids_at)
     stored_sums = np.array(sums, "<u4")
-    file.write(ids.astype("<i8").tobytes())
+    keys = np.concatenate([ids, owners])
+    file.write(keys.astype("<i8").tobytes())
     file.write(stored_sums.tobytes())
     file.seek(0)
-    words = [*head.words, _sum_of(head, ids, stored_sums)]
+    words = [*head.words, _sum_of(head, keys, stored_sums)]
     file.write(np.array(words, "<i8").tobytes())
     file.flush()
     os.utime(file.fileno() if os.utime in os.supports_fd else file.name, (head.written_s,) * 2)
@@ -182,9 +235,9 @@ def time_to_write() -> int:
     return int(time.time()) // 2 * 2
 
 
-def _sum_of(head: VectorFileHead, ids: Ids, sums: Ids) -> int:
+def _sum_of(head: VectorFileHead, keys: Ids, sums: Ids) -> int:
     found = zlib.crc32(np.array(head.words, "<i8").tobytes())
-    found = zlib.crc32(ids.astype("<i8").tobytes(), found)
+    found = zlib.crc32(keys.astype("<i8").tobytes(), found)
     return zlib.crc32(sums.astype("<u4").tobytes(), found)
 
 

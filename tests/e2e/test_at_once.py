@@ -114,6 +114,11 @@ def test_words_alone_load_nothing_that_hears_or_writes(filled: Command, sounds: 
     telling = {"search.describe", "search.zero_shot", "model.captioner", "search.caption_stats"}
     writing = {"library.library", "library.captions", "library.roots", "store.queries.recordings"}
     assert not ours & (hearing | telling | writing)
+    assert "numpy" in loaded
+    nothing, loaded_for_nothing = imported(filled, "find", "a spaceship lands", cwd=sounds)
+    assert nothing.status == 1
+    loaded |= loaded_for_nothing
+    assert not loaded & {"sqlalchemy", "alembic", "rich", "asyncio", "simsimd", "numpy.ma"}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")

@@ -328,7 +328,7 @@ def test_in_a_great_file_what_is_written_is_noticed_and_wear_by_a_full_look(
     flip(cache_path(database), 64 + 3000)
     [(damaged, _)] = damaged_caches(database.vectors_dir)
     assert damaged == cache_path(database)
-    assert cache_problems(database) == ["block 46 of 75 is not what was written"]
+    assert cache_problems(database) == ["block 46 of 119 is not what was written"]
     repair(database, dims={})  # which drops what of this library no command would have made
     assert cache_problems(database) == []
 
@@ -358,7 +358,7 @@ def test_rows_that_the_database_has_not_are_noticed(
     content = bytearray(path.read_bytes())
     with path.open("w+b") as out:
         out.write(content[: file.head.ids_at])
-        finish_vectors(out, file.head, foreign)
+        finish_vectors(out, file.head, foreign, foreign)
     assert open_vectors(path, whole=True) is not None
     assert cache_problems(database) == ["its rows are not those of the database"]
     assert load(database).ids.tolist() == list(range(1, 11))

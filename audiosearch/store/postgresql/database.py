@@ -119,6 +119,12 @@ class ServerDatabase(Database):
             yield session
 
     @contextmanager
+    def asking(self) -> Iterator[Session]:
+        """See `Database`."""
+        with self.reading() as session:
+            yield session
+
+    @contextmanager
     def spare(self) -> Iterator[Session | None]:
         """See `Database`; None for a user who may only read."""
         if self._server_lock is not None:

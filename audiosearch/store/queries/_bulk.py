@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import CursorResult
+if TYPE_CHECKING:
+    from sqlalchemy import CursorResult
 
 _SIZE = 500  # values in one `IN (...)`; SQLite once took 999 at most
 

@@ -13,7 +13,7 @@ from typing import ClassVar
 from sqlalchemy import ColumnElement, and_, false, func, literal, or_, select, true
 from sqlalchemy.sql.selectable import TableValuedAlias
 
-from audiosearch.store.dialects import IsAmong
+from audiosearch.store.dialect_clauses import IsAmong
 from audiosearch.store.names import normal_form
 from audiosearch.store.queries.file_names import is_in
 from audiosearch.store.queries.places import RootPath

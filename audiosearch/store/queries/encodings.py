@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from audiosearch.store.queries import generations
 from audiosearch.store.queries._bulk import chunks, n_rows
+from audiosearch.store.queries.bundles import find_bundle_id
 from audiosearch.store.schema import (
     BundleRow,
     CaptionTarget,
@@ -58,11 +59,6 @@ def ensure_bundle(session: Session, *, name: str, version: str, fingerprint: str
     session.add(bundle)
     session.flush()
     return bundle.id
-
-
-def find_bundle_id(session: Session, *, fingerprint: str) -> int | None:
-    """The id of a bundle that has encoded something here, or None."""
-    return session.scalar(select(BundleRow.id).where(BundleRow.fingerprint == fingerprint))
 
 
 _PROGRESS = (

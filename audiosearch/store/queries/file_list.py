@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, exists, func, literal, or_, select
 from sqlalchemy.orm import Session
 
-from audiosearch.store.dialects import HasNameOf, IsAmong
-from audiosearch.store.names import TypedWord
+from audiosearch.store.dialect_clauses import HasNameOf, IsAmong
+from audiosearch.store.full_text import Match
 from audiosearch.store.queries._bulk import chunks
 from audiosearch.store.queries.conditions import clauses
 from audiosearch.store.queries.file_names import FileName, PlacedFile, is_named, named_among
-from audiosearch.store.queries.fulltext import match_words
+from audiosearch.store.queries.filtered import unknown_parts
 from audiosearch.store.queries.places import join
-from audiosearch.store.queries.scope import Scope, unknown_parts
+from audiosearch.store.queries.scope import Scope
 from audiosearch.store.schema import (
     FileState,
     FileTag,
@@ -220,19 +220,10 @@ def file_tags(session: Session, file_ids: Sequence[int]) -> dict[int, list[tuple
     return found
 
 
-_MOST: Final = 3  # are told
-
-
-def unheard_files(
-    session: Session, words: Sequence[TypedWord], scope: Scope, *, bundle_id: int
-) -> tuple[bytes, ...]:
-    """The absolute paths of the first few such files within `scope` whose texts hold all `words`.
-
-    Files that are missing are none.
-    """
-    match = match_words(words, every=True)
-    if match is None:
-        return ()
+def filtered_unheard(
+    session: Session, match: Match, scope: Scope, *, bundle_id: int, most: int
+) -> list[tuple[Any, ...]]:
+    """What `word_matches.unheard_files` makes paths of: roots and paths below them."""
     is_heard = exists().where(
         WindowRow.recording_id == SoundFile.recording_id,
         WindowRow.bundle_id == bundle_id,
@@ -250,6 +241,6 @@ def unheard_files(
             *(is_named(names) for names in scope.names),
         )
         .order_by(LibraryRoot.path, SoundFile.path)
-        .limit(_MOST)
+        .limit(most)
     )
-    return tuple(join(row.root, row.path) for row in rows)
+    return [tuple(row) for row in rows]

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, and_, false, func, literal, or_, select
 
 from audiosearch.store import fts5
-from audiosearch.store.dialects import HasNameOf, IsAmong
+from audiosearch.store.dialect_clauses import HasNameOf, IsAmong
 from audiosearch.store.full_text import COLUMNS, TOKENIZER, Match, TextKind
 from audiosearch.store.globs import asks_for_folders, glob_predicate
 from audiosearch.store.names import normal_form, path_text, path_words

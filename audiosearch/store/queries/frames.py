@@ -3,18 +3,21 @@
 The caller owns the transaction.
 """
 
+# ruff: noqa: S608 - statements are put together from constants of this package, and ids
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sqlalchemy import insert, select
-from sqlalchemy.orm import Session
 
 from audiosearch._typing import Floats
+from audiosearch.store.direct import fetch, in_list
 from audiosearch.store.packed_frames import FrameBase, better_base
 from audiosearch.store.queries._bulk import chunks
-from audiosearch.store.schema import FrameBaseRow, WindowFrames
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 MAX_BASES = 64  # of a bundle; the last one serves all further windows
 
@@ -27,6 +30,10 @@ def insert_frames(session: Session, frames: Mapping[int, Floats], *, bundle_id: 
     """
     if not frames:
         return
+    from sqlalchemy import insert  # noqa: PLC0415 - who only reads does without
+
+    from audiosearch.store.schema import WindowFrames  # noqa: PLC0415
+
     base_id, base = _base_for(session, list(frames.values()), bundle_id=bundle_id)
     session.connection().execute(
         insert(WindowFrames),
@@ -51,15 +58,14 @@ def window_frames(session: Session, window_ids: Sequence[int], *, dim: int) -> l
     """
     stored: dict[int, StoredRow] = {}
     for some in chunks(window_ids):
-        rows = session.execute(
-            select(
-                WindowFrames.window_id,
-                WindowFrames.n_frames,
-                WindowFrames.frames,
-                WindowFrames.base_id,
-            ).where(WindowFrames.window_id.in_(some))
+        rows = fetch(
+            session,
+            "SELECT window_id, n_frames, frames, base_id FROM window_frames"
+            f" WHERE window_id IN ({in_list(some)})",
         )
-        stored |= {row.window_id: (row.n_frames, row.frames, row.base_id) for row in rows}
+        stored |= {
+            window_id: (n_frames, frames, base) for window_id, n_frames, frames, base in rows
+        }
     return unpacked(session, [stored[each] for each in window_ids], dim=dim)
 
 
@@ -89,12 +95,12 @@ def frame_bases(session: Session, base_ids: set[int]) -> dict[int, FrameBase]:
     """Bases by id, those that are there and in order."""
     if not base_ids:
         return {}
-    rows = session.execute(select(FrameBaseRow).where(FrameBaseRow.id.in_(sorted(base_ids))))
+    wanted = f"SELECT id, n_frames, frames FROM frame_base WHERE id IN ({in_list(base_ids)})"
     found = {}
-    for row in rows.scalars():
-        if row.n_frames > 0 and len(row.frames) % (4 * row.n_frames) == 0 and row.frames:
-            values = np.frombuffer(row.frames, "<f4").reshape(row.n_frames, -1)
-            found[row.id] = FrameBase(values.astype(np.float32))
+    for base_id, n_frames, frames in fetch(session, wanted):
+        if n_frames > 0 and len(frames) % (4 * n_frames) == 0 and frames:
+            values = np.frombuffer(frames, "<f4").reshape(n_frames, -1)
+            found[base_id] = FrameBase(values.astype(np.float32))
     return found
 
 
@@ -102,11 +108,10 @@ def _base_for(
     session: Session, frames: Sequence[Floats], *, bundle_id: int
 ) -> tuple[int, FrameBase]:
     """The last base of a bundle, or one that fits these frames better and is stored now."""
-    ids = session.scalars(
-        select(FrameBaseRow.id)
-        .where(FrameBaseRow.bundle_id == bundle_id)
-        .order_by(FrameBaseRow.id.desc())
-    ).all()
+    from audiosearch.store.schema import FrameBaseRow  # noqa: PLC0415 - see `insert_frames`
+
+    wanted = "SELECT id FROM frame_base WHERE bundle_id = :bundle ORDER BY id DESC"
+    ids = [base_id for (base_id,) in fetch(session, wanted, bundle=bundle_id)]
     known = frame_bases(session, set(ids[:1])).get(ids[0]) if ids else None
     dim = frames[0].shape[1]
     if known is not None and known.rows.shape[1] != dim:

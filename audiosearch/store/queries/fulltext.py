@@ -3,33 +3,24 @@
 It is kept up to date in the transaction that changes the rows it stands for.
 """
 
+# ruff: noqa: S608 - statements are put together from constants of this package, and ids
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from typing import TYPE_CHECKING
 
 from audiosearch._typing import Ids
 from audiosearch.store.dialects import full_text
+from audiosearch.store.direct import fetch, in_list
 from audiosearch.store.full_text import Match, TextKind
 from audiosearch.store.names import TypedWord, indexed_words, path_words, typed_words, words_of
 from audiosearch.store.queries._bulk import chunks
 from audiosearch.store.queries.fulltext_windows import ranked_windows
-from audiosearch.store.schema import (
-    AnnotatedSound,
-    Annotation,
-    Caption,
-    FileState,
-    FileTag,
-    LibraryRoot,
-    Recording,
-    RecordingTag,
-    SoundFile,
-    Tag,
-)
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 _MAX_WORDS = 64  # of a query; the rest of a pasted page is not looked at
 
@@ -118,10 +109,10 @@ def given_captions(session: Session, words: Sequence[str]) -> list[tuple[int, st
         return []
     match = Match(tuple((word, ()) for word in plain))
     return [
-        (row.id, row.text)
+        (caption_id, text)
         for some in chunks(full_text(session).people_captions(match))
-        for row in session.execute(
-            select(Caption.id, Caption.text).where(Caption.id.in_(some)).order_by(Caption.id)
+        for caption_id, text in fetch(
+            session, f"SELECT id, text FROM caption WHERE id IN ({in_list(some)}) ORDER BY id"
         )
     ]
 
@@ -140,10 +131,10 @@ def remove_captions(session: Session, caption_ids: Sequence[int]) -> None:
 def rebuild(session: Session) -> None:
     """Write the whole of it anew, whatever is in it."""
     full_text(session).empty()
-    for some in chunks(session.scalars(select(Caption.id)).all()):
-        rows = session.execute(select(Caption.text, Caption.id).where(Caption.id.in_(some)))
-        add_captions(session, {row.text: row.id for row in rows})
-    refresh_files(session, session.scalars(select(SoundFile.id)))
+    for some in chunks([each for (each,) in fetch(session, "SELECT id FROM caption")]):
+        rows = fetch(session, f"SELECT text, id FROM caption WHERE id IN ({in_list(some)})")
+        add_captions(session, dict(rows))
+    refresh_files(session, [each for (each,) in fetch(session, "SELECT id FROM sound_file")])
 
 
 def refresh_files(session: Session, file_ids: Iterable[int]) -> None:
@@ -163,23 +154,22 @@ def remove_files(session: Session, file_ids: Iterable[int]) -> None:
 def _refresh(session: Session, ids: Sequence[int]) -> None:
     remove_files(session, ids)
     tags, notes = _tags(session, ids), _notes(session, ids)
-    rows = session.execute(
-        select(
-            SoundFile.id, SoundFile.path, SoundFile.metadata_json, LibraryRoot.path.label("root")
-        )
-        .join(LibraryRoot, LibraryRoot.id == SoundFile.root_id)
-        .where(SoundFile.id.in_(ids), SoundFile.state != FileState.MISSING)
+    rows = fetch(
+        session,
+        "SELECT f.id, f.path, f.metadata_json, root.path FROM sound_file AS f"
+        " JOIN library_root AS root ON root.id = f.root_id"
+        f" WHERE f.id IN ({in_list(ids)}) AND f.state <> 'missing'",
     )
     new = [
         {
-            "id": row.id,
-            "name": path_words(os.path.basename(row.path)),  # noqa: PTH119 - bytes
-            "folders": path_words(_folders(row.root, row.path)),
-            "tags": tags.get(row.id, ""),
-            "metadata": "\n".join(indexed_words(value) for _, value in values(row.metadata_json)),
-            "notes": notes.get(row.id, ""),
+            "id": file_id,
+            "name": path_words(os.path.basename(path)),  # noqa: PTH119 - bytes
+            "folders": path_words(_folders(root, path)),
+            "tags": tags.get(file_id, ""),
+            "metadata": "\n".join(indexed_words(value) for _, value in values(metadata_json)),
+            "notes": notes.get(file_id, ""),
         }
-        for row in rows
+        for file_id, path, metadata_json, root in rows
     ]
     full_text(session).add(TextKind.FILE, new)
 
@@ -197,30 +187,32 @@ def values(metadata_json: str) -> list[tuple[str, str]]:
 
 def _tags(session: Session, ids: Sequence[int]) -> dict[int, str]:
     """By file, the tags of its metadata and those that people set on its recording."""
-    own = select(FileTag.file_id, Tag.name).join(Tag, Tag.id == FileTag.tag_id)
-    given = (
-        select(SoundFile.id, Tag.name)
-        .join(RecordingTag, RecordingTag.recording_id == SoundFile.recording_id)
-        .join(Tag, Tag.id == RecordingTag.tag_id)
+    rows = fetch(
+        session,
+        "SELECT own.file_id AS file_id, tag.name AS name FROM file_tag AS own"
+        f" JOIN tag ON tag.id = own.tag_id WHERE own.file_id IN ({in_list(ids)})"
+        " UNION SELECT f.id, tag.name FROM sound_file AS f"
+        " JOIN recording_tag AS given ON given.recording_id = f.recording_id"
+        f" JOIN tag ON tag.id = given.tag_id WHERE f.id IN ({in_list(ids)}) ORDER BY name",
     )
-    wanted = own.where(FileTag.file_id.in_(ids)).union(given.where(SoundFile.id.in_(ids)))
     found: dict[int, list[str]] = {}
-    for file_id, name in session.execute(wanted.order_by(wanted.selected_columns[1])):
+    for file_id, name in rows:
         found.setdefault(file_id, []).append(indexed_words(name))
     return {each: "\n".join(names) for each, names in found.items()}
 
 
 def _notes(session: Session, ids: Sequence[int]) -> dict[int, str]:
     """By file, the notes that people wrote of its recording."""
-    wanted = (
-        select(SoundFile.id, Annotation.note)
-        .join(Recording, Recording.id == SoundFile.recording_id)
-        .join(AnnotatedSound, AnnotatedSound.audio_hash == Recording.audio_hash)
-        .join(Annotation, Annotation.sound_id == AnnotatedSound.id)
-        .where(SoundFile.id.in_(ids), Annotation.note.is_not(None))
-        .order_by(Annotation.start_s, Annotation.end_s)
+    rows = fetch(
+        session,
+        "SELECT f.id, said.note FROM sound_file AS f"
+        " JOIN recording AS r ON r.id = f.recording_id"
+        " JOIN annotated_sound AS sound ON sound.audio_hash = r.audio_hash"
+        " JOIN annotation AS said ON said.sound_id = sound.id"
+        f" WHERE f.id IN ({in_list(ids)}) AND said.note IS NOT NULL"
+        " ORDER BY said.start_s, said.end_s",
     )
     found: dict[int, list[str]] = {}
-    for file_id, note in session.execute(wanted):
+    for file_id, note in rows:
         found.setdefault(file_id, []).append(indexed_words(str(note)))
     return {each: "\n".join(notes) for each, notes in found.items()}

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Final
-
-from sqlalchemy.orm import Session
+from typing import TYPE_CHECKING, Final
 
 from audiosearch._typing import Ids
 from audiosearch.store.dialects import full_text
 from audiosearch.store.full_text import FullText, Match, TextKind, TextSource
 from audiosearch.store.queries._bulk import chunks
 from audiosearch.store.queries.scope import among
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 FEW: Final = 10_000  # windows that may answer; of so many the texts are looked up
 

@@ -7,22 +7,24 @@ backup and changed in another way must not come to a number that was already in 
 from __future__ import annotations
 
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import insert, select, update
-from sqlalchemy.orm import Session
+from audiosearch.store.direct import fetch_value
 
-from audiosearch.store.schema import LibraryState
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 WINDOWS: Final = "windows"  # moves when windows come or go
 WINDOWS_REMOVED: Final = "windows_removed"  # moves when windows go
 CAPTIONS: Final = "captions"  # moves when captions go, or get a place in a joint space
 CAPTIONS_REMOVED: Final = "captions_removed"  # moves when captions go
 
+_VALUE: Final = "SELECT value FROM library_state WHERE name = :name"
+
 
 def read_generation(session: Session, name: str) -> int:
     """The value of a counter; 0 before its first move."""
-    return session.scalar(select(LibraryState.value).where(LibraryState.name == name)) or 0
+    return int(fetch_value(session, _VALUE, name=name) or 0)
 
 
 def windows_added(session: Session) -> None:
@@ -48,6 +50,10 @@ def captions_removed(session: Session) -> None:
 
 
 def _move(session: Session, name: str) -> None:
+    from sqlalchemy import insert, select, update  # noqa: PLC0415 - who only reads does without
+
+    from audiosearch.store.schema import LibraryState  # noqa: PLC0415
+
     old = session.scalar(select(LibraryState.value).where(LibraryState.name == name))
     if old is None:
         session.execute(insert(LibraryState).values(name=name, value=time.time_ns()))

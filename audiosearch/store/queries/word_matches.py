@@ -3,24 +3,38 @@
 In go words and files, out come the places of the words that match. The caller owns the transaction.
 """
 
+# ruff: noqa: S608 - statements are put together from constants of this package, and ids
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
-
-from audiosearch.store.dialects import full_text
+from audiosearch.store.dialects import full_text, is_sqlite
+from audiosearch.store.direct import fetch, fetch_value, in_list
+from audiosearch.store.fts5 import expression
 from audiosearch.store.full_text import MARK, Match, TextKind
 from audiosearch.store.names import TypedWord
 from audiosearch.store.queries._bulk import chunks
-from audiosearch.store.queries.fulltext import match_word, values
-from audiosearch.store.schema import Caption, CaptionTarget, SoundFile
+from audiosearch.store.queries.fulltext import match_word, match_words, values
+from audiosearch.store.queries.places import join
+from audiosearch.store.queries.scope import Scope
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 _FEW: Final = 2000  # files; of so many each is looked up, of more all that match are listed
 _COLUMNS: Final = ("name", "folder", "tag", "metadata", "note")  # of the full text, in its order
+_MOST_UNHEARD: Final = 3  # are told
+_UNHEARD: Final = """
+    SELECT root.path, f.path FROM sound_file AS f JOIN library_root AS root ON root.id = f.root_id
+    WHERE f.id IN (SELECT rowid FROM file_text WHERE file_text MATCH :match)
+    AND NOT EXISTS (
+        SELECT 1 FROM "window" AS w
+        WHERE w.recording_id = f.recording_id AND w.bundle_id = :bundle AND w.silent = 0
+    )
+    ORDER BY root.path, f.path LIMIT :most
+"""
 _FIRST: Final = ("name", "title", "tag", "folder", "note")
 
 
@@ -55,6 +69,27 @@ def _files_with(session: Session, match: Match, file_ids: Sequence[int]) -> Iter
         yield from texts.among(TextKind.FILE, match, some)
 
 
+def unheard_files(
+    session: Session, words: Sequence[TypedWord], scope: Scope, *, bundle_id: int
+) -> tuple[bytes, ...]:
+    """The absolute paths of the first few files within `scope` whose texts hold all `words`.
+
+    Of those that the bundle has heard nothing of, silence aside. Files that are missing are none.
+    """
+    match = match_words(words, every=True)
+    if match is None:
+        return ()
+    if scope == Scope() and is_sqlite(session):
+        rows = fetch(
+            session, _UNHEARD, match=expression(match), bundle=bundle_id, most=_MOST_UNHEARD
+        )
+    else:
+        from audiosearch.store.queries.file_list import filtered_unheard  # noqa: PLC0415 - heavy
+
+        rows = filtered_unheard(session, match, scope, bundle_id=bundle_id, most=_MOST_UNHEARD)
+    return tuple(join(root, path) for root, path in rows)
+
+
 def stands_somewhere(session: Session, word: TypedWord) -> bool:
     """Whether any file's texts, or a caption that a person gave, hold a word."""
     match = match_word(word)
@@ -77,10 +112,10 @@ def words_in_given_captions(
 
 def _given(session: Session, match: Match) -> Iterator[GivenStretch]:
     for some in chunks(full_text(session).people_captions(match)):
-        rows = session.execute(
-            select(CaptionTarget.recording_id, CaptionTarget.start_s, CaptionTarget.end_s).where(
-                CaptionTarget.caption_id.in_(some)
-            )
+        rows = fetch(
+            session,
+            "SELECT recording_id, start_s, end_s FROM caption_target"
+            f" WHERE caption_id IN ({in_list(some)})",
         )
         yield from (GivenStretch(*row) for row in rows)
 
@@ -92,16 +127,15 @@ def given_caption(
 
     As it was typed, where that is known.
     """
-    given = session.execute(
-        select(func.coalesce(CaptionTarget.said, Caption.text), Caption.id)
-        .join(Caption, Caption.id == CaptionTarget.caption_id)
-        .where(
-            CaptionTarget.recording_id == stretch.recording_id,
-            CaptionTarget.start_s < stretch.end_s,
-            CaptionTarget.end_s > stretch.start_s,
-        )
-        .order_by(CaptionTarget.id)
-    ).all()
+    given = fetch(
+        session,
+        "SELECT coalesce(t.said, c.text), c.id FROM caption_target AS t"
+        " JOIN caption AS c ON c.id = t.caption_id WHERE t.recording_id = :recording"
+        " AND t.start_s < :end_s AND t.end_s > :start_s ORDER BY t.id",
+        recording=stretch.recording_id,
+        start_s=stretch.start_s,
+        end_s=stretch.end_s,
+    )
     found: dict[str, list[str]] = {}
     texts = full_text(session)
     for word in words:
@@ -141,8 +175,8 @@ def matched_fields(
 
 def _marked_fields(session: Session, file_id: int, marked: str) -> list[str]:
     """The fields of a file's metadata whose lines in the full text have a mark."""
-    wanted = select(SoundFile.metadata_json).where(SoundFile.id == file_id)
-    fields = [field for field, _ in values(session.scalars(wanted).one())]
+    wanted = "SELECT metadata_json FROM sound_file WHERE id = :id"
+    fields = [field for field, _ in values(fetch_value(session, wanted, id=file_id))]
     lines = marked.split("\n")
     return [field for field, line in zip(fields, lines, strict=True) if MARK in line]
 
