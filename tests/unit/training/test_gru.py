@@ -21,6 +21,7 @@ from audiosearch.training.export.bundle import write_decoder_graphs  # noqa: E40
 from audiosearch.training.export.parity import check_decoder_parity, open_session  # noqa: E402
 from audiosearch.training.export.restored import decoder_of_bundle  # noqa: E402
 from audiosearch.training.export.toy import write_toy_bundle  # noqa: E402
+from audiosearch.training.networks.decoder import DecoderConfig  # noqa: E402
 from audiosearch.training.networks.gru import (  # noqa: E402
     GruCaptioner,
     GruConfig,
@@ -46,7 +47,6 @@ from audiosearch.training.scenes.features import SceneFeatures  # noqa: E402
 from audiosearch.training.scenes.planner import Planner  # noqa: E402
 from audiosearch.training.text.captions import every_phrase  # noqa: E402
 from audiosearch.training.text.vocabulary import collect_words, make_vocabulary  # noqa: E402
-from tests.toy_bundles import TOY  # noqa: E402
 
 SMALL = GruConfig(vocabulary=30, feature_dim=10, dim=12, heads=2, feedforward=16, dropout=0.0)
 CPU = RuntimeOptions(device="cpu")
@@ -273,8 +273,11 @@ def test_another_kind_or_size_of_captioner_is_no_start(toy, wrong):
     words = load_bundle(toy).vocabulary.words
     sizes = decoder_of_bundle(toy).config
     learn_on_from(toy, captioner_for(sizes), words)
-    width = 12 if wrong == "width" else 8
-    other = captioner_for(replace(sizes, dim=width))
+    other = captioner_for(
+        replace(sizes, dim=12)
+        if wrong == "width"
+        else DecoderConfig(vocabulary=len(words), feature_dim=12, dim=8, heads=2, layers=2)
+    )
     with pytest.raises(AudiosearchError, match="another kind or size") as told:
-        learn_on_from(TOY if wrong == "kind" else toy, other, words)
+        learn_on_from(toy, other, words)
     assert "--captioner" in str(told.value.remedy)
