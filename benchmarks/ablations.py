@@ -28,7 +28,7 @@ from audiosearch.training.calibrate import calibrate, scene_trials
 from audiosearch.training.checkpoints import TrainingProgress, load_state
 from audiosearch.training.data.dataset import Split
 from audiosearch.training.metrics import order_accuracy, recall, scaled, score_pairs
-from audiosearch.training.networks.decoder import DecoderConfig, DecoderNetwork
+from audiosearch.training.networks.decoder import CaptionerNetwork, DecoderConfig
 from audiosearch.training.recipes.decoder import (
     PAPER_CLOTHO,
     STARTER_DECODER,
@@ -238,7 +238,7 @@ class Ablations:
         }
 
     def _pairs(
-        self, decoder: DecoderNetwork, features: SceneFeatures, texts: list[str], logits: Floats
+        self, decoder: CaptionerNetwork, features: SceneFeatures, texts: list[str], logits: Floats
     ) -> PairScores:
         return score_pairs(decoder, self.joint, features, texts, self.vocabulary, logits=logits)
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from audiosearch._typing import Floats, HalfOrFloats, Ints
+from audiosearch._typing import AnyArray, Floats, HalfOrFloats, Ints
 from audiosearch.errors import BundleError
 from audiosearch.model.beam import StepFunction
 from audiosearch.model.bundle import Bundle, DecoderShape
@@ -108,7 +108,8 @@ class Decoder:
         def remember(block: list[int]) -> None:
             padded = self._padded([frames[place] for place in block], longest)
             rows = slice(block[0], block[-1] + 1)
-            given = session.run_anywhere(["memory_keys", "memory_values"], {"frames": padded})
+            feed = _memory_feed(session, padded, lengths[rows])
+            given = session.run_anywhere(["memory_keys", "memory_values"], feed)
             for array in given:
                 self._check_memory(array.shape, keys[rows].shape)
             keys[rows], values[rows] = given
@@ -124,7 +125,7 @@ class Decoder:
         """The memory of all sounds by one run, held where it was made."""
         padded = self._padded(frames, int(lengths.max()))
         names = ["memory_keys", "memory_values"]
-        _, [keys, values] = session.run_holding([], names, {"frames": padded})
+        _, [keys, values] = session.run_holding([], names, _memory_feed(session, padded, lengths))
         shape = self._shape
         expected = (len(frames), shape.layers, shape.heads, padded.shape[1], shape.head_dim)
         for array in (keys, values):
@@ -253,6 +254,14 @@ class Decoder:
                 remedy="audiosearch models verify",
             )
         return log_probs, (caches[0], caches[1]) if grown else None
+
+
+def _memory_feed(session: GraphSession, padded: Floats, lengths: Ints) -> dict[str, AnyArray]:
+    """What a memory graph takes: a captioner with a GRU needs to know where each sound ends."""
+    feed: dict[str, AnyArray] = {"frames": padded}
+    if "frame_lengths" in session.inputs:
+        feed["frame_lengths"] = lengths
+    return feed
 
 
 class Steps:

@@ -18,6 +18,7 @@ from audiosearch._statuses import EXIT_ERROR, EXIT_INTERRUPTED
 from audiosearch.errors import AudiosearchError
 from audiosearch.training import stages, text_stages
 from audiosearch.training.checkpoints import TrainingProgress
+from audiosearch.training.recipes.captioners import CaptionerKind
 from audiosearch.training.rescore import rescore
 from audiosearch.training.run import Run
 from audiosearch.training.trainer import TrainingStopped
@@ -75,6 +76,14 @@ RESCORE = "rescore"  # no part of a run: the score alone, of a bundle that was m
     help="Where export writes the bundle.  [default: OUT/bundle]",
 )
 @click.option(
+    "--captioner",
+    type=click.Choice([str(kind) for kind in CaptionerKind]),
+    default=str(CaptionerKind.CNEXT_TRANS),
+    show_default=True,
+    help="What the stage `decoder` trains: the transformer of Labbé et al. 2023, or the GRU of Sun "
+    "et al. 2023.",
+)
+@click.option(
     "--start",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A bundle whose words and decoder are learned on from.  [default: from nothing]",
@@ -107,6 +116,7 @@ def main(
     sound_font: Path | None,
     dictionary: Path | None,
     bundle: Path | None,
+    captioner: str,
     start: Path | None,
     pool: Path | None,
     bundle_version: str,
@@ -123,6 +133,7 @@ def main(
         hold_out_fold=hold_out_fold,
         sound_font=sound_font,
         dictionary=dictionary,
+        captioner=CaptionerKind(captioner),
         start=start,
         pool=pool,
         version=bundle_version,

@@ -19,8 +19,8 @@ from audiosearch.training.checkpoints import Report
 from audiosearch.training.data.dataset import SoundCache, Split
 from audiosearch.training.networks.convnext import ConvNext
 from audiosearch.training.networks.decoder import (
+    CaptionerNetwork,
     DecoderMemory,
-    DecoderNetwork,
     caption_cross_entropy,
 )
 from audiosearch.training.recipes.joint import Joint
@@ -43,7 +43,7 @@ class TrainedModel:
     """Everything that hears, reads and ranks."""
 
     encoder: ConvNext
-    decoder: DecoderNetwork
+    decoder: CaptionerNetwork
     joint: Joint
     vocabulary: Vocabulary
     score: ScoreCalibration
@@ -204,7 +204,7 @@ def order_accuracy(fit: Floats, twins: Ints) -> float:
 
 @torch.no_grad()
 def score_pairs(
-    decoder: DecoderNetwork,
+    decoder: CaptionerNetwork,
     joint: Joint,
     features: SceneFeatures,
     texts: list[str],
@@ -222,11 +222,10 @@ def score_pairs(
     lengths = torch.from_numpy(features.lengths)
     columns = []
     for at in range(0, len(values), block):
-        memory = decoder.decoder.memory(
-            decoder.project(values[at : at + block]), lengths[at : at + block]
-        )
+        frames = decoder.project(values[at : at + block])
+        memory = decoder.memory(frames, lengths[at : at + block])
         columns.append(_against_texts(decoder, memory, inputs, targets))
-    nothing = decoder.decoder.memory(decoder.null_frames(1), torch.ones(1, dtype=torch.long))
+    nothing = decoder.memory(decoder.null_frames(1), torch.ones(1, dtype=torch.long))
     silent = _against_texts(decoder, nothing, inputs, targets)[0]
     return PairScores(
         cross_entropy=np.concatenate(columns),
@@ -240,7 +239,7 @@ def score_pairs(
 
 
 def _against_texts(
-    decoder: DecoderNetwork, memory: DecoderMemory, inputs: torch.Tensor, targets: torch.Tensor
+    decoder: CaptionerNetwork, memory: DecoderMemory, inputs: torch.Tensor, targets: torch.Tensor
 ) -> Floats:
     """Cross-entropies `(n_sounds, n_texts)`, one text at a time against all sounds."""
     count = memory.keys.shape[0]

@@ -15,6 +15,7 @@ from audiosearch.training.data.corpus import held_out_breadth, read_corpus
 from audiosearch.training.data.dataset import SoundCache, Split, SplitRule, open_cache
 from audiosearch.training.networks.convnext import ConvNext, starter_config
 from audiosearch.training.networks.frontend import STARTER_FRONTEND
+from audiosearch.training.recipes.captioners import CaptionerKind
 from audiosearch.training.scenes.batches import CaptionedScenes
 from audiosearch.training.scenes.clip_pool import ClipPool, gather_clips
 from audiosearch.training.scenes.features import SceneFeatures, encode_scenes
@@ -35,6 +36,8 @@ class Run:
     """A General MIDI sound font to render instruments from; None: no instruments."""
     dictionary: Path | None = None
     """WordNet's folder, whose definitions say what rare words mean; None: they are not told."""
+    captioner: CaptionerKind = CaptionerKind.CNEXT_TRANS
+    """Which network the decoder's stage trains."""
     start: Path | None = None
     """A bundle whose words and decoder are learned on from; None: from nothing."""
     pool: Path | None = None

@@ -27,7 +27,6 @@ from audiosearch.training.data.dataset import (
     Split,
 )
 from audiosearch.training.export.bundle import export_bundle
-from audiosearch.training.export.restored import decoder_of_bundle, read_words
 from audiosearch.training.export.spec import (
     BundleFacts,
     BundleNetworks,
@@ -35,16 +34,15 @@ from audiosearch.training.export.spec import (
 from audiosearch.training.library_trials import LibrarySizes, mixed_trials, plan_library
 from audiosearch.training.metrics import TrainedModel, label_metrics, scene_metrics
 from audiosearch.training.networks.convnext import starter_config
-from audiosearch.training.networks.decoder import DecoderConfig, DecoderNetwork
 from audiosearch.training.networks.frontend import STARTER_FRONTEND
+from audiosearch.training.networks.gru import read_captioner
 from audiosearch.training.paraphrase_metrics import paraphrase_metrics
-from audiosearch.training.recipes.decoder import (
-    STARTER_DECODER,
-    TUNED_DECODER,
-    DecoderTrainer,
-    starter_decoder_config,
-    take_over,
+from audiosearch.training.recipes.captioners import (
+    captioner_config,
+    captioner_recipe,
+    learn_on_from,
 )
+from audiosearch.training.recipes.decoder import DecoderTrainer
 from audiosearch.training.recipes.encoder import STARTER_ENCODER, EncoderTrainer
 from audiosearch.training.recipes.joint import load_joint
 from audiosearch.training.run import Run, load_encoder, open_sounds, scenes_of, split_scenes
@@ -89,21 +87,22 @@ def train_decoder(run: Run, *, report: Report) -> Path:
         return finished
     training, validation = split_scenes(run, report=report)
     vocabulary = make_vocabulary(_words(training.scenes, run.seed))
-    config = starter_decoder_config(
-        vocabulary=len(vocabulary), feature_dim=training.features.values.shape[2]
+    config = captioner_config(
+        run.captioner,
+        vocabulary=len(vocabulary),
+        feature_dim=training.features.values.shape[2],
     )
     trainer = DecoderTrainer(
         training.captioned,
         validation.captioned,
         vocabulary,
         config=config,
-        recipe=STARTER_DECODER if run.start is None else TUNED_DECODER,
+        recipe=captioner_recipe(run.captioner, later=run.start is not None),
         seed=run.seed,
         folder=run.folder,
     )
     if run.start is not None:
-        known = decoder_of_bundle(run.start)
-        take_over(trainer.network, vocabulary.words, known, read_words(run.start))
+        learn_on_from(run.start, trainer.network, vocabulary.words)
     return trainer.run(report=report)
 
 
@@ -202,11 +201,9 @@ def _write_clip_list(sounds: SoundCache, path: Path) -> None:
 def load_model(run: Run, *, score: ScoreCalibration) -> TrainedModel:
     """The networks of a finished run, in evaluation mode."""
     decoder_state = load_state(run.folder / "decoder.pt")
-    decoder = DecoderNetwork(DecoderConfig(**json.loads(decoder_state["config"])))
-    decoder.load_state_dict(decoder_state["network"])
     return TrainedModel(
         encoder=load_encoder(run),
-        decoder=decoder.eval(),
+        decoder=read_captioner(decoder_state["config"], decoder_state["network"]),
         joint=load_joint(run.folder / "joint.pt"),
         vocabulary=make_vocabulary(
             decoder_state["words"], bridges=read_bridges(run.folder / "bridges.json")

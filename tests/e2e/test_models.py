@@ -240,3 +240,27 @@ def _without_bounds(
     del manifest["score"]["like"], manifest["score"]["weakly_like"]
     file.write_text(json.dumps(manifest))
     return [(row["path"], row["score"], row.get("weak", False)) for row in command(*asked).rows]
+
+
+def test_a_captioner_with_a_gru_alone_and_in_an_ensemble(command: Command, sounds: Path) -> None:
+    pytest.importorskip("torch")
+    from audiosearch.training.export.toy import write_toy_bundle  # noqa: PLC0415 - imports torch
+
+    for name, seed in (("gru", 0), ("gru2", 1)):
+        write_toy_bundle(command.data_dir / "models" / name, seed=seed, gru=True)
+    good(command("models", "combine", "gru", "gru2", "--name", "both"))
+    losses = []
+    for name in ("gru", "gru2", "both"):
+        good(command("models", "use", name))
+        good(command("index", sounds))
+        found = heard(command("find", "a dog barks", *EXHAUSTIVE))
+        losses.append({(path, start): loss for path, start, loss in found})
+    good(command("models", "verify", "both"))
+    [said, *_] = good(command("describe", sounds / "long.wav", "--json")).rows
+    assert said["source"] == "model"
+    assert good(command("label", sounds / "long.wav", "--labels", "dog,rain", "--json")).rows
+    one, other, both = losses
+    assert len(one) >= 5
+    assert one != other
+    for place, loss in both.items():
+        assert loss == pytest.approx((one[place] + other[place]) / 2, abs=2e-3)

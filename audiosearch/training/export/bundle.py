@@ -22,11 +22,13 @@ from audiosearch._files import atomic_write
 from audiosearch.model.calibration import ScoreCalibration
 from audiosearch.training.export import graphs
 from audiosearch.training.export.decoder_graph import decoder_model
+from audiosearch.training.export.gru_graph import gru_memory_model
 from audiosearch.training.export.onnx_files import save_graph
 from audiosearch.training.export.parity import check_parity
 from audiosearch.training.export.spec import BundleFacts, BundleNetworks
 from audiosearch.training.networks.convnext import STEM_STRIDE
-from audiosearch.training.networks.decoder import DecoderNetwork
+from audiosearch.training.networks.decoder import CaptionerNetwork
+from audiosearch.training.networks.gru import GruCaptioner
 from audiosearch.training.text.vocabulary import make_vocabulary
 
 FORMAT = 1
@@ -101,17 +103,19 @@ def _write_graphs(
     }
 
 
-def write_decoder_graphs(network: DecoderNetwork, *, folder: Path) -> None:
-    """Write `memory.onnx` and `decoder.onnx` of a decoder, without any rounding."""
+def write_decoder_graphs(network: CaptionerNetwork, *, folder: Path) -> None:
+    """Write `memory.onnx` and `decoder.onnx` of a captioner, without any rounding."""
     network.eval()
     decoder = network.decoder
-    frames = torch.randn(2, 5, network.config.dim)
-    graphs.write_graph(
-        graphs.MemoryGraph(decoder),
-        [frames],
-        form=graphs.MEMORY_FORM,
-        path=folder / "memory.onnx",
-    )
+    if isinstance(network, GruCaptioner):
+        save_graph(gru_memory_model(network), path=folder / "memory.onnx")
+    else:
+        graphs.write_graph(
+            graphs.MemoryGraph(decoder),
+            [torch.randn(2, 5, network.config.dim)],
+            form=graphs.MEMORY_FORM,
+            path=folder / "memory.onnx",
+        )
     save_graph(decoder_model(decoder), path=folder / "decoder.onnx")
 
 
@@ -147,7 +151,7 @@ def _manifest(
         "window_s": facts.window_s,
         "min_samples": facts.min_samples,
         "grid": _grid(networks, facts),
-        "frame_dim": decoder.dim,
+        "frame_dim": networks.decoder.frame_dim,
         "embedding_dim": networks.encoder.config.dims[-1],
         "joint_dim": networks.head.config.joint_dim if networks.head else 0,
         "decoder": {

@@ -23,7 +23,7 @@ OPSET = 20  # the first with Gelu
 IR_VERSION = 9
 
 
-class _Graph:
+class NodeGraph:
     """Nodes and constants in the making."""
 
     def __init__(self) -> None:
@@ -58,12 +58,12 @@ class _Decoder:
 
     def __init__(self, decoder: CaptionDecoder) -> None:
         self.decoder = decoder
-        self.graph = _Graph()
+        self.graph = NodeGraph()
         config = decoder.config
         self.dim, self.heads, self.layers = config.dim, config.heads, config.layers
         self.head_dim = config.dim // config.heads
 
-    def build(self) -> _Graph:
+    def build(self) -> NodeGraph:
         """All nodes, from tokens to log-probabilities."""
         graph = self.graph
         x = self._words()

@@ -18,7 +18,7 @@ from torch.nn import functional
 from audiosearch.training.export.onnx_files import save_graph
 from audiosearch.training.export.published_graph import inference_form
 from audiosearch.training.networks.convnext import ConvNext
-from audiosearch.training.networks.decoder import CaptionDecoder, DecoderNetwork
+from audiosearch.training.networks.decoder import CaptionDecoder, CaptionerNetwork
 from audiosearch.training.networks.frontend import FrontendConfig
 from audiosearch.training.networks.tags import TagHead, tag_evidence
 
@@ -32,7 +32,7 @@ class EncoderGraph(nn.Module):
         self,
         frontend: FrontendConfig,
         encoder: ConvNext,
-        decoder: DecoderNetwork,
+        decoder: CaptionerNetwork,
         head: TagHead | None,
     ) -> None:
         super().__init__()

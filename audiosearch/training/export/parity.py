@@ -16,7 +16,7 @@ from audiosearch.errors import AudiosearchError
 from audiosearch.model.runtime.session import onnx_runtime
 from audiosearch.training.export.graphs import EncoderGraph
 from audiosearch.training.export.spec import BundleFacts, BundleNetworks
-from audiosearch.training.networks.decoder import DecoderNetwork
+from audiosearch.training.networks.decoder import CaptionerNetwork
 
 TOLERANCE = 1e-4
 
@@ -75,12 +75,12 @@ def _check_encoder(networks: BundleNetworks, facts: BundleFacts, folder: Path) -
     return frames
 
 
-def check_decoder_parity(network: DecoderNetwork, frames: AnyArray, *, folder: Path) -> None:
+def check_decoder_parity(network: CaptionerNetwork, frames: AnyArray, *, folder: Path) -> None:
     """Compare the decoder graphs with torch: all words at once, and one by one.
 
     Args:
         network: The decoder in torch.
-        frames: Memory frames `(B, T, D)` to attend to; the last row counts only half of them.
+        frames: `(B, T, frame_dim)` to attend to; the last row counts only half of them.
         folder: Where `memory.onnx` and `decoder.onnx` are.
 
     Raises:
@@ -100,7 +100,9 @@ def check_decoder_parity(network: DecoderNetwork, frames: AnyArray, *, folder: P
         )
     expected = logits.log_softmax(dim=2).numpy()
     memory = open_session(folder / "memory.onnx")
-    keys, values = memory.run(["memory_keys", "memory_values"], {"frames": frames})
+    feed = {"frames": frames, "frame_lengths": lengths}
+    taken = {item.name: feed[item.name] for item in memory.get_inputs()}
+    keys, values = memory.run(["memory_keys", "memory_values"], taken)
     session = open_session(folder / "decoder.onnx")
     empty = np.zeros(
         (batch, config.layers, config.heads, 0, config.dim // config.heads), np.float32

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterable
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,10 @@ from torch import Tensor, nn
 
 from audiosearch.errors import AudiosearchError
 from audiosearch.model.wordpiece import Pieces
+from audiosearch.training.export.gru_graph import count_gru_layers, gru_parameters
 from audiosearch.training.networks.convnext import Block, ConvNext, ConvNextConfig
-from audiosearch.training.networks.decoder import DecoderConfig, DecoderNetwork
+from audiosearch.training.networks.decoder import CaptionerNetwork, DecoderConfig
+from audiosearch.training.networks.gru import GruConfig, captioner_for
 from audiosearch.training.networks.meaning import SentenceConfig, SentenceTower
 from audiosearch.training.text.sentence_model import SentenceEmbedder
 
@@ -88,8 +91,10 @@ def encoder_of_bundle(bundle: Path, *, config: ConvNextConfig) -> dict[str, Tens
     return dict(network.state_dict())
 
 
-def decoder_of_bundle(bundle: Path) -> DecoderNetwork:
-    """A bundle's decoder with its projection and frame positions, as `export` has written them.
+def decoder_of_bundle(bundle: Path) -> CaptionerNetwork:
+    """A bundle's captioner, as `export` has written it.
+
+    That is its decoder with either its projection and frame positions, or its GRU.
 
     Raises:
         AudiosearchError: the graphs are of another form.
@@ -99,34 +104,44 @@ def decoder_of_bundle(bundle: Path) -> DecoderNetwork:
     )
     try:
         manifest = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))["decoder"]
-        placed = encoder["decoder.frame_positions"]
-        projections = [name for name in encoder if name.startswith("onnx::MatMul")]
-        # The last product but one is the projection; the last reads tags of parts.
-        projection = encoder[projections[-2]]
-        embedding = words["embedding"]
-        config = DecoderConfig(
-            vocabulary=embedding.shape[0],
-            feature_dim=projection.shape[0],
+        sizes = DecoderConfig(
+            vocabulary=words["embedding"].shape[0],
             dim=manifest["dim"],
             heads=manifest["heads"],
             layers=manifest["layers"],
             feedforward=words["layer0.wide.weight"].shape[1],
             max_positions=manifest["max_positions"],
-            frame_positions=placed.shape[0],
         )
         found = {
-            "frame_positions": placed,
-            "projection.2.weight": projection.T,
-            "projection.2.bias": encoder["decoder.projection.2.bias"],
-            "decoder.emb_layer.weight": embedding,
+            "decoder.emb_layer.weight": words["embedding"],
             "decoder.classifier.weight": words["classifier.weight"].T,
             "decoder.classifier.bias": words["classifier.bias"],
         }
-        keys = [value for name, value in memory.items() if name.startswith("onnx::MatMul")]
-        biases = [value for name, value in memory.items() if name.startswith("onnx::Add")]
+        if gru_layers := count_gru_layers(memory):
+            features = memory["gru0.W"].shape[2]
+            each = asdict(replace(sizes, feature_dim=features)) | {"gru_layers": gru_layers}
+            config: DecoderConfig = GruConfig(**each)
+            found |= gru_parameters(memory)
+            keys = list(memory["memory.weight"].chunk(config.layers, dim=1))
+            biases = list(memory["memory.bias"].chunk(config.layers))
+        else:
+            placed = encoder["decoder.frame_positions"]
+            projections = [name for name in encoder if name.startswith("onnx::MatMul")]
+            # The last product but one is the projection; the last reads tags of parts.
+            projection = encoder[projections[-2]]
+            config = replace(
+                sizes, feature_dim=projection.shape[0], frame_positions=placed.shape[0]
+            )
+            found |= {
+                "frame_positions": placed,
+                "projection.2.weight": projection.T,
+                "projection.2.bias": encoder["decoder.projection.2.bias"],
+            }
+            keys = [value for name, value in memory.items() if name.startswith("onnx::MatMul")]
+            biases = [value for name, value in memory.items() if name.startswith("onnx::Add")]
         for place in range(config.layers):
             found |= _decoder_layer(words, place, keys.pop(0), biases.pop(0))
-        network = DecoderNetwork(config)
+        network = captioner_for(config)
         network.load_state_dict(found)
     except (KeyError, IndexError, OSError, ValueError, RuntimeError) as error:
         raise AudiosearchError(f"holds no decoder of this form: {error}", path=bundle) from error

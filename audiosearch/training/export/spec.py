@@ -15,7 +15,7 @@ from audiosearch.model.calibration import ScoreCalibration
 from audiosearch.model.tokenizer import Splitting
 from audiosearch.model.wordpiece import Pieces
 from audiosearch.training.networks.convnext import ConvNext
-from audiosearch.training.networks.decoder import DecoderNetwork
+from audiosearch.training.networks.decoder import CaptionerNetwork
 from audiosearch.training.networks.frontend import FrontendConfig
 from audiosearch.training.networks.meaning import MeaningTower
 from audiosearch.training.networks.tags import TagHead
@@ -27,7 +27,7 @@ class BundleNetworks:
 
     frontend: FrontendConfig
     encoder: ConvNext
-    decoder: DecoderNetwork
+    decoder: CaptionerNetwork
     head: TagHead | None
     tower: MeaningTower | None
 

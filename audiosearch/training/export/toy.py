@@ -6,7 +6,7 @@ sense. The same seed gives the same numbers.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -26,8 +26,9 @@ from audiosearch.training.export.encoder_bundle import (
 from audiosearch.training.export.spec import BundleFacts, BundleNetworks
 from audiosearch.training.networks.clap import ClapText, ExactWindow, Projection
 from audiosearch.training.networks.convnext import ConvNext, ConvNextConfig
-from audiosearch.training.networks.decoder import DecoderConfig, DecoderNetwork
+from audiosearch.training.networks.decoder import DecoderConfig
 from audiosearch.training.networks.frontend import FrontendConfig, LogMel
+from audiosearch.training.networks.gru import GruConfig, captioner_for
 from audiosearch.training.networks.meaning import (
     ConceptConfig,
     ConceptLayer,
@@ -66,7 +67,7 @@ TOY_FRONTEND = FrontendConfig(
 
 
 def write_toy_bundle(
-    path: Path, *, seed: int = 0, joint: bool = True, meaning: bool = False
+    path: Path, *, seed: int = 0, joint: bool = True, meaning: bool = False, gru: bool = False
 ) -> Path:
     """Write a toy bundle to `path` and return it.
 
@@ -74,13 +75,16 @@ def write_toy_bundle(
         path: The folder.
         seed: Of its weights.
         joint: False leaves out the joint space.
+        gru: Whether its captioner is that with a GRU.
         meaning: Whether its text tower reads pieces of words, and bridges lead to known words.
     """
     words = SPECIAL_TOKENS + TOY_WORDS
     pieces = Pieces(SPECIAL_PIECES + TOY_PIECES) if meaning else None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        networks = toy_networks(vocabulary=len(words), joint=joint, pieces=len(pieces or words))
+        networks = toy_networks(
+            vocabulary=len(words), joint=joint, pieces=len(pieces or words), gru=gru
+        )
         facts = BundleFacts(
             name="toy",
             version=f"0.{seed}",
@@ -160,13 +164,14 @@ def toy_pairs() -> BytePairs:
     return BytePairs(tokens=tuple(tokens), merges=tuple(merges), pad=1, start=0, end=2, longest=38)
 
 
-def toy_networks(*, vocabulary: int, joint: bool, pieces: int) -> BundleNetworks:
+def toy_networks(*, vocabulary: int, joint: bool, pieces: int, gru: bool = False) -> BundleNetworks:
     """Random networks of tiny size, from torch's current random state.
 
     Args:
         vocabulary: How many words the decoder knows.
         joint: Whether there is a joint space.
         pieces: How many the text tower knows.
+        gru: Whether the captioner is that with a GRU.
     """
     encoder = ConvNext(
         ConvNextConfig(
@@ -191,18 +196,19 @@ def toy_networks(*, vocabulary: int, joint: bool, pieces: int) -> BundleNetworks
                 parameter.mul_(
                     10.0
                 )  # published starting weights are too small to tell sounds apart
-    decoder = DecoderNetwork(
-        DecoderConfig(
-            vocabulary=vocabulary,
-            feature_dim=12,
-            dim=12,
-            heads=2,
-            layers=2,
-            feedforward=12,
-            max_positions=24,
-            frame_positions=40,
-        )
+    sizes = DecoderConfig(
+        vocabulary=vocabulary,
+        feature_dim=12,
+        dim=12,
+        heads=2,
+        layers=2,
+        feedforward=12,
+        max_positions=24,
     )
+    if gru:  # not as wide as its features, which are its frames
+        decoder = captioner_for(GruConfig(**asdict(replace(sizes, dim=8))))
+    else:
+        decoder = captioner_for(replace(sizes, frame_positions=40))
     head = TagHead(TagHeadConfig(tags=2 * len(TOY_TAGS), joint_dim=8))
     tower = MeaningTower(
         SentenceTower(SentenceConfig(pieces=pieces, sentence_dim=16, dim=16, hidden=16)),

@@ -167,8 +167,43 @@ class CaptionDecoder(nn.Module):
         return self.classifier(x), grown
 
 
-class DecoderNetwork(nn.Module):
-    """Projection and decoder together: what a checkpoint holds."""
+class CaptionerNetwork(nn.Module):
+    """What lies between an encoder's features and words: what a checkpoint holds.
+
+    Features become frames, which a library keeps (`project`), frames become what the decoder
+    attends to (`memory`).
+    """
+
+    config: DecoderConfig
+    decoder: CaptionDecoder
+
+    @property
+    def frame_dim(self) -> int:
+        """Numbers in a frame."""
+        return self.config.dim
+
+    def project(self, features: Tensor) -> Tensor:
+        """Encoder features `(B, T, feature_dim)` to frames `(B, T, frame_dim)`."""
+        raise NotImplementedError
+
+    def memory(self, frames: Tensor, lengths: Tensor) -> DecoderMemory:
+        """What the decoder keeps of sounds; frames at and after `lengths` `(B,)` are padding."""
+        return self.decoder.memory(frames, lengths)
+
+    def null_frames(self, batch: int) -> Tensor:
+        """The frames that stand for no sound at all: one of zeros `(B, 1, frame_dim)`."""
+        return torch.zeros(batch, 1, self.frame_dim)
+
+    def forward(self, frames: Tensor, lengths: Tensor, tokens: Tensor) -> Tensor:
+        """Teacher forcing: logits `(B, S, V)` of frames `(B, T, frame_dim)`, tokens `(B, S)`."""
+        memory = self.memory(frames, lengths)
+        past = self.decoder.empty_past(tokens.shape[0])
+        logits: Tensor = self.decoder(self.decoder.embed(tokens), memory, past)[0]
+        return logits
+
+
+class DecoderNetwork(CaptionerNetwork):
+    """CNext-trans: a projection of each feature, and the decoder."""
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
@@ -198,17 +233,6 @@ class DecoderNetwork(nn.Module):
         places = torch.arange(features.shape[1]).clamp(max=self.config.frame_positions - 1)
         placed: Tensor = frames + self.frame_positions[places]
         return placed
-
-    def null_frames(self, batch: int) -> Tensor:
-        """The memory that stands for no sound at all: one zero frame `(B, 1, D)`."""
-        return torch.zeros(batch, 1, self.config.dim)
-
-    def forward(self, frames: Tensor, lengths: Tensor, tokens: Tensor) -> Tensor:
-        """Teacher forcing: logits `(B, S, V)` of memory frames `(B, T, D)` and tokens `(B, S)`."""
-        memory = self.decoder.memory(frames, lengths)
-        past = self.decoder.empty_past(tokens.shape[0])
-        logits: Tensor = self.decoder(self.decoder.embed(tokens), memory, past)[0]
-        return logits
 
 
 def caption_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:

@@ -7,10 +7,9 @@ taking the sound away at times, so that cross-entropy without sound is meaningfu
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +22,12 @@ from audiosearch.model.tokenizer import PAD, Vocabulary
 from audiosearch.training.checkpoints import State
 from audiosearch.training.data import augment
 from audiosearch.training.networks.decoder import (
+    CaptionerNetwork,
     DecoderConfig,
     DecoderMemory,
-    DecoderNetwork,
     caption_cross_entropy,
 )
+from audiosearch.training.networks.gru import captioner_for, config_text
 from audiosearch.training.scenes.batches import (
     Batch,
     CaptionedScenes,
@@ -72,6 +72,9 @@ class DecoderRecipe:
     restarts: tuple[int, ...] = ()
     """Epochs at which the learning rate starts anew (https://arxiv.org/abs/1608.03983)."""
     warm_up: int = 0
+    """For how many steps the learning rate grows."""
+    warm_up_epochs: float = 0.0
+    """The same in epochs, beside those steps."""
     half_precision: bool = False
 
     def at(self, epoch: int) -> DecoderRecipe:
@@ -147,7 +150,10 @@ def starter_decoder_config(*, vocabulary: int, feature_dim: int) -> DecoderConfi
 
 @torch.no_grad()
 def take_over(
-    network: DecoderNetwork, words: Sequence[str], known: DecoderNetwork, known_words: Sequence[str]
+    network: CaptionerNetwork,
+    words: Sequence[str],
+    known: CaptionerNetwork,
+    known_words: Sequence[str],
 ) -> None:
     """Give a decoder the weights of another, word by word; words that are new stay as they are.
 
@@ -172,7 +178,7 @@ def take_over(
 BY_WORD = ("decoder.emb_layer.weight", "decoder.classifier.weight", "decoder.classifier.bias")
 
 
-def decoder_optimiser(network: DecoderNetwork, recipe: DecoderRecipe) -> torch.optim.AdamW:
+def decoder_optimiser(network: CaptionerNetwork, recipe: DecoderRecipe) -> torch.optim.AdamW:
     """AdamW; decay on matrices only (embeddings and attention included), as published."""
     named = list(network.named_parameters())
     decayed = [p for name, p in named if p.ndim >= 2 and not name.endswith("bias")]
@@ -198,7 +204,8 @@ def decoder_learning_rate(step: int, recipe: DecoderRecipe, *, steps_per_epoch: 
     since = step - first * steps_per_epoch
     epoch = since // steps_per_epoch if recipe.rate_by_epoch else since / steps_per_epoch
     rate = recipe.learning_rate * half_cosine(epoch / (end - first))
-    return rate * min(1.0, (since + 1) / recipe.warm_up) if recipe.warm_up else rate
+    warm_up = recipe.warm_up + round(recipe.warm_up_epochs * steps_per_epoch)
+    return rate * min(1.0, (since + 1) / warm_up) if warm_up else rate
 
 
 @dataclass(frozen=True)
@@ -213,7 +220,7 @@ class ValidationLoss:
     """Share of captions of scenes with a reversed twin that fit their own scene better."""
 
 
-class DecoderTrainer(Trainer[DecoderNetwork, Batch]):
+class DecoderTrainer(Trainer[CaptionerNetwork, Batch]):
     """A fresh caption is written for each scene in each epoch."""
 
     stage = "decoder"
@@ -234,7 +241,7 @@ class DecoderTrainer(Trainer[DecoderNetwork, Batch]):
         self.validation = validation
         self.vocabulary = vocabulary
         self.recipe = recipe
-        network = DecoderNetwork(config)
+        network = captioner_for(config)
         super().__init__(
             network,
             decoder_optimiser(network, recipe),
@@ -297,7 +304,7 @@ class DecoderTrainer(Trainer[DecoderNetwork, Batch]):
         """The decoder, its sizes and its words."""
         return {
             "network": self.network.state_dict(),
-            "config": json.dumps(asdict(self.network.config)),
+            "config": config_text(self.network.config),
             "words": list(self.vocabulary.words),
         }
 
@@ -359,7 +366,7 @@ class MixedLogits:
 
 
 def mixed_logits(
-    network: DecoderNetwork, batch: Batch, recipe: DecoderRecipe, rng: Generator
+    network: CaptionerNetwork, batch: Batch, recipe: DecoderRecipe, rng: Generator
 ) -> MixedLogits:
     """Logits under the recipe's augmentations, those for rivals and those of wrong captions.
 
@@ -382,7 +389,7 @@ def mixed_logits(
     silent = torch.rand(lengths.shape, generator=rng) < recipe.silent_chance
     frames = torch.where(silent[:, None, None], torch.zeros(()), frames)
     lengths = torch.where(silent, 1, lengths)
-    memory = network.decoder.memory(frames, lengths)
+    memory = network.memory(frames, lengths)
     size = features.shape[0]
     embedded, sound_rows = [words], [torch.arange(size)]
     ranked, worded = recipe.ranking_weight > 0, recipe.wording_weight > 0
