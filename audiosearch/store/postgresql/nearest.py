@@ -20,7 +20,7 @@ from audiosearch.store.vectors import to_blob
 FEW: Final = 10_000  # windows that may answer; so many are compared one by one
 _OPTIONS: Final = ("m=24", "ef_construction=256")  # of the index
 _LEAST_TRIED, _MOST_TRIED = 400, 1000  # ef_search; pgvector takes 1000 at most
-_TIMES_MORE: Final = 10  # rows read from the index for each that is wanted
+_TIMES_MORE: Final = 10  # rows read for each that is wanted; see docs/postgresql.md
 _SCAN_MEMORY: Final = 64  # times work_mem, beyond which a walk would end early
 _MEMORY: Final = "512MB"  # in which the index is built; beyond it, the building slows down
 
