@@ -20,7 +20,7 @@ from audiosearch.store.vectors import to_blob
 FEW: Final = 10_000  # windows that may answer; so many are compared one by one
 _OPTIONS: Final = ("m=24", "ef_construction=256")  # of the index
 _LEAST_TRIED, _MOST_TRIED = 400, 1000  # ef_search; pgvector takes 1000 at most
-_TIMES_MORE: Final = 10  # rows read for each that is wanted; see docs/postgresql.md
+_MORE: Final = 1800  # rows read beyond those that are wanted; see docs/postgresql.md
 _SCAN_MEMORY: Final = 64  # times work_mem, beyond which a walk would end early
 _MEMORY: Final = "512MB"  # in which the index is built; beyond it, the building slows down
 
@@ -63,7 +63,7 @@ def nearest_windows(
     else:
         share = 1.0 if allowed is None else max(len(allowed) / max(1, n_windows), 1e-3)
         tried = min(_MOST_TRIED, max(_LEAST_TRIED, round(4 * limit / share)))
-        parameters["more"] = _TIMES_MORE * limit
+        parameters["more"] = limit + _MORE
         session.execute(text(f"SET LOCAL hnsw.ef_search = {tried}"))
         session.execute(text("SET LOCAL hnsw.iterative_scan = relaxed_order"))
         session.execute(text("SET LOCAL hnsw.max_scan_tuples = 10000000"))
