@@ -13,6 +13,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -98,6 +99,37 @@ class PostgresServer:
         """As when the machine fails and comes back."""
         self.stop()
         self.start()
+
+    @contextmanager
+    def standby(self) -> Iterator[PostgresServer]:
+        """A copy that follows this server by streaming, for as long as the block."""
+        folder = self.folder / "standby"
+        folder.mkdir()
+        user = _other_user()
+        if user is not None:
+            os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
+        copy = PostgresServer(self.programs, folder)
+        data = str(folder / "data")
+        self._run(
+            "pg_basebackup",
+            *("-h", str(self.folder), "-U", "postgres", "-D", data),
+            *("--write-recovery-conf", "--checkpoint=fast", "--no-sync"),
+        )
+        copy.start()
+        try:
+            yield copy
+        finally:
+            copy.stop()
+            shutil.rmtree(folder)
+
+    def wait_for(self, primary: PostgresServer) -> None:
+        """Wait until this copy has all that its primary has written by now."""
+        [(written,)] = primary.execute("SELECT pg_current_wal_lsn()")
+        asked = f"SELECT pg_last_wal_replay_lsn() >= '{written}'"
+        until = time.monotonic() + 60
+        while self.execute(asked) != [(True,)]:
+            assert time.monotonic() < until, "the standby does not follow"
+            time.sleep(0.05)
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(

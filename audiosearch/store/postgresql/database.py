@@ -132,34 +132,35 @@ class ServerDatabase(Database):
                 yield session
             return
         lock = ServerLock(self._primary, patience_s=0.0)
+        engine = make_engine(self._primary, read_only=False)
+        own = ServerDatabase(
+            path=self.path,
+            url=self._primary,
+            engine=engine,
+            lock=lock,
+            identity=self.identity,
+            primary=self._primary,
+            exact_below=self.exact_below,
+            revision=self._revision,
+        )
         try:
-            with self.reading() as session:
-                if not _may_write(session):
-                    yield None
-                    return
-            lock.acquire()
-        except StoreError:
-            yield None
-            return
-        try:
-            engine = make_engine(self._primary, read_only=False)
-            own = ServerDatabase(
-                path=self.path,
-                url=self._primary,
-                engine=engine,
-                lock=lock,
-                identity=self.identity,
-                primary=self._primary,
-                exact_below=self.exact_below,
-                revision=self._revision,
-            )
+            try:
+                with own.reading() as session:  # a replica's user may be another one
+                    may_write = _may_write(session)
+                if may_write:
+                    lock.acquire()
+            except StoreError:
+                may_write = False
+            if not may_write:
+                yield None
+                return
             try:
                 with own.session() as session:
                     yield session
             finally:
-                engine.dispose()
+                lock.release()
         finally:
-            lock.release()
+            engine.dispose()
 
     def index_vectors(self) -> None:
         """See `Database`."""

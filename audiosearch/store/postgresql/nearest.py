@@ -18,8 +18,10 @@ from audiosearch.store.schema import BundleRow, WindowRow
 from audiosearch.store.vectors import to_blob
 
 FEW: Final = 10_000  # windows that may answer; so many are compared one by one
-_LINKS, _TRIED = 16, 128  # m and ef_construction of the index
+_OPTIONS: Final = ("m=24", "ef_construction=256")  # of the index
 _LEAST_TRIED, _MOST_TRIED = 400, 1000  # ef_search; pgvector takes 1000 at most
+_MORE: Final = 1800  # rows read beyond those that are wanted; see docs/postgresql.md
+_SCAN_MEMORY: Final = 64  # times work_mem, beyond which a walk would end early
 _MEMORY: Final = "512MB"  # in which the index is built; beyond it, the building slows down
 
 
@@ -61,16 +63,19 @@ def nearest_windows(
     else:
         share = 1.0 if allowed is None else max(len(allowed) / max(1, n_windows), 1e-3)
         tried = min(_MOST_TRIED, max(_LEAST_TRIED, round(4 * limit / share)))
-        parameters["more"] = limit + limit // 2  # what comes out of order is put in order below
+        parameters["more"] = limit + _MORE
         session.execute(text(f"SET LOCAL hnsw.ef_search = {tried}"))
         session.execute(text("SET LOCAL hnsw.iterative_scan = relaxed_order"))
         session.execute(text("SET LOCAL hnsw.max_scan_tuples = 10000000"))
+        session.execute(text(f"SET LOCAL hnsw.scan_mem_multiplier = {_SCAN_MEMORY}"))
         session.execute(text("SET LOCAL enable_sort = off"))
         within = "" if allowed is None else " AND id = ANY(:ids)"
+        # Rows come roughly in order. `+ 0`, or the planner takes them as sorted and reads no more
+        # of them than the limit.
         statement = (
             f"WITH near AS MATERIALIZED (SELECT id, {distance} AS distance"  # noqa: S608
             f' FROM "window" WHERE {is_meant}{within} ORDER BY {distance} LIMIT :more)'
-            " SELECT id FROM near ORDER BY distance, id LIMIT :limit"
+            " SELECT id FROM near ORDER BY distance + 0, id LIMIT :limit"
         )
     found = session.connection().execute(text(statement), parameters).scalars().all()
     session.execute(text("SET LOCAL enable_sort = on"))
@@ -78,7 +83,10 @@ def nearest_windows(
 
 
 def ensure_indices(session: Session, *, at_least: int) -> list[str]:
-    """Build the indices that are missing for bundles of so many windows; their names."""
+    """Build the indices that are missing for bundles of so many windows; their names.
+
+    One that an earlier version built with other settings is built anew.
+    """
     made: list[str] = []
     counts = session.execute(
         select(WindowRow.bundle_id, func.count()).group_by(WindowRow.bundle_id)
@@ -93,16 +101,25 @@ def ensure_indices(session: Session, *, at_least: int) -> list[str]:
             )
             size = session.scalar(sizes, {"bundle": bundle_id})
             name = f"nearest_{column}_{bundle_id}_{size}"
-            if size is None or session.scalar(text(f"SELECT to_regclass('{name}')")) is not None:
+            if size is None or _stands(session, name):
                 continue
+            session.execute(text(f"DROP INDEX IF EXISTS {name}"))
             session.execute(text(f"SET LOCAL maintenance_work_mem = '{_MEMORY}'"))
             session.execute(
                 text(
                     f'CREATE INDEX {name} ON "window"'
                     f" USING hnsw (CAST({column} AS halfvec({size})) halfvec_cosine_ops)"
-                    f" WITH (m = {_LINKS}, ef_construction = {_TRIED})"
+                    f" WITH ({', '.join(_OPTIONS)})"
                     f" WHERE bundle_id = {int(bundle_id)} AND silent = 0 AND {column} IS NOT NULL"
                 )
             )
             made.append(name)
     return made
+
+
+def _stands(session: Session, name: str) -> bool:
+    """Whether there is an index of that name with the settings of today."""
+    options = session.scalar(
+        text("SELECT reloptions FROM pg_class WHERE oid = to_regclass(:name)"), {"name": name}
+    )
+    return options is not None and set(options) == set(_OPTIONS)

@@ -1,43 +1,44 @@
 """Full text in PostgreSQL: the program's own words as `tsvector`, ranked as SQLite ranks them.
 
 PostgreSQL's parsers take `dog_bark2.WAV` for a file's name and keep accents, so it never sees the
-texts themselves. A word's positions stand for how often it is in which columns, since no phrases
-are looked for: three times the count, and the group of columns.
+texts themselves; what positions and labels stand for is told in `postings`.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
 import numpy as np
 from sqlalchemy import text
 
-from audiosearch._typing import Doubles, Ids
 from audiosearch.store.full_text import (
     COLUMNS,
     MARK,
-    MOST_LETTERS,
     STEMMER,
     FullText,
     Match,
     TextKind,
     TextSource,
 )
+from audiosearch.store.postgresql.postings import (
+    GROUPS,
+    MOST_COUNTED,
+    Postings,
+    QueryPhrase,
+    WordQuery,
+    balanced,
+    bm25,
+    lexeme_of,
+    marks,
+    read_postings,
+)
 
-_GROUPS: Final = "ABD"  # labels of names and folders; of tags, and captions; of free comments
 _GROUP_OF: Final = {"name": 0, "folders": 0, "tags": 1, "text": 1, "metadata": 2, "notes": 2}
-_WEIGHTS: Final = (1.0, 1.0, 0.7)  # of a group, as in `full_text.WEIGHTS`
-_MOST_COUNTED: Final = 16_383 // 3 - 1  # of one word in one group: PostgreSQL's last position
-_MOST_BYTES: Final = 2_000  # of one word; PostgreSQL takes 2,046
 _MOST_OF_ALL: Final = 700_000  # bytes of all words of a text; PostgreSQL takes 1 MB
-_SIDE_BY_SIDE: Final = 64  # parts of a query that are put in one row
-_K1, _B = 1.2, 0.75  # of bm25, as in FTS5
 _WORD: Final = re.compile(r"[^ \n]+")
 _PARTS: Final = (16, 64, 256)  # texts whose windows are read together; the first often suffice
 
@@ -65,46 +66,9 @@ _TEXTS: Final = {
 }
 
 
-@dataclass(frozen=True)
-class _Phrase:
-    """A word of a query or a part of one: the stems that a text must hold, mostly one."""
-
-    stems: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Query:
-    """A `Match` as stems: for each word itself, and what it consists of."""
-
-    words: tuple[tuple[_Phrase, tuple[_Phrase, ...]], ...]
-    every: bool
-
-    @classmethod
-    def of(cls, match: Match) -> _Query:
-        cut = [
-            (word[:MOST_LETTERS], tuple(part[:MOST_LETTERS] for part in parts))
-            for word, parts in match.words
-        ]
-        kept = STEMMER.stems(each for word, parts in cut for each in (word, *parts))
-        return cls(
-            tuple(
-                (_Phrase(kept[word]), tuple(_Phrase(kept[part]) for part in parts))
-                for word, parts in cut
-            ),
-            match.every,
-        )
-
-    @property
-    def stems(self) -> tuple[str, ...]:
-        found = {
-            stem for word, parts in self.words for phrase in (word, *parts) for stem in phrase.stems
-        }
-        return tuple(sorted(found))
-
-
 def expression(match: Match, *, labels: str = "") -> str:
     """What is looked for as a `tsquery`, in the groups of columns with some labels."""
-    query = _Query.of(match)
+    query = WordQuery.of(match)
     found: list[str] = []
     for word, parts in query.words:
         alternatives = [word] + ([] if not parts else list(parts))
@@ -115,31 +79,17 @@ def expression(match: Match, *, labels: str = "") -> str:
             found.append(f"({whole} | ({' & '.join(_labelled(part, labels) for part in parts)}))")
         else:
             found.append(whole)
-    return _balanced(list(dict.fromkeys(found)), " & " if query.every else " | ")
-
-
-def _balanced(parts: Sequence[str], operator: str) -> str:
-    """Parts of a query put together; in halves, since PostgreSQL reads them by recursion."""
-    if len(parts) <= _SIDE_BY_SIDE:
-        return operator.join(parts)
-    middle = len(parts) // 2
-    halves = (_balanced(half, operator) for half in (parts[:middle], parts[middle:]))
-    return operator.join(f"({half})" for half in halves)
+    return balanced(list(dict.fromkeys(found)), " & " if query.every else " | ")
 
 
 def in_names(match: Match) -> str:
     """The same, in the names and folders of files alone."""
-    return expression(match, labels=_GROUPS[0])
+    return expression(match, labels=GROUPS[0])
 
 
-def _labelled(phrase: _Phrase, labels: str) -> str:
+def _labelled(phrase: QueryPhrase, labels: str) -> str:
     marked = f":{labels}" if labels else ""
-    return "(" + " & ".join(_lexeme(stem) + marked for stem in phrase.stems) + ")"
-
-
-def _lexeme(stem: str) -> str:
-    cut = stem.encode()[:_MOST_BYTES].decode("utf-8", "ignore")
-    return "'" + cut.replace("\\", "\\\\").replace("'", "''") + "'"
+    return "(" + " & ".join(lexeme_of(stem) + marked for stem in phrase.stems) + ")"
 
 
 def _vector(row: dict[str, Any], columns: Sequence[str]) -> tuple[str, int]:
@@ -153,34 +103,17 @@ def _vector(row: dict[str, Any], columns: Sequence[str]) -> tuple[str, int]:
                 counts[stem, _GROUP_OF[column]] += 1
     places: dict[str, list[str]] = {}
     for (stem, group), n in counts.items():
-        position = 3 * min(n, _MOST_COUNTED) + group
-        places.setdefault(_lexeme(stem), []).append(f"{position}{_GROUPS[group]}")
+        position = 3 * min(n, MOST_COUNTED) + group
+        places.setdefault(stem, []).append(f"{position}{GROUPS[group]}")
     parts, size = [], 0
-    for lexeme, positions in places.items():
+    for stem, positions in places.items():
+        lexeme = lexeme_of(stem)
+        told = marks([counts[stem, group] for group in range(len(GROUPS))])
         size += len(lexeme.encode()) + 16
         if size > _MOST_OF_ALL:
             break
-        parts.append(f"{lexeme}:{','.join(positions)}")
+        parts.append(f"{lexeme}:{','.join(positions + told)}")
     return " ".join(parts), sum(counts.values())
-
-
-@dataclass(frozen=True)
-class _Postings:
-    """Where some stems are.
-
-    Attributes:
-        ids: (n,) of texts that hold any, ascending.
-        lengths: (n,) words of each.
-        weights: by stem, how often each text has it, weighted: (n,).
-        n_texts: how many texts there are in all.
-        n_words: how many words they have.
-    """
-
-    ids: Ids
-    lengths: Doubles
-    weights: dict[str, Doubles]
-    n_texts: int
-    n_words: int
 
 
 class TsVectorText(FullText):
@@ -221,9 +154,9 @@ class TsVectorText(FullText):
         self, kind: TextKind, match: Match, *, given: bool = False
     ) -> Iterator[tuple[int, float]]:
         """See `FullText`; all that match are read, as FTS5 does to rank them."""
-        query = _Query.of(match)
+        query = WordQuery.of(match)
         postings = self._postings(kind, query.stems)
-        matches, scores = _bm25(query, postings)
+        matches, scores = bm25(query, postings)
         if given:
             people = self._rows("SELECT DISTINCT caption_id FROM caption_target")
             matches &= np.isin(postings.ids, np.fromiter((row[0] for row in people), np.int64))
@@ -231,35 +164,15 @@ class TsVectorText(FullText):
         order = np.lexsort((ids, scores))
         return zip(ids[order].tolist(), scores[order].tolist(), strict=True)
 
-    def _postings(self, kind: TextKind, stems: tuple[str, ...]) -> _Postings:
+    def _postings(self, kind: TextKind, stems: tuple[str, ...]) -> Postings:
         """Kept for the session, since one question asks several times; see `_forget`."""
-        kept: dict[Any, _Postings] = self.session.info.setdefault("audiosearch_postings", {})
+        kept: dict[Any, Postings] = self.session.info.setdefault("audiosearch_postings", {})
         if (kind, stems) not in kept:
-            kept[kind, stems] = self._read_postings(kind, stems)
+            kept[kind, stems] = read_postings(self.session, kind, stems)
         return kept[kind, stems]
 
     def _forget(self) -> None:
         self.session.info.pop("audiosearch_postings", None)
-
-    def _read_postings(self, kind: TextKind, stems: tuple[str, ...]) -> _Postings:
-        rows = self._rows(
-            f"SELECT t.id, t.n_words, u.lexeme, u.positions FROM {kind} AS t"  # noqa: S608
-            " CROSS JOIN LATERAL unnest(t.words) AS u"
-            " WHERE t.words @@ CAST(:query AS tsquery) AND u.lexeme = ANY(:stems)",
-            query=_balanced([_lexeme(stem) for stem in stems], " | "),
-            stems=list(stems),
-        )
-        ids = np.unique(np.array([row[0] for row in rows], np.int64))
-        lengths = np.zeros(len(ids))
-        weights = {stem: np.zeros(len(ids)) for stem in stems}
-        places = np.searchsorted(ids, [row[0] for row in rows])
-        for place, (_, n, lexeme, positions) in zip(places.tolist(), rows, strict=True):
-            lengths[place] = n
-            weights[lexeme][place] = _weight(tuple(positions))
-        [(n_texts, n_words)] = self._rows(
-            f"SELECT count(*), coalesce(sum(n_words), 0) FROM {kind}"  # noqa: S608 - our own names
-        )
-        return _Postings(ids, lengths, weights, int(n_texts), int(n_words))
 
     def among(self, kind: TextKind, match: Match, ids: Sequence[int] | None) -> Iterator[int]:
         """See `FullText`."""
@@ -338,7 +251,7 @@ class TsVectorText(FullText):
         kept = STEMMER.stems(word for each in texts for word in _WORD.findall(each))
         held = {stem for stems in kept.values() for stem in stems}
         wanted: set[str] = set()
-        for word, parts in _Query.of(match).words:
+        for word, parts in WordQuery.of(match).words:
             wanted |= set(word.stems)
             stems = {stem for part in parts for stem in part.stems}
             wanted |= stems if stems <= held else set()
@@ -355,7 +268,7 @@ class TsVectorText(FullText):
     def spelled_out(self, kind: TextKind, stem: str) -> str | None:
         """See `FullText`."""
         match = Match(((stem, ()),))
-        wanted = set(_Query.of(match).stems)
+        wanted = set(WordQuery.of(match).stems)
         rows = self._rows(
             f"SELECT {', '.join(COLUMNS[kind])} FROM {kind}"  # noqa: S608 - our own names
             " WHERE words @@ CAST(:query AS tsquery) ORDER BY id LIMIT 1",
@@ -367,44 +280,3 @@ class TsVectorText(FullText):
 
     def _rows(self, statement: str, **parameters: Any) -> Sequence[Any]:
         return self.session.connection().execute(text(statement), parameters).fetchall()
-
-
-def _weight(positions: tuple[int, ...]) -> float:
-    """How often a text has a word, weighted, added up in the order of its columns as FTS5 does."""
-    total = 0.0
-    for group, count in sorted((position % 3, position // 3) for position in positions):
-        if _WEIGHTS[group] == 1.0:
-            total += count
-        else:
-            for _ in range(count):
-                total += _WEIGHTS[group]
-    return total
-
-
-def _bm25(
-    query: _Query, postings: _Postings
-) -> tuple[np.ndarray[Any, np.dtype[np.bool_]], Doubles]:
-    """Which texts match, and their scores, operation by operation as FTS5 computes them."""
-    n = len(postings.ids)
-    total = np.zeros(n)
-    matches = np.full(n, query.every)
-    average = postings.n_words / postings.n_texts if postings.n_texts else 1.0
-    norm = _K1 * (1 - _B + _B * postings.lengths / average)
-    nothing = np.zeros(n)
-
-    def occurrences(phrase: _Phrase) -> Doubles:
-        found = [postings.weights[stem] for stem in phrase.stems]
-        return np.minimum.reduce(found) if found else nothing
-
-    for word, parts in query.words:
-        whole = occurrences(word)
-        split = [occurrences(part) for part in parts]
-        all_parts = np.logical_and.reduce([each > 0 for each in split]) if split else nothing > 0
-        holds = (whole > 0) | all_parts
-        matches = (matches & holds) if query.every else (matches | holds)
-        for each, counted in [(whole, whole), *((part, part * all_parts) for part in split)]:
-            n_hits = int(np.count_nonzero(each))
-            idf = math.log((postings.n_texts - n_hits + 0.5) / (n_hits + 0.5))
-            idf = 1e-6 if idf <= 0 else idf
-            total += idf * (counted * (_K1 + 1.0) / (counted + norm))
-    return matches, -1.0 * total

@@ -87,6 +87,52 @@ def test_the_index_finds_what_is_nearest(
             assert any("nearest_joint_1_32" in line for line in plan)
 
 
+def test_more_is_read_from_the_index_than_its_first_walk_gives(
+    indexed: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joints = vectors(N, DIM)
+    monkeypatch.setattr(nearest, "_LEAST_TRIED", 40)
+    monkeypatch.setattr(nearest, "_MOST_TRIED", 40)
+    with indexed as database:
+        bundle_id = fill(database, joints)
+        database.index_vectors()
+        table = VectorTable(ids=np.arange(1, N + 1), matrix=unit_rows(joints))
+        shares = []
+        with database.reading() as session:
+            for query in vectors(20, DIM, seed=1):
+                found = nearest.nearest_windows(
+                    session,
+                    query,
+                    column="joint",
+                    bundle_id=bundle_id,
+                    limit=K,
+                    n_windows=N,
+                    allowed=None,
+                )
+                shares.append(len(set(found) & set(table.top_k(query, K)[0].tolist())) / K)
+    assert np.mean(shares) >= 0.99
+
+
+def test_an_index_of_other_settings_is_built_anew(indexed: Database) -> None:
+    options = text("SELECT reloptions FROM pg_class WHERE relname = 'nearest_joint_1_32'")
+    with indexed as database:
+        fill(database, vectors(50, DIM))
+        database.index_vectors()
+        with database.session() as session:
+            today = session.scalar(options)
+            session.execute(text("DROP INDEX nearest_joint_1_32"))
+            session.execute(
+                text(
+                    'CREATE INDEX nearest_joint_1_32 ON "window" USING hnsw'
+                    " (CAST(joint AS halfvec(32)) halfvec_cosine_ops)"
+                    " WITH (m = 4, ef_construction = 8)"
+                )
+            )
+        database.index_vectors()
+        with database.reading() as session:
+            assert session.scalar(options) == today
+
+
 def test_answers_by_the_index_are_those_of_comparing_all(
     indexed: Database, url: str, models: Models, tmp_path: Path
 ) -> None:
