@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from itertools import groupby
 
 import av.error
@@ -22,7 +22,7 @@ from audiosearch.audio.container import OpenedPart, packets
 from audiosearch.audio.extent import disagreement
 from audiosearch.audio.loudness import FrameFormat, LoudnessMeter
 from audiosearch.audio.mixing import Levels, Mixer, Resampler
-from audiosearch.audio.sound import Sound, open_sound
+from audiosearch.audio.sound import KeptPackets, Sound, open_sound
 from audiosearch.audio.source import Span
 from audiosearch.audio.timeline import EndTrim, lateness, without_gaps
 from audiosearch.audio.tracks import Demultiplexer, Track, side_by_side
@@ -55,7 +55,8 @@ class Decoding:
     is not silence.
 
     `progress` is called for each packet read, also while nothing comes of it. With `mixed` false
-    blocks are `(n, channels)`, all the channels that the file begins with as they are.
+    blocks are `(n, channels)`, all the channels that the file begins with as they are. `opened` is
+    the file where it is open, with its packets, if they were kept when it was read through.
     """
 
     def __init__(
@@ -65,11 +66,13 @@ class Decoding:
         sample_rate: int,
         progress: Callable[[], None] = _no_progress,
         mixed: bool = True,
+        opened: tuple[Sound, KeptPackets] | None = None,
     ) -> None:
         self.path = path
         self.sample_rate = sample_rate
         self._progress = progress
         self._mixed = mixed
+        self._opened = opened if opened is not None and opened[1].packets is not None else None
         self._channels = 1  # of the blocks given
         self._facts: AudioFacts | None = None
         self._levels = Levels()
@@ -96,7 +99,7 @@ class Decoding:
                 nothing (NO_SAMPLES), cannot be read (UNREADABLE) or needs too much MEMORY.
         """
         try:
-            with open_sound(self.path) as sound:
+            with self._sound() as sound:
                 if not self._mixed:
                     layouts = [each.codec_context.layout for each in sound.first.heard]
                     self._channels = sum(layout.nb_channels for layout in layouts)
@@ -116,10 +119,18 @@ class Decoding:
                 f"no filter for it: {error.strerror}", DecodeCode.UNSUPPORTED
             ) from error
 
+    def _sound(self) -> AbstractContextManager[Sound]:
+        return open_sound(self.path) if self._opened is None else nullcontext(self._opened[0])
+
+    def _packets(self, part: OpenedPart, stream: AudioStream) -> Iterable[Packet[AudioStream]]:
+        """Of a part with one stream."""
+        kept = None if self._opened is None else self._opened[1].packets
+        return packets(self.path, part.container, stream) if kept is None else kept
+
     def _alone(self, sound: Sound, part: OpenedPart) -> Iterator[Samples]:
         """A part with one stream, which is mixed at its own rate."""
         stream = part.heard[0]
-        frames = self._frames(stream, packets(self.path, part.container, stream))
+        frames = self._frames(stream, self._packets(part, stream))
         trim = EndTrim.of(part, stream, sound.extent.n_samples)
         for run, of_run in groupby(frames, FrameFormat.of):
             mixer = Mixer(run.sample_rate)

@@ -19,7 +19,7 @@ from av.packet import Packet
 from audiosearch.audio.container import OpenedPart, has_decoder, packets, stream_format
 from audiosearch.audio.extent import disagreement
 from audiosearch.audio.headers.durations import MAY_BE_LONGER, cut_off, declared_seconds
-from audiosearch.audio.sound import Sound, open_sound
+from audiosearch.audio.sound import KeptPackets, Sound, open_sound
 from audiosearch.audio.source import BUFFER_BYTES, Span, SpanFile
 from audiosearch.audio.types import Fingerprint
 
@@ -60,8 +60,13 @@ def fingerprint(path: bytes, *, progress: Callable[[], None] = _no_progress) -> 
         return survey_of(sound, progress=progress).fingerprint
 
 
-def survey_of(sound: Sound, *, progress: Callable[[], None] = _no_progress) -> Survey:
-    """Read a file just opened through; all its packets are used up.
+def survey_of(
+    sound: Sound,
+    *,
+    progress: Callable[[], None] = _no_progress,
+    kept: KeptPackets | None = None,
+) -> Survey:
+    """Read a file just opened through; all its packets are used up, but for what `kept` keeps.
 
     Hashed are codec, sample rate and channels, then the bytes of the audio stream's packets, one
     after the other: never container headers, tags or pictures, and never where one packet ends
@@ -76,12 +81,14 @@ def survey_of(sound: Sound, *, progress: Callable[[], None] = _no_progress) -> S
     hashes: list[bytes] = []
     remarks: list[str] = [sound.extent.note] if sound.extent.note else []
     n_refused = 0
+    if kept is not None and not kept.wants(sound):
+        kept = None
     for part in sound.parts():
         if isinstance(part, Span):
             n_refused += 1
             hashes.append(_hash_of_bytes(sound.path, part, progress=progress))
             continue
-        readings = _read(sound.path, part, progress=progress)
+        readings = _read(sound.path, part, progress=progress, kept=kept)
         hashes += [reading.digest.digest() for reading in readings]
         if part.unheard:
             remarks.append(
@@ -119,11 +126,15 @@ class _StreamReading:
         """Count a packet's time."""
         duration, start = packet.duration or 0, packet.pts
         self.counted += duration
-        self.all_counted = self.all_counted and duration > 0
-        if start is not None:
-            self.first = start if self.first is None else min(self.first, start)
-            end = start + duration
-            self.last_end = end if self.last_end is None else max(self.last_end, end)
+        if duration <= 0:
+            self.all_counted = False
+        if start is None:
+            return
+        end = start + duration
+        if self.first is None or start < self.first:
+            self.first = start
+        if self.last_end is None or end > self.last_end:
+            self.last_end = end
 
     def seconds(self) -> float | None:
         """How much sound its packets hold; None where they do not say."""
@@ -142,21 +153,33 @@ class _StreamReading:
         return float(self.last_end * self.stream.time_base)
 
 
-def _read(path: bytes, part: OpenedPart, *, progress: Callable[[], None]) -> list[_StreamReading]:
+def _read(
+    path: bytes, part: OpenedPart, *, progress: Callable[[], None], kept: KeptPackets | None
+) -> list[_StreamReading]:
     """All packets of a part's audio streams, hashed and counted."""
     kind = part.container.format.name.partition(",")[0]
     end = _end_of_sound(path) if kind in _RAW_CONTAINERS else None
     readings = {
         stream.index: _StreamReading(stream, _fresh_digest(part, stream)) for stream in part.streams
     }
+    held: list[Packet[AudioStream]] = []
+    room = 0 if kept is None else kept.MOST_BYTES
     for packet in packets(path, part.container, *part.streams):
         progress()
+        size = packet.size
+        if room > 0:
+            held.append(packet)
+            room -= size + KeptPackets.PACKET_BYTES
+            if room <= 0:
+                held = []
         reading = readings[packet.stream_index]
         reading.add(packet)
-        if end is None or packet.pos is None or packet.pos + packet.size <= end:
+        if end is None or packet.pos is None or packet.pos + size <= end:
             reading.digest.update(packet)
         else:
             reading.digest.update(memoryview(packet)[: max(0, end - packet.pos)])
+    if kept is not None and room > 0:
+        kept.packets = held
     return list(readings.values())
 
 

@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
+from av.audio.stream import AudioStream
+from av.packet import Packet
+
 from audiosearch.audio.container import (
     OpenedPart,
     StreamFormat,
@@ -67,6 +70,23 @@ class Sound:
                     yield span
                 else:
                     yield part
+
+
+class KeptPackets:
+    """The packets of a sound that has been read through, so that it need not be read once more.
+
+    Only of what is one part with one stream, and not too large; of others nothing is kept.
+    """
+
+    MOST_BYTES = 32 << 20
+    PACKET_BYTES = 512  # that a packet takes beside its sound
+
+    def __init__(self) -> None:
+        self.packets: list[Packet[AudioStream]] | None = None  # all of them; None: not kept
+
+    def wants(self, sound: Sound) -> bool:
+        """Whether the packets of a sound are worth keeping."""
+        return sound.n_parts == 1 and len(sound.first.streams) == 1
 
 
 @contextmanager

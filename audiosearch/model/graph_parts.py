@@ -14,12 +14,12 @@ from audiosearch.errors import BundleError
 from audiosearch.model.bundle_files import BundleFile
 from audiosearch.model.manifest import REMEDY
 from audiosearch.model.onnx_check import NotOnnx, fields_of
+from audiosearch.model.onnx_wire import message_of, name_of, text_of, wire_field
 
 # ModelProto.graph; GraphProto.node, initializer, input, output, value_info
 _GRAPH, _NODE, _INITIALIZER, _INPUT, _OUTPUT, _VALUE_INFO = 7, 1, 5, 11, 12, 13
 # NodeProto.input, output, attribute; AttributeProto.g, graphs; TensorProto.name
 _NODE_INPUT, _NODE_OUTPUT, _NODE_ATTRIBUTE, _ATTRIBUTE_GRAPHS, _TENSOR_NAME = 1, 2, 5, (6, 11), 8
-_VARINT, _BYTES = 0, 2  # the only kinds of fields that these messages have
 _FLOAT = 1  # TensorProto.DataType
 
 
@@ -72,29 +72,29 @@ def cut_graph(content: bytes, half: Half) -> bytes:
         raise NotOnnx("it holds no graph")
     parts = list(fields_of(memoryview(graph)))
     nodes = [_node(value) for number, value in parts if number == _NODE]
-    initializers = {_name(v, _TENSOR_NAME): v for n, v in parts if n == _INITIALIZER}
-    inputs = [_name(v, 1) for n, v in parts if n == _INPUT]
-    outputs = [_name(v, 1) for n, v in parts if n == _OUTPUT]
+    initializers = {name_of(v, _TENSOR_NAME): v for n, v in parts if n == _INITIALIZER}
+    inputs = [name_of(v, 1) for n, v in parts if n == _INPUT]
+    outputs = [name_of(v, 1) for n, v in parts if n == _OUTPUT]
     inputs = [name for name in inputs if name not in initializers]
     cut = _find_cut(nodes, inputs, outputs)
     if half is Half.SOUND:
         kept, given, wanted = _needed(nodes, [cut], stop=""), inputs, [CUT]
     else:
         kept, given, wanted = _needed(nodes, outputs, stop=cut), [CUT], outputs
-    made = [_field(_NODE, _renamed(node, cut)) for node in kept]
+    made = [wire_field(_NODE, _renamed(node, cut)) for node in kept]
     used = {name for node in kept for name in node.inputs}
     for number, value in parts:
         if number == _INITIALIZER:
-            stays = _name(value, _TENSOR_NAME) in used
+            stays = name_of(value, _TENSOR_NAME) in used
         elif number in (_INPUT, _OUTPUT):
-            stays = _name(value, 1) in (given if number == _INPUT else wanted)
+            stays = name_of(value, 1) in (given if number == _INPUT else wanted)
         else:
             stays = number not in (_NODE, _VALUE_INFO)
         if stays:
-            made.append(_field(number, value))
-    made.append(_field(_OUTPUT if half is Half.SOUND else _INPUT, _array_of_three(CUT)))
+            made.append(wire_field(number, value))
+    made.append(wire_field(_OUTPUT if half is Half.SOUND else _INPUT, _array_of_three(CUT)))
     whole = b"".join(made)
-    return b"".join(_field(n, whole if n == _GRAPH else v) for n, v in model)
+    return b"".join(wire_field(n, whole if n == _GRAPH else v) for n, v in model)
 
 
 def _find_cut(nodes: Sequence[_Node], inputs: Sequence[str], outputs: Collection[str]) -> str:
@@ -130,12 +130,12 @@ def _needed(nodes: Sequence[_Node], wanted: Sequence[str], *, stop: str) -> list
 def _node(value: int | memoryview) -> _Node:
     inputs: list[str] = []
     outputs: list[str] = []
-    message = _message(value)
+    message = message_of(value)
     for number, content in fields_of(message):
         if number in (_NODE_INPUT, _NODE_OUTPUT):
-            (inputs if number == _NODE_INPUT else outputs).append(_text(content))
+            (inputs if number == _NODE_INPUT else outputs).append(text_of(content))
         elif number == _NODE_ATTRIBUTE and any(
-            kind in _ATTRIBUTE_GRAPHS for kind, _ in fields_of(_message(content))
+            kind in _ATTRIBUTE_GRAPHS for kind, _ in fields_of(message_of(content))
         ):
             raise NotOnnx("graphs inside its nodes")
     return _Node(tuple(inputs), tuple(outputs), bytes(message))
@@ -145,42 +145,13 @@ def _renamed(node: _Node, cut: str) -> bytes:
     if cut not in node.inputs and cut not in node.outputs:
         return node.message
     return b"".join(
-        _field(n, CUT.encode() if n in (_NODE_INPUT, _NODE_OUTPUT) and _text(v) == cut else v)
+        wire_field(n, CUT.encode() if n in (_NODE_INPUT, _NODE_OUTPUT) and text_of(v) == cut else v)
         for n, v in fields_of(memoryview(node.message))
     )
 
 
 def _array_of_three(name: str) -> bytes:
     """A `ValueInfoProto`: float32 with three axes of any length."""
-    axes = b"".join(_field(1, _field(2, f"{name}_{axis}".encode())) for axis in range(3))
-    tensor = _field(1, _FLOAT) + _field(2, axes)
-    return _field(1, name.encode()) + _field(2, _field(1, tensor))
-
-
-def _name(value: int | memoryview, number: int) -> str:
-    return next((_text(v) for n, v in fields_of(_message(value)) if n == number), "")
-
-
-def _message(value: int | memoryview) -> memoryview:
-    if isinstance(value, int):
-        raise NotOnnx("a number stands where a message should")
-    return value
-
-
-def _text(value: int | memoryview) -> str:
-    return bytes(_message(value)).decode("utf-8", "replace")
-
-
-def _field(number: int, value: int | bytes | memoryview) -> bytes:
-    if isinstance(value, int):
-        return _varint(number << 3 | _VARINT) + _varint(value)
-    return _varint(number << 3 | _BYTES) + _varint(len(value)) + bytes(value)
-
-
-def _varint(value: int) -> bytes:
-    made = bytearray()
-    while value > 0x7F:
-        made.append(value & 0x7F | 0x80)
-        value >>= 7
-    made.append(value)
-    return bytes(made)
+    axes = b"".join(wire_field(1, wire_field(2, f"{name}_{axis}".encode())) for axis in range(3))
+    tensor = wire_field(1, _FLOAT) + wire_field(2, axes)
+    return wire_field(1, name.encode()) + wire_field(2, wire_field(1, tensor))

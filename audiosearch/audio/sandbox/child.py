@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import BinaryIO
 
 import av.logging
@@ -36,7 +37,7 @@ from audiosearch.audio.sandbox.protocol import (
 )
 from audiosearch.audio.sandbox.stretches import StretchReader
 from audiosearch.audio.sandbox.watched import WatchedFile
-from audiosearch.audio.sound import open_sound
+from audiosearch.audio.sound import KeptPackets, Sound, open_sound
 from audiosearch.errors import DecodeError, DecoderBroken
 
 if sys.platform != "win32":  # which has no such limits; the main process still stops what stalls
@@ -76,6 +77,8 @@ def serve(requests: BinaryIO, answers: BinaryIO, pulse: _Pulse) -> None:
     while True:
         request = receive(requests)
         pulse.renew()
+        if opened is not None and request.kind is not MessageKind.DECODE:
+            opened.close()
         try:
             if request.kind is MessageKind.OPEN:
                 path, sample_rate, mixed = unpack_open(request.payload)
@@ -83,6 +86,8 @@ def serve(requests: BinaryIO, answers: BinaryIO, pulse: _Pulse) -> None:
                 send(answers, MessageKind.OPENED, pack_opened(opened.open(pulse)))
             elif request.kind is MessageKind.DECODE and opened is not None:
                 opened.decode(answers, pulse)
+            elif request.kind is MessageKind.SKIP:
+                opened = None
             elif request.kind is MessageKind.STRETCH:
                 stretches.send(unpack_stretch(request.payload), answers)
             elif request.kind is MessageKind.VIEW:
@@ -97,25 +102,41 @@ def serve(requests: BinaryIO, answers: BinaryIO, pulse: _Pulse) -> None:
 
 
 class _FileReading:
-    """One file from opening to its last sample, watched for changes under way."""
+    """One file from opening to its last sample, watched for changes under way.
+
+    It is read once where its packets fit into memory: they are hashed, then decoded.
+    """
 
     def __init__(self, path: bytes, sample_rate: int, *, mixed: bool) -> None:
         self._path = path
         self._sample_rate = sample_rate
         self._mixed = mixed
         self._file = WatchedFile(path)
+        self._stack = ExitStack()
+        self._heard: tuple[Sound, KeptPackets] | None = None
+
+    def close(self) -> None:
+        """Let go of the file, if it is still open; once its sound is wanted, it is opened anew."""
+        self._heard = None
+        self._stack.close()
 
     def open(self, pulse: _Pulse) -> OpenedFile:
         """Read it through: identity and texts."""
         path = self._path
+        kept = KeptPackets()
         try:
-            with open_sound(path) as sound:
-                texts = metadata_of(path, sound.first.container, sound.first.heard[0])
-                expected_s = sound.expected_s
-                survey = survey_of(sound, progress=pulse)
+            sound = self._stack.enter_context(open_sound(path))
+            texts = metadata_of(path, sound.first.container, sound.first.heard[0])
+            expected_s = sound.expected_s
+            survey = survey_of(sound, progress=pulse, kept=kept)
+            if kept.packets is None:
+                self.close()
+            else:
+                self._heard = sound, kept
+            self._file.check_unchanged()
         except Exception as error:
+            self.close()
             raise self._file.reason(error) from error
-        self._file.check_unchanged()
         return OpenedFile(
             fingerprint=survey.fingerprint,
             metadata=texts,
@@ -129,7 +150,11 @@ class _FileReading:
     def decode(self, answers: BinaryIO, pulse: _Pulse) -> None:
         """Send its sound, then its facts."""
         decoding = Decoding(
-            self._path, sample_rate=self._sample_rate, progress=pulse, mixed=self._mixed
+            self._path,
+            sample_rate=self._sample_rate,
+            progress=pulse,
+            mixed=self._mixed,
+            opened=self._heard,
         )
         try:
             for block in decoding:
@@ -139,6 +164,8 @@ class _FileReading:
             raise
         except Exception as error:
             raise self._file.reason(error) from error
+        finally:
+            self.close()
         self._file.check_unchanged()
         send(answers, MessageKind.FACTS, pack_facts(decoding.facts))
 

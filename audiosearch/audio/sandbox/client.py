@@ -6,6 +6,7 @@ counted against it only while the main process waits for it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import sys
@@ -202,6 +203,10 @@ class Worker(AbstractContextManager["Worker"]):
     def skip(self) -> None:
         """Do not decode the opened file."""
         self._path, self._facts = b"", None
+        child = self._child
+        if child is not None:
+            with contextlib.suppress(OSError, ValueError):  # gone, and the file with it
+                send(child.requests, MessageKind.SKIP)
 
     def close(self) -> None:
         """End the process, also in the middle of a file; a thread waiting for it gets an error."""

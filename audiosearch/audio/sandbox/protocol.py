@@ -30,6 +30,7 @@ class MessageKind(IntEnum):
     These are UTF-8 JSON, or raw little-endian float32 samples for BLOCK.
 
         main    OPEN {path, sample_rate, mixed}   DECODE            STRETCH {...}      VIEW {...}
+                SKIP in place of DECODE: no answer is wanted
         worker  READY, then  OPENED {...}         BLOCK* FACTS {...}  FORM BLOCK* END  IMAGE
                 in place of any of them: ERROR {...} for a file that cannot be read, BROKEN {reason}
                 where it is the program that is at fault
@@ -40,6 +41,7 @@ class MessageKind(IntEnum):
     DECODE = 2
     STRETCH = 3
     VIEW = 4
+    SKIP = 5
     READY = 16
     OPENED = 17
     BEAT = 18

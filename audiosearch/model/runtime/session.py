@@ -19,6 +19,7 @@ import numpy as np
 from audiosearch._typing import AnyArray, Floats
 from audiosearch.errors import BundleError
 from audiosearch.model.bundle import BundleFile
+from audiosearch.model.pointwise import pointwise_as_convolutions
 from audiosearch.model.runtime.device_array import DeviceArray, bound_run
 from audiosearch.model.runtime.parallel import MOST
 from audiosearch.model.runtime.providers import (
@@ -128,6 +129,8 @@ class GraphSession:
 
     def _load(self, providers: Providers) -> Any:
         content = self._graph.read()
+        if self._fused and providers[0][0] == CPU:
+            content = pointwise_as_convolutions(content)
         runtime = onnx_runtime()
         settings = runtime.SessionOptions()
         levels = runtime.GraphOptimizationLevel
