@@ -340,9 +340,9 @@ def _whole_scene(path: Path) -> Floats:
 
 
 def z_scored(similarities: Floats) -> Floats:
-    """Each caption's similarities less their mean, over their deviation."""
-    centred = similarities - similarities.mean(axis=1, keepdims=True)
-    return np.asarray(centred / np.maximum(centred.std(axis=1, keepdims=True), 1e-9), np.float32)
+    """Similarities less their mean over all pairs, over their deviation, as ensembles count."""
+    centred = similarities - similarities.mean()
+    return np.asarray(centred / max(float(centred.std()), 1e-9), np.float32)
 
 
 def averaged(parts: Sequence[Floats], *, z: bool) -> Floats:

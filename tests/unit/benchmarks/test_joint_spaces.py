@@ -48,12 +48,12 @@ def test_a_picture_shows_order_what_is_at_once_and_what_lies_under():
 
 
 def test_z_scores_take_scale_and_place_away_and_plain_means_do_not():
-    one = np.array([[0.0, 1.0, 2.0]], np.float32)
+    one = np.array([[0.0, 1.0, 2.0], [1.0, 0.0, 2.0]], np.float32)
     np.testing.assert_allclose(z_scored(one), z_scored(10 * one + 3), rtol=1e-5)
     np.testing.assert_array_equal(z_scored(np.full((1, 3), 0.5, np.float32)), np.zeros((1, 3)))
-    loud = np.array([[50.0, 20.0, 0.0]], np.float32)
-    assert averaged([one, one, loud], z=False).argmax() == 0
-    assert averaged([one, one, loud], z=True).argmax() == 2
+    loud = np.array([[50.0, 20.0, 0.0], [0.0, 50.0, 0.0]], np.float32)
+    assert averaged([one, one, loud], z=False)[0].argmax() == 0
+    assert averaged([one, one, loud], z=True)[0].argmax() == 2
 
 
 def test_ensembles_hold_the_systems_that_their_names_tell():
