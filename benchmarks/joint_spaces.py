@@ -10,7 +10,6 @@ python -m benchmarks.joint_spaces --out DIR [--seeds 3] [--epochs 24]
 from __future__ import annotations
 
 import copy
-import itertools
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -26,7 +25,6 @@ from torch.nn import functional
 from audiosearch._files import atomic_write
 from audiosearch._typing import Bools, Floats
 from audiosearch.errors import AudiosearchError
-from audiosearch.evaluation.ranking import figures
 from audiosearch.evaluation.scenes.render import write_wav
 from audiosearch.model.wordpiece import PAD, Pieces
 from audiosearch.training.checkpoints import State, TrainingProgress, load_state
@@ -53,6 +51,7 @@ from audiosearch.training.scenes.rendering import render
 from audiosearch.training.synth.made_sounds import MAKERS
 from audiosearch.training.text.captions import Relation, write_caption
 from audiosearch.training.trainer import Trainer, half_cosine
+from benchmarks.joint_space_tables import table
 from benchmarks.pictograms import embed_picture, scene_picture
 
 FRONTEND = FrontendConfig(
@@ -339,46 +338,6 @@ def _whole_scene(path: Path) -> Floats:
     return np.pad(wave, (0, max(0, round(SCENE_S * FRONTEND.sample_rate) - wave.size)))
 
 
-def z_scored(similarities: Floats) -> Floats:
-    """Similarities less their mean over all pairs, over their deviation, as ensembles count."""
-    centred = similarities - similarities.mean()
-    return np.asarray(centred / max(float(centred.std()), 1e-9), np.float32)
-
-
-def averaged(parts: Sequence[Floats], *, z: bool) -> Floats:
-    """An ensemble: the mean similarity, z-scored before or not."""
-    scores = [z_scored(part) if z else part for part in parts]
-    return np.asarray(np.mean(scores, axis=0), np.float32)
-
-
-def figures_row(name: str, found: Sequence[Floats], right: Bools) -> str:
-    """A line of the table: means over the given matrices, in brackets their standard deviation."""
-    each = [figures(-similarities, right) for similarities in found]
-    measured = [[one.recall_1, one.recall_5, one.recall_10, one.map_10] for one in each]
-    cells = [
-        f"{np.mean(column):.3f} ({np.std(column):.3f})" for column in zip(*measured, strict=True)
-    ]
-    return f"| {name} | {len(found)} | {' | '.join(cells)} |"
-
-
-def ensembles(names: Sequence[str], seeds: Sequence[int]) -> dict[str, list[list[tuple[str, int]]]]:
-    """Which systems (kind, seed) are averaged, by what the ensembles are called."""
-    every = list(itertools.product(names, seeds))
-    first = names[0]
-    without_msle = [name for name in names if not name.endswith("MSLE")]
-    found = {
-        f"{len(seeds)} of {first}": [[(first, seed) for seed in seeds]],
-        "4 kinds, one seed": [[(name, seed) for name in without_msle] for seed in seeds],
-        "5 kinds, one seed": [[(name, seed) for name in names] for seed in seeds],
-        "10: 5 kinds, two seeds": [
-            [(name, seed) for name in names for seed in pair]
-            for pair in itertools.combinations(seeds, 2)
-        ],
-        f"all {len(every)}": [every],
-    }
-    return {name: groups for name, groups in found.items() if groups}
-
-
 def tell(progress: TrainingProgress) -> None:
     """Progress to standard error."""
     click.echo(f"{progress.stage} {progress.step}/{progress.total} {progress.text}", err=True)
@@ -413,21 +372,10 @@ def main(
     for seed in range(1, seeds + 1):
         for kind in KINDS:
             found[kind.name, seed] = spaces.similarities(kind, seed)
-        (out / "table.md").write_text(table(found, spaces.right), encoding="utf-8")
+        (out / "table.md").write_text(
+            table([kind.name for kind in KINDS], found, spaces.right), encoding="utf-8"
+        )
     click.echo((out / "table.md").read_text(encoding="utf-8"))
-
-
-def table(found: dict[tuple[str, int], Floats], right: Bools) -> str:
-    """All systems and ensembles as a table."""
-    seeds = sorted({seed for _, seed in found})
-    names = [kind.name for kind in KINDS]
-    lines = ["| | runs | R@1 | R@5 | R@10 | mAP@10 |", "|---|---|---|---|---|---|"]
-    lines += [figures_row(name, [found[name, seed] for seed in seeds], right) for name in names]
-    for name, groups in ensembles(names, seeds).items():
-        for z in (False, True):
-            scores = [averaged([found[part] for part in group], z=z) for group in groups]
-            lines.append(figures_row(f"{name}{', z-scored' if z else ''}", scores, right))
-    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -15,7 +15,15 @@ from audiosearch.training.synth.made_sounds import MAKERS
 from audiosearch.training.text.captions import sound_of
 from audiosearch.training.trainer import Trainer
 from benchmarks import joint_spaces
-from benchmarks.joint_spaces import KINDS, averaged, ensembles, figures_row, z_scored
+from benchmarks.joint_space_tables import (
+    Gain,
+    averaged,
+    ensembles,
+    figures_row,
+    precisions,
+    z_scored,
+)
+from benchmarks.joint_spaces import KINDS
 from benchmarks.pictograms import PICTOGRAMS, SIDE, embed_picture, pictogram, scene_picture
 
 
@@ -62,6 +70,7 @@ def test_ensembles_hold_the_systems_that_their_names_tell():
     sizes = {name: [len(group) for group in groups] for name, groups in found.items()}
     assert sizes == {
         "3 of CLAP": [3],
+        "3 of CLAIP-TAG": [3],
         "4 kinds, one seed": [4, 4, 4],
         "5 kinds, one seed": [5, 5, 5],
         "10: 5 kinds, two seeds": [10, 10, 10],
@@ -77,15 +86,29 @@ def test_a_row_tells_mean_and_spread_over_runs():
     assert row == "| x | 2 | 0.500 (0.500) | 1.000 (0.000) | 1.000 (0.000) | 0.750 (0.250) |"
 
 
+def test_gains_are_paired_by_scene():
+    right = np.repeat(np.eye(3, dtype=bool), 2, axis=0)
+    good = right.astype(np.float32)
+    np.testing.assert_allclose(precisions([good], right), [1, 1, 1])
+    np.testing.assert_allclose(precisions([good, -good], right), [2 / 3, 2 / 3, 2 / 3])
+    better = np.linspace(0.4, 0.6, 50)
+    gain = Gain.between(better, better - 0.1)
+    assert (gain.mean, gain.low, gain.high) == pytest.approx((0.1, 0.1, 0.1))
+    noise = np.random.default_rng(1).normal(0, 0.1, 50)
+    loose = Gain.between(better + noise, better)
+    assert loose.low < noise.mean() < loose.high
+    assert loose.high - loose.low == pytest.approx(2 * 1.96 * noise.std() / 50**0.5, rel=0.15)
+
+
 def test_a_tiny_run_trains_every_kind_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(joint_spaces, "TAGGER_STEPS", 2)
-    sizes = ["--seeds", "1", "--training", "6", "--test", "3", "--per-label", "8", "--epochs", "1"]
+    sizes = ["--seeds", "2", "--training", "6", "--test", "3", "--per-label", "8", "--epochs", "1"]
     asked = ["--out", str(tmp_path), *sizes]
     first = CliRunner().invoke(joint_spaces.main, asked, catch_exceptions=False)
     lines = first.stdout.splitlines()
     assert [line.split("|")[1].strip() for line in lines[2:7]] == [kind.name for kind in KINDS]
     for kind in KINDS:
-        similarities = np.load(tmp_path / f"{kind.folder}-1" / "similarities.npy")
+        similarities = np.load(tmp_path / f"{kind.folder}-2" / "similarities.npy")
         assert similarities.shape == (6, 3)
         assert np.abs(similarities).max() <= 1 + 1e-5
 
