@@ -133,8 +133,10 @@ def _with_models(candidates: Sequence[str], references: Sequence[Sequence[str]])
     """The figures of aac-metrics that need jars and weights."""
     try:
         evaluate = importlib.import_module("aac_metrics").evaluate
-    except ImportError:
+    except Exception as error:  # noqa: BLE001  # torch's own libraries may be broken, too
         why = "needs aac-metrics, and the models that aac-metrics-download fetches"
+        if not (isinstance(error, ImportError) and error.name == "aac_metrics"):
+            why = f"aac-metrics cannot be loaded: {_first_line(error)}"
         return [Measured(name, None, why) for name in WITH_MODELS]
     found = []
     for name in WITH_MODELS:

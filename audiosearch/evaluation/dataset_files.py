@@ -160,7 +160,7 @@ def _found_folder(file: Path, layout: Layout, rows: Sequence[DatasetRow]) -> Pat
     """Where the sounds are: the folder that holds the most of some of them."""
     folders = sound_folders(file)
     if len(folders) < 2:
-        return file.parent
+        return folders[0] if folders else file.parent
     some = rows[:: max(1, len(rows) // _SAMPLED)]
     if layout is Layout.AUDIOCAPS:
         names = [name for row in some for name in _audiocaps_names([row])]

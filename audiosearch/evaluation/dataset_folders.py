@@ -7,6 +7,7 @@ the authors' archives unpack to.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -27,6 +28,14 @@ def sound_folders(file: Path) -> list[Path]:
     - MACS: `MACS.yaml` in `audio`;
     - WavCaps: `json_files/SoundBible/sb_final.json` in `Audio/SoundBible`.
     """
+    called = Path(os.path.abspath(file))  # noqa: PTH100 - links in it are kept
+    places = (called, file.resolve())
+    found = [folder for place in dict.fromkeys(places) for folder in _folders_around(place)]
+    return list(dict.fromkeys(each for each in found if each.is_dir()))
+
+
+def _folders_around(file: Path) -> list[Path]:
+    """The folders of `sound_folders` for an absolute path, whether they are there or not."""
     here, above = file.parent, file.parent.parent
     found = [here]
     named = _CLOTHO.fullmatch(file.stem)
@@ -35,8 +44,7 @@ def sound_folders(file: Path) -> list[Path]:
     for place in (here, above):
         found += [each / subset for each in sorted(place.glob("audio_*Hz"))]
         found += [place / "audio" / subset, place / "audio", place / subset]
-    found.append(above.parent / "Audio" / here.name)
-    return list(dict.fromkeys(each for each in found if each.is_dir()))
+    return [*found, above.parent / "Audio" / here.name]
 
 
 def macs_entries(file: Path) -> Iterator[dict[str, str]]:

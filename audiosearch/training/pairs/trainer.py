@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 from audiosearch.model.wordpiece import Pieces
 from audiosearch.training.checkpoints import State
 from audiosearch.training.networks.cnn14 import CNN14_FRONTEND, tag_scores
-from audiosearch.training.networks.frontend import LogMel
+from audiosearch.training.networks.frontend import FrontendConfig, LogMel
 from audiosearch.training.networks.matching import MatchingNetwork
 from audiosearch.training.pairs.data import PairBatch, PairData
 from audiosearch.training.pairs.losses import claip_loss, clap_loss, clap_tag_loss
@@ -39,8 +39,12 @@ class PairTrainer(Trainer[MatchingNetwork, PairBatch]):
         seed: int,
         folder: Path,
         device: torch.device | None = None,
+        frontend: FrontendConfig = CNN14_FRONTEND,
     ) -> None:
-        """Begin with the network as it is, which is moved to `device`."""
+        """Begin with the network as it is, which is moved to `device`.
+
+        `frontend` is what its encoder hears through; a narrow one may have one of its own.
+        """
         self.device = device or torch.device("cpu")
         network.to(self.device)
         super().__init__(
@@ -53,7 +57,7 @@ class PairTrainer(Trainer[MatchingNetwork, PairBatch]):
             clip_norm=recipe.clip_norm,
         )
         self.data, self.recipe, self.pieces = data, recipe, pieces
-        self.log_mel = LogMel(CNN14_FRONTEND).to(self.device)
+        self.log_mel = LogMel(frontend).to(self.device)
         self.frozen = copy.deepcopy(network.sound).eval().requires_grad_(False)
 
     def batches(self, epoch: int, *, first: int) -> Iterator[PairBatch]:

@@ -10,6 +10,7 @@ import sys
 import threading
 import types
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -237,6 +238,18 @@ def test_what_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch):
         "needs pycocoevalcap: pip install 'audiosearch[eval]'"
     )
     assert all("aac-metrics" in one.why_not for one in found if one.name in WITH_MODELS)
+
+
+def test_what_an_installed_package_lacks_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    # As `pip install --no-deps aac-metrics` leaves it.
+    (tmp_path / "aac_metrics.py").write_text("import pythonwrench_of_no_machine\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sys.modules, "pycocoevalcap.tokenizer.ptbtokenizer", None)
+    monkeypatch.delitem(sys.modules, "aac_metrics", raising=False)
+    found = {one.name: one for one in measure(CANDIDATES, REFERENCES)}
+    assert found["spice"].why_not == (
+        "aac-metrics cannot be loaded: No module named 'pythonwrench_of_no_machine'"
+    )
 
 
 def test_without_java_nothing_is_computed(fake_package, monkeypatch: pytest.MonkeyPatch):

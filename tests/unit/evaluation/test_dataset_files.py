@@ -221,6 +221,21 @@ def test_sounds_are_found_where_data_sets_keep_them(
     assert other.is_file()
 
 
+def test_a_table_is_the_same_by_any_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = touch(tmp_path / "CLOTHO_v2.1/clotho_audio_files/evaluation/a.wav")
+    table = tmp_path / "CLOTHO_v2.1/clotho_csv_files/clotho_captions_evaluation.csv"
+    touch(table).write_text("file_name,caption_1\na.wav,x\n", encoding="utf-8")
+    monkeypatch.chdir(table.parent)
+    for name in (table.name, f"./{table.name}", f"../clotho_csv_files/{table.name}"):
+        assert read_dataset(Path(name)).clips[0].path == path
+    monkeypatch.chdir(path.parent)
+    assert read_dataset(Path("../../clotho_csv_files") / table.name).clips[0].path == path
+    link = touch(tmp_path / "other/clotho.csv")
+    link.unlink()
+    link.symlink_to(table)
+    assert read_dataset(link).clips[0].path == path.resolve()
+
+
 def test_macs(tmp_path: Path):
     pytest.importorskip("yaml")
     path = touch(tmp_path / "MACS/audio/airport-1.wav")
