@@ -1,7 +1,8 @@
 """Runs the real command in a child process and watches what it takes.
 
-In: arguments of `audiosearch` and a data folder. Out: exit status, stdout, wall seconds and the
-peak resident memory of the process itself (not of the decoding processes below it).
+In: arguments of `audiosearch` and a data folder. Out: exit status, stdout, wall seconds, processor
+seconds (those of the decoding processes below it too) and the peak resident memory of the process
+itself (not of those).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class Run:
     out: str
     err: str
     wall_s: float
+    processor_s: float
     peak_mb: float
 
 
@@ -63,7 +65,7 @@ def start(*arguments: str, data_dir: Path) -> subprocess.Popen[str]:
 
 def run(*arguments: str, data_dir: Path) -> Run:
     """Run `audiosearch` to its end."""
-    began = time.perf_counter()
+    began, spent_s = time.perf_counter(), _spent_by_children()
     process = start(*arguments, data_dir=data_dir)
     peak_kb = [0]
     watch = threading.Thread(target=_watch, args=(process, peak_kb))
@@ -71,7 +73,14 @@ def run(*arguments: str, data_dir: Path) -> Run:
     out, err = process.communicate()
     wall_s = time.perf_counter() - began
     watch.join()
-    return Run(process.returncode, out, err, wall_s, peak_kb[0] / 1024)
+    processor_s = _spent_by_children() - spent_s
+    return Run(process.returncode, out, err, wall_s, processor_s, peak_kb[0] / 1024)
+
+
+def _spent_by_children() -> float:
+    """Seconds of the processor that ended child processes, and theirs, have taken; 0 on Windows."""
+    spent = os.times()
+    return spent.children_user + spent.children_system
 
 
 def _watch(process: subprocess.Popen[str], peak_kb: list[int]) -> None:

@@ -10,13 +10,11 @@ python -m benchmarks.combined_library ~/sounds [--work FOLDER]
 from __future__ import annotations
 
 import json
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -27,7 +25,7 @@ from audiosearch.training.networks.clap import ClapAudio, ClapText
 from audiosearch.training.networks.frontend import FrontendConfig, LogMel
 from audiosearch.training.networks.htsat import HtsatConfig
 from audiosearch.training.networks.roberta import RobertaConfig
-from benchmarks.child import environment, run
+from benchmarks.child import Run, environment, run
 from tests.published_joint import SAMPLES, write_clap_folder
 
 FRONTEND = FrontendConfig(
@@ -49,17 +47,6 @@ print(json.dumps((taken, int(peak))))
 """
 
 
-@dataclass(frozen=True)
-class Taken:
-    """What a command took, its own child processes among it but in the memory."""
-
-    wall_s: float
-    processor_s: float
-    peak_mb: float
-    out: str
-    err: str
-
-
 @click.command()
 @click.argument("sounds", type=click.Path(exists=True, file_okay=False))
 @click.option(
@@ -73,7 +60,7 @@ def main(sounds: str, work: Path | None) -> None:
         data_dir = work or Path(place)
         if not (data_dir / "models" / "top").is_dir():
             _make_bundles(data_dir)
-        indexed = _taken("index", sounds, "--json", "--quiet", data_dir=data_dir)
+        indexed = _ran("index", sounds, "--json", "--quiet", data_dir=data_dir)
         report = json.loads(indexed.out)
         click.echo(
             f"index: {report['files']} files, {report['windows_encoded']} windows,"
@@ -86,7 +73,7 @@ def main(sounds: str, work: Path | None) -> None:
         click.echo(f"  database {size / 1e6:.1f} MB")
         for options in ((), ("--exhaustive",)):
             runs = [
-                _taken("find", query, "--json", *options, data_dir=data_dir)
+                _ran("find", query, "--json", *options, data_dir=data_dir)
                 for _ in range(ROUNDS)
                 for query in QUERIES
             ]
@@ -107,20 +94,17 @@ def _make_bundles(data_dir: Path) -> None:
         ("combine", "--joint", "clap", "--captioner", "starter", "--name", "top"),
         ("use", "top"),
     ):
-        _taken("models", *arguments, data_dir=data_dir)
+        _ran("models", *arguments, data_dir=data_dir)
 
 
-def _taken(*arguments: str, data_dir: Path) -> Taken:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+def _ran(*arguments: str, data_dir: Path) -> Run:
     done = run(*arguments, data_dir=data_dir)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.status not in (0, 1):  # 1: nothing was found
         raise click.ClickException(f"{' '.join(arguments)}: {done.err}")
-    processor_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Taken(done.wall_s, processor_s, done.peak_mb, done.out, done.err)
+    return done
 
 
-def _print(what: str, runs: Sequence[Taken]) -> None:
+def _print(what: str, runs: Sequence[Run]) -> None:
     wall, processor = (
         statistics.median(getattr(each, name) for each in runs)
         for name in ("wall_s", "processor_s")

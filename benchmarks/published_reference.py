@@ -233,7 +233,9 @@ def main() -> None:
     parser.add_argument("--python-3.10", dest="old", default="python3.10", help="for conette")
     given = parser.parse_args()
     folder: Path = given.folder / "published"
-    pythons = dict(each.split("=", 1) for each in given.python)
+    pythons = {name: path for name, _, path in (each.partition("=") for each in given.python)}
+    if not all(name in PROGRAMS and path for name, path in pythons.items()):
+        parser.error(f"--python is NAME=PATH, where NAME is one of {', '.join(PROGRAMS)}")
     for name in [given.only] if given.only else PROGRAMS:
         packages, program = PROGRAMS[name]
         with tempfile.TemporaryDirectory() as scratch:

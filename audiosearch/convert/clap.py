@@ -7,7 +7,6 @@ takes in at once, so that of the fusion nothing is needed but its front-end.
 from __future__ import annotations
 
 import copy
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from audiosearch.training.export.published_graph import LeanLogMel
 from audiosearch.training.networks.clap import ClapAudio, ClapText
 from audiosearch.training.networks.frontend import FrontendConfig, LogMel
 from audiosearch.training.networks.htsat import HtsatConfig
-from audiosearch.training.networks.hub_folder import hub_weights, read_settings
+from audiosearch.training.networks.hub_folder import hub_weights, is_of_type, read_settings
 from audiosearch.training.networks.roberta import RobertaConfig
 from audiosearch.training.networks.weights import load_parameters, read_weights, tensors_of
 
@@ -66,11 +65,7 @@ class PublishedClap:
 
 def is_clap(path: Path) -> bool:
     """Whether a path is a folder of a `ClapModel`."""
-    try:
-        config = json.loads((path / "config.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(config, dict) and config.get("model_type") == "clap"
+    return is_of_type(path, "clap")
 
 
 def read_clap(folder: Path) -> PublishedClap:
@@ -124,7 +119,7 @@ def read_clap(folder: Path) -> PublishedClap:
         samples=samples,
         embedding_dim=sound.features,
         joint_dim=joint_dim,
-        licence=card_licence(folder),
+        licence=_licence(folder),
     )
 
 
@@ -223,7 +218,7 @@ def _parts(state: Mapping[str, Tensor], encoder: str, projection: str) -> dict[s
     }
 
 
-def card_licence(folder: Path) -> str | None:
+def _licence(folder: Path) -> str | None:
     """The licence that the model's card names at its head; None where there is no such line."""
     try:
         card = (folder / "README.md").read_text("utf-8", "replace")

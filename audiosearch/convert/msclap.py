@@ -7,7 +7,6 @@ needed. Its tags are left out: the head is that of an older training.
 from __future__ import annotations
 
 import copy
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from audiosearch.training.export.published_graph import LeanLogMel
 from audiosearch.training.networks.frontend import LogMel
 from audiosearch.training.networks.gpt2 import Gpt2Config
 from audiosearch.training.networks.htsat import HtsatConfig
-from audiosearch.training.networks.hub_folder import read_settings
+from audiosearch.training.networks.hub_folder import is_of_type, read_settings
 from audiosearch.training.networks.msclap import (
     MSCLAP_FRONTEND,
     MsclapAudio,
@@ -78,11 +77,7 @@ class PublishedMsclap:
 
 def is_gpt2(path: Path) -> bool:
     """Whether a path is a folder of a GPT-2, which reads texts for Microsoft's CLAP."""
-    try:
-        config = json.loads((path / "config.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(config, dict) and config.get("model_type") == "gpt2"
+    return is_of_type(path, "gpt2")
 
 
 def holds_msclap(state: Mapping[str, Tensor]) -> bool:
@@ -166,10 +161,9 @@ def _gpt2(state: Mapping[str, Tensor], settings: Mapping[str, Any], path: Path) 
             path=path,
         )
     vocabulary, dim = state[f"{_GPT2}wte.weight"].shape
-    if settings.get("n_embd", 768) != dim:
-        raise BundleError(
-            f"n_embd is {settings.get('n_embd', 768)}, the weights have {dim}", path=path
-        )
+    told = settings.get("n_embd", Gpt2Config.dim)
+    if told != dim:
+        raise BundleError(f"n_embd is {told}, the weights have {dim}", path=path)
     return Gpt2Config(
         vocabulary=vocabulary,
         dim=dim,

@@ -313,9 +313,9 @@ def with_vanished(scans: Sequence[PlaceScan], vanished: Sequence[PendingFile]) -
     """The walks, as if files that were gone when they were to be read had not been found."""
     joined, rest = [], list(vanished)
     for scan in scans:
-        here = [file for file in rest if _covers(scan.place, file)]
-        rest = [file for file in rest if file not in here]
-        gone = tuple(dict.fromkeys((*scan.gone, *(file.file_id for file in here))))
+        here = {file.file_id for file in rest if _covers(scan.place, file)}
+        rest = [file for file in rest if file.file_id not in here]
+        gone = tuple(dict.fromkeys((*scan.gone, *sorted(here))))
         n_known = max(scan.n_known, scan.n_found) if here else scan.n_known
         joined.append(replace(scan, gone=gone, n_known=n_known))
     return joined

@@ -322,10 +322,9 @@ class Committer:
             self.tally.away.add(file.root_path)
             self.tally.n_away += 1
             return self._freed(item)
-        is_back = item.vanished and not is_gone(join(file.root_path, file.path))
-        if item.vanished and not is_back:
+        if item.vanished and is_gone(join(file.root_path, file.path)):
             self.tally.vanished.append(file)
-        elif is_back or item.code == DecodeCode.CHANGED:
+        elif item.vanished or item.code == DecodeCode.CHANGED:  # it is back, or another by now
             self._attempts[file.file_id] += 1
             if self._attempts[file.file_id] < ATTEMPTS:
                 self._retries.append(replace(file, recording_id=None))  # nothing to go on from

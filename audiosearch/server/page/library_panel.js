@@ -93,7 +93,7 @@ export class LibraryPanel {
     this.loads = [];
     /** @type {Set<() => void>} loads what was not answered */
     this.unanswered = new Set();
-    this.counted = "";
+    this.followed = "";
     this.loadedAt = performance.now();
     this.hasDaemon = false;
     this.element.append(
@@ -190,10 +190,10 @@ export class LibraryPanel {
     const again = [...this.unanswered];
     this.unanswered.clear();
     for (const load of again) load();
-    const counted = JSON.stringify([status["files"], status["roots"]]);
-    if (counted === this.counted || (isIndexing && performance.now() - this.loadedAt < LISTS_EVERY_MS)) return;
-    if (this.counted) this.loadLists();
-    this.counted = counted;
+    const now = JSON.stringify([status["files"], status["roots"]]);
+    if (now === this.followed || (isIndexing && performance.now() - this.loadedAt < LISTS_EVERY_MS)) return;
+    if (this.followed) this.loadLists();
+    this.followed = now;
   }
 
   /** @param {Row} status */

@@ -23,6 +23,14 @@ def hub_weights(folder: Path) -> Path:
     raise BundleError(f"holds no {' or '.join(HUB_WEIGHTS)}", path=folder)
 
 
+def is_of_type(folder: Path, model_type: str) -> bool:
+    """Whether a path is a folder whose `config.json` names that type of model."""
+    try:
+        return read_settings(folder / "config.json").get("model_type") == model_type
+    except BundleError:
+        return False
+
+
 def read_settings(path: Path) -> dict[str, Any]:
     """The object in a JSON file.
 
