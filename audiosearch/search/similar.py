@@ -240,13 +240,13 @@ class _Likeness:
         found, _ = self._mean(
             lambda queries: ((queries @ matrix.T).max(axis=0), np.zeros(0, np.float32))
         )
-        return found if len(matrix) else np.full(0, -1.0, np.float32)
+        return found
 
     def _mean(self, cosines_of: Callable[[Floats], tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
         """The mean over the sounds, and the greatest margin of what it is made of."""
         total, margins = np.zeros(0, np.float32), np.zeros(0, np.float32)
         for number, example in enumerate(self._examples):
-            best = np.full(0, -1.0, np.float32)
+            best = np.zeros(0, np.float32)
             for start in range(0, len(example), _QUERIES):
                 cosines, off = cosines_of(example[start : start + _QUERIES])
                 most = np.minimum(cosines, np.float32(1.0))
