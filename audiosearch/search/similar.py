@@ -111,9 +111,8 @@ def rank_by_sound(snapshot: LibrarySnapshot, query: SoundQuery, *, limit: int) -
         n_seen = min(len(ids), n_seen * 4)
 
     # What is known of these already is not asked for again; the rest only as far as it is cheap.
-    least = -1.0 if query.min_similarity is None else query.min_similarity
-    if query.min_similarity is not None:
-        likeness = heard.with_border(least)
+    least = -np.inf if query.min_similarity is None else query.min_similarity
+    likeness = heard.with_border(least)
     n_alike_windows = int(np.count_nonzero(likeness >= least))
     counted = top_positions(likeness, min(n_alike_windows, _COUNTED))
     more = heard.recordings(snapshot.session, counted[n_seen:])
