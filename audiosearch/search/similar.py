@@ -18,7 +18,6 @@ from audiosearch.search.hits import best_window_per_recording, show
 from audiosearch.search.order import in_order
 from audiosearch.search.rerank import ScoredWindow
 from audiosearch.search.results import FindResult, RecordingPart, SoundQuery
-from audiosearch.search.scope import unknown_tags
 from audiosearch.search.snapshot import LibrarySnapshot
 from audiosearch.store.coarse import may_be_best
 from audiosearch.store.queries.search import (
@@ -63,7 +62,6 @@ def find_similar(
         n_more_is_least=ranked.is_least,
         n_below_min_score=len(best) - len(good),
         n_unknown=snapshot.n_unknown,
-        unknown_tags=() if hits else unknown_tags(snapshot.session, query.filters),
         only_itself=bool(query.left_out) and not best,
         timings=watch.seconds,
     )
