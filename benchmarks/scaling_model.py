@@ -58,7 +58,10 @@ MEASURED: Mapping[str, Given] = MappingProxyType(
         ),
         "rerank_s": Given(0.22, "s", "reranking 200 of them", "benchmarks.search_speed"),
         "vector_bytes": Given(
-            4.0 * (320 + 128), "bytes", "vectors of a window, as questions read them", "the model"
+            (320 + 8) + (128 + 8.0),  # codes of eight bits, and two numbers of four bytes
+            "bytes",
+            "vectors of a window in their coarse form, which questions read",
+            "the model",
         ),
         "sent_bytes": Given(
             34_326, "bytes", "a window from worker to driver", "benchmarks.cluster"
@@ -133,11 +136,11 @@ def limits(given: Mapping[str, float]) -> list[tuple[float, str]]:
         [
             (
                 (given["patience_s"] - base_s) / growth,
-                "candidates take longer than a person waits: every question reads all vectors",
+                "candidates take longer than a person waits: each question reads every window",
             ),
             (
                 given["memory"] / given["vector_bytes"],
-                "vectors no longer fit into a machine's memory, and each question reads the disk",
+                "coarse vectors no longer fit into a machine's memory: questions read the disk",
             ),
             (
                 given["days"] * DAY_S / given["store_s"],
@@ -189,7 +192,7 @@ def tables() -> str:
         ],
         "of the driver's network, at that rate": [f"{each.network_share:.2%}" for each in found],
         "disk, TB": [number(each.disk_bytes / TB) for each in found],
-        "vectors, GB": [number(each.vector_bytes / GB) for each in found],
+        "coarse vectors, GB": [number(each.vector_bytes / GB) for each in found],
         "candidates of a question, exact, s": [number(each.candidates_s) for each in found],
         "a whole question, reranked, s": [
             number(each.candidates_s + given["rerank_s"]) for each in found

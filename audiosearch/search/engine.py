@@ -155,7 +155,9 @@ class SearchEngine:
             if snapshot is None:
                 return _nothing(watch)
             limit = query.limit or self._config.limit
-            return find_similar(snapshot, query, limit=limit, watch=watch)
+            result = find_similar(snapshot, query, limit=limit, watch=watch)
+            no_tags = () if result.hits else _unknown_tags(session, query.filters)
+        return replace(result, unknown_tags=no_tags)
 
     def describe(
         self,

@@ -18,7 +18,6 @@ from audiosearch.search.hits import best_window_per_recording, show
 from audiosearch.search.order import in_order
 from audiosearch.search.rerank import ScoredWindow
 from audiosearch.search.results import FindResult, RecordingPart, SoundQuery
-from audiosearch.search.scope import unknown_tags
 from audiosearch.search.snapshot import LibrarySnapshot
 from audiosearch.store.coarse import may_be_best
 from audiosearch.store.queries.search import (
@@ -63,7 +62,6 @@ def find_similar(
         n_more_is_least=ranked.is_least,
         n_below_min_score=len(best) - len(good),
         n_unknown=snapshot.n_unknown,
-        unknown_tags=() if hits else unknown_tags(snapshot.session, query.filters),
         only_itself=bool(query.left_out) and not best,
         timings=watch.seconds,
     )
@@ -111,9 +109,8 @@ def rank_by_sound(snapshot: LibrarySnapshot, query: SoundQuery, *, limit: int) -
         n_seen = min(len(ids), n_seen * 4)
 
     # What is known of these already is not asked for again; the rest only as far as it is cheap.
-    least = -1.0 if query.min_similarity is None else query.min_similarity
-    if query.min_similarity is not None:
-        likeness = heard.with_border(least)
+    least = -np.inf if query.min_similarity is None else query.min_similarity
+    likeness = heard.with_border(least)
     n_alike_windows = int(np.count_nonzero(likeness >= least))
     counted = top_positions(likeness, min(n_alike_windows, _COUNTED))
     more = heard.recordings(snapshot.session, counted[n_seen:])
@@ -240,13 +237,13 @@ class _Likeness:
         found, _ = self._mean(
             lambda queries: ((queries @ matrix.T).max(axis=0), np.zeros(0, np.float32))
         )
-        return found if len(matrix) else np.full(0, -1.0, np.float32)
+        return found
 
     def _mean(self, cosines_of: Callable[[Floats], tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
         """The mean over the sounds, and the greatest margin of what it is made of."""
         total, margins = np.zeros(0, np.float32), np.zeros(0, np.float32)
         for number, example in enumerate(self._examples):
-            best = np.full(0, -1.0, np.float32)
+            best = np.zeros(0, np.float32)
             for start in range(0, len(example), _QUERIES):
                 cosines, off = cosines_of(example[start : start + _QUERIES])
                 most = np.minimum(cosines, np.float32(1.0))

@@ -6,7 +6,7 @@ The state is that of the session's transaction, whatever a writer does meanwhile
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +63,10 @@ class SnapshotCache:
                 kind=kind,
                 cache_dir=self._cache_dir,
             )
+            if not len(table):  # so the database cannot tell how long its rows would be
+                sizes = self._bundle
+                dim = sizes.embedding_dim if kind is VectorKind.EMBEDDING else sizes.joint_dim
+                table = replace(table, matrix=np.zeros((0, dim), np.float32))
             self._kept[kind] = now, table
         return self._kept[kind][1]
 

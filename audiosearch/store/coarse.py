@@ -63,12 +63,18 @@ class CoarseRows:
 
 
 def coarse_rows(vectors: Floats) -> CoarseRows:
-    """Rows (n, D) as codes; rows of zeros lose nothing."""
+    """Rows (n, D) as codes; rows of zeros lose nothing, those that are not finite all."""
     greatest = np.abs(vectors).max(axis=1, initial=0.0)
+    damaged = ~np.isfinite(greatest)
+    if damaged.any():
+        vectors = vectors.copy()
+        vectors[damaged], greatest[damaged] = 0, 0
     scales = np.where(greatest > 0, greatest, 1).astype(np.float32) / np.float32(_MOST)
     codes = np.rint(vectors / scales[:, None]).astype(np.int8)
     lost = vectors - scales[:, None] * codes
-    return CoarseRows(codes, scales, np.linalg.norm(lost, axis=1).astype(np.float32))
+    losses = np.linalg.norm(lost, axis=1).astype(np.float32)
+    losses[damaged] = np.inf
+    return CoarseRows(codes, scales, losses)
 
 
 def may_be_best(cosines: Floats, margins: Floats, k: int) -> npt.NDArray[np.int64]:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from audiosearch._typing import Doubles, Ids
+from audiosearch.store.direct import fetch
 from audiosearch.store.full_text import MOST_LETTERS, STEMMER, Match, TextKind
 
 GROUPS: Final = "ABD"  # labels of names and folders; of tags, and captions; of free comments
@@ -133,7 +133,7 @@ def read_postings(session: Session, kind: TextKind, stems: tuple[str, ...]) -> P
         some.append(_read(session, kind, stems, query, unread))
     ids = np.concatenate([each.ids for each in some] or [np.zeros(0, np.int64)])
     order = np.argsort(ids)
-    [(n_texts, n_words)] = _rows(
+    [(n_texts, n_words)] = fetch(
         session,
         f"SELECT count(*), coalesce(sum(n_words), 0) FROM {kind}",  # noqa: S608 - our own names
     )
@@ -168,7 +168,7 @@ def _asked(
         )
     names = ", ".join(f"CAST(:{name} AS tsquery) AS {name}" for name in asked)
     groups = ", ".join(str(n + 1) for n in range(len(cases) + 1))
-    rows = _rows(
+    rows = fetch(
         session,
         f"WITH asked AS MATERIALIZED (SELECT {names})"  # noqa: S608 - our own names
         f" SELECT n_words, {', '.join(cases)}, array_agg(id) FROM {kind}, asked"
@@ -198,7 +198,7 @@ def _read(
 ) -> _PartOfPostings:
     """Texts by the positions of their words; all that match, or some of them."""
     within = "" if only is None else " AND t.id = ANY(:ids)"
-    rows = _rows(
+    rows = fetch(
         session,
         f"SELECT t.id, t.n_words, u.lexeme, u.positions FROM {kind} AS t"  # noqa: S608
         " CROSS JOIN LATERAL unnest(t.words) AS u"
@@ -257,7 +257,3 @@ def bm25(
             idf = 1e-6 if idf <= 0 else idf
             total += idf * (counted * (_K1 + 1.0) / (counted + norm))
     return matches, -1.0 * total
-
-
-def _rows(session: Session, statement: str, **parameters: Any) -> Sequence[Any]:
-    return session.connection().execute(text(statement), parameters).fetchall()

@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 from sqlalchemy import text
 
+from audiosearch.store.direct import fetch
 from audiosearch.store.full_text import (
     COLUMNS,
     MARK,
@@ -158,7 +159,7 @@ class TsVectorText(FullText):
         postings = self._postings(kind, query.stems)
         matches, scores = bm25(query, postings)
         if given:
-            people = self._rows("SELECT DISTINCT caption_id FROM caption_target")
+            people = fetch(self.session, "SELECT DISTINCT caption_id FROM caption_target")
             matches &= np.isin(postings.ids, np.fromiter((row[0] for row in people), np.int64))
         ids, scores = postings.ids[matches], scores[matches]
         order = np.lexsort((ids, scores))
@@ -177,7 +178,8 @@ class TsVectorText(FullText):
     def among(self, kind: TextKind, match: Match, ids: Sequence[int] | None) -> Iterator[int]:
         """See `FullText`."""
         some = "" if ids is None else " AND id = ANY(:ids)"
-        rows = self._rows(
+        rows = fetch(
+            self.session,
             f"SELECT id FROM {kind} WHERE words @@ CAST(:query AS tsquery){some}",  # noqa: S608
             query=expression(match),
             **({} if ids is None else {"ids": list(ids)}),
@@ -186,7 +188,8 @@ class TsVectorText(FullText):
 
     def people_captions(self, match: Match) -> list[int]:
         """See `FullText`."""
-        rows = self._rows(
+        rows = fetch(
+            self.session,
             "SELECT DISTINCT caption_id FROM caption_target WHERE caption_id IN"
             " (SELECT id FROM caption_text WHERE words @@ CAST(:query AS tsquery))"
             " ORDER BY caption_id",
@@ -212,7 +215,7 @@ class TsVectorText(FullText):
         while some := list(islice(texts, next(sizes, _PARTS[-1]))):
             found: dict[int, list[int]] = {}
             ids = [text_id for text_id, _ in some]
-            for place, window_id in self._rows(statement, ids=ids, bundle=bundle_id):
+            for place, window_id in fetch(self.session, statement, ids=ids, bundle=bundle_id):
                 found.setdefault(place, []).append(window_id)
             for place, (_, score) in enumerate(some, start=1):
                 if place in found:
@@ -224,12 +227,13 @@ class TsVectorText(FullText):
         """See `FullText`."""
         return [
             (row[0], row[1])
-            for row in self._rows(_TEXTS[source], ids=list(window_ids), bundle=bundle_id)
+            for row in fetch(self.session, _TEXTS[source], ids=list(window_ids), bundle=bundle_id)
         ]
 
     def captions_said(self, window_ids: Sequence[int]) -> list[tuple[int, int]]:
         """See `FullText`."""
-        rows = self._rows(
+        rows = fetch(
+            self.session,
             "SELECT caption_id, window_id FROM window_caption WHERE window_id = ANY(:ids)"
             " ORDER BY window_id, caption_id",
             ids=list(window_ids),
@@ -239,7 +243,8 @@ class TsVectorText(FullText):
     def marked(self, match: Match, *, file_id: int) -> tuple[str, ...] | None:
         """See `FullText`."""
         columns = ", ".join(COLUMNS[TextKind.FILE])
-        rows = self._rows(
+        rows = fetch(
+            self.session,
             f"SELECT {columns} FROM file_text"  # noqa: S608 - our own names
             " WHERE id = :id AND words @@ CAST(:query AS tsquery)",
             id=file_id,
@@ -262,14 +267,15 @@ class TsVectorText(FullText):
 
     def n_texts(self, kind: TextKind) -> dict[str, int]:
         """See `FullText`."""
-        rows = self._rows(f"SELECT word, ndoc FROM ts_stat('SELECT words FROM {kind}')")  # noqa: S608
+        rows = fetch(self.session, f"SELECT word, ndoc FROM ts_stat('SELECT words FROM {kind}')")  # noqa: S608
         return {row[0]: row[1] for row in rows}
 
     def spelled_out(self, kind: TextKind, stem: str) -> str | None:
         """See `FullText`."""
         match = Match(((stem, ()),))
         wanted = set(WordQuery.of(match).stems)
-        rows = self._rows(
+        rows = fetch(
+            self.session,
             f"SELECT {', '.join(COLUMNS[kind])} FROM {kind}"  # noqa: S608 - our own names
             " WHERE words @@ CAST(:query AS tsquery) ORDER BY id LIMIT 1",
             query=expression(match),
@@ -277,6 +283,3 @@ class TsVectorText(FullText):
         words = [word for row in rows for each in row for word in _WORD.findall(str(each))]
         kept = STEMMER.stems(words)
         return next((word for word in words if wanted & set(kept[word])), None)
-
-    def _rows(self, statement: str, **parameters: Any) -> Sequence[Any]:
-        return self.session.connection().execute(text(statement), parameters).fetchall()

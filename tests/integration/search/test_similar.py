@@ -9,7 +9,7 @@ import pytest
 
 from audiosearch.errors import QueryError
 from audiosearch.search.filters import Filters
-from audiosearch.search.results import FindResult, SoundQuery
+from audiosearch.search.results import FindResult, MomentOptions, SoundQuery, TextQuery
 from tests.search_library import ROOT, LibraryBuilder, Models, sound_number
 from tests.sounds import noise
 
@@ -75,6 +75,23 @@ def test_the_least_similarity_and_the_limit(library: LibraryBuilder, models: Mod
     assert some.hits == every.hits[:4]
     assert some.n_below_min_score == 8
     assert ask(library, asked, limit=2).hits == every.hits[:2]
+
+
+def test_nothing_is_like_a_sound_where_all_is_silent(
+    builder: LibraryBuilder, models: Models
+) -> None:
+    builder.add(b"a.wav", noise(seconds=1.0, seed=1), silent=[0])
+    asked = embeddings(models, sound_number(3))
+    found = ask(builder, asked)
+    assert (found.hits, found.n_more, found.n_windows) == ((), 0, 1)
+    joint = models.encode(sound_number(3))[0].joint[None]
+    engine = builder.engine()
+    for query in (
+        TextQuery(text="rain", like=(joint,)),
+        TextQuery(text="rain", without=("wind",)),
+        TextQuery(text="rain", moments=MomentOptions()),
+    ):
+        assert engine.find(query).hits == ()
 
 
 def test_filters_apply(library: LibraryBuilder, models: Models) -> None:

@@ -37,10 +37,23 @@ def test_the_best_are_those_of_the_vectors_themselves(seed: int, n: int, k: int,
     expected_ids, expected = plain.top_k(query, k, allowed=allowed)
     found_ids, found = table.top_k(query, k, allowed=allowed)
     assert found == pytest.approx(expected, abs=1e-6)
-    # Of equals to the last bit but one, either may come first.
-    apart = np.abs(np.diff(expected, append=-2)) > 1e-6
-    apart &= np.abs(np.diff(expected, prepend=2)) > 1e-6
+    # Of equals to the last bit but one, either may come first, or be the last that is taken.
+    _, beyond = plain.top_k(query, k + 1, allowed=allowed)
+    apart = np.abs(np.diff(beyond, append=-2)) > 1e-6
+    apart &= np.abs(np.diff(beyond, prepend=2)) > 1e-6
+    apart = apart[: len(expected)]
     assert found_ids[apart].tolist() == expected_ids[apart].tolist()
+
+
+def test_rows_of_a_damaged_library_are_told_by_themselves():
+    rows = unit_rows(np.random.default_rng(0).standard_normal((1000, 24)).astype(np.float32))
+    rows[3, 5], rows[7], rows[9] = np.nan, np.inf, 0
+    coarse = coarse_rows(rows)
+    assert np.isinf(coarse.losses).nonzero()[0].tolist() == [3, 7]
+    near, margins = coarse.near(rows[11:12])
+    assert {3, 7, 11} <= set(may_be_best(near, margins, 3).tolist())
+    sound = np.isfinite(rows).all(axis=1)
+    assert np.all(np.abs(near[sound] - rows[sound] @ rows[11]) <= margins[sound])
 
 
 def test_few_rows_are_computed_of_many():
