@@ -72,7 +72,9 @@ def small(monkeypatch):
     monkeypatch.setattr(training_run, "starter_config", tiny)
     encoder = replace(stages.STARTER_ENCODER, steps=2, batch=4, crop_s=1.0)
     monkeypatch.setattr(stages, "STARTER_ENCODER", encoder)
-    monkeypatch.setattr(stages, "STARTER_DECODER", replace(stages.STARTER_DECODER, epochs=1))
+    recipe = stages.captioner_recipe
+    short = lambda kind, *, later: replace(recipe(kind, later=later), epochs=1)  # noqa: E731
+    monkeypatch.setattr(stages, "captioner_recipe", short)
     for name in ("STARTER_JOINT", "STARTER_DISTIL"):
         monkeypatch.setattr(text_stages, name, replace(getattr(text_stages, name), epochs=1))
     teacher = {

@@ -241,8 +241,8 @@ def test_a_server_whose_disk_is_full(
     sounds.mkdir()
     write_audio(sounds / "first.wav", noise(seconds=20.0, seed=9))
     assert command("index", sounds).status == 0
-    for number in range(3):
-        write_audio(sounds / f"long-{number}.wav", noise(seconds=90.0, seed=number))
+    for number in range(3):  # more than the free places of pages that are there could take
+        write_audio(sounds / f"long-{number}.wav", noise(seconds=400.0, seed=number))
     filler = fill_up(place, leaving=24_000)
     stopped = command("index")
     assert stopped.status == 2, stopped.err
