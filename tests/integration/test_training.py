@@ -88,15 +88,17 @@ def small(monkeypatch):
     torch.set_num_threads(threads)
 
 
-def _run(stage, manifest, out):
+def _run(stage, manifest, out, *, captioner="cnext-trans"):
     options = ["--data", str(manifest), "--out", str(out), "--seed", "5", "--threads", "1"]
+    options += ["--captioner", captioner]
     return CliRunner().invoke(main, [stage, *options])
 
 
 @pytest.mark.usefixtures("small")
-def test_one_command_makes_a_bundle_and_its_figures(manifest, tmp_path):
+@pytest.mark.parametrize("captioner", ["cnext-trans", "gru"])
+def test_one_command_makes_a_bundle_and_its_figures(manifest, tmp_path, captioner):
     out = tmp_path / "run"
-    result = _run("all", manifest, out)
+    result = _run("all", manifest, out, captioner=captioner)
     assert result.exit_code == 0, result.output
     bundle = load_bundle(out / "bundle")
     assert bundle.name == "starter"
@@ -117,7 +119,7 @@ def test_one_command_makes_a_bundle_and_its_figures(manifest, tmp_path):
     fitted = read_calibration(out / "bundle" / "calibration.json")
     assert fitted.score.min_score == bundle.score.min_score
     assert {*fitted.mixes[0].balanced_error} == {"scenes", "usual", "name", "other"}
-    assert _run("rescore", manifest, out).exit_code == 0
+    assert _run("rescore", manifest, out, captioner=captioner).exit_code == 0
     assert load_bundle(out / "bundle").fingerprint == bundle.fingerprint
     figures = json.loads((out / "figures.json").read_text())
     assert figures["tagging"]["clips"] == 6 * 3
@@ -126,7 +128,7 @@ def test_one_command_makes_a_bundle_and_its_figures(manifest, tmp_path):
     assert 0 <= figures["wordings"]["other"]["map_10"]["score"] <= 1
 
     finished = (out / "decoder.pt").stat().st_mtime_ns
-    assert _run("decoder", manifest, out).exit_code == 0
+    assert _run("decoder", manifest, out, captioner=captioner).exit_code == 0
     assert (out / "decoder.pt").stat().st_mtime_ns == finished  # not trained again
 
 
