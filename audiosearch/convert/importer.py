@@ -96,6 +96,13 @@ def _encoder_alone(
     """The encoder without a captioner that is all that the paths hold; None if they hold others."""
     if len(paths) == 1 and is_clap(paths[0]):
         return _clap_facts(read_clap(paths[0]), name, version, licence)
+    for path in paths:
+        if is_clap(path):
+            raise BundleError(
+                "is a CLAP, and is imported alone",
+                path=path,
+                remedy="leave out the other paths; audiosearch models combine adds a captioner",
+            )
     readers = [path for path in paths if is_gpt2(path)]
     if len(paths) == 2 and len(readers) == 1:
         [weights] = [path for path in paths if path != readers[0]]

@@ -28,6 +28,7 @@ from tests.published_joint import (  # noqa: E402
     small_cnn14,
     write_clap_folder,
     write_cnn14,
+    write_msclap,
 )
 
 OPTIONS = RuntimeOptions(device="cpu")
@@ -145,6 +146,16 @@ def test_settings_that_are_not_known_are_refused(tmp_path, file, change, message
     (source / file).write_text(json.dumps(content))
     with pytest.raises(BundleError, match=message):
         import_published([source], name="other", folder=tmp_path)
+
+
+@pytest.mark.parametrize("other", ["gpt2", "cnn14.pth"])
+def test_a_clap_folder_beside_another_path_is_refused(tmp_path, other):
+    source = write_clap_folder(tmp_path / "clap")
+    write_msclap(tmp_path)
+    write_cnn14(tmp_path / "cnn14.pth")
+    with pytest.raises(BundleError, match=r"clap: is a CLAP, and is imported alone"):
+        import_published([tmp_path / other, source], name="other", folder=tmp_path)
+    assert not (tmp_path / "other").exists()
 
 
 @pytest.mark.parametrize("file", ["preprocessor_config.json", "merges.txt", "model.safetensors"])
