@@ -97,7 +97,7 @@ def named_sounds(folder: Path, *, rate: int, window_s: float) -> list[TitledSoun
     n_texts = len({each.text for each in found})
     if n_texts < LEAST_TEXTS:
         raise AudiosearchError(
-            f"{counted(n_texts, 'sound')} with names of words: too few to calibrate with",
+            f"its sounds have {counted(n_texts, 'different name')} of words: too few",
             path=folder,
             remedy=f"give a folder with at least {LEAST_TEXTS}, or leave out --sounds",
         )

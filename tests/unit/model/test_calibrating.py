@@ -220,5 +220,5 @@ def test_names_of_files_tell_what_is_heard(tmp_path):
     assert sorted(each.text for each in found) == sorted(WORDS)
     for name in names[:4]:
         (tmp_path / name).unlink()
-    with pytest.raises(AudiosearchError, match="6 sounds with names of words"):
+    with pytest.raises(AudiosearchError, match="have 6 different names of words"):
         named_sounds(tmp_path, rate=16_000, window_s=10.0)
