@@ -58,7 +58,7 @@ def test_the_panel_tells_of_folders_failures_and_the_model(
 def test_indexing_is_seen_while_it_goes_on(new_page: Any, tmp_path: Path):
     folder = tmp_path / "sounds"
     folder.mkdir()
-    for number in range(15):
+    for number in range(60):
         sound = noise(seconds=30.0, rate=32_000, seed=number)
         write_audio(folder / f"{number:02}.wav", sound * np.hanning(len(sound)), rate=32_000)
     command = Command(data_dir=tmp_path / "data", bundle="starter")
@@ -78,7 +78,7 @@ def test_indexing_is_seen_while_it_goes_on(new_page: Any, tmp_path: Path):
             status = indexing.wait(timeout=120)
         assert status == 0
         until(page, "document.querySelector('#progress').hidden", timeout_s=60)
-        page.wait_for_selector("#panel dd:has-text('15 indexed')")
+        page.wait_for_selector("#panel dd:has-text('60 indexed')")
         page.context.close()
 
 
