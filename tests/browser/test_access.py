@@ -94,15 +94,17 @@ def test_the_order_of_letters_is_not_turned(new_page: Any, own_served: Served):
     ask(page, "a bell rings")
     page.locator("article").first.focus()
     page.keyboard.press("t")
-    page.wait_for_selector("#panel .tag.own")
+    shown = ".tag.own:has-text('gpj')"  # other tests may have tagged it too
+    page.wait_for_selector(f"#panel {shown}")
     name = page.locator("article .name").first.inner_text()
-    for place in ("#panel .tag.own", "article .tag.own"):
-        assert page.locator(place).first.inner_text().strip() == r"\u202egpj.live\u2066"
+    for place in ("#panel", "article"):
+        text = page.locator(f"{place} {shown}").first.inner_text()
+        assert text.strip() == r"\u202egpj.live\u2066"
     assert "\u202e" not in page.inner_text("body")
     # It is what was typed all the same.
     assert own_served.command("find", "--tag", tag, "a bell", "--min-score", "0").status == 0
-    close = page.locator("#panel .tag.own button")
+    close = page.locator(f"#panel {shown} button")
     assert close.get_attribute("aria-label") == r"Take the tag \u202egpj.live\u2066 away"
     close.click()
-    page.wait_for_selector("#panel .tag.own", state="detached")
-    assert line_of(page, name).locator(".tag.own").count() == 0
+    page.wait_for_selector(f"#panel {shown}", state="detached")
+    assert line_of(page, name).locator(shown).count() == 0
