@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from audiosearch import __version__
 from audiosearch.cluster.hearing import ClusterHearing
 from audiosearch.cluster.types import SessionLost, WorkerDied, WorkerSetup, WorkerSpot
 from audiosearch.cluster.worker import HearingWorker, WorkerParts
@@ -18,6 +19,7 @@ from audiosearch.config import IndexConfig
 from audiosearch.errors import BundleError
 from audiosearch.indexing.pipeline import index
 from audiosearch.indexing.types import IndexReport, Progress, SoundReader
+from audiosearch.model.loaded import Model
 from audiosearch.store.database import Database
 from audiosearch.store.queries import roots
 from tests.indexing_fakes import FakeBundle, FakeModels, WaveReader
@@ -133,10 +135,11 @@ class Cluster:
         self.models = models or FakeModels()
         parts = WorkerParts(
             load_bundle=bundle,
-            load_models=lambda _bundle, setup: (
-                replace(self.models(), embed_texts=None, captioner=self.models().captioner)
-                if setup.config.captions
-                else replace(self.models(), embed_texts=None, captioner=None)
+            open_model=lambda _bundle, _setup: self.models(),
+            hearing_parts=lambda model, setup: replace(
+                model,
+                embed_texts=None,
+                captioner=model.captioner if setup.config.captions else None,
             ),
             open_reader=lambda _config: open_reader(),
             version=version,
@@ -189,3 +192,22 @@ class Cluster:
                 hearing=hearing,
                 settle_s=0.0,
             )
+
+
+@contextmanager
+def working(model: Model, *, roots: tuple[bytes, ...]) -> Iterator[ClusterHearing]:
+    """Two real workers in threads, with a real model."""
+    setup = WorkerSetup(
+        version=__version__,
+        bundle_path=str(model.bundle.path),
+        fingerprint=model.bundle.fingerprint,
+        task="",
+        device="cpu",
+        cores=1,
+        config=IndexConfig(workers=1),
+        hop_s=model.bundle.window_s / 2,
+        roots=roots,
+    )
+    engine = ThreadEngine(HearingWorker)
+    with ClusterHearing(lambda: engine, setup=setup, model_files=dict, rest_s=0.05) as hearing:
+        yield hearing

@@ -6,7 +6,7 @@ import hashlib
 import os
 import threading
 import wave
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,7 +100,11 @@ def _unit(vector: np.ndarray) -> np.ndarray:
 class FakeCaptioner:
     WORDS = ("dog", "rain", "bell", "engine")
 
+    def __init__(self) -> None:
+        self.on_batch: Callable[[], object] = lambda: None
+
     def captions(self, frames: Sequence[np.ndarray]) -> list[Said]:
+        self.on_batch()
         return [
             Said(f"a {self.WORDS[int(abs(each[0, 0]) * 100) % 4]} is heard", 1.5) for each in frames
         ]
@@ -116,11 +120,12 @@ class FakeModels:
 
     def __init__(self) -> None:
         self.encoder = FakeEncoder()
+        self.captioner = FakeCaptioner()
         self.n_loads = 0
 
     def __call__(self) -> Models:
         self.n_loads += 1
-        return Models(encoder=self.encoder, captioner=FakeCaptioner(), embed_texts=embed_texts)
+        return Models(encoder=self.encoder, captioner=self.captioner, embed_texts=embed_texts)
 
 
 def write_wav(path: Path | bytes, *, seconds: float = 1.0, seed: int = 0, rate: int = RATE) -> None:

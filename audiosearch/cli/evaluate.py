@@ -7,7 +7,9 @@ was stopped.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,9 +20,11 @@ from audiosearch.cli.main import CommandGroup
 from audiosearch.cli.output import print_json, remark
 from audiosearch.cli.progress import EvaluationProgress
 from audiosearch.cli.terminal import say, style
+from audiosearch.cluster.opening import open_hearing
 from audiosearch.evaluation.captioning import evaluate_captions
 from audiosearch.evaluation.dataset_files import read_dataset
 from audiosearch.evaluation.datasets import Dataset
+from audiosearch.evaluation.pieces import Workers
 from audiosearch.evaluation.query_benchmark import evaluate_queries
 from audiosearch.evaluation.relation_benchmark import evaluate_relations
 from audiosearch.evaluation.report import write_report
@@ -37,6 +41,7 @@ from audiosearch.evaluation.tables import Outcome, Table, averaged, json_rows, s
 from audiosearch.evaluation.tagging import evaluate_tags
 from audiosearch.evaluation.work_folder import WorkFolder
 from audiosearch.library.model_selection import find_model
+from audiosearch.model.bundle import Bundle
 from audiosearch.model.loaded import Model
 from audiosearch.model.runtime.session import RuntimeOptions
 
@@ -218,8 +223,13 @@ def _one_model(
     if not options.allow_trained:
         refuse_trained(found)
     remark(f"{model.bundle.name}: {found.remark}", quiet=options.quiet and not found.trained)
-    with EvaluationProgress(quiet=options.quiet) as progress:
-        run = EvaluationRun(model, WorkFolder(options.work), progress, whole=options.whole)
+    with (
+        EvaluationProgress(quiet=options.quiet) as progress,
+        _workers(options, model.bundle, dataset) as workers,
+    ):
+        run = EvaluationRun(
+            model, WorkFolder(options.work), progress, whole=options.whole, workers=workers
+        )
         try:
             outcome = benchmark(dataset, run)
         except KeyboardInterrupt:
@@ -230,6 +240,18 @@ def _one_model(
         outcome,
         facts=(*outcome.facts, ("time", timings)),
         remarks=(found.remark, *outcome.remarks),
+    )
+
+
+def _workers(
+    options: EvaluationOptions, bundle: Bundle, dataset: Dataset
+) -> AbstractContextManager[Workers | None]:
+    """Who does the long parts; None: this process."""
+    if options.on is None:
+        return nullcontext()
+    folders = {os.fsencode(clip.path.absolute().parent) for clip in dataset.clips}
+    return open_hearing(
+        options.on, config=options.config, bundle=bundle, roots=[os.path.commonpath(folders)]
     )
 
 

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
-from audiosearch.cli.options import json_option, library_options
+from audiosearch.cli.options import json_option, library_options, on_option
+from audiosearch.cluster.opening import RayPlace
 from audiosearch.config import Config
 from audiosearch.evaluation.dataset_files import Layout
 
@@ -37,6 +38,7 @@ class EvaluationOptions:
     report: Path | None
     skip_missing: bool
     allow_trained: bool
+    on: RayPlace | None
     as_json: bool
     quiet: bool
 
@@ -95,6 +97,7 @@ _OPTIONS = (
         is_flag=True,
         help="Go on although the model was trained on some of these recordings.",
     ),
+    on_option("sounds are heard, pairs scored and captions written"),
     json_option,
     library_options,
 )
@@ -120,6 +123,7 @@ def evaluation_options(command: F) -> F:
         report: Path | None,
         skip_missing: bool,
         allow_trained: bool,
+        on: RayPlace | None,
         as_json: bool,
         quiet: bool,
         **kwargs: Any,
@@ -139,6 +143,7 @@ def evaluation_options(command: F) -> F:
             report=report,
             skip_missing=skip_missing,
             allow_trained=allow_trained,
+            on=on,
             as_json=as_json,
             quiet=quiet,
         )

@@ -11,10 +11,10 @@ import click
 from audiosearch._signals import stop_on_signals
 from audiosearch._statuses import EXIT_INTERRUPTED
 from audiosearch._wording import counted
-from audiosearch.cli.options import json_option, library_options
+from audiosearch.cli.options import json_option, library_options, on_option
 from audiosearch.cli.output import duration, print_json, remark, shown_path
 from audiosearch.cli.progress import IndexProgress, say_stopping
-from audiosearch.cluster.opening import LOCAL, parse_place
+from audiosearch.cluster.opening import RayPlace
 from audiosearch.config import Config
 from audiosearch.indexing.passed_over import PassedOver
 from audiosearch.indexing.types import IndexReport
@@ -31,20 +31,13 @@ _ENDINGS: Final = 8  # of files passed over, that are told one by one
     is_flag=True,
     help="Mark files as missing even where more than half of a folder is gone.",
 )
-@click.option(
-    "--on",
-    default=LOCAL,
-    show_default=True,
-    metavar="local|ray[://HOST:PORT]",
-    help="Where sounds are decoded and encoded: in this process's machine, or by the workers of Ray"
-    " (extra [cluster]): one of its own, or the cluster whose head has this address.",
-)
+@on_option("sounds are decoded and encoded")
 @json_option
 @library_options
 def index(
     paths: tuple[Path, ...],
     accept_missing: bool,
-    on: str,
+    on: RayPlace | None,
     as_json: bool,
     config: Config,
     quiet: bool,
@@ -55,7 +48,6 @@ def index(
     by one. Only what is new or has changed is decoded; files that were moved or renamed are
     recognised by their sound. It can be stopped at any time, and continues there.
     """
-    place = parse_place(on)
     with (
         IndexerLock(config.data_dir),
         open_library(config, writable=True) as library,
@@ -63,7 +55,7 @@ def index(
         stop_on_signals(on_first=say_stopping) as stop,
     ):
         report = library.index(
-            paths, progress=progress, stop=stop, accept_missing=accept_missing, on=place
+            paths, progress=progress, stop=stop, accept_missing=accept_missing, on=on
         )
     if as_json:
         print_json(_row(report))

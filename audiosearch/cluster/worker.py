@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -53,19 +53,25 @@ from audiosearch.store.queries.pending import PendingFile
 
 if TYPE_CHECKING:
     from audiosearch.audio.sandbox.protocol import OpenedFile
+    from audiosearch.cluster.pieces import PieceFunction
+    from audiosearch.model.loaded import Model
 
 _LONGEST_CALL_S = 1.0  # of a call that waits for something to happen
 _PATIENCE_S = 0.05
 _NO_SAMPLES = np.empty(0, np.float32)
 
 
-def load_models(bundle: Bundle, setup: WorkerSetup) -> Models:
-    """The parts of a model that a worker uses; it never embeds texts."""
+def open_model(bundle: Bundle, setup: WorkerSetup) -> Model:
+    """A model, with the processors or the accelerator that are the worker's."""
     from audiosearch.model.loaded import Model  # noqa: PLC0415 - tests have models of their own
     from audiosearch.model.runtime.session import RuntimeOptions  # noqa: PLC0415
 
-    model = Model(bundle, options=RuntimeOptions(device=setup.device, threads=setup.cores))
-    wanted = setup.config.captions and bundle.decoder is not None
+    return Model(bundle, options=RuntimeOptions(device=setup.device, threads=setup.cores))
+
+
+def hearing_parts(model: Model, setup: WorkerSetup) -> Models:
+    """The parts of a model that indexing uses on a worker, which never embeds texts."""
+    wanted = setup.config.captions and model.bundle.decoder is not None
     captioner = model.captioner if wanted else None
     return Models(encoder=model.encoder, captioner=captioner, embed_texts=None)
 
@@ -80,7 +86,8 @@ class WorkerParts:
     """What a worker is made of."""
 
     load_bundle: Callable[[Path], Bundle] = load_bundle
-    load_models: Callable[[Bundle, WorkerSetup], Models] = load_models
+    open_model: Callable[[Bundle, WorkerSetup], Model] = open_model
+    hearing_parts: Callable[[Model, WorkerSetup], Models] = hearing_parts
     open_reader: Callable[[IndexConfig], AbstractContextManager[SoundReader]] = decoding_process
     version: str = __version__
 
@@ -95,7 +102,7 @@ class HearingWorker:
     def __init__(self, parts: WorkerParts | None = None) -> None:
         self._parts = parts or WorkerParts()
         self._session: _Session | None = None
-        self._models: dict[str, tuple[Bundle, Models]] = {}  # by fingerprint; one at a time
+        self._models: dict[str, tuple[Bundle, Model]] = {}  # by fingerprint; one at a time
 
     def begin(
         self, setup: WorkerSetup, model_files: Mapping[str, bytes] | None = None
@@ -120,9 +127,8 @@ class HearingWorker:
         if unseen:
             return WorkerFacts(None, version, unseen=unseen)
         if setup.fingerprint not in self._models:
-            self._models = {setup.fingerprint: (bundle, self._parts.load_models(bundle, setup))}
-        models = self._models[setup.fingerprint][1]
-        self._session = _Session(setup, bundle, models, self._parts)
+            self._models = {setup.fingerprint: (bundle, self._parts.open_model(bundle, setup))}
+        self._session = _Session(setup, *self._models[setup.fingerprint], self._parts)
         return WorkerFacts(self._session.name, version, n_readers=setup.cores)
 
     def _bundle(self, setup: WorkerSetup, model_files: Mapping[str, bytes] | None) -> Bundle | None:
@@ -159,6 +165,17 @@ class HearingWorker:
         """
         return self._of(session).batch()
 
+    def do(
+        self, session: str, function: PieceFunction[Any], common: object, given: object
+    ) -> object:
+        """A piece of other work; see `cluster.pieces`.
+
+        Raises:
+            SessionLost: this is not the worker that the session was begun with.
+            AudiosearchError: it cannot be done here.
+        """
+        return function(self._of(session).model, common, given)
+
     def wind_up(self, session: str) -> None:
         """Encode what is at hand, and let that be the last batch."""
         self._of(session).wind_up()
@@ -178,10 +195,11 @@ class _Session:
     """What a worker does for one run: files in, questions and batches out."""
 
     def __init__(
-        self, setup: WorkerSetup, bundle: Bundle, models: Models, parts: WorkerParts
+        self, setup: WorkerSetup, bundle: Bundle, model: Model, parts: WorkerParts
     ) -> None:
         self.name = secrets.token_hex(8)
-        self._models = models
+        self.model = model
+        self._models = parts.hearing_parts(model, setup)
         self._gathered = ItemBatch(setup.config.batch_windows)
         self._stopwatch = Stopwatch()
         self._told: dict[str, float] = {}  # seconds of stages that the driver knows of
@@ -208,7 +226,7 @@ class _Session:
             queue_size=2 * setup.config.batch_windows,
             stop=self._ended,
         )
-        self._readers.__enter__()
+        self._reading = False
 
     def end(self) -> None:
         """End the readers, also in the middle of files."""
@@ -216,7 +234,8 @@ class _Session:
             self._ended.set()
             with self._news:
                 self._news.notify_all()
-            self._readers.__exit__(None, None, None)
+            if self._reading:
+                self._readers.__exit__(None, None, None)
 
     def wind_up(self) -> None:
         """See `HearingWorker.wind_up`."""
@@ -246,6 +265,9 @@ class _Session:
 
     def exchange(self, orders: WorkerOrders) -> WorkerQuestions:
         """See `HearingWorker.exchange`."""
+        if not self._reading:  # other work needs none
+            self._reading = True
+            self._readers.__enter__()
         with self._news:
             self._waiting.extend(orders.files)
             self._n_given += len(orders.files)

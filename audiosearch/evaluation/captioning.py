@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from audiosearch._files import atomic_write
+from audiosearch.cluster.hearing import captions_of
 from audiosearch.evaluation.caption_metrics import Measured, measure, word_use
 from audiosearch.evaluation.datasets import Dataset
 from audiosearch.evaluation.encode import EncodedDataset
+from audiosearch.evaluation.pieces import in_order
 from audiosearch.evaluation.run import EvaluationRun, need_captions
 from audiosearch.evaluation.tables import Outcome, Table
 
@@ -77,20 +79,24 @@ def example_table(dataset: Dataset, sentences: Sequence[str], *, n: int = 20) ->
 def generated_captions(encoded: EncodedDataset, run: EvaluationRun) -> list[str]:
     """The model's sentence for each clip: of several windows, the one the decoder is surest of."""
     folder = run.work.part("captions", encoded.key)
-    run.progress.start("captioning", total=len(encoded.frames))
-    texts: list[str] = []
-    surety: list[float] = []
-    for start in range(0, len(encoded.frames), CHUNK):
-        file = folder / f"{start:06d}.json"
-        frames = encoded.frames[start : start + CHUNK]
-        rows = _read(file) if file.is_file() else None
-        if rows is None:
-            found = run.model.captioner.captions(frames)
-            rows = [(one.text, one.mean_log_prob) for one in found]
-            _write(file, rows)
-        texts += [text for text, _ in rows]
-        surety += [value for _, value in rows]
-        run.progress.advance(len(frames))
+    starts = range(0, len(encoded.frames), CHUNK)
+    files = {start: folder / f"{start:06d}.json" for start in starts}
+    missing = [start for start, file in files.items() if not file.is_file()]
+    n_windows = len(encoded.frames)
+    done = n_windows - sum(min(CHUNK, n_windows - start) for start in missing)
+    run.progress.start("captioning", total=n_windows, done=done)
+    written = in_order(
+        captions_of,
+        (encoded.frames[start : start + CHUNK] for start in missing),
+        common=None,
+        model=run.model,
+        workers=run.workers,
+    )
+    for start, found in zip(missing, written, strict=True):
+        _write(files[start], [(one.text, one.mean_log_prob) for one in found])
+        run.progress.advance(len(found))
+    rows = [row for file in files.values() for row in _read(file)]
+    texts, surety = [text for text, _ in rows], [value for _, value in rows]
     chosen = []
     for clip in range(encoded.n_clips):
         windows = np.flatnonzero(encoded.owners == clip)

@@ -6,8 +6,8 @@ Clips are cut as the library cuts recordings and kept as float16, as it stores t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from audiosearch.audio.sandbox.client import Worker
 from audiosearch.audio.windows import windows
 from audiosearch.errors import DatasetError, DecodeError
 from audiosearch.evaluation.datasets import DatasetClip
+from audiosearch.evaluation.pieces import Workers, in_order
 from audiosearch.evaluation.work_folder import StageProgress, WorkFolder, save_arrays
 from audiosearch.model.encoder import Encoded
 from audiosearch.model.loaded import Model
@@ -62,10 +63,11 @@ def encode(
     work: WorkFolder,
     progress: StageProgress,
     whole: bool = False,
+    workers: Workers | None = None,
 ) -> EncodedDataset:
     """Encode every clip, in windows or, if `whole`, each in one piece.
 
-    What an earlier run has encoded is read from `work`.
+    What an earlier run has encoded is read from `work`; `workers` do the rest, or this process.
 
     Raises:
         DatasetError: clips that cannot be decoded; the message names them.
@@ -77,14 +79,17 @@ def encode(
     files = [folder / f"{number:06d}.npz" for number in range(len(chunks))]
     done = sum(len(chunk) for chunk, file in zip(chunks, files, strict=True) if file.is_file())
     progress.start("listening", total=len(clips), done=done)
-    failures: list[DecodeError] = []
-    with Worker() as worker:
-        for number, (chunk, file) in enumerate(zip(chunks, files, strict=True)):
-            if not file.is_file():
-                _encode_chunk(chunk, file, number * CHUNK, worker, model, failures, whole=whole)
-                progress.advance(len(chunk))
+    failures: list[str] = []
+    missing = [number for number, file in enumerate(files) if not file.is_file()]
+    heard = _heard([chunks[number] for number in missing], model, whole=whole, workers=workers)
+    for number, chunk in zip(missing, heard, strict=True):
+        failures += chunk.failures
+        if not chunk.failures:  # otherwise the run ends with an error, and the next one tries again
+            arrays = {**chunk.arrays, "owners": chunk.arrays["owners"] + number * CHUNK}
+            save_arrays(files[number], arrays.keys(), arrays.values())
+        progress.advance(len(chunks[number]))
     if failures:
-        shown = "; ".join(str(failure) for failure in failures[:10])
+        shown = "; ".join(failures[:10])
         raise DatasetError(f"{counted(len(failures), 'clip')} cannot be decoded: {shown}")
     return _joined(files, key=folder.name)
 
@@ -94,45 +99,65 @@ def _identity(clip: DatasetClip) -> str:
     return f"{clip.path.absolute()} {facts.st_size} {facts.st_mtime_ns}"
 
 
-def _encode_chunk(
-    chunk: Sequence[DatasetClip],
-    file: Path,
-    first: int,
-    worker: Worker,
+@dataclass(frozen=True, eq=False)
+class HeardClips:
+    """Arrays of some clips, whose owners are counted from the first, or why there are none."""
+
+    arrays: Mapping[str, AnyArray]
+    failures: tuple[str, ...]
+
+
+def _heard(
+    chunks: Sequence[Sequence[DatasetClip]],
     model: Model,
-    failures: list[DecodeError],
     *,
     whole: bool,
-) -> None:
-    """Decode and encode `chunk`, whose clips are numbered from `first`, into `file`."""
+    workers: Workers | None,
+) -> Iterator[HeardClips]:
+    """Each chunk, heard by the workers, or here by one decoding process."""
+    if workers is not None:
+        placed = ([replace(clip, path=clip.path.absolute()) for clip in chunk] for chunk in chunks)
+        yield from in_order(hear_clips, placed, common=whole, model=model, workers=workers)
+    elif chunks:
+        with Worker() as decoder:
+            for chunk in chunks:
+                yield _hear(chunk, decoder, model, whole=whole)
+
+
+def hear_clips(model: Model, whole: bool, clips: Sequence[DatasetClip]) -> HeardClips:
+    """A piece of work: decode and encode clips."""
+    with Worker() as decoder:
+        return _hear(clips, decoder, model, whole=whole)
+
+
+def _hear(
+    clips: Sequence[DatasetClip], decoder: Worker, model: Model, *, whole: bool
+) -> HeardClips:
     pieces: list[Floats] = []
     owners: list[int] = []
     starts_s: list[float] = []
-    n_failed = len(failures)
-    for place, clip in enumerate(chunk):
+    failures: list[str] = []
+    for place, clip in enumerate(clips):
         try:
-            for start_s, samples in _cut(clip, worker, model, whole=whole):
+            for start_s, samples in _cut(clip, decoder, model, whole=whole):
                 pieces.append(samples)
-                owners.append(first + place)
+                owners.append(place)
                 starts_s.append(start_s)
         except DecodeError as error:
-            failures.append(error)
-    if len(failures) > n_failed:
-        return  # not saved: the run ends with an error, and the next one tries again
+            failures.append(str(error))
+    if failures:
+        return HeardClips({}, tuple(failures))
     encoded = model.encoder.encode_many(pieces)
-    save_arrays(
-        file,
-        _ARRAYS,
-        (
-            np.concatenate([one.frames for one in encoded]).astype(np.float16),
-            np.array([len(one.frames) for one in encoded], dtype=np.int64),
-            np.array(owners, dtype=np.int64),
-            np.array(starts_s, dtype=np.float32),
-            np.stack([one.embedding for one in encoded]),
-            _stack(encoded, "joint"),
-            _stack(encoded, "tags"),
-        ),
-    )
+    arrays: dict[str, AnyArray] = {
+        "frames": np.concatenate([one.frames for one in encoded]).astype(np.float16),
+        "n_frames": np.array([len(one.frames) for one in encoded], dtype=np.int64),
+        "owners": np.array(owners, dtype=np.int64),
+        "starts_s": np.array(starts_s, dtype=np.float32),
+        "embedding": np.stack([one.embedding for one in encoded]),
+        "joint": _stack(encoded, "joint"),
+        "tags": _stack(encoded, "tags"),
+    }
+    return HeardClips(arrays, ())
 
 
 def _cut(

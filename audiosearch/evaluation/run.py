@@ -12,15 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
-from audiosearch._typing import Bools, Floats
+from audiosearch._typing import Bools, Floats, HalfOrFloats
 from audiosearch.errors import DatasetError
 from audiosearch.evaluation.datasets import Dataset
 from audiosearch.evaluation.encode import EncodedDataset, encode
+from audiosearch.evaluation.pieces import Workers, in_order
 from audiosearch.evaluation.retrieval import ScoreMatrices
 from audiosearch.evaluation.work_folder import StageProgress, WorkFolder, save_arrays
 from audiosearch.model.loaded import Model
-from audiosearch.model.memory import AudioMemory
-from audiosearch.model.scoring import CaptionScorer, TokenIds
+from audiosearch.model.scoring import TokenIds
 
 PAIRS = 4096  # scored between two savings: some seconds of work
 
@@ -33,6 +33,7 @@ class EvaluationRun:
     work: WorkFolder
     progress: StageProgress
     whole: bool = False  # clips are encoded in one piece, not window by window
+    workers: Workers | None = None  # do the long parts in place of this process
 
     def encode(self, dataset: Dataset) -> EncodedDataset:
         """What the model hears in the clips; see `encode.encode`."""
@@ -42,6 +43,7 @@ class EvaluationRun:
             work=self.work,
             progress=self.progress,
             whole=self.whole,
+            workers=self.workers,
         )
 
     def score_matrices(
@@ -56,7 +58,14 @@ class EvaluationRun:
         """
         scorer = self.model.scorer
         tokens = [scorer.encode(text) for text in captions]
-        table = loss_table(captions, encoded, scorer=scorer, work=self.work, progress=self.progress)
+        table = loss_table(
+            captions,
+            encoded,
+            model=self.model,
+            work=self.work,
+            progress=self.progress,
+            workers=self.workers,
+        )
         return ScoreMatrices(
             cross_entropies=table.cross_entropies,
             without_sound=table.without_sound,
@@ -106,16 +115,18 @@ def loss_table(
     captions: Sequence[str],
     encoded: EncodedDataset,
     *,
-    scorer: CaptionScorer,
+    model: Model,
     work: WorkFolder,
     progress: StageProgress,
+    workers: Workers | None = None,
 ) -> LossTable:
     """The losses of all `captions` with all windows, begun or finished in `work`."""
+    scorer = model.scorer
     ids = [scorer.encode(caption) for caption in captions]
     distinct = sorted(set(ids), key=lambda one: (len(one), one))
     place = {one: row for row, one in enumerate(distinct)}
     folder = work.part("losses", encoded.key, *(" ".join(map(str, one)) for one in distinct))
-    table = _fill(folder, distinct, encoded, scorer=scorer, progress=progress)
+    table = _fill(folder, distinct, encoded, model=model, progress=progress, workers=workers)
     columns = np.array([place[one] for one in ids], dtype=np.int64)
     return LossTable(table[:, columns], scorer.without_sound(ids))
 
@@ -125,35 +136,33 @@ def _fill(
     captions: Sequence[TokenIds],
     encoded: EncodedDataset,
     *,
-    scorer: CaptionScorer,
+    model: Model,
     progress: StageProgress,
+    workers: Workers | None,
 ) -> Floats:
     """The table (n_windows, n_distinct); blocks of rows that are on disk are not computed again."""
     n_windows, n_captions = len(encoded.frames), len(captions)
     step = max(1, PAIRS // n_captions)
     blocks = [range(start, min(start + step, n_windows)) for start in range(0, n_windows, step)]
     files = [folder / f"{block.start:07d}.npz" for block in blocks]
-    done = sum(len(block) for block, file in zip(blocks, files, strict=True) if file.is_file())
+    missing = [place for place, file in enumerate(files) if not file.is_file()]
+    done = n_windows - sum(len(blocks[place]) for place in missing)
     progress.start("scoring pairs", total=n_windows * n_captions, done=done * n_captions)
-    for block, file in zip(blocks, files, strict=True):
-        if not file.is_file():
-            memory = scorer.decoder.memory([encoded.frames[row] for row in block])
-            save_arrays(file, ["losses"], [_block(captions, memory, scorer, progress)])
+    frames = ([encoded.frames[row] for row in blocks[place]] for place in missing)
+    scored = in_order(losses_of, frames, common=captions, model=model, workers=workers)
+    for place, losses in zip(missing, scored, strict=True):
+        save_arrays(files[place], ["losses"], [losses])
+        progress.advance(losses.size)
     return np.concatenate([_read(file) for file in files])
 
 
-def _block(
-    captions: Sequence[TokenIds],
-    memory: AudioMemory,
-    scorer: CaptionScorer,
-    progress: StageProgress,
-) -> Floats:
-    """(n_windows, n_captions) losses of the windows of `memory`."""
-    parts = []
-    for first in range(0, len(captions), PAIRS):
-        scored = scorer.cross_entropies(captions[first : first + PAIRS], memory)
-        parts.append(scored.T)
-        progress.advance(scored.size)
+def losses_of(model: Model, captions: Sequence[TokenIds], frames: Sequence[HalfOrFloats]) -> Floats:
+    """A piece of work: (n_windows, n_captions) losses of windows given as their frames."""
+    memory = model.scorer.decoder.memory(frames)
+    parts = [
+        model.scorer.cross_entropies(captions[first : first + PAIRS], memory).T
+        for first in range(0, len(captions), PAIRS)
+    ]
     return np.concatenate(parts, axis=1)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from audiosearch._failpoints import failpoint
@@ -13,6 +14,7 @@ from audiosearch.indexing.storing import store_captions
 from audiosearch.indexing.types import (
     CaptionedWindow,
     DecodedWindow,
+    Hearing,
     Models,
     Progress,
     WindowEncoder,
@@ -20,8 +22,10 @@ from audiosearch.indexing.types import (
 from audiosearch.model.shared_frames import SoundParts
 from audiosearch.store.database import Database
 from audiosearch.store.queries import uncaptioned
+from audiosearch.store.queries.uncaptioned import StoredFrames
 
 if TYPE_CHECKING:
+    from audiosearch._typing import Floats
     from audiosearch.audio.windows import Window
     from audiosearch.model.captioner import CaptionOut
     from audiosearch.model.encoder import Encoded
@@ -97,6 +101,7 @@ def caption_stored(
     progress: Progress,
     stop: threading.Event,
     stopwatch: Stopwatch,
+    hearing: Hearing | None = None,
 ) -> int:
     """Caption the windows that were stored without; returns of how many something was said.
 
@@ -110,6 +115,7 @@ def caption_stored(
         progress: is told how many there are.
         stop: ends it between two batches.
         stopwatch: is told how long it took.
+        hearing: writes them in place of this process.
     """
     with database.reading() as session:
         n_windows = uncaptioned.count_uncaptioned(session, bundle_id=bundle_id)
@@ -117,19 +123,38 @@ def caption_stored(
         progress.warn(
             f"{counted(n_windows, 'window')} stored without captions: they are written now"
         )
+    if not n_windows or stop.is_set():
+        return 0
+    captioner = load_models().captioner
+    if captioner is None:
+        return 0
+    waiting: deque[list[StoredFrames]] = deque()
+
+    def frames() -> Iterator[Sequence[Floats]]:
+        last = 0
+        while not stop.is_set():
+            with database.reading() as session:
+                batch = uncaptioned.uncaptioned_windows(
+                    session, bundle_id=bundle_id, limit=batch_windows, after=last
+                )
+            if not batch:
+                return
+            last = batch[-1].window_id
+            waiting.append(batch)
+            yield [each.frames for each in batch]
+
+    written = (
+        map(captioner.captions, frames())
+        if hearing is None
+        else hearing.captions(frames(), progress=progress)
+    )
     n_captioned = 0
     while not stop.is_set():
-        with database.reading() as session:
-            batch = uncaptioned.uncaptioned_windows(
-                session, bundle_id=bundle_id, limit=batch_windows
-            )
-        if not batch:
-            break
-        models = load_models()
-        if models.captioner is None:
-            break
         with stopwatch.stage("caption"):
-            sentences = models.captioner.captions([each.frames for each in batch])
+            sentences = next(written, None)
+        if sentences is None:
+            break
+        batch = waiting.popleft()
         said = {
             each.window_id: sentence
             for each, sentence in zip(batch, sentences, strict=True)

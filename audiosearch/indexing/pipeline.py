@@ -314,6 +314,7 @@ class _Run:
             progress=self._progress,
             stop=self.stop,
             stopwatch=self._stopwatch,
+            hearing=self._hearing,
         )
 
     def mark_missing(self, *, accept_missing: bool) -> MissingMarked:

@@ -280,3 +280,12 @@ class Hearing(Protocol):
         Each batch is committed before the next one is asked for. Raises AudiosearchError where
         nobody is left to read them; they wait for the next run, then.
         """
+
+    def captions(
+        self, batches: Iterator[Sequence[Floats]], *, progress: Progress
+    ) -> Iterator[Sequence[CaptionOut]]:
+        """A sentence for each window's frames (T_i, D), batch by batch in their order.
+
+        Batches are taken a few ahead of what is given. Raises AudiosearchError where nobody is
+        left.
+        """

@@ -154,6 +154,36 @@ def test_two_machines_make_the_rows_of_one_whoever_dies(
     assert again.rows[0]["windows_encoded"] == 0
 
 
+def test_captions_and_evaluations_by_workers(
+    small: Command, tmp_path: Path, toy_bundle: Path
+) -> None:
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    for number in range(6):
+        write_audio(folder / f"{number}.wav", noise(seconds=12.0, seed=number))
+    lines = [f"{number}.wav,the noise number {number}" for number in range(6)]
+    table = folder / "captions.csv"
+    table.write_text("\n".join(["file_name,caption_1", *lines]) + "\n")
+    other = Command(tmp_path / "other", str(toy_bundle), dict(SMALL))
+    for command in (small, other):
+        without = replace(command, environ={**command.environ, "AUDIOSEARCH_INDEX_CAPTIONS": "0"})
+        assert without("index", folder).status == 0
+    evaluation = ("evaluate", "captions", table, "--json")
+    assert other("index").status == 0
+    here = other(*evaluation)
+    with ray_nodes(n_nodes=1) as cluster:
+        command = on_cluster(small, cluster)
+        place = f"ray://{cluster.address}"
+        answer = command("index", "--on", place, "--json")
+        assert answer.rows[0]["windows_captioned"] == 12, answer.err
+        there = command(*evaluation, "--on", place)
+    rows = [library_rows(each.data_dir / "library.sqlite3") for each in (small, other)]
+    assert rows[0] == rows[1]
+    assert there.status == here.status == 0, there.err
+    figures = [[row for row in each.rows if row["table"] != "facts"] for each in (there, here)]
+    assert figures[0] == figures[1]
+
+
 def test_a_ray_of_our_own_sends_nothing_and_leaves_nothing(
     small: Command, many: Path, plain: dict[str, list[Any]], tmp_path: Path
 ) -> None:

@@ -123,6 +123,59 @@ def test_captions_can_be_left_out(database: Database, sounds: Path) -> None:
         assert session.scalar(text("SELECT count(*) FROM caption")) > 0
 
 
+def said(database: Database) -> list[tuple[object, ...]]:
+    """What is said of each window."""
+    with database.reading() as session:
+        found = session.execute(
+            text(
+                "SELECT w.recording_id, w.position, c.text, s.cross_entropy FROM window w"
+                " JOIN window_caption s ON s.window_id = w.id JOIN caption c ON c.id = s.caption_id"
+                " ORDER BY 1, 2, 3"
+            )
+        ).all()
+    return [tuple(row) for row in found]
+
+
+def test_captions_that_were_left_out_are_written_by_workers(
+    database: Database, sounds: Path, tmp_path: Path
+) -> None:
+    Cluster().index(database, sounds, captions=False)
+    shutil.copytree(database.path.parent, tmp_path / "other")
+    with open_database(tmp_path / "other" / database.path.name) as other:
+        run_index(other, open_reader=WaveReader, batch_windows=BATCH)
+        here = said(other)
+    models = FakeModels()
+    cluster = Cluster(models=models)
+    n_deaths = [0]
+
+    def die_once() -> None:
+        if not n_deaths[0]:
+            n_deaths[0] += 1
+            next(s for s in cluster.engine.slots if s.calls).die()
+
+    models.captioner.on_batch = die_once
+    told = Told()
+    report = cluster.index(database, progress=told)
+    assert said(database) == here
+    assert report.n_captioned == len(here) > 2 * BATCH
+    assert report.n_windows == 0  # nothing is heard again
+    assert any("what it was doing is done once more" in each for each in told.warnings)
+    assert Cluster().index(database).n_captioned == 0
+
+
+def test_captions_that_kill_whoever_writes_them_end_the_run(
+    database: Database, sounds: Path
+) -> None:
+    Cluster().index(database, sounds, captions=False)
+    models = FakeModels()
+    cluster = Cluster(models=models, nodes=["a"])
+    models.captioner.on_batch = lambda: cluster.engine.slots[0].die()  # noqa: PLW0108 - hired later
+    with pytest.raises(AudiosearchError, match="workers died over the same piece of work"):
+        cluster.index(database)
+    assert cluster.engine.closed
+    assert Cluster().index(database).n_captioned > 0  # nothing is lost
+
+
 @pytest.mark.parametrize("batch", range(1, 8))
 def test_a_worker_that_dies_costs_its_batch(
     database: Database, plain: Database, sounds: Path, batch: int
@@ -224,7 +277,7 @@ def test_copies_of_a_sound_do_not_wait_for_a_dead_worker(
 def test_a_machine_goes_and_another_comes(
     database: Database, plain: Database, sounds: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("audiosearch.cluster.hearing._LOOK_S", 0.0)
+    monkeypatch.setattr("audiosearch.cluster.crew._LOOK_S", 0.0)
     models = FakeModels()
     cluster = Cluster(models=models, nodes=["a"])
 
@@ -239,7 +292,7 @@ def test_a_machine_goes_and_another_comes(
 
 
 def test_nobody_is_left(database: Database, sounds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("audiosearch.cluster.hearing._LOOK_S", 0.0)
+    monkeypatch.setattr("audiosearch.cluster.crew._LOOK_S", 0.0)
     models = FakeModels()
     cluster = Cluster(models=models, nodes=["a"])
     models.encoder.on_batch = cluster.engine.nodes.clear

@@ -49,15 +49,17 @@ def count_uncaptioned(session: Session, *, bundle_id: int) -> int:
     return session.scalar(wanted) or 0
 
 
-def uncaptioned_windows(session: Session, *, bundle_id: int, limit: int) -> list[StoredFrames]:
-    """The first windows to be captioned, by id."""
+def uncaptioned_windows(
+    session: Session, *, bundle_id: int, limit: int, after: int = 0
+) -> list[StoredFrames]:
+    """The first windows to be captioned whose ids are above `after`, by id."""
     noted = _range(session, bundle_id)
     if not noted:
         return []
     rows = session.execute(
         select(WindowRow.id, WindowFrames.n_frames, WindowFrames.frames, WindowFrames.base_id)
         .join(WindowFrames, WindowFrames.window_id == WindowRow.id)
-        .where(*_conditions(bundle_id, noted))
+        .where(*_conditions(bundle_id, noted), WindowRow.id > after)
         .order_by(WindowRow.id)
         .limit(limit)
     ).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,12 +10,15 @@ import numpy as np
 import pytest
 
 from audiosearch.errors import DatasetError
+from audiosearch.evaluation import encode as heard
 from audiosearch.evaluation import run as matrix
+from audiosearch.evaluation.captioning import generated_captions
 from audiosearch.evaluation.datasets import Dataset, DatasetClip
 from audiosearch.evaluation.encode import encode
-from audiosearch.evaluation.run import loss_table
+from audiosearch.evaluation.run import EvaluationRun, loss_table
 from audiosearch.evaluation.work_folder import NoStageProgress, WorkFolder
 from audiosearch.model.loaded import Model
+from tests.cluster_fakes import working
 
 
 def test_clips_are_heard_in_windows(dataset: Dataset, model: Model, work: WorkFolder):
@@ -33,6 +37,36 @@ def test_clips_are_heard_whole(dataset: Dataset, model: Model, work: WorkFolder)
         dataset.clips[:3], model=model, work=work, progress=NoStageProgress(), whole=True
     )
     assert encoded.owners.tolist() == [0, 1, 2]
+
+
+def test_workers_give_what_one_process_gives(
+    dataset: Dataset, model: Model, work: WorkFolder, tmp_path: Path, watch, monkeypatch
+):
+    monkeypatch.setattr(heard, "CHUNK", 2)
+    monkeypatch.setattr(matrix, "PAIRS", 8)
+    folder = os.fsencode(dataset.clips[0].path.parent)
+    seen = watch()
+    with working(model, roots=(folder,)) as workers:
+        there = EvaluationRun(model, work, seen, workers=workers)
+        here = EvaluationRun(model, WorkFolder(tmp_path / "here"), NoStageProgress())
+        ours, theirs = there.encode(dataset), here.encode(dataset)
+        assert ours.owners.tolist() == theirs.owners.tolist() == [0, 1, 2, 3, 3]
+        for name in ("embedding", "joint", "tags", "starts_s"):
+            assert np.array_equal(getattr(ours, name), getattr(theirs, name))
+        assert all(np.array_equal(a, b) for a, b in zip(ours.frames, theirs.frames, strict=True))
+        both = [
+            run.score_matrices(dataset.captions, encoded, relevant=np.ones((4, 8), np.bool_))
+            for run, encoded in ((there, ours), (here, theirs))
+        ]
+        assert np.array_equal(both[0].cross_entropies, both[1].cross_entropies)
+        assert generated_captions(ours, there) == generated_captions(theirs, here)
+        assert [stage for stage, *_ in seen.stages] == ["listening", "scoring pairs", "captioning"]
+        assert seen.n == 4 + 35 + 5
+        broken = tmp_path / "broken.wav"
+        broken.write_bytes(b"no sound at all" * 100)
+        clips = (*dataset.clips[:1], DatasetClip(name="broken.wav", path=broken))
+        with pytest.raises(DatasetError, match=r"1 clip cannot be decoded: .*broken\.wav"):
+            there.encode(replace(dataset, clips=clips))
 
 
 def test_what_was_heard_is_not_decoded_again(
@@ -66,7 +100,7 @@ def test_the_table_equals_scoring_pair_by_pair(
     encoded = encode(dataset.clips, model=model, work=work, progress=NoStageProgress())
     scorer = model.scorer
     table = loss_table(
-        dataset.captions, encoded, scorer=scorer, work=work, progress=NoStageProgress()
+        dataset.captions, encoded, model=model, work=work, progress=NoStageProgress()
     )
     assert table.cross_entropies.shape == (5, 8)
     for row, frames in enumerate(encoded.frames):
@@ -88,13 +122,13 @@ def test_a_stopped_table_goes_on_where_it_was(
 ):
     monkeypatch.setattr(matrix, "PAIRS", 7)  # one window a block: 7 different captions
     encoded = encode(dataset.clips, model=model, work=work, progress=NoStageProgress())
-    settings = {"captions": dataset.captions, "encoded": encoded, "scorer": model.scorer}
+    settings = {"captions": dataset.captions, "encoded": encoded, "model": model}
     with pytest.raises(KeyboardInterrupt):
         loss_table(**settings, work=work, progress=watch(stop_after=20))
     again = watch()
     resumed = loss_table(**settings, work=work, progress=again)
-    assert again.stages == [("scoring pairs", 35, 14)]
-    assert again.n == 21
+    assert again.stages == [("scoring pairs", 35, 21)]  # what was scored is kept
+    assert again.n == 14
     fresh = loss_table(**settings, work=WorkFolder(tmp_path / "other"), progress=NoStageProgress())
     assert np.array_equal(resumed.cross_entropies, fresh.cross_entropies)
 
@@ -105,7 +139,7 @@ def test_other_captions_or_another_model_are_other_work(
     encoded = encode(dataset.clips, model=model, work=work, progress=NoStageProgress())
     for captions in (("a dog",), ("a bell",)):
         seen = watch()
-        loss_table(captions, encoded, scorer=model.scorer, work=work, progress=seen)
+        loss_table(captions, encoded, model=model, work=work, progress=seen)
         assert seen.stages == [("scoring pairs", 5, 0)]
     renamed = replace(model.bundle, fingerprint="another")
     seen = watch()
