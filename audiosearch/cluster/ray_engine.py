@@ -40,6 +40,7 @@ _NO_TELEMETRY: Final = {
 _STARTS: Final = 3
 _REACHED_S: Final = 5.0
 _LAST_S: Final = 2.0  # waited for calls of workers that were ended
+_MANY: Final = 8  # calls under way, of which several are likely to end together
 _CALLS: Final = 4  # of one worker at the same time: begin, exchange, batch, wind_up
 
 
@@ -168,6 +169,7 @@ class RayEngine:
             max_restarts=-1,
             max_task_retries=-1,  # a worker that was started anew says that it knows of nothing
             max_concurrency=_CALLS,
+            enable_task_events=False,  # a history of calls that nobody looks at
             scheduling_strategy=NodeAffinitySchedulingStrategy(spot.node_id, soft=False),
         )
         self._workers.append(actor.remote())
@@ -193,12 +195,11 @@ class RayEngine:
         if not calls:
             threading.Event().wait(timeout_s)
             return []
-        some, _ = self._ray.wait(list(calls), num_returns=1, timeout=timeout_s)
-        if not some:
-            return []
         ready: Sequence[Hashable]
-        ready, _ = self._ray.wait(list(calls), num_returns=len(calls), timeout=0)
-        return ready or some
+        ready, rest = self._ray.wait(list(calls), num_returns=1, timeout=timeout_s)
+        if ready and len(rest) >= _MANY:  # of few, the next look finds the others
+            ready, _ = self._ray.wait(list(calls), num_returns=len(calls), timeout=0)
+        return ready
 
     def result(self, call: Hashable) -> Any:
         """See `cluster.types.Engine`."""

@@ -207,7 +207,7 @@ class _Session:
         self._waiting: deque[PendingFile] = deque()
         self._questions: list[SoundQuestion] = []
         self._decisions: dict[int, ReadingDecision] = {}
-        self._n_given = self._n_taken = self._n_taken_told = self._n_done = 0
+        self._n_given = self._n_taken = self._n_done = 0
         self._more = True
         self._winding_up = False
         self._ended = threading.Event()
@@ -274,14 +274,18 @@ class _Session:
             self._decisions.update(orders.decisions)
             self._more = orders.more
             self._news.notify_all()
+            # Each call costs as much as a tenth of a short file: files taken up are told of with
+            # the questions about them, and by themselves only where few are left.
+            enough, told = len(self._waiting) // 2, self._n_taken
             self._news.wait_for(
                 lambda: (
-                    self._questions or self._n_taken != self._n_taken_told or self._ended.is_set()
+                    self._questions
+                    or (self._more and len(self._waiting) <= enough and self._n_taken != told)
+                    or self._ended.is_set()
                 ),
                 timeout=_LONGEST_CALL_S,
             )
             questions, self._questions = self._questions, []
-            self._n_taken_told = self._n_taken
             return WorkerQuestions(questions, self._n_taken)
 
     def batch(self) -> HeardBatch:
