@@ -62,7 +62,7 @@ class RowSource:
         if self.similar is not None and self.sought != SoughtOptions():
             raise click.UsageError("--moments, --without, --like and the clock need TEXT")
         if not self.text and self.similar is None and not self.sought.without:
-            return self._given()
+            return self._given(quiet=quiet)
         filtered = self.filters != Filters() or self.sought.recorded is not None
         with open_client(config) as client:
             if self.similar is None:
@@ -97,7 +97,7 @@ class RowSource:
         query = {"query": " ".join(self.text)} if self.text else {}
         return [{**row, **query} for row in found]
 
-    def _given(self) -> list[Row]:
+    def _given(self, *, quiet: bool) -> list[Row]:
         asked = self.min_score is not None or self.sort is not None or self.reverse
         if asked or self.filters != Filters() or self.sought != SoughtOptions():
             raise click.UsageError(
@@ -108,7 +108,11 @@ class RowSource:
                 "give TEXT to search for, or rows on stdin: audiosearch find ... --json |"
                 " audiosearch export ..."
             )
-        return read_rows(sys.stdin.buffer)[: self.limit]
+        lines = [line for line in sys.stdin.buffer if line.strip()]
+        rows = read_rows(lines)
+        if lines and not rows:
+            remark("the rows are weak matches alone (find --min-score 0 gives all)", quiet=quiet)
+        return rows[: self.limit]
 
 
 def _row_options(command: F) -> F:

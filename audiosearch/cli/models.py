@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -213,34 +213,26 @@ def combine(
         made = combine_two(config, joint=joint, captioner=captioner, name=name, replace_old=force)
     else:
         given = _numbers(weights)
-        if z_scored:
-            remark("listening ...", quiet=quiet)
-        spreads = _spreads(config, parts, sounds) if z_scored else None
+        spread = _spread_by(config, sounds, quiet=quiet) if z_scored else None
         made = combine_many(
-            config, parts, name=name, weights=given, spreads=spreads, replace_old=force
+            config, parts, name=name, weights=given, spread=spread, replace_old=force
         )
     remark(f"{made.path}: {made.description} Licences: {made.licence}", quiet=quiet)
     remark(f"audiosearch models calibrate {name} fits its score", quiet=quiet)
     remark(f"audiosearch models use {name} switches to it", quiet=quiet)
 
 
-def _spreads(config: Config, names: tuple[str, ...], sounds: Path | None) -> dict[str, float]:
-    """How far the likenesses of each part lie apart that has a joint space, by its name."""
-    from audiosearch.convert.calibrating import likeness_spread  # noqa: PLC0415 - seldom needed
-
-    bundles = {name: load_bundle(find_model(config, name)) for name in names}
-    spaces = {name: bundle for name, bundle in bundles.items() if bundle.joint_dim}
-    if len(spaces) < 2:
-        raise BundleError(
-            f"{counted(len(spaces), 'part')} with a joint space: there is nothing to weigh by"
-            " z-scores",
-            remedy="leave out --z-scored",
-        )
+def _spread_by(config: Config, sounds: Path | None, *, quiet: bool) -> Callable[[Bundle], float]:
+    """What tells how far the likenesses of a bundle lie apart."""
     options = RuntimeOptions(device=config.model.device, threads=config.model.threads)
-    return {
-        name: likeness_spread(Model(bundle, options=options), _titled_sounds(bundle, sounds))
-        for name, bundle in spaces.items()
-    }
+
+    def spread(bundle: Bundle) -> float:
+        from audiosearch.convert.calibrating import likeness_spread  # noqa: PLC0415 - seldom needed
+
+        remark(f"listening as {bundle.path.name} ...", quiet=quiet)
+        return likeness_spread(Model(bundle, options=options), _titled_sounds(bundle, sounds))
+
+    return spread
 
 
 def _titled_sounds(bundle: Bundle, folder: Path | None) -> list[TitledSound]:

@@ -15,13 +15,13 @@ from pathlib import Path
 
 from audiosearch._files import read_bounded
 from audiosearch.errors import DatasetError
-from audiosearch.evaluation.dataset_folders import (
+from audiosearch.evaluation.datasets import Dataset, DatasetClip, LabelledQuery
+from audiosearch.exchange.dataset_folders import (
     best_folder,
     macs_entries,
     sound_folders,
     wavcaps_entries,
 )
-from audiosearch.evaluation.datasets import Dataset, DatasetClip, LabelledQuery
 from audiosearch.model.tokenizer import normalise
 
 _MOST_BYTES = 256 << 20  # of a list of sounds

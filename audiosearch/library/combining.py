@@ -5,8 +5,9 @@ Either the joint space of one with the captioner of another, or several as an en
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from audiosearch._wording import counted
 from audiosearch.config import Config
@@ -14,7 +15,7 @@ from audiosearch.errors import BundleError
 from audiosearch.library.model_selection import find_model
 from audiosearch.model.bundle import Bundle, BundlePart, load_bundle
 from audiosearch.model.calibration import ScoreCalibration
-from audiosearch.model.combined_bundle import write_combined
+from audiosearch.model.combined_bundle import check_parts, write_combined
 from audiosearch.model.registry import target_folder
 
 
@@ -46,7 +47,7 @@ def combine_many(
     *,
     name: str,
     weights: Sequence[float] | None = None,
-    spreads: Mapping[str, float] | None = None,
+    spread: Callable[[Bundle], float] | None = None,
     replace_old: bool = False,
 ) -> Bundle:
     """An ensemble: likenesses and log-probabilities are averaged, over those parts that have them.
@@ -56,8 +57,9 @@ def combine_many(
         names: of the parts, in their order.
         name: what the new bundle is called.
         weights: how much each counts; None: all the same.
-        spreads: by name, of the likenesses of each part that has a joint space; they are divided
-            by it, so that their mean ranks as that of z-scores; None: averaged as they are.
+        spread: tells how far apart the likenesses of a part lie; they are divided by it, so that
+            their mean ranks as that of z-scores; None: averaged as they are. It is asked of parts
+            with a joint space, once all else is found right.
         replace_old: write over a bundle of that name.
 
     Raises:
@@ -69,15 +71,19 @@ def combine_many(
         raise BundleError(f"{counted(len(given), 'weight')} for {counted(len(bundles), 'bundle')}")
     if not all(0.0 < each < float("inf") for each in given):
         raise BundleError("a weight must be above 0")
-    divided = [
-        weight / (spreads or {}).get(each, 1.0) for weight, each in zip(given, names, strict=True)
-    ]
-    joint = _shares(divided, [bool(each.joint_dim) for each in bundles])
+    has_joint = [bool(each.joint_dim) for each in bundles]
+    joint = _shares(given, has_joint)
     captions = _shares(given, [each.decoder is not None for each in bundles])
-    parts = [
-        BundlePart(bundle=bundle, joint=of_joint, captions=of_captions)
-        for bundle, of_joint, of_captions in zip(bundles, joint, captions, strict=True)
-    ]
+    if spread is not None:
+        _check_before_listening(
+            config, _parts(bundles, joint, captions), name, replace_old=replace_old
+        )
+        divided = [
+            weight / spread(bundle) if has else weight
+            for weight, bundle, has in zip(given, bundles, has_joint, strict=True)
+        ]
+        joint = _shares(divided, has_joint)
+    parts = _parts(bundles, joint, captions)
     both = [each.score for each in bundles if each.joint_dim and each.decoder is not None]
     score = both[0] if both else bundles[0].score
     if not both and any(captions):
@@ -89,9 +95,36 @@ def combine_many(
             like=_mean([each.score.like for each in bundles], joint),
             weakly_like=_mean([each.score.weakly_like for each in bundles], joint),
         )
-    how = "" if spreads is None else ", their likenesses z-scored"
+    how = "" if spread is None else ", their likenesses z-scored"
     described = f"An ensemble of {', '.join(names)}{how}."
     return _written(config, parts, name, score, described, replace_old=replace_old)
+
+
+def _parts(
+    bundles: Sequence[Bundle], joint: Sequence[float], captions: Sequence[float]
+) -> list[BundlePart]:
+    return [
+        BundlePart(bundle=bundle, joint=of_joint, captions=of_captions)
+        for bundle, of_joint, of_captions in zip(bundles, joint, captions, strict=True)
+    ]
+
+
+def _check_before_listening(
+    config: Config, parts: Sequence[BundlePart], name: str, *, replace_old: bool
+) -> None:
+    """Refuse what could not be written, before anything takes long.
+
+    Raises:
+        BundleError: a part is unfit, fewer than two have a joint space, or the name is taken.
+    """
+    n_spaces = sum(bool(each.joint) for each in parts)
+    if n_spaces < 2:
+        raise BundleError(
+            f"{counted(n_spaces, 'part')} with a joint space: there is nothing to weigh by"
+            " z-scores",
+            remedy="leave out --z-scored",
+        )
+    check_parts(_target(config, parts, name, replace_old=replace_old), parts)
 
 
 def _shares(weights: Sequence[float], takes_part: Sequence[bool]) -> list[float]:
@@ -118,7 +151,12 @@ def _written(
     *,
     replace_old: bool,
 ) -> Bundle:
+    target = _target(config, parts, name, replace_old=replace_old)
+    return load_bundle(write_combined(target, parts, score=score, description=description))
+
+
+def _target(config: Config, parts: Sequence[BundlePart], name: str, *, replace_old: bool) -> Path:
     target = target_folder(name, folder=config.models_dir, replace=replace_old)
     if any(part.bundle.path.absolute() == target.absolute() for part in parts):
         raise BundleError("a bundle cannot be a part of itself", path=target)
-    return load_bundle(write_combined(target, parts, score=score, description=description))
+    return target

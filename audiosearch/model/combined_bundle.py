@@ -28,6 +28,7 @@ from audiosearch.model.bundle import (
 )
 from audiosearch.model.calibration import ScoreCalibration
 from audiosearch.model.manifest import ManifestReader
+from audiosearch.model.registry import fetching
 
 MOST_PARTS = 32
 _AGAIN = "audiosearch models combine ... --force"
@@ -57,6 +58,7 @@ def write_combined(
     Raises:
         BundleError: the parts do not go together, or it cannot be written.
     """
+    check_parts(path, parts)
     combined(path, parts, name=path.name, version=version, description=description, score=score)
     manifest = {
         "format": COMBINED,
@@ -184,6 +186,27 @@ def _write_manifest(path: Path, values: Mapping[str, object]) -> None:
         file.write(f"{json.dumps(values, ensure_ascii=False, indent=1)}\n".encode())
 
 
+def check_parts(path: Path, parts: Sequence[BundlePart]) -> None:
+    """See that bundles go together in a new one at `path`.
+
+    Raises:
+        BundleError: they do not, and why.
+    """
+    _check(path, parts)
+    seen: dict[str, str] = {}
+    for part in parts:
+        name, fingerprint = part.bundle.path.name, part.bundle.fingerprint
+        if fingerprint in seen:  # older bundles may be so, and are read all the same
+            same = seen[fingerprint]
+            which = f"{name} twice" if name == same else f"{same} and {name}, which are the same,"
+            raise BundleError(
+                f"{which} would be what {same} is by itself",
+                path=path,
+                remedy="name different bundles; --weights tells what each counts",
+            )
+        seen[fingerprint] = name
+
+
 def _check(path: Path, parts: Sequence[BundlePart]) -> None:
     def unfit(reason: str, remedy: str | None = None) -> BundleError:
         return BundleError(reason, path=path, remedy=remedy)
@@ -253,7 +276,7 @@ def _folder_of(entry: PartEntry, manifest: ManifestReader) -> Path:
     raise BundleError(
         f"refers to the bundle {entry.name}, which is not there any more",
         path=manifest.path,
-        remedy=_AGAIN,
+        remedy=fetching(entry.name) or _AGAIN,
     )
 
 

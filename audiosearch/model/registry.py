@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from audiosearch._files import PRIVATE_FILE, atomic_write, make_private_folder, read_bounded
 from audiosearch._wording import did_you_mean
@@ -13,6 +14,10 @@ from audiosearch.errors import BundleError
 from audiosearch.model.bundle_files import MANIFEST
 
 KNOWN = "known.json"  # in the folder of the user's bundles
+PULLED: Final = (  # by `models pull`; said here for whoever has one no more, or not yet
+    *("conette", "clap", "clap-fused", "clap-general", "msclap", "cnn14"),
+    *("convnext-471", "convnext-465-70k", "convnext-465-75k"),
+)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -53,8 +58,13 @@ def find_bundle(name_or_path: str, *, search: Sequence[Path], others: Sequence[P
     known, meant = ", ".join(names) or "none", did_you_mean(name_or_path, names)
     raise BundleError(
         f"no model bundle is named {name_or_path!r}; there are: {known}{meant}",
-        remedy="audiosearch models list",
+        remedy=fetching(name_or_path) or "audiosearch models list",
     )
+
+
+def fetching(name: str) -> str | None:
+    """The command that fetches a published bundle; None where none has this name."""
+    return f"audiosearch models pull {name} fetches it" if name in PULLED else None
 
 
 def known_bundles(models: Path) -> list[Path]:

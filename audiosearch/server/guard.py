@@ -14,13 +14,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from audiosearch.server.parameters import broken_parameter
-from audiosearch.server.replies import error_reply
+from audiosearch.server.replies import error_reply, method_refused
 
 METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE"))
 MOST_PATH: Final = 2048  # bytes, as of all below
@@ -103,7 +104,7 @@ def _is_address(text: str) -> bool:
 class Guard:
     """Passes on to `app` what may be asked, and refuses the rest; adds the headers of safety."""
 
-    def __init__(self, app: ASGIApp, policy: GuardPolicy) -> None:
+    def __init__(self, app: Starlette, policy: GuardPolicy) -> None:
         self._app = app
         self._policy = policy
 
@@ -137,9 +138,7 @@ class Guard:
 
     def _of_form(self, scope: Scope, _headers: Headers) -> Response | None:
         if scope["method"] not in METHODS:
-            return error_reply(
-                405, "it cannot be asked in this way", headers={"allow": ", ".join(sorted(METHODS))}
-            )
+            return method_refused(self._app.routes, scope)
         if scope["http_version"] not in ("1.0", "1.1"):
             return error_reply(400, "this speaks HTTP/1.1")
         if any(ord(each) < 32 or ord(each) == 127 for each in scope["path"]):

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import Scope
 
 from audiosearch.errors import (
     AudiosearchError,
@@ -28,6 +30,7 @@ from audiosearch.errors import (
 log = logging.getLogger(__name__)
 
 JSON: Final = "application/json"
+_WHAT_THERE_IS: Final = "/openapi.json tells what there is"
 _STATUS: Final[tuple[tuple[type[AudiosearchError], int], ...]] = (
     (LibraryLocked, 409),
     (QueryError, 400),
@@ -98,16 +101,40 @@ def _over_http(remedy: str | None) -> str | None:
     return remedy
 
 
-async def on_http_error(_request: Request, error: Exception) -> Response:
+async def on_http_error(request: Request, error: Exception) -> Response:
     """Nothing is there, or it cannot be asked so."""
     assert isinstance(error, HTTPException)
-    known = {404: "there is nothing of this name", 405: "it cannot be asked in this way"}
+    if error.status_code == 405:
+        return method_refused(request.app.routes, request.scope)
+    if error.status_code == 404:
+        return _nothing_there()
+    return error_reply(error.status_code, error.detail, headers=error.headers)
+
+
+def _nothing_there() -> JsonReply:
+    return error_reply(404, "there is nothing of this name", remedy=_WHAT_THERE_IS)
+
+
+def method_refused(routes: Iterable[BaseRoute], scope: Scope) -> JsonReply:
+    """Says in which ways the path of a request can be asked; 404 where nothing is there."""
+    whole = {**scope, "root_path": ""}  # what a mount took off the path stands there
+    allowed: set[str] = set()
+    for route in routes:
+        if route.matches(whole)[0] is not Match.NONE:
+            allowed |= _methods(route)
+    if not allowed:
+        return _nothing_there()
     return error_reply(
-        error.status_code,
-        known.get(error.status_code, error.detail),
-        remedy="/openapi.json tells what there is" if error.status_code in known else None,
-        headers=error.headers,
+        405,
+        "it cannot be asked in this way",
+        remedy=_WHAT_THERE_IS,
+        headers={"allow": ", ".join(sorted(allowed))},
     )
+
+
+def _methods(route: BaseRoute) -> set[str]:
+    """Of a route, or of the files that are mounted."""
+    return set(route.methods or ()) if isinstance(route, Route) else {"GET", "HEAD"}
 
 
 async def on_disconnect(_request: Request, _error: Exception) -> Response:

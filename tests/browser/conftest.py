@@ -67,13 +67,28 @@ def served(page_library: Command) -> Iterator[Served]:
         yield found
 
 
-@pytest.fixture(scope="session")
-def own_served(page_library: Command, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The same on a copy, to be written to."""
-    data_dir = tmp_path_factory.mktemp("page-own") / "data"
+@pytest.fixture
+def own_served(page_library: Command, tmp_path: Path, open_pages: OpenPages) -> Iterator[Served]:
+    """The same on a copy of this test's own, to be written to: no other test ever sees it."""
+    data_dir = tmp_path / "own-data"
     shutil.copytree(page_library.data_dir, data_dir, ignore=shutil.ignore_patterns("answers"))
     with serving(Command(data_dir=data_dir, bundle="starter")) as found:
         yield found
+        open_pages.close()  # before the server goes, which they would miss
+
+
+@pytest.fixture
+def own_sounds(tmp_path: Path, page_sounds: Path, open_pages: OpenPages) -> Iterator[Served]:
+    """A library of this test's own, of one sound in a folder that it may change."""
+    folder = tmp_path / "own-sounds"
+    folder.mkdir()
+    shutil.copy(page_sounds / "bell.wav", folder / "bell\n2.wav")
+    command = Command(data_dir=tmp_path / "own-sounds-data", bundle="starter")
+    answer = command("index", folder)
+    assert answer.status == 0, answer.err
+    with serving(command) as found:
+        yield found
+        open_pages.close()
 
 
 @pytest.fixture(scope="module")
@@ -104,18 +119,41 @@ def watched() -> Watched:
     return Watched(errors=[], abroad=[])
 
 
+class OpenPages:
+    """The contexts of a browser that a test has opened."""
+
+    def __init__(self) -> None:
+        self._contexts: list[Any] = []
+
+    def add(self, context: Any) -> None:
+        """Have a context closed in the end."""
+        self._contexts.append(context)
+
+    def close(self) -> None:
+        """Close all that are open."""
+        while self._contexts:
+            context = self._contexts.pop()
+            for page in context.pages:
+                page.unroute_all(behavior="ignoreErrors")
+            context.close()
+
+
 @pytest.fixture
-def new_page(chromium: Any, watched: Watched) -> Iterator[Any]:
+def open_pages() -> OpenPages:
+    return OpenPages()
+
+
+@pytest.fixture
+def new_page(chromium: Any, watched: Watched, open_pages: OpenPages) -> Iterator[Any]:
     """A function that opens pages: `new_page(served, path="/", **context)`.
 
     None of them may write an error to its console or ask another origin for anything.
     """
-    contexts: list[Any] = []
 
     def opened(served: Served, path: str = "/", **options: Any) -> Any:
         context = chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
         context.set_default_timeout(20_000)
-        contexts.append(context)
+        open_pages.add(context)
         page = context.new_page()
 
         def on_console(message: Any) -> None:
@@ -133,10 +171,7 @@ def new_page(chromium: Any, watched: Watched) -> Iterator[Any]:
         return page
 
     yield opened
-    for context in contexts:
-        for page in context.pages:
-            page.unroute_all(behavior="ignoreErrors")
-        context.close()
+    open_pages.close()
     assert watched.errors == []
     assert watched.abroad == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -154,3 +155,23 @@ def test_elements_take_no_markup(page: Any):
         called(page, "dom", "(() => { try { m.h('b', {onclick: 'x()'}) } catch { return 1 } })()")
         == 1
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "two\nlines\tand\rmore.wav",
+        "bell\x07 esc\x1b[31m del\x7f c1\x9b.wav",
+        "no\xa0break, zero\u200bwidth, \u2028line, \ufeffmark",
+        "turned \u202egpj.live\u2066",
+        "plain é ü 犬 \U0001f415",
+        "half \udcff a pair",
+        "a\u200db, \u0915\u094d\u200d\u0937, \U0001f469\u200d\U0001f52c, \u200d",
+        "tag \U000e0041 private \ue000",
+    ],
+)
+def test_texts_are_escaped_as_by_the_command(page: Any, text: str):
+    from audiosearch.errors import display_text  # noqa: PLC0415
+
+    call = "text => import('/static/dom.js').then(m => m.visible(JSON.parse(text)))"
+    assert page.evaluate(call, json.dumps(text)) == display_text(text)

@@ -268,6 +268,51 @@ def test_a_stretch_is_downloaded_and_dragged_out(page: Any, served: Served, page
     assert told.split(":", 2)[2] == href != url
 
 
+def test_of_a_file_that_is_not_there_a_download_says_so(
+    new_page: Any, own_sounds: Served, watched: Any
+):
+    page = new_page(own_sounds)
+    ask(page, "a bell rings")
+    line = line_of(page, "bell\\n2.wav")
+    # Where a name has a line's end, it is shown as the command shows it, and does not end a line.
+    title = line.locator(".name").get_attribute("title")
+    path = Path(title.split("\n")[0].replace("\\n", "\n"))
+    assert path.name == "bell\n2.wav"
+    told = own_sounds.command("find", "a bell rings").text
+    assert "bell\\n2.wav" in told
+    with page.expect_download() as download:
+        line.locator(".download a").click()
+    assert soundfile.info(download.value.path()).frames
+    path.unlink()
+    line.locator(".download a").click()
+    page.wait_for_selector("#notice.error")
+    said = page.inner_text("#notice")
+    assert "bell\\n2.wav: the file is not there now" in said
+    assert "audiosearch index takes in what has moved" in said
+    watched.errors.clear()  # the browser writes refused requests to its console
+
+
+def test_lines_of_a_collection_have_the_captions_of_hits(new_page: Any, own_served: Served):
+    page = new_page(own_served, "/?q=a+bell+rings&min-score=0")
+    page.wait_for_selector("article .caption")
+    said = {
+        name: page.locator("article", has=page.locator(".name", has_text=name))
+        .first.locator(".caption")
+        .inner_text()
+        for name in shown_names(page)[:3]
+    }
+    assert any(said.values())
+    for name in said:
+        line_of(page, name).locator("input").check()
+    page.fill('[aria-label="Collection to add to"]', "bells")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#notice:has-text('3 stretches added')")
+    page.goto(f"{own_served.url}?show=bells")
+    page.wait_for_selector("article")
+    settled(page)
+    assert {name: line_of(page, name).locator(".caption").inner_text() for name in said} == said
+
+
 def test_a_dropped_sound_finds_its_like_with_and_without_words(page: Any, page_sounds: Path):
     drop(page, "mine <i>.wav", path_of(page_sounds, "bell.wav").read_bytes())
     page.wait_for_selector("article")

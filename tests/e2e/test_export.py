@@ -44,6 +44,15 @@ def test_clips_are_cut_from_the_sources(filled: Command, tmp_path: Path):
     assert len(list(clips.iterdir())) == len(rows.rows)
 
 
+def test_weak_matches_are_not_exported_and_it_is_said_why(filled: Command):
+    rows = filled("find", "a dog", *ALL, "--json").rows
+    weak = "".join(f"{json.dumps({**row, 'weak': True})}\n\n" for row in rows).encode()
+    answer = filled("export", "csv", given=weak)
+    assert (answer.status, answer.out) == (1, b"")
+    assert "weak matches alone (find --min-score 0 gives all)" in answer.err
+    assert "weak" not in filled("export", "csv", given=b"").err
+
+
 def test_a_sound_of_the_library_is_never_written_to(filled: Command, sounds: Path):
     before = {each: each.read_bytes() for each in sounds.iterdir() if each.is_file()}
     asked = ("export", "clips", "--to", sounds, "--template", "{stem}", "--force")

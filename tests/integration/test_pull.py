@@ -21,6 +21,7 @@ from audiosearch.cli.models import models  # noqa: E402
 from audiosearch.convert import pull  # noqa: E402
 from audiosearch.convert.pull import FileSource, HubSource, PullFolders  # noqa: E402
 from audiosearch.errors import BundleError  # noqa: E402
+from audiosearch.model import registry  # noqa: E402
 from audiosearch.model.bundle import MANIFEST, load_bundle  # noqa: E402
 from audiosearch.model.registry import list_bundles  # noqa: E402
 from tests.e2e.command import Command  # noqa: E402
@@ -268,3 +269,10 @@ def test_the_command_shows_revision_and_licence(folder: Path, tmp_path: Path) ->
     assert without.status == 2
     assert "cannot be fetched" in without.err
     assert command("models", "pull", "nothing").status == 2
+
+
+def test_what_is_missing_is_fetched_by_the_names_that_there_are(tmp_path: Path) -> None:
+    assert set(registry.PULLED) == set(pull.SOURCES)
+    with pytest.raises(BundleError, match="no model bundle is named 'clap'") as missing:
+        registry.find_bundle("clap", search=[tmp_path])
+    assert missing.value.remedy == "audiosearch models pull clap fetches it"

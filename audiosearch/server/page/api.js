@@ -56,6 +56,22 @@ export async function request(path, init = {}) {
 }
 
 /**
+ * See that there is an answer, without it.
+ *
+ * @param {string} path
+ */
+export async function check(path) {
+  try {
+    await request(path, { method: "HEAD" });
+  } catch (error) {
+    if (!(error instanceof ApiError) || !error.status) throw error;
+    const reading = new AbortController();
+    await request(path, { signal: reading.signal }); // tells why not, as HEAD cannot
+    reading.abort();
+  }
+}
+
+/**
  * @param {string} path
  * @param {AbortSignal} [signal]
  * @returns {Promise<any>}

@@ -2,26 +2,49 @@
 // file's name, caption or tag can be more than text.
 
 const SVG = "http://www.w3.org/2000/svg";
-// Characters that turn the order of those around them: in names from outside they make a lie of what is
-// read. Commands show them in the same way.
-const TURNING = /[\u202a-\u202e\u2066-\u2069]/gu;
+// What a terminal would obey, what turns the order of letters and what has no width: in names from
+// outside they make a lie of what is read. Commands show them in the same way (display_text).
+const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}/gu;
+const JOINERS = "\u200c\u200d"; // as some scripts and emoji need them, between letters of theirs
+const SHORT = new Map([["\n", "\\n"], ["\r", "\\r"], ["\t", "\\t"]]);
 const SHOWN = new Set(["title", "aria-label", "placeholder"]); // attributes that are read by people
 
 /**
- * A text as people see it.
+ * A text as people see it: one line, and nothing in it that is not seen.
  *
  * @param {string} text
  */
 export function visible(text) {
-  return text.replace(TURNING, (each) => `\\u${(each.codePointAt(0) ?? 0).toString(16)}`);
+  return text.replace(UNPRINTABLE, (each, at) =>
+    JOINERS.includes(each) && isJoined(text, at) ? each : (SHORT.get(each) ?? escaped(each.codePointAt(0) ?? 0)),
+  );
 }
 
-/** @typedef {string | number | boolean | null | undefined | ((event: any) => void)} Value */
+/** @param {number} code */
+function escaped(code) {
+  const digits = code.toString(16);
+  if (code < 0x100) return `\\x${digits.padStart(2, "0")}`;
+  return code < 0x10000 ? `\\u${digits.padStart(4, "0")}` : `\\U${digits.padStart(8, "0")}`;
+}
+
+/**
+ * Whether the character there stands between two that are seen and are not ASCII.
+ *
+ * @param {string} text
+ * @param {number} at
+ */
+function isJoined(text, at) {
+  const around = [[...text.slice(0, at)].at(-1) ?? "", [...text.slice(at + 1)][0] ?? ""];
+  return around.every((each) => each > "\x7f" && each.search(UNPRINTABLE) < 0);
+}
+
+/** @typedef {string | readonly string[] | number | boolean | null | undefined | ((event: any) => void)} Value */
 
 /**
  * @template {keyof HTMLElementTagNameMap} T
  * @param {T} tag
- * @param {Record<string, Value>} [attributes] `onclick` and the like are functions
+ * @param {Record<string, Value>} [attributes] `onclick` and the like are functions;
+ *   a list is lines, as a `title` may have
  * @param {...(Node | string | null | undefined | false)} children
  * @returns {HTMLElementTagNameMap[T]}
  */
@@ -35,13 +58,18 @@ export function h(tag, attributes = {}, ...children) {
     } else if (value === true) {
       element.setAttribute(name, "");
     } else if (value !== false && value !== null && value !== undefined) {
-      element.setAttribute(name, SHOWN.has(name) ? visible(String(value)) : String(value));
+      element.setAttribute(name, SHOWN.has(name) ? lines(value) : String(value));
     }
   }
   for (const child of children) {
     if (child) element.append(typeof child === "string" ? visible(child) : child);
   }
   return element;
+}
+
+/** @param {string | number | true | readonly string[]} value */
+function lines(value) {
+  return (Array.isArray(value) ? value : [value]).map((each) => visible(String(each))).join("\n");
 }
 
 /**

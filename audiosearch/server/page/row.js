@@ -1,9 +1,10 @@
 // One line of the list: a recording, where in it something was found, and why.
 
-import { audioUrl } from "./api.js";
+import { audioUrl, check } from "./api.js";
 import { h, icon, iconButton } from "./dom.js";
 import { changes, factsOf, loadFacts } from "./facts.js";
 import { clock, clockAfter, clockRange, cutName, duration, markWords, pathParts, wallClock } from "./format.js";
+import { attempt } from "./problems.js";
 import { viewOf, Wave } from "./wave.js";
 
 /** @typedef {import("./types.js").Hit} Hit */
@@ -119,7 +120,7 @@ export class Row {
           class: "name",
           id,
           href: `?panel=${hit.recording_id}`,
-          title: `${hit.path}\n(drag it out to take the stretch)`,
+          title: [hit.path, "(drag it out to take the stretch)"],
           ondragstart: (/** @type {DragEvent} */ event) => offerCut(event, hit, hit),
           onclick: (/** @type {Event} */ event) => {
             event.preventDefault();
@@ -293,6 +294,23 @@ function offerCut(event, hit, stretch) {
 }
 
 /**
+ * Have a link's file kept once the server has it: of one that is not there browsers say no reason.
+ *
+ * @param {MouseEvent} event
+ */
+async function keepWhatIsThere(event) {
+  const link = event.currentTarget;
+  const opensElsewhere = event.ctrlKey || event.metaKey || event.shiftKey || event.altKey;
+  if (!(link instanceof HTMLAnchorElement) || opensElsewhere) return;
+  event.preventDefault();
+  const { href, download } = link;
+  await attempt(async () => {
+    await check(href);
+    h("a", { href, download }).click();
+  });
+}
+
+/**
  * A stretch cut out of its recording, as WAV: clicked, or dragged out.
  *
  * @param {Hit} hit
@@ -307,6 +325,7 @@ export function downloadLink(hit, stretch) {
       href: audioUrl(hit.recording_id, { stretch, format: "wav", download: true }),
       download: cutName(hit.path, stretch, "wav"),
       ondragstart: (/** @type {DragEvent} */ event) => offerCut(event, hit, stretch),
+      onclick: (/** @type {MouseEvent} */ event) => void keepWhatIsThere(event),
       "aria-label": label,
       title: label,
     },

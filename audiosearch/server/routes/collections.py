@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -43,6 +44,8 @@ from audiosearch.server.schemas import (
 from audiosearch.server.sounds import recording_id, recording_path
 from audiosearch.store.database import Database
 from audiosearch.store.names import normal_form
+from audiosearch.store.queries.annotation_list import WrittenAnnotation
+from audiosearch.store.queries.caption_places import RecordingStretch, said_of_stretches
 from audiosearch.store.queries.collections import CollectionSummary, NamedSearch
 from audiosearch.store.queries.recordings import recording_ids
 
@@ -68,16 +71,31 @@ async def show_collection(request: Request) -> Response:
         rows = Annotations(database).collection(name)
         with database.reading() as session:
             ids = recording_ids(session, sorted({each.audio_hash for each in rows}))
+            said = _captions(session, rows, ids)
         items = [
             {
                 "recording_id": ids.get(each.audio_hash),
+                "caption": caption,
                 **tidy_row({**place_row(each), **annotation_row(each)}),
             }
-            for each in rows
+            for each, caption in zip(rows, said, strict=True)
         ]
         return {"name": shown, "items": items}
 
     return JsonReply(await context_of(request).read(read))
+
+
+def _captions(
+    session: Session, rows: Sequence[WrittenAnnotation], ids: Mapping[bytes, int]
+) -> list[str | None]:
+    """What is said of each, as hits on it show it."""
+    here = [n for n, each in enumerate(rows) if each.audio_hash in ids]
+    said = said_of_stretches(
+        session,
+        [RecordingStretch(ids[rows[n].audio_hash], rows[n].start_s, rows[n].end_s) for n in here],
+    )
+    by_place = dict(zip(here, said, strict=True))
+    return [by_place.get(n) for n in range(len(rows))]
 
 
 def _existing(database: Database, name: str) -> str:
@@ -222,6 +240,7 @@ _CHANGED: Final = thing({**_NAMED, "recording_id": ID, "changed": WHOLE})
 _ITEM: Final = thing(
     {
         "recording_id": nullable(ID),
+        "caption": nullable(TEXT),
         "path": nullable(TEXT),
         "audio_hash": TEXT,
         "here": TRUTH,

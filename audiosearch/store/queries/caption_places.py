@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from audiosearch.store.queries._bulk import chunks
 from audiosearch.store.queries.places import join
+from audiosearch.store.queries.search import window_captions
 from audiosearch.store.schema import (
     CaptionTarget,
     FileState,
@@ -60,6 +61,43 @@ def caption_places(
             place = CaptionPlace(paths.get(each.recording_id), each.start_s, each.end_s, each.typed)
             found[each.caption_id] = (*found.get(each.caption_id, ()), place)
     return found
+
+
+@dataclass(frozen=True)
+class RecordingStretch:
+    """Seconds of a recording; `end_s` None: all of it."""
+
+    recording_id: int
+    start_s: float
+    end_s: float | None
+
+
+def said_of_stretches(session: Session, stretches: Sequence[RecordingStretch]) -> list[str | None]:
+    """What hits on these stretches would show: what is said of the window that has most of each.
+
+    Of a whole recording, of the first that is heard; of several bundles, by the newest. None where
+    no window is there, or nothing is said of it.
+    """
+    chosen = [_chief_window(session, each) for each in stretches]
+    said = window_captions(session, sorted({each for each in chosen if each is not None}))
+    return [None if each is None else said.get(each) for each in chosen]
+
+
+def _chief_window(session: Session, stretch: RecordingStretch) -> int | None:
+    start_s, end_s = stretch.start_s, stretch.end_s
+    wanted = select(WindowRow.id, WindowRow.start_s, WindowRow.end_s).where(
+        WindowRow.recording_id == stretch.recording_id, WindowRow.silent == 0
+    )
+    newest_first = wanted.order_by(WindowRow.bundle_id.desc(), WindowRow.position)
+    if end_s is None:
+        first: int | None = session.scalar(newest_first.limit(1))
+        return first
+    rows = session.execute(
+        newest_first.where(WindowRow.start_s < end_s, WindowRow.end_s > start_s)
+    ).all()
+    shared = [min(row.end_s, end_s) - max(row.start_s, start_s) for row in rows]
+    most: int | None = rows[shared.index(max(shared))].id if rows else None
+    return most
 
 
 def _given(session: Session, caption_ids: Sequence[int]) -> list[_CaptionStretch]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import pickletools
 import re
 import warnings
 from collections import OrderedDict
@@ -67,6 +68,10 @@ def read_weights(path: Path) -> dict[str, Any]:
             content = _read_old_pytorch(path)
         elif start[8:9] == b"{":
             content = load_file(path)
+        elif names := _names_in_pickle(path):
+            raise BundleError(
+                f"refused: it wants {', '.join(names)}, {_REFUSED}", path=path, remedy=_OLD_FORM
+            )
         else:
             raise BundleError(
                 "is neither safetensors nor one of PyTorch's forms", path=path, remedy=_OLD_FORM
@@ -125,6 +130,29 @@ def read_plain_pickle(content: bytes) -> object:
     except Exception as error:  # bytes that are no pickle fail in every way
         raise BundleError(f"cannot be read safely: {type(error).__name__}: {error}") from error
     return result
+
+
+def _names_in_pickle(path: Path) -> list[str]:
+    """What a bare pickle would have imported, which is not done; none where it is no pickle."""
+    names: dict[str, None] = {}
+    texts: list[str] = []
+    memo: dict[int, str] = {}
+    try:
+        with path.open("rb") as file:
+            for code, argument, _ in pickletools.genops(file):
+                if code.name == "GLOBAL":
+                    names[str(argument).replace(" ", ".", 1)] = None
+                elif code.name == "STACK_GLOBAL":
+                    names[".".join(texts[-2:])] = None
+                elif code.name == "MEMOIZE" or code.name.endswith("PUT"):
+                    memo[len(memo) if argument is None else int(argument)] = "".join(texts[-1:])
+                elif code.name.endswith("GET"):
+                    texts.append(memo.get(int(argument or 0), ""))
+                elif isinstance(argument, str):
+                    texts.append(argument)
+    except ValueError:  # no pickle, or no whole one
+        pass
+    return list(names)
 
 
 class _PlainUnpickler(pickle.Unpickler):

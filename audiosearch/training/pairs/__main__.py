@@ -28,7 +28,9 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("table", type=_FILE)
-@click.option("--audio", type=_FOLDER, help="Folder of the sounds (default: where TABLE is).")
+@click.option(
+    "--audio", type=_FOLDER, help="Folder of the sounds (default: where TABLE is, or has them)."
+)
 @click.option("--out", type=_FOLDER, required=True, help="Folder of the run.")
 @click.option("--encoder", type=_FILE, help="A file of CNN14 to begin with (default: none).")
 @click.option("--text", type=_FOLDER, help="A folder of BERT to begin with (default: a small one).")
@@ -61,7 +63,7 @@ def main(
         chosen = read_recipe(settings, start=chosen)
     if tags is not None:
         chosen = replace(chosen, tag_distance=TagDistance(tags))
-    sounds = read_table(table, audio=audio or table.parent)
+    sounds = read_table(table, audio=audio)
     pictures = None if images is None else read_images(images)
     captions = [caption for sound in sounds for caption in sound.captions]
     network, pieces = first_network(

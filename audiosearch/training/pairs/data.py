@@ -17,6 +17,7 @@ from torch import Generator, Tensor
 from audiosearch._files import atomic_write
 from audiosearch._typing import Floats
 from audiosearch.errors import AudiosearchError
+from audiosearch.exchange.dataset_folders import best_folder, sound_folders
 from audiosearch.model.wordpiece import PAD, Pieces
 from audiosearch.training.data.dataset import decode_mono
 from audiosearch.training.trainer import step_generator
@@ -31,10 +32,15 @@ class CaptionedSound:
     captions: tuple[str, ...]
 
 
-def read_table(table: Path, *, audio: Path) -> list[CaptionedSound]:
+def read_table(table: Path, *, audio: Path | None = None) -> list[CaptionedSound]:
     """The sounds of a CSV: `file_name,caption_1,...` as Clotho's, or `path,caption,...`.
 
     A sound may have several rows.
+
+    Args:
+        table: the CSV.
+        audio: folder of the sounds; None: the one that holds the most of them among those where
+            data sets have theirs, as evaluation finds it.
 
     Raises:
         AudiosearchError: the table cannot be read, a sound is not there or has no caption.
@@ -49,16 +55,19 @@ def read_table(table: Path, *, audio: Path) -> list[CaptionedSound]:
                 captions += [text.strip() for text in given if text and text.strip()]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise AudiosearchError(f"cannot be read: {error}", path=table) from error
-    missing = [name for name in found if not name or not (audio / name).is_file()]
+    folder = audio or best_folder(sound_folders(table), list(found), by_stem=False)
+    missing = [name for name in found if not name or not (folder / name).is_file()]
     if missing or not found:
         raise AudiosearchError(
-            f"{len(missing)} of {len(found)} sounds are not in {audio}: {', '.join(missing[:5])}",
+            f"{len(missing)} of {len(found)} sounds are not in {folder}: {', '.join(missing[:5])}",
             path=table,
             remedy="--audio FOLDER says where they are",
         )
     if silent := [name for name, captions in found.items() if not captions]:
         raise AudiosearchError(f"has no caption for {', '.join(silent[:5])}", path=table)
-    return [CaptionedSound(name, audio / name, tuple(captions)) for name, captions in found.items()]
+    return [
+        CaptionedSound(name, folder / name, tuple(captions)) for name, captions in found.items()
+    ]
 
 
 def read_images(path: Path) -> dict[str, Floats]:

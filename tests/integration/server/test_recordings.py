@@ -181,9 +181,17 @@ def test_collections(served: Served) -> None:
         (plain, 2.0, 3.5),
         (evil, 0.0, None),
     ]
+    said = client.get(f"/api/recordings/{plain}").json()["windows"]
+    assert [each["caption"] for each in items] == [
+        # What hits there show: of the window that has the most of the stretch.
+        max(said, key=lambda each: min(each["end_s"], 3.5) - max(each["start_s"], 2))["caption"],
+        client.get(f"/api/recordings/{evil}").json()["windows"][0]["caption"],
+    ]
+    assert items[0]["caption"]
     shown = _command(served)("collection", "show", name, "--json").out.splitlines()
     assert [json.loads(line) for line in shown] == [
-        {key: value for key, value in each.items() if key != "recording_id"} for each in items
+        {key: value for key, value in each.items() if key not in ("recording_id", "caption")}
+        for each in items
     ]
     (listed,) = client.get("/api/collections").json()["collections"]
     assert (listed["name"], listed["sounds"]) == (name, 2)
@@ -192,6 +200,26 @@ def test_collections(served: Served) -> None:
     assert client.delete(f"{url}/recordings/{plain}").json()["changed"] == 0
     assert client.delete(url).json() == {"name": name, "deleted": True}
     assert client.get("/api/collections").json() == {"collections": []}
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/", "GET, HEAD"),
+        ("/static/main.js", "GET, HEAD"),
+        ("/api/find", "GET, HEAD, POST"),
+        ("/api/failed/retry", "POST"),
+        ("/api/collections", "GET, HEAD"),
+        ("/api/collections/some", "DELETE, GET, HEAD, PUT"),
+        ("/api/recordings/1/rating", "PUT"),
+    ],
+)
+def test_a_refused_method_is_told_which_there_are(served: Served, path: str, allowed: str) -> None:
+    refused = ["PATCH", "OPTIONS", *({"POST", "PUT"} - set(allowed.split(", ")))]
+    for method in refused:
+        reply = served.client.ask(method, path)
+        assert (reply.status_code, reply.headers["allow"]) == (405, allowed), method
+    assert served.client.ask("PATCH", "/api/nothing").status_code == 404
 
 
 @pytest.mark.parametrize("part", ["", "@3725.125-3730.25", "@1000000.5-", "@0-0.000125"])

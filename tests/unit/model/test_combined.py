@@ -177,7 +177,9 @@ def test_likenesses_by_z_scores_rank_as_the_mean_of_z_scores(tmp_path, weights):
     }
     spreads = {"toy": float(cosines["toy"].std()), "other": 0.01 * float(cosines["other"].std())}
     config = Config(tmp_path, tmp_path / "config.toml")
-    made = combine_many(config, names, name="z", weights=weights, spreads=spreads)
+    made = combine_many(
+        config, names, name="z", weights=weights, spread=lambda part: spreads[part.path.name]
+    )
     toy, other = (part.joint for part in made.parts)
     first, second = weights or (1.0, 1.0)
     assert toy + other == pytest.approx(1.0)
@@ -293,6 +295,13 @@ def test_a_part_that_is_gone_changed_or_tampered_with_is_refused(tmp_path):
     with pytest.raises(BundleError, match="not there any more") as gone:
         load_bundle(both)
     assert "models combine" in gone.value.remedy
+    # One that is published is fetched again.
+    manifest = both / "bundle.json"
+    manifest.write_text(manifest.read_text().replace("toy", "clap-fused"))
+    with pytest.raises(BundleError, match="clap-fused, which is not there any more") as gone:
+        load_bundle(both)
+    assert gone.value.remedy == "audiosearch models pull clap-fused fetches it"
+    manifest.write_text(manifest.read_text().replace("clap-fused", "toy"))
     shutil.copytree(MEANING, tmp_path / "toy")
     with pytest.raises(BundleError, match="another version of toy"):
         load_bundle(both)
@@ -309,9 +318,33 @@ def test_parts_that_do_not_go_together_are_refused(folder, tmp_path, top):
         written(tmp_path / "x", part(MEANING, captions=0.5), part(TOY, captions=0.5))
     with pytest.raises(BundleError, match="counts for nothing"):
         written(tmp_path / "x", part(TOY), part(OTHER, joint=1.0))
+    with pytest.raises(BundleError, match="toy twice would be what toy is by itself") as same:
+        written(tmp_path / "x", part(TOY, joint=1.0), part(TOY, captions=1.0))
+    assert "name different bundles" in same.value.remedy
+    shutil.copytree(TOY, tmp_path / "copy")
+    with pytest.raises(BundleError, match="toy and copy, which are the same"):
+        written(tmp_path / "x", part(TOY, joint=0.5), part(tmp_path / "copy", joint=0.5))
     with pytest.raises(BundleError, match="2 to 32"):
         written(tmp_path / "x", part(TOY, joint=1.0))
     assert not (tmp_path / "x").exists()
+
+
+def test_what_does_not_go_together_is_refused_before_anything_is_heard(tmp_path):
+    for path in (TOY, OTHER, MEANING, PLAIN):
+        shutil.copytree(path, tmp_path / "models" / path.name)
+    config = Config(tmp_path, tmp_path / "config.toml")
+
+    def spread(part):
+        raise AssertionError(f"{part.path.name} was listened to")
+
+    for names, name, said in (
+        ((MEANING.name, TOY.name), "new", "different words"),
+        ((TOY.name, TOY.name), "new", "twice"),
+        ((OTHER.name, PLAIN.name), "new", "nothing to weigh"),
+        ((TOY.name, OTHER.name), PLAIN.name, PLAIN.name),
+    ):
+        with pytest.raises(BundleError, match=said):
+            combine_many(config, names, name=name, spread=spread)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -235,6 +236,18 @@ def test_batches_can_be_drawn_again_from_any_number(table, tmp_path):
     for one, other in zip(whole[1:], rest, strict=True):
         assert torch.equal(one.waveforms, other.waveforms)
         assert torch.equal(one.tokens, other.tokens)
+
+
+def test_sounds_are_found_where_clotho_has_them(table, tmp_path):
+    base = tmp_path / "CLOTHO_v2.1"
+    sounds = base / "clotho_audio_files" / "development"
+    (base / "clotho_csv_files").mkdir(parents=True)
+    shutil.copytree(table.parent, sounds)
+    csv = base / "clotho_csv_files" / "clotho_captions_development.csv"
+    csv.write_bytes(table.read_bytes())
+    assert [each.path for each in read_table(csv)] == [
+        sounds / each.name for each in read_table(table)
+    ]
 
 
 def test_tables_that_lack_something_are_refused(table, tmp_path):

@@ -108,6 +108,21 @@ def test_other_globals_are_refused_by_name(tmp_path, capsys, thing, name):
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_bare_pickle_is_refused_by_what_it_asks_for(tmp_path, capsys, protocol):
+    things = {"a": eval, "b": Danger(), "c": eval, "d": collections.Counter("x"), "e": print}
+    (tmp_path / "bare.pth").write_bytes(pickle.dumps(things, protocol))
+    module = "__builtin__" if protocol < 3 else "builtins"
+    wanted = f"refused: it wants {module}.eval, {module}.print, collections.Counter, and"
+    with pytest.raises(BundleError, match=wanted) as caught:
+        read_weights(tmp_path / "bare.pth")
+    assert "save it again" in caught.value.remedy
+    assert capsys.readouterr().out == ""
+    (tmp_path / "plain.pth").write_bytes(pickle.dumps({"a": 1}, protocol))
+    with pytest.raises(BundleError, match="neither safetensors nor one of PyTorch's"):
+        read_weights(tmp_path / "plain.pth")
+
+
 @pytest.mark.parametrize("thing", [Danger(), eval, torch.ones(1)])
 def test_pickles_of_a_protocol_that_torch_does_not_read_are_refused(tmp_path, capsys, thing):
     torch.save({"state_dict": thing}, tmp_path / "new.ckpt", pickle_protocol=4)
