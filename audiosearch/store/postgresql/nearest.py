@@ -6,6 +6,7 @@ give up before it has found enough; see https://github.com/pgvector/pgvector#ite
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
@@ -22,7 +23,10 @@ _OPTIONS: Final = ("m=24", "ef_construction=256")  # of the index
 _LEAST_TRIED, _MOST_TRIED = 400, 1000  # ef_search; pgvector takes 1000 at most
 _MORE: Final = 1800  # rows read beyond those that are wanted; see docs/postgresql.md
 _SCAN_MEMORY: Final = 64  # times work_mem, beyond which a walk would end early
-_MEMORY: Final = "512MB"  # in which the index is built; beyond it, the building slows down
+# An index is built in memory, many times as fast as beyond it: so much for a window and its links
+# (measured with m=24), and at most what is asked of a server for that.
+_LINK_BYTES: Final = 1200
+_MOST_MEMORY_MB: Final = 8192
 
 
 def nearest_windows(
@@ -104,7 +108,8 @@ def ensure_indices(session: Session, *, at_least: int) -> list[str]:
             if size is None or _stands(session, name):
                 continue
             session.execute(text(f"DROP INDEX IF EXISTS {name}"))
-            session.execute(text(f"SET LOCAL maintenance_work_mem = '{_MEMORY}'"))
+            memory = build_memory_mb(n_windows, int(size))
+            session.execute(text(f"SET LOCAL maintenance_work_mem = '{memory}MB'"))
             session.execute(
                 text(
                     f'CREATE INDEX {name} ON "window"'
@@ -115,6 +120,12 @@ def ensure_indices(session: Session, *, at_least: int) -> list[str]:
             )
             made.append(name)
     return made
+
+
+def build_memory_mb(n_windows: int, dim: int) -> int:
+    """MiB of the server's memory in which an index of so many windows is built."""
+    needed = math.ceil(n_windows * (2 * dim + _LINK_BYTES) / 2**20)
+    return min(_MOST_MEMORY_MB, max(64, needed))
 
 
 def _stands(session: Session, name: str) -> bool:
