@@ -118,7 +118,8 @@ def near(table: VectorTable, n: int, draw: np.random.Generator) -> np.ndarray:
     chosen = np.asarray(table.matrix[np.sort(draw.choice(len(table.ids), n, replace=False))])
     units = chosen / np.linalg.norm(chosen, axis=1, keepdims=True)
     noise = draw.normal(size=units.shape) / np.sqrt(units.shape[1])
-    return (units + 0.5 * noise).astype(np.float32)
+    found: np.ndarray = (units + 0.5 * noise).astype(np.float32)
+    return found
 
 
 def main() -> None:
