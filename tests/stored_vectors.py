@@ -69,7 +69,7 @@ def fill(database: Database, joints: np.ndarray, *, texts: bool = False) -> int:
             recording_ids = [found[each.audio_hash] for each in new]
             files.add_files(session, root, [files.FileStat(name, 1, 1, 1) for name in names])
             added = select(SoundFile.path, SoundFile.id).where(SoundFile.path.in_(names))
-            by_name = dict(session.execute(added).tuples().all())
+            by_name = {row.path: row.id for row in session.execute(added)}
             encodings.begin_encodings(session, recording_ids, bundle_id=bundle_id, hop_s=5.0)
             window_ids = insert_windows(
                 session,

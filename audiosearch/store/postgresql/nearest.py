@@ -6,17 +6,21 @@ give up before it has found enough; see https://github.com/pgvector/pgvector#ite
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import Final
 
 import numpy as np
 from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from audiosearch._typing import Floats, Ids
 from audiosearch.store.halfvec import halfvec_text
 from audiosearch.store.schema import BundleRow, WindowRow
 from audiosearch.store.vectors import to_blob
+
+log = logging.getLogger(__name__)
 
 FEW: Final = 10_000  # windows that may answer; so many are compared one by one
 _OPTIONS: Final = ("m=24", "ef_construction=256")  # of the index
@@ -27,6 +31,7 @@ _SCAN_MEMORY: Final = 64  # times work_mem, beyond which a walk would end early
 # (measured with m=24), and at most what is asked of a server for that.
 _LINK_BYTES: Final = 1200
 _MOST_MEMORY_MB: Final = 8192
+_NO_ROOM: Final = ("53100", "53200")  # disk full, out of memory; either of them for /dev/shm
 
 
 def nearest_windows(
@@ -108,18 +113,39 @@ def ensure_indices(session: Session, *, at_least: int) -> list[str]:
             if size is None or _stands(session, name):
                 continue
             session.execute(text(f"DROP INDEX IF EXISTS {name}"))
-            memory = build_memory_mb(n_windows, int(size))
-            session.execute(text(f"SET LOCAL maintenance_work_mem = '{memory}MB'"))
-            session.execute(
-                text(
-                    f'CREATE INDEX {name} ON "window"'
-                    f" USING hnsw (CAST({column} AS halfvec({size})) halfvec_cosine_ops)"
-                    f" WITH ({', '.join(_OPTIONS)})"
-                    f" WHERE bundle_id = {int(bundle_id)} AND silent = 0 AND {column} IS NOT NULL"
-                )
+            allow_memory(session, build_memory_mb(n_windows, int(size)))
+            _build(
+                session,
+                f'CREATE INDEX {name} ON "window"'
+                f" USING hnsw (CAST({column} AS halfvec({size})) halfvec_cosine_ops)"
+                f" WITH ({', '.join(_OPTIONS)})"
+                f" WHERE bundle_id = {int(bundle_id)} AND silent = 0 AND {column} IS NOT NULL",
             )
             made.append(name)
     return made
+
+
+def _build(session: Session, statement: str) -> None:
+    """Create an index, by several processes of the server where it has the memory for that.
+
+    They share it in /dev/shm, which is small in containers; one process alone uses its own memory.
+    """
+    try:
+        with session.begin_nested():
+            session.execute(text(statement))
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) not in _NO_ROOM:
+            raise
+        log.info("the index is built by one process of the server: %s", error.orig)
+        session.execute(text("SET LOCAL max_parallel_maintenance_workers = 0"))
+        session.execute(text(statement))
+
+
+def allow_memory(session: Session, wanted_mb: int) -> None:
+    """So much memory to build an index in this transaction, or more where the server gives it."""
+    given = "pg_size_bytes(current_setting('maintenance_work_mem'))"
+    if (session.scalar(text(f"SELECT {given}")) or 0) < wanted_mb * 2**20:
+        session.execute(text(f"SET LOCAL maintenance_work_mem = '{wanted_mb}MB'"))
 
 
 def build_memory_mb(n_windows: int, dim: int) -> int:
