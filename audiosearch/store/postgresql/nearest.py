@@ -31,6 +31,10 @@ _SCAN_MEMORY: Final = 64  # times work_mem, beyond which a walk would end early
 # (measured with m=24), and at most what is asked of a server for that.
 _LINK_BYTES: Final = 1200
 _MOST_MEMORY_MB: Final = 8192
+_UNUSED: Final = text(
+    "SELECT relname FROM pg_class WHERE relkind = 'i' AND pg_table_is_visible(oid)"
+    " AND relname ~ '^nearest_embedding_[0-9]+_[0-9]+$'"
+)
 _NO_ROOM: Final = ("53100", "53200")  # disk full, out of memory; either of them for /dev/shm
 
 
@@ -94,34 +98,35 @@ def nearest_windows(
 def ensure_indices(session: Session, *, at_least: int) -> list[str]:
     """Build the indices that are missing for bundles of so many windows; their names.
 
-    One that an earlier version built with other settings is built anew.
+    Of the vectors that texts are compared with; what is asked for by its sound is compared with all
+    windows. One that an earlier version built with other settings is built anew, and those of
+    embeddings are dropped, which no question used.
     """
     made: list[str] = []
+    for name in session.scalars(_UNUSED).all():
+        session.execute(text(f"DROP INDEX {name}"))
     counts = session.execute(
         select(WindowRow.bundle_id, func.count()).group_by(WindowRow.bundle_id)
     ).all()
     for bundle_id, n_windows in counts:
         if n_windows < at_least or session.get(BundleRow, bundle_id) is None:
             continue
-        for column in ("joint", "embedding"):
-            sizes = text(
-                f'SELECT vector_dims({column}) FROM "window" WHERE bundle_id = :bundle'  # noqa: S608
-                f" AND silent = 0 AND {column} IS NOT NULL LIMIT 1"
-            )
-            size = session.scalar(sizes, {"bundle": bundle_id})
-            name = f"nearest_{column}_{bundle_id}_{size}"
-            if size is None or _stands(session, name):
-                continue
-            session.execute(text(f"DROP INDEX IF EXISTS {name}"))
-            allow_memory(session, build_memory_mb(n_windows, int(size)))
-            _build(
-                session,
-                f'CREATE INDEX {name} ON "window"'
-                f" USING hnsw (CAST({column} AS halfvec({size})) halfvec_cosine_ops)"
-                f" WITH ({', '.join(_OPTIONS)})"
-                f" WHERE bundle_id = {int(bundle_id)} AND silent = 0 AND {column} IS NOT NULL",
-            )
-            made.append(name)
+        is_meant = f"bundle_id = {int(bundle_id)} AND silent = 0 AND joint IS NOT NULL"
+        size = session.scalar(
+            text(f'SELECT vector_dims(joint) FROM "window" WHERE {is_meant} LIMIT 1')  # noqa: S608
+        )
+        name = f"nearest_joint_{bundle_id}_{size}"
+        if size is None or _stands(session, name):
+            continue
+        session.execute(text(f"DROP INDEX IF EXISTS {name}"))
+        allow_memory(session, build_memory_mb(n_windows, int(size)))
+        _build(
+            session,
+            f'CREATE INDEX {name} ON "window"'
+            f" USING hnsw (CAST(joint AS halfvec({size})) halfvec_cosine_ops)"
+            f" WITH ({', '.join(_OPTIONS)}) WHERE {is_meant}",
+        )
+        made.append(name)
     return made
 
 

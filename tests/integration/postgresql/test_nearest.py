@@ -132,9 +132,12 @@ def test_an_index_of_other_settings_is_built_anew(indexed: Database) -> None:
                     " WITH (m = 4, ef_construction = 8)"
                 )
             )
+            session.execute(text('CREATE INDEX nearest_embedding_1_4 ON "window" (embedding)'))
         database.index_vectors()
         with database.reading() as session:
             assert session.scalar(options) == today
+            names = session.scalars(text("SELECT relname FROM pg_class WHERE relkind = 'i'"))
+            assert "nearest_embedding_1_4" not in names.all()  # which no question uses
 
 
 def test_a_server_with_little_shared_memory_builds_by_one_process(
