@@ -27,10 +27,10 @@ _OPTIONS: Final = ("m=24", "ef_construction=256")  # of the index
 _LEAST_TRIED, _MOST_TRIED = 400, 1000  # ef_search; pgvector takes 1000 at most
 _MORE: Final = 1800  # rows read beyond those that are wanted; see docs/postgresql.md
 _SCAN_MEMORY: Final = 64  # times work_mem, beyond which a walk would end early
-# An index is built in memory, many times as fast as beyond it: so much for a window and its links
-# (measured with m=24), and at most what is asked of a server for that.
+# An index is built in memory, many times as fast as beyond it: so much for the links of a window
+# (m=24), beside its vector.
 _LINK_BYTES: Final = 1200
-_MOST_MEMORY_MB: Final = 8192
+_LEAST_MEMORY_MB: Final = 512  # which any server has
 _UNUSED: Final = text(
     "SELECT relname FROM pg_class WHERE relkind = 'i' AND pg_table_is_visible(oid)"
     " AND relname ~ '^nearest_embedding_[0-9]+_[0-9]+$'"
@@ -147,16 +147,22 @@ def _build(session: Session, statement: str) -> None:
 
 
 def allow_memory(session: Session, wanted_mb: int) -> None:
-    """So much memory to build an index in this transaction, or more where the server gives it."""
-    given = "pg_size_bytes(current_setting('maintenance_work_mem'))"
-    if (session.scalar(text(f"SELECT {given}")) or 0) < wanted_mb * 2**20:
-        session.execute(text(f"SET LOCAL maintenance_work_mem = '{wanted_mb}MB'"))
+    """So much memory to build an index in this transaction, as far as the server's settings let.
+
+    That is half of what they say is there for caches, or `maintenance_work_mem` where it is more.
+    """
+    size = "pg_size_bytes(current_setting('{}')) / 1048576".format
+    given, cached = session.execute(
+        text(f"SELECT {size('maintenance_work_mem')}, {size('effective_cache_size')}")
+    ).one()
+    allowed = min(wanted_mb, max(_LEAST_MEMORY_MB, cached // 2))
+    if given < allowed:
+        session.execute(text(f"SET LOCAL maintenance_work_mem = '{allowed}MB'"))
 
 
 def build_memory_mb(n_windows: int, dim: int) -> int:
-    """MiB of the server's memory in which an index of so many windows is built."""
-    needed = math.ceil(n_windows * (2 * dim + _LINK_BYTES) / 2**20)
-    return min(_MOST_MEMORY_MB, max(64, needed))
+    """MiB in which an index of so many windows is built."""
+    return max(64, math.ceil(n_windows * (2 * dim + _LINK_BYTES) / 2**20))
 
 
 def _stands(session: Session, name: str) -> bool:

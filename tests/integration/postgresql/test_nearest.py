@@ -174,18 +174,25 @@ def test_a_server_with_little_shared_memory_builds_by_one_process(
 
 
 @pytest.mark.parametrize(
-    ("given", "n_windows", "expected"),
-    [("64MB", 1000, "64MB"), ("64MB", 1_000_000, "1633MB"), ("3GB", 1_000_000, "3GB")],
+    ("given", "cached", "n_windows", "expected"),
+    [
+        ("64MB", "4GB", 1000, "64MB"),
+        ("64MB", "4GB", 1_000_000, "1633MB"),
+        ("64MB", "4GB", 100_000_000, "2GB"),
+        ("64MB", "100MB", 1_000_000, "512MB"),
+        ("3GB", "4GB", 1_000_000, "3GB"),
+        ("64MB", "400GB", 100_000_000, "163270MB"),
+    ],
 )
 def test_an_index_is_built_in_memory(
-    database: Database, given: str, n_windows: int, expected: str
+    database: Database, given: str, cached: str, n_windows: int, expected: str
 ) -> None:
-    """In what it needs, or in what the server's administrator gives."""
+    """In what it needs, in half of what settings say is there, or in what they give."""
     with database.session() as session:
         session.execute(text(f"SET LOCAL maintenance_work_mem = '{given}'"))
+        session.execute(text(f"SET LOCAL effective_cache_size = '{cached}'"))
         nearest.allow_memory(session, nearest.build_memory_mb(n_windows, 256))
         assert session.scalar(text("SHOW maintenance_work_mem")) == expected
-    assert nearest.build_memory_mb(100_000_000, 256) == 8192
 
 
 def test_answers_by_the_index_are_those_of_comparing_all(
