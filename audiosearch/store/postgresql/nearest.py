@@ -149,15 +149,15 @@ def _build(session: Session, statement: str) -> None:
 def allow_memory(session: Session, wanted_mb: int) -> None:
     """So much memory to build an index in this transaction, as far as the server's settings let.
 
-    That is half of what they say is there for caches, or `maintenance_work_mem` where it is more.
+    That is half of what they say is there for caches, or `maintenance_work_mem` where it is more;
+    not more than is wanted, since several processes reserve all of it before they begin.
     """
     size = "pg_size_bytes(current_setting('{}')) / 1048576".format
     given, cached = session.execute(
         text(f"SELECT {size('maintenance_work_mem')}, {size('effective_cache_size')}")
     ).one()
-    allowed = min(wanted_mb, max(_LEAST_MEMORY_MB, cached // 2))
-    if given < allowed:
-        session.execute(text(f"SET LOCAL maintenance_work_mem = '{allowed}MB'"))
+    allowed = min(wanted_mb, max(given, _LEAST_MEMORY_MB, cached // 2))
+    session.execute(text(f"SET LOCAL maintenance_work_mem = '{allowed}MB'"))
 
 
 def build_memory_mb(n_windows: int, dim: int) -> int:
