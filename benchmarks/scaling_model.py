@@ -3,9 +3,10 @@
     python -m benchmarks.scaling_model              # prints the tables of docs/scaling.md
     python -m benchmarks.scaling_model --write      # puts them there
 
-Every number of that page is made here, from `MEASURED` (each with the command that measures it) and
-`ASSUMED` (prices, sizes of machines). Times that grow with the library are taken to grow in
-proportion beyond the two sizes at which they were measured, those of an index with the logarithm.
+Every number of that page is made here, from `MEASURED` (each with the command that measures it;
+those of both stores are kept by `store_figures`) and `ASSUMED` (prices, sizes of machines). Times
+that grow with the library are taken to grow in proportion beyond the two sizes at which they were
+measured, those of an index with the logarithm.
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ from types import MappingProxyType
 
 import click
 
+from benchmarks.store_figures import Figures, read_figures
+
 PAGE = Path(__file__).parents[1] / "docs" / "scaling.md"
 BEGIN, END = "<!-- made by benchmarks/scaling_model.py -->", "<!-- end of what is made -->"
 SIZES = (1_000_000, 100_000_000, 1_000_000_000)  # windows
 HOUR_S, DAY_S = 3600.0, 86_400.0
 GB, TB = 1e9, 1e12
-SMALL, LARGE = 100_000, 1_000_000  # windows of the libraries that were measured
+Sizes = tuple[float, float]  # windows of two libraries that were measured
+SEARCHED: Sizes = (100_000, 1_000_000)  # those of benchmarks.search_speed
 MOST = 1e13  # windows; what ends beyond that is left out
 IN_MEMORY = {"SQLite": "coarse vectors in memory", "PostgreSQL": "index in memory"}
 NEAREST = {
@@ -39,7 +43,6 @@ NEAREST_ENDS = {
     "SQLite": "candidates take longer than a person waits: each question reads every window",
     "PostgreSQL": "the nearest windows take longer than a person waits",
 }
-MIGRATED = "migrate-store of the library of the same"
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,51 @@ class Given:
     unit: str
     what: str
     source: str
+
+
+def _of_stores() -> dict[str, Given]:
+    """What the two largest libraries gave that `benchmarks.postgresql` has filled."""
+    figures = read_figures()
+    small, large = sorted(figures)[-2:]
+    source = "benchmarks.postgresql"
+
+    def both(name: str, unit: str, what: str, of: Callable[[Figures], float], store: str) -> None:
+        for size, n in (("small", small), ("large", large)):
+            told = what if size == "small" else "the same"
+            value = of(figures[n][store])
+            found[f"{name}_{size}"] = Given(value, unit, f"{told}, {n:,} windows", source)
+
+    def seconds(name: str) -> Callable[[Figures], float]:
+        return lambda stored: float(stored[name]["p50_ms"]) / 1000
+
+    found = {
+        "pg_small": Given(small, "windows", "the smaller library of the rows below", source),
+        "pg_large": Given(large, "windows", "the larger one", source),
+        "pg_store_s": Given(
+            figures[large]["PostgreSQL"]["filled, processor s"] / large,
+            "s",
+            "committing a window to PostgreSQL, both sides",
+            source,
+        ),
+        "pg_index_bytes": Given(
+            1e6 * sum(figures[large]["PostgreSQL"]["index, MB"].values()) / large,
+            "bytes",
+            "a window in its index, 256 numbers",
+            source,
+        ),
+    }
+    words, near = seconds("words, no filter"), seconds("nearest, by the server, no filter, far")
+    both("words_s", "s", "ranking by words in SQLite", words, "SQLite")
+    both("pg_words_s", "s", "ranking by words in PostgreSQL", words, "PostgreSQL")
+    both("pg_near_s", "s", "the nearest by its index", near, "PostgreSQL")
+    both(
+        "pg_build_s",
+        "core s",
+        "building that index",
+        lambda stored: float(stored["index built, processor s"]),
+        "PostgreSQL",
+    )
+    return found
 
 
 MEASURED: Mapping[str, Given] = MappingProxyType(
@@ -83,45 +131,19 @@ MEASURED: Mapping[str, Given] = MappingProxyType(
         "sent_bytes": Given(
             34_347, "bytes", "a window from worker to driver", "benchmarks.cluster"
         ),
-        "words_small_s": Given(
-            0.033, "s", "ranking by words in SQLite, 100,000 windows", "benchmarks.postgresql"
-        ),
-        "words_large_s": Given(
-            0.33, "s", "the same among 1,000,000", "benchmarks.postgresql --windows 1000000"
-        ),
         "pg_row_bytes": Given(
-            4_000, "bytes", "a window in PostgreSQL, without the index of vectors", MIGRATED
-        ),
-        "pg_store_s": Given(
-            0.00074, "s", "committing a window to PostgreSQL", "benchmarks.postgresql: filled"
-        ),
-        "pg_index_bytes": Given(
-            945, "bytes", "a window in its index, 256 numbers", "benchmarks.postgresql"
+            (312.6e6 - 7.7e6) / 100_000,
+            "bytes",
+            "a window in PostgreSQL, without the index of vectors",
+            "migrate-store of that library",
         ),
         "pg_build_bytes": Given(
             2 * 256 + 1200,
             "bytes",
-            "the same in memory while it is built",
+            "a window in the server's memory while its index is built, 256 numbers",
             "store.postgresql.nearest",
         ),
-        "pg_build_small_s": Given(
-            128, "core s", "building the index of 100,000", "benchmarks.postgresql"
-        ),
-        "pg_build_large_s": Given(
-            1800, "core s", "of 1,000,000", "benchmarks.postgresql --windows 1000000"
-        ),
-        "pg_near_small_s": Given(
-            0.052, "s", "the nearest of 100,000 by it, far questions", "benchmarks.postgresql"
-        ),
-        "pg_near_large_s": Given(
-            0.09, "s", "of 1,000,000", "benchmarks.postgresql --windows 1000000"
-        ),
-        "pg_words_small_s": Given(
-            0.078, "s", "ranking by words in PostgreSQL, 100,000 windows", "benchmarks.postgresql"
-        ),
-        "pg_words_large_s": Given(
-            0.78, "s", "the same among 1,000,000", "benchmarks.postgresql --windows 1000000"
-        ),
+        **_of_stores(),
     }
 )
 ASSUMED: Mapping[str, Given] = MappingProxyType(
@@ -165,16 +187,21 @@ class StoreReckoned:
     words_s: float
 
 
-def line(small: float, large: float) -> tuple[float, float]:
-    """What a time has without any window, and more for each: by those of the two sizes."""
-    growth = (large - small) / (LARGE - SMALL)
-    return small - growth * SMALL, growth
+def line(at: Sizes, small: float, large: float) -> tuple[float, float]:
+    """What a time has without any window, and more for each: by those of two sizes."""
+    growth = (large - small) / (at[1] - at[0])
+    return small - growth * at[0], growth
 
 
-def curve(small: float, large: float) -> tuple[float, float]:
+def curve(at: Sizes, small: float, large: float) -> tuple[float, float]:
     """The same of what grows with the windows' logarithm: of one window, and more each tenfold."""
-    growth = (large - small) / math.log10(LARGE / SMALL)
-    return small - growth * math.log10(SMALL), growth
+    growth = (large - small) / math.log10(at[1] / at[0])
+    return small - growth * math.log10(at[0]), growth
+
+
+def of_stores(given: Mapping[str, float]) -> Sizes:
+    """The windows of the libraries that both stores were measured with."""
+    return given["pg_small"], given["pg_large"]
 
 
 def reckon(n_windows: int, given: Mapping[str, float]) -> Reckoned:
@@ -193,8 +220,9 @@ def reckon(n_windows: int, given: Mapping[str, float]) -> Reckoned:
 
 def sqlite(n_windows: float, given: Mapping[str, float]) -> StoreReckoned:
     """What so many windows take in SQLite: questions compare all, by coarse vectors in memory."""
-    base_s, growth = line(given["small_s"], given["large_s"])
-    words_s, words_growth = line(given["words_small_s"], given["words_large_s"])
+    base_s, growth = line(SEARCHED, given["small_s"], given["large_s"])
+    at = of_stores(given)
+    words_s, words_growth = line(at, given["words_s_small"], given["words_s_large"])
     return StoreReckoned(
         driver_share=n_windows * given["store_s"] / (given["days"] * DAY_S),
         driver_days=n_windows * given["store_s"] / DAY_S,
@@ -209,11 +237,12 @@ def sqlite(n_windows: float, given: Mapping[str, float]) -> StoreReckoned:
 
 def postgresql(n_windows: float, given: Mapping[str, float]) -> StoreReckoned:
     """What so many windows take in PostgreSQL: an index is walked, as high as their logarithm."""
-    near_s, near_growth = curve(given["pg_near_small_s"], given["pg_near_large_s"])
+    at = of_stores(given)
+    near_s, near_growth = curve(at, given["pg_near_s_small"], given["pg_near_s_large"])
     build_s, build_growth = curve(
-        given["pg_build_small_s"] / SMALL, given["pg_build_large_s"] / LARGE
+        at, given["pg_build_s_small"] / at[0], given["pg_build_s_large"] / at[1]
     )
-    words_s, words_growth = line(given["pg_words_small_s"], given["pg_words_large_s"])
+    words_s, words_growth = line(at, given["pg_words_s_small"], given["pg_words_s_large"])
     height = math.log10(n_windows)
     disk_bytes = n_windows * (given["pg_row_bytes"] + given["pg_index_bytes"])
     return StoreReckoned(
