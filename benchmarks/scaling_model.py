@@ -3,26 +3,46 @@
     python -m benchmarks.scaling_model              # prints the tables of docs/scaling.md
     python -m benchmarks.scaling_model --write      # puts them there
 
-Every number of that page is made here, from `MEASURED` (each with the command that measures it) and
-`ASSUMED` (prices, sizes of machines). Times that grow with the library are taken to grow in
-proportion beyond the two sizes at which they were measured.
+Every number of that page is made here, from `MEASURED` (each with the command that measures it;
+those of both stores are kept by `store_figures`) and `ASSUMED` (prices, sizes of machines). Times
+that grow with the library are taken to grow in proportion beyond the two sizes at which they were
+measured, those of an index with the logarithm.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 import click
 
+from benchmarks.store_figures import Figures, read_figures
+
 PAGE = Path(__file__).parents[1] / "docs" / "scaling.md"
 BEGIN, END = "<!-- made by benchmarks/scaling_model.py -->", "<!-- end of what is made -->"
 SIZES = (1_000_000, 100_000_000, 1_000_000_000)  # windows
 HOUR_S, DAY_S = 3600.0, 86_400.0
 GB, TB = 1e9, 1e12
+Sizes = tuple[float, float]  # windows of two libraries that were measured
+SEARCHED: Sizes = (100_000, 1_000_000)  # those of benchmarks.search_speed
+MOST = 1e13  # windows; what ends beyond that is left out
+IN_MEMORY = {"SQLite": "coarse vectors in memory", "PostgreSQL": "index in memory"}
+NEAREST = {
+    "SQLite": "candidates of a question, exact",
+    "PostgreSQL": "nearest windows of a question, by the index",
+}
+MEMORY_ENDS = {
+    "SQLite": "coarse vectors no longer fit into a machine's memory: questions read the disk",
+    "PostgreSQL": "the index no longer fits into a machine's memory: questions read the disk",
+}
+NEAREST_ENDS = {
+    "SQLite": "candidates take longer than a person waits: each question reads every window",
+    "PostgreSQL": "the nearest windows take longer than a person waits",
+}
 
 
 @dataclass(frozen=True)
@@ -35,19 +55,64 @@ class Given:
     source: str
 
 
+def _of_stores() -> dict[str, Given]:
+    """What the two largest libraries gave that `benchmarks.postgresql` has filled."""
+    figures = read_figures()
+    small, large = sorted(figures)[-2:]
+    source = "benchmarks.postgresql"
+
+    def both(name: str, unit: str, what: str, of: Callable[[Figures], float], store: str) -> None:
+        for size, n in (("small", small), ("large", large)):
+            told = what if size == "small" else "the same"
+            value = of(figures[n][store])
+            found[f"{name}_{size}"] = Given(value, unit, f"{told}, {n:,} windows", source)
+
+    def seconds(name: str) -> Callable[[Figures], float]:
+        return lambda stored: float(stored[name]["p50_ms"]) / 1000
+
+    found = {
+        "pg_small": Given(small, "windows", "the smaller library of the rows below", source),
+        "pg_large": Given(large, "windows", "the larger one", source),
+        "pg_store_s": Given(
+            figures[large]["PostgreSQL"]["filled, processor s"] / large,
+            "s",
+            "committing a window to PostgreSQL, both sides",
+            source,
+        ),
+        "pg_index_bytes": Given(
+            1e6 * sum(figures[large]["PostgreSQL"]["index, MB"].values()) / large,
+            "bytes",
+            "a window in its index, 256 numbers",
+            source,
+        ),
+    }
+    words, near = seconds("words, no filter"), seconds("nearest, by the server, no filter, far")
+    both("words_s", "s", "ranking by words in SQLite", words, "SQLite")
+    both("pg_words_s", "s", "ranking by words in PostgreSQL", words, "PostgreSQL")
+    both("pg_near_s", "s", "the nearest by its index", near, "PostgreSQL")
+    both(
+        "pg_build_s",
+        "core s",
+        "building that index",
+        lambda stored: float(stored["index built, processor s"]),
+        "PostgreSQL",
+    )
+    return found
+
+
 MEASURED: Mapping[str, Given] = MappingProxyType(
     {
         "cpu_s": Given(
-            0.0573 / 3, "core s", "hearing a window, plain command", "benchmarks.cluster"
+            0.043 / 3, "core s", "hearing a window, plain command", "benchmarks.cluster"
         ),
-        "engine_share": Given(0.125, "", "of a worker's time that Ray takes", "benchmarks.cluster"),
+        "engine_share": Given(0.182, "", "of a worker's time that Ray takes", "benchmarks.cluster"),
         "store_s": Given(
             1.9 / 3742, "s", "committing a window to SQLite", "benchmarks.indexing: stage store"
         ),
         "row_bytes": Given(
-            1.8 * GB / 100_000,
+            263.6e6 / 100_000,
             "bytes",
-            "a window in the database, frames and indexes with it",
+            "a window in SQLite, frames and indexes with it",
             "benchmarks.search_speed --windows 100000",
         ),
         "small_s": Given(
@@ -64,8 +129,21 @@ MEASURED: Mapping[str, Given] = MappingProxyType(
             "the model",
         ),
         "sent_bytes": Given(
-            34_326, "bytes", "a window from worker to driver", "benchmarks.cluster"
+            34_347, "bytes", "a window from worker to driver", "benchmarks.cluster"
         ),
+        "pg_row_bytes": Given(
+            (312.6e6 - 7.7e6) / 100_000,
+            "bytes",
+            "a window in PostgreSQL, without the index of vectors",
+            "migrate-store of that library",
+        ),
+        "pg_build_bytes": Given(
+            2 * 256 + 1200,
+            "bytes",
+            "a window in the server's memory while its index is built, 256 numbers",
+            "store.postgresql.nearest",
+        ),
+        **_of_stores(),
     }
 )
 ASSUMED: Mapping[str, Given] = MappingProxyType(
@@ -85,73 +163,155 @@ GIVEN: Mapping[str, Given] = MappingProxyType({**MEASURED, **ASSUMED})
 
 @dataclass(frozen=True)
 class Reckoned:
-    """What a library of so many windows takes."""
+    """What a library of so many windows takes, whatever keeps it."""
 
     n_windows: int
     sound_h: float
     core_h: float
     machines: float
+    network_share: float
+    hearing_usd: float
+
+
+@dataclass(frozen=True)
+class StoreReckoned:
+    """What one store takes for so many windows."""
+
     driver_share: float  # of the driver's time, to commit at the rate of those machines
     driver_days: float  # for one driver, however many machines
-    network_share: float
     disk_bytes: float
-    vector_bytes: float
-    candidates_s: float
-    hearing_usd: float
-    disk_usd: float
+    disk_usd: float  # a month
+    memory_bytes: float  # of vectors, that questions read
+    build_core_h: float  # of the index of vectors; 0: there is none
+    nearest_s: float  # of a question; in SQLite all that gives candidates
+    words_s: float
 
 
-def candidate_times(given: Mapping[str, float]) -> tuple[float, float]:
-    """Seconds that candidates take without any window, and more for each: the line of two sizes."""
-    growth = (given["large_s"] - given["small_s"]) / 900_000
-    return given["small_s"] - growth * 100_000, growth
+def line(at: Sizes, small: float, large: float) -> tuple[float, float]:
+    """What a time has without any window, and more for each: by those of two sizes."""
+    growth = (large - small) / (at[1] - at[0])
+    return small - growth * at[0], growth
+
+
+def curve(at: Sizes, small: float, large: float) -> tuple[float, float]:
+    """The same of what grows with the windows' logarithm: of one window, and more each tenfold."""
+    growth = (large - small) / math.log10(at[1] / at[0])
+    return small - growth * math.log10(at[0]), growth
+
+
+def of_stores(given: Mapping[str, float]) -> Sizes:
+    """The windows of the libraries that both stores were measured with."""
+    return given["pg_small"], given["pg_large"]
 
 
 def reckon(n_windows: int, given: Mapping[str, float]) -> Reckoned:
     """What so many windows take."""
-    sound_h = n_windows / given["windows_an_hour"]
     core_s = n_windows * given["cpu_s"] / (1 - given["engine_share"])
     rate = n_windows / (given["days"] * DAY_S)
-    base_s, growth = candidate_times(given)
     return Reckoned(
         n_windows=n_windows,
-        sound_h=sound_h,
+        sound_h=n_windows / given["windows_an_hour"],
         core_h=core_s / HOUR_S,
         machines=core_s / (given["days"] * DAY_S) / given["cores"],
-        driver_share=rate * given["store_s"],
-        driver_days=n_windows * given["store_s"] / DAY_S,
         network_share=rate * given["sent_bytes"] / given["network"],
-        disk_bytes=n_windows * given["row_bytes"],
-        vector_bytes=n_windows * given["vector_bytes"],
-        candidates_s=base_s + growth * n_windows,
         hearing_usd=core_s / HOUR_S * given["core_hour"],
-        disk_usd=n_windows * given["row_bytes"] / GB * given["gb_month"],
     )
 
 
-def limits(given: Mapping[str, float]) -> list[tuple[float, str]]:
-    """What ends first as a library grows: at how many windows, and what it is."""
-    base_s, growth = candidate_times(given)
-    return sorted(
-        [
+def sqlite(n_windows: float, given: Mapping[str, float]) -> StoreReckoned:
+    """What so many windows take in SQLite: questions compare all, by coarse vectors in memory."""
+    base_s, growth = line(SEARCHED, given["small_s"], given["large_s"])
+    at = of_stores(given)
+    words_s, words_growth = line(at, given["words_s_small"], given["words_s_large"])
+    return StoreReckoned(
+        driver_share=n_windows * given["store_s"] / (given["days"] * DAY_S),
+        driver_days=n_windows * given["store_s"] / DAY_S,
+        disk_bytes=n_windows * given["row_bytes"],
+        disk_usd=n_windows * given["row_bytes"] / GB * given["gb_month"],
+        memory_bytes=n_windows * given["vector_bytes"],
+        build_core_h=0.0,
+        nearest_s=base_s + growth * n_windows,
+        words_s=words_s + words_growth * n_windows,
+    )
+
+
+def postgresql(n_windows: float, given: Mapping[str, float]) -> StoreReckoned:
+    """What so many windows take in PostgreSQL: an index is walked, as high as their logarithm."""
+    at = of_stores(given)
+    near_s, near_growth = curve(at, given["pg_near_s_small"], given["pg_near_s_large"])
+    build_s, build_growth = curve(
+        at, given["pg_build_s_small"] / at[0], given["pg_build_s_large"] / at[1]
+    )
+    words_s, words_growth = line(at, given["pg_words_s_small"], given["pg_words_s_large"])
+    height = math.log10(n_windows)
+    disk_bytes = n_windows * (given["pg_row_bytes"] + given["pg_index_bytes"])
+    return StoreReckoned(
+        driver_share=n_windows * given["pg_store_s"] / (given["days"] * DAY_S),
+        driver_days=n_windows * given["pg_store_s"] / DAY_S,
+        disk_bytes=disk_bytes,
+        disk_usd=disk_bytes / GB * given["gb_month"],
+        memory_bytes=n_windows * given["pg_index_bytes"],
+        build_core_h=n_windows * (build_s + build_growth * height) / HOUR_S,
+        nearest_s=near_s + near_growth * height,
+        words_s=words_s + words_growth * n_windows,
+    )
+
+
+STORES: Mapping[str, Callable[[float, Mapping[str, float]], StoreReckoned]] = MappingProxyType(
+    {"SQLite": sqlite, "PostgreSQL": postgresql}
+)
+
+
+def reached(amount: Callable[[float], float], limit: float) -> float:
+    """At how many windows a growing amount reaches a limit; infinite beyond all that is."""
+    low, high = 1.0, MOST
+    if amount(high) < limit:
+        return math.inf
+    while high / low > 1 + 1e-12:
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if amount(middle) < limit else (low, middle)
+    return high
+
+
+def limits(given: Mapping[str, float]) -> list[tuple[float, str, str]]:
+    """What ends first as a library grows: at how many windows, in which store, and what it is."""
+    patience, memory, days = given["patience_s"], given["memory"], given["days"]
+    found = [
+        (
+            given["days"] * DAY_S * given["network"] / given["sent_bytes"],
+            "either",
+            "the driver's network is full",
+        ),
+        (
+            memory / given["pg_build_bytes"],
+            "PostgreSQL",
+            "the index no longer fits into a machine's memory while it is built: far slower",
+        ),
+    ]
+    for name, of in STORES.items():
+        amounts: tuple[tuple[Callable[[StoreReckoned], float], float, str], ...] = (
+            (lambda each: each.nearest_s, patience, NEAREST_ENDS[name]),
             (
-                (given["patience_s"] - base_s) / growth,
-                "candidates take longer than a person waits: each question reads every window",
+                lambda each: each.words_s,
+                patience,
+                "ranking by words that each stand in a tenth of all files takes longer",
             ),
+            (lambda each: each.memory_bytes, memory, MEMORY_ENDS[name]),
             (
-                given["memory"] / given["vector_bytes"],
-                "coarse vectors no longer fit into a machine's memory: questions read the disk",
-            ),
-            (
-                given["days"] * DAY_S / given["store_s"],
+                lambda each: each.driver_days,
+                days,
                 "one driver cannot commit all in the time, however many machines hear",
             ),
             (
-                given["days"] * DAY_S * given["network"] / given["sent_bytes"],
-                "the driver's network is full",
+                lambda each: each.build_core_h,
+                days * 24 * given["cores"],
+                "building the index takes a machine longer than that time",
             ),
-        ]
-    )
+        )
+        for amount, limit, what in amounts:
+            at = reached(lambda n, of=of, amount=amount: amount(of(n, given)), limit)  # type: ignore[misc]
+            found.append((at, name, what))
+    return sorted(each for each in found if math.isfinite(each[0]))
 
 
 def values() -> dict[str, float]:
@@ -184,32 +344,46 @@ def tables() -> str:
         f"machines of {cores} processors, to hear them in {days} days": [
             number(each.machines) for each in found
         ],
-        "of the driver's time, to commit at that rate": [
-            f"{each.driver_share:.2%}" for each in found
-        ],
-        "days that one driver needs to commit, at least": [
-            number(each.driver_days) for each in found
-        ],
         "of the driver's network, at that rate": [f"{each.network_share:.2%}" for each in found],
-        "disk, TB": [number(each.disk_bytes / TB) for each in found],
-        "coarse vectors, GB": [number(each.vector_bytes / GB) for each in found],
-        "candidates of a question, exact, s": [number(each.candidates_s) for each in found],
-        "a whole question, reranked, s": [
-            number(each.candidates_s + given["rerank_s"]) for each in found
-        ],
         "hearing them, USD": [number(each.hearing_usd) for each in found],
         "hearing an hour of sound, US cents": [
             number(100 * each.hearing_usd / each.sound_h) for each in found
         ],
-        "disk, USD a month": [number(each.disk_usd) for each in found],
     }
+    for name, of in STORES.items():
+        stored = [of(n_windows, given) for n_windows in SIZES]
+        rows |= {
+            f"**{name}**: of the driver's time, to commit at that rate": [
+                f"{each.driver_share:.2%}" for each in stored
+            ],
+            f"{name}: days that one driver needs to commit, at least": [
+                number(each.driver_days) for each in stored
+            ],
+            f"{name}: disk, TB": [number(each.disk_bytes / TB) for each in stored],
+            f"{name}: disk, USD a month": [number(each.disk_usd) for each in stored],
+            f"{name}: {IN_MEMORY[name]}, GB": [number(each.memory_bytes / GB) for each in stored],
+        }
+        if any(each.build_core_h for each in stored):
+            rows[f"{name}: core hours to build the index"] = [
+                number(each.build_core_h) for each in stored
+            ]
+        rows |= {
+            f"{name}: {NEAREST[name]}, s": [number(each.nearest_s) for each in stored],
+            f"{name}: ranking by such words, s": [number(each.words_s) for each in stored],
+            f"{name}: a whole question without such words, reranked, s": [
+                number(each.nearest_s + given["rerank_s"]) for each in stored
+            ],
+        }
     head = " | ".join(f"{size:,} windows" for size in SIZES)
     lines += ["", f"| comes out | {head} |", "|---|" + "---|" * len(SIZES)]
     lines += [f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items()]
-    lines += ["", "| what ends, the first first | at windows |", "|---|---|"]
-    lines += [f"| {what} | {number(n_windows)} |" for n_windows, what in limits(given)]
-    kept_up = given["cpu_s"] / (1 - given["engine_share"]) / given["store_s"]
-    lines += ["", f"One driver keeps up with {number(kept_up)} processors of workers."]
+    lines += ["", "| what ends, the first first | store | at windows |", "|---|---|---|"]
+    lines += [f"| {what} | {store} | {number(at)} |" for at, store, what in limits(given)]
+    worker_s = given["cpu_s"] / (1 - given["engine_share"])
+    kept_up = " (SQLite) or ".join(
+        number(worker_s / given[each]) for each in ("store_s", "pg_store_s")
+    )
+    lines += ["", f"One driver keeps up with {kept_up} (PostgreSQL) processors of workers."]
     return "\n".join(lines)
 
 

@@ -151,23 +151,8 @@ class PostgresServer:
 def running_server(programs: Path) -> Iterator[PostgresServer]:
     """A server in a temporary folder, for as long as the block."""
     folder = Path(tempfile.mkdtemp(prefix="audiosearch-pg-"))
-    user = _other_user()
     try:
-        if user is not None:
-            entry = pwd.getpwnam(user)
-            os.chown(folder, entry.pw_uid, entry.pw_gid)
-            if not _may_run(programs / "postgres", user):
-                kept = folder / "programs"
-                shutil.copytree(programs.parent, kept, symlinks=True)
-                programs = kept / "bin"
-        server = PostgresServer(programs, folder)
-        server._run(
-            "initdb",
-            *("-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8"),
-            *("--locale", "C", "--no-sync"),
-        )
-        with (folder / "data" / "postgresql.conf").open("a") as settings:
-            settings.write("fsync = off\nmax_connections = 60\nshared_buffers = 64MB\n")
+        server = made_server(programs, folder, "shared_buffers = 64MB\n")
         server.start()
         try:
             yield server
@@ -175,6 +160,27 @@ def running_server(programs: Path) -> Iterator[PostgresServer]:
             server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def made_server(programs: Path, folder: Path, settings: str) -> PostgresServer:
+    """A server in a folder that is there, with lines of its settings file; not started."""
+    user = _other_user()
+    if user is not None:
+        entry = pwd.getpwnam(user)
+        os.chown(folder, entry.pw_uid, entry.pw_gid)
+        if not _may_run(programs / "postgres", user):
+            kept = folder / "programs"
+            shutil.copytree(programs.parent, kept, symlinks=True)
+            programs = kept / "bin"
+    server = PostgresServer(programs, folder)
+    server._run(
+        "initdb",
+        *("-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8"),
+        *("--locale", "C", "--no-sync"),
+    )
+    with (folder / "data" / "postgresql.conf").open("a") as lines:
+        lines.write(f"fsync = off\nmax_connections = 60\n{settings}")
+    return server
 
 
 def _may_run(program: Path, user: str) -> bool:

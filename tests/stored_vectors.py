@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
+from sqlalchemy import func, select
 
 from audiosearch.store.database import Database
 from audiosearch.store.queries import captions, encodings, files, fulltext, recordings, roots
 from audiosearch.store.queries.windows import NewWindow, insert_windows
-from audiosearch.store.schema import CaptionSource
+from audiosearch.store.schema import CaptionSource, SoundFile, WindowRow
 from audiosearch.store.vectors import to_blob
 
 FINGERPRINT = "e" * 64
@@ -30,7 +31,10 @@ def _name(n: int) -> bytes:
 
 
 def fill(database: Database, joints: np.ndarray, *, texts: bool = False) -> int:
-    """A window of a recording of its own for each vector (n, D); the bundle's id."""
+    """A window of a recording of its own for each vector (n, D); the bundle's id.
+
+    Those that an interrupted call has filled already are left as they are.
+    """
     frames = np.zeros((1, 4), np.float32)
     embedding = to_blob(frames)
     with database.session() as session:
@@ -43,8 +47,9 @@ def fill(database: Database, joints: np.ndarray, *, texts: bool = False) -> int:
             [f"a {one} and a {other}" for one in _WORDS for other in _WORDS],
             source=CaptionSource.AUTO,
         )
+        n_before = session.scalar(select(func.count()).select_from(WindowRow)) or 0
     caption_ids = list(ids.values())
-    for start in range(0, len(joints), _STEP):
+    for start in range(n_before, len(joints), _STEP):
         part = joints[start : start + _STEP]
         with database.session() as session:
             numbers = range(start, start + len(part))
@@ -63,7 +68,8 @@ def fill(database: Database, joints: np.ndarray, *, texts: bool = False) -> int:
             found = recordings.ensure_recordings(session, new)
             recording_ids = [found[each.audio_hash] for each in new]
             files.add_files(session, root, [files.FileStat(name, 1, 1, 1) for name in names])
-            by_name = {each.path: each.file_id for each in files.known_files(session, root)}
+            added = select(SoundFile.path, SoundFile.id).where(SoundFile.path.in_(names))
+            by_name = {row.path: row.id for row in session.execute(added)}
             encodings.begin_encodings(session, recording_ids, bundle_id=bundle_id, hop_s=5.0)
             window_ids = insert_windows(
                 session,

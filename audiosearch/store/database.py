@@ -37,6 +37,8 @@ if TYPE_CHECKING:  # what only asks, does without; see `Database.asking`
     from sqlalchemy.engine import Connection, Engine
     from sqlalchemy.orm import Session
 
+    from audiosearch.store.postgresql.changes import ChangeListener
+
 
 class Database:
     """An open library; made by `open_database`. Safe to use from several threads.
@@ -109,6 +111,10 @@ class Database:
     def stamp(self) -> object:
         """What stays the same while nobody writes; read without a transaction where that can be."""
         return tuple(map(_stamp, (self.path, self.path.with_name(f"{self.path.name}-wal"))))
+
+    def change_listener(self) -> ChangeListener | None:
+        """What is told of every change, so that nobody has to look at `stamp`; None: nothing is."""
+        return None
 
     def writer_pid(self) -> int | None:
         """The process that writes to the library at this moment, 0 if it is not known which."""

@@ -51,9 +51,9 @@ def commit_token(session: Session) -> tuple[object, ...]:
     """
     if is_sqlite(session):
         return sqlite.commit_token(session)
-    from audiosearch.store.postgresql import engine  # noqa: PLC0415
+    from audiosearch.store.postgresql import changes  # noqa: PLC0415
 
-    return engine.commit_token(session)
+    return changes.commit_token(session)
 
 
 def computed_scope(session: Session, scope: Scope) -> Scope:

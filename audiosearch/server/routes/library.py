@@ -62,7 +62,7 @@ async def _events(context: ServerContext) -> AsyncIterator[bytes]:
     spoken_at = looked_at = float("-inf")
     while not context.stopping.is_set():
         now = time.monotonic()
-        if now - looked_at >= LOOK_EVERY_S:
+        if now - looked_at >= LOOK_EVERY_S or context.state.is_told():
             looked_at = now
             try:
                 row = await _status_row(context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from audiosearch.config import StoreConfig
 from audiosearch.errors import LibraryReplaced, SchemaTooNew, StoreError
 from audiosearch.store.database import Database
 from audiosearch.store.identity import NAME, LibraryIdentity
+from audiosearch.store.postgresql.changes import ChangeListener, announce, read_changes
 from audiosearch.store.postgresql.engine import (
     make_engine,
     server_url,
@@ -58,6 +60,8 @@ class ServerDatabase(Database):
         self._server_lock = lock
         self._revision = revision
         self.exact_below = exact_below
+        self._making = threading.Lock()
+        self._listener: ChangeListener | None = None
 
     @property
     def read_only(self) -> bool:
@@ -82,7 +86,16 @@ class ServerDatabase(Database):
     def stamp(self) -> object:
         """See `Database`."""
         with self.reading() as session:
-            return session.scalar(text("SELECT CAST(pg_current_snapshot() AS text)"))
+            return read_changes(session)
+
+    def change_listener(self) -> ChangeListener | None:
+        """See `Database`; None where a replica is asked, which tells nothing."""
+        if self._url != self._primary:
+            return None
+        with self._making:
+            if self._listener is None:
+                self._listener = ChangeListener(self._primary)
+            return self._listener
 
     def writer_pid(self) -> int | None:
         """See `Database`; on whatever machine that process is."""
@@ -104,6 +117,8 @@ class ServerDatabase(Database):
             ):
                 self._see_that_it_is_the_same(session)
                 yield session
+                session.flush()  # or what waits for the commit is no change yet
+                announce(session)
                 failpoint("transaction.commit")
                 self._server_lock.check()  # or another writes since, who got the lock
         failpoint("transaction.done")
@@ -183,6 +198,8 @@ class ServerDatabase(Database):
 
     def close(self) -> None:
         """See `Database`."""
+        if self._listener is not None:
+            self._listener.close()
         self._engine.dispose()
         if self._server_lock is not None:
             self._server_lock.release()

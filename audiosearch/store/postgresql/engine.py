@@ -6,13 +6,12 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine
 from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.engine.url import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.orm import Session
 
 from audiosearch.errors import (
     FeatureUnavailable,
@@ -24,7 +23,14 @@ from audiosearch.errors import (
     display_text,
 )
 
-_CONNECT_S: Final = 10
+# A server that is gone without a word is noticed within a minute, also by who only waits.
+LIVENESS: Final[dict[str, Any]] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 20,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 50_000,  # ms
+}
 _POOL: Final = 4  # connections kept open
 _OVERFLOW: Final = 28  # more while many ask at once
 AGAIN: Final = "see that the server runs, then run the command again; it goes on where it stopped"
@@ -83,26 +89,11 @@ def make_engine(url: URL, *, read_only: bool) -> Engine:
         max_overflow=_OVERFLOW,
         pool_pre_ping=True,
         connect_args={
-            "connect_timeout": _CONNECT_S,
+            **LIVENESS,
             "application_name": own_name(),
             "options": f"{given} {options}".strip(),
         },
     )
-
-
-def commit_token(session: Session) -> tuple[object, ...]:
-    """Something that stays the same as long as nobody commits anything; see `store.dialects`.
-
-    On a replica, also how far it has followed: there a snapshot does not name all that is under
-    way. After a write in the same transaction it is another one each time.
-    """
-    row = session.execute(
-        text(
-            "SELECT CAST(pg_current_snapshot() AS text), pg_current_xact_id_if_assigned() IS NULL,"
-            " CASE WHEN pg_is_in_recovery() THEN CAST(pg_last_wal_replay_lsn() AS text) END"
-        )
-    ).one()
-    return (str(session.get_bind().engine.url), row[0], row[2]) if row[1] else (object(),)
 
 
 def translate(error: BaseException, where: str) -> StoreError | None:

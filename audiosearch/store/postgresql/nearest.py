@@ -6,10 +6,13 @@ give up before it has found enough; see https://github.com/pgvector/pgvector#ite
 
 from __future__ import annotations
 
+import logging
+import math
 from typing import Final
 
 import numpy as np
 from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from audiosearch._typing import Floats, Ids
@@ -17,12 +20,22 @@ from audiosearch.store.halfvec import halfvec_text
 from audiosearch.store.schema import BundleRow, WindowRow
 from audiosearch.store.vectors import to_blob
 
+log = logging.getLogger(__name__)
+
 FEW: Final = 10_000  # windows that may answer; so many are compared one by one
 _OPTIONS: Final = ("m=24", "ef_construction=256")  # of the index
 _LEAST_TRIED, _MOST_TRIED = 400, 1000  # ef_search; pgvector takes 1000 at most
 _MORE: Final = 1800  # rows read beyond those that are wanted; see docs/postgresql.md
 _SCAN_MEMORY: Final = 64  # times work_mem, beyond which a walk would end early
-_MEMORY: Final = "512MB"  # in which the index is built; beyond it, the building slows down
+# An index is built in memory, many times as fast as beyond it: so much for the links of a window
+# (m=24), beside its vector.
+_LINK_BYTES: Final = 1200
+_LEAST_MEMORY_MB: Final = 512  # which any server has
+_UNUSED: Final = text(
+    "SELECT relname FROM pg_class WHERE relkind = 'i' AND pg_table_is_visible(oid)"
+    " AND relname ~ '^nearest_embedding_[0-9]+_[0-9]+$'"
+)
+_NO_ROOM: Final = ("53100", "53200")  # disk full, out of memory; either of them for /dev/shm
 
 
 def nearest_windows(
@@ -85,36 +98,71 @@ def nearest_windows(
 def ensure_indices(session: Session, *, at_least: int) -> list[str]:
     """Build the indices that are missing for bundles of so many windows; their names.
 
-    One that an earlier version built with other settings is built anew.
+    Of the vectors that texts are compared with; what is asked for by its sound is compared with all
+    windows. One that an earlier version built with other settings is built anew, and those of
+    embeddings are dropped, which no question used.
     """
     made: list[str] = []
+    for name in session.scalars(_UNUSED).all():
+        session.execute(text(f"DROP INDEX {name}"))
     counts = session.execute(
         select(WindowRow.bundle_id, func.count()).group_by(WindowRow.bundle_id)
     ).all()
     for bundle_id, n_windows in counts:
         if n_windows < at_least or session.get(BundleRow, bundle_id) is None:
             continue
-        for column in ("joint", "embedding"):
-            sizes = text(
-                f'SELECT vector_dims({column}) FROM "window" WHERE bundle_id = :bundle'  # noqa: S608
-                f" AND silent = 0 AND {column} IS NOT NULL LIMIT 1"
-            )
-            size = session.scalar(sizes, {"bundle": bundle_id})
-            name = f"nearest_{column}_{bundle_id}_{size}"
-            if size is None or _stands(session, name):
-                continue
-            session.execute(text(f"DROP INDEX IF EXISTS {name}"))
-            session.execute(text(f"SET LOCAL maintenance_work_mem = '{_MEMORY}'"))
-            session.execute(
-                text(
-                    f'CREATE INDEX {name} ON "window"'
-                    f" USING hnsw (CAST({column} AS halfvec({size})) halfvec_cosine_ops)"
-                    f" WITH ({', '.join(_OPTIONS)})"
-                    f" WHERE bundle_id = {int(bundle_id)} AND silent = 0 AND {column} IS NOT NULL"
-                )
-            )
-            made.append(name)
+        is_meant = f"bundle_id = {int(bundle_id)} AND silent = 0 AND joint IS NOT NULL"
+        size = session.scalar(
+            text(f'SELECT vector_dims(joint) FROM "window" WHERE {is_meant} LIMIT 1')  # noqa: S608
+        )
+        name = f"nearest_joint_{bundle_id}_{size}"
+        if size is None or _stands(session, name):
+            continue
+        session.execute(text(f"DROP INDEX IF EXISTS {name}"))
+        allow_memory(session, build_memory_mb(n_windows, int(size)))
+        _build(
+            session,
+            f'CREATE INDEX {name} ON "window"'
+            f" USING hnsw (CAST(joint AS halfvec({size})) halfvec_cosine_ops)"
+            f" WITH ({', '.join(_OPTIONS)}) WHERE {is_meant}",
+        )
+        made.append(name)
     return made
+
+
+def _build(session: Session, statement: str) -> None:
+    """Create an index, by several processes of the server where it has the memory for that.
+
+    They share it in /dev/shm, which is small in containers; one process alone uses its own memory.
+    """
+    try:
+        with session.begin_nested():
+            session.execute(text(statement))
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) not in _NO_ROOM:
+            raise
+        log.info("the index is built by one process of the server: %s", error.orig)
+        session.execute(text("SET LOCAL max_parallel_maintenance_workers = 0"))
+        session.execute(text(statement))
+
+
+def allow_memory(session: Session, wanted_mb: int) -> None:
+    """So much memory to build an index in this transaction, as far as the server's settings let.
+
+    That is half of what they say is there for caches, or `maintenance_work_mem` where it is more;
+    not more than is wanted, since several processes reserve all of it before they begin.
+    """
+    size = "pg_size_bytes(current_setting('{}')) / 1048576".format
+    given, cached = session.execute(
+        text(f"SELECT {size('maintenance_work_mem')}, {size('effective_cache_size')}")
+    ).one()
+    allowed = min(wanted_mb, max(given, _LEAST_MEMORY_MB, cached // 2))
+    session.execute(text(f"SET LOCAL maintenance_work_mem = '{allowed}MB'"))
+
+
+def build_memory_mb(n_windows: int, dim: int) -> int:
+    """MiB in which an index of so many windows is built."""
+    return max(64, math.ceil(n_windows * (2 * dim + _LINK_BYTES) / 2**20))
 
 
 def _stands(session: Session, name: str) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import resource
+import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,7 @@ from audiosearch.store.database import Database, open_database
 from audiosearch.store.postgresql import nearest
 from audiosearch.store.queries.windows import NewWindow, insert_windows
 from audiosearch.store.vectors import VectorTable, to_blob, unit_rows
+from tests.postgres_server import PostgresServer, made_server
 from tests.search_library import LibraryBuilder, Models
 from tests.stored_vectors import fill, vectors
 
@@ -128,9 +132,68 @@ def test_an_index_of_other_settings_is_built_anew(indexed: Database) -> None:
                     " WITH (m = 4, ef_construction = 8)"
                 )
             )
+            session.execute(text('CREATE INDEX nearest_embedding_1_4 ON "window" (embedding)'))
         database.index_vectors()
         with database.reading() as session:
             assert session.scalar(options) == today
+            names = session.scalars(text("SELECT relname FROM pg_class WHERE relkind = 'i'"))
+            assert "nearest_embedding_1_4" not in names.all()  # which no question uses
+
+
+def test_a_server_with_little_shared_memory_builds_by_one_process(
+    server: PostgresServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As in a container, whose /dev/shm has 64 MB: no file of the server may be larger than 40."""
+    folder = Path(tempfile.mkdtemp(prefix="audiosearch-small-"))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        small = made_server(server.programs, folder, "min_parallel_table_scan_size = 0\n")
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (40 * 2**20, before[1]))
+            small.start()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        try:
+            store = StoreConfig(url=small.url(), exact_below=0)
+            with open_database(tmp_path / "library.sqlite3", store=store) as database:
+                fill(database, vectors(200, DIM))
+                with caplog.at_level("INFO", logger=nearest.__name__):
+                    database.index_vectors()
+                assert "shared memory" in caplog.text
+                with database.reading() as session:
+                    assert session.scalar(
+                        text(
+                            "SELECT indisvalid FROM pg_index WHERE indexrelid ="
+                            " 'nearest_joint_1_32'::regclass"
+                        )
+                    )
+        finally:
+            small.stop()
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize(
+    ("given", "cached", "n_windows", "expected"),
+    [
+        ("64MB", "4GB", 1000, "64MB"),
+        ("64MB", "4GB", 1_000_000, "1633MB"),
+        ("64MB", "4GB", 100_000_000, "2GB"),
+        ("64MB", "100MB", 1_000_000, "512MB"),
+        ("3GB", "4GB", 1_000_000, "1633MB"),
+        ("3GB", "4GB", 100_000_000, "3GB"),
+        ("64MB", "400GB", 100_000_000, "163270MB"),
+    ],
+)
+def test_an_index_is_built_in_memory(
+    database: Database, given: str, cached: str, n_windows: int, expected: str
+) -> None:
+    """In what it needs, in half of what settings say is there, or in what they give."""
+    with database.session() as session:
+        session.execute(text(f"SET LOCAL maintenance_work_mem = '{given}'"))
+        session.execute(text(f"SET LOCAL effective_cache_size = '{cached}'"))
+        nearest.allow_memory(session, nearest.build_memory_mb(n_windows, 256))
+        assert session.scalar(text("SHOW maintenance_work_mem")) == expected
 
 
 def test_answers_by_the_index_are_those_of_comparing_all(
