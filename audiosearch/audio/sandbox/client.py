@@ -97,7 +97,7 @@ class Worker(AbstractContextManager["Worker"]):
 
     A decoder that crashes, hangs or eats memory fails its own file; the next gets a new process.
     A sound at a URL is fetched here first, by this process: decoders never see the network. The
-    copy stays until another sound is asked for.
+    copy stays until it is decoded, or another sound is asked for.
     `command` replaces `worker_command(limits)` in tests of what a broken decoder does.
     """
 
@@ -157,6 +157,7 @@ class Worker(AbstractContextManager["Worker"]):
             if message.kind is MessageKind.FACTS:
                 self._blocks_done = True
                 self._facts = self._unpacked(unpack_facts, message)
+                self._let_go()
                 return
             yield self._unpacked(unpack_block, message)
 
