@@ -95,11 +95,9 @@ def normal_url(given: bytes) -> bytes:
         raise _refused(given, "is made of several URLs", "give the URL of a folder")
     if scheme in _LOCAL:
         return _local_path(given, rest)
-    authority = rest.partition(b"/")[0]
-    user, at, _ = authority.rpartition(b"@")
-    if at and b":" in user:
+    if _has_password(rest.partition(b"/")[0]):
         raise _refused(
-            given,
+            scheme + b"://...",
             "holds a password, which would be kept and shown",
             "leave it out, and give it to the store's own settings, such as ~/.aws/credentials",
         )
@@ -113,6 +111,13 @@ def normal_url(given: bytes) -> bytes:
     if not is_plain(b"/".join(parts)):
         raise _refused(given, "has a part that is empty or only dots", "leave that part out")
     return _SAME.get(scheme, scheme) + b"://" + b"/".join(parts)
+
+
+def _has_password(authority: bytes) -> bool:
+    """Whether a name and a password stand before the host; a "/" in these ends them early."""
+    user, _, host = authority.rpartition(b"@")
+    _, colon, port = (b"", b"", b"") if host.startswith(b"[") else host.partition(b":")
+    return b":" in user or bool(colon and not port.isdigit())
 
 
 def is_plain(key: bytes) -> bool:

@@ -65,6 +65,9 @@ class _RemoteLook:
 
     def enters(self, key: bytes) -> bool:
         """Whether a folder is looked into."""
+        if not is_plain(self._prefix + key):
+            self._strange(self._prefix + key, "a part of its name is empty or only dots")
+            return False
         return not self._exclusions.excludes_path(self._prefix + key)
 
     def at(self, listed: RemoteFile | bytes) -> FileStat | None:

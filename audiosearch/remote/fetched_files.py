@@ -175,6 +175,10 @@ class _Health:
         with self._lock:
             self._failed.pop(store_of(url), None)
 
+    def forget(self) -> None:
+        with self._lock:
+            self._failed.clear()
+
     def failed(self, url: bytes) -> None:
         with self._lock:
             n_failed, _ = self._failed.get(store_of(url), (0, 0.0))
@@ -182,6 +186,12 @@ class _Health:
 
 
 _health = _Health()
+
+
+def forget_stores() -> None:
+    """Ask every store again, whatever was learnt of it lately."""
+    _health.forget()
+    _absent.cache_clear()
 
 
 @contextlib.contextmanager

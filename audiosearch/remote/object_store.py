@@ -111,7 +111,7 @@ class ObjectStore:
                 key = _bytes(name[len(prefix) :])
                 if info.get("size") is None:  # a page of links tells nothing more
                     info = self._system.info(name)  # noqa: PLW2901
-                yield key if info.get("size") is None else RemoteFile(key, _stat(info))
+                yield key if info.get("size") is None else RemoteFile(key, stat_of(info))
 
     def stat(self, url: bytes) -> RemoteStat:
         """What the store says of the file at a URL."""
@@ -121,7 +121,7 @@ class ObjectStore:
                 raise FileNotFoundError
             if info.get("size") is None:
                 raise RemoteUnavailable("the store does not tell how long it is", path=url)
-            return _stat(info)
+            return stat_of(info)
 
     def head(self, url: bytes, n_bytes: int) -> bytes:
         """The first bytes of the file at a URL."""
@@ -253,7 +253,8 @@ def _class_of(url: bytes) -> Any:
         ) from None
 
 
-def _stat(info: Mapping[str, Any]) -> RemoteStat:
+def stat_of(info: Mapping[str, Any]) -> RemoteStat:
+    """What fsspec tells of a file, whatever the store calls it, and in a listing as when asked."""
     version = next((info[name] for name in _VERSIONS if info.get(name)), None)
     time_ns = next((_time_ns(info[name]) for name in _TIMES if info.get(name)), 0)
     if version is None:
@@ -267,7 +268,7 @@ def _stat(info: Mapping[str, Any]) -> RemoteStat:
 
 def _time_ns(value: object) -> int:
     if isinstance(value, int | float):
-        return round(value * 1e9)
+        return round(value * 1e6) * 1000  # no finer than others tell the same time
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
