@@ -53,8 +53,15 @@ def is_url(path: bytes | str) -> bool:
 
 
 def any_path(text: str) -> Path:
-    """A path, or what stands for a URL where a path is wanted."""
-    return UrlPath(text) if is_url(text) else Path(text)
+    """A path, or what stands for a URL where a path is wanted.
+
+    Raises:
+        AudiosearchError: it is a URL that the library must not keep.
+    """
+    if not is_url(text):
+        return Path(text)
+    normal = normal_url(os.fsencode(text))
+    return (UrlPath if is_url(normal) else Path)(os.fsdecode(normal))
 
 
 def separator_of(path: bytes) -> bytes:

@@ -109,6 +109,9 @@ def test_a_url_goes_through_paths_unharmed(key: str) -> None:
 def test_a_path_stays_a_path() -> None:
     assert type(any_path("/srv/sounds")) is type(Path("/srv"))
     assert str(any_path("s3:/bucket")) == "s3:/bucket"
+    assert str(any_path("file:///srv/sounds/")) == "/srv/sounds"
+    with pytest.raises(AudiosearchError):
+        any_path("s3://bucket//x")
 
 
 @given(key=KEY)
