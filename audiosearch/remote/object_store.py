@@ -31,8 +31,14 @@ _VIEWS: Final = frozenset(
         *("libarchive", "reference", "simplecache", "tar", "zip"),
     )
 )
-_VERSIONS: Final = ("ETag", "etag", "e_tag", "generation", "md5Hash", "content_md5", "checksum")
-_TIMES: Final = ("LastModified", "last_modified", "updated", "mtime", "modified", "created")
+_VERSIONS: Final = (
+    *("ETag", "etag", "e_tag", "generation", "md5Hash", "content_md5", "checksum"),
+    *("Content-MD5", "Digest"),
+)
+_TIMES: Final = (
+    *("LastModified", "last_modified", "Last-Modified", "updated", "mtime", "modified"),
+    "created",
+)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PART: Final = 1 << 20  # bytes written at a time
 _BLOCK: Final = 8 << 20  # bytes asked for at a time
