@@ -236,7 +236,7 @@ def _class_of(url: bytes) -> Any:
         from fsspec import get_filesystem_class  # noqa: PLC0415 - for URLs alone
     except ImportError:
         raise FeatureUnavailable(
-            "sounds at URLs need the extra [remote]: fsspec is not installed",
+            "this needs the extra [remote]: fsspec is not installed",
             path=url,
             remedy=MISSING,
         ) from None
@@ -252,7 +252,7 @@ def _class_of(url: bytes) -> Any:
         ) from None
     except ImportError as error:
         if protocol in _EXTRA:
-            reason = f"{protocol}:// needs the extra [remote], which is not installed"
+            reason = f"this needs the extra [remote]: what reaches {protocol}:// is not installed"
             raise FeatureUnavailable(reason, path=url, remedy=MISSING) from None
         raise FeatureUnavailable(
             f"what reaches {protocol}:// is not installed", path=url, remedy=_reason(error)
