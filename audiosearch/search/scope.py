@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from audiosearch._urls import is_url, normal_url
+from audiosearch._urls import any_path, is_url, normal_url
 from audiosearch.errors import QueryError
 from audiosearch.search.filters import LIMITS, Filters, is_folder_glob
 from audiosearch.store.dialects import computed_scope
@@ -127,10 +127,13 @@ def _in_folders(session: Session, folders: Sequence[Path]) -> InPlaces:
     places: list[RootPath] = []
     globs: list[str] = []
     for folder in folders:
-        path = Path(os.path.expanduser(folder)) if is_folder_glob(folder) else folder  # noqa: PTH111
+        path = folder
+        if is_folder_glob(folder):
+            path = any_path(os.path.expanduser(folder))  # noqa: PTH111
         if is_folder_glob(path):
             # A folder that is away may have just this name, brackets and all.
-            places += _places(session, path) if path.is_absolute() else []
+            is_whole = path.is_absolute() or is_url(os.fspath(path))
+            places += _places(session, path) if is_whole else []
             globs.append(os.fspath(path))
             continue
         found = _places(session, path)
