@@ -24,6 +24,8 @@ from audiosearch.errors import (
 
 MISSING: Final = "pip install 'audiosearch[remote]'"
 _EXTRA: Final = ("s3", "http", "https", "memory")  # protocols that the extra brings
+# Whose listing of everything is known to be whole or to fail; others are asked folder by folder.
+_LISTS_AT_ONCE: Final = ("s3",)
 # File systems of fsspec that are views of another one, or no files at all.
 _VIEWS: Final = frozenset(
     (
@@ -171,16 +173,7 @@ class ObjectStore:
                 yield part
 
     def _listed(self, path: str, enters: Callable[[bytes], bool]) -> Iterator[Mapping[str, Any]]:
-        from fsspec import AbstractFileSystem  # noqa: PLC0415 - for URLs alone
-        from fsspec.asyn import AsyncFileSystem  # noqa: PLC0415
-
-        kind = type(self._system)
-        lists_at_once = (
-            kind.find is not AbstractFileSystem.find
-            if getattr(kind, "_find", AsyncFileSystem._find) is AsyncFileSystem._find
-            else True
-        )
-        if lists_at_once:
+        if protocol_of(self._url) in _LISTS_AT_ONCE:
             yield from self._system.find(path, detail=True).values()
             return
         # Not by fsspec's own walk: it leaves out, without a word, folders that it cannot list.
