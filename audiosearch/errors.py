@@ -21,6 +21,7 @@ class AudiosearchError(Exception):
     ├── DecodeError          one sound file could not be read (has a `code`)
     ├── QueryError           a query that cannot be answered (empty text, bad range ...)
     ├── FeatureUnavailable   needs an optional extra, or something the bundle lacks
+    ├── RemoteUnavailable    a store of sounds cannot be reached, or refuses
     ├── OutOfResources       the system has no descriptor, process or memory left to give
     ├── DatasetError         a benchmark's list of sounds and captions is unfit
     └── StoreError           the library's database
@@ -80,6 +81,7 @@ class DecodeCode(StrEnum):
     CHANGED = "changed"  # replaced or written to while it was read
     TIMEOUT = "timeout"  # the decoder stopped making progress, or used up its time
     MEMORY = "memory"  # the decoder reached its memory limit
+    AWAY = "away"  # it lies in a store that cannot be reached now; such a file is never failed
     CRASHED = "crashed"  # the decoder process died
     PROGRAM = "program"  # audiosearch, or a library that it uses, went wrong over this very file
 
@@ -97,6 +99,21 @@ class DecodeError(AudiosearchError):
     ) -> None:
         super().__init__(reason, path=path, remedy=remedy)
         self.code = code
+
+
+class RemoteUnavailable(AudiosearchError):
+    """A store of sounds cannot be reached now, or (`denied`) gives us no right to what is asked."""
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        path: str | bytes | os.PathLike[str] | None = None,
+        remedy: str | None = None,
+        denied: bool = False,
+    ) -> None:
+        super().__init__(reason, path=path, remedy=remedy)
+        self.denied = denied
 
 
 class DecoderBroken(AudiosearchError):

@@ -22,11 +22,12 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from audiosearch import __version__
 from audiosearch._files import make_private_folder
+from audiosearch._urls import any_path, is_url
 from audiosearch._wording import did_you_mean
 from audiosearch.api.clips import clip_range
 from audiosearch.api.library import SoundLibrary
 from audiosearch.api.results import SearchHit
-from audiosearch.audio.clip import LONGEST_S
+from audiosearch.audio.clip import LONGEST_S, absolute
 from audiosearch.config import Config
 from audiosearch.errors import AudiosearchError, QueryError, display_path
 from audiosearch.exchange.documents import OF_EACH
@@ -35,6 +36,7 @@ from audiosearch.exchange.targets import make_folder, writing
 from audiosearch.library import Library
 from audiosearch.library.info_rows import info_row
 from audiosearch.library.lookup import file_info
+from audiosearch.library.stretches import known_sound
 from audiosearch.search.answer_remarks import TOOLS, answer_remarks
 from audiosearch.search.filters import Filters
 from audiosearch.search.results import FindResult, MomentOptions, TextQuery
@@ -149,10 +151,11 @@ class LibraryTools:
         moments: bool = False,
         by_time: bool = False,
     ) -> Row:
-        inside = None if place is None else Path(os.fsdecode(self._in_library(place)))
+        inside = None if place is None else any_path(os.fsdecode(self._in_library(place)))
+        is_folder = inside is not None and self._is_folder(inside)
         filters = Filters(
-            folders=() if inside is None or not inside.is_dir() else (inside,),
-            names=() if inside is None or inside.is_dir() else (_exactly(inside),),
+            folders=(inside,) if inside is not None and is_folder else (),
+            names=() if inside is None or is_folder else (_exactly(inside),),
             tags=tuple(tags),
         )
         query = TextQuery(
@@ -318,20 +321,30 @@ class LibraryTools:
             checked.append({"path": place, **kept})
         return checked
 
+    def _is_folder(self, place: Path) -> bool:
+        """Whether a place is a folder; at a URL, all that the library knows no sound of."""
+        if not is_url(os.fspath(place)):
+            return place.is_dir()
+        with self._database.reading() as session:
+            return known_sound(session, os.fsencode(place)) is None
+
     def _in_library(self, path: str) -> bytes:
         """An absolute path that lies in a folder of the library, links followed or not.
 
         Raises:
             QueryError: it does not.
         """
-        if "\0" in path or not Path(path).is_absolute():
+        if "\0" in path or not (is_url(path) or Path(path).is_absolute()):
             raise QueryError("an absolute path is wanted, as hits tell it")
-        wanted = os.path.abspath(os.fsencode(path))  # noqa: PTH100  # bytes
-        real = os.path.realpath(wanted)
+        wanted = absolute(path)
+        real = wanted if is_url(wanted) else os.path.realpath(wanted)
         with self._database.reading() as session:
             roots = [root.path for root in list_roots(session)]
         is_named = any(path_inside(wanted, root) is not None for root in roots)
-        leads_in = any(path_inside(real, os.path.realpath(root)) is not None for root in roots)
+        leads_in = any(
+            path_inside(real, root if is_url(root) else os.path.realpath(root)) is not None
+            for root in roots
+        )
         if not (is_named and leads_in):
             raise QueryError(
                 "lies in no folder of the library", path=wanted, remedy="give the path of a hit"

@@ -15,6 +15,7 @@ from typing import NoReturn, TypeAlias
 import numpy as np
 
 from audiosearch._typing import Floats
+from audiosearch._urls import is_url, normal_url
 from audiosearch.api.results import LibraryWindow, SearchHit
 from audiosearch.audio.clip import ClipRange, stretch_fault
 from audiosearch.audio.sandbox.client import Worker, WorkerLimits
@@ -31,8 +32,10 @@ _RATES = (100, 1_000_000)  # Hz; what a resampler is reasonably asked for
 
 
 def absolute_path(path: PathArgument) -> bytes:
-    """An absolute path as the system has it; `~` is a name like any other."""
-    return os.path.abspath(os.fsencode(path))  # noqa: PTH100  # bytes, which pathlib does not keep
+    """An absolute path as the system has it, or a URL; `~` is a name like any other."""
+    if is_url(given := os.fsencode(path)):
+        return normal_url(given)
+    return os.path.abspath(given)  # noqa: PTH100  # bytes, which pathlib does not keep
 
 
 def clip_range(
@@ -54,7 +57,7 @@ def clip_range(
     start_s = 0.0 if start_s is None else start_s
     if fault := stretch_fault(start_s, end_s):
         raise QueryError(fault, path=path)
-    if must_exist and not os.path.isfile(path):  # noqa: PTH113  # bytes
+    if must_exist and not is_url(path) and not os.path.isfile(path):  # noqa: PTH113  # bytes
         raise QueryError("no such sound file", path=path)
     return ClipRange(path, float(start_s), None if end_s is None else float(end_s))
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import overload
 
+from audiosearch._urls import any_path
 from audiosearch.errors import path_fields
 from audiosearch.indexing.types import IndexReport
 from audiosearch.search.clock import by_hour
@@ -20,8 +21,8 @@ from audiosearch.search.results import ExcludedFit, FieldMatch, FindResult, Hit,
 
 
 def as_path(path: bytes) -> Path:
-    """A path of the library as Python programs hold it."""
-    return Path(os.fsdecode(path))
+    """A path of the library as Python programs hold it; a URL as a `Path` whose text is the URL."""
+    return any_path(os.fsdecode(path))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from audiosearch._urls import is_url, normal_url
 from audiosearch.errors import QueryError
 
 _NUMBER = r"\d+(?:\.\d*)?|\.\d+"
@@ -51,8 +52,11 @@ def parse_clip(text: str, *, is_file: Callable[[str], bool] | None = None) -> Cl
 
     Raises:
         QueryError: there is no such file, or the part is no range of time.
+        AudiosearchError: it is a URL that must not be kept, or whose store does not answer.
     """
     is_file = is_file or _is_file
+    if is_url(text):
+        text = os.fsdecode(normal_url(os.fsencode(text)))
     if is_file(text):
         return ClipRange(os.fsencode(text))
     name, at, part = text.rpartition("@")
@@ -75,11 +79,21 @@ def parse_clip(text: str, *, is_file: Callable[[str], bool] | None = None) -> Cl
 
 
 def absolute(path: str | Path) -> bytes:
-    """An absolute path without `..`; links stay as the user wrote them."""
+    """An absolute path without `..`; links stay as the user wrote them. Or a URL, in its one form.
+
+    Raises:
+        AudiosearchError: it is a URL that the library must not keep.
+    """
+    if is_url(text := os.fspath(path)):
+        return normal_url(os.fsencode(text))
     return os.fsencode(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100
 
 
 def _is_file(name: str) -> bool:
+    if is_url(name):
+        from audiosearch.remote.fetched_files import is_there_remotely  # noqa: PLC0415 - URLs alone
+
+        return is_there_remotely(os.fsencode(name))
     try:
         return Path(name).is_file()
     except OSError:  # a name that no file can have, such as one of a million letters

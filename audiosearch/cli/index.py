@@ -11,7 +11,7 @@ import click
 from audiosearch._signals import stop_on_signals
 from audiosearch._statuses import EXIT_INTERRUPTED
 from audiosearch._wording import counted
-from audiosearch.cli.options import json_option, library_options, on_option
+from audiosearch.cli.options import PLACE, json_option, library_options, on_option
 from audiosearch.cli.output import duration, print_json, remark, shown_path
 from audiosearch.cli.progress import IndexProgress, say_stopping
 from audiosearch.cluster.opening import RayPlace
@@ -25,7 +25,7 @@ _ENDINGS: Final = 8  # of files passed over, that are told one by one
 
 
 @click.command()
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, type=PLACE)
 @click.option(
     "--accept-missing",
     is_flag=True,
@@ -43,6 +43,8 @@ def index(
     quiet: bool,
 ) -> int:
     """Index the sounds below each of PATHS, and remember these folders.
+
+    A path may be a URL, such as s3://bucket/folder (extra [remote]).
 
     Without PATHS, indexes all folders that are remembered; files in one of these can be given one
     by one. Only what is new or has changed is decoded; files that were moved or renamed are

@@ -10,6 +10,7 @@ import os
 import sys
 from functools import cache
 
+from audiosearch._urls import is_url
 from audiosearch.cli.output import shown_path
 from audiosearch.cli.terminal import link
 
@@ -25,7 +26,7 @@ def linked_path(path: bytes, text: str | None = None, *, links: bool = True) -> 
         links: False: never a link.
     """
     shown = shown_path(path) if text is None else text
-    if not (links and _wanted()):
+    if not (links and _wanted()) or is_url(path):
         return shown
     address = file_url(path)
     if len(address) > _MOST:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
+from audiosearch._urls import any_path
 from audiosearch.cluster.opening import LOCAL, RayPlace, parse_place
 from audiosearch.config import NORMALISE_CHOICES, Config, config_path, load_config
 from audiosearch.search.order import SORT_KEYS
@@ -38,6 +40,17 @@ class FiniteRange(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value!r} is no number.", param, ctx)
         return number
+
+
+class PlaceType(click.Path):
+    """A folder or file, or the URL of one, which comes as the path that stands for it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See `click.ParamType`."""
+        return any_path(os.fsdecode(super().convert(value, param, ctx)))
+
+
+PLACE = PlaceType()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import click
 
 from audiosearch._wording import counted
 from audiosearch.cli.main import CommandGroup
-from audiosearch.cli.options import OutputForm, library_options, output_options
+from audiosearch.cli.options import PLACE, OutputForm, library_options, output_options
 from audiosearch.cli.output import print_json, print_paths, remark, shown_path
 from audiosearch.cli.terminal import say
 from audiosearch.config import Config
@@ -41,7 +41,7 @@ def list_(form: OutputForm, config: Config, quiet: bool) -> None:  # noqa: ARG00
 
 
 @roots.command()
-@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("folders", nargs=-1, required=True, type=PLACE)
 @library_options
 def add(folders: tuple[Path, ...], config: Config, quiet: bool) -> None:
     """Add FOLDERS to the library: the next `index` takes them in, or a running daemon at once."""
@@ -52,7 +52,7 @@ def add(folders: tuple[Path, ...], config: Config, quiet: bool) -> None:
 
 
 @roots.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=PLACE)
 @library_options
 def confirm(folder: Path, config: Config, quiet: bool) -> None:
     """Mark all files that are gone from FOLDER as missing, however many.
@@ -66,7 +66,7 @@ def confirm(folder: Path, config: Config, quiet: bool) -> None:
 
 
 @roots.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=PLACE)
 @library_options
 def remove(folder: Path, config: Config, quiet: bool) -> None:
     """Forget FOLDER: its files are no longer searched. Nothing on the disk is touched.

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from audiosearch._urls import is_url
+from audiosearch.audio.clip import absolute
 from audiosearch.cli.annotations import made_on
 from audiosearch.cli.main import CommandGroup
 from audiosearch.cli.options import json_option, library_options
@@ -98,12 +100,16 @@ def _folder(text: str) -> str:
     """A folder's absolute path; a glob stays, since a relative one means folders anywhere."""
     if is_folder_glob(Path(text)):
         return text
+    if is_url(text):
+        return os.fsdecode(absolute(text))
     return os.path.abspath(os.path.expanduser(text))  # noqa: PTH100, PTH111 - keeps links
 
 
 def _is_clip(text: str) -> bool:
     """Whether a file is there that is named so, or a part of it."""
     # Not by pathlib, which raises where a name is longer than any can be.
+    if is_url(text):
+        return True
     return os.path.exists(text) or os.path.isfile(text.rpartition("@")[0])  # noqa: PTH110, PTH113
 
 

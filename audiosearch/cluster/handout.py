@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from audiosearch.errors import DecodeCode
+from audiosearch._urls import is_url
+from audiosearch.errors import AudiosearchError, DecodeCode
 from audiosearch.indexing.claims import Course, ReadingDecision, SoundClaims
 from audiosearch.indexing.types import LAST_ITEMS, DecodedWindow, Failed, Item
 from audiosearch.indexing.walk import is_gone
@@ -118,7 +119,7 @@ class Handout:
     def _looked_at(self, failed: Failed) -> Failed | None:
         file = failed.file
         path = join(file.root_path, file.path)
-        if failed.vanished or failed.code == DecodeCode.UNREADABLE:
+        if failed.vanished or failed.code in (DecodeCode.UNREADABLE, DecodeCode.AWAY):
             self._looks[file.file_id] += 1
             if self._looks[file.file_id] < MOST_LOOKS and _readable(path):
                 self._again += self._claims.renewed([file])
@@ -133,6 +134,14 @@ class Handout:
 
 def _readable(path: bytes) -> bool:
     """Whether this machine can read a file."""
+    if is_url(path):
+        from audiosearch.remote.fetched_files import remote_stat  # noqa: PLC0415 - URLs alone
+
+        try:
+            remote_stat(path)
+        except AudiosearchError:
+            return False
+        return True
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - bytes
             return bool(file.read(1))

@@ -22,6 +22,7 @@ import numpy as np
 
 from audiosearch import __version__
 from audiosearch._timing import Stopwatch
+from audiosearch._urls import is_url
 from audiosearch.audio.sandbox.client import Worker, WorkerLimits
 from audiosearch.cluster.sent_models import keep_sent_model, sent_model_folder
 from audiosearch.cluster.types import (
@@ -48,6 +49,7 @@ from audiosearch.indexing.types import (
     Models,
     SoundReader,
 )
+from audiosearch.indexing.walk import is_absent_or_empty
 from audiosearch.model.bundle import Bundle, load_bundle
 from audiosearch.store.queries.pending import PendingFile
 
@@ -345,7 +347,9 @@ class _Session:
 
 
 def _seen(root: bytes) -> bool:
-    """Whether there is a folder with something in it."""
+    """Whether there is a folder with something in it; of a URL, whether its store can be asked."""
+    if is_url(root):
+        return not is_absent_or_empty(root)
     try:
         with os.scandir(root) as entries:
             return next(iter(entries), None) is not None

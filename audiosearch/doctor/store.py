@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import Any, Final
 
 from audiosearch._resources import migrations_path
+from audiosearch._urls import is_url
 from audiosearch._wording import counted
 from audiosearch.config import Config
 from audiosearch.doctor.findings import Finding, error, warning
@@ -190,7 +191,9 @@ def library_roots(config: Config) -> Iterator[Finding]:
         return
     for (path,) in _rows(config, "SELECT path FROM library_root ORDER BY path"):
         shown = display_path(path)
-        if not os.path.isdir(path):  # noqa: PTH112 - bytes, which pathlib does not keep
+        if is_url(path):
+            yield Finding("roots", f"{shown} (a URL: not asked)")
+        elif not os.path.isdir(path):  # noqa: PTH112 - bytes, which pathlib does not keep
             remedy = "plug in its drive; if it is gone for good: audiosearch roots remove FOLDER"
             yield warning("roots", f"{shown} is not there; what is known of it stays", remedy)
         elif not os.access(path, os.R_OK | os.X_OK):

@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from audiosearch._urls import is_url
 from audiosearch._wording import counted
 from audiosearch.config import Config
 from audiosearch.doctor.findings import Finding, warning
@@ -62,6 +63,8 @@ def watching(config: Config) -> Iterator[Finding]:
     mounts = read_mounts()
     native = []
     for path in folders:
+        if is_url(path):
+            continue  # which nothing watches
         why = reason_to_poll(os.path.realpath(path), mounts)
         if why is None:
             native.append(path)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import soundfile
 
+from audiosearch._urls import is_url
 from audiosearch.audio.sandbox.client import Worker, WorkerLimits
 from audiosearch.errors import AudiosearchError, DecodeError, QueryError
 from audiosearch.exchange.clip_files import ClipContent
@@ -25,6 +26,9 @@ from audiosearch.exchange.clip_sources import (
 from audiosearch.exchange.names import DistinctNames, NameTemplate
 from audiosearch.exchange.stretches import LabelledStretch
 from audiosearch.exchange.targets import saving
+
+if TYPE_CHECKING:
+    from audiosearch.remote.fetched_files import HeldFile
 
 _INTEGERS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 
@@ -102,6 +106,7 @@ class Cutter:
         self._limits = limits
         self._stack = ExitStack()
         self._worker: Worker | None = None
+        self._held: HeldFile | None = None
 
     def __enter__(self) -> Cutter:
         return self
@@ -133,12 +138,26 @@ class Cutter:
         )
 
     def _opened(self, stretch: LabelledStretch) -> ClipSource:
+        if is_url(stretch.path):
+            return self._opened_copy(stretch)
         exact = exact_source(stretch)
         if exact is not None:
             return exact
         if self._worker is None:
             self._worker = self._stack.enter_context(Worker(self._limits))
         return decoded_source(stretch, self._worker)
+
+    def _opened_copy(self, stretch: LabelledStretch) -> ClipSource:
+        """The same of a sound at a URL, whose copy stays for the next clip of it."""
+        from audiosearch.remote.fetched_files import HeldFile  # noqa: PLC0415 - for URLs alone
+
+        if self._held is None:
+            self._held = HeldFile()
+            self._stack.callback(self._held.let_go)
+        copy = replace(stretch, path=self._held.of(stretch.path).path)
+        source = self._opened(copy)
+        source.path = stretch.path
+        return source
 
     def _write_sound(self, source: ClipSource, stretch: LabelledStretch, sound: BinaryIO) -> int:
         start = round(stretch.start_s * source.rate)

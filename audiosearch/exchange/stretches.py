@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
+from audiosearch._urls import is_url, normal_url
 from audiosearch.audio.clip import stretch_fault
 from audiosearch.errors import QueryError
 
@@ -171,6 +172,8 @@ def _path(row: Row) -> bytes:
         path = os.fsencode(told)
     if not path or b"\0" in path:
         raise ValueError("names no file (path)")
+    if is_url(path):
+        return normal_url(path)
     return os.path.abspath(path)  # noqa: PTH100  # bytes, which pathlib does not keep
 
 

@@ -70,7 +70,8 @@ class Exclusions:
 
         The root itself does not count: a folder that a person names is meant, whatever its name.
         """
-        return any(self.excludes_folder(name) for name in path.split(SEPARATOR) if name)
+        parts = path.replace(b"/", SEPARATOR).split(SEPARATOR)  # "/" is that of URLs everywhere
+        return any(self.excludes_folder(name) for name in parts if name)
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from audiosearch._timing import Meter, Stopwatch
+from audiosearch._urls import is_url
 from audiosearch._wording import counted
 from audiosearch.audio.sandbox.client import Worker, WorkerLimits
 from audiosearch.config import IndexConfig
-from audiosearch.errors import display_path
+from audiosearch.errors import DecodeCode, display_path
 from audiosearch.indexing.batching import ItemBatch
 from audiosearch.indexing.claims import InFlightHashes, SoundClaims
 from audiosearch.indexing.encode import caption_stored, encode_batch
@@ -153,6 +154,7 @@ class _Run:
         self._hop_s = config.hop * bundle.window_s
         self._scans: list[PlaceScan] = []
         self._n_captioned = 0
+        self._said_away: set[tuple[bytes, str]] = set()
         in_flight = InFlightHashes()
         with database.session() as session:
             self._bundle_id = encodings.ensure_bundle(
@@ -224,7 +226,7 @@ class _Run:
             self._read(iter(retries), n_files=len(retries))
         for path in sorted(self._committer.tally.away):
             self._progress.warn(
-                f"{display_path(path)}: it went away while it was read;"
+                f"{display_path(path)}: {_what_went_away(path)};"
                 " what was left of it waits for the next run"
             )
         if self._committer.tally.n_unsettled:
@@ -292,7 +294,7 @@ class _Run:
         with self._stopwatch.stage("store"):
             self._committer.commit(batch, encoded)
         for item in batch:
-            if isinstance(item, Failed) and not item.vanished:
+            if isinstance(item, Failed) and not item.vanished and self._is_news(item):
                 path = display_path(join(item.file.root_path, item.file.path))
                 self._progress.warn(f"{path}: {item.reason}")
         tally = self._committer.tally
@@ -303,6 +305,15 @@ class _Run:
             rate=self._meter.rate(),
             n_failed=tally.n_failed,
         )
+
+    def _is_news(self, failed: Failed) -> bool:
+        """Whether a failure is worth a line: a store that is away is said to be so once."""
+        if failed.code != DecodeCode.AWAY:
+            return True
+        why = failed.file.root_path, failed.reason
+        is_news = why not in self._said_away
+        self._said_away.add(why)
+        return is_news
 
     def caption_stored(self) -> None:
         """Step 8: caption what was stored while no captions were wanted."""
@@ -386,6 +397,10 @@ def make_report(
         passed_over=add_up(scan.passed_over for scan in scans),
         n_remarked=tally.n_remarked,
     )
+
+
+def _what_went_away(root: bytes) -> str:
+    return "not all of it could be fetched" if is_url(root) else "it went away while it was read"
 
 
 def _offline(scans: Sequence[PlaceScan], away: AbstractSet[bytes]) -> tuple[bytes, ...]:

@@ -205,7 +205,7 @@ class Readers:
                     file,
                     code=error.code,
                     reason=error.reason,
-                    vanished=is_gone(path),
+                    vanished=error.code is not DecodeCode.AWAY and is_gone(path),
                     audio_hash=claimed,
                 )
             )

@@ -12,7 +12,9 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, TypeVar
 
 from audiosearch._failpoints import failpoint
+from audiosearch._urls import is_url, separator_of
 from audiosearch.config import IndexConfig
+from audiosearch.errors import AudiosearchError
 from audiosearch.indexing.passed_over import NOTHING, Exclusions, PassedOver, PassedOverTally
 from audiosearch.indexing.types import DeletionGuard
 from audiosearch.indexing.walk import Problem, is_absent_or_empty, listed_so, walk
@@ -154,12 +156,22 @@ def reconcile(
         rules: how it looks.
         stop: ends the walk when it is set; what it found by then is good.
     """
-    if _is_away(place, rules):
-        return PlaceScan(place=place, offline=True)
     looked = _Looked(place, rules, Exclusions(config.exclude))
-    found = _found(place, config=config, rules=rules, looked=looked, database=database)
+    is_remote = is_url(place.root.path)
+    found: Iterable[FileStat] | None = None
+    if is_remote:
+        found = _found_remotely(place, config=config, looked=looked)
+    elif not _is_away(place, rules):
+        found = _found(place, config=config, rules=rules, looked=looked, database=database)
+    if found is None:
+        return PlaceScan(place=place, offline=True, problems=tuple(looked.problems))
     with database.reading() as session:
-        known = files.known_files(session, place.root.root_id, under=place.relative)
+        known = files.known_files(
+            session,
+            place.root.root_id,
+            under=place.relative,
+            separator=separator_of(place.root.path),
+        )
         for change in changes(found, known):
             if stop is not None and stop.is_set():
                 break
@@ -172,7 +184,7 @@ def reconcile(
                     looked.waiting.clear()
     _write(database, place, looked.waiting)
     scan = looked.scan()
-    if scan.gone and _is_away(place, rules):  # it went while it was looked at
+    if scan.gone and not is_remote and _is_away(place, rules):  # it went while it was looked at
         return replace(scan, offline=True, gone=())
     return scan
 
@@ -246,6 +258,24 @@ class _Looked:
             recent=tuple(self._recent),
             passed_over=self.tally.total(),
         )
+
+
+def _found_remotely(
+    place: RootPath, *, config: IndexConfig, looked: _Looked
+) -> list[FileStat] | None:
+    """What is below a URL; None where nothing is, or the store does not answer."""
+    from audiosearch.indexing.remote_walk import list_remote, remote_problem  # noqa: PLC0415 - URLs
+
+    try:
+        return list_remote(
+            place,
+            exclusions=Exclusions(config.exclude),
+            on_problem=looked.problems.append,
+            tally=looked.tally,
+        )
+    except AudiosearchError as error:
+        looked.problems.append(remote_problem(error, place))
+        return None
 
 
 def _found(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from audiosearch._urls import is_url
 from audiosearch.indexing.passed_over import Exclusions, PassedOverTally, is_system_folder
 from audiosearch.store.queries.files import FileStat
 from audiosearch.store.queries.places import SEPARATOR, join, path_inside
@@ -56,9 +57,10 @@ AUDIO_EXTENSIONS: Final = frozenset(
 )
 
 # Programmers name TypeScript so, by the ten thousand: these are looked into before they count.
-_SHARED: Final = (b".ts", b".mts")
+SHARED: Final = (b".ts", b".mts")
 _SYNC: Final = b"\x47"  # begins each packet of a transport stream
 _PACKET: Final = 188  # bytes; with a time code of four before it, 192
+HEAD_BYTES: Final = 2 * _PACKET  # that tell
 
 
 def has_audio_extension(name: bytes) -> bool:
@@ -73,13 +75,18 @@ def is_named_alike(path: bytes) -> bool:
     Only files of such an ending are opened. One that cannot be is no such file: why it cannot be
     read is told when it is to be heard.
     """
-    if not path.lower().endswith(_SHARED):
+    if not path.lower().endswith(SHARED):
         return False
     try:
         with open(path, "rb") as file:  # noqa: PTH123  # bytes
-            head = file.read(2 * _PACKET)
+            head = file.read(HEAD_BYTES)
     except OSError:
         return False
+    return begins_alike(head)
+
+
+def begins_alike(head: bytes) -> bool:
+    """Whether the first `HEAD_BYTES` of a file that is named like a film are those of no film."""
     return not any(
         head[start : start + 1] == head[start + length : start + length + 1] == _SYNC
         for start, length in ((0, _PACKET), (4, _PACKET + 4))
@@ -97,8 +104,13 @@ class Problem:
 def is_absent_or_empty(folder: bytes) -> bool:
     """Whether a folder is not there, cannot be listed, or has nothing in it.
 
-    So looks an unmounted drive: nothing may be concluded about its files.
+    So looks an unmounted drive, or a store that cannot be reached: nothing may be concluded about
+    its files.
     """
+    if is_url(folder):
+        from audiosearch.remote.fetched_files import is_absent_remotely  # noqa: PLC0415 - URLs alone
+
+        return is_absent_remotely(folder)
     try:
         with os.scandir(folder) as entries:
             return next(entries, None) is None
@@ -110,6 +122,10 @@ def is_absent_or_empty(folder: bytes) -> bool:
 
 def is_gone(path: bytes) -> bool:
     """Whether there is no such path; one that cannot be looked at may well be there."""
+    if is_url(path):
+        from audiosearch.remote.fetched_files import is_gone_remotely  # noqa: PLC0415 - URLs alone
+
+        return is_gone_remotely(path)
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):

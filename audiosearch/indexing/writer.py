@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from audiosearch._failpoints import failpoint
 from audiosearch._typing import Floats
+from audiosearch._urls import is_url
 from audiosearch.audio.metadata.tags import tags_of
 from audiosearch.audio.sandbox.protocol import OpenedFile
 from audiosearch.errors import DecodeCode
@@ -317,7 +318,9 @@ class Committer:
         if file.file_id in self._given_up and item.code != UNFIT:
             return []  # its reader failed after we did
         under_way = self._under_way.pop(file.file_id, None)
-        if item.code != UNFIT and is_absent_or_empty(file.root_path):
+        if item.code == DecodeCode.AWAY or (
+            item.code != UNFIT and _tells_of_its_root(item) and is_absent_or_empty(file.root_path)
+        ):
             # Whatever it failed with: nothing may be concluded, and what is stored of it is good.
             self.tally.away.add(file.root_path)
             self.tally.n_away += 1
@@ -350,6 +353,15 @@ class Committer:
             return []
         self._retries += [each.file for each in self._duplicates.pop(item.audio_hash, [])]
         return [item.audio_hash]
+
+
+def _tells_of_its_root(item: Failed) -> bool:
+    """Whether all files of its root may have failed like this one.
+
+    A file that was fetched from a store, and cannot be decoded, shows that the store is there.
+    """
+    remote = is_url(item.file.root_path)
+    return not remote or item.vanished or item.code == DecodeCode.UNREADABLE
 
 
 def _id(ids: Mapping[bytes, int], item: Started | AlreadyEncoded | InFlightDuplicate) -> int:

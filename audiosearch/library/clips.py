@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audiosearch._typing import Floats
+from audiosearch._urls import is_url
 from audiosearch.audio.clip import ClipRange, absolute
 from audiosearch.config import IndexConfig
-from audiosearch.errors import QueryError
+from audiosearch.errors import DecodeCode, DecodeError, QueryError
 from audiosearch.model.encoder import Encoded, Encoder
 from audiosearch.model.loaded import Model
 from audiosearch.search.results import EncodedWindow
@@ -97,11 +98,10 @@ def _stored(
     bundle = model.bundle
     with database.reading() as session:
         file = find_file(session, path)
-        status = os.stat(path)  # noqa: PTH116  # bytes, which pathlib does not keep
         bundle_id = find_bundle_id(session, fingerprint=bundle.fingerprint)
         if file is None or bundle_id is None:
             return None
-        if (file.size, file.mtime_ns) != (status.st_size, status.st_mtime_ns):
+        if not _is_as_heard(path, (file.size, file.mtime_ns)):
             return None
         windows = stored_windows(
             session,
@@ -111,6 +111,25 @@ def _stored(
             hop_s=config.hop * bundle.window_s,
         )
     return None if windows is None else [_encoded_window(window) for window in windows]
+
+
+def _is_as_heard(path: bytes, known: tuple[int, int]) -> bool:
+    """Whether a file has the size and time that the library knows.
+
+    A store that does not answer says nothing against it.
+    """
+    if not is_url(path):
+        status = os.stat(path)  # noqa: PTH116  # bytes, which pathlib does not keep
+        return known == (status.st_size, status.st_mtime_ns)
+    from audiosearch.remote.fetched_files import remote_stat  # noqa: PLC0415 - for URLs alone
+
+    try:
+        found = remote_stat(path)
+    except DecodeError as error:
+        if error.code is DecodeCode.AWAY:
+            return True
+        raise
+    return known == (found.size, found.mtime_ns)
 
 
 def _encoded_window(window: StoredWindow) -> EncodedWindow:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audiosearch._typing import Floats
+from audiosearch._urls import is_url
 from audiosearch.audio.sandbox.client import Worker, WorkerLimits
 from audiosearch.audio.takes import RATE, TakePrint
 from audiosearch.config import IndexConfig
@@ -165,7 +166,7 @@ def _components(n: int, pairs: Sequence[tuple[int, int]]) -> list[list[tuple[int
 def _listen(worker: Worker, sound: HeldSound) -> TakePrint:
     error: DecodeError | None = None
     for path in sound.paths:
-        if not os.path.exists(path):  # noqa: PTH110  # bytes
+        if not is_url(path) and not os.path.exists(path):  # noqa: PTH110  # bytes
             continue
         try:
             worker.open(path, sample_rate=RATE)

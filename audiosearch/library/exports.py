@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from audiosearch._urls import is_url
 from audiosearch.audio.clip import absolute
 from audiosearch.config import IndexConfig
 from audiosearch.errors import AudiosearchError, DecodeError, QueryError
@@ -263,7 +264,7 @@ class Exporter:
             for each in stretches:
                 if each.path not in known:
                     facts = self._in_library(each.path)
-                    if facts is None and os.path.isfile(each.path):  # noqa: PTH113  # bytes
+                    if facts is None and (is_url(each.path) or os.path.isfile(each.path)):  # noqa: PTH113
                         worker = worker or stack.enter_context(self._worker())
                         facts = _read_facts(each.path, worker)
                     known[each.path] = facts or RecordingFacts()

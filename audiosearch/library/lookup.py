@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
+from audiosearch._urls import is_url
 from audiosearch.audio.clip import absolute
 from audiosearch.config import Config
 from audiosearch.errors import BundleError, FeatureUnavailable, QueryError
@@ -271,7 +272,7 @@ def _read(path: bytes, config: Config) -> tuple[Identity, bytes]:
     """What a file says of itself, and the hash of its sound."""
     from audiosearch.audio.sandbox.client import Worker, WorkerLimits  # noqa: PLC0415 - seldom needed
 
-    if not os.path.isfile(path):  # noqa: PTH113  # bytes
+    if not is_url(path) and not os.path.isfile(path):  # noqa: PTH113  # bytes
         what = "a folder" if os.path.isdir(path) else "no such file, here or in the library"  # noqa: PTH112
         raise QueryError(
             what, path=path, remedy="audiosearch files --in FOLDER lists what is in a folder"

@@ -6,17 +6,21 @@ import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from audiosearch._urls import is_url
 from audiosearch.audio.types import StretchRequest
 from audiosearch.config import IndexConfig
 from audiosearch.errors import DecodeCode, DecodeError
 from audiosearch.store.database import Database
 from audiosearch.store.queries.places import SEPARATOR, join
 from audiosearch.store.schema import FileState, LibraryRoot, Recording, SoundFile
+
+if TYPE_CHECKING:
+    from audiosearch.remote.fetched_cache import FetchedCache
 
 # What browsers play as it is, by FFmpeg's names of container and codec; the rest is decoded.
 _PLAYED: Mapping[str, tuple[str, frozenset[str]]] = {
@@ -35,8 +39,11 @@ class PlayableFile:
     """A file of the library that holds a recording, as the library has heard it.
 
     Attributes:
-        path: absolute.
+        path: absolute, or a URL.
         size, mtime_ns: what the file is known by; it has them still.
+        version: the same of a file at a URL; see `remote.object_store.RemoteStat`.
+        copies: where a copy is kept of a file at a URL, made when something of it is read; else
+            None.
         bit_depth: None for lossy codecs, and where nothing tells.
         duration_s: None where it was not heard to its end.
         in_order: nothing of it was refused by the decoder, nor did its header lie.
@@ -54,6 +61,8 @@ class PlayableFile:
     container: str
     duration_s: float | None
     in_order: bool
+    version: int = 0
+    copies: FetchedCache | None = None
 
     @property
     def name(self) -> str:
@@ -73,9 +82,13 @@ class PlayableFile:
         return kind if plays else None
 
     def stretch(self, start: int, n_samples: int) -> StretchRequest:
-        """What is asked of the decoder for some of its samples."""
+        """What is asked of the decoder for some of its samples.
+
+        Raises:
+            DecodeError: it lies at a URL, and cannot be fetched (AWAY, UNREADABLE, CHANGED).
+        """
         return StretchRequest(
-            path=self.path,
+            path=self.here(),
             size=self.size,
             mtime_ns=self.mtime_ns,
             sample_rate=self.sample_rate,
@@ -88,10 +101,10 @@ class PlayableFile:
         """The file, open for reading, which is the one that is known.
 
         Raises:
-            DecodeError: UNREADABLE, or CHANGED since it was looked at.
+            DecodeError: UNREADABLE, or CHANGED since it was looked at; AWAY: its store is.
         """
         try:
-            file = open(self.path, "rb")  # noqa: PTH123, SIM115  # bytes; closed by who asked
+            file = open(self.here(), "rb")  # noqa: PTH123, SIM115  # bytes; closed by who asked
         except OSError as error:
             reason = error.strerror or str(error)
             raise DecodeError(reason, code=DecodeCode.UNREADABLE, path=self.path) from error
@@ -100,6 +113,18 @@ class PlayableFile:
             file.close()
             raise _changed(self.path)
         return file
+
+    def here(self) -> bytes:
+        """Where it can be read on this machine; of a file at a URL, a copy is made now.
+
+        Raises:
+            DecodeError: it cannot be fetched (AWAY, UNREADABLE), or is another by now (CHANGED).
+        """
+        if self.copies is None:
+            return self.path
+        from audiosearch.remote.object_store import RemoteStat  # noqa: PLC0415 - for URLs alone
+
+        return self.copies.path_of(self.path, RemoteStat(self.size, self.mtime_ns, self.version))
 
     def is_as_known(self, found: os.stat_result) -> bool:
         """Whether a file on the disk is the one that the library has heard."""
@@ -112,7 +137,7 @@ def find_playable(
     """The first file, by path, that a recording can be heard from; None: no file ever holds it.
 
     Links on the way from the folder of the library to the file are followed only where indexing
-    follows them.
+    follows them. A file at a URL comes after those that are here; it is not asked for yet.
 
     Raises:
         DecodeError: there are such files, but none that can be read (UNREADABLE) or is still what
@@ -121,7 +146,9 @@ def find_playable(
     with database.reading() as session:
         candidates = _candidates(session, recording_id)
     reason: DecodeError | None = None
-    for root, file in candidates:
+    for root, file in sorted(candidates, key=lambda each: is_url(each[0])):
+        if is_url(root):
+            return _at_url(file, database)
         try:
             _check(root, file, follow_symlinks=config.follow_symlinks)
         except DecodeError as error:
@@ -131,6 +158,12 @@ def find_playable(
     if reason is not None:
         raise reason
     return None
+
+
+def _at_url(file: PlayableFile, database: Database) -> PlayableFile:
+    from audiosearch.remote.fetched_cache import FOLDER, FetchedCache  # noqa: PLC0415 - URLs alone
+
+    return replace(file, copies=FetchedCache(database.data_dir / FOLDER))
 
 
 def _candidates(session: Session, recording_id: int) -> list[tuple[bytes, PlayableFile]]:
@@ -158,6 +191,7 @@ def _candidates(session: Session, recording_id: int) -> list[tuple[bytes, Playab
             SoundFile.path,
             SoundFile.size,
             SoundFile.mtime_ns,
+            SoundFile.ctime_ns,
             SoundFile.remark,
         )
         .join(LibraryRoot, LibraryRoot.id == SoundFile.root_id)
@@ -172,6 +206,7 @@ def _candidates(session: Session, recording_id: int) -> list[tuple[bytes, Playab
                 path=join(row.root, row.path),
                 size=row.size,
                 mtime_ns=row.mtime_ns,
+                version=row.ctime_ns,
                 in_order=row.remark is None,
             ),
         )

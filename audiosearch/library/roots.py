@@ -11,6 +11,7 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
+from audiosearch._urls import is_url, separator_of
 from audiosearch.audio.clip import absolute
 from audiosearch.config import IndexConfig
 from audiosearch.errors import AudiosearchError, display_path
@@ -36,7 +37,7 @@ def places_to_index(
             over; there are no roots yet.
     """
     given = [absolute(path) for path in paths]
-    files = [path for path in given if os.path.isfile(path)]  # noqa: PTH113  # bytes
+    files = [path for path in given if _is_file(path)]
     folders = [path for path in given if path not in files]
     _check_folders(folders)
     with database.session() as session:
@@ -54,20 +55,37 @@ def places_to_index(
     return places
 
 
+def _is_file(path: bytes) -> bool:
+    """Whether this is a file, not a folder.
+
+    Raises:
+        AudiosearchError: nothing is at a URL, or its store cannot be reached.
+    """
+    if is_url(path):
+        from audiosearch.indexing.remote_walk import is_remote_file  # noqa: PLC0415 - URLs alone
+
+        return is_remote_file(path)
+    return os.path.isfile(path)  # noqa: PTH113  # bytes
+
+
 def _place_of_file(session: Session, file: bytes, *, config: IndexConfig) -> RootPath:
     from audiosearch.indexing.passed_over import Exclusions  # noqa: PLC0415 - queries need no scan
     from audiosearch.indexing.walk import is_named_alike, is_relevant  # noqa: PLC0415
 
     place = roots.find_place(session, file)
     if place is None:
-        folder = display_path(os.path.dirname(file))  # noqa: PTH120  # bytes
+        folder = display_path(file.rpartition(separator_of(file))[0])
         raise AudiosearchError(
             "in no folder of the library, and only folders are remembered",
             path=file,
             remedy=f"audiosearch index {folder}",
         )
     exclusions = Exclusions(config.exclude)
-    if not is_relevant(file, root=place.root.path, exclusions=exclusions) or is_named_alike(file):
+    if is_url(file):
+        is_heard = not exclusions.excludes_path(place.relative)
+    else:
+        is_heard = is_relevant(file, root=place.root.path, exclusions=exclusions)
+    if not is_heard or is_named_alike(file):
         raise AudiosearchError(
             f"{_PASSED_OVER}, or a link, or no sound file",
             path=file,
@@ -97,6 +115,8 @@ def _check_places(places: Sequence[RootPath], *, config: IndexConfig) -> None:
 def _check_link(place: RootPath) -> None:
     """Refuse a folder that a link below its root leads to: links are passed over there."""
     path = place.root.path
+    if is_url(path):
+        return  # there are none
     for name in filter(None, place.relative.split(SEPARATOR)):
         path = os.path.join(path, name)  # noqa: PTH118  # bytes
         if os.path.islink(path):  # noqa: PTH114
@@ -120,7 +140,9 @@ def add_roots(database: Database, paths: Sequence[Path], *, config: IndexConfig)
 
 def _check_folders(paths: Sequence[bytes]) -> None:
     for path in paths:
-        if not os.path.isdir(path):  # noqa: PTH112  # bytes, which pathlib does not keep
+        # What is at a URL, if anything, is no file: it is the same as a folder.
+        is_folder = not _is_file(path) if is_url(path) else os.path.isdir(path)  # noqa: PTH112
+        if not is_folder:
             raise AudiosearchError(
                 "no such folder", path=path, remedy="give folders: audiosearch index FOLDER"
             )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from audiosearch._urls import any_path
 from audiosearch.search.quantities import (
     parse_bit_depths,
     parse_channels,
@@ -49,7 +49,7 @@ class FilterField:
         Raises:
             QueryError: the text does not say any such thing.
         """
-        parse = Path if self.is_folder else self.parse
+        parse = any_path if self.is_folder else self.parse
         if parse is None or given is None:
             return given
         return tuple(map(parse, given)) if self.several else parse(given)

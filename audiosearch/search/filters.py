@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+from audiosearch._urls import any_path, is_url, normal_url
+
 Limits = tuple[float | None, float | None]  # lowest and highest, both included; None: no limit
 
 _SEVERAL = (
@@ -115,6 +117,8 @@ def _anchored(folder: Path) -> Path:
     """Absolute; but a relative glob means folders anywhere."""
     if is_folder_glob(folder):
         return folder
+    if is_url(os.fspath(folder)):
+        return any_path(os.fsdecode(normal_url(os.fsencode(folder))))
     return Path(os.path.abspath(folder))  # noqa: PTH100 - keeps links
 
 

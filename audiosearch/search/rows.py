@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 
+from audiosearch._urls import is_url
 from audiosearch.errors import path_fields
 from audiosearch.search.results import Description, FindResult, Hit, LabelFit, Word
 
@@ -132,8 +133,11 @@ def also_fields(paths: Sequence[bytes]) -> Row:
 
 
 def is_offline(hit: Hit) -> bool:
-    """Whether the file is not there now, as when its drive or folder is not connected."""
-    return not os.path.lexists(hit.path)
+    """Whether the file is not there now, as when its drive or folder is not connected.
+
+    Of a file at a URL that is not asked: no answer waits for a network.
+    """
+    return not is_url(hit.path) and not os.path.lexists(hit.path)
 
 
 def word_rows(words: Sequence[Word]) -> list[dict[str, object]]:

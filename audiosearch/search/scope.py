@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
+from audiosearch._urls import any_path, is_url, normal_url
 from audiosearch.errors import QueryError
 from audiosearch.search.filters import LIMITS, Filters, is_folder_glob
 from audiosearch.store.dialects import computed_scope
@@ -126,10 +127,13 @@ def _in_folders(session: Session, folders: Sequence[Path]) -> InPlaces:
     places: list[RootPath] = []
     globs: list[str] = []
     for folder in folders:
-        path = Path(os.path.expanduser(folder)) if is_folder_glob(folder) else folder  # noqa: PTH111
+        path = folder
+        if is_folder_glob(folder):
+            path = any_path(os.path.expanduser(folder))  # noqa: PTH111
         if is_folder_glob(path):
             # A folder that is away may have just this name, brackets and all.
-            places += _places(session, path) if path.is_absolute() else []
+            is_whole = path.is_absolute() or is_url(os.fspath(path))
+            places += _places(session, path) if is_whole else []
             globs.append(os.fspath(path))
             continue
         found = _places(session, path)
@@ -153,7 +157,9 @@ def file_name(text: str) -> FileName:
         QueryError: there is no word in it.
     """
     path = os.path.expanduser(text)  # noqa: PTH111 - in quotes no shell has done it
-    if is_glob(text) or os.path.isabs(path):  # noqa: PTH117
+    if is_url(text) and not is_glob(text):
+        path = os.fsdecode(normal_url(os.fsencode(text)))
+    if is_glob(text) or is_url(path) or os.path.isabs(path):  # noqa: PTH117
         return FileName(glob=path)
     words = telling_words(text)
     if not words:
@@ -169,9 +175,14 @@ def file_name(text: str) -> FileName:
 def _places(session: Session, folder: Path) -> list[RootPath]:
     """Where in the library a folder is: under a root, or above some; else nowhere."""
     roots = list_roots(session)
+    given = os.fspath(folder)
     # As the person wrote it first: a root may itself be a link to somewhere else.
-    for path in (os.path.abspath(folder), os.path.realpath(folder)):  # noqa: PTH100 - keeps links
-        wanted = os.fsencode(path)
+    paths = (
+        (normal_url(os.fsencode(given)),)
+        if is_url(given)
+        else map(os.fsencode, (os.path.abspath(given), os.path.realpath(given)))  # noqa: PTH100
+    )
+    for wanted in paths:
         found = [
             RootPath(root=root, relative=under)
             for root in roots

@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 from starlette.datastructures import QueryParams
 
+from audiosearch._urls import any_path, is_url
 from audiosearch._wording import did_you_mean
 from audiosearch.errors import QueryError
 from audiosearch.search.clock import clock_filter
@@ -187,7 +188,9 @@ class Parameters:
 
 def _folder(text: str) -> Path:
     """A folder as a request names it: the folder that the server works in means nothing to it."""
-    folder = Path(text).expanduser() if text.startswith("~/") else Path(text)
+    folder = Path(text).expanduser() if text.startswith("~/") else any_path(text)
+    if is_url(text):
+        return folder
     if not folder.is_absolute() and not is_folder_glob(folder):
         raise QueryError(
             f"{text!r} is no whole path of a folder", remedy="write /a/folder, or a glob: */folder"

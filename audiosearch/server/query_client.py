@@ -258,4 +258,4 @@ def _see_all(parts: Sequence[ClipRange]) -> tuple[FileSeen, ...] | None:
 
 def _absolute(part: ClipRange) -> ClipRange:
     """The same clip for a process that works in another folder."""
-    return replace(part, path=os.path.abspath(part.path))  # noqa: PTH100  # bytes
+    return replace(part, path=absolute(os.fsdecode(part.path)))

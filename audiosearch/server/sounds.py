@@ -13,6 +13,7 @@ from typing import Final
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from audiosearch._urls import is_url
 from audiosearch.audio.clip import ClipRange, stretch_fault
 from audiosearch.errors import AudiosearchError, QueryError, display_path
 from audiosearch.server.replies import NotInLibrary
@@ -45,7 +46,8 @@ def recording_path(database: Database, wanted: int) -> bytes:
         paths = sorted(file.path for file in files_within(session, [wanted], Scope()))
     if not paths:
         raise NotInLibrary(f"there is no recording {wanted}")
-    return next((path for path in paths if os.path.lexists(path)), paths[0])
+    here = (path for path in paths if not is_url(path) and os.path.lexists(path))
+    return next(here, next(filter(is_url, paths), paths[0]))
 
 
 def check_stretch(start_s: float, end_s: float | None) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from audiosearch._urls import is_url
 from audiosearch.store.names import normal_form, path_text
 
 _SEPARATOR = os.sep.encode()
@@ -78,18 +79,19 @@ def glob_predicate(pattern: str) -> Callable[[bytes, bytes], bool]:
 def folder_predicate(pattern: str) -> Callable[[bytes, bytes], bool]:
     """Whether (root, path below it) is a file, or in a folder at any depth, that a pattern means.
 
-    An absolute pattern is compared with whole paths, any other with what follows some folder from
-    the root's own on.
+    An absolute pattern, or a URL's, is compared with whole paths, any other with what follows some
+    folder from the root's own on.
     """
     slashed = _slashed(pattern).rstrip("/")
-    if os.path.isabs(pattern):  # noqa: PTH117 - a pattern is no path
+    is_whole = is_url(pattern) or os.path.isabs(pattern)  # noqa: PTH117 - a pattern is no path
+    if is_whole:
         wanted = (parse_glob(slashed), parse_glob(f"{slashed}/*"))
     else:
         wanted = (parse_glob(f"**/{slashed}"), parse_glob(f"**/{slashed}/*"))
 
     def is_below(root: bytes, path: bytes) -> bool:
         above = root.rstrip(_SEPARATOR)
-        if not os.path.isabs(pattern):  # noqa: PTH117
+        if not is_whole:
             above = os.path.basename(above)  # noqa: PTH119 - bytes
         whole = above + _SEPARATOR + path
         return any(glob.matches(normal_form(text)) for text in _texts(whole) for glob in wanted)

@@ -15,7 +15,16 @@ from typing import Final
 from audiosearch._files import PRIVATE_FILE, PRIVATE_FOLDER
 
 # Names of what the program itself puts into a data folder.
-_FOLDERS: Final = ("answers", "backups", "cache", "evaluation", "logs", "vectors", "views")
+_FOLDERS: Final = (
+    "answers",
+    "backups",
+    "cache",
+    "evaluation",
+    "fetched",
+    "logs",
+    "vectors",
+    "views",
+)
 _FILES: Final = (
     "library.sqlite3",
     "library.sqlite3-*",

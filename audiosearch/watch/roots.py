@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from audiosearch._urls import is_url
 from audiosearch._wording import counted
 from audiosearch.config import IndexConfig, WatchConfig
 from audiosearch.errors import display_path
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 _FEW: Final = 2000  # folders that are looked at again, all of them, when some have changed
 _ATTEMPTS: Final = 3  # at watching all folders of a root, while some are being made
 _POLL_SHARE: Final = 10  # polling a root takes at most a tenth of the time
+_URL: Final = "a URL is looked at by audiosearch index alone"
 _LIMIT: Final = "the system's limit on watches is reached (fs.inotify.max_user_watches)"
 
 
@@ -101,6 +103,9 @@ class WatchedRoots:
     def _check(self, each: WatchedRoot, *, now: float) -> None:
         """Watch a root that has come, or come back, or that is watched no longer."""
         path = each.root.path
+        if is_url(path):  # stores tell of nothing, and each look costs money
+            each.mode, each.why = WatchMode.BY_HAND, _URL
+            return
         if is_absent_or_empty(path):
             if each.mode is not WatchMode.OFFLINE or each.why is None:
                 log.warning("%s: not there or empty; what is known of it stays", display_path(path))

@@ -39,7 +39,13 @@ class WatchMode(StrEnum):
 
     NATIVE = "native"  # the system tells
     POLLING = "polling"  # a scan every now and then
+    BY_HAND = "by-hand"  # it is a URL: `audiosearch index` looks at it
     OFFLINE = "offline"  # it is not there, or empty: waited for
+
+    @property
+    def is_scanned(self) -> bool:
+        """Whether the daemon looks through such a root."""
+        return self in (WatchMode.NATIVE, WatchMode.POLLING)
 
 
 class WatchActivity(StrEnum):
@@ -288,7 +294,7 @@ class StatusPublisher:
         if not at_once and now - self._published_at < self._every_s:
             return
         self._published_at = now
-        due = [each.scan_due for each in self._roots.all if each.mode is not WatchMode.OFFLINE]
+        due = [each.scan_due for each in self._roots.all if each.mode.is_scanned]
         next_scan_at = time.time() + max(0.0, min(due) - now) if due else None
         state = replace(
             self._state,

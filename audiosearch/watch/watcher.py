@@ -161,11 +161,7 @@ class Watcher:
 
     def _scan_due(self, now: float) -> bool:
         """Look at all of the roots for which it is time; whether there was one."""
-        due = [
-            each
-            for each in self._roots.all
-            if each.mode is not WatchMode.OFFLINE and each.scan_due <= now
-        ]
+        due = [each for each in self._roots.all if each.mode.is_scanned and each.scan_due <= now]
         if not due:
             return False
         for each in due:  # first watch all of it, then look: nothing falls in between

@@ -64,12 +64,14 @@ def test_a_bundle_is_quantised_without_torch(
         ("onnx", ("models", "quantise", "toy", "--name", "small"), "quantise"),
         ("mcp", ("mcp",), "mcp"),
         ("ray", ("index", "{sounds}", "--on", "ray"), "cluster"),
+        ("fsspec", ("index", "s3://bucket/sounds"), "remote"),
+        ("s3fs", ("index", "s3://bucket/sounds"), "remote"),
     ],
 )
 def test_a_command_names_the_extra_that_it_lacks(
     command: Command, sounds: Path, tmp_path: Path, missing: str, asked: tuple[str, ...], extra: str
 ) -> None:
-    if missing not in ("onnx", "mcp", "ray"):
+    if missing not in ("onnx", "mcp", "ray", "fsspec", "s3fs"):
         pytest.importorskip("onnx")
     bare = without(command, tmp_path / "missing", missing, "huggingface_hub")
     answer = bare(*(part.format(sounds=sounds) for part in asked))

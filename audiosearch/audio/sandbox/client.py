@@ -12,11 +12,12 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from audiosearch._typing import Floats
+from audiosearch._urls import is_url
 from audiosearch.audio.sandbox.process import WorkerProcess, ending
 from audiosearch.audio.sandbox.protocol import (
     BrokenConversation,
@@ -37,6 +38,9 @@ from audiosearch.audio.sandbox.protocol import (
 from audiosearch.audio.types import AudioFacts, StretchRequest, ViewRequest
 from audiosearch.config import IndexConfig
 from audiosearch.errors import AudiosearchError, DecodeCode, DecodeError, DecoderBroken
+
+if TYPE_CHECKING:
+    from audiosearch.remote.fetched_files import FetchedFile, HeldFile
 
 __all__ = ["OpenedFile", "Worker", "WorkerClosed", "WorkerLimits", "worker_command"]
 
@@ -92,6 +96,8 @@ class Worker(AbstractContextManager["Worker"]):
             facts = worker.facts()
 
     A decoder that crashes, hangs or eats memory fails its own file; the next gets a new process.
+    A sound at a URL is fetched here first, by this process: decoders never see the network. The
+    copy stays until it is decoded, or another sound is asked for.
     `command` replaces `worker_command(limits)` in tests of what a broken decoder does.
     """
 
@@ -104,6 +110,7 @@ class Worker(AbstractContextManager["Worker"]):
         self._blocks_done = True
         self._facts: AudioFacts | None = None
         self._closed = False
+        self._held: HeldFile | None = None
         self._child: WorkerProcess | None = WorkerProcess(self._command)
 
     @property
@@ -118,14 +125,21 @@ class Worker(AbstractContextManager["Worker"]):
         fingerprint tells.
 
         Raises:
-            DecodeError: it is no readable sound file, or its decoder crashed or stalled.
+            DecodeError: it is no readable sound file, or its decoder crashed or stalled; AWAY: it
+                lies in a store that cannot be reached now.
             WorkerClosed: `close` was called, here or from another thread.
             AudiosearchError: no decoding process can be started here, or it cannot decode anything.
         """
         self._begin(path)
         self._blocks_done = True
-        self._ask(MessageKind.OPEN, pack_open(path, sample_rate, mixed=mixed))
-        return self._unpacked(unpack_opened, self._answer(MessageKind.OPENED))
+        fetched = self._fetch(path)
+        here = path if fetched is None else fetched.path
+        self._ask(MessageKind.OPEN, pack_open(here, sample_rate, mixed=mixed))
+        opened = self._unpacked(unpack_opened, self._answer(MessageKind.OPENED))
+        if fetched is None:
+            return opened
+        size, mtime_ns, version = fetched.stat
+        return replace(opened, size=size, mtime_ns=mtime_ns, ctime_ns=version)
 
     def blocks(self) -> Iterator[Floats]:
         """Decode the opened file: mono blocks (n,), about a second each.
@@ -143,6 +157,7 @@ class Worker(AbstractContextManager["Worker"]):
             if message.kind is MessageKind.FACTS:
                 self._blocks_done = True
                 self._facts = self._unpacked(unpack_facts, message)
+                self._let_go()
                 return
             yield self._unpacked(unpack_block, message)
 
@@ -157,6 +172,7 @@ class Worker(AbstractContextManager["Worker"]):
             WorkerClosed: `close` was called, here or from another thread.
         """
         self._begin(request.path)
+        request = self._here(request)
         self._ask(MessageKind.STRETCH, pack_stretch(request))
         channels = self._unpacked(unpack_form, self._answer(MessageKind.FORM))
         while True:
@@ -177,6 +193,7 @@ class Worker(AbstractContextManager["Worker"]):
             WorkerClosed: `close` was called, here or from another thread.
         """
         self._begin(request.stretch.path)
+        request = replace(request, stretch=self._here(request.stretch))
         self._ask(MessageKind.VIEW, pack_view(request))
         message = self._answer(MessageKind.IMAGE)
         self._blocks_done = True
@@ -189,6 +206,31 @@ class Worker(AbstractContextManager["Worker"]):
         if not self._blocks_done:
             self._drop_child()
         self._path, self._facts, self._blocks_done = path, None, False
+
+    def _here(self, request: StretchRequest) -> StretchRequest:
+        """The same of a file that lies here; the copy of a remote one has its size and time."""
+        fetched = self._fetch(request.path)
+        return request if fetched is None else replace(request, path=fetched.path)
+
+    def _fetch(self, path: bytes) -> FetchedFile | None:
+        """A copy of the file at a URL, as it is now; None for a path."""
+        if not is_url(path):
+            self._let_go()
+            return None
+        from audiosearch.remote.fetched_files import HeldFile  # noqa: PLC0415 - for URLs alone
+
+        self._check_not_closed()
+        self._held = self._held or HeldFile()
+        fetched = self._held.of(path, check=self._check_not_closed)
+        if self._closed:  # meanwhile, by another thread
+            self._let_go()
+            raise WorkerClosed
+        return fetched
+
+    def _let_go(self) -> None:
+        """Remove the copy of a remote file."""
+        if self._held is not None:
+            self._held.let_go()
 
     def facts(self) -> AudioFacts:
         """What the file turned out to be, once all its blocks are taken.
@@ -212,6 +254,7 @@ class Worker(AbstractContextManager["Worker"]):
         """End the process, also in the middle of a file; a thread waiting for it gets an error."""
         self._closed = True
         self._drop_child()
+        self._let_go()
 
     def __exit__(
         self,

@@ -14,7 +14,7 @@ from audiosearch.server.parameters import Parameters
 from audiosearch.server.replies import NotInLibrary
 from audiosearch.server.sounds import check_stretch, recording_id
 
-_GONE = (DecodeCode.UNREADABLE, DecodeCode.CHANGED)
+_GONE = (DecodeCode.UNREADABLE, DecodeCode.CHANGED, DecodeCode.AWAY)
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,8 @@ async def audio(request: Request) -> Response:
     wanted, download = WantedStretch.of(given), given.truth("download") or False
     file = await playable(request, context)
     try:
+        if file.copies is not None:  # fetched before anything is promised
+            await in_thread(context.media.listening, file.here)
         if wanted.is_whole and _is_in(form, file) and (download or file.media_type is not None):
             return await _file_itself(request, context, file, download=download)
         if download:

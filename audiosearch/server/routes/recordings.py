@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from audiosearch._urls import is_url
 from audiosearch.audio.clip import ClipRange
 from audiosearch.errors import QueryError
 from audiosearch.library import Library
@@ -61,7 +62,7 @@ async def details(request: Request) -> Response:
     def read(database: Database) -> Row:
         path = recording_path(database, wanted)
         told = file_info(database, context.config, os.fsdecode(path))
-        is_here = os.path.lexists(path)
+        is_here = is_url(path) or os.path.lexists(path)
         return {**tidy_row(info_row(told)), "recording_id": wanted, "offline": not is_here}
 
     return JsonReply(await context.read(read))

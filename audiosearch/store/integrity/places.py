@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from audiosearch._urls import is_plain, is_url
 from audiosearch.errors import display_path
 from audiosearch.store.queries._bulk import chunks, n_rows
 from audiosearch.store.queries.places import Root, join, path_inside
@@ -53,7 +54,7 @@ def absent_files(session: Session) -> Iterator[AbsentFile]:
         if root is None or not isinstance(path, bytes):  # other checks tell of these
             continue
         shown = display_path(join(root.path, path))
-        if not _is_below(path):
+        if not (is_plain(path) if is_url(root.path) else _is_below(path)):
             yield AbsentFile(file_id, shown, f"leads out of its root {display_path(root.path)}")
         elif root in online and _facts(join(root.path, path)) is None:
             yield AbsentFile(file_id, shown, _elsewhere(root, path, facts, online=online))
@@ -64,7 +65,7 @@ def root_problems(session: Session) -> Iterator[str]:
     roots = list_roots(session)
     for root in roots:
         shown = display_path(root.path)
-        if not os.path.isabs(root.path):  # noqa: PTH117 - bytes, which pathlib does not keep
+        if not is_url(root.path) and not os.path.isabs(root.path):  # noqa: PTH117 - bytes, which pathlib does not keep
             yield f"root {root.root_id}, {shown}, is no absolute path"
         for other in roots:
             if other is not root and path_inside(root.path, other.path) is not None:
@@ -82,6 +83,8 @@ def forget_misplaced(session: Session) -> int:
 
 
 def _is_online(root: Root) -> bool:
+    if is_url(root.path):
+        return False  # no network is used to verify a library
     try:
         with os.scandir(root.path) as entries:
             return next(entries, None) is not None  # an empty folder may be a drive that is away

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, false, func, literal, or_, select
 
+from audiosearch._urls import separator_of
 from audiosearch.store import fts5
 from audiosearch.store.dialect_clauses import HasNameOf, IsAmong
 from audiosearch.store.full_text import COLUMNS, TOKENIZER, Match, TextKind
@@ -51,18 +52,18 @@ class PlacedFile(NamedTuple):
     path: bytes
 
 
-def inside(under: bytes) -> ColumnElement[bool]:
+def inside(under: bytes, separator: bytes = SEPARATOR) -> ColumnElement[bool]:
     """Whether a file is at the path `under` (not empty) of its root, or below it.
 
     All below sort between `under/` and `end_of(under)`, so an index finds them.
     """
-    below = and_(SoundFile.path > under + SEPARATOR, SoundFile.path < end_of(under))
+    below = and_(SoundFile.path > under + separator, SoundFile.path < end_of(under, separator))
     return or_(SoundFile.path == under, below)
 
 
-def end_of(under: bytes) -> bytes:
+def end_of(under: bytes, separator: bytes = SEPARATOR) -> bytes:
     """What sorts after all paths below `under`: it and the byte after "/"."""
-    return under + bytes([SEPARATOR[0] + 1])
+    return under + bytes([separator[0] + 1])
 
 
 def is_in(places: Sequence[RootPath]) -> ColumnElement[bool]:
@@ -72,7 +73,8 @@ def is_in(places: Sequence[RootPath]) -> ColumnElement[bool]:
 
 def _is_at(place: RootPath) -> ColumnElement[bool]:
     at_root = SoundFile.root_id == place.root.root_id
-    return and_(at_root, inside(place.relative)) if place.relative else at_root
+    separator = separator_of(place.root.path)
+    return and_(at_root, inside(place.relative, separator)) if place.relative else at_root
 
 
 def is_named(names: Sequence[FileName]) -> ColumnElement[bool]:

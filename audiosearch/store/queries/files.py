@@ -23,6 +23,7 @@ from audiosearch.errors import display_path
 from audiosearch.store.queries import fulltext
 from audiosearch.store.queries._bulk import chunks
 from audiosearch.store.queries.file_names import end_of, inside
+from audiosearch.store.queries.places import SEPARATOR
 from audiosearch.store.schema import FileState, SoundFile
 
 
@@ -46,7 +47,9 @@ class FileRow(NamedTuple):
     state: FileState
 
 
-def known_files(session: Session, root_id: int, *, under: bytes = b"") -> Iterator[FileRow]:
+def known_files(
+    session: Session, root_id: int, *, under: bytes = b"", separator: bytes = SEPARATOR
+) -> Iterator[FileRow]:
     """What is known under a root, or under a path of it, in the order of the paths' bytes."""
     wanted = (
         select(
@@ -62,8 +65,8 @@ def known_files(session: Session, root_id: int, *, under: bytes = b"") -> Iterat
         .execution_options(yield_per=2000)
     )
     if under:  # the bounds say nothing more, but have only these rows read, and in order
-        bounds = SoundFile.path >= under, SoundFile.path < end_of(under)
-        wanted = wanted.where(inside(under), *bounds)
+        bounds = SoundFile.path >= under, SoundFile.path < end_of(under, separator)
+        wanted = wanted.where(inside(under, separator), *bounds)
     with session.execute(wanted) as rows:  # a server's cursor is not left to the collector
         for row in rows:
             yield FileRow(*row)

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from audiosearch._typing import Ids
+from audiosearch._urls import is_url
 from audiosearch.store.queries.conditions import AmongFiles, clauses
 from audiosearch.store.queries.file_names import is_named
 from audiosearch.store.queries.places import join
@@ -96,12 +97,12 @@ def offline_files(session: Session, scope: Scope) -> AmongFiles:
     """The files within `scope` that are not there, of whatever state; others may be among them.
 
     A root that is away is given as a whole. One listing a folder, not one look a file: drives of a
-    network answer slowly.
+    network answer slowly. Stores at URLs are not asked: what the last look at them found, holds.
     """
     rows = session.execute(select(LibraryRoot.id, LibraryRoot.path))
     roots: dict[int, bytes] = {row.id: row.path for row in rows}
-    away = tuple(root_id for root_id, path in roots.items() if not os.path.lexists(path))
-    present = [root_id for root_id in roots if root_id not in away]
+    away = tuple(root_id for root_id, path in roots.items() if _is_away(path))
+    present = [each for each in roots if each not in away and not is_url(roots[each])]
     files = session.connection().execute(
         select(SoundFile.id, SoundFile.root_id, SoundFile.path)
         .outerjoin(Recording, Recording.id == SoundFile.recording_id)
@@ -121,6 +122,10 @@ def offline_files(session: Session, scope: Scope) -> AmongFiles:
         if name not in listed[folder] and not os.path.lexists(join(folder, name)):
             gone.append(file_id)
     return AmongFiles(away, tuple(gone))
+
+
+def _is_away(root: bytes) -> bool:
+    return not is_url(root) and not os.path.lexists(root)
 
 
 def _names(folder: bytes) -> frozenset[bytes]:

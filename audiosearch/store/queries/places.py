@@ -6,12 +6,14 @@ import os
 from dataclasses import dataclass
 from typing import Final
 
+from audiosearch._urls import separator_of
+
 SEPARATOR: Final = os.fsencode(os.sep)
 
 
 @dataclass(frozen=True)
 class Root:
-    """A folder of the library; `path` is absolute."""
+    """A folder of the library; `path` is absolute, or a URL."""
 
     root_id: int
     path: bytes
@@ -31,8 +33,9 @@ class RootPath:
 
 
 def join(folder: bytes, path: bytes) -> bytes:
-    """`path` in `folder`, which may be the file system's root."""
-    return folder + path if folder.endswith(SEPARATOR) else folder + SEPARATOR + path
+    """`path` in `folder`, which may be the file system's root, or a URL."""
+    separator = separator_of(folder)
+    return folder + path if folder.endswith(separator) else folder + separator + path
 
 
 def path_inside(path: bytes, folder: bytes) -> bytes | None:

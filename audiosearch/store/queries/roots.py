@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
+from audiosearch._urls import separator_of
 from audiosearch.errors import display_path
 from audiosearch.store.queries import fulltext
-from audiosearch.store.queries.places import SEPARATOR, Root, RootPath, path_inside
+from audiosearch.store.queries.places import Root, RootPath, path_inside
 from audiosearch.store.schema import FileState, LibraryRoot, SoundFile
 
 
@@ -85,7 +86,7 @@ def _take_over(session: Session, *, new_root_id: int, old: Root, prefix: bytes) 
     moved = [
         {"file": row.id, "path": path, "display": display_path(path)}
         for row in rows
-        for path in [prefix + SEPARATOR + row.path]
+        for path in [prefix + separator_of(old.path) + row.path]
     ]
     if moved:
         session.connection().execute(

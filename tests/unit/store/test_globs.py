@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosearch.store.globs import glob_predicate, is_glob
+from audiosearch.store.globs import folder_predicate, glob_predicate, is_glob
 from audiosearch.store.names import normal_form
 
 ROOT = b"/home/me/Sounds"
@@ -131,3 +131,19 @@ def test_many_stars_cost_little() -> None:
     assert not glob_predicate("*a" * 100 + "b")(ROOT, b"a" * 250)
     assert not glob_predicate("**/a" * 50 + "b")(ROOT, b"a/" * 100 + b"a")
     assert time.process_time() - began < 2.0  # naively, longer than the world is old
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_meant"),
+    [
+        ("s3://box/fi*", True),
+        ("s3://box/field/de*", True),
+        ("s3://b?x/field", True),
+        ("s3://box/deep*", False),
+        ("s3://other/*", False),
+        ("*/de*", True),
+        ("field/deep", True),
+    ],
+)
+def test_folders_of_a_url(pattern: str, is_meant: bool) -> None:
+    assert folder_predicate(pattern)(b"s3://box/field", b"deep/a.wav") is is_meant
