@@ -22,6 +22,7 @@ from audiosearch.errors import ConfigError
 
 APP = "audiosearch"
 _MOST_BYTES = 1 << 20  # of a settings file
+_MOST_LETTERS = 100  # of a user's name
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,13 @@ class StoreConfig:
 
 
 @dataclass(frozen=True)
+class UserConfig:
+    """Who works with the library, where several do."""
+
+    name: str = ""  # whose tags, ratings and notes are written; empty = everybody's
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings, by section, with the places they refer to."""
 
@@ -109,6 +117,7 @@ class Config:
     watch: WatchConfig = field(default_factory=WatchConfig)
     serve: ServeConfig = field(default_factory=ServeConfig)
     store: StoreConfig = field(default_factory=StoreConfig)
+    user: UserConfig = field(default_factory=UserConfig)
 
     @property
     def database(self) -> Path:
@@ -121,7 +130,9 @@ class Config:
         return self.data_dir / "models"
 
 
-_Section = ModelConfig | IndexConfig | SearchConfig | WatchConfig | ServeConfig | StoreConfig
+_Section = (
+    ModelConfig | IndexConfig | SearchConfig | WatchConfig | ServeConfig | StoreConfig | UserConfig
+)
 SECTIONS: Mapping[str, type[_Section]] = MappingProxyType(
     {
         "model": ModelConfig,
@@ -130,6 +141,7 @@ SECTIONS: Mapping[str, type[_Section]] = MappingProxyType(
         "watch": WatchConfig,
         "serve": ServeConfig,
         "store": StoreConfig,
+        "user": UserConfig,
     }
 )
 
@@ -359,6 +371,10 @@ def _scale(value: Any, *, file: Path) -> str:
     raise ConfigError(f'search.scale must be "all" or 2 and more, not {value!r}', path=file)
 
 
+def _is_user_name(name: str) -> bool:
+    return len(name) <= _MOST_LETTERS and name.isprintable() and name == name.strip()
+
+
 def _checked(key: str, value: Any, *, file: Path) -> Any:
     kind = _key_type(key)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
@@ -371,6 +387,11 @@ def _checked(key: str, value: Any, *, file: Path) -> Any:
         value = _scale(value, file=file)
     if type(value) is not kind:
         raise ConfigError(f"{key} must be of type {kind.__name__}, not {value!r}", path=file)
+    if key == "user.name" and not _is_user_name(value):
+        raise ConfigError(
+            f"{key} must be at most {_MOST_LETTERS} letters that can be seen, not {value!r}",
+            path=file,
+        )
     if key in _CHOICES and value not in _CHOICES[key]:
         raise ConfigError(
             f"{key} must be one of {', '.join(_CHOICES[key])}, not {value!r}", path=file

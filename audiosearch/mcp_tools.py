@@ -94,7 +94,9 @@ class LibraryTools:
             StoreError: there is no library, or it cannot be read.
         """
         self._config = config
-        self._database = open_database(config.database, read_only=True, store=config.store)
+        self._database = open_database(
+            config.database, read_only=True, store=config.store, user=config.user.name
+        )
         self._answers = Library(config, self._database)
         self._library = SoundLibrary(self._answers)  # which holds it, and closes it
         self._turn = threading.Lock()  # of the one or the other

@@ -51,11 +51,15 @@ def make_older(path: Path, *, revision: str, scripts: Path, filled: dict[str, st
             there = _columns(connection, "today", table)
             columns = _columns(connection, "main", table)
             given = [c if c in there else filled.get(f"{table}.{c}", "NULL") for c in columns]
+            connection.execute(f"DELETE FROM main.{table}")  # what migrations put there
             connection.execute(
                 f"INSERT INTO main.{table} ({', '.join(columns)})"
                 f" SELECT {', '.join(given)} FROM today.{table}"
             )
-        if "base_id" in _columns(connection, "today", "window_frames"):
+        packed = [
+            "base_id" in _columns(connection, each, "window_frames") for each in ("main", "today")
+        ]
+        if packed == [False, True]:
             _unpack_frames(connection)
     path.unlink()
     for beside in ("-wal", "-shm"):

@@ -469,5 +469,7 @@ def open(  # noqa: A001  # as gzip.open, wave.open
         config = replace(config, data_dir=as_path(absolute_path(path)))
     if config.data_dir.exists() and not config.data_dir.is_dir():
         raise StoreError("a file, not the folder of a library", path=config.data_dir)
-    database = open_database(config.database, read_only=not writable, store=config.store)
+    database = open_database(
+        config.database, read_only=not writable, store=config.store, user=config.user.name
+    )
     return SoundLibrary(Library(config, database, keeps_derived=writable))

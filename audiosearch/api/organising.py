@@ -40,6 +40,7 @@ class SoundAnnotation:
         note: a text of one or several lines, or None.
         collections: names of those that it is in.
         audio_hash: what the sound is known by, 64 hexadecimal digits.
+        user: whose it is (`[user] name`); "" where it is everybody's.
     """
 
     path: Path | None
@@ -53,6 +54,7 @@ class SoundAnnotation:
     note: str | None
     collections: tuple[str, ...]
     audio_hash: str
+    user: str = ""
 
     @classmethod
     def of(cls, row: WrittenAnnotation) -> SoundAnnotation:
@@ -69,6 +71,7 @@ class SoundAnnotation:
             note=row.note,
             collections=row.collections,
             audio_hash=row.audio_hash.hex(),
+            user=row.user,
         )
 
 

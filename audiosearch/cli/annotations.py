@@ -191,7 +191,7 @@ def print_annotations(rows: Sequence[WrittenAnnotation], form: OutputForm) -> No
         stretch = "" if row.end_s is None else f"  {clock_span(row.start_s, row.end_s)}"
         gone = "" if row.here else style("  (not here now)", dim=True)
         path = shown_path(row.path) if row.path else f"sound {row.audio_hash.hex()[:12]}"
-        say(f"{style(path, bold=True)}{stretch}{gone}")
+        say(f"{style(path, bold=True)}{stretch}{gone}{owned_by(row.user)}")
         said = summary(row)
         if said:
             say(f"       {said}")
@@ -211,6 +211,11 @@ def summary(row: WrittenAnnotation) -> str:
     if row.note is not None:
         parts.append(f"note: {' / '.join(row.note.splitlines())}")
     return display_text("; ".join(parts))
+
+
+def owned_by(user: str) -> str:
+    """`  (anna's)`, dimmed; nothing for what is everybody's."""
+    return style(f"  ({display_text(user)}'s)", dim=True) if user else ""
 
 
 def made_on(seconds: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from audiosearch._statuses import EXIT_NOTHING
-from audiosearch.cli.annotations import made_on, print_annotations
+from audiosearch.cli.annotations import made_on, owned_by, print_annotations
 from audiosearch.cli.clips_in import Clip, clips_argument, report, report_removal
 from audiosearch.cli.main import CommandGroup
 from audiosearch.cli.options import OutputForm, json_option, library_options, output_options
@@ -28,12 +28,13 @@ def collection() -> None:
 
 
 @collection.command()
+@click.option("--shared", is_flag=True, help="For everybody, where users have names.")
 @click.argument("name")
 @library_options
-def create(name: str, config: Config, quiet: bool) -> None:
+def create(shared: bool, name: str, config: Config, quiet: bool) -> None:
     """Make an empty collection NAME."""
     with open_library(config, writable=True) as library:
-        library.annotations.create_collection(name)
+        library.annotations.create_collection(name, shared=shared)
     remark(f"collection {quoted(name)} made", quiet=quiet)
 
 
@@ -74,8 +75,15 @@ def list_(as_json: bool, config: Config, quiet: bool) -> int:
         found = library.annotations.collections()
     return print_listing(
         found,
-        row=lambda x: {"name": x.name, "sounds": x.n_items, "created_at": x.created_at},
-        line=lambda x: f"{x.n_items:6d}  {display_text(x.name)}{made_on(x.created_at)}",
+        row=lambda x: {
+            "name": x.name,
+            "sounds": x.n_items,
+            "created_at": x.created_at,
+            **({"user": x.user} if x.user else {}),
+        },
+        line=lambda x: (
+            f"{x.n_items:6d}  {display_text(x.name)}{made_on(x.created_at)}{owned_by(x.user)}"
+        ),
         nothing="no collections yet: audiosearch collection create NAME",
         as_json=as_json,
         quiet=quiet,
@@ -94,6 +102,18 @@ def show(name: str, form: OutputForm, config: Config, quiet: bool) -> int:
     if not rows:
         remark("there is nothing in it", quiet=quiet)
     return 0 if rows else EXIT_NOTHING
+
+
+@collection.command()
+@click.argument("name")
+@library_options
+def share(name: str, config: Config, quiet: bool) -> None:
+    """Let everybody see and change the collection NAME, where users have names."""
+    with open_library(config, writable=True) as library:
+        is_new = library.annotations.share_collection(name)
+    remark(
+        f"collection {quoted(name)} is everybody's{' now' if is_new else ' already'}", quiet=quiet
+    )
 
 
 @collection.command()

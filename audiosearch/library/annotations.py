@@ -22,6 +22,7 @@ from audiosearch.store.queries import annotate, annotation_list, collections
 from audiosearch.store.queries.annotate import MOST_STARS, SoundStretch
 from audiosearch.store.queries.annotation_list import TagSummary, WrittenAnnotation
 from audiosearch.store.queries.collections import CollectionSummary, NamedSearch
+from audiosearch.store.queries.users import EVERYBODY, own_users, user_of
 
 MOST_LETTERS = 200  # of a tag or a name
 MOST_LETTERS_OF_NOTE = 100_000
@@ -118,6 +119,10 @@ def _text(text: str, *, what: str) -> str:
 class Annotations:
     """What is written of the sounds of a library; `Library.annotations` gives it.
 
+    It is written in the name of the library's user (`[user] name`), who sees everybody's tags and
+    notes and changes only what is the user's own or belongs to everybody; ratings, favourites and
+    collections of other users do not count.
+
     Clips are `FILE` or `FILE@START-END`. Of several, those that are no sounds of the library are
     named in the answer, and the others are done; with `all_or_none`, nothing is. Where something is
     taken away, a file stands for its sound with all stretches of it.
@@ -146,6 +151,8 @@ class Annotations:
             found = find_stretches(session, clips, all_or_none=all_or_none)
             ids = _written_of(session, found.stretches)
             n_gone = annotate.remove_tags(session, ids, [tag])
+            if not n_gone:
+                _see_that_nobody_has(session, found.stretches, tag)
             self._settle(session, found.stretches)
         return _written(found, n_gone)
 
@@ -229,24 +236,51 @@ class Annotations:
                 noted=noted,
             )
             rows = annotation_list.written_annotations(session, ids)
-        return sorted(rows, key=lambda row: (row.path, row.start_s, row.end_s or 0.0))
+        return sorted(rows, key=lambda row: (row.path, row.start_s, row.end_s or 0.0, row.user))
 
     def of_sound(self, audio_hash: bytes) -> list[WrittenAnnotation]:
         """What is written of a sound and of stretches of it, the whole first."""
         with self._database.reading() as session:
-            ids = annotation_list.annotation_ids(session, hashes=[audio_hash])
-            rows = annotation_list.written_annotations(session, ids)
-        return sorted(rows, key=lambda row: (row.start_s, row.end_s or 0.0))
+            return annotation_list.annotations_of_sound(session, audio_hash)
 
-    def create_collection(self, name: str) -> None:
-        """Make an empty collection."""
+    def create_collection(self, name: str, *, shared: bool = False) -> None:
+        """Make an empty collection, of the user's own or, if `shared`, of everybody's."""
         with self._database.session() as session:
-            self._create(session, checked_name(name, what="name"))
+            self._create(session, checked_name(name, what="name"), shared=shared)
 
-    def _create(self, session: Session, name: str) -> int:
+    def _create(self, session: Session, name: str, *, shared: bool = False) -> int:
         if collections.find_collection(session, name) is not None:
             raise QueryError(f"there is a collection {name!r} already")
-        return collections.create_collection(session, name)
+        user = EVERYBODY if shared else user_of(session)
+        return collections.create_collection(session, name, user=user)
+
+    def share_collection(self, name: str) -> bool:
+        """Let everybody see and change a collection of one's own; whether it was not so before."""
+        with self._database.session() as session:
+            collection_id = _collection(session, name)
+            if collections.owner_of(session, collection_id) == EVERYBODY:
+                return False
+            if collections.find_collection(session, name, user=EVERYBODY) is not None:
+                raise QueryError(
+                    f"there is a collection {name!r} that everybody shares",
+                    remedy="audiosearch collection rename gives one of them another name",
+                )
+            ids = collections.item_ids(session, collection_id)
+            rows = annotation_list.written_annotations(session, ids)
+            stretches = [
+                SoundStretch(row.audio_hash, row.path, row.start_s, row.end_s) for row in rows
+            ]
+            everybodys = annotate.ensure_annotations(session, stretches, user=EVERYBODY)
+            collections.give_to_everybody(
+                session,
+                collection_id,
+                {
+                    row.annotation_id: everybodys[stretch.key]
+                    for row, stretch in zip(rows, stretches, strict=True)
+                },
+            )
+            self._settle(session, stretches)
+            return True
 
     def delete_collection(self, name: str) -> None:
         """Delete a collection; the sounds in it stay as they are."""
@@ -262,7 +296,12 @@ class Annotations:
         with self._database.session() as session:
             collection_id = _collection(session, name)
             wanted = checked_name(new_name, what="name")
-            if collections.find_collection(session, wanted) not in (None, collection_id):
+            owner = collections.owner_of(session, collection_id)
+            there = {
+                collections.find_collection(session, wanted),
+                collections.find_collection(session, wanted, user=owner),
+            }
+            if there - {None, collection_id}:
                 raise QueryError(f"there is a collection {wanted!r} already")
             collections.rename_collection(session, collection_id, wanted)
 
@@ -275,7 +314,8 @@ class Annotations:
                 self._create(session, checked_name(name, what="name"))
             collection_id = _collection(session, name)
             found = find_stretches(session, clips, all_or_none=all_or_none)
-            ids = annotate.ensure_annotations(session, found.stretches)
+            owner = collections.owner_of(session, collection_id)
+            ids = annotate.ensure_annotations(session, found.stretches, user=owner)
             ordered = [ids[each.key] for each in found.stretches]
             n_new = collections.add_items(session, collection_id, ordered)
             self._settle(session, found.stretches)
@@ -286,13 +326,14 @@ class Annotations:
         with self._database.session() as session:
             collection_id = _collection(session, name)
             found = find_stretches(session, clips, all_or_none=all_or_none)
-            ids = _written_of(session, found.stretches)
+            owner = collections.owner_of(session, collection_id)
+            ids = _written_of(session, found.stretches, users=(owner,))
             n_gone = collections.remove_items(session, collection_id, ids)
             self._settle(session, found.stretches)
         return _written(found, n_gone)
 
     def collections(self) -> list[CollectionSummary]:
-        """All collections, by name."""
+        """All collections of the user's own and of everybody's, by name."""
         with self._database.reading() as session:
             return collections.summarise_collections(session)
 
@@ -300,7 +341,7 @@ class Annotations:
         """What is in a collection, in its order."""
         with self._database.reading() as session:
             ids = collections.item_ids(session, _collection(session, name))
-            return annotation_list.written_annotations(session, ids)
+            return annotation_list.seen_annotations(session, ids)
 
     def save_search(self, name: str, arguments: Sequence[str], *, replace: bool = False) -> None:
         """Give a question a name: the arguments of the command that asks it, its own name first.
@@ -361,9 +402,29 @@ def _ids(session: Session, stretches: Sequence[SoundStretch], *, add: bool) -> l
     return _written_of(session, stretches)
 
 
-def _written_of(session: Session, stretches: Sequence[SoundStretch]) -> list[int]:
-    """The ids of what is written of stretches, and of all parts of whole sounds."""
+def _written_of(
+    session: Session, stretches: Sequence[SoundStretch], *, users: Sequence[str] | None = None
+) -> list[int]:
+    """The ids of what users wrote of stretches, and of all parts of whole sounds.
+
+    Without `users`, what the session's user may change.
+    """
+    users = own_users(session) if users is None else users
     whole = sorted({each.audio_hash for each in stretches if each.end_s is None})
-    ids = dict.fromkeys(annotation_list.annotation_ids(session, hashes=whole))
+    ids = dict.fromkeys(annotation_list.annotation_ids(session, hashes=whole, users=users))
     parts = [each for each in stretches if each.end_s is not None]
-    return list(ids | dict.fromkeys(annotate.find_annotations(session, parts).values()))
+    for user in users:
+        ids |= dict.fromkeys(annotate.find_annotations(session, parts, user=user).values())
+    return list(ids)
+
+
+def _see_that_nobody_has(session: Session, stretches: Sequence[SoundStretch], tag: str) -> None:
+    """Say whose a tag is that was to be taken away, and is another user's."""
+    hashes = {each.audio_hash for each in stretches}
+    others = set(annotate.tag_owners(session, hashes, tag)) - set(own_users(session))
+    if others:
+        names = ", ".join(sorted(others))
+        raise QueryError(
+            f"the tag {tag!r} was put there by {display_text(names)}",
+            remedy="whoever put a tag on a sound can take it away",
+        )

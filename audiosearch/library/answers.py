@@ -318,4 +318,10 @@ def reading_database(config: Config, *, expected: LibraryIdentity | None = None)
     """The database of a library opened for reading, made if there is none; see `open_database`."""
     if expected is None and not config.store.url and not config.database.exists():
         open_database(config.database).close()
-    return open_database(config.database, read_only=True, expected=expected, store=config.store)
+    return open_database(
+        config.database,
+        read_only=True,
+        expected=expected,
+        store=config.store,
+        user=config.user.name,
+    )

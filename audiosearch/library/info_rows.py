@@ -73,12 +73,12 @@ def _caption_rows(told: FileInfo) -> list[dict[str, object]]:
 def written_rows(annotations: Sequence[WrittenAnnotation]) -> dict[str, object]:
     """What a person wrote: of the whole sound, and of each stretch."""
     whole = [each for each in annotations if each.end_s is None]
-    row = annotation_row(whole[0]) if whole else {}
+    own = [each for each in whole if each.is_own]  # the user's first, then everybody's
     return {
-        "rating": row.get("rating"),
-        "favourite": row.get("favourite", False),
-        "note": row.get("note"),
-        "collections": row.get("collections", []),
+        "rating": next((each.rating for each in own if each.rating is not None), None),
+        "favourite": any(each.favourite_at is not None for each in own),
+        "note": next((each.note for each in own if each.note is not None), None),
+        "collections": list(dict.fromkeys(name for each in whole for name in each.collections)),
         "annotations": [
             {"start_s": each.start_s, "end_s": each.end_s, **annotation_row(each)}
             for each in annotations
@@ -132,8 +132,9 @@ def place_row(row: WrittenAnnotation) -> dict[str, object]:
 
 
 def annotation_row(row: WrittenAnnotation) -> dict[str, object]:
-    """What is written."""
+    """What is written; `user` where it is not everybody's."""
     return {
+        **({"user": row.user} if row.user else {}),
         "tags": list(row.tags),
         "rating": row.rating,
         "favourite": row.favourite_at is not None,

@@ -459,6 +459,7 @@ def open_library(
             expected=expected,
             turn_s=turn_s,
             store=config.store,
+            user=config.user.name,
         )
         if writable
         else reading_database(config, expected=expected)

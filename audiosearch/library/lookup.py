@@ -242,13 +242,11 @@ def _told(
 
 def _written(session: Session, recording_id: int) -> list[WrittenAnnotation]:
     from audiosearch.store.queries.annotation_list import (  # noqa: PLC0415 - no query needs it
-        annotation_ids,
-        written_annotations,
+        annotations_of_sound,
     )
 
     audio_hash = session.get_one(Recording, recording_id).audio_hash
-    rows = written_annotations(session, annotation_ids(session, hashes=[audio_hash]))
-    return sorted(rows, key=lambda row: (row.start_s, row.end_s or 0.0))
+    return annotations_of_sound(session, audio_hash)
 
 
 def _current_fingerprint(config: Config) -> str | None:

@@ -171,13 +171,18 @@ class _Restoring:
             {sound.audio_hash for _, line in numbered if (sound := _sound_of(line)) is not None}
         )
         lines = [self._placed(number, line, held) for number, line in numbered]
-        stretches = [
-            sound
-            for line in lines
-            if not isinstance(line, CaptionLine) and (sound := _sound_of(line)) is not None
-        ]
-        self._hashes |= {each.audio_hash for each in stretches}
-        ids = annotate.ensure_annotations(self.session, stretches)
+        stretches: dict[str, list[SoundStretch]] = {}  # by whose it is
+        for line in lines:
+            if isinstance(line, (TagLine, RatingLine, FavouriteLine, NoteLine, ItemLine)):
+                stretches.setdefault(line.user, []).append(line.sound)
+        self._hashes |= {each.audio_hash for some in stretches.values() for each in some}
+        ids = {
+            (user, *key): annotation_id
+            for user, some in stretches.items()
+            for key, annotation_id in annotate.ensure_annotations(
+                self.session, some, user=user
+            ).items()
+        }
         self._take_tags([line for line in lines if isinstance(line, TagLine)], ids)
         self._take_marks(lines, ids)
         self._take_collections(lines, ids)
@@ -214,18 +219,18 @@ class _Restoring:
         return replace(line, sound=moved)  # type: ignore[arg-type]  # it is one that has a sound
 
     def _take_tags(self, lines: Sequence[TagLine], ids: Mapping[_Key, int]) -> None:
-        tags = [(ids[line.sound.key], line.tag, line.at) for line in lines]
+        tags = [(ids[_key(line)], line.tag, line.at) for line in lines]
         self.n_new += annotate.add_tags(self.session, tags)
 
     def _take_marks(self, lines: Sequence[BackupLine], ids: Mapping[_Key, int]) -> None:
         """Ratings, favourites and notes: the later ones."""
         marks = [line for line in lines if isinstance(line, (RatingLine, FavouriteLine, NoteLine))]
         rows: dict[int, Annotation] = {}
-        for some in chunks(sorted({ids[line.sound.key] for line in marks})):
+        for some in chunks(sorted({ids[_key(line)] for line in marks})):
             found = self.session.scalars(select(Annotation).where(Annotation.id.in_(some)))
             rows |= {row.id: row for row in found}
         for line in marks:
-            row = rows[ids[line.sound.key]]
+            row = rows[ids[_key(line)]]
             if isinstance(line, RatingLine):
                 if self._is_later(line.at, row.rated_at, differs=line.stars != row.rating):
                     row.rating, row.rated_at = line.stars, line.at
@@ -249,21 +254,23 @@ class _Restoring:
     def _take_collections(self, lines: Sequence[BackupLine], ids: Mapping[_Key, int]) -> None:
         for line in lines:
             if isinstance(line, CollectionLine):
-                self._collection(line.collection, line.at)
+                self._collection(line.collection, line.at, user=line.user)
         items = [line for line in lines if isinstance(line, ItemLine)]
-        for name, some in itertools.groupby(items, key=lambda line: line.collection):
-            collection_id = self._collection(name, None)
-            times = {ids[line.sound.key]: line.at for line in some}
+        for (name, user), some in itertools.groupby(
+            items, key=lambda line: (line.collection, line.user)
+        ):
+            collection_id = self._collection(name, None, user=user)
+            times = {ids[_key(line)]: line.at for line in some}
             self.n_new += collections.add_items(
                 self.session, collection_id, list(times), added_at=times
             )
 
-    def _collection(self, name: str, at: float | None) -> int:
-        found = collections.find_collection(self.session, name)
+    def _collection(self, name: str, at: float | None, *, user: str) -> int:
+        found = collections.find_collection(self.session, name, user=user)
         if found is not None:
             return found
         self.n_new += 1
-        return collections.create_collection(self.session, name, created_at=at)
+        return collections.create_collection(self.session, name, user=user, created_at=at)
 
     def _take_searches(self, lines: Sequence[SearchLine]) -> None:
         for line in lines:
@@ -384,7 +391,12 @@ class _Restoring:
         return len(hashes) - len(self._recordings(hashes))
 
 
-_Key = tuple[bytes, float, float]
+_Key = tuple[str, bytes, float, float]
+
+
+def _key(line: TagLine | RatingLine | FavouriteLine | NoteLine | ItemLine) -> _Key:
+    """Whose annotation of which stretch it is about."""
+    return (line.user, *line.sound.key)
 
 
 def _sound_of(line: BackupLine) -> SoundStretch | None:

@@ -34,6 +34,7 @@ from audiosearch.store.queries.fulltext import match_words, telling_words
 from audiosearch.store.queries.places import RootPath, path_inside
 from audiosearch.store.queries.roots import list_roots
 from audiosearch.store.queries.scope import Scope
+from audiosearch.store.queries.users import own_users
 
 _BEGINNING = 2  # letters of a word that no stemmer takes away
 
@@ -105,9 +106,10 @@ def _of_person(session: Session, filters: Filters) -> Iterator[Condition]:
     if low is not None and high is not None and low > high:
         raise QueryError(f"{low:g} is above {high:g}", remedy="write the lower limit first")
     if (low, high) != (None, None):
-        yield Rated(low, high)
+        yield Rated(low, high, own_users(session))
     if filters.favourite is not None:
-        yield IsFavourite() if filters.favourite else Without(IsFavourite())
+        favourite = IsFavourite(own_users(session))
+        yield favourite if filters.favourite else Without(favourite)
     for name in filters.collections:
         yield InCollection(_collection(session, _text(name)))
 

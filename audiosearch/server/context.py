@@ -120,11 +120,11 @@ class DatabaseReaders:
             StoreError: it is gone, damaged, of a later version, or cannot be opened.
         """
         with self._lock:
-            store = self._config.store
+            store, user = self._config.store, self._config.user.name
             path = self._config.database
             if store.url:
                 if self._database is None:
-                    self._database = open_database(path, read_only=True, store=store)
+                    self._database = open_database(path, read_only=True, store=store, user=user)
                 return self._database
             try:
                 status = see_that_it_is_there(path)
@@ -133,7 +133,7 @@ class DatabaseReaders:
                 raise
             if self._database is None or status.st_ino != self._inode:
                 self._let_go()
-                self._database = open_database(path, read_only=True)
+                self._database = open_database(path, read_only=True, user=user)
                 self._inode = path.stat().st_ino
             return self._database
 

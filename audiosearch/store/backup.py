@@ -127,7 +127,8 @@ def _write(reader: _RowSource, target: Path, *, strict: bool) -> int:
     try:
         with atomic_write(target, mode=PRIVATE_FILE) as file:
             made = datetime.now(UTC).isoformat(timespec="seconds")
-            file.write(line_bytes({"kind": HEAD, "version": VERSION, "made_at": made}))
+            version = VERSION if _has_users(reader) else 1
+            file.write(line_bytes({"kind": HEAD, "version": version, "made_at": made}))
             for line in _lines(reader):
                 try:
                     content = line_bytes(line_row(line))
@@ -168,6 +169,20 @@ def _lines(reader: _RowSource) -> Iterator[BackupLine]:
         yield from _caption_lines(reader, tables)
 
 
+def _owner(reader: _RowSource, table: str) -> str:
+    """The column that tells whose a row is; in libraries of before everything is everybody's."""
+    columns = _names(reader, f"SELECT name FROM pragma_table_info('{table}')")
+    return "user_name" if "user_name" in columns else "''"
+
+
+def _has_users(reader: _RowSource) -> bool:
+    return any(
+        next(iter(reader.execute(f"SELECT 1 FROM {table} WHERE user_name != '' LIMIT 1")), None)
+        for table in ("annotation", "collection")
+        if _owner(reader, table) == "user_name"
+    )
+
+
 def _names(reader: _RowSource, statement: str) -> set[str]:
     return {name for (name,) in reader.execute(statement)}
 
@@ -188,25 +203,26 @@ def _paths(reader: _RowSource, hashes: str) -> dict[bytes, bytes]:
 
 def _annotation_lines(reader: _RowSource, paths: dict[bytes, bytes]) -> Iterator[BackupLine]:
     place = "s.audio_hash, s.path, a.start_s, a.end_s"
-    order = "ORDER BY s.audio_hash, a.start_s, a.end_s"
+    owner = _owner(reader, "annotation").replace("user_name", "a.user_name")
+    order = f"ORDER BY s.audio_hash, a.start_s, a.end_s, {owner}"
     tags = reader.execute(
-        f"SELECT {place}, t.said, t.added_at {_ANNOTATION}"
+        f"SELECT {place}, t.said, t.added_at, {owner} {_ANNOTATION}"
         f" JOIN annotation_tag AS t ON t.annotation_id = a.id {order}, t.said"
     )
-    for *sound, said, at in tags:
-        yield TagLine(sound=_stretch(sound, paths), tag=said, at=at)
+    for *sound, said, at, user in tags:
+        yield TagLine(sound=_stretch(sound, paths), tag=said, at=at, user=user)
     rows = reader.execute(
-        f"SELECT {place}, a.rating, a.rated_at, a.favourite_at, a.note, a.noted_at"
+        f"SELECT {place}, a.rating, a.rated_at, a.favourite_at, a.note, a.noted_at, {owner}"
         f" {_ANNOTATION} {order}"
     )
-    for *sound, rating, rated_at, favourite_at, note, noted_at in rows:
+    for *sound, rating, rated_at, favourite_at, note, noted_at, user in rows:
         stretch = _stretch(sound, paths)
         if rating is not None:
-            yield RatingLine(sound=stretch, stars=rating, at=rated_at)
+            yield RatingLine(sound=stretch, stars=rating, at=rated_at, user=user)
         if favourite_at is not None:
-            yield FavouriteLine(sound=stretch, at=favourite_at)
+            yield FavouriteLine(sound=stretch, at=favourite_at, user=user)
         if note is not None:
-            yield NoteLine(sound=stretch, note=note, at=noted_at)
+            yield NoteLine(sound=stretch, note=note, at=noted_at, user=user)
 
 
 def _stretch(sound: list[object], paths: dict[bytes, bytes]) -> SoundStretch:
@@ -217,10 +233,11 @@ def _stretch(sound: list[object], paths: dict[bytes, bytes]) -> SoundStretch:
 
 
 def _collection_lines(reader: _RowSource, paths: dict[bytes, bytes]) -> Iterator[BackupLine]:
-    for number, name, at in reader.execute(
-        "SELECT id, name, created_at FROM collection ORDER BY key"
+    owner = _owner(reader, "collection")
+    for number, name, at, user in reader.execute(
+        f"SELECT id, name, created_at, {owner} FROM collection ORDER BY key, {owner}"
     ):
-        yield CollectionLine(collection=name, at=at)
+        yield CollectionLine(collection=name, at=at, user=user)
         items = reader.execute(
             f"SELECT s.audio_hash, s.path, a.start_s, a.end_s, i.added_at {_ANNOTATION}"
             " JOIN collection_item AS i ON i.annotation_id = a.id"
@@ -228,7 +245,8 @@ def _collection_lines(reader: _RowSource, paths: dict[bytes, bytes]) -> Iterator
             (number,),
         )
         for *sound, added_at in items:
-            yield ItemLine(collection=name, sound=_stretch(sound, paths), at=added_at)
+            stretch = _stretch(sound, paths)
+            yield ItemLine(collection=name, sound=stretch, at=added_at, user=user)
 
 
 def _caption_lines(reader: _RowSource, tables: Iterable[str]) -> Iterator[BackupLine]:

@@ -18,7 +18,7 @@ from typing import Any, Final, TypeAlias
 from audiosearch.errors import display_path
 from audiosearch.store.queries.annotate import MOST_STARS, SoundStretch
 
-VERSION: Final = 1
+VERSION: Final = 2  # the first was before there were users, and serves where there are none
 HEAD: Final = "audiosearch-backup"
 END: Final = "end"
 MOST_BYTES_A_LINE: Final = 1 << 20
@@ -33,11 +33,12 @@ class BadBackupLine(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class TagLine:
-    """A tag as it was typed; times are Unix seconds, as in all lines."""
+    """A tag as it was typed; times are Unix seconds, as in all lines, and `user` is whose it is."""
 
     sound: SoundStretch
     tag: str
     at: float
+    user: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,7 @@ class RatingLine:
     sound: SoundStretch
     stars: int
     at: float
+    user: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +57,7 @@ class FavouriteLine:
 
     sound: SoundStretch
     at: float
+    user: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +67,7 @@ class NoteLine:
     sound: SoundStretch
     note: str
     at: float
+    user: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +105,7 @@ class CollectionLine:
 
     collection: str
     at: float
+    user: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +115,7 @@ class ItemLine:
     collection: str
     sound: SoundStretch
     at: float
+    user: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +150,7 @@ _KINDS: Final[Mapping[str, type[BackupLine]]] = {
     "item": ItemLine,
     "search": SearchLine,
 }
+_SELDOM: Final = ("imports", "user")  # left out where there is nothing in them
 KIND_OF: Final[Mapping[type, str]] = {line: kind for kind, line in _KINDS.items()}
 
 
@@ -156,7 +163,7 @@ def line_row(line: BackupLine) -> dict[str, object]:
             row |= _sound_row(value)
         elif isinstance(value, bytes):
             row[field.name] = value.hex()
-        elif field.name != "imports" or value:
+        elif value or field.name not in _SELDOM:
             row[field.name] = list(value) if isinstance(value, tuple) else value
     return row
 
@@ -328,6 +335,10 @@ def _imports(row: Mapping[str, Any]) -> tuple[int, ...]:
     return tuple(map(_import_number, found))
 
 
+def _user(row: Mapping[str, Any]) -> str:
+    return _checked_text(row["user"], "user") if row.get("user") else ""
+
+
 def _digest(row: Mapping[str, Any]) -> bytes:
     try:
         found = bytes.fromhex(row.get("digest"))  # type: ignore[arg-type]  # checked by trying
@@ -350,6 +361,7 @@ def _arguments(row: Mapping[str, Any]) -> tuple[str, ...]:
 _READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], object]]] = {
     "sound": _sound,
     "at": _at,
+    "user": _user,
     "stars": _stars,
     "tag": _text("tag"),
     "note": _text("note"),

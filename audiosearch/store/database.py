@@ -84,6 +84,14 @@ class Database:
                 self._made = engine
             return self._made
 
+    user: str = ""
+    """In whose name its sessions write (`store.queries.users`)."""
+
+    def _session_on(self, engine: Engine) -> Session:
+        from sqlalchemy.orm import Session  # noqa: PLC0415 - see `asking`
+
+        return Session(engine, autoflush=False, expire_on_commit=False, info={"user": self.user})
+
     @property
     def read_only(self) -> bool:
         """Whether this was opened for reading only."""
@@ -135,14 +143,12 @@ class Database:
             LibraryReplaced: another file stands in this library's place, or none.
             StoreError: a write to a read-only library; locked for too long; full; damaged.
         """
-        from sqlalchemy.orm import Session  # noqa: PLC0415 - see `asking`
-
         with sqlite.translated(self.path):
             engine = self._sqlite_engine
             if not self.read_only:
                 engine = engine.execution_options(**sqlite.WRITE)
             with (
-                Session(engine, autoflush=False, expire_on_commit=False) as session,
+                self._session_on(engine) as session,
                 session.begin(),
             ):
                 session.connection()  # begins here, so that waiting for the lock happens here
@@ -160,11 +166,9 @@ class Database:
             LibraryReplaced: another file stands in this library's place, or none.
             StoreError: the database is damaged or cannot be read.
         """
-        from sqlalchemy.orm import Session  # noqa: PLC0415 - see `asking`
-
         with (
             sqlite.translated(self.path),
-            Session(self._sqlite_engine, autoflush=False, expire_on_commit=False) as session,
+            self._session_on(self._sqlite_engine) as session,
         ):
             yield session
 
@@ -299,6 +303,7 @@ def open_database(
     scripts: Path | None = None,
     expected: LibraryIdentity | None = None,
     store: StoreConfig | None = None,
+    user: str = "",
 ) -> Database:
     """Open the library at `path`, or on a server: migrate an older schema, make it where absent.
 
@@ -314,6 +319,7 @@ def open_database(
         expected: the library that it must be; nothing is made, migrated or locked otherwise.
         store: where it names a server, this has the library; `path` then only says in which
             folder this machine keeps what it derives from it.
+        user: in whose name its sessions write.
 
     Raises:
         LibraryReplaced: it is not the expected one.
@@ -327,7 +333,7 @@ def open_database(
     if store is not None and store.url:
         from audiosearch.store.postgresql.database import open_server_database  # noqa: PLC0415
 
-        return open_server_database(
+        server = open_server_database(
             path,
             store,
             read_only=read_only,
@@ -336,6 +342,8 @@ def open_database(
             scripts=scripts,
             expected=expected,
         )
+        server.user = user
+        return server
     if expected is not None:
         expected.check_file(path)
     elif read_only and not path.exists():
@@ -365,7 +373,7 @@ def open_database(
             check_log(path)
             identity = _identify(path, read_only=read_only, expected=expected)
         guard = ConnectionGuard(path, identity)
-        return Database(
+        database = Database(
             path=path,
             make_engine=lambda: sqlite.make_engine(
                 path, read_only=read_only, patience_s=patience_s, guard=guard
@@ -374,6 +382,8 @@ def open_database(
             lock=lock,
             identity=identity,
         )
+        database.user = user
+        return database
     except BaseException:
         if lock is not None:
             lock.release()

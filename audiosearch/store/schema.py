@@ -1,7 +1,6 @@
 """The library's tables; the migrations make them, and a test holds them to this description.
 
-Without `from __future__ import annotations`: SQLAlchemy would evaluate the strings one by one, a
-third of the time to load this.
+No `from __future__ import annotations`: to evaluate the strings is a third of the time to load it.
 """
 
 from enum import StrEnum
@@ -50,7 +49,6 @@ class Base(DeclarativeBase):
     """Names constraints by a rule, so that migrations can refer to them."""
 
     type_annotation_map: ClassVar[dict[Any, Any]] = {int: Integer}
-
     metadata = MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -395,7 +393,7 @@ class Annotation(Base):
 
     __tablename__ = "annotation"
     __table_args__ = (
-        UniqueConstraint("sound_id", "start_s", "end_s"),
+        UniqueConstraint("sound_id", "start_s", "end_s", "user_name"),
         CheckConstraint(
             "(start_s = 0 AND end_s = 0) OR (start_s >= 0 AND end_s > start_s)", name="stretch"
         ),
@@ -413,6 +411,7 @@ class Annotation(Base):
     favourite_at: Mapped[float | None] = mapped_column(Float)  # None: no favourite
     note: Mapped[str | None] = mapped_column(Text)
     noted_at: Mapped[float | None] = mapped_column(Float)
+    user_name: Mapped[str] = mapped_column(Text, server_default="")  # whose it is; "": everybody's
 
 
 class AnnotationTag(Base):
@@ -434,11 +433,13 @@ class Collection(Base):
     """A named list of stretches of sound."""
 
     __tablename__ = "collection"
+    __table_args__ = (UniqueConstraint("key", "user_name"),)
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     name: Mapped[str] = mapped_column(Text)  # as it was typed
-    key: Mapped[str] = mapped_column(Text, unique=True)  # in normal form, see `names`
+    key: Mapped[str] = mapped_column(Text)  # in normal form, see `names`
     created_at: Mapped[float] = mapped_column(Float)
+    user_name: Mapped[str] = mapped_column(Text, server_default="")  # whose it is; "": everybody's
 
 
 class CollectionItem(Base):

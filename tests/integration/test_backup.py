@@ -18,6 +18,7 @@ from audiosearch.library.annotations import Annotations
 from audiosearch.library.restore import Restored, restore
 from audiosearch.model.tokenizer import normalise
 from audiosearch.store.backup import KEPT, back_up_before, write_backup
+from audiosearch.store.backup_lines import VERSION
 from audiosearch.store.database import Database, open_database
 from audiosearch.store.integrity.repair import repair
 from audiosearch.store.integrity.verify import verify
@@ -167,7 +168,7 @@ SENTENCE = {"kind": "caption", "audio_hash": None, "caption": "x", "source": "im
         (lambda rows: rows[:3] + rows[4:], 5, "lines should come before this"),
         (lambda rows: [*rows, rows[1]], 7, "something follows"),
         (lambda rows: [rows[1], *rows], 1, "no backup of audiosearch"),
-        (lambda rows: [rows[0] | {"version": 2}, *rows[1:]], 1, "later version"),
+        (lambda rows: [rows[0] | {"version": VERSION + 1}, *rows[1:]], 1, "later version"),
         (lambda rows: [rows[0] | {"version": True}, *rows[1:]], 1, "no version"),
         (lambda rows: [*rows[:2], rows[2] | {"stars": 6}, *rows[3:]], 3, "stars are 1 to 5"),
         (lambda rows: [*rows[:2], rows[2] | {"stars": 4.5}, *rows[3:]], 3, "stars"),

@@ -256,8 +256,9 @@ export class DetailPanel {
         each.favourite ? h("span", { class: "heart", title: "Favourite" }, "♥") : null,
         ...(each.tags ?? []).map((tag) => h("span", { class: "tag own" }, tag)),
         each.note ? h("span", { class: "note" }, each.note) : null,
+        each.user ? h("span", { class: "hint" }, each.user) : null,
       ].filter((part) => part !== null);
-      if (!told.length) return [];
+      if (!told.length || (told.length === 1 && each.user)) return [];
       const what = clockRange(stretch);
       const play = () => this.actions.play(hit, { stretch });
       return [h("li", {}, h("button", { type: "button", "aria-label": `Play ${what}`, onclick: play }, what), ...told)];

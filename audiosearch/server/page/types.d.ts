@@ -58,6 +58,8 @@ export interface CaptionedWindow {
 }
 
 export interface Annotation {
+  /** Whose it is, where it is not everybody's. */
+  user?: string;
   start_s: number;
   end_s: number | null;
   tags?: string[];

@@ -22,7 +22,7 @@ from audiosearch.server.openapi import Operation, Operations
 from audiosearch.server.parameters import STRETCH_NAMES, Parameters
 from audiosearch.server.replies import JsonReply, NotInLibrary
 from audiosearch.server.routes.answers import text_query
-from audiosearch.server.routes.recordings import ANNOTATION
+from audiosearch.server.routes.recordings import ANNOTATION, OWNER
 from audiosearch.server.saved_searches import (
     SEARCH_FIELDS,
     arguments_of,
@@ -55,7 +55,14 @@ async def list_collections(request: Request) -> Response:
     Parameters(request.query_params, known=())
     found = await context_of(request).read(lambda database: Annotations(database).collections())
     rows = [
-        tidy_row({"name": each.name, "sounds": each.n_items, "created_at": each.created_at})
+        tidy_row(
+            {
+                "name": each.name,
+                "sounds": each.n_items,
+                "created_at": each.created_at,
+                **({"user": each.user} if each.user else {}),
+            }
+        )
         for each in found
     ]
     return JsonReply({"collections": rows})
@@ -246,7 +253,8 @@ _ITEM: Final = thing(
         "here": TRUTH,
         "duration_s": nullable(NUMBER),
         **ANNOTATION,
-    }
+    },
+    optional=OWNER,
 )
 _SEARCH: Final = thing(
     {
@@ -260,7 +268,11 @@ _VALUE: Final = {"type": ["string", "number", "boolean", "array", "null"]}
 OPERATIONS: Final[Operations] = {
     list_collections: Operation(
         reply=thing(
-            {"collections": rows_of(thing({**_NAMED, "sounds": WHOLE, "created_at": NUMBER}))}
+            {
+                "collections": rows_of(
+                    thing({**_NAMED, "sounds": WHOLE, "created_at": NUMBER}, optional=OWNER)
+                )
+            }
         )
     ),
     put_item: Operation(parameters=STRETCH, reply=_CHANGED),

@@ -182,12 +182,13 @@ _WRITTEN: Final = {
     "note": nullable(TEXT),
     "collections": rows_of(TEXT),
 }
+OWNER: Final = {"user": TEXT}  # where it is not everybody's
 ANNOTATION: Final = {"start_s": NUMBER, "end_s": _SOME, **_WRITTEN}
 _ABOUT: Final = {
     "recording_id": ID,
     "tags_given": rows_of(TEXT),
     **{key: each for key, each in _WRITTEN.items() if key != "tags"},
-    "annotations": rows_of(thing(ANNOTATION)),
+    "annotations": rows_of(thing(ANNOTATION, optional=OWNER)),
 }
 _NOW: Final = thing({**_ABOUT, "changed": WHOLE})
 _STRETCHES: Final = rows_of(thing({"start_s": NUMBER, "end_s": NUMBER, "caption": nullable(TEXT)}))

@@ -21,6 +21,7 @@ from audiosearch.store.queries import annotate, waiting
 from audiosearch.store.queries._bulk import n_rows
 from audiosearch.store.queries.annotate import SoundStretch
 from audiosearch.store.queries.collections import arguments_of
+from audiosearch.store.queries.users import EVERYBODY
 from audiosearch.store.schema import (
     CaptionTarget,
     Collection,
@@ -128,7 +129,10 @@ def _mend_stretches(session: Session) -> None:
     for each in wrong:
         row = {"old": each.id, "sound": each.sound_id}
         whole = session.scalar(
-            text("SELECT id FROM annotation WHERE sound_id = :sound AND start_s = 0 AND end_s = 0"),
+            text(
+                "SELECT id FROM annotation WHERE sound_id = :sound AND start_s = 0 AND end_s = 0"
+                " AND user_name = (SELECT user_name FROM annotation WHERE id = :old)"
+            ),
             row,
         )
         if whole is None:
@@ -229,7 +233,7 @@ def derive_again(session: Session) -> None:
         for row in strange
         for place in [places.get(row.audio_hash)]
     ]
-    ids = annotate.ensure_annotations(session, stretches)
+    ids = annotate.ensure_annotations(session, stretches, user=EVERYBODY)
     annotate.add_tags(
         session,
         [

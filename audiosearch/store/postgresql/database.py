@@ -112,7 +112,7 @@ class ServerDatabase(Database):
         with translated(self.shown):
             self._server_lock.check()
             with (
-                Session(self._engine, autoflush=False, expire_on_commit=False) as session,
+                self._session_on(self._engine) as session,
                 session.begin(),
             ):
                 self._see_that_it_is_the_same(session)
@@ -128,7 +128,7 @@ class ServerDatabase(Database):
         """See `Database`."""
         with (
             translated(self.shown),
-            Session(self._engine, autoflush=False, expire_on_commit=False) as session,
+            self._session_on(self._engine) as session,
         ):
             self._see_that_it_is_the_same(session)
             yield session

@@ -19,6 +19,7 @@ from audiosearch.store.names import normal_form
 from audiosearch.store.queries import fulltext
 from audiosearch.store.queries._bulk import chunks, n_rows
 from audiosearch.store.queries.file_texts import ensure_tags
+from audiosearch.store.queries.users import user_of
 from audiosearch.store.schema import (
     AnnotatedSound,
     Annotation,
@@ -69,37 +70,50 @@ def ensure_sounds(session: Session, paths: Mapping[bytes, bytes]) -> dict[bytes,
 
 
 def find_annotations(
-    session: Session, stretches: Iterable[SoundStretch]
+    session: Session, stretches: Iterable[SoundStretch], *, user: str | None = None
 ) -> dict[tuple[bytes, float, float], int]:
-    """The ids of what is written of stretches, by their keys; those of which nothing is lack."""
+    """The ids of what a user wrote of stretches, by their keys; those of which nothing is lack.
+
+    Without `user`, it is the session's.
+    """
+    user = user_of(session) if user is None else user
     keys = {each.key for each in stretches}
     found: dict[tuple[bytes, float, float], int] = {}
     for some in chunks(sorted({audio_hash for audio_hash, _, _ in keys})):
         rows = session.execute(
             select(AnnotatedSound.audio_hash, Annotation.start_s, Annotation.end_s, Annotation.id)
             .join(AnnotatedSound, AnnotatedSound.id == Annotation.sound_id)
-            .where(AnnotatedSound.audio_hash.in_(some))
+            .where(AnnotatedSound.audio_hash.in_(some), Annotation.user_name == user)
         )
         found |= {key: row.id for row in rows for key in [(row[0], row[1], row[2])] if key in keys}
     return found
 
 
 def ensure_annotations(
-    session: Session, stretches: Sequence[SoundStretch]
+    session: Session, stretches: Sequence[SoundStretch], *, user: str | None = None
 ) -> dict[tuple[bytes, float, float], int]:
-    """The ids of annotations of stretches, by their keys; new ones say nothing yet."""
+    """The ids of a user's annotations of stretches, by their keys; new ones say nothing yet.
+
+    Without `user`, it is the session's.
+    """
+    user = user_of(session) if user is None else user
     sounds = ensure_sounds(session, {each.audio_hash: each.path for each in stretches})
-    found = find_annotations(session, stretches)
+    found = find_annotations(session, stretches, user=user)
     new = {each.key: each for each in stretches if each.key not in found}
     if new:
         session.connection().execute(
             insert(Annotation),
             [
-                {"sound_id": sounds[audio_hash], "start_s": start_s, "end_s": end_s}
+                {
+                    "sound_id": sounds[audio_hash],
+                    "start_s": start_s,
+                    "end_s": end_s,
+                    "user_name": user,
+                }
                 for audio_hash, start_s, end_s in new
             ],
         )
-        found |= find_annotations(session, list(new.values()))
+        found |= find_annotations(session, list(new.values()), user=user)
     return found
 
 
@@ -144,6 +158,23 @@ def remove_tags(session: Session, annotation_ids: Sequence[int], names: Sequence
         )
         for some in chunks(annotation_ids)
     )
+
+
+def tag_owners(session: Session, hashes: Several[bytes], tag: str) -> list[str]:
+    """The users who put a tag, in any spelling, on sounds or parts of them; by name."""
+    found: set[str] = set()
+    for some in chunks(sorted(hashes)):
+        found |= set(
+            session.scalars(
+                select(Annotation.user_name)
+                .join(AnnotatedSound, AnnotatedSound.id == Annotation.sound_id)
+                .join(AnnotationTag, AnnotationTag.annotation_id == Annotation.id)
+                .join(Tag, Tag.id == AnnotationTag.tag_id)
+                .where(AnnotatedSound.audio_hash.in_(some), Tag.name == normal_form(tag))
+                .distinct()
+            )
+        )
+    return sorted(found)
 
 
 def set_rating(session: Session, annotation_ids: Sequence[int], stars: int | None) -> None:
@@ -218,6 +249,7 @@ def move_annotations(session: Session, before: bytes, now: bytes) -> None:
                 there.sound_id == sound_id,
                 there.start_s == moved.start_s,
                 there.end_s == moved.end_s,
+                there.user_name == moved.user_name,
             )
         )
     )

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from audiosearch.store.names import normal_form
 from audiosearch.store.queries._bulk import chunks
+from audiosearch.store.queries.users import own_users
 from audiosearch.store.queries.waiting import sound_places
 from audiosearch.store.schema import (
     AnnotatedSound,
@@ -37,6 +38,8 @@ class WrittenAnnotation:
         rating: 1 to 5 stars.
         collections: names of those that it is in.
         rated_at, favourite_at, noted_at: Unix seconds; None where there is no such thing.
+        user: whose it is; "" where it is everybody's.
+        is_own: whether the session's user may change it: it is the user's, or everybody's.
     """
 
     annotation_id: int
@@ -53,6 +56,14 @@ class WrittenAnnotation:
     note: str | None
     noted_at: float | None
     collections: tuple[str, ...]
+    user: str
+    is_own: bool
+
+    @property
+    def says_something(self) -> bool:
+        """Whether there is anything in it."""
+        marks = (self.rating, self.favourite_at, self.note)
+        return bool(self.tags or self.collections) or any(each is not None for each in marks)
 
 
 def annotation_ids(
@@ -63,8 +74,11 @@ def annotation_ids(
     least_stars: int | None = None,
     favourite: bool = False,
     noted: bool = False,
+    users: Sequence[str] | None = None,
 ) -> list[int]:
     """The ids of annotations of which all that is given holds.
+
+    Ratings and favourites are those of the session's user, and everybody's.
 
     Args:
         session: any session.
@@ -73,11 +87,16 @@ def annotation_ids(
         least_stars: rated so high or higher.
         favourite: a favourite.
         noted: with a note.
+        users: of these users; None: of any.
     """
     conditions: list[ColumnElement[bool]] = []
     if tag is not None:
         tagged = select(AnnotationTag.annotation_id).join(Tag, Tag.id == AnnotationTag.tag_id)
         conditions.append(Annotation.id.in_(tagged.where(Tag.name == normal_form(tag))))
+    if users is None and (least_stars is not None or favourite):
+        users = own_users(session)
+    if users is not None:
+        conditions.append(Annotation.user_name.in_(users))
     if least_stars is not None:
         conditions.append(Annotation.rating >= least_stars)
     if favourite:
@@ -98,7 +117,12 @@ def annotation_ids(
 
 
 def written_annotations(session: Session, ids: Sequence[int]) -> list[WrittenAnnotation]:
-    """Annotations in the order of their ids as given; ids that are none are left out."""
+    """Annotations in the order of their ids as given; ids that are none are left out.
+
+    So is what others keep of a sound where it is nobody else's business: that it is in a collection
+    of theirs.
+    """
+    own = own_users(session)
     found: dict[int, WrittenAnnotation] = {}
     for some in chunks(ids):
         rows = session.execute(
@@ -125,8 +149,71 @@ def written_annotations(session: Session, ids: Sequence[int]) -> list[WrittenAnn
                 note=each.note,
                 noted_at=each.noted_at,
                 collections=tuple(collections.get(each.id, ())),
+                user=each.user_name,
+                is_own=each.user_name in own,
             )
-    return [found[each] for each in ids if each in found]
+    return [
+        found[each]
+        for each in ids
+        if each in found and (found[each].is_own or found[each].says_something)
+    ]
+
+
+def annotations_of_sound(session: Session, audio_hash: bytes) -> list[WrittenAnnotation]:
+    """What is written of a sound and of stretches of it: the whole first, and one's own."""
+    rows = written_annotations(session, annotation_ids(session, hashes=[audio_hash]))
+    own = own_users(session)
+    return sorted(
+        rows,
+        key=lambda row: (
+            row.start_s,
+            row.end_s or 0.0,
+            -own.index(row.user) if row.user in own else 1,
+            row.user,
+        ),
+    )
+
+
+def seen_annotations(session: Session, ids: Sequence[int]) -> list[WrittenAnnotation]:
+    """For each of some annotations, all that the session's user sees of its stretch.
+
+    Everybody's tags; the user's own rating, favourite and note, or that of everybody.
+    """
+    rows = written_annotations(session, ids)
+    others = written_annotations(
+        session, annotation_ids(session, hashes=sorted({each.audio_hash for each in rows}))
+    )
+    by_place: dict[tuple[bytes, float, float | None], list[WrittenAnnotation]] = {}
+    for each in others:
+        by_place.setdefault((each.audio_hash, each.start_s, each.end_s), []).append(each)
+    own = own_users(session)
+    return [
+        merged(row, by_place.get((row.audio_hash, row.start_s, row.end_s), [row]), own=own)
+        for row in rows
+    ]
+
+
+def merged(
+    row: WrittenAnnotation, of_place: Sequence[WrittenAnnotation], *, own: Sequence[str]
+) -> WrittenAnnotation:
+    """`row` with what several users wrote of its stretch; of `own`, the last one's counts most."""
+    if len(of_place) == 1:
+        return row
+    mine = sorted((each for each in of_place if each.user in own), key=lambda x: own.index(x.user))
+    said = dict.fromkeys(tag for each in of_place for tag in each.tags)
+    result = replace(
+        row,
+        tags=tuple(sorted({normal_form(tag): tag for tag in said}.values(), key=str.lower)),
+        collections=tuple(dict.fromkeys(name for each in of_place for name in each.collections)),
+    )
+    for each in mine:
+        if each.rating is not None:
+            result = replace(result, rating=each.rating, rated_at=each.rated_at)
+        if each.favourite_at is not None:
+            result = replace(result, favourite_at=each.favourite_at)
+        if each.note is not None:
+            result = replace(result, note=each.note, noted_at=each.noted_at)
+    return result
 
 
 def _tags(session: Session, ids: Sequence[int]) -> dict[int, list[str]]:
@@ -145,7 +232,7 @@ def _collections(session: Session, ids: Sequence[int]) -> dict[int, list[str]]:
     rows = session.execute(
         select(CollectionItem.annotation_id, Collection.name)
         .join(Collection, Collection.id == CollectionItem.collection_id)
-        .where(CollectionItem.annotation_id.in_(ids))
+        .where(CollectionItem.annotation_id.in_(ids), Collection.user_name.in_(own_users(session)))
         .order_by(Collection.key)
     )
     found: dict[int, list[str]] = {}
@@ -165,12 +252,20 @@ class TagSummary:
 def summarise_tags(session: Session) -> list[TagSummary]:
     """All tags that people set, by name."""
     rows = session.execute(
-        select(Tag.id, AnnotationTag.said)
+        select(
+            Tag.id,
+            AnnotationTag.said,
+            Annotation.sound_id,
+            Annotation.start_s,
+            Annotation.end_s,
+        )
         .join(Tag, Tag.id == AnnotationTag.tag_id)
+        .join(Annotation, Annotation.id == AnnotationTag.annotation_id)
         .order_by(Tag.name, AnnotationTag.added_at.desc(), AnnotationTag.annotation_id)
     ).all()
     spelled: dict[int, str] = {}
-    for tag_id, said in rows:
+    for tag_id, said, *_ in rows:
         spelled.setdefault(tag_id, said)
-    counts = Counter(tag_id for tag_id, _ in rows)
+    # Two users may have put one tag on one stretch.
+    counts = Counter(tag_id for tag_id, *_ in {(row[0], *row[2:]) for row in rows})
     return [TagSummary(said, counts[tag_id]) for tag_id, said in spelled.items()]

@@ -10,23 +10,28 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from audiosearch.store.dialects import upsert
 from audiosearch.store.names import normal_form
 from audiosearch.store.queries._bulk import chunks, n_rows
+from audiosearch.store.queries.users import EVERYBODY, own_users
 from audiosearch.store.schema import Collection, CollectionItem, SavedSearch
 
 
 @dataclass(frozen=True)
 class CollectionSummary:
-    """A collection and how much is in it; `created_at` in Unix seconds."""
+    """A collection and how much is in it; `created_at` in Unix seconds.
+
+    `user` is whose it is; "" where everybody shares it.
+    """
 
     collection_id: int
     name: str
     created_at: float
     n_items: int
+    user: str
 
 
 @dataclass(frozen=True)
@@ -38,15 +43,31 @@ class NamedSearch:
     saved_at: float
 
 
-def find_collection(session: Session, name: str) -> int | None:
-    """The id of a collection, by its name in any spelling; None where there is none."""
-    return session.scalar(select(Collection.id).where(Collection.key == normal_form(name)))
+def find_collection(session: Session, name: str, *, user: str | None = None) -> int | None:
+    """The id of a collection, by its name in any spelling; None where there is none.
+
+    It is one of `user`'s; without, one that the session's user sees, an own one first.
+    """
+    users = own_users(session) if user is None else (user,)
+    return session.scalar(
+        select(Collection.id)
+        .where(Collection.key == normal_form(name), Collection.user_name.in_(users))
+        .order_by(Collection.user_name.desc())
+        .limit(1)
+    )
 
 
-def create_collection(session: Session, name: str, *, created_at: float | None = None) -> int:
-    """A new collection; its id. The name must be free."""
+def owner_of(session: Session, collection_id: int) -> str:
+    """Whose a collection is; "" where everybody shares it."""
+    return session.get_one(Collection, collection_id).user_name
+
+
+def create_collection(
+    session: Session, name: str, *, user: str = EVERYBODY, created_at: float | None = None
+) -> int:
+    """A new collection of a user's; its id. The name must be free."""
     when = time.time() if created_at is None else created_at
-    row = {"name": name, "key": normal_form(name), "created_at": when}
+    row = {"name": name, "key": normal_form(name), "created_at": when, "user_name": user}
     made = session.connection().execute(insert(Collection).returning(Collection.id), [row])
     return int(made.scalar_one())
 
@@ -58,6 +79,25 @@ def rename_collection(session: Session, collection_id: int, name: str) -> None:
     session.flush()
 
 
+def give_to_everybody(
+    session: Session, collection_id: int, annotation_ids: Mapping[int, int]
+) -> None:
+    """Have everybody share a collection, whose name must be free among these.
+
+    `annotation_ids` gives, for each annotation in it, everybody's of the same stretch.
+    """
+    for old, new in annotation_ids.items():
+        session.execute(
+            update(CollectionItem)
+            .where(
+                CollectionItem.collection_id == collection_id, CollectionItem.annotation_id == old
+            )
+            .values(annotation_id=new)
+        )
+    session.get_one(Collection, collection_id).user_name = EVERYBODY
+    session.flush()
+
+
 def delete_collection(session: Session, collection_id: int) -> None:
     """Delete a collection; the sounds in it are as they were."""
     session.execute(delete(CollectionItem).where(CollectionItem.collection_id == collection_id))
@@ -65,10 +105,17 @@ def delete_collection(session: Session, collection_id: int) -> None:
 
 
 def summarise_collections(session: Session) -> list[CollectionSummary]:
-    """All collections by name."""
+    """All collections that the session's user sees, by name."""
     rows = session.execute(
-        select(Collection.id, Collection.name, Collection.created_at, func.count(CollectionItem.id))
+        select(
+            Collection.id,
+            Collection.name,
+            Collection.created_at,
+            func.count(CollectionItem.id),
+            Collection.user_name,
+        )
         .outerjoin(CollectionItem, CollectionItem.collection_id == Collection.id)
+        .where(Collection.user_name.in_(own_users(session)))
         .group_by(Collection.id)
         .order_by(Collection.key)
     )

@@ -124,22 +124,26 @@ class HasTag(Condition):
         )
 
 
-def _is_annotated(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Whether a person wrote something of a file's sound, or a part of it, that fulfils this."""
+def _is_annotated(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether a person wrote something of a file's sound, or a part of it, that fulfils these."""
     return SoundFile.recording_id.in_(
         select(Recording.id)
         .join(AnnotatedSound, AnnotatedSound.audio_hash == Recording.audio_hash)
         .join(Annotation, Annotation.sound_id == AnnotatedSound.id)
-        .where(condition)
+        .where(*conditions)
     )
 
 
 @dataclass(frozen=True)
 class Rated(Condition):
-    """A person gave it, or a part of it, stars within limits, both included; None: no limit."""
+    """One of some users gave it, or a part of it, stars within limits, both included.
+
+    None: no limit.
+    """
 
     low: float | None
     high: float | None
+    users: tuple[str, ...]
 
     def clause(self) -> ColumnElement[bool]:
         """See `Condition`."""
@@ -148,16 +152,19 @@ class Rated(Condition):
             within.append(Annotation.rating >= self.low)
         if self.high is not None:
             within.append(Annotation.rating <= self.high)
-        return _is_annotated(and_(*within))
+        return _is_annotated(Annotation.user_name.in_(self.users), *within)
 
 
 @dataclass(frozen=True)
 class IsFavourite(Condition):
-    """It, or a part of it, is a person's favourite."""
+    """It, or a part of it, is a favourite of one of some users."""
+
+    users: tuple[str, ...]
 
     def clause(self) -> ColumnElement[bool]:
         """See `Condition`."""
-        return _is_annotated(Annotation.favourite_at.is_not(None))
+        of_users = Annotation.user_name.in_(self.users)
+        return _is_annotated(of_users, Annotation.favourite_at.is_not(None))
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, literal, select
+from sqlalchemy import Row, func, literal, select
 from sqlalchemy.orm import Session
 
 from audiosearch.store.queries.file_list import file_tags
 from audiosearch.store.queries.fulltext import values
 from audiosearch.store.queries.places import RootPath, join
 from audiosearch.store.queries.search import window_captions
+from audiosearch.store.queries.users import own_users
 from audiosearch.store.schema import (
     AnnotatedSound,
     Annotation,
@@ -237,7 +238,12 @@ def sound_briefs(session: Session, recording_ids: Sequence[int]) -> list[SoundBr
     tags: dict[tuple[int | None, bool], set[str]] = {}
     for row in session.execute(of_files.union_all(by_people)):
         tags.setdefault((row[0], bool(row[2])), set()).add(row[1])
-    whole = (Annotation.sound_id == AnnotatedSound.id) & (Annotation.end_s == 0)
+    own = own_users(session)
+    whole = (
+        (Annotation.sound_id == AnnotatedSound.id)
+        & (Annotation.end_s == 0)
+        & Annotation.user_name.in_(own)
+    )
     rows = session.execute(
         select(
             Recording.id,
@@ -249,8 +255,17 @@ def sound_briefs(session: Session, recording_ids: Sequence[int]) -> list[SoundBr
         .outerjoin(AnnotatedSound, AnnotatedSound.audio_hash == Recording.audio_hash)
         .outerjoin(Annotation, whole)
         .where(Recording.id.in_(recording_ids))
-        .order_by(Recording.id)
+        .order_by(Recording.id, Annotation.user_name)
     )
+    sounds: dict[int, Row[int, float | None, float | None, int | None, float | None]] = {}
+    ratings: dict[int, int] = {}
+    favourites: set[int] = set()
+    for each in rows:  # everybody's, then the user's own
+        sounds[each.id] = each
+        if each.rating is not None:
+            ratings[each.id] = each.rating
+        if each.favourite_at is not None:
+            favourites.add(each.id)
     return [
         SoundBrief(
             recording_id=row.id,
@@ -258,10 +273,10 @@ def sound_briefs(session: Session, recording_ids: Sequence[int]) -> list[SoundBr
             loudness_lufs=row.loudness_lufs,
             tags=tuple(sorted(tags.get((row.id, True), ()))),
             tags_given=tuple(sorted(tags.get((row.id, False), ()))),
-            rating=row.rating,
-            favourite=row.favourite_at is not None,
+            rating=ratings.get(row.id),
+            favourite=row.id in favourites,
         )
-        for row in rows
+        for row in sounds.values()
     ]
 
 
