@@ -7,6 +7,7 @@ then what the command line passes as overrides. `config.example.toml` names ever
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -392,6 +393,8 @@ def _checked(key: str, value: Any, *, file: Path) -> Any:
             f"{key} must be at most {_MOST_LETTERS} letters that can be seen, not {value!r}",
             path=file,
         )
+    if key == "user.name":
+        return unicodedata.normalize("NFC", value)  # one name, however it was typed
     if key in _CHOICES and value not in _CHOICES[key]:
         raise ConfigError(
             f"{key} must be one of {', '.join(_CHOICES[key])}, not {value!r}", path=file

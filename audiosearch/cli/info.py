@@ -111,7 +111,8 @@ def _about_texts(told: FileInfo) -> Iterator[Line]:
         yield "tags", display_text(", ".join(told.file.tags))
     for each in told.annotations:
         stretch = "" if each.end_s is None else f"{clock_span(each.start_s, each.end_s)}  "
-        yield "yours", f"{stretch}{summary(each)}"
+        whose = display_text(f"{each.user}'s") if each.user and not each.is_own else "yours"
+        yield whose, f"{stretch}{summary(each)}"
     for field, values in known.metadata.items():
         for value in values:
             yield display_text(field), display_text(value)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shlex
 import time
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -149,8 +149,10 @@ class Annotations:
         """Take a tag, in any spelling, from sounds."""
         with self._database.session() as session:
             found = find_stretches(session, clips, all_or_none=all_or_none)
-            ids = _written_of(session, found.stretches)
-            n_gone = annotate.remove_tags(session, ids, [tag])
+            n_gone = 0
+            for user in reversed(own_users(session)):  # everybody's only where there is no own one
+                ids = _written_of(session, found.stretches, users=(user,))
+                n_gone = n_gone or annotate.remove_tags(session, ids, [tag])
             if not n_gone:
                 _see_that_nobody_has(session, found.stretches, tag)
             self._settle(session, found.stretches)
@@ -167,8 +169,8 @@ class Annotations:
             raise QueryError(f"a rating is 1 to {MOST_STARS} stars, not {stars}")
         with self._database.session() as session:
             found = find_stretches(session, clips, all_or_none=all_or_none)
-            ids = _ids(session, found.stretches, add=stars is not None)
-            rows = annotation_list.written_annotations(session, ids)
+            rows = _rows(session, found.stretches, add=stars is not None)
+            rows = rows if stars is not None else _of_these(rows, lambda row: row.rating)
             changed = [each.annotation_id for each in rows if each.rating != stars]
             annotate.set_rating(session, changed, stars)
             self._settle(session, found.stretches)
@@ -178,8 +180,8 @@ class Annotations:
         """Make sounds favourites, or none any more."""
         with self._database.session() as session:
             found = find_stretches(session, clips, all_or_none=all_or_none)
-            ids = _ids(session, found.stretches, add=wanted)
-            rows = annotation_list.written_annotations(session, ids)
+            rows = _rows(session, found.stretches, add=wanted)
+            rows = rows if wanted else _of_these(rows, lambda row: row.favourite_at)
             changed = [
                 each.annotation_id for each in rows if (each.favourite_at is not None) != wanted
             ]
@@ -194,9 +196,10 @@ class Annotations:
         note = None if text is None else checked_note(text)
         with self._database.session() as session:
             found = find_stretches(session, clips, all_or_none=all_or_none)
-            ids = _ids(session, found.stretches, add=note is not None)
+            rows = _rows(session, found.stretches, add=note is not None)
+            rows = rows if note is not None else _of_these(rows, lambda row: row.note)
             n_changed = 0
-            for each in annotation_list.written_annotations(session, ids):
+            for each in rows:
                 new = note
                 if append and note is not None and each.note is not None:
                     new = checked_note(f"{each.note}\n{note}")
@@ -396,10 +399,29 @@ def _written(found: FoundStretches, n_changed: int) -> Written:
     return Written(len(found.stretches), n_changed, found.problems, found.n_cut)
 
 
-def _ids(session: Session, stretches: Sequence[SoundStretch], *, add: bool) -> list[int]:
-    if add:
-        return list(annotate.ensure_annotations(session, stretches).values())
-    return _written_of(session, stretches)
+def _rows(
+    session: Session, stretches: Sequence[SoundStretch], *, add: bool
+) -> list[WrittenAnnotation]:
+    """What is to be written to (`add`), or may be taken away."""
+    ids = (
+        list(annotate.ensure_annotations(session, stretches).values())
+        if add
+        else _written_of(session, stretches)
+    )
+    return annotation_list.written_annotations(session, ids)
+
+
+def _of_these(
+    rows: Sequence[WrittenAnnotation], mark: Callable[[WrittenAnnotation], object]
+) -> list[WrittenAnnotation]:
+    """Those with a mark; where one is the user's own, not everybody's of the same stretch."""
+    marked = [row for row in rows if mark(row) is not None]
+    own = {(row.audio_hash, row.start_s, row.end_s) for row in marked if row.user != EVERYBODY}
+    return [
+        row
+        for row in marked
+        if row.user != EVERYBODY or (row.audio_hash, row.start_s, row.end_s) not in own
+    ]
 
 
 def _written_of(

@@ -156,13 +156,14 @@ class LibraryCache:
     def _take(self, settings: Settings) -> _Held:
         held = self._held
         if held is not None and (
-            held.settings != settings
+            replace(held.settings, user=settings.user) != settings  # who asks needs no other
             or held.stamp != _stamp(held.library.config)
             or not held.library.database.is_current()
         ):
             self.unload()
         if self._held is None:
             self._held = self._load(settings)
+        self._held.library.database.user = settings.user.name
         return self._held
 
     def _load(self, settings: Settings) -> _Held:

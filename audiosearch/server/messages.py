@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Final
 
 from audiosearch.audio.clip import ClipRange, absolute
-from audiosearch.config import Config, IndexConfig, ModelConfig, SearchConfig
+from audiosearch.config import Config, IndexConfig, ModelConfig, SearchConfig, UserConfig
 from audiosearch.search.filters import Filters
 from audiosearch.search.results import Description, FindResult, Hit, TextQuery
 
 # POST /commands/answer takes a question and is answered by lines: Wait*, Hits* | Descriptions*,
 # then the end, or a Refusal. GET /commands/greeting is for where a token has to be proved.
-PROTOCOL: Final = 6
+PROTOCOL: Final = 7
 ANSWER_PATH: Final = "/commands/answer"
 GREETING_PATH: Final = "/commands/greeting"
 # Headers of a command; a server of another version or library refuses.
@@ -61,6 +61,7 @@ class Settings:
     model: ModelConfig
     index: IndexConfig
     search: SearchConfig
+    user: UserConfig
 
     @classmethod
     def of(cls, config: Config) -> Settings:
@@ -73,7 +74,12 @@ class Settings:
             worker_memory_mb=config.index.worker_memory_mb,
             worker_stall_s=config.index.worker_stall_s,
         )
-        return cls(model=replace(config.model, bundle=bundle), index=index, search=config.search)
+        return cls(
+            model=replace(config.model, bundle=bundle),
+            index=index,
+            search=config.search,
+            user=config.user,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ import binascii
 import dataclasses
 import json
 import math
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -336,7 +337,8 @@ def _imports(row: Mapping[str, Any]) -> tuple[int, ...]:
 
 
 def _user(row: Mapping[str, Any]) -> str:
-    return _checked_text(row["user"], "user") if row.get("user") else ""
+    name = _checked_text(row["user"], "user") if row.get("user") else ""
+    return unicodedata.normalize("NFC", name)
 
 
 def _digest(row: Mapping[str, Any]) -> bytes:

@@ -187,7 +187,7 @@ class Database:
                 self._guard()
                 reader = DirectReader(sqlite.connect_shared(self.path))
             try:
-                with reader.transaction(self._check) as session:
+                with reader.transaction(self._check, user=self.user) as session:
                     yield session
             except BaseException:
                 reader.close()

@@ -71,12 +71,17 @@ class DirectReader:
 
     def __init__(self, driver: SharedConnection) -> None:
         self.driver = driver
+        self._user = ""
         self.number = object()
         self._connection: Connection | None = None
 
     @contextmanager
-    def transaction(self, check: Callable[[Any], None]) -> Iterator[Session]:
-        """One consistent state, whatever a writer does meanwhile; `check` is called in it first."""
+    def transaction(self, check: Callable[[Any], None], *, user: str) -> Iterator[Session]:
+        """One consistent state, whatever a writer does meanwhile; `check` is called in it first.
+
+        `user` is who asks.
+        """
+        self._user = user
         self.driver.execute("BEGIN")
         direct = DirectSession(self)
         try:
@@ -98,7 +103,12 @@ class DirectReader:
                 "sqlite://", creator=lambda: self.driver, poolclass=StaticPool, echo=False
             )
             self._connection = engine.connect()
-        return Session(self._connection, autoflush=False, expire_on_commit=False)
+        return Session(
+            self._connection,
+            autoflush=False,
+            expire_on_commit=False,
+            info={"user": self._user},
+        )
 
     def close(self) -> None:
         """Close the connection."""

@@ -44,7 +44,7 @@ def test_each_sees_what_is_everybodys_and_the_own(database: Database, folder: Pa
 
 
 def names(database: Database, filters: Filters) -> list[str]:
-    with database.reading() as session:
+    with database.asking() as session:  # as questions do
         rows = filtered_files(session, [1, 2, 3], find_scope(session, filters))
     return sorted(row[3].decode() for row in rows)
 
@@ -71,7 +71,13 @@ def test_filters_count_the_own(database: Database, folder: Path) -> None:
         (None, False),
     ]
     assert [each.tags_given for each in briefs] == [(), (), ("creak",)]
+    own.rate([str(folder / "0.wav")], 2)  # counts before everybody's, which is 3
+    assert names(database, Filters(rating=(3, None))) == ["1.wav"]
+    assert [row.rating for row in own.listed(least_stars=3)] == [5]
+    assert own.rate([str(folder / "0.wav")], None).n_changed == 1  # and everybody's stays
+    assert names(database, Filters(rating=(3, None))) == ["0.wav", "1.wav"]
     database.user = "ben"
+    assert names(database, Filters(favourite=True)) == ["2.wav"]
     with database.reading() as session:
         briefs = sound_briefs(session, [1, 2, 3])
     assert [each.rating for each in briefs] == [1, None, 5]

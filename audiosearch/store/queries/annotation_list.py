@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from audiosearch.store.names import normal_form
 from audiosearch.store.queries._bulk import chunks
-from audiosearch.store.queries.users import own_users
+from audiosearch.store.queries.users import counts_for, own_users
 from audiosearch.store.queries.waiting import sound_places
 from audiosearch.store.schema import (
     AnnotatedSound,
@@ -93,13 +93,13 @@ def annotation_ids(
     if tag is not None:
         tagged = select(AnnotationTag.annotation_id).join(Tag, Tag.id == AnnotationTag.tag_id)
         conditions.append(Annotation.id.in_(tagged.where(Tag.name == normal_form(tag))))
-    if users is None and (least_stars is not None or favourite):
-        users = own_users(session)
     if users is not None:
         conditions.append(Annotation.user_name.in_(users))
     if least_stars is not None:
         conditions.append(Annotation.rating >= least_stars)
+        conditions.append(counts_for(own_users(session), Annotation.rating))
     if favourite:
+        conditions.append(counts_for(own_users(session), Annotation.favourite_at))
         conditions.append(Annotation.favourite_at.is_not(None))
     if noted:
         conditions.append(Annotation.note.is_not(None))

@@ -17,6 +17,7 @@ from audiosearch.store.dialect_clauses import IsAmong
 from audiosearch.store.names import normal_form
 from audiosearch.store.queries.file_names import is_in
 from audiosearch.store.queries.places import RootPath
+from audiosearch.store.queries.users import counts_for
 from audiosearch.store.schema import (
     AnnotatedSound,
     Annotation,
@@ -152,7 +153,7 @@ class Rated(Condition):
             within.append(Annotation.rating >= self.low)
         if self.high is not None:
             within.append(Annotation.rating <= self.high)
-        return _is_annotated(Annotation.user_name.in_(self.users), *within)
+        return _is_annotated(counts_for(self.users, Annotation.rating), *within)
 
 
 @dataclass(frozen=True)
@@ -163,8 +164,8 @@ class IsFavourite(Condition):
 
     def clause(self) -> ColumnElement[bool]:
         """See `Condition`."""
-        of_users = Annotation.user_name.in_(self.users)
-        return _is_annotated(of_users, Annotation.favourite_at.is_not(None))
+        counts = counts_for(self.users, Annotation.favourite_at)
+        return _is_annotated(counts, Annotation.favourite_at.is_not(None))
 
 
 @dataclass(frozen=True)
