@@ -11,6 +11,7 @@ Halves = NDArray[np.float16]
 AnyFloats = NDArray[np.floating]
 HalfOrFloats = NDArray[np.float16] | NDArray[np.float32]
 Ints = NDArray[np.int64]
+Int8s = NDArray[np.int8]
 Bools = NDArray[np.bool_]
 Positions = NDArray[np.intp]  # indices into an array
 AnyArray = NDArray[Any]

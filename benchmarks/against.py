@@ -29,6 +29,7 @@ import click
 
 from audiosearch.model.bundle import load_bundle
 from benchmarks.gemm_share import measured_share, peak_flops
+from benchmarks.large_lines import BUSY, LARGE, N_SOUNDS
 from benchmarks.reading_lines import READ, ffmpeg_s
 
 _MAIN = "import sys; sys.argv[0] = 'audiosearch'; from audiosearch.cli.main import main; main()"
@@ -112,39 +113,6 @@ import audiosearch.cli.main, audiosearch.cli.find, audiosearch.library.answers
 import audiosearch.search.engine
 import numpy, onnxruntime
 print(json.dumps(time.process_time() - began))
-"""
-_LARGE = """
-import json, sys, time
-from pathlib import Path
-import numpy as np
-from audiosearch.config import Config, ModelConfig
-from audiosearch.library import open_library
-from audiosearch.search.results import SoundQuery, TextQuery
-from benchmarks.generated_library import sentences
-from benchmarks.search_speed import _make
-place, bundle, windows, what = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
-config = Config(
-    data_dir=place, config_file=place / "none", model=ModelConfig(bundle=bundle, device="cpu")
-)
-texts = [text for text in sentences(480, seed=9) if " " in text][::40]
-if what == "make":
-    _make(config, windows, texts)
-with open_library(config) as library:
-    dice = np.random.default_rng(1)
-    dim = library.answering.bundle.embedding_dim
-    sounds = [dice.standard_normal((3, dim)).astype(np.float32) for _ in range(8)]
-    def ask(number):
-        if what == "similar":
-            library.engine.similar(SoundQuery(embeddings=sounds[number % len(sounds)]))
-        else:
-            library.engine.find(TextQuery(text=texts[number % len(texts)]))
-    ask(0)
-    took = []
-    for number in range(0 if what == "make" else 2 * len(texts)):
-        began = time.process_time()
-        ask(number)
-        took.append(time.process_time() - began)
-print(json.dumps(sorted(took)[len(took) // 2] if took else 0))
 """
 
 
@@ -249,31 +217,9 @@ def lines(
     def probe(code: str, *arguments: str) -> Measure:
         return lambda checkout: float(json.loads(checkout.run(code, *arguments).out))
 
-    def large(checkout: Checkout, what: str) -> float:
-        place = checkout.large
-        given = (str(place), str(bundle), str(windows))
-        if not place.exists():
-            checkout.run(_LARGE, *given, "make")
-        return float(json.loads(checkout.run(_LARGE, *given, what).out.splitlines()[-1]))
-
-    def room(checkout: Checkout) -> float:
-        if not checkout.large.exists():
-            large(checkout, "question")
-        wanted = "a dog barks after a man speaks"
-        return checkout.run(_MAIN, "find", wanted, "--json", data=checkout.large).peak_mb
-
-    of_large = {
-        "question": Line(
-            f"whole question, {windows:,} windows", lambda checkout: large(checkout, "find"), 0.4
-        ),
-        "similar": Line(
-            f"similar, {windows:,} windows", lambda checkout: large(checkout, "similar"), 0.3
-        ),
-        "room": Line(f"peak memory of find, {windows:,} windows", room, 0.7, "MB"),
-    }
     loaded = load_bundle(bundle)
     files: list[str] = json.loads(listing.read_text())
-    return (of_large if windows else {}) | {
+    return (_large_lines(bundle, windows) if windows else {}) | {
         "index": Line("index with captions, short clips", index, 0.55),
         "decode": Line("  decode, resample, mono, levels", probe(_DECODE, str(listing)), 0.55),
         "read": Line("  open, hash, decode", probe(READ, str(listing), "blocks"), 0.55),
@@ -317,6 +263,40 @@ def lines(
             0.7,
             "MB",
         ),
+    }
+
+
+def _large_lines(bundle: Path, windows: int) -> dict[str, Line]:
+    """The lines of a generated library."""
+
+    def large(checkout: Checkout, what: str) -> float:
+        place = checkout.large
+        given = (str(place), str(bundle), str(windows))
+        if not place.exists():
+            checkout.run(LARGE, *given, "make")
+        return float(json.loads(checkout.run(LARGE, *given, what).out.splitlines()[-1]))
+
+    def busy(checkout: Checkout) -> float:
+        if not checkout.large.exists():
+            large(checkout, "question")
+        took = checkout.run(BUSY, str(checkout.large), str(bundle), str(N_SOUNDS))
+        return float(took.out.splitlines()[-1])
+
+    def room(checkout: Checkout) -> float:
+        if not checkout.large.exists():
+            large(checkout, "question")
+        wanted = "a dog barks after a man speaks"
+        return checkout.run(_MAIN, "find", wanted, "--json", data=checkout.large).peak_mb
+
+    return {
+        "question": Line(
+            f"whole question, {windows:,} windows", lambda checkout: large(checkout, "find"), 0.4
+        ),
+        "similar": Line(
+            f"similar, {windows:,} windows", lambda checkout: large(checkout, "similar"), 0.3
+        ),
+        "busy": Line(f"daemon while index runs, p95, {windows:,} windows (wall)", busy, 0.25),
+        "room": Line(f"peak memory of find, {windows:,} windows", room, 0.7, "MB"),
     }
 
 

@@ -187,7 +187,7 @@ def _decoding(
         return lambda: _beam(bundle, decoder.steps(decoder.memory(frames[:1])))
 
     def loss(scorer: CaptionScorer) -> Callable[[], Floats]:
-        return lambda: scorer.cross_entropies([CAPTION], scorer.decoder.memory(frames))[0]
+        return lambda: scorer.cross_entropies([CAPTION], scorer.listen(frames))[0]
 
     beams = {name: beam(scorer) for name, scorer in scorers.items()}
     losses = {name: loss(scorer) for name, scorer in scorers.items()}

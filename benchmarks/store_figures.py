@@ -64,7 +64,7 @@ def table() -> str:
         times(f"nearest 200, compared in memory, {told}", f"nearest, compared, no filter, {where}")
     for of in FILTERS:
         for where, told in WHERE.items():
-            times(f"by the index, {of}, {told}", f"nearest, by the server, {of}, {where}")
+            times(f"by the server, {of}, {told}", f"nearest, by the server, {of}, {where}")
     for of in FILTERS:
         times(f"words, {of}", f"words, {of}")
     for what, name, unit in (

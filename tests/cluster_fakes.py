@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from audiosearch import __version__
+from audiosearch.cluster.crew import Crew
 from audiosearch.cluster.hearing import ClusterHearing
 from audiosearch.cluster.types import SessionLost, WorkerDied, WorkerSetup, WorkerSpot
 from audiosearch.cluster.worker import HearingWorker, WorkerParts
@@ -194,9 +195,25 @@ class Cluster:
             )
 
 
+def crew_on(engine: ThreadEngine) -> Crew:
+    """A crew of workers with the fake bundle."""
+    setup = WorkerSetup(
+        version=VERSION,
+        bundle_path="/models",
+        fingerprint=FakeBundle().fingerprint,
+        task="",
+        device="cpu",
+        cores=1,
+        config=IndexConfig(),
+        hop_s=1.0,
+        roots=(),
+    )
+    return Crew(lambda: engine, setup=setup, model_files=dict, lonely_s=0.5, rest_s=0.02)
+
+
 @contextmanager
-def working(model: Model, *, roots: tuple[bytes, ...]) -> Iterator[ClusterHearing]:
-    """Two real workers in threads, with a real model."""
+def working(model: Model, *, engine: ThreadEngine | None = None) -> Iterator[ClusterHearing]:
+    """Two real workers in threads, with a real model, for pieces of work."""
     setup = WorkerSetup(
         version=__version__,
         bundle_path=str(model.bundle.path),
@@ -206,8 +223,13 @@ def working(model: Model, *, roots: tuple[bytes, ...]) -> Iterator[ClusterHearin
         cores=1,
         config=IndexConfig(workers=1),
         hop_s=model.bundle.window_s / 2,
-        roots=roots,
+        roots=(),
     )
-    engine = ThreadEngine(HearingWorker)
-    with ClusterHearing(lambda: engine, setup=setup, model_files=dict, rest_s=0.05) as hearing:
+    with ClusterHearing(
+        lambda: engine or ThreadEngine(HearingWorker),
+        setup=setup,
+        model_files=dict,
+        lonely_s=0.5,
+        rest_s=0.05,
+    ) as hearing:
         yield hearing

@@ -218,7 +218,7 @@ class SoundModel:
             tokens = [self._scorer.encode(text) for text in wanted]
             if encoded is None:
                 return self._scorer.without_sound(tokens)
-            memory = self._model.decoder.memory([encoded.frames])
+            memory = self._scorer.listen([encoded.frames])
             return self._scorer.cross_entropy(tokens, memory, sounds=[0] * len(tokens))
 
     def caption(self, encoded: Encoded) -> str:

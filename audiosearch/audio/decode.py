@@ -20,7 +20,7 @@ from av.packet import Packet
 from audiosearch._typing import Doubles, Floats, Samples
 from audiosearch.audio.container import OpenedPart, packets
 from audiosearch.audio.extent import disagreement
-from audiosearch.audio.loudness import FrameFormat, LoudnessMeter
+from audiosearch.audio.loudness import FrameFormat, loudness_meter
 from audiosearch.audio.mixing import Levels, Mixer, Resampler
 from audiosearch.audio.sound import KeptPackets, Sound, open_sound
 from audiosearch.audio.source import Span
@@ -220,7 +220,7 @@ class Decoding:
     ) -> Iterator[Doubles]:
         """One run of frames of the same format as clean blocks (n, channels), measured."""
         self._first = self._first or run
-        meter = LoudnessMeter(run)
+        meter = loudness_meter(run)
         for block in meter.blocks(frames):
             clean = self._levels.clean(block)
             self._check_is_sound(stream)

@@ -1,22 +1,32 @@
-"""Sound levels on the way through: EBU R128 loudness, by FFmpeg's filter `ebur128`."""
+"""Sound levels on the way through: EBU R128 loudness, with FFmpeg's filters.
+
+`ebur128` reckons the loudness anew every tenth of a second, which costs more than its weighting:
+one and two channels are weighted by the same filters and reckoned once, to the same value.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import av.error
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.filter import Graph
+from av.filter.context import FilterContext
 
-from audiosearch._typing import Doubles
+from audiosearch._typing import Doubles, Ints
 
 BLOCK_S = 1.0  # sound handed on at once: enough for numpy to be worth its calls
 GATE_LUFS = -70.0  # the absolute gate of BS.1770: what is below has no loudness
 MIN_RATE = 8_000  # the weighting reaches to some 2 kHz and is no filter any more below 4 kHz
-_PIECE_S = 0.1  # `ebur128` cuts its output so
+_PIECES = 10  # of a second: `ebur128` cuts its output so
+_GATED = 4  # pieces in a block that is gated: 400 ms
+_OFFSET_DB = -0.691  # of BS.1770: 997 Hz at full scale are -3.01 LUFS
+_BELOW_DB = -10.0  # the relative gate
+_STEPS = 100  # in a decibel: as finely as `ebur128` tells loudnesses apart
+_LOUDEST_STEP = 8_000  # 10 LUFS: all that is louder counts as that
 
 
 class FrameFormat(NamedTuple):
@@ -37,10 +47,159 @@ class FrameFormat(NamedTuple):
         return cls(frame.format.name, layout.name, layout.nb_channels, frame.sample_rate)
 
 
-class LoudnessMeter:
-    """Passes frames of one format through and measures their integrated loudness.
+class LoudnessMeter(Protocol):
+    """Passes frames of one format through and measures their integrated loudness."""
 
-    The filter (ITU-R BS.1770 gating) passes the sound through in pieces of 100 ms; taking the
+    def blocks(self, frames: Iterable[AudioFrame]) -> Iterator[Doubles]:
+        """The sound of `frames` as blocks (n, channels) of `BLOCK_S` and less, nothing dropped."""
+        ...
+
+    def integrated_lufs(self) -> float | None:
+        """Loudness of all that went through.
+
+        None where it was too short or too quiet for one, or at a sample rate that holds too little
+        of the band in which loudness is weighted.
+        """
+        ...
+
+
+def loudness_meter(form: FrameFormat) -> LoudnessMeter:
+    """The cheapest meter for frames of a format; both give the same value (ITU-R BS.1770)."""
+    # In other layouts channels are weighted, and at other rates a piece is no whole number.
+    plain = form.layout in ("mono", "stereo") and form.sample_rate % _PIECES == 0
+    if plain and form.sample_rate >= MIN_RATE:
+        return WeightedMeter(form)
+    return FilterMeter(form)
+
+
+class WeightedMeter:
+    """Measures one or two channels at rates of whole tenths, from `MIN_RATE` on.
+
+    FFmpeg weights the sound and makes blocks of a second; of these no more is kept than the power
+    of each tenth. The integrated loudness, quantised as in `ebur128`, is reckoned at the end.
+    """
+
+    def __init__(self, form: FrameFormat) -> None:
+        self._channels = form.channels
+        self._block = round(form.sample_rate * BLOCK_S)
+        self._piece = form.sample_rate // _PIECES
+        self._powers: list[Doubles] = []
+        graph = Graph()
+        graph.threads = 1
+        self._source = graph.add_abuffer(
+            sample_rate=form.sample_rate, format=form.sample_format, layout=form.layout
+        )
+        whole = graph.add("asetnsamples", f"n={self._block}:p=0")
+        planes = graph.add("aformat", "sample_fmts=dblp")
+        both = graph.add("asplit", "2")
+        columns = graph.add("aformat", "sample_fmts=dbl")
+        self._sound = graph.add("abuffersink")
+        self._weighted = graph.add("abuffersink")
+        graph.link_nodes(self._source, whole, planes, both, columns, self._sound)
+        shelf, high_pass = (graph.add("biquad", each) for each in _weighting(form.sample_rate))
+        both.link_to(shelf, 1, 0)
+        graph.link_nodes(shelf, high_pass, self._weighted).configure()
+        self._graph = graph  # that owns the filters
+
+    def blocks(self, frames: Iterable[AudioFrame]) -> Iterator[Doubles]:
+        """See `LoudnessMeter`."""
+        inside = 0  # samples (per channel) that have not come out
+        for frame in frames:
+            self._source.push(frame)
+            inside += frame.samples
+            while inside >= self._block:
+                inside -= self._block
+                yield self._pull()
+        self._source.push(None)
+        if inside:
+            yield self._pull()
+
+    def integrated_lufs(self) -> float | None:
+        """See `LoudnessMeter`."""
+        if not self._powers:
+            return None
+        tenths = np.concatenate(self._powers)
+        n_blocks = len(tenths) - _GATED + 1
+        if n_blocks < 1:
+            return None
+        sums: Doubles = np.sum([tenths[i : i + n_blocks] for i in range(_GATED)], axis=0)
+        powers = sums / (_GATED * self._piece)
+        powers = powers[powers >= _power(GATE_LUFS)]  # NaN is left out
+        if not len(powers):
+            return None
+        gate = _steps(_loudness(powers.mean(keepdims=True)) + _BELOW_DB)
+        steps = _steps(_loudness(powers))
+        kept = _power(steps[steps >= gate] / _STEPS + GATE_LUFS)
+        value = float(_loudness(kept.mean()).round(3)) if len(kept) else math.nan
+        return value if math.isfinite(value) and value > GATE_LUFS else None
+
+    def _pull(self) -> Doubles:
+        """A block of the sound; the power of its weighted tenths is noted."""
+        sound, weighted = _frame(self._sound), _frame(self._weighted)
+        whole = sound.samples // self._piece * self._piece  # the rest at the end is not measured
+        if whole:
+            powers: Doubles = np.zeros(whole // self._piece)
+            for plane in weighted.planes:
+                tenths = np.frombuffer(memoryview(plane), np.float64, whole)
+                tenths = tenths.reshape(-1, self._piece)
+                powers += np.einsum("pn,pn->p", tenths, tenths)
+            self._powers.append(powers)
+        count = sound.samples * self._channels  # a plane may be padded
+        samples = np.frombuffer(memoryview(sound.planes[0]), np.float64, count)
+        return samples.reshape(-1, self._channels)
+
+
+def _frame(sink: FilterContext) -> AudioFrame:
+    frame = sink.pull()
+    assert isinstance(frame, AudioFrame)
+    return frame
+
+
+def _loudness(powers: Doubles) -> Doubles:
+    return _OFFSET_DB + 10 * np.log10(powers)
+
+
+def _power(lufs: Doubles | float) -> Doubles:
+    return np.asarray(10 ** ((lufs - _OFFSET_DB) / 10), np.float64)
+
+
+def _steps(lufs: Doubles) -> Ints:
+    """Loudnesses in hundredths of a decibel above the absolute gate."""
+    steps = np.nan_to_num((lufs - GATE_LUFS) * _STEPS).astype(np.int64)
+    return np.clip(steps, 0, _LOUDEST_STEP)
+
+
+def _weighting(rate: int) -> tuple[str, str]:
+    """The K-weighting of BS.1770 at a sample rate as arguments of two `biquad` filters.
+
+    The constants are those of `ebur128`, from which the tables of BS.1770 for 48 kHz come out.
+    """
+    k, q = math.tan(math.pi * 1681.974450955533 / rate), 0.7071752369554196
+    high = 10 ** (3.999843853973347 / 20)
+    band = high**0.4996667741545416
+    over = 1 + k / q + k * k
+    shelf = (
+        (high + band * k / q + k * k) / over,
+        2 * (k * k - high) / over,
+        (high - band * k / q + k * k) / over,
+        2 * (k * k - 1) / over,
+        (1 - k / q + k * k) / over,
+    )
+    k, q = math.tan(math.pi * 38.13547087602444 / rate), 0.5003270373238773
+    over = 1 + k / q + k * k
+    high_pass = (1.0, -2.0, 1.0, 2 * (k * k - 1) / over, (1 - k / q + k * k) / over)
+    return _biquad(shelf), _biquad(high_pass)
+
+
+def _biquad(given: tuple[float, float, float, float, float]) -> str:
+    b0, b1, b2, a1, a2 = (f"{value:.17g}" for value in given)
+    return f"b0={b0}:b1={b1}:b2={b2}:a0=1:a1={a1}:a2={a2}:precision=f64:transform=tdii"
+
+
+class FilterMeter:
+    """Measures any layout at any rate by `ebur128`.
+
+    The filter passes the sound through in pieces of 100 ms; taking the
     samples from behind it spares a conversion of our own. It costs about a third of decoding.
     """
 
@@ -48,7 +207,7 @@ class LoudnessMeter:
         self._channels = form.channels
         self._rate = form.sample_rate
         self._block = round(form.sample_rate * BLOCK_S)
-        self._piece = round(form.sample_rate * _PIECE_S)
+        self._piece = form.sample_rate // _PIECES
         self._inside = 0  # samples (per channel) in the filter that have not come out
         self._last_whole: AudioFrame | None = None
         graph = Graph()
@@ -62,7 +221,7 @@ class LoudnessMeter:
         self._graph = graph
 
     def blocks(self, frames: Iterable[AudioFrame]) -> Iterator[Doubles]:
-        """The sound of `frames` as blocks (n, channels) of `BLOCK_S` and less, nothing dropped."""
+        """See `LoudnessMeter`."""
         pieces: list[Doubles] = []
         held = 0
         for frame in frames:
@@ -77,11 +236,7 @@ class LoudnessMeter:
             yield np.concatenate(pieces)
 
     def integrated_lufs(self) -> float | None:
-        """Loudness of all that went through.
-
-        None where it was too short or too quiet for one, or at a sample rate that holds too little
-        of the band in which loudness is weighted.
-        """
+        """See `LoudnessMeter`."""
         if self._last_whole is None or self._rate < MIN_RATE:
             return None
         text = self._last_whole.metadata.get("lavfi.r128.I")

@@ -7,7 +7,6 @@ was stopped.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -225,7 +224,7 @@ def _one_model(
     remark(f"{model.bundle.name}: {found.remark}", quiet=options.quiet and not found.trained)
     with (
         EvaluationProgress(quiet=options.quiet) as progress,
-        _workers(options, model.bundle, dataset) as workers,
+        _workers(options, model.bundle, progress) as workers,
     ):
         run = EvaluationRun(
             model, WorkFolder(options.work), progress, whole=options.whole, workers=workers
@@ -244,14 +243,13 @@ def _one_model(
 
 
 def _workers(
-    options: EvaluationOptions, bundle: Bundle, dataset: Dataset
+    options: EvaluationOptions, bundle: Bundle, progress: EvaluationProgress
 ) -> AbstractContextManager[Workers | None]:
     """Who does the long parts; None: this process."""
     if options.on is None:
         return nullcontext()
-    folders = {os.fsencode(clip.path.absolute().parent) for clip in dataset.clips}
     return open_hearing(
-        options.on, config=options.config, bundle=bundle, roots=[os.path.commonpath(folders)]
+        options.on, config=options.config, bundle=bundle, task="", warn=progress.warn
     )
 
 

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
-from audiosearch.cli.options import json_option, library_options, on_option
+from audiosearch.cli.options import json_option, library_options
+from audiosearch.cli.place_option import on_option
 from audiosearch.cluster.opening import RayPlace
 from audiosearch.config import Config
 from audiosearch.evaluation.dataset_files import Layout

@@ -11,8 +11,9 @@ import click
 from audiosearch._signals import stop_on_signals
 from audiosearch._statuses import EXIT_INTERRUPTED
 from audiosearch._wording import counted
-from audiosearch.cli.options import PLACE, json_option, library_options, on_option
+from audiosearch.cli.options import PLACE, json_option, library_options
 from audiosearch.cli.output import duration, print_json, remark, shown_path
+from audiosearch.cli.place_option import on_option
 from audiosearch.cli.progress import IndexProgress, say_stopping
 from audiosearch.cluster.opening import RayPlace
 from audiosearch.config import Config

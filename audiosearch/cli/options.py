@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 import click
 
 from audiosearch._urls import any_path
-from audiosearch.cluster.opening import LOCAL, RayPlace, parse_place
 from audiosearch.config import NORMALISE_CHOICES, Config, config_path, load_config
 from audiosearch.search.order import SORT_KEYS
 
@@ -134,23 +133,6 @@ def output_options(command: F) -> F:
 def json_option(command: F) -> F:
     """`--json` alone; the command gets `as_json: bool`."""
     return click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")(command)
-
-
-def on_option(does: str) -> Callable[[F], F]:
-    """`--on`: where the work is done; the command gets `on: RayPlace | None`."""
-
-    def place(_context: click.Context, _option: click.Parameter, text: str) -> RayPlace | None:
-        return parse_place(text)
-
-    return click.option(
-        "--on",
-        default=LOCAL,
-        show_default=True,
-        metavar="local|ray[://HOST:PORT]",
-        callback=place,
-        help=f"Where {does}: in this process's machine, or by the workers of Ray (extra [cluster]):"
-        " one of its own, or the cluster whose head has this address.",
-    )
 
 
 def normalise_option(of: str) -> Callable[[F], F]:

@@ -241,6 +241,10 @@ class EvaluationProgress(StderrProgress):
         left = duration((self._total - self._done) / rate) if rate > 0 else "?"
         say(f"{self._stage}: {self._done} of {self._total}, about {left} left", err=True)
 
+    def warn(self, message: str) -> None:
+        """Something the user should know; the work goes on."""
+        self._print(message, style="yellow")
+
     def timings(self) -> str:
         """How long the stages of this run took: `listening 12.0 s, scoring pairs 3.1 min`."""
         self._close_stage()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -118,10 +118,18 @@ class Crew:
             self._engine = None
 
     def begin_anew(
-        self, *, warn: Callable[[str], None], on_loss: Callable[[Seat, str], None]
+        self,
+        *,
+        warn: Callable[[str], None],
+        on_loss: Callable[[Seat, str], None],
+        roots: Sequence[bytes],
     ) -> None:
-        """Take them over for other work: what they were doing for another is forgotten."""
+        """Take them over for other work: what they were doing for another is forgotten.
+
+        `roots` are absolute paths of the folders that they must see for it.
+        """
         self.warn, self.on_loss = warn, on_loss
+        self.setup = replace(self.setup, roots=tuple(roots))
         self._alive_at = time.monotonic()
         self._calls = {}
         for seat in self.seats.values():

@@ -42,7 +42,8 @@ class ClusterHearing:
     """Reads and encodes on the workers of an engine; see `indexing.types.Hearing`.
 
     A context manager; the engine is opened when there is something to read, and closed at the end.
-    `setup` is that of a worker with all processors; `model_files` gives the files of the model.
+    `setup` is that of a worker with all processors; `model_files` gives the files of the model;
+    `warn` is told of workers that die over pieces of other work, or are left out.
     """
 
     def __init__(
@@ -53,10 +54,13 @@ class ClusterHearing:
         model_files: Callable[[], dict[str, bytes]],
         lonely_s: float = LONELY_S,
         rest_s: float = REST_S,
+        warn: Callable[[str], None] = log.warning,
     ) -> None:
         self._crew = Crew(
             open_engine, setup=setup, model_files=model_files, lonely_s=lonely_s, rest_s=rest_s
         )
+        self._roots = setup.roots
+        self._warn = warn
         self._batch_windows = setup.config.batch_windows
         self._stopping = False
         self._n_windows = self._n_files = 0  # done, to tell how many files make a batch
@@ -72,17 +76,17 @@ class ClusterHearing:
         pieces: Iterator[Piece[Result]],
         *,
         common: object = None,
-        warn: Callable[[str], None] = log.warning,
+        roots: Sequence[bytes] = (),
     ) -> Iterator[Result]:
         """Results of pieces of other work, in their order; see `pieces.in_pieces`."""
-        return in_pieces(self._crew, pieces, common=common, warn=warn)
+        return in_pieces(self._crew, pieces, common=common, roots=roots, warn=self._warn)
 
     def captions(
-        self, batches: Iterator[Sequence[Floats]], *, progress: Progress
+        self, batches: Iterator[Sequence[Floats]], *, progress: Progress, stop: threading.Event
     ) -> Iterator[Sequence[CaptionOut]]:
         """See `indexing.types.Hearing`."""
         pieces = (Piece(captions_of, batch) for batch in batches)
-        return self.pieces_done(pieces, warn=progress.warn)
+        return in_pieces(self._crew, pieces, warn=progress.warn, stop=stop)
 
     def batches(
         self,
@@ -107,7 +111,7 @@ class ClusterHearing:
             if why:
                 progress.warn(f"a worker on {seat.name} ended: {why}; its files are read once more")
 
-        self._crew.begin_anew(warn=progress.warn, on_loss=lost)
+        self._crew.begin_anew(warn=progress.warn, on_loss=lost, roots=self._roots)
         while not stop.is_set():
             self._crew.staff()
             self._hand_out(handout)

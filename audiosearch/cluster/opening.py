@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
@@ -10,12 +11,14 @@ from audiosearch import __version__
 from audiosearch.errors import ConfigError, FeatureUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from audiosearch.cluster.hearing import ClusterHearing
     from audiosearch.cluster.types import Engine
     from audiosearch.config import Config
     from audiosearch.model.bundle import Bundle
+
+log = logging.getLogger(__name__)
 
 LOCAL: Final = "local"
 SCHEME: Final = "ray"
@@ -65,9 +68,23 @@ def require_ray() -> None:
 
 
 def open_hearing(
-    place: RayPlace, *, config: Config, bundle: Bundle, roots: Sequence[bytes]
+    place: RayPlace,
+    *,
+    config: Config,
+    bundle: Bundle,
+    task: str,
+    roots: Sequence[bytes] = (),
+    warn: Callable[[str], None] = log.warning,
 ) -> ClusterHearing:
     """What reads and encodes at `place`; a context manager, which starts nothing until it must.
+
+    Args:
+        place: which Ray.
+        config: of batches, processors and devices.
+        bundle: what encodes.
+        task: captioning style, as the settings name it; empty: the bundle's own.
+        roots: folders that a machine must see to index.
+        warn: is told of workers that die over pieces of other work, or are left out.
 
     Raises:
         FeatureUnavailable: Ray is not installed.
@@ -90,11 +107,13 @@ def open_hearing(
         version=__version__,
         bundle_path=str(bundle.path),
         fingerprint=bundle.fingerprint,
-        task=config.model.task,
+        task=task,
         device=config.model.device,
         cores=cores,
         config=config.index,
         hop_s=config.index.hop * bundle.window_s,
         roots=tuple(roots),
     )
-    return ClusterHearing(open_engine, setup=setup, model_files=lambda: model_files(bundle))
+    return ClusterHearing(
+        open_engine, setup=setup, model_files=lambda: model_files(bundle), warn=warn
+    )

@@ -5,8 +5,9 @@ A piece whose worker dies is done by another; results come in the order of the p
 
 from __future__ import annotations
 
+import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
@@ -42,19 +43,30 @@ def in_pieces(
     crew: Crew,
     pieces: Iterator[Piece[Result]],
     *,
-    common: object,
+    common: object = None,
+    roots: Sequence[bytes] = (),
     warn: Callable[[str], None],
+    stop: threading.Event | None = None,
 ) -> Iterator[Result]:
-    """Do pieces on the workers of a crew; `common` is sent to each machine once.
+    """Do pieces on the workers of a crew.
 
-    Pieces are asked for as they are needed: a few more than there are workers are under way.
+    They are asked for as they are needed: a few more than there are workers are under way.
+
+    Args:
+        crew: who does them.
+        pieces: what is done.
+        common: what all pieces share; sent to each machine once.
+        roots: folders that a machine must see to take part.
+        warn: is told of workers that die, or are left out.
+        stop: ends it, whatever is under way.
 
     Raises:
         AudiosearchError: no worker is left, or a piece was the death of several.
     """
     first = next(pieces, None)
     if first is not None:
-        yield from _Pieces(crew, first, pieces, common=common, warn=warn)
+        run = _Pieces(crew, first, pieces, common=common, roots=roots, warn=warn)
+        yield from run.results(stop or threading.Event())
 
 
 class _Pieces(Generic[Result]):
@@ -67,6 +79,7 @@ class _Pieces(Generic[Result]):
         rest: Iterator[Piece[Result]],
         *,
         common: object,
+        roots: Sequence[bytes],
         warn: Callable[[str], None],
     ) -> None:
         self._crew = crew
@@ -79,11 +92,12 @@ class _Pieces(Generic[Result]):
         self._done: dict[int, Result] = {}
         self._deaths: Counter[int] = Counter()
         self._fatal: AudiosearchError | None = None
-        crew.begin_anew(warn=warn, on_loss=self._lost)
+        crew.begin_anew(warn=warn, on_loss=self._lost, roots=roots)
         self._common = None if common is None else crew.engine.share(common)
 
-    def __iter__(self) -> Iterator[Result]:
-        while self._next is not None or self._open:
+    def results(self, stop: threading.Event) -> Iterator[Result]:
+        """What the pieces gave, in their order."""
+        while not stop.is_set() and (self._next is not None or self._open):
             self._crew.staff()
             self._hand_out()
             for news in self._crew.news():

@@ -7,6 +7,7 @@ that runs it; methods are called from several threads.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import secrets
 import threading
@@ -201,7 +202,7 @@ class _Session:
     ) -> None:
         self.name = secrets.token_hex(8)
         self.model = model
-        self._models = parts.hearing_parts(model, setup)
+        self._models = functools.cache(lambda: parts.hearing_parts(model, setup))
         self._gathered = ItemBatch(setup.config.batch_windows)
         self._stopwatch = Stopwatch()
         self._told: dict[str, float] = {}  # seconds of stages that the driver knows of
@@ -300,7 +301,7 @@ class _Session:
             if isinstance(item, DecodedWindow) and item.file.file_id not in failed
         ]
         encoded = (
-            encode_batch(heard, models=self._models, stopwatch=self._stopwatch) if heard else []
+            encode_batch(heard, models=self._models(), stopwatch=self._stopwatch) if heard else []
         )
         return self._without_samples(items, encoded)
 

@@ -34,7 +34,7 @@ from audiosearch.model.decoder import Decoder
 from audiosearch.model.encoder import Encoder
 from audiosearch.model.registry import target_folder
 from audiosearch.model.runtime.session import RuntimeOptions
-from audiosearch.model.scoring import CaptionScorer
+from audiosearch.model.scoring import CaptionScorer, TokenIds
 from audiosearch.store.queries.places import join
 from audiosearch.training.synth.examples import write_examples
 
@@ -156,11 +156,7 @@ def _examples(source: Bundle, sounds: Sequence[Floats]) -> Iterator[tuple[str, l
     yield "encoder", [{"waveform": sound[None]} for sound in sounds]
     heard = [each.frames for each in Encoder(source, options=CPU).encode_many(sounds)]
     decoder = Decoder(source, options=CPU)
-    written = [caption.ids for caption in Captioner(decoder).captions(heard)]
-    words = np.random.default_rng(0).integers(
-        4, len(source.vocabulary), (len(heard), min(RANDOM_WORDS, source.decoder.max_positions - 1))
-    )
-    sentences = [*written, *map(tuple, words.tolist())]
+    sentences = sentences_for(source, heard)
     yield (
         "decoder",
         [
@@ -170,6 +166,15 @@ def _examples(source: Bundle, sounds: Sequence[Floats]) -> Iterator[tuple[str, l
             )  # with its own sound and another
         ],
     )
+
+
+def sentences_for(source: Bundle, heard: Sequence[Floats]) -> list[TokenIds]:
+    """Sentences to take ranges from: the model's own for frames (T_i, D), and made-up ones."""
+    written = [caption.ids for caption in Captioner(Decoder(source, options=CPU)).captions(heard)]
+    words = np.random.default_rng(0).integers(
+        4, len(source.vocabulary), (len(heard), min(RANDOM_WORDS, source.max_words))
+    )
+    return [*written, *map(tuple, words.tolist())]
 
 
 def _forced(decoder: Decoder, ids: Sequence[int], frames: Floats) -> Feed:

@@ -6,6 +6,7 @@ Clips are cut as the library cuts recordings and kept as float16, as it stores t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -114,10 +115,18 @@ def _heard(
     whole: bool,
     workers: Workers | None,
 ) -> Iterator[HeardClips]:
-    """Each chunk, heard by the workers, or here by one decoding process."""
+    """Each chunk, heard by the workers, or here by one decoding process.
+
+    What workers cannot read is tried here once more: that may be their machine's fault.
+    """
     if workers is not None:
-        placed = ([replace(clip, path=clip.path.absolute()) for clip in chunk] for chunk in chunks)
-        yield from in_order(hear_clips, placed, common=whole, model=model, workers=workers)
+        placed = [[replace(clip, path=clip.path.absolute()) for clip in chunk] for chunk in chunks]
+        roots = sorted({os.fsencode(clip.path.parent) for chunk in placed for clip in chunk})
+        heard = in_order(
+            hear_clips, iter(placed), common=whole, model=model, workers=workers, roots=roots
+        )
+        for clips, found in zip(placed, heard, strict=True):
+            yield hear_clips(model, whole, clips) if found.failures else found
     elif chunks:
         with Worker() as decoder:
             for chunk in chunks:

@@ -147,7 +147,7 @@ def _losses(
     for row, clip in enumerate(encoded.owners.tolist()):
         windows[clip].append(row)
     keys = ["\1".join(captions) for captions in texts]
-    folder = run.work.part("relations", encoded.key, *keys)
+    folder = run.work.part("relations", encoded.key, *scorer.kept_by, *keys)
     run.progress.start("scoring clips", total=len(texts))
     found: list[dict[str, float]] = []
     for start in range(0, len(texts), CHUNK):
@@ -158,7 +158,7 @@ def _losses(
             for clip in clips:
                 ids = [scorer.encode(caption) for caption in texts[clip]]
                 if ids:
-                    memory = scorer.decoder.memory([encoded.frames[row] for row in windows[clip]])
+                    memory = scorer.listen([encoded.frames[row] for row in windows[clip]])
                     parts.append(scorer.cross_entropies(ids, memory).min(axis=1))
             save_arrays(file, ["losses"], [np.concatenate(parts)])
         with np.load(file, allow_pickle=False) as saved:

@@ -125,7 +125,8 @@ def loss_table(
     ids = [scorer.encode(caption) for caption in captions]
     distinct = sorted(set(ids), key=lambda one: (len(one), one))
     place = {one: row for row, one in enumerate(distinct)}
-    folder = work.part("losses", encoded.key, *(" ".join(map(str, one)) for one in distinct))
+    words = (" ".join(map(str, one)) for one in distinct)
+    folder = work.part("losses", encoded.key, *scorer.kept_by, *words)
     table = _fill(folder, distinct, encoded, model=model, progress=progress, workers=workers)
     columns = np.array([place[one] for one in ids], dtype=np.int64)
     return LossTable(table[:, columns], scorer.without_sound(ids))
@@ -158,7 +159,7 @@ def _fill(
 
 def losses_of(model: Model, captions: Sequence[TokenIds], frames: Sequence[HalfOrFloats]) -> Floats:
     """A piece of work: (n_windows, n_captions) losses of windows given as their frames."""
-    memory = model.scorer.decoder.memory(frames)
+    memory = model.scorer.listen(frames)
     parts = [
         model.scorer.cross_entropies(captions[first : first + PAIRS], memory).T
         for first in range(0, len(captions), PAIRS)

@@ -146,7 +146,7 @@ def caption_stored(
     written = (
         map(captioner.captions, frames())
         if hearing is None
-        else hearing.captions(frames(), progress=progress)
+        else hearing.captions(frames(), progress=progress, stop=stop)
     )
     n_captioned = 0
     while not stop.is_set():

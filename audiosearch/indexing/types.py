@@ -282,9 +282,11 @@ class Hearing(Protocol):
         """
 
     def captions(
-        self, batches: Iterator[Sequence[Floats]], *, progress: Progress
+        self, batches: Iterator[Sequence[Floats]], *, progress: Progress, stop: threading.Event
     ) -> Iterator[Sequence[CaptionOut]]:
         """A sentence for each window's frames (T_i, D), batch by batch in their order.
+
+        Ends early where `stop` is set.
 
         Batches are taken a few ahead of what is given. Raises AudiosearchError where nobody is
         left.

@@ -217,7 +217,13 @@ class Library(Answers):
 
         remember_model(self.config, self.bundle)  # what it hears must find it again
         folders = sorted({place.root.path for place in places})
-        return open_hearing(on, config=self.config, bundle=self.chosen.bundle, roots=folders)
+        return open_hearing(
+            on,
+            config=self.config,
+            bundle=self.chosen.bundle,
+            task=self.config.model.task,
+            roots=folders,
+        )
 
     def _for_indexing(self) -> Models:
         from audiosearch.indexing.types import Models  # noqa: PLC0415

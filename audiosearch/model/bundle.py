@@ -20,6 +20,7 @@ from audiosearch.model.bundle_files import (
     check_graph,
     fingerprint,
     listed_files,
+    scoring_file,
 )
 from audiosearch.model.byte_pairs import BytePairs
 from audiosearch.model.calibration import LIKE, TEXT_MATCH, WEAKLY_LIKE, ScoreCalibration
@@ -42,6 +43,7 @@ _MOST_DIM = 1 << 16  # of what is allocated for a window or a word, far above an
 _MOST_SAMPLES = 384_000 * 600  # the longest window at the highest rate
 MOST_WORDS = 64  # of a text, where neither captioner nor text tower sets a bound
 GRAPHS = ("encoder", "memory", "decoder", "text")
+SCORING = "scoring"  # a graph that a bundle may have besides
 
 
 NO_WORDS = Vocabulary(words=SPECIAL_TOKENS)
@@ -98,12 +100,13 @@ class Bundle:
         decoder: sizes of the captioner; None where there is none, and the vocabulary no words.
         pieces: what the text tower reads; None if it reads the words of the vocabulary.
         graphs: encoder, memory and decoder where there is a captioner, and text where there is a
-            joint space; of a combined bundle what its parts have in common, or none.
+            joint space; perhaps scoring, the captioner in 8 bits for processors; of a combined
+            bundle what its parts have in common, or none.
         parts: the bundles that a combined one refers to; empty for any other.
         grid: how frames lie in a sound that is longer than a window; None where windows must be
             encoded one by one.
-        fingerprint: SHA-256 over the hashes of all files: two bundles with equal fingerprints
-            give equal answers.
+        fingerprint: SHA-256 over the hashes of all files but the scoring graph: two bundles with
+            equal fingerprints hear the same.
     """
 
     path: Path
@@ -176,6 +179,9 @@ def load_bundle(path: Path) -> Bundle:
     graphs = _graphs(manifest, files)
     for graph in graphs.values():
         check_graph(graph.path, contents[_name_of(graph, files)])
+    if manifest.values["format"] == FORMAT and (scoring := scoring_file(manifest)) is not None:
+        check_graph(scoring.path, scoring.read())
+        graphs[SCORING] = scoring
     vocabulary, start_token, shape, beam = NO_WORDS, NO_WORDS.bos, None, BeamOptions()
     if manifest.values["format"] != WITHOUT_CAPTIONER:
         vocabulary, start_token = read_vocabulary(manifest, contents)

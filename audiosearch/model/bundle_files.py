@@ -56,6 +56,20 @@ def listed_files(manifest: ManifestReader) -> dict[str, BundleFile]:
     return {name: _listed_file(folder, name, entry) for name, entry in entries}
 
 
+def scoring_file(manifest: ManifestReader) -> BundleFile | None:
+    """The graph that scores words on processors, listed apart from the other files.
+
+    It is no part of the fingerprint: what was heard by a bundle stays what it is with it.
+
+    Raises:
+        BundleError: as for `listed_files`.
+    """
+    if not manifest.has("scoring"):
+        return None
+    entry = manifest.table("scoring")
+    return _listed_file(manifest.path.parent, entry.text("file"), entry)
+
+
 def _listed_file(folder: Path, name: str, entry: ManifestReader) -> BundleFile:
     """The file that the manifest lists as `name`, once it is known to stand in the folder."""
 

@@ -26,6 +26,7 @@ from audiosearch.model.runtime.session import (
     RuntimeOptions,
     empty,
 )
+from audiosearch.model.scoring_graph import ScoringGraph
 
 Caches = tuple[
     Floats | DeviceArray, Floats | DeviceArray
@@ -51,6 +52,8 @@ class Decoder:
         self._loading = threading.Lock()
         self._null_memory: AudioMemory | None = None
         self._gather: Gather | None = None
+        self._scoring: ScoringGraph | None = None
+        self._asked_for_scoring = False
 
     @property
     def _shape(self) -> DecoderShape:
@@ -58,8 +61,19 @@ class Decoder:
         return self.bundle.decoder
 
     @property
+    def scoring(self) -> ScoringGraph | None:
+        """What scores words in its place; None where it does that itself."""
+        with self._loading:
+            if not self._asked_for_scoring:
+                self._scoring = ScoringGraph.of(self.bundle, options=self._options)
+                self._asked_for_scoring = True
+            return self._scoring
+
+    @property
     def device(self) -> Device:
-        """What the decoder runs on."""
+        """What words are scored and captions are written on."""
+        if not self._sessions and (scoring := self.scoring) is not None:
+            return scoring.device  # no need to load the decoder to tell
         return self._session("decoder").device
 
     @property

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from audiosearch._typing import Floats
+from audiosearch._typing import Floats, HalfOrFloats, Ints
 from audiosearch.errors import BundleError
 from audiosearch.model.decoder import Decoder
 from audiosearch.model.memory import AudioMemory
 from audiosearch.model.runtime.parallel import even_blocks, parallel_map
+from audiosearch.model.scoring_graph import HeardFrames, ScoringGraph
 
+Heard = AudioMemory | HeardFrames  # sounds to score words in, by the decoder or the scoring graph
 TokenIds = tuple[int, ...]  # a caption's words, without start and end
 
 # (caption, sound) pairs a run: their log-probabilities (pairs, words, vocabulary) should stay in
@@ -36,6 +38,26 @@ class CaptionScorer:
         self._block = block
         self._without_sound: dict[TokenIds, float] = {}
 
+    def listen(self, frames: Sequence[HalfOrFloats]) -> Heard:
+        """Sounds given as their frames, (T_i, D) each, ready for words to be scored in them.
+
+        By the bundle's scoring graph where it has one, unless a graphics card is used: so compare
+        scores with those of sounds, and of `silence`, that were listened to in the same way.
+        """
+        return self.decoder.memory(frames) if self.decoder.scoring is None else HeardFrames(frames)
+
+    def silence(self) -> Heard:
+        """No sound at all, as `listen` gives it."""
+        if self.decoder.scoring is None:
+            return self.decoder.null_memory()
+        return HeardFrames([np.zeros((1, self.decoder.bundle.frame_dim), np.float32)])
+
+    @property
+    def kept_by(self) -> tuple[str, ...]:
+        """What cross-entropies depend on besides the bundle's fingerprint, to keep them by."""
+        graph = self.decoder.scoring
+        return () if graph is None else (graph.sha256,)
+
     @property
     def max_words(self) -> int:
         """Most words that a caption may have; the start token takes a position of its own."""
@@ -57,7 +79,7 @@ class CaptionScorer:
     def word_log_probs(
         self,
         captions: Sequence[TokenIds],
-        memory: AudioMemory,
+        memory: Heard,
         *,
         sounds: Sequence[int] | None = None,
     ) -> list[Floats]:
@@ -80,8 +102,8 @@ class CaptionScorer:
         results: list[Floats] = [np.zeros(0, dtype=np.float32)] * len(captions)
         # Captions of like length run together, so that hardly any padding is computed.
         order = sorted(range(len(captions)), key=lambda pair: len(captions[pair]))
-        workers = self.decoder.workers
-        most = self._block or (BLOCK_CARD if self.decoder.device.name == "cuda" else BLOCK)
+        workers = self._workers(memory)
+        most = self._block or self._most(memory)
         blocks = even_blocks(order, most=most, workers=workers)
         scored = parallel_map(
             lambda block: self._teacher_forced(
@@ -98,7 +120,7 @@ class CaptionScorer:
     def cross_entropy(
         self,
         captions: Sequence[TokenIds],
-        memory: AudioMemory,
+        memory: Heard,
         *,
         sounds: Sequence[int] | None = None,
     ) -> Floats:
@@ -106,7 +128,7 @@ class CaptionScorer:
         pairs = self.word_log_probs(captions, memory, sounds=sounds)
         return np.array([-values.mean() for values in pairs], dtype=np.float32)
 
-    def cross_entropies(self, captions: Sequence[TokenIds], memory: AudioMemory) -> Floats:
+    def cross_entropies(self, captions: Sequence[TokenIds], memory: Heard) -> Floats:
         """Cross-entropies (n_captions, n_sounds) of all captions with all sounds."""
         sounds = list(range(len(memory)))
         pairs = [ids for ids in captions for _ in sounds]
@@ -117,7 +139,7 @@ class CaptionScorer:
         """Cross-entropies (n,) of captions when there is nothing to hear."""
         new = [ids for ids in dict.fromkeys(captions) if ids not in self._without_sound]
         if new:
-            memory = self.decoder.null_memory()
+            memory = self.silence()
             values = self.cross_entropy(new, memory, sounds=[0] * len(new))
             if len(self._without_sound) > _REMEMBERED:  # a daemon is asked for months
                 known = self._without_sound
@@ -125,7 +147,7 @@ class CaptionScorer:
             self._without_sound.update(zip(new, values.tolist(), strict=True))
         return np.array([self._without_sound[ids] for ids in captions], dtype=np.float32)
 
-    def _teacher_forced(self, captions: Sequence[TokenIds], memory: AudioMemory) -> list[Floats]:
+    def _teacher_forced(self, captions: Sequence[TokenIds], memory: Heard) -> list[Floats]:
         """`word_log_probs` of one block: caption i hears row i of `memory`."""
         bundle = self.decoder.bundle
         vocabulary = bundle.vocabulary
@@ -137,8 +159,7 @@ class CaptionScorer:
             tokens[row, 1 : len(ids) + 1] = ids
             targets[row, : len(ids)] = ids
             targets[row, len(ids)] = vocabulary.eos
-        log_probs = self.decoder.log_probs(tokens, memory)
-        chosen: Floats = np.take_along_axis(log_probs, targets[:, :, None], axis=2)[:, :, 0]
+        chosen = self._chosen(tokens, targets, memory)
         scored = [chosen[row, : len(ids) + 1] for row, ids in enumerate(captions)]
         if any(np.isnan(values).any() for values in scored):
             raise BundleError(
@@ -147,3 +168,28 @@ class CaptionScorer:
                 remedy="audiosearch models verify, and audiosearch verify for the library",
             )
         return scored
+
+    def _chosen(self, tokens: Ints, targets: Ints, memory: Heard) -> Floats:
+        """Log-probabilities (B, S) of `targets` after `tokens`, row i in sound i of `memory`."""
+        if isinstance(memory, HeardFrames):
+            return self._graph().log_probs(tokens, targets, memory)
+        log_probs = self.decoder.log_probs(tokens, memory)
+        chosen: Floats = np.take_along_axis(log_probs, targets[:, :, None], axis=2)[:, :, 0]
+        return chosen
+
+    def _workers(self, memory: Heard) -> int:
+        """How many runs at once keep what scores words busy."""
+        if isinstance(memory, HeardFrames):
+            return self._graph().workers
+        return self.decoder.workers
+
+    def _most(self, memory: Heard) -> int:
+        """How many pairs a run."""
+        by_graph = isinstance(memory, HeardFrames)  # which needs no session of the decoder
+        return BLOCK if by_graph or self.decoder.device.name != "cuda" else BLOCK_CARD
+
+    def _graph(self) -> ScoringGraph:
+        graph = self.decoder.scoring
+        if graph is None:
+            raise ValueError("the bundle has no scoring graph; listen to the sounds")
+        return graph

@@ -15,8 +15,7 @@ from sqlalchemy.orm import Session
 
 from audiosearch._typing import Doubles, Floats
 from audiosearch.model.encoder import Encoded
-from audiosearch.model.memory import AudioMemory
-from audiosearch.model.scoring import CaptionScorer, TokenIds
+from audiosearch.model.scoring import CaptionScorer, Heard, TokenIds
 from audiosearch.model.text_encoder import TextTower
 from audiosearch.search.caption_stats import CaptionStats
 from audiosearch.search.normalise import Likeness, Normalise, Scale, ScaleTable, costs, ranked
@@ -60,7 +59,7 @@ class CaptionScores:
 def score_captions(
     texts: Sequence[str],
     tokens: Sequence[TokenIds],
-    memory: AudioMemory,
+    memory: Heard,
     joint: Floats | None,
     *,
     scorer: CaptionScorer,

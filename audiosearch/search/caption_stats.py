@@ -72,7 +72,7 @@ class DecoderListener:
         for start in range(0, len(needed), BLOCK):
             columns = needed[start : start + BLOCK]
             frames = window_frames(session, window_ids[columns].tolist(), dim=dim)
-            memory = self._scorer.decoder.memory(frames)
+            memory = self._scorer.listen(frames)
             rows, places = np.nonzero(wanted[:, columns])
             found[rows, columns[places]] = self._scorer.cross_entropy(
                 [tokens[row] for row in rows.tolist()], memory, sounds=places.tolist()

@@ -14,8 +14,7 @@ from audiosearch.config import SearchConfig
 from audiosearch.model.bundle import Bundle
 from audiosearch.model.captioner import Captioner
 from audiosearch.model.encoder import Encoded
-from audiosearch.model.memory import AudioMemory
-from audiosearch.model.scoring import CaptionScorer
+from audiosearch.model.scoring import CaptionScorer, Heard
 from audiosearch.model.text_encoder import TextTower
 from audiosearch.search.audio_to_text import (
     CaptionScores,
@@ -149,7 +148,7 @@ class Describer:
         for window in windows:
             fits: tuple[CaptionFit, ...] = ()
             if window.encoded is not None:
-                memory = self._scorer.decoder.memory([window.encoded.frames])
+                memory = self._scorer.listen([window.encoded.frames])
                 sentence = next(sentences).text
                 captions = (
                     self._candidates(
@@ -191,7 +190,7 @@ class Describer:
             if caption.text != own or caption.source != CaptionSource.AUTO
         ]
 
-    def _own_sentence(self, text: str, memory: AudioMemory, encoded: Encoded) -> list[CaptionFit]:
+    def _own_sentence(self, text: str, memory: Heard, encoded: Encoded) -> list[CaptionFit]:
         """The model's own sentence. It has no scale: it competes with nothing."""
         if not text:
             return []
@@ -204,7 +203,7 @@ class Describer:
         snapshot: LibrarySnapshot | None,
         captions: Sequence[StoredText],
         encoded: Encoded,
-        memory: AudioMemory,
+        memory: Heard,
         *,
         limit: int,
         how: Normalise,
@@ -228,7 +227,7 @@ class Describer:
         ]
 
     def _score(
-        self, captions: Sequence[StoredText], memory: AudioMemory, encoded: Encoded
+        self, captions: Sequence[StoredText], memory: Heard, encoded: Encoded
     ) -> CaptionScores:
         texts = [caption.text for caption in captions]
         tokens = [self._scorer.encode(text) for text in texts]
@@ -236,7 +235,7 @@ class Describer:
             texts, tokens, memory, encoded.joint, scorer=self._scorer, tower=self._tower
         )
 
-    def _explained(self, fits: Sequence[CaptionFit], memory: AudioMemory) -> tuple[CaptionFit, ...]:
+    def _explained(self, fits: Sequence[CaptionFit], memory: Heard) -> tuple[CaptionFit, ...]:
         words = explain(
             [fit.text for fit in fits], memory, sounds=[0] * len(fits), scorer=self._scorer
         )

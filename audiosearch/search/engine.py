@@ -249,7 +249,7 @@ class SearchEngine:
     ) -> tuple[Hit, ...]:
         """Hits with how much each word of the query counted for them."""
         frames = window_frames(session, [hit.window_id for hit in hits], dim=self._bundle.frame_dim)
-        memory = self._scorer.decoder.memory(frames)
+        memory = self._scorer.listen(frames)
         texts = [parsed.text] * len(hits)
         found = explain(texts, memory, sounds=range(len(hits)), scorer=self._scorer)
         return tuple(

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
-from audiosearch.model.memory import AudioMemory
-from audiosearch.model.scoring import CaptionScorer
+from audiosearch.model.scoring import CaptionScorer, Heard
 from audiosearch.search.results import Word
 
 
 def explain(
-    texts: Sequence[str], memory: AudioMemory, *, sounds: Sequence[int], scorer: CaptionScorer
+    texts: Sequence[str], memory: Heard, *, sounds: Sequence[int], scorer: CaptionScorer
 ) -> list[tuple[Word, ...]]:
     """The words of each text with their lifts, given the row of `memory` that it is heard with.
 
@@ -24,7 +23,7 @@ def explain(
         return []
     tokens = [scorer.encode(text) for text in texts]
     with_sound = scorer.word_log_probs(tokens, memory, sounds=sounds)
-    alone = scorer.word_log_probs(tokens, scorer.decoder.null_memory(), sounds=[0] * len(tokens))
+    alone = scorer.word_log_probs(tokens, scorer.silence(), sounds=[0] * len(tokens))
     vocabulary = scorer.decoder.bundle.vocabulary
     return [
         tuple(

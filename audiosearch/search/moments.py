@@ -204,7 +204,7 @@ class MomentListener:
 
     def _lifts(self, parsed: ParsedQuery, frames: Sequence[HalfOrFloats]) -> Floats:
         """The lift of the query for sounds given by their frames, (n,)."""
-        memory = self.scorer.decoder.memory(frames)
+        memory = self.scorer.listen(frames)
         [alone] = self.scorer.without_sound([parsed.tokens])
         lifts: Floats = alone - self.scorer.cross_entropy([parsed.tokens] * len(frames), memory)
         return lifts
@@ -220,10 +220,10 @@ class MomentListener:
         if slices.width == slices.n_frames:  # it is as short as a slice
             return [Stretch(span.start_s, span.end_s)]
         cut = slices.cut(frames)
-        memory = self.scorer.decoder.memory(cut)
+        memory = self.scorer.listen(cut)
         tokens = [parsed.tokens] * len(cut)
         heard = np.stack(self.scorer.word_log_probs(tokens, memory))
-        null = self.scorer.decoder.null_memory()
+        null = self.scorer.silence()
         [alone] = self.scorer.word_log_probs([parsed.tokens], null, sounds=[0])
         active = active_frames(heard - alone, slices=slices, telling=_telling_words(parsed))
         return stretches(active, start_s=span.start_s, end_s=span.end_s)

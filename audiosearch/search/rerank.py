@@ -62,7 +62,7 @@ def rerank(
     dim = scorer.decoder.bundle.frame_dim
     for start in range(0, len(window_ids), BLOCK):
         some = window_ids[start : start + BLOCK].tolist()
-        memory = scorer.decoder.memory(window_frames(session, some, dim=dim))
+        memory = scorer.listen(window_frames(session, some, dim=dim))
         parts.append(scorer.cross_entropy([tokens] * len(some), memory))
     cross_entropies: Floats = np.concatenate(parts)
     [alone] = scorer.without_sound([tokens])

@@ -138,7 +138,7 @@ class Labeller:
         assert window.encoded is not None
         texts = [text for label in labels for text in label.sentences]
         tokens = [self._scorer.encode(text) for text in texts]
-        memory = self._scorer.decoder.memory([window.encoded.frames])
+        memory = self._scorer.listen([window.encoded.frames])
         whole = score_captions(
             texts, tokens, memory, window.encoded.joint, scorer=self._scorer, tower=self._tower
         )

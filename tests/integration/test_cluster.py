@@ -8,6 +8,7 @@ import os
 import shutil
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,27 @@ def test_the_rows_are_those_of_one_machine(
     again = Cluster()
     assert again.index(database).n_windows == 0
     assert again.engine.slots == []  # nothing to read: no worker is started
+
+
+def test_a_worker_asks_once_a_file(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Calls are what an engine costs; some to spare for a worker that waits in vain."""
+    n_files = 40
+    for number in range(n_files):
+        write_wav(tmp_path / "many" / f"{number}.wav", seed=number)
+    cluster = Cluster(nodes=["a"])
+    calls: Counter[str] = Counter()
+    call = cluster.engine.call
+
+    def counted(worker: Any, method: str, *arguments: object) -> Any:
+        calls[method] += 1
+        return call(worker, method, *arguments)
+
+    monkeypatch.setattr(cluster.engine, "call", counted)
+    assert cluster.index(database, tmp_path / "many").n_encoded == n_files
+    assert calls["exchange"] <= 1.5 * n_files
+    assert calls["batch"] <= n_files / BATCH + 5
 
 
 def test_captions_can_be_left_out(database: Database, sounds: Path) -> None:

@@ -43,11 +43,13 @@ class RuntimeOptions:
         threads: 0 = one a core.
         hold: whether what one run gives and the next one takes stays on the device; None: on a
             graphics card only, since on the CPU it is there anyway.
+        exact: whether words are scored in float32 even where a bundle has a graph in 8 bits.
     """
 
     device: str = "auto"
     threads: int = 0
     hold: bool | None = None
+    exact: bool = False
 
     @property
     def cores(self) -> int:

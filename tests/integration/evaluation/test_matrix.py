@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,9 +43,8 @@ def test_workers_give_what_one_process_gives(
 ):
     monkeypatch.setattr(heard, "CHUNK", 2)
     monkeypatch.setattr(matrix, "PAIRS", 8)
-    folder = os.fsencode(dataset.clips[0].path.parent)
     seen = watch()
-    with working(model, roots=(folder,)) as workers:
+    with working(model) as workers:
         there = EvaluationRun(model, work, seen, workers=workers)
         here = EvaluationRun(model, WorkFolder(tmp_path / "here"), NoStageProgress())
         ours, theirs = there.encode(dataset), here.encode(dataset)
