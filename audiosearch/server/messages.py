@@ -7,7 +7,7 @@ unless the version of the program changes with it.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -61,7 +61,7 @@ class Settings:
     model: ModelConfig
     index: IndexConfig
     search: SearchConfig
-    user: UserConfig
+    user: UserConfig = field(default_factory=UserConfig)
 
     @classmethod
     def of(cls, config: Config) -> Settings:

@@ -130,7 +130,7 @@ FIELDS = {
     "SearchHits": "hits unknown_words read_as corrected n_left_out n_below_min_score n_more "
     "n_unknown n_windows excluded n_excluded weaker language translated unknown_tags",
     "SoundAnnotation": "path here start_s end_s duration_s tags rating favourite note collections "
-    "audio_hash",
+    "audio_hash user",
     "Word": "text lift read_as",
 }
 

@@ -117,6 +117,7 @@ def asked(clip: str, evil: str, folder: str) -> list[list[str]]:
         ["collection", "add", POISON, clip],
         ["collection", "list"],
         ["collection", "show", POISON],
+        ["collection", "share", POISON],
         ["collection", "rename", POISON, f"x{POISON}"],
         ["collection", "delete", f"x{POISON}"],
         ["search", "save", POISON, POISON],
