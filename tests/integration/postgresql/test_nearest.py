@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import shutil
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -186,6 +187,13 @@ def test_a_server_with_little_shared_memory_builds_by_one_process(
 )
 def test_what_is_few_grows_with_the_library(n_allowed: int, n_windows: int, expected: bool) -> None:
     assert nearest.is_few(n_allowed, n_windows) is expected
+
+
+def test_more_rows_are_read_of_more_windows() -> None:
+    rows = [nearest.rows_beyond(n) for n in (10, 100_000, 1_000_000, 10_000_000)]
+    assert rows[:2] == [1800, 1800]
+    for fewer, more in pairwise(rows[1:]):
+        assert 4.0 * fewer <= more <= 4.5 * fewer
 
 
 @pytest.mark.parametrize(
