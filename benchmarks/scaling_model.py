@@ -6,7 +6,7 @@
 Every number of that page is made here, from `MEASURED` (each with the command that measures it;
 those of both stores are kept by `store_figures`) and `ASSUMED` (prices, sizes of machines). Times
 that grow with the library are taken to grow in proportion beyond the two sizes at which they were
-measured, those of an index with the logarithm.
+measured; those of an index as `postgresql` says.
 """
 
 from __future__ import annotations
@@ -199,6 +199,12 @@ def curve(at: Sizes, small: float, large: float) -> tuple[float, float]:
     return small - growth * math.log10(at[0]), growth
 
 
+def power(at: Sizes, small: float, large: float) -> tuple[float, float]:
+    """The same of what every tenfold multiplies by the same: of one window, and the exponent."""
+    exponent = math.log(large / small) / math.log(at[1] / at[0])
+    return small / at[0] ** exponent, exponent
+
+
 def of_stores(given: Mapping[str, float]) -> Sizes:
     """The windows of the libraries that both stores were measured with."""
     return given["pg_small"], given["pg_large"]
@@ -236,9 +242,13 @@ def sqlite(n_windows: float, given: Mapping[str, float]) -> StoreReckoned:
 
 
 def postgresql(n_windows: float, given: Mapping[str, float]) -> StoreReckoned:
-    """What so many windows take in PostgreSQL: an index is walked, as high as their logarithm."""
+    """What so many windows take in PostgreSQL.
+
+    Building its index takes as long for a window as the windows' logarithm says. To find as much
+    of ten times the windows, more of the index is read (see `postgresql.nearest`): by a power.
+    """
     at = of_stores(given)
-    near_s, near_growth = curve(at, given["pg_near_s_small"], given["pg_near_s_large"])
+    near_s, near_exponent = power(at, given["pg_near_s_small"], given["pg_near_s_large"])
     build_s, build_growth = curve(
         at, given["pg_build_s_small"] / at[0], given["pg_build_s_large"] / at[1]
     )
@@ -252,7 +262,7 @@ def postgresql(n_windows: float, given: Mapping[str, float]) -> StoreReckoned:
         disk_usd=disk_bytes / GB * given["gb_month"],
         memory_bytes=n_windows * given["pg_index_bytes"],
         build_core_h=n_windows * (build_s + build_growth * height) / HOUR_S,
-        nearest_s=near_s + near_growth * height,
+        nearest_s=near_s * n_windows**near_exponent,
         words_s=words_s + words_growth * n_windows,
     )
 

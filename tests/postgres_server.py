@@ -152,7 +152,7 @@ def running_server(programs: Path) -> Iterator[PostgresServer]:
     """A server in a temporary folder, for as long as the block."""
     folder = Path(tempfile.mkdtemp(prefix="audiosearch-pg-"))
     try:
-        server = made_server(programs, folder, "shared_buffers = 64MB\n")
+        server = made_server(programs, folder, "shared_buffers = 64MB\nautovacuum = off\n")
         server.start()
         try:
             yield server

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -105,6 +106,8 @@ def translate(error: BaseException, where: str) -> StoreError | None:
         return None
     reason = " ".join(str(cause).split())
     state = cause.sqlstate or ""
+    if state in ("", "XX000") and os.strerror(errno.ENOSPC) in reason:
+        state = "53100"  # so full that who connects cannot be served, which bears no state
     for states, kind, what, remedy in _MEANINGS:
         if state.startswith(states):
             return kind(f"{what}: {reason}", path=where, remedy=remedy)

@@ -258,6 +258,33 @@ def test_a_server_whose_disk_is_full(
     assert command("status", "--json").rows[0]["files"]["indexed"] == 4
 
 
+@pytest.mark.slow
+def test_a_server_so_full_that_nobody_can_connect(
+    server: PostgresServer, small_space: tuple[str, Path], tmp_path: Path, toy_bundle: Path
+) -> None:
+    """A server writes a file of its own for the first who connects after its catalogue changed."""
+    url, place = small_space
+    command = Command(
+        data_dir=tmp_path / "data",
+        bundle=str(toy_bundle),
+        environ={"AUDIOSEARCH_STORE_URL": url},
+    )
+    sounds = tmp_path / "sounds"
+    sounds.mkdir()
+    write_audio(sounds / "first.wav", noise(seconds=20.0, seed=9))
+    assert command("index", sounds).status == 0
+    server.execute("VACUUM FULL pg_class", database="on_small")
+    filler = fill_up(place, leaving=0)
+    for asked in (("index",), ("find", "a bell")):
+        stopped = command(*asked)
+        assert stopped.status == 2
+        assert "the server's disk is full" in stopped.err
+        assert "Traceback" not in stopped.err
+    filler.unlink()
+    assert command("verify").status == 0
+    assert command("find", "a bell", "--json", "--min-score", "0").rows
+
+
 def test_what_workers_heard_waits_for_room_on_the_server(
     small_space: tuple[str, Path], tmp_path: Path
 ) -> None:

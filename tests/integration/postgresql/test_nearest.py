@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import shutil
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -60,8 +61,8 @@ def test_the_index_finds_what_is_nearest(
             "1 %": np.arange(50, N + 1, 100),
             "0.1 %": np.arange(700, N + 1, 1000),
         }
-        for few in (nearest.FEW, 0):  # compared one by one, and by the index
-            monkeypatch.setattr(nearest, "FEW", few)
+        for few in (True, False):  # compared one by one, and by the index
+            monkeypatch.setattr(nearest, "is_few", lambda *_, few=few: few)
             for name, allowed in filters.items():
                 shares = []
                 with database.reading() as session:
@@ -171,6 +172,28 @@ def test_a_server_with_little_shared_memory_builds_by_one_process(
             small.stop()
     finally:
         shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize(
+    ("n_allowed", "n_windows", "expected"),
+    [
+        (10_000, 10_000, True),
+        (30_000, 100_000, True),
+        (50_000, 100_000, False),
+        (100_000, 1_000_000, True),
+        (150_000, 1_000_000, False),
+        (1_000_000, 100_000_000, True),
+    ],
+)
+def test_what_is_few_grows_with_the_library(n_allowed: int, n_windows: int, expected: bool) -> None:
+    assert nearest.is_few(n_allowed, n_windows) is expected
+
+
+def test_more_rows_are_read_of_more_windows() -> None:
+    rows = [nearest.rows_beyond(n) for n in (10, 100_000, 1_000_000, 10_000_000)]
+    assert rows[:2] == [1800, 1800]
+    for fewer, more in pairwise(rows[1:]):
+        assert 4.0 * fewer <= more <= 4.5 * fewer
 
 
 @pytest.mark.parametrize(
