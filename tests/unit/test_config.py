@@ -157,3 +157,9 @@ def test_the_file_in_force_need_not_be_there(tmp_path, monkeypatch):
     assert config_path(environ=environ) == tmp_path / "named.toml"
     assert config_path(tmp_path / "given.toml", environ=environ) == tmp_path / "given.toml"
     assert config_path(environ={"AUDIOSEARCH_CONFIG": ""}) == default_config_path()
+
+
+def test_a_users_name_is_one_however_it_was_typed(tmp_path):
+    file = write(tmp_path, "")
+    for typed in ("Zo\u00eb", "Zoe\u0308"):
+        assert load_config(file, environ={"AUDIOSEARCH_USER_NAME": typed}).user.name == "Zo\u00eb"

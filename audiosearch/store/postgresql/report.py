@@ -92,8 +92,13 @@ _PARAMETER: Final = re.compile(r"\?\d?")
 _OTHERS: Final = {
     "SELECT name FROM sqlite_master": "SELECT relname AS name FROM pg_class"
     " WHERE relnamespace = CAST(current_schema() AS regnamespace) AND relkind = 'r'",
-    "SELECT name FROM pragma_table_info('caption')": "SELECT attname AS name FROM pg_attribute"
-    " WHERE attrelid = CAST('caption' AS regclass) AND attnum > 0 AND NOT attisdropped",
+    **{
+        f"SELECT name FROM pragma_table_info('{table}')":  # noqa: S608 - literals
+        "SELECT attname AS name FROM pg_attribute"  # noqa: S608 - the names below
+        f" WHERE attrelid = CAST('{table}' AS regclass)"
+        " AND attnum > 0 AND NOT attisdropped"
+        for table in ("caption", "annotation", "collection")
+    },
 }
 
 
