@@ -103,9 +103,9 @@ def _of_stores() -> dict[str, Given]:
 MEASURED: Mapping[str, Given] = MappingProxyType(
     {
         "cpu_s": Given(
-            0.043 / 3, "core s", "hearing a window, plain command", "benchmarks.cluster"
+            0.047 / 3, "core s", "hearing a window, plain command", "benchmarks.cluster"
         ),
-        "engine_share": Given(0.182, "", "of a worker's time that Ray takes", "benchmarks.cluster"),
+        "engine_share": Given(0.134, "", "of a worker's time that Ray takes", "benchmarks.cluster"),
         "store_s": Given(
             1.9 / 3742, "s", "committing a window to SQLite", "benchmarks.indexing: stage store"
         ),
