@@ -149,10 +149,12 @@ class Annotations:
         """Take a tag, in any spelling, from sounds."""
         with self._database.session() as session:
             found = find_stretches(session, clips, all_or_none=all_or_none)
-            n_gone = 0
-            for user in reversed(own_users(session)):  # everybody's only where there is no own one
-                ids = _written_of(session, found.stretches, users=(user,))
-                n_gone = n_gone or annotate.remove_tags(session, ids, [tag])
+            form = normal_form(tag)
+            rows = _of_these(
+                _rows(session, found.stretches, add=False),
+                lambda row: form if form in map(normal_form, row.tags) else None,
+            )
+            n_gone = annotate.remove_tags(session, [row.annotation_id for row in rows], [tag])
             if not n_gone:
                 _see_that_nobody_has(session, found.stretches, tag)
             self._settle(session, found.stretches)

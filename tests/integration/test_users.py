@@ -158,3 +158,14 @@ def test_a_collection_of_ones_own_is_shared(database: Database, folder: Path) ->
     assert own.uncollect("the best", [sounds[1]]).n_changed == 1
     assert own.collect("the best", [sounds[1]]).n_changed == 1
     assert [row.rating for row in own.collection("the best")] == [None, None, None]  # hers
+
+
+def test_a_tag_is_taken_from_sounds_of_ones_own_and_of_everybody(
+    database: Database, folder: Path
+) -> None:
+    own, sounds = Annotations(database), [str(folder / f"{n}.wav") for n in range(2)]
+    own.tag([sounds[0]], "door")
+    database.user = "anna"
+    own.tag([sounds[1]], "door")
+    assert own.untag(sounds, "Door").n_changed == 2
+    assert own.tags() == []
