@@ -41,6 +41,8 @@ _TIMES: Final = (
     *("LastModified", "last_modified", "Last-Modified", "updated", "mtime", "modified"),
     "created",
 )
+_ABSENT: Final = (404, 410)  # what web servers answer where there is nothing
+_REFUSED: Final = (401, 403)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PART: Final = 1 << 20  # bytes written at a time
 _BLOCK: Final = 8 << 20  # bytes asked for at a time
@@ -207,20 +209,31 @@ class ObjectStore:
         """What the store's libraries raise, in our words: each has errors of its own."""
         try:
             yield
-        except (AudiosearchError, MemoryError, FileNotFoundError):
+        except (AudiosearchError, MemoryError):
+            raise
+        except FileNotFoundError as error:
+            # Web servers that refuse, or are not there, are told so too (fsspec's HTTP).
+            cause = error.__cause__
+            status = getattr(cause, "status", None)
+            if status in _REFUSED:
+                raise _denied(url) from None
+            if isinstance(cause, OSError) or status not in (None, *_ABSENT):
+                raise RemoteUnavailable(_reason(cause or error), path=url) from None
             raise
         except NotADirectoryError:
             raise FileNotFoundError(_text(url)) from None
         except PermissionError:
-            raise RemoteUnavailable(
-                "access is refused", path=url, remedy=_RIGHTS, denied=True
-            ) from None
+            raise _denied(url) from None
         except Exception as error:  # noqa: BLE001
             if "Credentials" in type(error).__name__:
                 raise RemoteUnavailable(
                     "no rights for it are found", path=url, remedy=_RIGHTS
                 ) from None
             raise RemoteUnavailable(_reason(error), path=url) from None
+
+
+def _denied(url: bytes) -> RemoteUnavailable:
+    return RemoteUnavailable("access is refused", path=url, remedy=_RIGHTS, denied=True)
 
 
 def _class_of(url: bytes) -> Any:
@@ -282,7 +295,7 @@ def _time_ns(value: object) -> int:
     return (aware - _EPOCH) // timedelta(microseconds=1) * 1000
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     text = without_secrets(" ".join(str(error).split()))
     name = type(error).__name__
     if not text:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
@@ -49,6 +51,36 @@ def test_a_listing_is_whole_or_fails(store: FlakyStore) -> None:
     store.trouble.append(raises(PermissionError("no"), what="ls", below="/box/field/deep"))
     with pytest.raises(RemoteUnavailable, match="refused"):
         keys()
+
+
+class Answering(BaseHTTPRequestHandler):
+    """Answers every question with the status that its path names."""
+
+    def do_GET(self) -> None:
+        self.send_error(int(self.path[1:]))
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *_arguments: object) -> None:
+        pass
+
+
+def test_a_web_server_that_gives_no_answer_does_not_say_that_nothing_is_there() -> None:
+    with HTTPServer(("127.0.0.1", 0), Answering) as server:
+        threading.Thread(target=server.serve_forever).start()
+        place = f"http://127.0.0.1:{server.server_port}/"
+        for status in (404, 410):
+            with pytest.raises(FileNotFoundError):
+                ObjectStore(f"{place}{status}".encode()).stat(f"{place}{status}".encode())
+        for status, denied in ((401, True), (403, True), (500, False), (503, False)):
+            url = f"{place}{status}".encode()
+            with pytest.raises(RemoteUnavailable) as refused:
+                ObjectStore(url).stat(url)
+            assert refused.value.denied is denied
+        server.shutdown()
+    with pytest.raises(RemoteUnavailable, match="cannot be reached"):
+        ObjectStore(place.encode()).stat(f"{place}a.wav".encode())
 
 
 def test_nothing_there_is_no_empty_listing(store: FlakyStore) -> None:
