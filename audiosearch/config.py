@@ -372,8 +372,11 @@ def _scale(value: Any, *, file: Path) -> str:
     raise ConfigError(f'search.scale must be "all" or 2 and more, not {value!r}', path=file)
 
 
-def _is_user_name(name: str) -> bool:
-    return len(name) <= _MOST_LETTERS and name.isprintable() and name == name.strip()
+def user_name(text: str) -> str | None:
+    """A user's name in one form, however it was typed; None where it is none that can be seen."""
+    name = unicodedata.normalize("NFC", text)
+    seen = name.isprintable() and name == name.strip()
+    return name if seen and len(name) <= _MOST_LETTERS else None
 
 
 def _checked(key: str, value: Any, *, file: Path) -> Any:
@@ -388,13 +391,15 @@ def _checked(key: str, value: Any, *, file: Path) -> Any:
         value = _scale(value, file=file)
     if type(value) is not kind:
         raise ConfigError(f"{key} must be of type {kind.__name__}, not {value!r}", path=file)
-    if key == "user.name" and not _is_user_name(value):
-        raise ConfigError(
-            f"{key} must be at most {_MOST_LETTERS} letters that can be seen, not {value!r}",
-            path=file,
-        )
     if key == "user.name":
-        return unicodedata.normalize("NFC", value)  # one name, however it was typed
+        name = user_name(value)
+        if name is None:
+            raise ConfigError(
+                f"{key} must be at most {_MOST_LETTERS} letters that can be seen, with no space"
+                f" around them, not {value!r}",
+                path=file,
+            )
+        return name
     if key in _CHOICES and value not in _CHOICES[key]:
         raise ConfigError(
             f"{key} must be one of {', '.join(_CHOICES[key])}, not {value!r}", path=file

@@ -11,11 +11,11 @@ import binascii
 import dataclasses
 import json
 import math
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from audiosearch.config import user_name
 from audiosearch.errors import display_path
 from audiosearch.store.queries.annotate import MOST_STARS, SoundStretch
 
@@ -337,8 +337,11 @@ def _imports(row: Mapping[str, Any]) -> tuple[int, ...]:
 
 
 def _user(row: Mapping[str, Any]) -> str:
-    name = _checked_text(row["user"], "user") if row.get("user") else ""
-    return unicodedata.normalize("NFC", name)
+    text = _checked_text(row["user"], "user") if row.get("user") else ""
+    name = user_name(text)
+    if name is None:
+        raise BadBackupLine(f"no name of a user: {text!r}"[:200])
+    return name
 
 
 def _digest(row: Mapping[str, Any]) -> bytes:

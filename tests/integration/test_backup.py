@@ -169,6 +169,8 @@ SENTENCE = {"kind": "caption", "audio_hash": None, "caption": "x", "source": "im
         (lambda rows: [*rows, rows[1]], 7, "something follows"),
         (lambda rows: [rows[1], *rows], 1, "no backup of audiosearch"),
         (lambda rows: [rows[0] | {"version": VERSION + 1}, *rows[1:]], 1, "later version"),
+        (lambda rows: [rows[0], rows[1] | {"user": "anna "}, *rows[2:]], 2, "no name of a user"),
+        (lambda rows: [rows[0], rows[1] | {"user": "a\0"}, *rows[2:]], 2, "no name of a user"),
         (lambda rows: [rows[0] | {"version": True}, *rows[1:]], 1, "no version"),
         (lambda rows: [*rows[:2], rows[2] | {"stars": 6}, *rows[3:]], 3, "stars are 1 to 5"),
         (lambda rows: [*rows[:2], rows[2] | {"stars": 4.5}, *rows[3:]], 3, "stars"),
