@@ -29,6 +29,11 @@ def check_what_users_see(database: Database, folder: Path) -> None:
         ("anna", False, ("Creak",), 5),
     ]
     assert own.listed(least_stars=1) == own.listed(favourite=True) == []
+    own.favourite([first])
+    both = own.listed(tag="creak", favourite=True)  # of one stretch, though two people wrote it
+    assert [(row.user, row.tags) for row in both] == [("anna", ("Creak",)), ("ben", ())]
+    assert own.listed(tag="door", noted=True, least_stars=1) == []
+    assert own.favourite([first], wanted=False).n_changed == 1
     assert [row.user for row in own.listed([second])] == ["anna"]  # her favourite, said to be hers
     assert [row.collections for row in own.listed([second])] == [()]  # not what she collects
     with pytest.raises(QueryError, match="the tag 'creak' was put there by anna"):

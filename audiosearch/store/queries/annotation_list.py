@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from audiosearch.store.names import normal_form
@@ -76,9 +76,10 @@ def annotation_ids(
     noted: bool = False,
     users: Sequence[str] | None = None,
 ) -> list[int]:
-    """The ids of annotations of which all that is given holds.
+    """The ids of annotations that say something of what is given, of stretches of which all holds.
 
-    Ratings and favourites are those of the session's user, and everybody's.
+    Several users may have written it: ratings and favourites are those that count for the session's
+    (`users.counts_for`), tags and notes anybody's.
 
     Args:
         session: any session.
@@ -89,21 +90,25 @@ def annotation_ids(
         noted: with a note.
         users: of these users; None: of any.
     """
-    conditions: list[ColumnElement[bool]] = []
+    said: list[ColumnElement[bool]] = []
     if tag is not None:
         tagged = select(AnnotationTag.annotation_id).join(Tag, Tag.id == AnnotationTag.tag_id)
-        conditions.append(Annotation.id.in_(tagged.where(Tag.name == normal_form(tag))))
-    if users is not None:
-        conditions.append(Annotation.user_name.in_(users))
+        said.append(Annotation.id.in_(tagged.where(Tag.name == normal_form(tag))))
     if least_stars is not None:
-        conditions.append(Annotation.rating >= least_stars)
-        conditions.append(counts_for(own_users(session), Annotation.rating))
+        counts = counts_for(own_users(session), Annotation.rating)
+        said.append((Annotation.rating >= least_stars) & counts)
     if favourite:
-        conditions.append(counts_for(own_users(session), Annotation.favourite_at))
-        conditions.append(Annotation.favourite_at.is_not(None))
+        counts = counts_for(own_users(session), Annotation.favourite_at)
+        said.append(Annotation.favourite_at.is_not(None) & counts)
     if noted:
-        conditions.append(Annotation.note.is_not(None))
-    wanted = select(Annotation.id).where(*conditions).order_by(Annotation.id)
+        said.append(Annotation.note.is_not(None))
+    wanted = select(Annotation.id).order_by(Annotation.id)
+    if users is not None:
+        wanted = wanted.where(Annotation.user_name.in_(users))
+    if said:
+        place = (Annotation.sound_id, Annotation.start_s, Annotation.end_s)
+        places = [select(*place).where(each).correlate(None) for each in said]
+        wanted = wanted.where(or_(*said), *(tuple_(*place).in_(each) for each in places))
     if hashes is None:
         return list(session.scalars(wanted))
     sound = AnnotatedSound.id == Annotation.sound_id
