@@ -175,13 +175,14 @@ class Cluster:
             hop_s=config.hop * bundle.window_s,
             roots=tuple(sorted({place.root.path for place in places})),
         )
-        with ClusterHearing(
+        crew = Crew(
             lambda: self.engine,
             setup=setup,
             model_files=model_files,
             lonely_s=lonely_s,
             rest_s=0.05,
-        ) as hearing:
+        )
+        with ClusterHearing(crew) as hearing:
             return index(
                 database,
                 places=places,
@@ -225,11 +226,12 @@ def working(model: Model, *, engine: ThreadEngine | None = None) -> Iterator[Clu
         hop_s=model.bundle.window_s / 2,
         roots=(),
     )
-    with ClusterHearing(
+    crew = Crew(
         lambda: engine or ThreadEngine(HearingWorker),
         setup=setup,
         model_files=dict,
         lonely_s=0.5,
         rest_s=0.05,
-    ) as hearing:
+    )
+    with ClusterHearing(crew) as hearing:
         yield hearing

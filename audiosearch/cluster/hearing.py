@@ -14,10 +14,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from audiosearch._typing import Floats
-from audiosearch.cluster.crew import LONELY_S, REST_S, Crew, News, Seat
+from audiosearch.cluster.crew import Crew, News, Seat
 from audiosearch.cluster.handout import Handout
 from audiosearch.cluster.pieces import Piece, in_pieces
-from audiosearch.cluster.types import Engine, WorkerOrders, WorkerQuestions, WorkerSetup
+from audiosearch.cluster.types import WorkerOrders, WorkerQuestions
 from audiosearch.indexing.claims import SoundClaims
 from audiosearch.indexing.types import LAST_ITEMS, DecodedWindow, HeardBatch, Item, Progress
 from audiosearch.store.queries.pending import PendingFile
@@ -39,29 +39,22 @@ def captions_of(model: Model, _common: object, frames: Sequence[Floats]) -> list
 
 
 class ClusterHearing:
-    """Reads and encodes on the workers of an engine; see `indexing.types.Hearing`.
+    """Reads and encodes on the workers of a crew; see `indexing.types.Hearing`.
 
     A context manager; the engine is opened when there is something to read, and closed at the end.
-    `setup` is that of a worker with all processors; `model_files` gives the files of the model;
     `warn` is told of workers that die over pieces of other work, or are left out.
     """
 
     def __init__(
         self,
-        open_engine: Callable[[], Engine],
+        crew: Crew,
         *,
-        setup: WorkerSetup,
-        model_files: Callable[[], dict[str, bytes]],
-        lonely_s: float = LONELY_S,
-        rest_s: float = REST_S,
         warn: Callable[[str], None] = log.warning,
     ) -> None:
-        self._crew = Crew(
-            open_engine, setup=setup, model_files=model_files, lonely_s=lonely_s, rest_s=rest_s
-        )
-        self._roots = setup.roots
+        self._crew = crew
+        self._roots = crew.setup.roots
         self._warn = warn
-        self._batch_windows = setup.config.batch_windows
+        self._batch_windows = crew.setup.config.batch_windows
         self._stopping = False
         self._n_windows = self._n_files = 0  # done, to tell how many files make a batch
 

@@ -89,7 +89,8 @@ def open_hearing(
     Raises:
         FeatureUnavailable: Ray is not installed.
     """
-    from audiosearch.cluster.hearing import ClusterHearing  # noqa: PLC0415 - for clusters alone
+    from audiosearch.cluster.crew import Crew  # noqa: PLC0415 - for clusters alone
+    from audiosearch.cluster.hearing import ClusterHearing  # noqa: PLC0415
     from audiosearch.cluster.sent_models import model_files  # noqa: PLC0415
     from audiosearch.cluster.types import WorkerSetup  # noqa: PLC0415
     from audiosearch.model.runtime.providers import available_cores  # noqa: PLC0415
@@ -114,6 +115,5 @@ def open_hearing(
         hop_s=config.index.hop * bundle.window_s,
         roots=tuple(roots),
     )
-    return ClusterHearing(
-        open_engine, setup=setup, model_files=lambda: model_files(bundle), warn=warn
-    )
+    crew = Crew(open_engine, setup=setup, model_files=lambda: model_files(bundle))
+    return ClusterHearing(crew, warn=warn)

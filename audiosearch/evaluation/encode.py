@@ -78,10 +78,10 @@ def encode(
     folder = work.part("heard", *keys)
     chunks = [clips[start : start + CHUNK] for start in range(0, len(clips), CHUNK)]
     files = [folder / f"{number:06d}.npz" for number in range(len(chunks))]
-    done = sum(len(chunk) for chunk, file in zip(chunks, files, strict=True) if file.is_file())
+    missing = [number for number, file in enumerate(files) if not file.is_file()]
+    done = len(clips) - sum(len(chunks[number]) for number in missing)
     progress.start("listening", total=len(clips), done=done)
     failures: list[str] = []
-    missing = [number for number, file in enumerate(files) if not file.is_file()]
     heard = _heard([chunks[number] for number in missing], model, whole=whole, workers=workers)
     for number, chunk in zip(missing, heard, strict=True):
         failures += chunk.failures

@@ -48,6 +48,15 @@ class NodeGraph:
         self.nodes.append(helper.make_node("Split", [given, lengths], names, axis=axis))
         return names
 
+    def normed(self, name: str, norm: nn.LayerNorm, x: str, more: str) -> str:
+        """The norm of a sum."""
+        total = self.add("Add", x, more, to=f"{name}.sum")
+        weight = self.constant(f"{name}.weight", norm.weight)
+        bias = self.constant(f"{name}.bias", norm.bias)
+        return self.add(
+            "LayerNormalization", total, weight, bias, to=name, axis=-1, epsilon=norm.eps
+        )
+
     def whole(self, *values: int) -> str:
         """A constant list of whole numbers."""
         return self.constant(f"whole.{'.'.join(map(str, values))}", np.array(values, np.int64))
@@ -158,17 +167,17 @@ class _Decoder:
             for kind, old, added in zip(("keys", "values"), past, new, strict=True)
         )
         heard = self._attend(f"{name}.self", words, queries, keys, values, mask="causal")
-        x = self._normed(f"{name}.norm1", layer.norm1, x, heard)
+        x = self.graph.normed(f"{name}.norm1", layer.norm1, x, heard)
         sound = layer.multihead_attn
         flat = self._product(
             f"{name}.asks", x, sound.in_proj_weight[: self.dim], sound.in_proj_bias[: self.dim]
         )
         queries = self._by_head(flat, shape="as_heads")
         heard = self._attend(f"{name}.cross", sound, queries, *memory, mask="unheard")
-        x = self._normed(f"{name}.norm2", layer.norm2, x, heard)
+        x = self.graph.normed(f"{name}.norm2", layer.norm2, x, heard)
         wide = graph.add("Gelu", self._linear(f"{name}.wide", x, layer.linear1), to=f"{name}.gelu")
         narrow = self._linear(f"{name}.narrow", wide, layer.linear2)
-        return self._normed(f"{name}.norm3", layer.norm3, x, narrow)
+        return self.graph.normed(f"{name}.norm3", layer.norm3, x, narrow)
 
     def _by_head(self, flat: str, *, shape: str) -> str:
         """`(B * S, H * d)` to `(B, H, S, d)`."""
@@ -190,16 +199,6 @@ class _Decoder:
         together = graph.add("Transpose", mixed, to=f"{name}.together", perm=[0, 2, 1, 3])
         flat = graph.add("Reshape", together, graph.whole(-1, self.dim), to=f"{name}.flat")
         return self._linear(f"{name}.out", flat, attention.out_proj)
-
-    def _normed(self, name: str, norm: nn.LayerNorm, x: str, more: str) -> str:
-        """The norm of a sum."""
-        graph = self.graph
-        total = graph.add("Add", x, more, to=f"{name}.sum")
-        weight = graph.constant(f"{name}.weight", norm.weight)
-        bias = graph.constant(f"{name}.bias", norm.bias)
-        return graph.add(
-            "LayerNormalization", total, weight, bias, to=name, axis=-1, epsilon=norm.eps
-        )
 
     def _linear(self, name: str, x: str, linear: nn.Linear) -> str:
         return self._product(name, x, linear.weight, linear.bias)

@@ -81,14 +81,14 @@ class _Scoring:
     def _layer(self, name: str, layer: DecoderLayer, x: str) -> str:
         graph = self.graph
         heard = self._attend(f"{name}.self", layer.self_attn, x, x, mask="causal")
-        x = self._normed(f"{name}.norm1", layer.norm1.weight, layer.norm1.bias, x, heard)
+        x = graph.normed(f"{name}.norm1", layer.norm1, x, heard)
         heard = self._attend(f"{name}.cross", layer.multihead_attn, x, "frames", mask="unheard")
-        x = self._normed(f"{name}.norm2", layer.norm2.weight, layer.norm2.bias, x, heard)
+        x = graph.normed(f"{name}.norm2", layer.norm2, x, heard)
         first, second = layer.linear1, layer.linear2
         wide = self._product(f"{name}.wide", x, first.weight, first.bias)
         wide = graph.add("Gelu", wide, to=f"{name}.gelu")
         narrow = self._product(f"{name}.narrow", wide, second.weight, second.bias)
-        return self._normed(f"{name}.norm3", layer.norm3.weight, layer.norm3.bias, x, narrow)
+        return graph.normed(f"{name}.norm3", layer.norm3, x, narrow)
 
     def _attend(self, name: str, attention: Attention, x: str, to: str, *, mask: str) -> str:
         """Mix what `to` (B, T, D) holds for each word of `x`, into (B, S, D)."""
@@ -116,13 +116,6 @@ class _Scoring:
         shape = self.graph.whole(0, 0, self.heads, self.head_dim)
         apart = self.graph.add("Reshape", flat, shape, to=f"{flat}.apart")
         return self.graph.add("Transpose", apart, to=f"{flat}.by_head", perm=perm)
-
-    def _normed(self, name: str, weight: Tensor, bias: Tensor, x: str, more: str) -> str:
-        """The norm of a sum."""
-        graph = self.graph
-        total = graph.add("Add", x, more, to=f"{name}.sum")
-        given = [graph.constant(f"{name}.weight", weight), graph.constant(f"{name}.bias", bias)]
-        return graph.add("LayerNormalization", total, *given, to=name, axis=-1, epsilon=1e-5)
 
     def _product(self, name: str, x: str, weight: Tensor, bias: Tensor) -> str:
         """Rows `(..., in)` times a weight `(out, in)`, plus a bias."""
