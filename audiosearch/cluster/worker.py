@@ -230,6 +230,7 @@ class _Session:
             stop=self._ended,
         )
         self._reading = False
+        self._starting = threading.Lock()  # readers cannot be ended before
 
     def end(self) -> None:
         """End the readers, also in the middle of files."""
@@ -237,8 +238,9 @@ class _Session:
             self._ended.set()
             with self._news:
                 self._news.notify_all()
-            if self._reading:
-                self._readers.__exit__(None, None, None)
+            with self._starting:
+                if self._reading:
+                    self._readers.__exit__(None, None, None)
 
     def wind_up(self) -> None:
         """See `HearingWorker.wind_up`."""
@@ -268,9 +270,10 @@ class _Session:
 
     def exchange(self, orders: WorkerOrders) -> WorkerQuestions:
         """See `HearingWorker.exchange`."""
-        if not self._reading:  # other work needs none
-            self._reading = True
-            self._readers.__enter__()
+        with self._starting:
+            if not (self._reading or self._ended.is_set()):  # other work needs none
+                self._readers.__enter__()
+                self._reading = True
         with self._news:
             self._waiting.extend(orders.files)
             self._n_given += len(orders.files)

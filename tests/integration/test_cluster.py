@@ -19,6 +19,7 @@ from sqlalchemy import text
 
 from audiosearch.cluster.handout import MOST_LOOKS
 from audiosearch.errors import AudiosearchError, DecodeCode, DecodeError
+from audiosearch.indexing.reader import Readers
 from audiosearch.indexing.types import NoProgress
 from audiosearch.store.database import Database, open_database
 from audiosearch.store.integrity.verify import verify
@@ -134,6 +135,29 @@ def test_a_worker_asks_once_a_file(
     assert cluster.index(database, tmp_path / "many").n_encoded == n_files
     assert calls["exchange"] <= 1.5 * n_files
     assert calls["batch"] <= n_files / BATCH + 5
+
+
+def test_a_session_ends_while_its_readers_start(
+    database: Database, sounds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, ends = Readers.__enter__, []
+
+    def ended_meanwhile(readers: Readers) -> Readers:
+        if not ends:
+            [slot] = cluster.engine.slots
+            ends.append(threading.Thread(target=slot.worker.end))
+            ends[0].start()
+            assert readers._stopped_outside.wait(5.0)
+            ends[0].join(0.3)  # it waits, or goes wrong at once
+            stop.set()
+        return start(readers)
+
+    cluster = Cluster(nodes=["a"])
+    monkeypatch.setattr(Readers, "__enter__", ended_meanwhile)
+    stop = threading.Event()
+    assert cluster.index(database, sounds, stop=stop).interrupted
+    ends[0].join(5.0)
+    assert not ends[0].is_alive()
 
 
 def test_captions_can_be_left_out(database: Database, sounds: Path) -> None:
