@@ -233,12 +233,13 @@ def load_config(
     if "\0" in data_dir:
         raise ConfigError("data_dir holds a NUL, which no path can", path=file)
     values = _flatten(document, file=file)
-    values |= _from_environment(environ)
-    values |= {key: value for key, value in (overrides or {}).items() if value is not None}
+    elsewhere = _from_environment(environ)
+    elsewhere |= {key: value for key, value in (overrides or {}).items() if value is not None}
+    values |= elsewhere
     sections: dict[str, Any] = {name: kind() for name, kind in SECTIONS.items()}
     for key, value in values.items():
         section, _, name = key.partition(".")
-        checked = _checked(key, value, file=file)
+        checked = _checked(key, value, file=None if key in elsewhere else file)
         sections[section] = replace(sections[section], **{name: checked})
     return Config(data_dir=Path(data_dir).expanduser().absolute(), config_file=file, **sections)
 
@@ -364,7 +365,7 @@ def _parse(key: str, text: str) -> Any:
     return tuple(part for part in text.split(os.pathsep) if part) if kind is not str else text
 
 
-def _scale(value: Any, *, file: Path) -> str:
+def _scale(value: Any, *, file: Path | None) -> str:
     """A number of windows, as a number or a text, or "all"."""
     text = str(value)
     if text == "all" or (text.isdecimal() and 2 <= int(text) <= 1_000_000_000):
@@ -379,7 +380,8 @@ def user_name(text: str) -> str | None:
     return name if seen and len(name) <= _MOST_LETTERS else None
 
 
-def _checked(key: str, value: Any, *, file: Path) -> Any:
+def _checked(key: str, value: Any, *, file: Path | None) -> Any:
+    """The value of a setting; `file` is to blame if it is none, unless it came from elsewhere."""
     kind = _key_type(key)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)

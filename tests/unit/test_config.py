@@ -110,6 +110,21 @@ def test_bad_environment_is_named(tmp_path):
         load_config(write(tmp_path, ""), environ={"AUDIOSEARCH_SEARCH_LIMIT": "many"})
 
 
+def test_no_file_is_blamed_for_what_came_from_elsewhere(tmp_path):
+    file = write(tmp_path, "[index]\nhop = 7.0\n")
+    with pytest.raises(ConfigError) as found:
+        load_config(file, environ={})
+    assert str(file) in str(found.value)
+    for settings in (
+        {"environ": {"AUDIOSEARCH_USER_NAME": " x"}},
+        {"environ": {}, "overrides": {"search.limit": 0}},
+    ):
+        with pytest.raises(ConfigError) as found:
+            load_config(write(tmp_path, ""), **settings)
+        assert "config.toml" not in str(found.value)
+        assert re.match(r"(user\.name|search\.limit) must", str(found.value))
+
+
 @pytest.mark.parametrize(
     ("variable", "meant"),
     [
