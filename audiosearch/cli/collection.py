@@ -13,6 +13,7 @@ from audiosearch.cli.output import print_listing, quoted, remark
 from audiosearch.config import Config
 from audiosearch.errors import display_text
 from audiosearch.library import open_library
+from audiosearch.library.info_rows import collection_row
 
 
 @click.group(cls=CommandGroup)
@@ -75,12 +76,7 @@ def list_(as_json: bool, config: Config, quiet: bool) -> int:
         found = library.annotations.collections()
     return print_listing(
         found,
-        row=lambda x: {
-            "name": x.name,
-            "sounds": x.n_items,
-            "created_at": x.created_at,
-            **({"user": x.user} if x.user else {}),
-        },
+        row=collection_row,
         line=lambda x: (
             f"{x.n_items:6d}  {display_text(x.name)}{made_on(x.created_at)}{owned_by(x.user)}"
         ),

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from audiosearch.errors import path_fields
 from audiosearch.library.lookup import FileInfo
 from audiosearch.store.queries.annotation_list import WrittenAnnotation
+from audiosearch.store.queries.collections import CollectionSummary
 from audiosearch.store.queries.file_details import SoundPath
 
 
@@ -117,6 +118,16 @@ def copies_of(told: FileInfo) -> list[SoundPath]:
     """The other files of the library with the same sound."""
     own = None if told.file is None else told.file.file_id
     return [] if told.sound is None else [f for f in told.sound.files if f.file_id != own]
+
+
+def collection_row(summary: CollectionSummary) -> dict[str, object]:
+    """A collection in a list; `user` where it is not everybody's."""
+    return {
+        "name": summary.name,
+        "sounds": summary.n_items,
+        "created_at": summary.created_at,
+        **({"user": summary.user} if summary.user else {}),
+    }
 
 
 def place_row(row: WrittenAnnotation) -> dict[str, object]:

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from audiosearch.audio.clip import ClipRange
 from audiosearch.library import Library
 from audiosearch.library.annotations import Annotations
-from audiosearch.library.info_rows import annotation_row, place_row
+from audiosearch.library.info_rows import annotation_row, collection_row, place_row
 from audiosearch.search.rows import Row, tidy_row
 from audiosearch.server.context import context_of
 from audiosearch.server.json_body import json_object
@@ -54,17 +54,7 @@ async def list_collections(request: Request) -> Response:
     """The collections, by name."""
     Parameters(request.query_params, known=())
     found = await context_of(request).read(lambda database: Annotations(database).collections())
-    rows = [
-        tidy_row(
-            {
-                "name": each.name,
-                "sounds": each.n_items,
-                "created_at": each.created_at,
-                **({"user": each.user} if each.user else {}),
-            }
-        )
-        for each in found
-    ]
+    rows = [tidy_row(collection_row(each)) for each in found]
     return JsonReply({"collections": rows})
 
 
