@@ -149,10 +149,11 @@ class Annotations:
         """Take a tag, in any spelling, from sounds."""
         with self._database.session() as session:
             found = find_stretches(session, clips, all_or_none=all_or_none)
-            form = normal_form(tag)
+            hashes = sorted({each.audio_hash for each in found.stretches})
+            tagged = set(annotation_list.annotation_ids(session, hashes=hashes, tag=tag))
             rows = _of_these(
                 _rows(session, found.stretches, add=False),
-                lambda row: form if form in map(normal_form, row.tags) else None,
+                lambda row: tag if row.annotation_id in tagged else None,
             )
             n_gone = annotate.remove_tags(session, [row.annotation_id for row in rows], [tag])
             if not n_gone:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from audiosearch.errors import QueryError
 from audiosearch.library.annotations import Annotations
@@ -168,4 +169,8 @@ def test_a_tag_is_taken_from_sounds_of_ones_own_and_of_everybody(
     database.user = "anna"
     own.tag([sounds[1]], "door")
     assert own.untag(sounds, "Door").n_changed == 2
+    assert own.tag(sounds[:1], "plain").n_changed == 1
+    with database.session() as session:  # a name of before, which is not what was typed
+        session.execute(text("UPDATE tag SET name = 'strange' WHERE name = 'plain'"))
+    assert own.untag(sounds, "strange").n_changed == 1
     assert own.tags() == []
