@@ -19,7 +19,7 @@ from audiosearch.convert.token_tables import read_token_table
 from audiosearch.errors import BundleError
 from audiosearch.model.byte_pairs import BytePairs
 from audiosearch.training.export.encoder_bundle import EncoderNetworks
-from audiosearch.training.export.published_graph import LeanLogMel
+from audiosearch.training.export.lean_log_mel import LeanLogMel
 from audiosearch.training.networks.clap import ClapAudio, ClapText
 from audiosearch.training.networks.frontend import FrontendConfig, LogMel
 from audiosearch.training.networks.htsat import HtsatConfig

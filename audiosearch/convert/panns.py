@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from audiosearch.errors import BundleError
 from audiosearch.training.export.encoder_bundle import EncoderNetworks
-from audiosearch.training.export.published_graph import LeanLogMel
+from audiosearch.training.export.lean_log_mel import LeanLogMel
 from audiosearch.training.networks.cnn14 import CNN14_FRONTEND, Cnn14, Cnn14Config, tag_scores
 from audiosearch.training.networks.frontend import FrontendConfig, LogMel, mel_filterbank
 from audiosearch.training.pairs.start import cnn14_of

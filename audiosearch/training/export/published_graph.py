@@ -5,7 +5,6 @@ The same numbers in fewer and cheaper operations; for evaluation only. `check_le
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import torch
@@ -13,8 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from audiosearch.errors import AudiosearchError
+from audiosearch.training.export.lean_log_mel import LeanLogMel
 from audiosearch.training.networks.convnext import NORM_EPS, Block, ConvNext, EncoderOutput
-from audiosearch.training.networks.frontend import FrontendConfig, LogMel, decibels, mel_filterbank
+from audiosearch.training.networks.frontend import FrontendConfig, LogMel
 
 TOLERANCE = 1e-4  # of 1, or of the largest value
 
@@ -23,9 +23,7 @@ def inference_form(frontend: FrontendConfig, encoder: ConvNext) -> tuple[nn.Modu
     """Front-end and encoder as they are exported: lean where they are of the published kind."""
     config = encoder.config
     published = (config.norm, config.activation, config.stem) == ("layer", "gelu", "patch")
-    if published and frontend.window == frontend.n_fft and frontend.average == 1:
-        return LeanLogMel(frontend), LeanConvNext(encoder)
-    return LogMel(frontend, as_convolution=True), encoder
+    return LeanLogMel(frontend), LeanConvNext(encoder) if published else encoder
 
 
 def check_lean_form(frontend: FrontendConfig, encoder: ConvNext, *, path: Path) -> None:
@@ -45,59 +43,6 @@ def check_lean_form(frontend: FrontendConfig, encoder: ConvNext, *, path: Path) 
             raise AudiosearchError(
                 f"its {name} change by {difference:.2g} when it is rewritten for speed", path=path
             )
-
-
-class LeanLogMel(nn.Module):
-    """As `frontend.LogMel`: decibels `(B, F, mels)` of `(B, N)` samples.
-
-    Cosines are even and sines odd: half the products, and none for bins that no mel band hears.
-    """
-
-    cosines: Tensor
-    sines: Tensor
-    mel: Tensor
-
-    def __init__(self, config: FrontendConfig) -> None:
-        super().__init__()
-        self.width, self.hop = config.n_fft, config.hop
-        self.middle = config.n_fft // 2
-        filters = mel_filterbank(config)
-        heard = filters.sum(dim=1).nonzero()[:, 0]
-        first, last = int(heard[0]), int(heard[-1]) + 1
-        # Sample 0 of a periodic Hann window is zero, so that times 1 to half remain.
-        times = torch.arange(1, self.middle + 1, dtype=torch.float64)
-        bins = torch.arange(first, last, dtype=torch.float64)
-        angle = 2 * math.pi * times[:, None] * bins / config.n_fft
-        hann = torch.hann_window(config.n_fft, periodic=True, dtype=torch.float64)
-        taper = hann[1 : self.middle + 1, None]
-        self.register_buffer("cosines", (taper * angle.cos()).float(), persistent=False)
-        self.register_buffer("sines", (taper * angle.sin())[:-1].float(), persistent=False)
-        self.register_buffer("mel", filters[first:last].contiguous(), persistent=False)
-
-    def forward(self, waveform: Tensor) -> Tensor:
-        """Decibels `(B, F, mels)` of `(B, N)` samples."""
-        frames = self._frames(waveform)  # (B, F, window)
-        early = frames[:, :, 1 : self.middle]
-        late = frames[:, :, self.middle + 1 :].flip(2)
-        centre = frames[:, :, self.middle : self.middle + 1]
-        real = torch.cat([early + late, centre], dim=2) @ self.cosines
-        imaginary = (early - late) @ self.sines
-        return decibels((real.square() + imaginary.square()) @ self.mel)
-
-    def _frames(self, waveform: Tensor) -> Tensor:
-        """Overlapping frames `(B, F, window)`, put together from blocks of one hop."""
-        padded = functional.pad(waveform.unsqueeze(1), (self.middle, self.middle), mode="reflect")
-        blocks_a_frame = math.ceil(self.width / self.hop)
-        # Of a frame's last block only a part counts: the end may be short of the rest.
-        missing = blocks_a_frame * self.hop - self.width
-        padded = functional.pad(padded.squeeze(1), (0, missing))
-        count = padded.shape[1] // self.hop
-        blocks = padded[:, : count * self.hop].reshape(padded.shape[0], count, self.hop)
-        parts = [
-            blocks[:, place : count - blocks_a_frame + 1 + place] for place in range(blocks_a_frame)
-        ]
-        parts[-1] = parts[-1][:, :, : self.hop - missing]
-        return torch.cat(parts, dim=2)
 
 
 class LeanBlock(nn.Module):

@@ -23,6 +23,7 @@ from audiosearch.training.export.encoder_bundle import (
     EncoderNetworks,
     export_encoder,
 )
+from audiosearch.training.export.lean_log_mel import LeanLogMel
 from audiosearch.training.export.spec import BundleFacts, BundleNetworks
 from audiosearch.training.networks.clap import ClapText, ExactWindow, Projection
 from audiosearch.training.networks.convnext import ConvNext, ConvNextConfig
@@ -113,7 +114,7 @@ def write_toy_joint(path: Path, *, seed: int = 0) -> Path:
         projection = Projection(encoder.config.dims[-1], TOY_JOINT)
         exported, trained = (
             _ToyEncoder(samples, log_mel, encoder, projection)
-            for log_mel in (LogMel(frontend, as_convolution=True), LogMel(frontend))
+            for log_mel in (LeanLogMel(frontend), LogMel(frontend))
         )
         reader = RobertaConfig(
             vocabulary=len(pairs.tokens), dim=12, heads=2, layers=1, feedforward=16, positions=40

@@ -1,8 +1,4 @@
-"""Waveform to log-mel decibels, in two forms that give the same numbers.
-
-Training uses the FFT; an exported graph uses one convolution with the windowed cosines and sines,
-because ONNX has no short-time transform that every runtime runs well.
-"""
+"""Waveform to log-mel decibels by the FFT; exported graphs have `export.lean_log_mel`."""
 
 from __future__ import annotations
 
@@ -97,26 +93,18 @@ class LogMel(nn.Module):
 
     mel: Tensor
     window: Tensor
-    kernels: Tensor
 
-    def __init__(self, config: FrontendConfig, *, as_convolution: bool = False) -> None:
+    def __init__(self, config: FrontendConfig) -> None:
         super().__init__()
         self.config = config
-        self.as_convolution = as_convolution
         window = torch.hann_window(config.window, periodic=True, dtype=torch.float64)
-        times = torch.arange(config.window, dtype=torch.float64)
-        bins = torch.arange(config.n_fft // 2 + 1, dtype=torch.float64)
-        angle = 2 * math.pi * bins[:, None] * times / config.n_fft
-        kernels = torch.cat([torch.cos(angle), torch.sin(angle)]) * window
         # Made from the config, so never part of a checkpoint.
         self.register_buffer("mel", mel_filterbank(config), persistent=False)
         self.register_buffer("window", window.float(), persistent=False)
-        self.register_buffer("kernels", kernels.float().unsqueeze(1), persistent=False)
 
     def power(self, waveform: Tensor) -> Tensor:
         """Mel power `(B, F, mels)` of `(B, N)` samples; N must exceed half a transform."""
-        spectrum = self._convolved(waveform) if self.as_convolution else self._fft(waveform)
-        mel = spectrum @ self.mel
+        mel = self._fft(waveform) @ self.mel
         if self.config.average == 1:
             return mel
         return functional.avg_pool2d(mel.unsqueeze(1), (self.config.average, 1)).squeeze(1)
@@ -141,12 +129,3 @@ class LogMel(nn.Module):
             return_complex=True,
         )
         return (spectrum.real.square() + spectrum.imag.square()).transpose(1, 2)
-
-    def _convolved(self, waveform: Tensor) -> Tensor:
-        # A window shorter than the transform only shifts the phase, so the padding and the
-        # kernels need be no longer than the window.
-        half = self.config.window // 2
-        padded = functional.pad(waveform.unsqueeze(1), (half, half), mode="reflect")
-        parts = functional.conv1d(padded, self.kernels, stride=self.config.hop)
-        real, imaginary = parts.chunk(2, dim=1)
-        return (real.square() + imaginary.square()).transpose(1, 2)

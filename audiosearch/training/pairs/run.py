@@ -20,7 +20,7 @@ from audiosearch.training.export.encoder_bundle import (
     EncoderNetworks,
     export_encoder,
 )
-from audiosearch.training.export.published_graph import LeanLogMel
+from audiosearch.training.export.lean_log_mel import LeanLogMel
 from audiosearch.training.networks.bert import Bert, BertConfig
 from audiosearch.training.networks.cnn14 import CNN14_FRONTEND, Cnn14, Cnn14Config
 from audiosearch.training.networks.frontend import LogMel
