@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -28,7 +28,14 @@ from audiosearch.convert.int8 import quantised
 from audiosearch.convert.ranges import Feed
 from audiosearch.errors import AudiosearchError, BundleError, DecodeError
 from audiosearch.indexing.walk import Problem, walk
-from audiosearch.model.bundle import MANIFEST, Bundle, load_bundle
+from audiosearch.model.bundle import (
+    MANIFEST,
+    PROCESSOR_ENCODER,
+    SCORING,
+    WRITING,
+    Bundle,
+    load_bundle,
+)
 from audiosearch.model.captioner import Captioner
 from audiosearch.model.decoder import Decoder
 from audiosearch.model.encoder import Encoder
@@ -43,7 +50,7 @@ MOST = 64  # windows: more move the ranges of no layer by much
 SEEDS = 3  # of the generated examples: of one alone, ranges fit its own sounds too closely
 A_FILE = 4  # windows, so that one long file does not stand for all
 RANDOM_WORDS = 24  # of each sentence that is made up, so that rare words lie within the ranges
-CPU = RuntimeOptions(device="cpu")
+EXACT_CPU = RuntimeOptions(device="cpu", exact=True)
 INT8, FP16 = "int8", "fp16"
 _SAID = {INT8: "In 8 bits.", FP16: "In half precision."}
 Graphs = dict[str, bytes]  # by the name of their file
@@ -154,8 +161,8 @@ def _examples(source: Bundle, sounds: Sequence[Floats]) -> Iterator[tuple[str, l
     """
     assert source.decoder is not None
     yield "encoder", [{"waveform": sound[None]} for sound in sounds]
-    heard = [each.frames for each in Encoder(source, options=CPU).encode_many(sounds)]
-    decoder = Decoder(source, options=CPU)
+    heard = [each.frames for each in Encoder(source, options=EXACT_CPU).encode_many(sounds)]
+    decoder = Decoder(source, options=EXACT_CPU)
     sentences = sentences_for(source, heard)
     yield (
         "decoder",
@@ -170,7 +177,9 @@ def _examples(source: Bundle, sounds: Sequence[Floats]) -> Iterator[tuple[str, l
 
 def sentences_for(source: Bundle, heard: Sequence[Floats]) -> list[TokenIds]:
     """Sentences to take ranges from: the model's own for frames (T_i, D), and made-up ones."""
-    written = [caption.ids for caption in Captioner(Decoder(source, options=CPU)).captions(heard)]
+    written = [
+        caption.ids for caption in Captioner(Decoder(source, options=EXACT_CPU)).captions(heard)
+    ]
     words = np.random.default_rng(0).integers(
         4, len(source.vocabulary), (len(heard), min(RANDOM_WORDS, source.max_words))
     )
@@ -196,6 +205,14 @@ def _put_graphs(folder: Path, contents: Graphs, *, name: str, said: str) -> None
     """Replace graphs of the bundle in `folder`, and list them so."""
     manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
     manifest["name"] = name
+    apart = manifest.pop(SCORING, {}).get("file")
+    dropped = [
+        apart,
+        *(manifest["graphs"].pop(each, None) for each in (PROCESSOR_ENCODER, WRITING)),
+    ]
+    for file in filter(None, dropped):  # they were made of what is replaced
+        manifest["files"].pop(file, None)
+        (folder / file).unlink(missing_ok=True)
     manifest["description"] = f"{manifest.get('description') or ''} {said}".strip()
     for file, content in contents.items():
         (folder / file).write_bytes(content)
@@ -209,16 +226,16 @@ def _put_graphs(folder: Path, contents: Graphs, *, name: str, said: str) -> None
 
 def measure_loss(exact: Bundle, coarse: Bundle, sounds: Sequence[Floats]) -> QuantisationLoss:
     """How far `coarse` is from `exact` on `sounds` (n,)."""
-    heard = Encoder(exact, options=CPU).encode_many(sounds)
-    other = Encoder(coarse, options=CPU).encode_many(sounds)
+    heard = Encoder(exact, options=EXACT_CPU).encode_many(sounds)
+    other = Encoder(coarse, options=EXACT_CPU).encode_many(sounds)
     cosines = np.concatenate(
         [_cosines(one.frames, two.frames) for one, two in zip(heard, other, strict=True)]
     )
     embeddings = [
         float(one.embedding @ two.embedding) for one, two in zip(heard, other, strict=True)
     ]
-    written = Captioner(Decoder(exact, options=CPU)).captions([each.frames for each in heard])
-    decoder = Decoder(coarse, options=CPU)
+    written = Captioner(Decoder(exact, options=EXACT_CPU)).captions([each.frames for each in heard])
+    decoder = Decoder(coarse, options=EXACT_CPU)
     again = CaptionScorer(decoder).cross_entropy(
         [caption.ids for caption in written], decoder.memory([each.frames for each in other])
     )
@@ -242,10 +259,12 @@ def _cosines(one: Floats, other: Floats) -> Floats:
     return np.where(lengths > 0, product / np.maximum(lengths, 1e-12), 1.0).astype(np.float32)
 
 
-def calibration_sounds(bundle: Bundle, *, folder: Path | None) -> list[Floats]:
-    """Windows (n,) that are not silent, of the files below `folder`, or of generated sounds."""
+def calibration_sounds(
+    bundle: Bundle, *, folder: Path | None, wanted: Callable[[bytes], bool] = lambda _: True
+) -> list[Floats]:
+    """Windows (n,) that are not silent, of files below `folder`, or of generated sounds."""
     if folder is not None:
-        return _windows(_files(folder), bundle)
+        return _windows(_files(folder, wanted), bundle)
     with tempfile.TemporaryDirectory() as place:
         made = [
             os.fsencode(path)
@@ -255,10 +274,10 @@ def calibration_sounds(bundle: Bundle, *, folder: Path | None) -> list[Floats]:
         return _windows(made, bundle)
 
 
-def _files(folder: Path) -> list[bytes]:
+def _files(folder: Path, wanted: Callable[[bytes], bool]) -> list[bytes]:
     root = os.fsencode(folder.absolute())
     found = walk(root, on_problem=_left_out)
-    paths = sorted(join(root, each.path) for each in found)
+    paths = sorted(filter(wanted, (join(root, each.path) for each in found)))
     return paths[:: max(1, len(paths) // MOST)]
 
 

@@ -75,7 +75,8 @@ class Captioner:
             ) from error
         best = [hypotheses[0] for hypotheses in found]
         words = [self._words(hypothesis) for hypothesis in best]
-        cross_entropies = self.scorer.cross_entropy(words, memory).tolist()
+        heard = memory if self.decoder.scoring is None else self.scorer.listen(frames)
+        cross_entropies = self.scorer.cross_entropy(words, heard).tolist()
         return [
             CaptionOut(bundle.vocabulary.decode(ids), ids, hypothesis.mean_log_prob, cross_entropy)
             for hypothesis, ids, cross_entropy in zip(best, words, cross_entropies, strict=True)

@@ -27,6 +27,7 @@ from audiosearch.model.runtime.session import (
     empty,
 )
 from audiosearch.model.scoring_graph import ScoringGraph
+from audiosearch.model.writing_graph import WritingGraph
 
 Caches = tuple[
     Floats | DeviceArray, Floats | DeviceArray
@@ -54,6 +55,8 @@ class Decoder:
         self._gather: Gather | None = None
         self._scoring: ScoringGraph | None = None
         self._asked_for_scoring = False
+        self._writing: WritingGraph | None = None
+        self._asked_for_writing = False
 
     @property
     def _shape(self) -> DecoderShape:
@@ -70,6 +73,15 @@ class Decoder:
             return self._scoring
 
     @property
+    def writing(self) -> WritingGraph | None:
+        """What writes the words of a beam in its place; None where it does that itself."""
+        with self._loading:
+            if not self._asked_for_writing:
+                self._writing = WritingGraph.of(self.bundle, options=self._options)
+                self._asked_for_writing = True
+            return self._writing
+
+    @property
     def device(self) -> Device:
         """What words are scored and captions are written on."""
         if not self._sessions and (scoring := self.scoring) is not None:
@@ -79,7 +91,7 @@ class Decoder:
     @property
     def workers(self) -> int:
         """How many runs at the same time keep the device busy; see `parallel_map`."""
-        return self._session("decoder").workers
+        return self._session("decoder").workers if self.writing is None else self.writing.workers
 
     def _session(self, name: str, *, shared: bool = True) -> GraphSession:
         graph = self.bundle.graphs[name]
@@ -186,7 +198,7 @@ class Decoder:
 
     def steps(self, memory: AudioMemory) -> StepFunction:
         """A step function for beam search over the sounds of `memory`."""
-        return Steps(self, memory)
+        return Steps(self, memory) if self.writing is None else self.writing.steps(memory)
 
     def _for_steps(self) -> GraphSession:
         """The graph for a beam: alone it has all cores, which a large decoder is worth.

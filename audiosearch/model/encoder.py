@@ -19,7 +19,7 @@ from audiosearch.model.runtime.batching import BatchSizer
 from audiosearch.model.runtime.parallel import parallel_map
 from audiosearch.model.runtime.providers import free_card_memory
 from audiosearch.model.runtime.session import Device, GraphSession, OutOfMemory, RuntimeOptions
-from audiosearch.model.shared_frames import SharedFrames, SoundParts
+from audiosearch.model.shared_frames import SharedFrames, SoundParts, encoder_graph
 
 # Runs are not bound: waveforms cross to a card once and results come back once, as they would then.
 LARGE = 20_000_000  # bytes of a graph that is worth loading once more for lone windows
@@ -67,7 +67,7 @@ class Encoder:
         for session in self._sessions.values():
             if session.device.name == "cuda":
                 return session
-        graph = self.bundle.graphs["encoder"]
+        graph = encoder_graph(self.bundle, self._options)
         shared = shared or graph.size < LARGE
         if shared not in self._sessions:
             self._sessions[shared] = GraphSession(

@@ -1,6 +1,6 @@
 """Words scored by a graph that takes frames and keeps nothing for a next word.
 
-It is the captioner in 8 bits, for processors; on graphics cards, and to write captions, a bundle's
+It is the captioner in 8 bits, for processors; on graphics cards a bundle's
 other graphs are used.
 """
 
@@ -14,8 +14,7 @@ import numpy as np
 from audiosearch._typing import AnyArray, Floats, HalfOrFloats, Ints
 from audiosearch.errors import BundleError
 from audiosearch.model.bundle import SCORING, Bundle
-from audiosearch.model.runtime.providers import CPU, wanted_providers
-from audiosearch.model.runtime.session import Device, GraphSession, RuntimeOptions, onnx_runtime
+from audiosearch.model.runtime.session import Device, GraphSession, RuntimeOptions
 
 
 @dataclass(frozen=True)
@@ -42,10 +41,8 @@ class ScoringGraph:
     @classmethod
     def of(cls, bundle: Bundle, *, options: RuntimeOptions) -> ScoringGraph | None:
         """The graph of `bundle`, where it has one and `options` leave it to the processor."""
-        if SCORING not in bundle.graphs or options.exact:
-            return None
-        providers, _ = wanted_providers(onnx_runtime(), options.device)
-        return cls(bundle, options=options) if providers[0][0] == CPU else None
+        wanted = options.for_processor(bundle.graphs, SCORING)
+        return None if wanted is None else cls(bundle, options=options)
 
     @property
     def sha256(self) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from audiosearch._typing import AnyArray, Floats
 from audiosearch.errors import BundleError
-from audiosearch.model.bundle import Bundle, FrameGrid
+from audiosearch.model.bundle import PROCESSOR_ENCODER, Bundle, BundleFile, FrameGrid
 from audiosearch.model.graph_parts import CUT, GraphHalf, Half
 from audiosearch.model.runtime.session import GraphSession, RuntimeOptions
 
@@ -25,6 +25,12 @@ class SoundParts:
     samples: Floats
     starts: tuple[int, ...]
     length: int
+
+
+def encoder_graph(bundle: Bundle, options: RuntimeOptions) -> BundleFile:
+    """The encoder that `options` run: for processors in 8 bits, where there is one."""
+    graphs = bundle.graphs
+    return options.for_processor(graphs, PROCESSOR_ENCODER) or graphs["encoder"]
 
 
 class SharedFrames:
@@ -73,7 +79,7 @@ class SharedFrames:
         return axes[-1]
 
     def _loaded(self, half: Half, options: RuntimeOptions) -> GraphSession:
-        whole = self._bundle.graphs["encoder"]
+        whole = encoder_graph(self._bundle, options)
         part = GraphHalf(path=whole.path, sha256=whole.sha256, size=whole.size, half=half)
         return GraphSession(part, options=options, fused=True, shared=True)
 

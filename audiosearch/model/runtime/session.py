@@ -43,7 +43,7 @@ class RuntimeOptions:
         threads: 0 = one a core.
         hold: whether what one run gives and the next one takes stays on the device; None: on a
             graphics card only, since on the CPU it is there anyway.
-        exact: whether words are scored in float32 even where a bundle has a graph in 8 bits.
+        exact: whether all is computed in float32 even where a bundle has graphs in 8 bits.
     """
 
     device: str = "auto"
@@ -55,6 +55,13 @@ class RuntimeOptions:
     def cores(self) -> int:
         """How many cores may be kept busy."""
         return self.threads or available_cores()
+
+    def for_processor(self, graphs: Mapping[str, BundleFile], name: str) -> BundleFile | None:
+        """The graph `name` of those for processors, where there is one and it is to be used."""
+        if name not in graphs or self.exact:
+            return None
+        providers, _ = wanted_providers(onnx_runtime(), self.device)
+        return graphs[name] if providers[0][0] == CPU else None
 
 
 @dataclass(frozen=True)

@@ -35,13 +35,13 @@ class LeanLogMel(nn.Module):
         if config.window % 2:
             raise ValueError("a window of an odd number of samples has no middle")
         self.config = config
-        self.half = config.window // 2
+        self.reach = config.window // 2
         # Samples apart by their parity, so that each sample of a frame has its own bins' sign.
-        self.parts = 1 if config.hop % 2 or self.half % 2 or config.n_fft % 4 else 2
+        self.parts = 1 if config.hop % 2 or self.reach % 2 or config.n_fft % 4 else 2
         bins = torch.arange(config.n_fft // 2 // self.parts + 1, dtype=torch.float64)
-        times = torch.arange(self.half, dtype=torch.float64)  # from the middle on
+        times = torch.arange(self.reach, dtype=torch.float64)  # from the middle on
         hann = torch.hann_window(config.window, periodic=True, dtype=torch.float64)
-        taper = hann[self.half :].clone()
+        taper = hann[self.reach :].clone()
         taper[0] /= 2  # the middle is its own mirror image, and is added to itself
         angle = 2 * math.pi * times[:, None] * bins / config.n_fft
         cosines, sines = ((taper[:, None] * each).float() for each in (angle.cos(), angle.sin()))
@@ -62,7 +62,7 @@ class LeanLogMel(nn.Module):
     def forward(self, waveform: Tensor) -> Tensor:
         """Decibels `(B, F, mels)` of `(B, N)` samples."""
         frames = self._frames(waveform)
-        middle = self.half // self.parts
+        middle = self.reach // self.parts
         early, late = frames[0][:, :, 1 : middle + 1].flip(2), frames[0][:, :, middle : 2 * middle]
         real, imaginary = (late + early) @ self.cosines, (late - early) @ self.sines
         if self.parts == 1:
@@ -85,7 +85,7 @@ class LeanLogMel(nn.Module):
         They are put together from blocks of one hop; what is beyond a window counts for nothing.
         """
         hop, window, parts = self.config.hop, self.config.window, self.parts
-        edges = (self.half, self.half + hop)
+        edges = (self.reach, self.reach + hop)
         padded = functional.pad(waveform.unsqueeze(1), edges, mode="reflect")
         count = (padded.shape[2] - hop - window) // hop + 1
         blocks_a_frame = math.ceil(window / hop)
