@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from audiosearch._failpoints import failpoint
@@ -102,6 +103,7 @@ def caption_stored(
     stop: threading.Event,
     stopwatch: Stopwatch,
     hearing: Hearing | None = None,
+    piece: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> int:
     """Caption the windows that were stored without; returns of how many something was said.
 
@@ -116,6 +118,7 @@ def caption_stored(
         stop: ends it between two batches.
         stopwatch: is told how long it took.
         hearing: writes them in place of this process.
+        piece: what each batch is written in.
     """
     with database.reading() as session:
         n_windows = uncaptioned.count_uncaptioned(session, bundle_id=bundle_id)
@@ -150,7 +153,7 @@ def caption_stored(
     )
     n_captioned = 0
     while not stop.is_set():
-        with stopwatch.stage("caption"):
+        with piece(), stopwatch.stage("caption"):
             sentences = next(written, None)
         if sentences is None:
             break

@@ -20,7 +20,7 @@ from audiosearch._wording import counted
 from audiosearch.audio.sandbox.client import Worker, WorkerLimits
 from audiosearch.config import IndexConfig
 from audiosearch.errors import DecodeCode, display_path
-from audiosearch.indexing.batching import ItemBatch
+from audiosearch.indexing.batching import GivingWay, ItemBatch, nobody_asks
 from audiosearch.indexing.claims import InFlightHashes, SoundClaims
 from audiosearch.indexing.encode import caption_stored, encode_batch
 from audiosearch.indexing.passed_over import add_up
@@ -71,6 +71,7 @@ def index(
     open_reader: OpenReader | None = None,
     hearing: Hearing | None = None,
     settle_s: float = SETTLE_S,
+    is_asked: Callable[[], bool] = nobody_asks,
 ) -> IndexReport:
     """Bring the library up to date with what is in `places`.
 
@@ -91,6 +92,7 @@ def index(
         open_reader: makes a reader for each thread; decoding processes by default.
         hearing: reads and encodes in place of this process, which then only commits.
         settle_s: pause before another look at files that changed while they were read.
+        is_asked: whether a question is worked on now, which is let go first.
 
     Raises:
         StoreError: the library cannot be written to.
@@ -108,6 +110,7 @@ def index(
         open_reader=open_reader or (lambda: Worker(WorkerLimits.of(config))),
         hearing=hearing,
         settle_s=settle_s,
+        is_asked=is_asked,
     )
     marked = MissingMarked(n_missing=0, guarded=())
     try:
@@ -139,8 +142,10 @@ class _Run:
         open_reader: OpenReader,
         hearing: Hearing | None,
         settle_s: float,
+        is_asked: Callable[[], bool],
     ) -> None:
         self.stop = stop
+        self._giving_way = GivingWay(is_asked, stop=stop)
         self._settle_s = settle_s
         self._rules = rules
         self._start = time.perf_counter()
@@ -169,6 +174,7 @@ class _Run:
             hop_s=self._hop_s,
             decide=self._claims.decide,
             grid=None if config.exact_windows else bundle.grid,
+            pause=self._giving_way.wait,
             stopwatch=self._stopwatch,
         )
         self._committer = Committer(
@@ -284,10 +290,13 @@ class _Run:
         if not batch:
             return
         heard = self._committer.windows_to_encode(batch)
-        encoded = (
-            encode_batch(heard, models=self._models(), stopwatch=self._stopwatch) if heard else []
-        )
-        self._commit(batch, encoded)
+        with self._giving_way.piece():
+            encoded = (
+                encode_batch(heard, models=self._models(), stopwatch=self._stopwatch)
+                if heard
+                else []
+            )
+            self._commit(batch, encoded)
 
     def _commit(self, batch: Sequence[Item], encoded: Sequence[CaptionedWindow]) -> None:
         """Commit one batch, and say how far the run is."""
@@ -326,6 +335,7 @@ class _Run:
             stop=self.stop,
             stopwatch=self._stopwatch,
             hearing=self._hearing,
+            piece=self._giving_way.piece,
         )
 
     def mark_missing(self, *, accept_missing: bool) -> MissingMarked:

@@ -56,6 +56,7 @@ class ReadingPlan:
     decide: Callable[[PendingFile, OpenedFile], ReadingDecision]
     grid: FrameGrid | None  # None: each window is encoded by itself
     stopwatch: Stopwatch
+    pause: Callable[[], None] = lambda: None  # before each file
 
 
 class Readers:
@@ -161,6 +162,7 @@ class Readers:
                 self._read(reader, file)
 
     def _take(self) -> PendingFile | None:
+        self._plan.pause()
         with self._pending_lock:
             return None if self._stop.is_set() else next(self._pending, None)
 

@@ -190,6 +190,7 @@ class Library(Answers):
         """Take in what is new or changed in places of the roots; see `index`."""
         from audiosearch.indexing.pipeline import index  # noqa: PLC0415
         from audiosearch.indexing.scan import ScanRules  # noqa: PLC0415
+        from audiosearch.store.lock import QuestionMark  # noqa: PLC0415
 
         with self._hearing(places, on) as hearing:
             report = index(
@@ -203,6 +204,7 @@ class Library(Answers):
                 accept_missing=accept_missing,
                 rules=rules or ScanRules(),
                 hearing=hearing,
+                is_asked=QuestionMark(self.config.data_dir).is_held,
             )
         self.database.index_vectors()
         return report

@@ -23,6 +23,7 @@ from audiosearch.server.messages import Settings
 from audiosearch.server.status_source import StatusSource
 from audiosearch.store.database import Database, open_database
 from audiosearch.store.identity import read_identity, see_that_it_is_there
+from audiosearch.store.lock import QuestionMark
 
 T = TypeVar("T")
 
@@ -71,9 +72,13 @@ class SingleThreadExecutor:
 
 
 class QuestionActivity:
-    """How much is being asked; shared by all threads of a server."""
+    """How much is being asked; shared by all threads of a server.
 
-    def __init__(self) -> None:
+    `mark` tells other processes while anything is.
+    """
+
+    def __init__(self, mark: QuestionMark | None = None) -> None:
+        self._mark = mark
         self._changed = threading.Condition()
         self._n_working = 0
         self._last_s = time.monotonic()
@@ -84,11 +89,15 @@ class QuestionActivity:
         """A question is worked on inside this block."""
         with self._changed:
             self._n_working += 1
+            if self._mark is not None and self._n_working == 1:
+                self._mark.hold()
         try:
             yield
         finally:
             with self._changed:
                 self._n_working -= 1
+                if self._mark is not None and self._n_working == 0:
+                    self._mark.let_go()
                 self.n_answered += 1
                 self._last_s = time.monotonic()
                 self._changed.notify_all()
@@ -178,6 +187,7 @@ class ServerContext:
             config=config,
             executor=SingleThreadExecutor("answers"),
             cache=LibraryCache(config),
+            activity=QuestionActivity(QuestionMark(config.data_dir)),
             state=StatusSource(config),
             databases=DatabaseReaders(config),
             readers=ThreadPoolExecutor(N_READERS, thread_name_prefix="readers"),

@@ -209,3 +209,46 @@ def _holder_of(lock: WriterLock, data_dir: Path) -> int | None:
         return lock.pid() or 0
     except StoreError:  # a folder that cannot be written to has no process of ours
         return None
+
+
+class QuestionMark:
+    """Tells others that a question about the library is worked on, by a lock file beside it.
+
+    Held by servers for as long as they have one in hand; `index` looks (`is_held`), and lets it go
+    first. Nothing depends on it: where it cannot be held, nobody gives way.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        from filelock import FileLock  # noqa: PLC0415 - as above
+
+        self._path = data_dir / "questions.lock"
+        self._lock = FileLock(self._path, mode=PRIVATE_FILE, thread_local=False)
+
+    def hold(self) -> None:
+        """Hold it, unless another process does already."""
+        from filelock import Timeout  # noqa: PLC0415
+
+        if not self._path.parent.is_dir():  # which the lock would make
+            return
+        # Whoever looks holds it for a moment, too.
+        with suppress(Timeout, OSError):
+            self._lock.acquire(timeout=0.01, poll_interval=0.001)
+
+    def let_go(self) -> None:
+        """Let go of it; harmless where it is not held."""
+        with suppress(OSError):
+            self._lock.release()
+
+    def is_held(self) -> bool:
+        """Whether any process, or another part of this one, holds it."""
+        from filelock import Timeout  # noqa: PLC0415
+
+        try:
+            if not self._path.exists():
+                return False
+            with self._lock.acquire(timeout=0):
+                return False
+        except Timeout:
+            return True
+        except OSError:
+            return False

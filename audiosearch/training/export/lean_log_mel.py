@@ -1,9 +1,7 @@
-"""Waveform to log-mel decibels in products of matrices, in the form that runs fastest.
+"""Waveform to log-mel decibels in products of matrices: ONNX has no transform that is fast.
 
-ONNX has no short-time transform that every runtime runs well. A transform of real samples is folded
-twice: around the middle of its window, where cosines are even and sines are odd, and between bin k
-and bin n / 2 - k, whose cosines and sines at even samples are alike but for the sign. A quarter of
-the products is left.
+A transform of real samples is folded twice, around the middle of its window and between bins k and
+n / 2 - k, so that a quarter of the products is left.
 """
 
 from __future__ import annotations
@@ -36,7 +34,8 @@ class LeanLogMel(nn.Module):
             raise ValueError("a window of an odd number of samples has no middle")
         self.config = config
         self.reach = config.window // 2
-        # Samples apart by their parity, so that each sample of a frame has its own bins' sign.
+        # Around the middle cosines are even and sines odd. At even samples those of the bins k and
+        # n / 2 - k are alike but for a sign, and at odd ones too: so samples are taken apart.
         self.parts = 1 if config.hop % 2 or self.reach % 2 or config.n_fft % 4 else 2
         bins = torch.arange(config.n_fft // 2 // self.parts + 1, dtype=torch.float64)
         times = torch.arange(self.reach, dtype=torch.float64)  # from the middle on
