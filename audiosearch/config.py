@@ -34,6 +34,7 @@ class ModelConfig:
     task: str = ""  # captioning style of a model that has several; empty = its own default
     device: str = "auto"  # auto | cpu | cuda
     threads: int = 0  # threads of a session; 0 = one a core
+    exact: bool = False  # compute in float32 where processors would take a bundle's 8-bit graphs
 
 
 @dataclass(frozen=True)

@@ -271,5 +271,5 @@ def load_model(
         }
     )
     bundle = load_bundle(find_model(config, config.model.bundle)).for_task(config.model.task)
-    options = RuntimeOptions(device=config.model.device, threads=config.model.threads)
+    options = RuntimeOptions.of(config.model)
     return SoundModel(Model(bundle, options=options), config=config.index, turns=Turns())

@@ -213,9 +213,7 @@ def _run(options: EvaluationOptions, benchmark: Benchmark) -> None:
 def _one_model(
     options: EvaluationOptions, name: str, dataset: Dataset, benchmark: Benchmark
 ) -> Outcome:
-    runtime = RuntimeOptions(
-        device=options.config.model.device, threads=options.config.model.threads
-    )
+    runtime = RuntimeOptions.of(options.config.model)
     path = find_model(options.config, name)
     model = Model.open(path, options=runtime)
     found = held_out(dataset.clips, bundle=path)

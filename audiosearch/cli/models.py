@@ -224,7 +224,7 @@ def combine(
 
 def _spread_by(config: Config, sounds: Path | None, *, quiet: bool) -> Callable[[Bundle], float]:
     """What tells how far the likenesses of a bundle lie apart."""
-    options = RuntimeOptions(device=config.model.device, threads=config.model.threads)
+    options = RuntimeOptions.of(config.model)
 
     def spread(bundle: Bundle) -> float:
         from audiosearch.convert.calibrating import likeness_spread  # noqa: PLC0415 - seldom needed
@@ -281,7 +281,7 @@ def calibrate(name: str, sounds: Path | None, as_json: bool, config: Config, qui
             "came along with the program, calibrated", path=path, remedy="models combine, or import"
         )
     bundle = load_bundle(path)
-    options = RuntimeOptions(device=config.model.device, threads=config.model.threads)
+    options = RuntimeOptions.of(config.model)
     remark("listening ...", quiet=quiet)
     heard = _titled_sounds(bundle, sounds)
     fitted = calibrated(Model(bundle, options=options), heard)

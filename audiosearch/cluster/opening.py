@@ -114,6 +114,7 @@ def open_hearing(
         config=config.index,
         hop_s=config.index.hop * bundle.window_s,
         roots=tuple(roots),
+        exact=config.model.exact,
     )
     crew = Crew(open_engine, setup=setup, model_files=lambda: model_files(bundle))
     return ClusterHearing(crew, warn=warn)

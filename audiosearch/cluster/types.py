@@ -39,6 +39,7 @@ class WorkerSetup:
         config: batch size, captions and limits of decoding processes.
         hop_s: between windows.
         roots: absolute paths of the folders that it must see.
+        exact: whether all is computed in float32.
     """
 
     version: str
@@ -50,6 +51,7 @@ class WorkerSetup:
     config: IndexConfig
     hop_s: float
     roots: tuple[bytes, ...]
+    exact: bool = False
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,8 @@ def open_model(bundle: Bundle, setup: WorkerSetup) -> Model:
     from audiosearch.model.loaded import Model  # noqa: PLC0415 - tests have models of their own
     from audiosearch.model.runtime.session import RuntimeOptions  # noqa: PLC0415
 
-    return Model(bundle, options=RuntimeOptions(device=setup.device, threads=setup.cores))
+    options = RuntimeOptions(device=setup.device, threads=setup.cores, exact=setup.exact)
+    return Model(bundle, options=options)
 
 
 def hearing_parts(model: Model, setup: WorkerSetup) -> Models:

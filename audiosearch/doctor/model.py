@@ -92,7 +92,7 @@ def _bundle(config: Config) -> Bundle:
 
 
 def _model(config: Config) -> Model:
-    options = RuntimeOptions(device=config.model.device, threads=config.model.threads)
+    options = RuntimeOptions.of(config.model)
     return Model(_bundle(config), options=options)
 
 

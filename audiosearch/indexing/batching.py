@@ -16,7 +16,7 @@ from audiosearch.indexing.types import LAST_ITEMS, DecodedWindow, Item
 MANY_ITEMS: Final = 512  # a batch with few windows is written all the same when it has so many
 _PATIENCE: Final = 2  # times as many windows, rather than to cut a stretch in two and encode both
 
-SHARE = 0.25  # of the time that is left for indexing, however much is asked
+SHARE = 0.1  # of the time that is left for indexing, however much is asked
 LEAST_S = 0.5  # that a question is waited for, at least: most need less
 _LOOK_S = 0.01
 

@@ -32,7 +32,7 @@ class ModelChoice:
     def __init__(self, config: Config, database: Database) -> None:
         self._config = config
         self._database = database
-        self._options = RuntimeOptions(device=config.model.device, threads=config.model.threads)
+        self._options = RuntimeOptions.of(config.model)
         self._others: dict[str, Model | None] = {}  # by fingerprint
         self._ahead: tuple[tuple[object, ...], list[BundleAhead]] | None = None
         self.notice: str | None = None  # why the answering model is not the chosen one

@@ -1,7 +1,7 @@
 """What the real command writes and answers about known sounds, in a form that can be kept.
 
 In: an empty folder. Out: every row of the library's database and every JSON line of some twenty
-commands, without what differs by time and place. Numbers are kept with six digits, vectors by
+commands, in float32, which processors of all kinds compute nearly alike, without what differs by time and place. Numbers are kept with six digits, vectors by
 their length, norm and a few values. What is kept stands in `kept.json`;
 `python -m tests.snapshot.recorder` records it anew, and the difference is to be explained.
 """
@@ -92,7 +92,9 @@ def record(folder: Path) -> dict[str, Any]:
     sounds = folder / "sounds"
     write_sounds(sounds)
     command = Command(
-        data_dir=folder / "data", bundle="", environ={"AUDIOSEARCH_INDEX_WORKERS": "1"}
+        data_dir=folder / "data",
+        bundle="",
+        environ={"AUDIOSEARCH_INDEX_WORKERS": "1", "AUDIOSEARCH_MODEL_EXACT": "true"},
     )
 
     def asked(*arguments: str) -> dict[str, Any]:

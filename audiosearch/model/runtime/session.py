@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from audiosearch._typing import AnyArray, Floats
+from audiosearch.config import ModelConfig
 from audiosearch.errors import BundleError
 from audiosearch.model.bundle import BundleFile
 from audiosearch.model.pointwise import pointwise_as_convolutions
@@ -50,6 +51,11 @@ class RuntimeOptions:
     threads: int = 0
     hold: bool | None = None
     exact: bool = False
+
+    @classmethod
+    def of(cls, config: ModelConfig) -> RuntimeOptions:
+        """What the settings say."""
+        return cls(device=config.device, threads=config.threads, exact=config.exact)
 
     @property
     def cores(self) -> int:
