@@ -44,6 +44,7 @@ class IndexConfig:
     hop: float = 0.5  # of a window: 0.5 = half-overlapping windows, 1 = side by side
     captions: bool = True  # let the decoder write a sentence for each window
     exact_windows: bool = True  # encode each window as if there were nothing around it
+    loudness: bool = True  # measure the loudness of new sounds
     batch_windows: int = 32  # windows encoded and committed together
     workers: int = 0  # decoding processes; 0 = one a core
     worker_memory_mb: int = 1024  # address space of a decoding process

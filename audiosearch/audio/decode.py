@@ -20,7 +20,7 @@ from av.packet import Packet
 from audiosearch._typing import Doubles, Floats, Samples
 from audiosearch.audio.container import OpenedPart, packets
 from audiosearch.audio.extent import disagreement
-from audiosearch.audio.loudness import FrameFormat, loudness_meter
+from audiosearch.audio.loudness import FrameFormat, NoMeter, loudness_meter
 from audiosearch.audio.mixing import Levels, Mixer, Resampler
 from audiosearch.audio.sound import KeptPackets, Sound, open_sound
 from audiosearch.audio.source import Span
@@ -56,7 +56,8 @@ class Decoding:
 
     `progress` is called for each packet read, also while nothing comes of it. With `mixed` false
     blocks are `(n, channels)`, all the channels that the file begins with as they are. `opened` is
-    the file where it is open, with its packets, if they were kept when it was read through.
+    the file where it is open, with its packets, if they were kept when it was read through. Without
+    `loudness` none is measured.
     """
 
     def __init__(
@@ -67,11 +68,13 @@ class Decoding:
         progress: Callable[[], None] = _no_progress,
         mixed: bool = True,
         opened: tuple[Sound, KeptPackets] | None = None,
+        loudness: bool = True,
     ) -> None:
         self.path = path
         self.sample_rate = sample_rate
         self._progress = progress
         self._mixed = mixed
+        self._measures = loudness
         self._opened = opened if opened is not None and opened[1].packets is not None else None
         self._channels = 1  # of the blocks given
         self._facts: AudioFacts | None = None
@@ -220,7 +223,7 @@ class Decoding:
     ) -> Iterator[Doubles]:
         """One run of frames of the same format as clean blocks (n, channels), measured."""
         self._first = self._first or run
-        meter = loudness_meter(run)
+        meter = loudness_meter(run) if self._measures else NoMeter(run)
         for block in meter.blocks(frames):
             clean = self._levels.clean(block)
             self._check_is_sound(stream)

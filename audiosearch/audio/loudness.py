@@ -72,6 +72,47 @@ def loudness_meter(form: FrameFormat) -> LoudnessMeter:
     return FilterMeter(form)
 
 
+class NoMeter:
+    """Passes frames through and measures nothing."""
+
+    def __init__(self, form: FrameFormat) -> None:
+        self._channels = form.channels
+        self._block = round(form.sample_rate * BLOCK_S)
+        graph = Graph()
+        graph.threads = 1
+        self._source = graph.add_abuffer(
+            sample_rate=form.sample_rate, format=form.sample_format, layout=form.layout
+        )
+        whole = graph.add("asetnsamples", f"n={self._block}:p=0")
+        columns = graph.add("aformat", "sample_fmts=dbl")
+        self._sound = graph.add("abuffersink")
+        graph.link_nodes(self._source, whole, columns, self._sound).configure()
+        self._graph = graph  # that owns the filters
+
+    def blocks(self, frames: Iterable[AudioFrame]) -> Iterator[Doubles]:
+        """See `LoudnessMeter`."""
+        for _ in _whole_blocks(self._source, frames, self._block):
+            yield _columns(_frame(self._sound), self._channels)
+
+    def integrated_lufs(self) -> float | None:
+        """None: see `LoudnessMeter`."""
+        return None
+
+
+def _whole_blocks(source: FilterContext, frames: Iterable[AudioFrame], size: int) -> Iterator[None]:
+    """Feed a graph; yields whenever a block of `size` samples is ready, and for the rest."""
+    inside = 0  # samples (per channel) that have not come out
+    for frame in frames:
+        source.push(frame)
+        inside += frame.samples
+        while inside >= size:
+            inside -= size
+            yield
+    source.push(None)
+    if inside:
+        yield
+
+
 class WeightedMeter:
     """Measures one or two channels at rates of whole tenths, from `MIN_RATE` on.
 
@@ -103,15 +144,7 @@ class WeightedMeter:
 
     def blocks(self, frames: Iterable[AudioFrame]) -> Iterator[Doubles]:
         """See `LoudnessMeter`."""
-        inside = 0  # samples (per channel) that have not come out
-        for frame in frames:
-            self._source.push(frame)
-            inside += frame.samples
-            while inside >= self._block:
-                inside -= self._block
-                yield self._pull()
-        self._source.push(None)
-        if inside:
+        for _ in _whole_blocks(self._source, frames, self._block):
             yield self._pull()
 
     def integrated_lufs(self) -> float | None:
@@ -144,9 +177,13 @@ class WeightedMeter:
                 tenths = tenths.reshape(-1, self._piece)
                 powers += np.einsum("pn,pn->p", tenths, tenths)
             self._powers.append(powers)
-        count = sound.samples * self._channels  # a plane may be padded
-        samples = np.frombuffer(memoryview(sound.planes[0]), np.float64, count)
-        return samples.reshape(-1, self._channels)
+        return _columns(sound, self._channels)
+
+
+def _columns(frame: AudioFrame, channels: int) -> Doubles:
+    """The samples (n, channels) of a frame of packed float64."""
+    count = frame.samples * channels  # a plane may be padded
+    return np.frombuffer(memoryview(frame.planes[0]), np.float64, count).reshape(-1, channels)
 
 
 def _frame(sink: FilterContext) -> AudioFrame:
@@ -255,6 +292,4 @@ class FilterMeter:
             self._inside -= piece.samples if frame is not None else 0
             if piece.samples == self._piece:  # the rest at the end is not measured
                 self._last_whole = piece
-            count = piece.samples * self._channels  # a plane may be padded
-            samples = np.frombuffer(memoryview(piece.planes[0]), np.float64, count)
-            yield samples.reshape(-1, self._channels)
+            yield _columns(piece, self._channels)

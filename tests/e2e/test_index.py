@@ -57,6 +57,18 @@ def test_captions_switched_on_later(fresh: Command, folder: Path):
     assert fresh("index", "--json").rows[0]["windows_captioned"] == 0
 
 
+def test_loudness_is_measured_unless_it_is_not_wanted(fresh: Command, folder: Path):
+    quick = replace(fresh, environ={"AUDIOSEARCH_INDEX_LOUDNESS": "false"})
+    assert quick("index", folder).status == 0
+    [info] = fresh("info", folder / "first.wav", "--json").rows
+    assert info["loudness_lufs"] is None
+    assert info["peak_db"] is not None
+    other = write_audio(folder / "other.wav", tones([900, 100]))
+    assert fresh("index").status == 0
+    [info] = fresh("info", other, "--json").rows
+    assert info["loudness_lufs"] < 0
+
+
 def test_what_is_passed_over_is_told_on_the_last_line(fresh: Command, folder: Path, tmp_path: Path):
     for name in ("a.TXT", "b.txt", "c.jpg", "README", ".hidden", "Thumbs.db"):
         (folder / name).write_text("no sound")

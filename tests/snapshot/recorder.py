@@ -1,8 +1,9 @@
 """What the real command writes and answers about known sounds, in a form that can be kept.
 
 In: an empty folder. Out: every row of the library's database and every JSON line of some twenty
-commands, in float32, which processors of all kinds compute nearly alike, without what differs by time and place. Numbers are kept with six digits, vectors by
-their length, norm and a few values. What is kept stands in `kept.json`;
+commands, without what differs by time and place, all computed in float32, in which processors
+differ by last bits alone. Numbers are kept with six digits, vectors by their length, norm and a few
+values. What is kept stands in `kept.json`;
 `python -m tests.snapshot.recorder` records it anew, and the difference is to be explained.
 """
 

@@ -52,6 +52,7 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--memory-bytes", type=int, required=True)
     parser.add_argument("--stall-s", type=float, required=True)
+    parser.add_argument("--no-loudness", dest="loudness", action="store_false")
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's business
     requests, answers = _take_standard_streams()
@@ -61,13 +62,13 @@ def main(arguments: Sequence[str]) -> None:
     pulse = _Pulse(answers, stall_s=options.stall_s)
     send(answers, MessageKind.READY)
     try:
-        serve(requests, answers, pulse)
+        serve(requests, answers, pulse, loudness=options.loudness)
     except (BrokenConversation, BrokenPipeError):
         return  # the main process has closed the conversation
 
 
-def serve(requests: BinaryIO, answers: BinaryIO, pulse: _Pulse) -> None:
-    """Answer requests, one file after the other.
+def serve(requests: BinaryIO, answers: BinaryIO, pulse: _Pulse, *, loudness: bool = True) -> None:
+    """Answer requests, one file after the other; whether `loudness` is measured.
 
     Raises:
         BrokenConversation, BrokenPipeError: the main process is gone.
@@ -85,7 +86,7 @@ def serve(requests: BinaryIO, answers: BinaryIO, pulse: _Pulse) -> None:
                 opened = _FileReading(path, sample_rate, mixed=mixed)
                 send(answers, MessageKind.OPENED, pack_opened(opened.open(pulse)))
             elif request.kind is MessageKind.DECODE and opened is not None:
-                opened.decode(answers, pulse)
+                opened.decode(answers, pulse, loudness=loudness)
             elif request.kind is MessageKind.SKIP:
                 opened = None
             elif request.kind is MessageKind.STRETCH:
@@ -147,7 +148,7 @@ class _FileReading:
             expected_s=expected_s,
         )
 
-    def decode(self, answers: BinaryIO, pulse: _Pulse) -> None:
+    def decode(self, answers: BinaryIO, pulse: _Pulse, *, loudness: bool) -> None:
         """Send its sound, then its facts."""
         decoding = Decoding(
             self._path,
@@ -155,6 +156,7 @@ class _FileReading:
             progress=pulse,
             mixed=self._mixed,
             opened=self._heard,
+            loudness=loudness,
         )
         try:
             for block in decoding:

@@ -58,15 +58,20 @@ class WorkerClosed(Exception):
 
 @dataclass(frozen=True)
 class WorkerLimits:
-    """What a decoding process may use for one file."""
+    """What a decoding process may use for one file, and whether it measures loudness."""
 
     memory_bytes: int = 1 << 30  # address space on top of the interpreter's own
     stall_s: float = 30.0  # waited for without any sign of progress; also CPU time without it
+    loudness: bool = True
 
     @classmethod
     def of(cls, config: IndexConfig) -> WorkerLimits:
         """As the settings have it."""
-        return cls(memory_bytes=config.worker_memory_mb << 20, stall_s=config.worker_stall_s)
+        return cls(
+            memory_bytes=config.worker_memory_mb << 20,
+            stall_s=config.worker_stall_s,
+            loudness=config.loudness,
+        )
 
 
 def worker_command(limits: WorkerLimits) -> list[str]:
@@ -83,6 +88,7 @@ def worker_command(limits: WorkerLimits) -> list[str]:
         json.dumps([place for place in sys.path if place]),
         f"--memory-bytes={limits.memory_bytes}",
         f"--stall-s={limits.stall_s}",
+        *([] if limits.loudness else ["--no-loudness"]),
     ]
 
 

@@ -15,6 +15,7 @@ from audiosearch.audio.loudness import (
     FilterMeter,
     FrameFormat,
     LoudnessMeter,
+    NoMeter,
     WeightedMeter,
     loudness_meter,
 )
@@ -47,6 +48,9 @@ def compared(
     heard, lufs = measured(WeightedMeter(given), frames(sound, rate, form, length))
     passed, wanted = measured(FilterMeter(given), frames(sound, rate, form, length))
     assert np.array_equal(heard, passed)
+    untouched, none = measured(NoMeter(given), frames(sound, rate, form, length))
+    assert np.array_equal(untouched, passed)
+    assert none is None
     assert heard.shape == sound.shape
     assert lufs == wanted
     return lufs
