@@ -90,7 +90,7 @@ class SoundClaims:
             return ReadingDecision(Course.CHANGED)
         if claimed is None and not self.in_flight.claim(audio_hash):
             return ReadingDecision(Course.DUPLICATE)
-        with self._database.reading() as session:
+        with self._database.asking() as session:
             progress = encodings.find_progress(session, audio_hash, bundle_id=self._bundle_id)
         if progress is not None and progress.complete(hop_s=self._hop_s):
             self.in_flight.release(audio_hash)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from audiosearch.store.direct import fetch
 from audiosearch.store.queries import generations
 from audiosearch.store.queries._bulk import chunks, n_rows
 from audiosearch.store.queries.bundles import find_bundle_id
@@ -61,13 +63,9 @@ def ensure_bundle(session: Session, *, name: str, version: str, fingerprint: str
     return bundle.id
 
 
-_PROGRESS = (
-    select(Recording.id, Encoding.hop_s, Encoding.n_windows)
-    .outerjoin(
-        Encoding,
-        (Encoding.recording_id == Recording.id) & (Encoding.bundle_id == bindparam("bundle")),
-    )
-    .where(Recording.audio_hash == bindparam("hash"))
+_PROGRESS: Final = (  # asked for each file that is read
+    "SELECT r.id, e.hop_s, e.n_windows FROM recording AS r LEFT JOIN encoding AS e"
+    " ON e.recording_id = r.id AND e.bundle_id = :bundle WHERE r.audio_hash = :hash"
 )
 
 
@@ -75,19 +73,19 @@ def find_progress(
     session: Session, audio_hash: bytes, *, bundle_id: int
 ) -> EncodingProgress | None:
     """What is stored of a sound for a bundle; None where the sound is not known."""
-    connection = session.connection()
-    row = connection.execute(_PROGRESS, {"hash": audio_hash, "bundle": bundle_id}).first()
-    if row is None:
+    rows = fetch(session, _PROGRESS, hash=audio_hash, bundle=bundle_id)
+    if not rows:
         return None
-    n_stored = row.n_windows
-    if n_stored is None and row.hop_s is not None:
+    [(recording_id, hop_s, n_windows)] = rows
+    n_stored = n_windows
+    if n_stored is None and hop_s is not None:
         n_stored = session.scalar(
             select(func.count())
             .select_from(WindowRow)
-            .where(WindowRow.recording_id == row.id, WindowRow.bundle_id == bundle_id)
+            .where(WindowRow.recording_id == recording_id, WindowRow.bundle_id == bundle_id)
         )
     return EncodingProgress(
-        recording_id=row.id, hop_s=row.hop_s, n_windows=row.n_windows, n_stored=n_stored or 0
+        recording_id=recording_id, hop_s=hop_s, n_windows=n_windows, n_stored=n_stored or 0
     )
 
 
