@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 from audiosearch._wording import nearest
 
+# Before numpy is loaded: what it multiplies here is small, and to start threads for it takes a
+# tenth of the start, as long again for each further core.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 
 class CommandGroup(click.Group):
     """As click's, whose older releases suggest options only, and none commands imported on use."""

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -18,20 +19,18 @@ from audiosearch.config import Config
 from audiosearch.search.filters import Filters, anchored
 from audiosearch.search.results import Description, FindResult, TextQuery
 from audiosearch.server.address import NoAnswer, Refused, read_address
-from audiosearch.server.messages import (
-    DescribeEnd,
-    DescribeQuestion,
-    Descriptions,
-    FileSeen,
-    FindQuestion,
-    Settings,
-    SimilarQuestion,
-    see,
-)
 
-if TYPE_CHECKING:  # loaded where nobody else answers
+if TYPE_CHECKING:  # loaded where nobody else answers, or where somebody does
     from audiosearch.library.answers import Answers
     from audiosearch.server.client import Server
+    from audiosearch.server.messages import (
+        DescribeEnd,
+        Descriptions,
+        FileSeen,
+        FindQuestion,
+        Settings,
+        SimilarQuestion,
+    )
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +48,6 @@ class QueryClient:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._settings = Settings.of(config)
         self._stack = ExitStack()
         self._library: Answers | None = None
         self._remarks: set[str] = set()
@@ -75,10 +73,18 @@ class QueryClient:
             f"{self._n_by_server} answered {daemon}, {self._n_by_self} without it: {self._reason}"
         )
 
+    @cached_property
+    def _settings(self) -> Settings:
+        from audiosearch.server.messages import Settings  # noqa: PLC0415 - for a server
+
+        return Settings.of(self._config)
+
     def find(self, query: TextQuery) -> ClientAnswer:
         """Sounds for words; raises as `Library.find` does."""
-        seen = _see_all(query.like)
+        seen = self._see_all(query.like)
         if seen is not None:
+            from audiosearch.server.messages import FindQuestion  # noqa: PLC0415
+
             abroad = replace(
                 query,
                 filters=anchored(query.filters),
@@ -103,8 +109,10 @@ class QueryClient:
     ) -> ClientAnswer:
         """Sounds for sounds; raises as `Library.similar` does."""
         parts = tuple(map(parse_clip, clips))
-        seen = _see_all(parts)
+        seen = self._see_all(parts)
         if seen is not None:
+            from audiosearch.server.messages import SimilarQuestion  # noqa: PLC0415
+
             found = self._found_by_server(
                 SimilarQuestion(
                     settings=self._settings,
@@ -148,6 +156,8 @@ class QueryClient:
     def _descriptions(
         self, part: ClipRange, *, limit: int, normalise: str | None, explain: bool
     ) -> Iterator[Description]:
+        from audiosearch.server.messages import DescribeEnd  # noqa: PLC0415
+
         n_sent = 0
         for reply in self._described_by_server(
             part, limit=limit, normalise=normalise, explain=explain
@@ -167,13 +177,15 @@ class QueryClient:
         self, part: ClipRange, *, limit: int, normalise: str | None, explain: bool
     ) -> Iterator[Descriptions | DescribeEnd]:
         """What the server says; without an end where it does not tell all."""
-        seen = see(part.path)
+        seen = self._see_all([part])
         if self._server is None or seen is None:
             return
+        from audiosearch.server.messages import DescribeQuestion  # noqa: PLC0415
+
         question = DescribeQuestion(
             settings=self._settings,
             clip=_absolute(part),
-            seen=seen,
+            seen=seen[0],
             limit=limit,
             normalise=normalise,
             explain=explain,
@@ -204,6 +216,15 @@ class QueryClient:
             return None
         self._count_by_server(end.remarks)
         return ClientAnswer(result=replace(end.result, hits=hits), device=end.device)
+
+    def _see_all(self, parts: Sequence[ClipRange]) -> tuple[FileSeen, ...] | None:
+        """The files of some clips for the server; None where one is not seen, or there is none."""
+        if self._server is None:
+            return None
+        from audiosearch.server.messages import see  # noqa: PLC0415
+
+        seen = tuple(each for part in parts if (each := see(part.path)) is not None)
+        return seen if len(seen) == len(parts) else None
 
     def _count_by_server(self, remarks: tuple[str, ...]) -> None:
         self._n_by_server += 1
@@ -248,12 +269,6 @@ def _reach(config: Config) -> Server:
     from audiosearch.server.client import Server  # noqa: PLC0415
 
     return Server.reach(config.data_dir)
-
-
-def _see_all(parts: Sequence[ClipRange]) -> tuple[FileSeen, ...] | None:
-    """The files of some clips; None where one of them is not seen."""
-    seen = tuple(each for part in parts if (each := see(part.path)) is not None)
-    return seen if len(seen) == len(parts) else None
 
 
 def _absolute(part: ClipRange) -> ClipRange:

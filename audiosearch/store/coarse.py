@@ -45,20 +45,16 @@ class CoarseRows:
         """
         import simsimd  # noqa: PLC0415 - only large libraries need it
 
-        parts = [coarse_rows(queries)]
-        if len(queries) == 1:  # a second part, for what the first lost, is hardly more to read
-            first = parts[0]
-            parts.append(coarse_rows(queries - first.scales[:, None] * first.codes))
-        codes = np.concatenate([part.codes for part in parts])
-        scales = np.concatenate([part.scales for part in parts])[:, None]
+        asked = coarse_rows(queries)
         found = np.empty(len(self.codes), np.float32)
         for start in range(0, len(self.codes), _CHUNK):
             some = slice(start, start + _CHUNK)
-            sums = simsimd.cdist(codes, self.codes[some], metric="dot")
-            products = np.asarray(sums).astype(np.float32) * scales
-            best = products.max(axis=0) if len(parts) == 1 else products.sum(axis=0)
+            products = np.asarray(
+                simsimd.cdist(asked.codes, self.codes[some], metric="dot", out_dtype="float32")
+            )
+            best = (products * asked.scales[:, None]).max(axis=0)
             np.multiply(best, self.scales[some], out=found[some])
-        lost = float(parts[-1].losses.max(initial=0.0))
+        lost = float(asked.losses.max(initial=0.0))
         return found, self.losses * np.float32(1 + lost) + np.float32(lost + _ROUNDING)
 
 

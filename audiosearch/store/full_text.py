@@ -82,11 +82,15 @@ class FullText(ABC):
 
     @abstractmethod
     def ranked(
-        self, kind: TextKind, match: Match, *, given: bool = False
+        self, kind: TextKind, match: Match, *, given: bool = False, first: int | None = None
     ) -> Iterator[tuple[int, float]]:
         """(id, score) of the texts that match, best first, equals by id.
 
-        With `given`, only captions that people gave to stretches of recordings.
+        Args:
+            kind: which texts.
+            match: what they must hold.
+            given: only captions that people gave to stretches of recordings.
+            first: how many will likely be read; None: all.
         """
 
     @abstractmethod

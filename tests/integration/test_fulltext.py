@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from audiosearch.store.database import Database, open_database
+from audiosearch.store.dialects import full_text
+from audiosearch.store.full_text import Match, TextKind
 from audiosearch.store.integrity.verify import verify
 from audiosearch.store.queries import (
     captions,
@@ -151,6 +153,36 @@ def test_filters_come_before_the_limit(database: Database) -> None:
     others = {1, 3, 5, 6, 7} - set(best)
     assert search(database, "dog barks", limit=1, allowed=others)[0] in others
     assert search(database, "dog barks", allowed=set()) == []
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_texts_read_in_part_are_those_of_the_whole(tmp_path: Path, given: bool) -> None:
+    with open_database(tmp_path / "library.sqlite3") as database, database.session() as session:
+        n_texts = 30
+        texts = {" ".join(["dog"] * (1 + n % 3) + ["cat"] * (n % 5)): n for n in range(1, n_texts)}
+        add(session, b"a.wav", caption="nothing")
+        fulltext.add_captions(session, {f"{text} {n}": 100 + n for text, n in texts.items()})
+        ranker = full_text(session)
+        match = Match((("dog", ()), ("cat", ())), every=False)
+        whole = list(ranker.ranked(TextKind.CAPTION, match, given=given))
+        assert bool(whole) is not given  # no person gave any of them
+        for first in (1, 2, len(whole), len(whole) + 1, 100):
+            found = list(ranker.ranked(TextKind.CAPTION, match, given=given, first=first))
+            assert found == whole
+
+
+def test_texts_looked_up_one_by_one_are_those_of_a_walk(tmp_path: Path) -> None:
+    with open_database(tmp_path / "library.sqlite3") as database, database.session() as session:
+        fulltext.add_captions(
+            session, {f"{'dog' if n % 3 else 'cat'} {n}": n for n in range(1, 99)}
+        )
+        texts, match = full_text(session), Match((("dogs", ()),))
+        holding = set(texts.among(TextKind.CAPTION, match, None))
+        assert holding == {n for n in range(1, 99) if n % 3}
+        for n_asked in (1, 5, 50):
+            asked = [*range(2, 2 + n_asked), 1_000]
+            found = list(texts.among(TextKind.CAPTION, match, asked))
+            assert sorted(found) == sorted(holding & set(asked))
 
 
 def test_another_bundle_finds_nothing(database: Database) -> None:

@@ -152,7 +152,7 @@ class TsVectorText(FullText):
         self._forget()
 
     def ranked(
-        self, kind: TextKind, match: Match, *, given: bool = False
+        self, kind: TextKind, match: Match, *, given: bool = False, first: int | None = None
     ) -> Iterator[tuple[int, float]]:
         """See `FullText`; all that match are read, as FTS5 does to rank them."""
         query = WordQuery.of(match)

@@ -39,7 +39,8 @@ def ranked_windows(
     for source in TextSource:
         kind = TextKind.FILE if source is TextSource.FILE else TextKind.CAPTION
         is_given = source is TextSource.STRETCH  # which are few: people caption little
-        ranked = texts.ranked(kind, match, given=is_given)
+        first = limit if allowed is None else None  # few texts have no window
+        ranked = texts.ranked(kind, match, given=is_given, first=first)
         if allowed is not None and len(allowed) <= FEW and not is_given:
             found.append(_backwards(texts, source, dict(ranked), allowed, bundle_id)[:limit])
         else:
