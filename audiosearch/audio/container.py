@@ -216,20 +216,17 @@ def packets(
         DecodeError: UNREADABLE or MEMORY.
     """
     source = cast("Iterator[Packet[AudioStream]]", container.demux(*streams))
-    while True:
-        try:
-            packet = next(source)
-        except StopIteration:
-            return
-        except MemoryError as error:
-            raise DecodeError("not enough memory", code=DecodeCode.MEMORY, path=path) from error
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise DecodeError(reason, code=DecodeCode.UNREADABLE, path=path) from error
-        except av.error.FFmpegError:
-            return
-        if packet.size:
-            yield packet
+    try:
+        for packet in source:
+            if packet.size:
+                yield packet
+    except MemoryError as error:
+        raise DecodeError("not enough memory", code=DecodeCode.MEMORY, path=path) from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise DecodeError(reason, code=DecodeCode.UNREADABLE, path=path) from error
+    except av.error.FFmpegError:
+        return
 
 
 def _bit_depth(stream: AudioStream) -> int | None:

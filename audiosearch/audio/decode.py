@@ -20,7 +20,7 @@ from av.packet import Packet
 from audiosearch._typing import Doubles, Floats, Samples
 from audiosearch.audio.container import OpenedPart, packets
 from audiosearch.audio.extent import disagreement
-from audiosearch.audio.loudness import FrameFormat, NoMeter, loudness_meter
+from audiosearch.audio.loudness import FORMAT_OF, FrameFormat, NoMeter, loudness_meter
 from audiosearch.audio.mixing import Levels, Mixer, Resampler
 from audiosearch.audio.sound import KeptPackets, Sound, open_sound
 from audiosearch.audio.source import Span
@@ -82,6 +82,7 @@ class Decoding:
         self._n_packets = 0
         self._n_bad_packets = 0
         self._seconds = 0.0
+        self._timed = False  # whether packets tell of holes
         self._first_pts: int | None = None
         self._last_end = 0  # by the packets, in the time base of the last stream asked
         self._loudness: list[float | None] = []
@@ -103,6 +104,7 @@ class Decoding:
         """
         try:
             with self._sound() as sound:
+                self._timed = sound.form.container == "flac"
                 if not self._mixed:
                     layouts = [each.codec_context.layout for each in sound.first.heard]
                     self._channels = sum(layout.nb_channels for layout in layouts)
@@ -135,7 +137,8 @@ class Decoding:
         stream = part.heard[0]
         frames = self._frames(stream, self._packets(part, stream))
         trim = EndTrim.of(part, stream, sound.extent.n_samples)
-        for run, of_run in groupby(frames, FrameFormat.of):
+        for form, of_run in groupby(frames, FORMAT_OF):
+            run = FrameFormat(*form)
             mixer = Mixer(run.sample_rate)
             resampler = Resampler(run.sample_rate, self.sample_rate, channels=self._channels)
             for block in trim.cut(self._blocks(run, of_run, stream), rate=run.sample_rate):
@@ -182,7 +185,8 @@ class Decoding:
         channels = stream.codec_context.layout.nb_channels
         frames = without_gaps(self._frames(stream, source))
         trim = EndTrim.of(part, stream, None)
-        for run, of_run in groupby(frames, FrameFormat.of):
+        for form, of_run in groupby(frames, FORMAT_OF):
+            run = FrameFormat(*form)
             resampler = Resampler(run.sample_rate, self.sample_rate, channels=channels)
             for block in trim.cut(self._blocks(run, of_run, stream), rate=run.sample_rate):
                 yield _columns(resampler.feed(_first_form(block, channels)), channels)
@@ -192,11 +196,11 @@ class Decoding:
         self, stream: AudioStream, source: Iterable[Packet[AudioStream]]
     ) -> Iterator[AudioFrame]:
         """Decoded frames with something in them; refused packets are counted, not fatal."""
-        decoder = stream.codec_context
+        decoder, progress = stream.codec_context, self._progress
         for packet in source:
-            self._progress()
+            progress()
             self._n_packets += 1
-            if (start := packet.pts) is not None:
+            if self._timed and (start := packet.pts) is not None:
                 self._first_pts = start if self._first_pts is None else self._first_pts
                 self._last_end = max(self._last_end, start + (packet.duration or 0))
             try:
@@ -268,12 +272,12 @@ class Decoding:
             loudness_lufs=self._loudness[0] if measured else None,
             bad_packets=refused,
             bad_samples=levels.n_bad,
-            remark=_remark(refused, total, levels.n_bad, self._hole_s(form.container, streams[0])),
+            remark=_remark(refused, total, levels.n_bad, self._hole_s(streams[0])),
         )
 
-    def _hole_s(self, container: str, stream: AudioStream) -> float:
+    def _hole_s(self, stream: AudioStream) -> float:
         """Seconds that are missing in the midst of FLAC, whose frames are numbered."""
-        if container != "flac" or stream.time_base is None or self._first_pts is None:
+        if not self._timed or stream.time_base is None or self._first_pts is None:
             return 0.0
         told_s = float((self._last_end - self._first_pts) * stream.time_base)
         return (

@@ -130,9 +130,9 @@ class _StreamReading:
             self.all_counted = False
         if start is None:
             return
-        end = start + duration
         if self.first is None or start < self.first:
             self.first = start
+        end = start + duration
         if self.last_end is None or end > self.last_end:
             self.last_end = end
 

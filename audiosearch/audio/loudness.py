@@ -7,7 +7,8 @@ one and two channels are weighted by the same filters and reckoned once, to the 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
 from typing import NamedTuple, Protocol
 
 import av.error
@@ -30,21 +31,18 @@ _LOUDEST_STEP = 8_000  # 10 LUFS: all that is louder counts as that
 
 
 class FrameFormat(NamedTuple):
-    """What must stay the same for frames to be one run of sound.
-
-    A tuple and no dataclass: it is made for every frame, and a frame may be 3 ms of sound.
-    """
+    """What must stay the same for frames to be one run of sound."""
 
     sample_format: str
     layout: str
     channels: int
     sample_rate: int
 
-    @classmethod
-    def of(cls, frame: AudioFrame) -> FrameFormat:
-        """The format of a decoded frame."""
-        layout = frame.layout
-        return cls(frame.format.name, layout.name, layout.nb_channels, frame.sample_rate)
+
+# The values of a decoded frame's `FrameFormat`, without making one for each: a frame may be 3 ms.
+FORMAT_OF: Callable[[AudioFrame], tuple[str, str, int, int]] = attrgetter(
+    "format.name", "layout.name", "layout.nb_channels", "sample_rate"
+)
 
 
 class LoudnessMeter(Protocol):
@@ -102,8 +100,9 @@ class NoMeter:
 def _whole_blocks(source: FilterContext, frames: Iterable[AudioFrame], size: int) -> Iterator[None]:
     """Feed a graph; yields whenever a block of `size` samples is ready, and for the rest."""
     inside = 0  # samples (per channel) that have not come out
+    push = source.push
     for frame in frames:
-        source.push(frame)
+        push(frame)
         inside += frame.samples
         while inside >= size:
             inside -= size
@@ -125,22 +124,27 @@ class WeightedMeter:
         self._block = round(form.sample_rate * BLOCK_S)
         self._piece = form.sample_rate // _PIECES
         self._powers: list[Doubles] = []
+        self._silent = True  # the last block, or there was none
+        # A single channel is the same packed or planar, which spares a conversion.
+        sample_format = "dblp" if form.channels == 1 else "dbl"
         graph = Graph()
         graph.threads = 1
         self._source = graph.add_abuffer(
             sample_rate=form.sample_rate, format=form.sample_format, layout=form.layout
         )
         whole = graph.add("asetnsamples", f"n={self._block}:p=0")
-        planes = graph.add("aformat", "sample_fmts=dblp")
-        both = graph.add("asplit", "2")
-        columns = graph.add("aformat", "sample_fmts=dbl")
+        doubles = graph.add("aformat", f"sample_fmts={sample_format}")
         self._sound = graph.add("abuffersink")
-        self._weighted = graph.add("abuffersink")
-        graph.link_nodes(self._source, whole, planes, both, columns, self._sound)
-        shelf, high_pass = (graph.add("biquad", each) for each in _weighting(form.sample_rate))
-        both.link_to(shelf, 1, 0)
-        graph.link_nodes(shelf, high_pass, self._weighted).configure()
-        self._graph = graph  # that owns the filters
+        graph.link_nodes(self._source, whole, doubles, self._sound).configure()
+        weighting = Graph()
+        weighting.threads = 1
+        self._unweighted = weighting.add_abuffer(
+            sample_rate=form.sample_rate, format=sample_format, layout=form.layout
+        )
+        filters = (weighting.add("biquad", each) for each in _weighting(form.sample_rate))
+        self._weighted = weighting.add("abuffersink")
+        weighting.link_nodes(self._unweighted, *filters, self._weighted).configure()
+        self._graphs = graph, weighting  # that own the filters
 
     def blocks(self, frames: Iterable[AudioFrame]) -> Iterator[Doubles]:
         """See `LoudnessMeter`."""
@@ -155,8 +159,9 @@ class WeightedMeter:
         n_blocks = len(tenths) - _GATED + 1
         if n_blocks < 1:
             return None
-        sums: Doubles = np.sum([tenths[i : i + n_blocks] for i in range(_GATED)], axis=0)
-        powers = sums / (_GATED * self._piece)
+        powers: Doubles = sum(
+            (tenths[i : i + n_blocks] for i in range(_GATED)), np.zeros(n_blocks)
+        ) / (_GATED * self._piece)
         powers = powers[powers >= _power(GATE_LUFS)]  # NaN is left out
         if not len(powers):
             return None
@@ -168,16 +173,25 @@ class WeightedMeter:
 
     def _pull(self) -> Doubles:
         """A block of the sound; the power of its weighted tenths is noted."""
-        sound, weighted = _frame(self._sound), _frame(self._weighted)
-        whole = sound.samples // self._piece * self._piece  # the rest at the end is not measured
-        if whole:
-            powers: Doubles = np.zeros(whole // self._piece)
+        frame = _frame(self._sound)
+        sound = _columns(frame, self._channels)
+        n_tenths = frame.samples // self._piece  # the rest at the end is not measured
+        before, self._silent = self._silent, not sound.any()
+        if before and self._silent:
+            # Filters die away into numbers so small that processors take a hundred times as long;
+            # after a second of zeros they have long been below any power.
+            self._powers.append(np.zeros(n_tenths))
+            return sound
+        self._unweighted.push(frame)
+        weighted = _frame(self._weighted)
+        powers: Doubles = np.zeros(n_tenths)
+        if n_tenths:
             for plane in weighted.planes:
-                tenths = np.frombuffer(memoryview(plane), np.float64, whole)
+                tenths = np.frombuffer(memoryview(plane), np.float64, n_tenths * self._piece)
                 tenths = tenths.reshape(-1, self._piece)
                 powers += np.einsum("pn,pn->p", tenths, tenths)
-            self._powers.append(powers)
-        return _columns(sound, self._channels)
+        self._powers.append(powers)
+        return sound
 
 
 def _columns(frame: AudioFrame, channels: int) -> Doubles:
@@ -202,14 +216,16 @@ def _power(lufs: Doubles | float) -> Doubles:
 
 def _steps(lufs: Doubles) -> Ints:
     """Loudnesses in hundredths of a decibel above the absolute gate."""
-    steps = np.nan_to_num((lufs - GATE_LUFS) * _STEPS).astype(np.int64)
-    return np.clip(steps, 0, _LOUDEST_STEP)
+    steps = np.minimum(np.maximum((lufs - GATE_LUFS) * _STEPS, 0), _LOUDEST_STEP)
+    return steps.astype(np.int64)
 
 
 def _weighting(rate: int) -> tuple[str, str]:
     """The K-weighting of BS.1770 at a sample rate as arguments of two `biquad` filters.
 
     The constants are those of `ebur128`, from which the tables of BS.1770 for 48 kHz come out.
+    The high-pass comes first: it dies away slowly (1e-100 in a second), and what follows with it.
+    The shelf alone is down to denormal numbers, which are slow, a tenth of a second after a sound.
     """
     k, q = math.tan(math.pi * 1681.974450955533 / rate), 0.7071752369554196
     high = 10 ** (3.999843853973347 / 20)
@@ -225,7 +241,7 @@ def _weighting(rate: int) -> tuple[str, str]:
     k, q = math.tan(math.pi * 38.13547087602444 / rate), 0.5003270373238773
     over = 1 + k / q + k * k
     high_pass = (1.0, -2.0, 1.0, 2 * (k * k - 1) / over, (1 - k / q + k * k) / over)
-    return _biquad(shelf), _biquad(high_pass)
+    return _biquad(high_pass), _biquad(shelf)
 
 
 def _biquad(given: tuple[float, float, float, float, float]) -> str:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from audiosearch._typing import Doubles
 from audiosearch.audio.loudness import (
+    FORMAT_OF,
     FilterMeter,
     FrameFormat,
     LoudnessMeter,
@@ -44,7 +45,7 @@ def compared(
     sound: Doubles, *, rate: int = 16_000, form: str = "fltp", length: int = 1_024
 ) -> float | None:
     """The loudness by the weighted meter, which is that of FFmpeg's."""
-    given = FrameFormat.of(next(frames(sound, rate, form, length)))
+    given = FrameFormat(*FORMAT_OF(next(frames(sound, rate, form, length))))
     heard, lufs = measured(WeightedMeter(given), frames(sound, rate, form, length))
     passed, wanted = measured(FilterMeter(given), frames(sound, rate, form, length))
     assert np.array_equal(heard, passed)
