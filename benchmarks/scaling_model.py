@@ -12,18 +12,16 @@ measured; those of an index as `postgresql` says.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 
 import click
 
+from benchmarks.made_pages import MadePart
 from benchmarks.store_figures import Figures, read_figures
 
-PAGE = Path(__file__).parents[1] / "docs" / "scaling.md"
-BEGIN, END = "<!-- made by benchmarks/scaling_model.py -->", "<!-- end of what is made -->"
+PART = MadePart("scaling.md", "scaling_model.py")
 SIZES = (1_000_000, 100_000_000, 1_000_000_000)  # windows
 HOUR_S, DAY_S = 3600.0, 86_400.0
 GB, TB = 1e9, 1e12
@@ -397,12 +395,6 @@ def tables() -> str:
     return "\n".join(lines)
 
 
-def page_with(text: str, made: str) -> str:
-    """The page, with what is made in its place."""
-    pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
-    return pattern.sub(lambda _: f"{BEGIN}\n\n{made}\n\n{END}", text)
-
-
 @click.command()
 @click.option("--write", is_flag=True, help="Put the tables into docs/scaling.md.")
 def main(write: bool) -> None:
@@ -410,7 +402,7 @@ def main(write: bool) -> None:
     made = tables()
     click.echo(made)
     if write:
-        PAGE.write_text(page_with(PAGE.read_text("utf-8"), made), "utf-8")
+        PART.write(made)
 
 
 if __name__ == "__main__":

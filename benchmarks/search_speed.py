@@ -4,10 +4,10 @@
     python -m benchmarks.search_speed --windows 1000000 --keep /tmp/million
     python -m benchmarks.search_speed --keep /tmp/million --part warm --part cold
 
-Warm: the same process again and again, step by step; then with filters. Beside the daemon: `python -m
-audiosearch.server` asked over its socket, and the whole command. Cold: the whole command without
-it. Then queries while a run of `index` takes in new sounds. Wall times depend on what else the
-machine does; processor times hardly do. See `generated_library` for what is made up.
+Warm: the same process again and again, step by step; then with filters. Beside the daemon:
+`python -m audiosearch.server` asked over its socket, and the whole command. Cold: the whole
+command without it. Then queries while a run of `index` takes in new sounds. Wall times depend on
+what else the machine does; processor times hardly do. See `generated_library` for what is made up.
 """
 
 from __future__ import annotations
