@@ -71,8 +71,8 @@ QUESTIONS = (
 ROOM = (
     Growing("database", "database", "database", ("mb",), "disk"),
     Growing("vectors", "files of vectors", "vectors", ("mb",), "disk"),
-    Growing("cold, peak", "peak memory of a cold `find`", "cold find, peak", ("mb",), "memory"),
-    Growing("daemon, memory", "memory that the daemon holds", "daemon", ("mb",), "memory"),
+    Growing("cold", "peak memory of a cold `find`", "cold find, peak", ("memory_mb",), "memory"),
+    Growing("daemon", "memory that the daemon holds", "daemon", ("memory_mb",), "memory"),
 )
 HEARING = (
     Growing("index", "`index`, processor time, s", "processor", ("processor_s",), "cores"),
@@ -118,7 +118,7 @@ def amount(figures: Mapping[int, Figures], size: int, name: str, measure: str) -
         raise KeyError(size)
     small, large = sorted(figures)[-2:]
     low, high = (figures[each][name][measure] for each in (small, large))
-    return high + (high - low) / (large - small) * (size - large)
+    return high + max(0.0, high - low) / (large - small) * (size - large)  # chance alone falls
 
 
 def _cell(figures: Mapping[int, Figures], size: int, growing: Growing) -> str:
@@ -126,9 +126,10 @@ def _cell(figures: Mapping[int, Figures], size: int, growing: Growing) -> str:
         found = [amount(figures, size, growing.name, each) for each in growing.measures]
     except KeyError:
         return ""
+    if size not in figures:
+        return f"*{_number(found[0])}*"
     cell = ", ".join(_number(each) for each in found[:2])
-    cell += f" ({_number(found[2])})" if len(found) > 2 else ""
-    return cell if size in figures else f"*{cell}*"
+    return f"{cell} ({_number(found[2])})" if len(found) > 2 else cell
 
 
 def _factor(figures: Mapping[int, Figures], growing: Growing) -> str:
@@ -172,7 +173,7 @@ def _panel(
     curves = [
         Curve(each.short, points(each, figures), points(each, beyond))
         for each in rows
-        if each.short
+        if each.short and figures
     ]
     return Panel(title, across, up, curves)
 
@@ -180,13 +181,14 @@ def _panel(
 def drawn() -> str:
     """The chart, as SVG."""
     windows, hours = "windows in the library", "hours of one recording"
+    panels = [
+        _panel("A question", windows, "ms (p50)", "windows", WINDOWS, QUESTIONS),
+        _panel("Memory and disk", windows, "MB", "windows", WINDOWS, ROOM),
+        _panel("index, one recording", hours, "s", "hours", HOURS, HEARING),
+        _panel("Its memory and disk", hours, "MB", "hours", HOURS, HEARING_ROOM),
+    ]
     return chart(
-        [
-            _panel("A question", windows, "ms (p50)", "windows", WINDOWS, QUESTIONS),
-            _panel("Memory and disk", windows, "MB", "windows", WINDOWS, ROOM),
-            _panel("index, one recording", hours, "s", "hours", HOURS, HEARING),
-            _panel("Its memory and disk", hours, "MB", "hours", HOURS, HEARING_ROOM),
-        ],
+        [panel for panel in panels if panel.curves],
         title="How time and memory grow with the library, and with the length of a recording",
     )
 

@@ -15,6 +15,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -23,34 +24,29 @@ from benchmarks.child import environment
 from benchmarks.index_stages import END, LINES
 
 
-@click.command()
-@click.argument("sounds", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--rounds", default=3, show_default=True)
-def main(sounds: Path, rounds: int) -> None:
-    """Print the table for `audiosearch index SOUNDS`."""
-    runs = sorted((_run(sounds) for _ in range(rounds)), key=lambda each: sum(each[0].values()))
-    seconds, n_files, n_windows = runs[len(runs) // 2]
-    whole_s = sum(seconds.values())
-    click.echo(
-        f"| {n_files:,} files, {n_windows:,} windows; middle of {rounds} |"
-        " processor s | ms a file | share |\n|---|---|---|---|"
-    )
-    for line in LINES:
-        click.echo(_row(line, seconds.pop(line, 0.0), n_files, whole_s))
-    assert not seconds, f"stages without a line: {', '.join(seconds)}"
-    click.echo(_row("**the whole**", whole_s, n_files, whole_s))
+@dataclass(frozen=True)
+class IndexProfile:
+    """What one run took: seconds of processor time by stage, and in all."""
+
+    seconds: dict[str, float]
+    whole_s: float
+    n_files: int
+    n_windows: int
 
 
-def _run(sounds: Path) -> tuple[dict[str, float], int, int]:
-    """Seconds by stage of one run, and how many files and windows it heard."""
+def profile(sounds: Path) -> IndexProfile:
+    """Index a folder into a new library.
+
+    Raises:
+        ClickException: it cannot be indexed.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
+        told = Path(folder) / "told.json"
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        told = place / "told.json"
         command = [sys.executable, "-m", "benchmarks.index_stages", str(told)]
         done = subprocess.run(
             [*command, "index", str(sounds), "--json", "--quiet", "--device", "cpu"],
-            env=environment(place / "data"),
+            env=environment(Path(folder) / "data"),
             capture_output=True,
             text=True,
             check=False,
@@ -62,12 +58,28 @@ def _run(sounds: Path) -> tuple[dict[str, float], int, int]:
     whole_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     seconds[END] += whole_s - sum(seconds.values())  # what came after it was told
     report = json.loads(done.stdout)
-    return seconds, report["files"], report["windows_encoded"]
+    return IndexProfile(seconds, whole_s, report["files"], report["windows_encoded"])
 
 
-def _row(name: str, seconds: float, n_files: int, whole_s: float) -> str:
-    a_file = 1e3 * seconds / max(n_files, 1)
-    return f"| {name} | {seconds:.2f} | {a_file:.2f} | {seconds / whole_s:.1%} |"
+@click.command()
+@click.argument("sounds", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--rounds", default=3, show_default=True)
+def main(sounds: Path, rounds: int) -> None:
+    """Print the table for `audiosearch index SOUNDS`."""
+    found = sorted((profile(sounds) for _ in range(rounds)), key=lambda each: each.whole_s)
+    middle = found[rounds // 2]
+    click.echo(
+        f"| {middle.n_files:,} files, {middle.n_windows:,} windows | s | ms a file | share |\n"
+        "|---|---|---|---|"
+    )
+    for line in LINES:
+        click.echo(_row(line, middle.seconds.get(line, 0.0), middle))
+    click.echo(_row("**the whole**", middle.whole_s, middle))
+
+
+def _row(name: str, seconds: float, of: IndexProfile) -> str:
+    a_file = 1e3 * seconds / max(of.n_files, 1)
+    return f"| {name} | {seconds:.2f} | {a_file:.2f} | {seconds / of.whole_s:.1%} |"
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from benchmarks.scaling_model import (
     GIVEN,
     MOST,
     PART,
-    SEARCHED,
     STORES,
     limits,
     postgresql,
@@ -42,7 +41,7 @@ def test_what_is_measured_comes_out_at_the_size_of_the_measurement(size: str) ->
     assert at_server.nearest_s == pytest.approx(given[f"pg_near_s_{size}"])
     assert at_server.words_s == pytest.approx(given[f"pg_words_s_{size}"])
     assert 3600 * at_server.build_core_h == pytest.approx(given[f"pg_build_s_{size}"])
-    searched = sqlite(SEARCHED[size == "large"], given)
+    searched = sqlite(given[f"searched_{size}"], given)
     assert searched.nearest_s == pytest.approx(given[f"{size}_s"])
 
 
