@@ -14,7 +14,7 @@ MINUTE_S = 60.0
 EVENTS = 6  # a minute
 EVENT_S = (0.5, 4.0)  # the shortest and the longest
 LEVELS = (0.02, 0.3)
-FLOOR = 0.0005  # of the room: -66 dB
+FLOOR = 0.0001  # of the room: -80 dB
 
 
 def write_sound(path: Path, *, hours: float, seed: int) -> None:

@@ -14,6 +14,7 @@ APART = 13  # pixels between names of lines
 COLOURS = 5
 _STYLE = """
   text { font: 11px system-ui, sans-serif; fill: #333 }
+  .paper { fill: #fff }  /* its own: a page may be dark where the reader's system is not */
   .title { font-size: 14px; font-weight: 600 }
   .grid { stroke: #8886; stroke-width: .6 }
   .line { fill: none; stroke-width: 1.8; stroke-linejoin: round }
@@ -24,6 +25,7 @@ _STYLE = """
   .line, .lead { stroke: var(--c) } .point { fill: var(--c) } .name { fill: var(--c) }
   @media (prefers-color-scheme: dark) {
     text { fill: #ddd }
+    .paper { fill: #15191f }
     .c0 { --c: #6bb3ea } .c1 { --c: #f2a065 } .c2 { --c: #74c785 } .c3 { --c: #d394e6 }
     .c4 { --c: #d8c64a }
   }
@@ -57,6 +59,7 @@ def chart(panels: Sequence[Panel], *, title: str, columns: int = 2) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">',
         f"<title>{escape(title)}</title>",
         f"<style>{_STYLE}</style>",
+        f'<rect class="paper" width="{width}" height="{height}"/>',
     ]
     for number, panel in enumerate(panels):
         row, column = divmod(number, columns)
