@@ -8,8 +8,8 @@ Libraries are generated (`generated_library`), and asked by `search_speed`, in a
 size; recordings too (`generated_sound`), and heard by the real `index`. What was measured is kept
 in growth.json as it comes, so that a run that was stopped goes on from there; larger sizes that
 nobody measured are reckoned from the two largest that were, along a straight line, and marked so.
-Every run puts the table into docs/measurements.md, and the chart beside it. Linux; ten million
-windows want 45 GB of disk, a hundred hours 13 GB.
+Every run puts the tables into docs/measurements.md, and the chart beside it; `scaling_model`
+reckons on from them. Linux; ten million windows want 45 GB of disk, a hundred hours 11 GB.
 """
 
 from __future__ import annotations

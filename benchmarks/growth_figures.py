@@ -46,43 +46,75 @@ QUESTIONS = (
         "candidates of a question",
         "candidates",
         TIMES,
-        "memory bandwidth: all coarse joint vectors are read, 136 bytes a window; with the words of"
-        " a question that stand in a share of all files, their rows",
+        "the processor: files and windows that have a common word are ranked one by one; then"
+        " memory bandwidth, 136 bytes of coarse vectors a window",
     ),
     Growing(
         "rerank",
         "rerank of 200 candidates",
         "rerank",
         TIMES,
-        "a cost of its own: 200 windows through the decoder, however many there are",
+        "nothing: 200 windows through the decoder, of however many",
     ),
-    Growing("question", "whole question", "whole question", TIMES, "first the rerank, then"),
+    Growing(
+        "question",
+        "whole question",
+        "whole question",
+        TIMES,
+        "at first the rerank, which costs what it costs; from about a million on the candidates",
+    ),
     Growing(
         "similar",
         "`similar`, a sound of 3 windows",
         "similar",
         TIMES,
-        "memory bandwidth: all coarse embeddings, 328 bytes a window",
+        "memory bandwidth: 328 bytes of coarse embeddings a window",
     ),
-    Growing("daemon", "the daemon, asked", "", TIMES[:2], "as a whole question"),
-    Growing("daemon, first", "its first question", "", TIMES[:1], "the disk"),
-    Growing("cold", "cold `find`", "cold find", TIMES, "the start, then the disk"),
+    Growing("daemon", "the daemon, asked", "", TIMES[:2], "as the whole question"),
+    Growing(
+        "daemon, first", "its first question", "", TIMES[:1], "loading the model, then the disk"
+    ),
+    Growing("cold", "cold `find`", "cold find", TIMES, "the start, then as the whole question"),
 )
 ROOM = (
-    Growing("database", "database", "database", ("mb",), "disk"),
-    Growing("vectors", "files of vectors", "vectors", ("mb",), "disk"),
-    Growing("cold", "peak memory of a cold `find`", "cold find, peak", ("memory_mb",), "memory"),
-    Growing("daemon", "memory that the daemon holds", "daemon", ("memory_mb",), "memory"),
+    Growing("database", "database, MB", "database", ("mb",), "the disk: 2.4 KB a window"),
+    Growing("vectors", "files of vectors, MB", "vectors", ("mb",), "the disk: 2.3 KB a window"),
+    Growing(
+        "cold",
+        "peak memory of a cold `find`, MB",
+        "cold find, peak",
+        ("memory_mb",),
+        "memory, which the system can take back: pages of the files of vectors that were read",
+    ),
+    Growing(
+        "daemon",
+        "memory that the daemon holds, MB",
+        "daemon",
+        ("memory_mb",),
+        "memory of its own, without such pages",
+    ),
 )
 HEARING = (
     Growing("index", "`index`, processor time, s", "processor", ("processor_s",), "cores"),
     Growing("index", "`index`, by the clock, s", "by the clock", ("wall_s",), "cores"),
 )
 HEARING_ROOM = (
-    Growing("main, peak", "peak memory, main process", "main, peak", ("mb",), "memory"),
-    Growing("decoding, peak", "peak memory, decoding process", "decoding, peak", ("mb",), "memory"),
-    Growing("database", "database", "database", ("mb",), "disk"),
-    Growing("sound", "the recording itself (FLAC)", "the recording", ("mb",), "disk"),
+    Growing(
+        "main, peak",
+        "peak memory, main process, MB",
+        "main, peak",
+        ("mb",),
+        "nothing: a batch and a queue, however long the sound",
+    ),
+    Growing(
+        "decoding, peak",
+        "peak memory, decoding process, MB",
+        "decoding, peak",
+        ("mb",),
+        "`index.worker_memory_mb`: what the loudness of the whole is reckoned from is kept",
+    ),
+    Growing("database", "database, MB", "database", ("mb",), "the disk: 1.6 MB an hour"),
+    Growing("sound", "the recording itself (FLAC), MB", "the recording", ("mb",), "the disk"),
 )
 
 
