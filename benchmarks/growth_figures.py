@@ -71,10 +71,15 @@ QUESTIONS = (
         "memory bandwidth: 328 bytes of coarse embeddings a window",
     ),
     Growing("daemon", "the daemon, asked", "", TIMES[:2], "as the whole question"),
+    Growing("daemon, first", "its first question", "", TIMES[:1], "as a cold `find`"),
     Growing(
-        "daemon, first", "its first question", "", TIMES[:1], "loading the model, then the disk"
+        "cold",
+        "cold `find`",
+        "cold find",
+        TIMES,
+        "at first the start; then what is looked at of the whole library once: which recordings"
+        " have no file any more, how many windows there are, the ids of vectors",
     ),
-    Growing("cold", "cold `find`", "cold find", TIMES, "the start, then as the whole question"),
 )
 ROOM = (
     Growing("database", "database, MB", "database", ("mb",), "the disk: 2.4 KB a window"),
@@ -214,10 +219,10 @@ def drawn() -> str:
     """The chart, as SVG."""
     windows, hours = "windows in the library", "hours of one recording"
     panels = [
-        _panel("A question", windows, "ms (p50)", "windows", WINDOWS, QUESTIONS),
-        _panel("Memory and disk", windows, "MB", "windows", WINDOWS, ROOM),
-        _panel("index, one recording", hours, "s", "hours", HOURS, HEARING),
-        _panel("Its memory and disk", hours, "MB", "hours", HOURS, HEARING_ROOM),
+        _panel("A question: time", windows, "ms (p50)", "windows", WINDOWS, QUESTIONS),
+        _panel("A library: memory and disk", windows, "MB", "windows", WINDOWS, ROOM),
+        _panel("Indexing one recording: time", hours, "s", "hours", HOURS, HEARING),
+        _panel("Indexing one recording: memory and disk", hours, "MB", "hours", HOURS, HEARING_ROOM),
     ]
     return chart(
         [panel for panel in panels if panel.curves],

@@ -287,6 +287,8 @@ def _cold(config: Config, texts: Sequence[str]) -> None:
     times, peak = Times(), 0.0
     for text in texts[:8]:
         done = run("find", text, "--device", "cpu", data_dir=config.data_dir)
+        if done.status > 1:
+            raise click.ClickException(done.err)
         times.wall_s.append(done.wall_s)
         times.processor_s.append(done.processor_s)
         peak = max(peak, done.peak_mb)
