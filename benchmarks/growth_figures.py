@@ -222,7 +222,7 @@ def drawn() -> str:
         _panel("A question: time", windows, "ms (p50)", "windows", WINDOWS, QUESTIONS),
         _panel("A library: memory and disk", windows, "MB", "windows", WINDOWS, ROOM),
         _panel("Indexing one recording: time", hours, "s", "hours", HOURS, HEARING),
-        _panel("Indexing one recording: memory and disk", hours, "MB", "hours", HOURS, HEARING_ROOM),
+        _panel("Its memory and disk", hours, "MB", "hours", HOURS, HEARING_ROOM),
     ]
     return chart(
         [panel for panel in panels if panel.curves],
