@@ -72,7 +72,7 @@ def main(
             data_dir=data_dir, config_file=data_dir / "none", model=ModelConfig(device="cpu")
         )
         texts = [text for text in sentences(queries * 40, seed=9) if " " in text][::40]
-        _make(config, windows, texts)
+        _make(config, windows, texts, filtered=not parts or "filters" in parts)
         row("", "p50 ms", "p95 ms", "processor ms", "memory MB")
         steps: dict[str, Callable[[], None]] = {
             "warm": lambda: _warm(config, texts, rounds),
@@ -126,7 +126,7 @@ class Times:
         self.processor_s.append(time.process_time() - processor_s)
 
 
-def _make(config: Config, windows: int, texts: Sequence[str]) -> None:
+def _make(config: Config, windows: int, texts: Sequence[str], *, filtered: bool = True) -> None:
     """See that there is a library, with frames for all that the decoder will be asked about."""
     maker = Maker(config)
     if config.database.exists():
@@ -139,18 +139,18 @@ def _make(config: Config, windows: int, texts: Sequence[str]) -> None:
             f" recordings, {made.n_captions} captions, frames for {made.n_frames} windows"
         )
     wanted: set[int] = set()
-    for limit in (100, 200):
+    for limit in {config.search.candidates} | ({100} if filtered else set()):
         settings = replace(config, search=replace(config.search, candidates=limit))
         with open_library(settings) as library:
-            wanted.update(_candidates(library, texts))
+            wanted.update(_candidates(library, texts, filtered=filtered))
     maker.add_frames(sorted(wanted))
     click.echo(f"{len(wanted)} candidates; {config.database.stat().st_size / 1e9:.1f} GB")
 
 
-def _candidates(library: Library, texts: Sequence[str]) -> list[int]:
+def _candidates(library: Library, texts: Sequence[str], *, filtered: bool) -> list[int]:
     """All windows that the decoder will be asked about."""
     found: set[int] = set()
-    for filters in _filters().values():
+    for filters in _filters().values() if filtered else (Filters(),):
         steps = Steps(library, filters)
         for text in texts:
             found.update(steps.choose(text).tolist())
