@@ -2,7 +2,7 @@
 
 In: arguments of `audiosearch` and a data folder. Out: exit status, stdout, wall seconds, processor
 seconds (those of the decoding processes below it too) and the peak resident memory of the process
-itself (not of those).
+itself, and of the largest of those.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class Run:
     wall_s: float
     processor_s: float
     peak_mb: float
+    below_peak_mb: float  # of the largest process that it started; 0 without any
 
 
 def environment(data_dir: Path) -> dict[str, str]:
@@ -67,14 +68,16 @@ def run(*arguments: str, data_dir: Path) -> Run:
     """Run `audiosearch` to its end."""
     began, spent_s = time.perf_counter(), _spent_by_children()
     process = start(*arguments, data_dir=data_dir)
-    peak_kb = [0]
-    watch = threading.Thread(target=_watch, args=(process, peak_kb))
+    peaks_kb: dict[int, int] = {}
+    watch = threading.Thread(target=_watch, args=(process, peaks_kb))
     watch.start()
     out, err = process.communicate()
     wall_s = time.perf_counter() - began
     watch.join()
     processor_s = _spent_by_children() - spent_s
-    return Run(process.returncode, out, err, wall_s, processor_s, peak_kb[0] / 1024)
+    peak_kb = peaks_kb.pop(process.pid, 0)
+    below_kb = max(peaks_kb.values(), default=0)
+    return Run(process.returncode, out, err, wall_s, processor_s, peak_kb / 1024, below_kb / 1024)
 
 
 def _spent_by_children() -> float:
@@ -83,15 +86,26 @@ def _spent_by_children() -> float:
     return spent.children_user + spent.children_system
 
 
-def _watch(process: subprocess.Popen[str], peak_kb: list[int]) -> None:
-    """Keep the high-water mark of the process's resident memory (Linux)."""
-    status = Path(f"/proc/{process.pid}/status")
+def _watch(process: subprocess.Popen[str], peaks_kb: dict[int, int]) -> None:
+    """Keep the high-water marks of resident memory of the process and those below it (Linux)."""
     while process.poll() is None:
-        try:
-            lines = status.read_text().splitlines()
-        except OSError:
-            return
-        for line in lines:
-            if line.startswith("VmHWM:"):
-                peak_kb[0] = max(peak_kb[0], int(line.split()[1]))
+        for pid in (process.pid, *_started_by(process.pid)):
+            try:
+                lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+            except OSError:
+                continue
+            for line in lines:
+                if line.startswith("VmHWM:"):
+                    peaks_kb[pid] = max(peaks_kb.get(pid, 0), int(line.split()[1]))
         time.sleep(0.05)
+
+
+def _started_by(pid: int) -> list[int]:
+    """Processes that threads of this one have started and that have not ended."""
+    found: list[int] = []
+    try:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            found += [int(each) for each in (task / "children").read_text().split()]
+    except OSError:  # it has ended, or the system does not tell
+        pass
+    return found

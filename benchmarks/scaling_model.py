@@ -12,23 +12,21 @@ measured; those of an index as `postgresql` says.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 
 import click
 
+from benchmarks.growth_figures import read_figures as read_growth
+from benchmarks.made_pages import MadePart
 from benchmarks.store_figures import Figures, read_figures
 
-PAGE = Path(__file__).parents[1] / "docs" / "scaling.md"
-BEGIN, END = "<!-- made by benchmarks/scaling_model.py -->", "<!-- end of what is made -->"
+PART = MadePart("scaling.md", "scaling_model.py")
 SIZES = (1_000_000, 100_000_000, 1_000_000_000)  # windows
 HOUR_S, DAY_S = 3600.0, 86_400.0
 GB, TB = 1e9, 1e12
 Sizes = tuple[float, float]  # windows of two libraries that were measured
-SEARCHED: Sizes = (100_000, 1_000_000)  # those of benchmarks.search_speed
 MOST = 1e13  # windows; what ends beyond that is left out
 IN_MEMORY = {"SQLite": "coarse vectors in memory", "PostgreSQL": "index in memory"}
 NEAREST = {
@@ -100,6 +98,35 @@ def _of_stores() -> dict[str, Given]:
     return found
 
 
+def _of_growth() -> dict[str, Given]:
+    """What the two largest generated libraries gave that `benchmarks.growth` has asked."""
+    figures = read_growth()["windows"]
+    small, large = sorted(figures)[-2:]
+    source = "benchmarks.growth"
+
+    def seconds(size: int, name: str) -> float:
+        return figures[size][name]["p50_ms"] / 1000
+
+    return {
+        "row_bytes": Given(
+            1e6 * figures[large]["database"]["mb"] / large,
+            "bytes",
+            "a window in SQLite, frames and indexes with it",
+            source,
+        ),
+        "searched_small": Given(small, "windows", "the smaller library of the rows below", source),
+        "searched_large": Given(large, "windows", "the larger one", source),
+        "small_s": Given(
+            seconds(small, "candidates"),
+            "s",
+            f"candidates of a question among {small:,} windows",
+            source,
+        ),
+        "large_s": Given(seconds(large, "candidates"), "s", f"the same among {large:,}", source),
+        "rerank_s": Given(seconds(large, "rerank"), "s", "reranking 200 of them", source),
+    }
+
+
 MEASURED: Mapping[str, Given] = MappingProxyType(
     {
         "cpu_s": Given(
@@ -109,19 +136,7 @@ MEASURED: Mapping[str, Given] = MappingProxyType(
         "store_s": Given(
             1.9 / 3742, "s", "committing a window to SQLite", "benchmarks.indexing: stage store"
         ),
-        "row_bytes": Given(
-            263.6e6 / 100_000,
-            "bytes",
-            "a window in SQLite, frames and indexes with it",
-            "benchmarks.search_speed --windows 100000",
-        ),
-        "small_s": Given(
-            0.031, "s", "candidates of a question among 100,000 windows", "benchmarks.search_speed"
-        ),
-        "large_s": Given(
-            0.162, "s", "the same among 1,000,000", "benchmarks.search_speed --windows 1000000"
-        ),
-        "rerank_s": Given(0.22, "s", "reranking 200 of them", "benchmarks.search_speed"),
+        **_of_growth(),
         "vector_bytes": Given(
             (320 + 8) + (128 + 8.0),  # codes of eight bits, and two numbers of four bytes
             "bytes",
@@ -226,7 +241,8 @@ def reckon(n_windows: int, given: Mapping[str, float]) -> Reckoned:
 
 def sqlite(n_windows: float, given: Mapping[str, float]) -> StoreReckoned:
     """What so many windows take in SQLite: questions compare all, by coarse vectors in memory."""
-    base_s, growth = line(SEARCHED, given["small_s"], given["large_s"])
+    searched = given["searched_small"], given["searched_large"]
+    base_s, growth = line(searched, given["small_s"], given["large_s"])
     at = of_stores(given)
     words_s, words_growth = line(at, given["words_s_small"], given["words_s_large"])
     return StoreReckoned(
@@ -397,12 +413,6 @@ def tables() -> str:
     return "\n".join(lines)
 
 
-def page_with(text: str, made: str) -> str:
-    """The page, with what is made in its place."""
-    pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
-    return pattern.sub(lambda _: f"{BEGIN}\n\n{made}\n\n{END}", text)
-
-
 @click.command()
 @click.option("--write", is_flag=True, help="Put the tables into docs/scaling.md.")
 def main(write: bool) -> None:
@@ -410,7 +420,7 @@ def main(write: bool) -> None:
     made = tables()
     click.echo(made)
     if write:
-        PAGE.write_text(page_with(PAGE.read_text("utf-8"), made), "utf-8")
+        PART.write(made)
 
 
 if __name__ == "__main__":

@@ -4,14 +4,15 @@
     python -m benchmarks.search_speed --windows 1000000 --keep /tmp/million
     python -m benchmarks.search_speed --keep /tmp/million --part warm --part cold
 
-Warm: the same process again and again, step by step. Beside the daemon: `python -m
-audiosearch.server` asked over its socket, and the whole command. Cold: the whole command without
-it. Then queries while a run of `index` takes in new sounds. Wall times depend on what else the
-machine does; processor times hardly do. See `generated_library` for what is made up.
+Warm: the same process again and again, step by step; then with filters. Beside the daemon:
+`python -m audiosearch.server` asked over its socket, and the whole command. Cold: the whole
+command without it. Then queries while a run of `index` takes in new sounds. Wall times depend on
+what else the machine does; processor times hardly do. See `generated_library` for what is made up.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -23,6 +24,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
+from typing import ClassVar
 
 import click
 import numpy as np
@@ -42,7 +44,7 @@ from benchmarks.child import environment, run, start
 from benchmarks.generated_library import Maker, sentences
 from tests.sounds import noise, write_audio
 
-PARTS = ("warm", "daemon", "cold", "indexing")
+PARTS = ("warm", "filters", "daemon", "cold", "indexing")
 FRAMES_UP_TO = 200_000  # windows; of larger libraries a tenth have frames, and all candidates
 
 
@@ -53,8 +55,15 @@ FRAMES_UP_TO = 200_000  # windows; of larger libraries a tenth have frames, and 
 @click.option("--keep", type=click.Path(path_type=Path), help="Keep the library here, or use it.")
 @click.option("--sounds", default=60, show_default=True, help="Files indexed while queries run.")
 @click.option("--part", "parts", type=click.Choice(PARTS), multiple=True, help="Only these parts.")
+@click.option("--json", "told", type=click.Path(path_type=Path), help="Write the lines here too.")
 def main(
-    windows: int, rounds: int, queries: int, keep: Path | None, sounds: int, parts: tuple[str, ...]
+    windows: int,
+    rounds: int,
+    queries: int,
+    keep: Path | None,
+    sounds: int,
+    parts: tuple[str, ...],
+    told: Path | None,
 ) -> None:
     """Make a library and measure searching in it."""
     with tempfile.TemporaryDirectory() as place:
@@ -63,10 +72,11 @@ def main(
             data_dir=data_dir, config_file=data_dir / "none", model=ModelConfig(device="cpu")
         )
         texts = [text for text in sentences(queries * 40, seed=9) if " " in text][::40]
-        _make(config, windows, texts)
+        _make(config, windows, texts, filtered=not parts or "filters" in parts)
         row("", "p50 ms", "p95 ms", "processor ms", "memory MB")
         steps: dict[str, Callable[[], None]] = {
             "warm": lambda: _warm(config, texts, rounds),
+            "filters": lambda: _filtered(config, texts, rounds),
             "daemon": lambda: _at_once(config, texts, rounds),
             "cold": lambda: _cold(config, texts),
             "indexing": lambda: _while_indexing(config, texts, Path(place) / "sounds", sounds),
@@ -74,6 +84,8 @@ def main(
         for name in PARTS:
             if name in (parts or PARTS):
                 steps[name]()
+        if told is not None:
+            told.write_text(json.dumps(Times.shown, indent=1), encoding="utf-8")
 
 
 def row(name: str, *cells: str) -> None:
@@ -83,6 +95,8 @@ def row(name: str, *cells: str) -> None:
 
 class Times:
     """Seconds of one thing, measured many times, and the processor's share."""
+
+    shown: ClassVar[dict[str, dict[str, float]]] = {}  # by what they are of; parts below a whole
 
     def __init__(self) -> None:
         self.wall_s: list[float] = []
@@ -94,6 +108,15 @@ class Times:
         processor = f"{np.median(self.processor_s) * 1e3:.1f}" if self.processor_s else "-"
         memory = "-" if memory_mb is None else f"{memory_mb:.0f}"
         row(name, f"{wall[0]:.1f}", f"{wall[1]:.1f}", processor, memory)
+        if name.startswith(" "):
+            whole = next(each for each in reversed(self.shown) if ": " not in each)
+            name = f"{whole}: {name.strip().partition(':')[0]}"
+        found = {"p50_ms": float(wall[0]), "p95_ms": float(wall[1])}
+        if self.processor_s:
+            found["processor_ms"] = float(np.median(self.processor_s)) * 1e3
+        if memory_mb is not None:
+            found["memory_mb"] = memory_mb
+        self.shown[name] = found
 
     def measure(self, work: Callable[[], object]) -> None:
         """Do it, and write down how long it took."""
@@ -103,7 +126,7 @@ class Times:
         self.processor_s.append(time.process_time() - processor_s)
 
 
-def _make(config: Config, windows: int, texts: Sequence[str]) -> None:
+def _make(config: Config, windows: int, texts: Sequence[str], *, filtered: bool = True) -> None:
     """See that there is a library, with frames for all that the decoder will be asked about."""
     maker = Maker(config)
     if config.database.exists():
@@ -116,18 +139,18 @@ def _make(config: Config, windows: int, texts: Sequence[str]) -> None:
             f" recordings, {made.n_captions} captions, frames for {made.n_frames} windows"
         )
     wanted: set[int] = set()
-    for limit in (100, 200):
+    for limit in {config.search.candidates} | ({100} if filtered else set()):
         settings = replace(config, search=replace(config.search, candidates=limit))
         with open_library(settings) as library:
-            wanted.update(_candidates(library, texts))
+            wanted.update(_candidates(library, texts, filtered=filtered))
     maker.add_frames(sorted(wanted))
     click.echo(f"{len(wanted)} candidates; {config.database.stat().st_size / 1e9:.1f} GB")
 
 
-def _candidates(library: Library, texts: Sequence[str]) -> list[int]:
+def _candidates(library: Library, texts: Sequence[str], *, filtered: bool) -> list[int]:
     """All windows that the decoder will be asked about."""
     found: set[int] = set()
-    for filters in _filters().values():
+    for filters in _filters().values() if filtered else (Filters(),):
         steps = Steps(library, filters)
         for text in texts:
             found.update(steps.choose(text).tolist())
@@ -143,15 +166,17 @@ def _filters() -> dict[str, Filters]:
 
 
 def _warm(config: Config, texts: Sequence[str], rounds: int) -> None:
-    for limit in (100, 200):
-        settings = replace(config, search=replace(config.search, candidates=limit))
-        with open_library(settings) as library:
-            for name, filters in _filters().items():
-                if limit == 200 and name != "no filter":
-                    continue
-                _ask_warm(library, texts, rounds, filters, f"warm, {limit} candidates, {name}")
-            if limit == 100:
-                _ask_similar(library, rounds)
+    with open_library(config) as library:
+        _ask_similar(library, rounds)
+        limit = config.search.candidates
+        _ask_warm(library, texts, rounds, Filters(), f"warm, {limit} candidates")
+
+
+def _filtered(config: Config, texts: Sequence[str], rounds: int) -> None:
+    settings = replace(config, search=replace(config.search, candidates=100))
+    with open_library(settings) as library:
+        for name, filters in _filters().items():
+            _ask_warm(library, texts, rounds, filters, f"warm, 100 candidates, {name}")
 
 
 def _ask_warm(
@@ -262,7 +287,10 @@ def _cold(config: Config, texts: Sequence[str]) -> None:
     times, peak = Times(), 0.0
     for text in texts[:8]:
         done = run("find", text, "--device", "cpu", data_dir=config.data_dir)
+        if done.status > 1:
+            raise click.ClickException(done.err)
         times.wall_s.append(done.wall_s)
+        times.processor_s.append(done.processor_s)
         peak = max(peak, done.peak_mb)
     times.show("cold, the whole command `find`", memory_mb=peak)
 

@@ -8,16 +8,16 @@ python -m benchmarks.scaling_model --write      # what is reckoned from them
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from benchmarks.made_pages import MadePart
+
 KEPT = Path(__file__).with_name("store_figures.json")
-PAGE = Path(__file__).parents[1] / "docs" / "postgresql.md"
-BEGIN, END = "<!-- made by benchmarks/store_figures.py -->", "<!-- end of what is made -->"
+PART = MadePart("postgresql.md", "store_figures.py")
 FILTERS = ("no filter", "10 %", "1 %", "0.1 %")
 WHERE = {"far": "a question far from all", "near": "near some"}
 
@@ -100,12 +100,6 @@ def _number(value: float) -> str:
     return f"{float(f'{value:.2g}'):g}"
 
 
-def page_with(text: str, made: str) -> str:
-    """The page, with the table in its place."""
-    pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
-    return pattern.sub(lambda _: f"{BEGIN}\n\n{made}\n\n{END}", text)
-
-
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--write", is_flag=True, help="Put the table into docs/postgresql.md.")
@@ -116,7 +110,7 @@ def main(files: tuple[Path, ...], write: bool) -> None:
     made = table()
     click.echo(made)
     if write:
-        PAGE.write_text(page_with(PAGE.read_text("utf-8"), made), "utf-8")
+        PART.write(made)
 
 
 if __name__ == "__main__":
