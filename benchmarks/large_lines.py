@@ -18,7 +18,7 @@ config = Config(
 )
 texts = [text for text in sentences(480, seed=9) if " " in text][::40]
 if what == "make":
-    _make(config, windows, texts)
+    _make(config, windows, [*texts, "a dog barks after a man speaks"])  # which `room` asks
 with open_library(config) as library:
     dice = np.random.default_rng(1)
     dim = library.answering.bundle.embedding_dim
