@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # Not the bare column: SQLite would take its index first, and walk all files that are there.
 _THERE: Final = "f.recording_id IS NOT NULL AND coalesce(f.state, '') IN ('indexed', 'pending')"
-# Whether a recording has no file that is there: none at all, or some that is not there and no other.
+# Whether a recording has no file that is there: none at all, or one that is not there and no other.
 # By counts and the index on states, not file by file: a twelfth of the time for a million windows.
 _HIDDEN: Final = (
     "SELECT 1 WHERE (SELECT count(*) FROM recording)"
