@@ -178,8 +178,8 @@ class WeightedMeter:
         n_tenths = frame.samples // self._piece  # the rest at the end is not measured
         before, self._silent = self._silent, not sound.any()
         if before and self._silent:
-            # Filters die away into numbers so small that processors take a hundred times as long;
-            # after a second of zeros they have long been below any power.
+            # Filters die away into denormal numbers, which processors are slow with; after a second
+            # of zeros they have long been below any power.
             self._powers.append(np.zeros(n_tenths))
             return sound
         self._unweighted.push(frame)

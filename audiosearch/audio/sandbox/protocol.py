@@ -125,9 +125,9 @@ def unpack_open(payload: bytes) -> tuple[bytes, int, bool]:
 
 def pack_opened(opened: OpenedFile) -> bytes:
     """The payload of OPENED."""
-    content = asdict(opened)
-    content["fingerprint"]["audio_hash"] = _text(opened.fingerprint.audio_hash)
-    return _dump(content)
+    # `asdict` would copy each text of the metadata.
+    described = vars(opened.fingerprint) | {"audio_hash": _text(opened.fingerprint.audio_hash)}
+    return _dump(vars(opened) | {"fingerprint": described})
 
 
 def unpack_opened(payload: bytes) -> OpenedFile:
@@ -159,7 +159,7 @@ def _metadata(content: Any) -> dict[str, tuple[str, ...]]:
 
 def pack_facts(facts: AudioFacts) -> bytes:
     """The payload of FACTS."""
-    return _dump(asdict(facts))
+    return _dump(vars(facts))
 
 
 def unpack_facts(payload: bytes) -> AudioFacts:

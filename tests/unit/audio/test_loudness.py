@@ -98,6 +98,18 @@ def test_silence_has_no_loudness() -> None:
     assert compared(np.zeros((20_000, 2))) is None
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("silent_tenths", [3, 9, 10, 19, 25, 40])
+@pytest.mark.parametrize("tail", [[], [-20] * 13])
+def test_zeros_between_and_behind_sounds(
+    channels: int, silent_tenths: int, tail: list[float]
+) -> None:
+    sound = levels(*[-6] * 13, *[0] * silent_tenths, *tail, channels=channels)
+    sound[13 * 1_600 : (13 + silent_tenths) * 1_600] = 0
+    assert compared(sound) is not None
+    assert compared(np.concatenate((np.zeros((40_000, channels)), sound))) is not None
+
+
 def test_louder_than_full_scale() -> None:
     assert compared(levels(*[0] * 20) * 400, form="flt") is not None
 
