@@ -26,9 +26,14 @@ if TYPE_CHECKING:
 
 # Not the bare column: SQLite would take its index first, and walk all files that are there.
 _THERE: Final = "f.recording_id IS NOT NULL AND coalesce(f.state, '') IN ('indexed', 'pending')"
+# Recordings without any file are told by counts, which indexes give; then those are looked at of
+# which a file is away: few as a rule. To look for the file of each takes 12 times as long.
 _HIDDEN: Final = (
-    "SELECT 1 FROM recording WHERE id NOT IN"
-    f" (SELECT f.recording_id FROM sound_file AS f WHERE {_THERE}) LIMIT 1"
+    "SELECT 1 WHERE (SELECT count(*) FROM recording)"
+    " > (SELECT count(DISTINCT recording_id) FROM sound_file)"
+    " OR EXISTS (SELECT 1 FROM sound_file AS away WHERE away.state IN ('missing', 'failed')"
+    " AND away.recording_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM sound_file AS f"
+    f" WHERE f.recording_id = away.recording_id AND {_THERE}))"
 )
 _FILES: Final = (
     "SELECT f.id, f.recording_id, root.path, f.path, f.mtime_ns, r.loudness_lufs"
