@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 # Not the bare column: SQLite would take its index first, and walk all files that are there.
 _THERE: Final = "f.recording_id IS NOT NULL AND coalesce(f.state, '') IN ('indexed', 'pending')"
-# Whether a recording has no file that is there: none at all, or one that is not there and no other.
-# By counts and the index on states, not file by file: a twelfth of the time for a million windows.
+# Recordings without any file are told by counts, which indexes give; then those are looked at of
+# which a file is away: few as a rule. To look for the file of each takes 12 times as long.
 _HIDDEN: Final = (
     "SELECT 1 WHERE (SELECT count(*) FROM recording)"
     " > (SELECT count(DISTINCT recording_id) FROM sound_file)"
-    " OR EXISTS (SELECT 1 FROM sound_file AS g WHERE g.state IN ('failed', 'missing')"
-    " AND g.recording_id IS NOT NULL AND NOT EXISTS"
-    f" (SELECT 1 FROM sound_file AS f WHERE f.recording_id = g.recording_id AND {_THERE}))"
+    " OR EXISTS (SELECT 1 FROM sound_file AS away WHERE away.state IN ('missing', 'failed')"
+    " AND away.recording_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM sound_file AS f"
+    f" WHERE f.recording_id = away.recording_id AND {_THERE}))"
 )
 _FILES: Final = (
     "SELECT f.id, f.recording_id, root.path, f.path, f.mtime_ns, r.loudness_lufs"
