@@ -66,7 +66,8 @@ def nobody_asks() -> bool:
 class GivingWay:
     """Pauses before each piece of work while a question is worked on.
 
-    It never starves: after a piece of work it waits no longer than leaves it `SHARE` of the time.
+    It never starves: after a piece of work it waits no longer than leaves it `SHARE` of the time,
+    or `LEAST_S`.
     """
 
     def __init__(self, is_asked: Callable[[], bool], *, stop: threading.Event) -> None:
