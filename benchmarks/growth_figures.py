@@ -53,7 +53,7 @@ QUESTIONS = (
         "candidates",
         TIMES,
         "the processor: files and windows that have a common word are ranked one by one; then"
-        " memory bandwidth, 136 bytes of coarse vectors a window",
+        " memory: all coarse vectors are read, 136 bytes a window",
     ),
     Growing(
         "rerank",
@@ -74,7 +74,7 @@ QUESTIONS = (
         "`similar`, a sound of 3 windows",
         "similar",
         TIMES,
-        "memory bandwidth: 328 bytes of coarse embeddings a window",
+        "memory: all coarse embeddings are read, 328 bytes a window",
     ),
     Growing("daemon", "the daemon, asked", "", TIMES[:2], "as the whole question"),
     Growing("daemon, first", "its first question", "", TIMES[:1], "as a cold `find`"),
