@@ -57,6 +57,12 @@ class NodeGraph:
             "LayerNormalization", total, weight, bias, to=name, axis=-1, epsilon=norm.eps
         )
 
+    def product(self, name: str, x: str, weight: Tensor, bias: Tensor) -> str:
+        """Rows `(..., in)` times a weight `(out, in)`, plus a bias, as two nodes."""
+        columns = self.constant(f"{name}.weight", weight.detach().T)
+        product = self.add("MatMul", x, columns, to=f"{name}.product")
+        return self.add("Add", product, self.constant(f"{name}.bias", bias), to=name)
+
     def whole(self, *values: int) -> str:
         """A constant list of whole numbers."""
         return self.constant(f"whole.{'.'.join(map(str, values))}", np.array(values, np.int64))

@@ -12,7 +12,6 @@ import math
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
-from torch import Tensor
 
 from audiosearch.training.export.decoder_graph import IR_VERSION, OPSET, NodeGraph
 from audiosearch.training.networks.attention import HIDDEN, Attention
@@ -36,7 +35,7 @@ class _Scoring:
         for place, layer in enumerate(self.decoder.blocks()):
             x = self._layer(f"layer{place}", layer, x)
         classifier = self.decoder.classifier
-        logits = self._product("classifier", x, classifier.weight, classifier.bias)
+        logits = self.graph.product("classifier", x, classifier.weight, classifier.bias)
         rows = graph.add("LogSoftmax", logits, to="log_probs", axis=2)
         each = graph.add("Unsqueeze", "targets", graph.whole(2), to="targets.each")
         graph.add("Shape", x, to="sounds", end=1)
@@ -85,9 +84,9 @@ class _Scoring:
         heard = self._attend(f"{name}.cross", layer.multihead_attn, x, "frames", mask="unheard")
         x = graph.normed(f"{name}.norm2", layer.norm2, x, heard)
         first, second = layer.linear1, layer.linear2
-        wide = self._product(f"{name}.wide", x, first.weight, first.bias)
+        wide = self.graph.product(f"{name}.wide", x, first.weight, first.bias)
         wide = graph.add("Gelu", wide, to=f"{name}.gelu")
-        narrow = self._product(f"{name}.narrow", wide, second.weight, second.bias)
+        narrow = self.graph.product(f"{name}.narrow", wide, second.weight, second.bias)
         return graph.normed(f"{name}.norm3", layer.norm3, x, narrow)
 
     def _attend(self, name: str, attention: Attention, x: str, to: str, *, mask: str) -> str:
@@ -96,9 +95,9 @@ class _Scoring:
         scale = 1 / math.sqrt(self.head_dim)
         weights = attention.in_proj_weight.detach().chunk(3)
         biases = attention.in_proj_bias.detach().chunk(3)
-        queries = self._product(f"{name}.queries", x, weights[0] * scale, biases[0] * scale)
-        keys = self._product(f"{name}.keys", to, weights[1], biases[1])
-        values = self._product(f"{name}.values", to, weights[2], biases[2])
+        queries = self.graph.product(f"{name}.queries", x, weights[0] * scale, biases[0] * scale)
+        keys = self.graph.product(f"{name}.keys", to, weights[1], biases[1])
+        values = self.graph.product(f"{name}.values", to, weights[2], biases[2])
         asked = self._by_head(queries, [0, 2, 1, 3])
         across = self._by_head(keys, [0, 2, 3, 1])
         held = self._by_head(values, [0, 2, 1, 3])
@@ -109,20 +108,13 @@ class _Scoring:
         together = graph.add("Transpose", mixed, to=f"{name}.together", perm=[0, 2, 1, 3])
         flat = graph.add("Reshape", together, graph.whole(0, 0, self.dim), to=f"{name}.flat")
         out = attention.out_proj
-        return self._product(f"{name}.out", flat, out.weight, out.bias)
+        return self.graph.product(f"{name}.out", flat, out.weight, out.bias)
 
     def _by_head(self, flat: str, perm: list[int]) -> str:
         """`(B, S, H * d)` to `(B, S, H, d)`, its axes then in another order."""
         shape = self.graph.whole(0, 0, self.heads, self.head_dim)
         apart = self.graph.add("Reshape", flat, shape, to=f"{flat}.apart")
         return self.graph.add("Transpose", apart, to=f"{flat}.by_head", perm=perm)
-
-    def _product(self, name: str, x: str, weight: Tensor, bias: Tensor) -> str:
-        """Rows `(..., in)` times a weight `(out, in)`, plus a bias."""
-        graph = self.graph
-        columns = graph.constant(f"{name}.weight", weight.detach().T)
-        product = graph.add("MatMul", x, columns, to=f"{name}.product")
-        return graph.add("Add", product, graph.constant(f"{name}.bias", bias), to=name)
 
 
 def scoring_model(decoder: CaptionDecoder) -> onnx.ModelProto:

@@ -11,7 +11,6 @@ import math
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
-from torch import Tensor
 
 from audiosearch.training.export.decoder_graph import IR_VERSION, OPSET, NodeGraph
 from audiosearch.training.networks.attention import HIDDEN, Attention
@@ -35,7 +34,7 @@ class _Writing:
         for place, layer in enumerate(self.decoder.blocks()):
             x = self._layer(place, layer, x)
         classifier = self.decoder.classifier
-        logits = self._product("classifier", x, classifier.weight, classifier.bias)
+        logits = self.graph.product("classifier", x, classifier.weight, classifier.bias)
         graph.add("LogSoftmax", logits, to="log_probs", axis=1)
         return graph
 
@@ -67,9 +66,9 @@ class _Writing:
         heard = self._in_sound(place, f"{name}.cross", layer.multihead_attn, x)
         x = graph.normed(f"{name}.norm2", layer.norm2, x, heard)
         first, second = layer.linear1, layer.linear2
-        wide = self._product(f"{name}.wide", x, first.weight, first.bias)
+        wide = self.graph.product(f"{name}.wide", x, first.weight, first.bias)
         wide = graph.add("Gelu", wide, to=f"{name}.gelu")
-        narrow = self._product(f"{name}.narrow", wide, second.weight, second.bias)
+        narrow = self.graph.product(f"{name}.narrow", wide, second.weight, second.bias)
         return graph.normed(f"{name}.norm3", layer.norm3, x, narrow)
 
     def _among_words(self, place: int, name: str, attention: Attention, x: str) -> str:
@@ -79,7 +78,7 @@ class _Writing:
         bias = attention.in_proj_bias.detach().clone()
         weight[: self.dim] *= self._scale
         bias[: self.dim] *= self._scale
-        three = self._product(f"{name}.three", x, weight, bias)
+        three = self.graph.product(f"{name}.three", x, weight, bias)
         shape = graph.whole(-1, 3 * self.heads, 1, self.head_dim)
         by_head = graph.add("Reshape", three, shape, to=f"{name}.by_head")
         parts = [f"{name}.{part}" for part in ("queries", "new_keys", "new_values")]
@@ -95,7 +94,7 @@ class _Writing:
         graph = self.graph
         weight = attention.in_proj_weight.detach()[: self.dim] * self._scale
         bias = attention.in_proj_bias.detach()[: self.dim] * self._scale
-        flat = self._product(f"{name}.asks", x, weight, bias)
+        flat = self.graph.product(f"{name}.asks", x, weight, bias)
         shape = graph.whole(-1, self.heads, 1, self.head_dim)
         queries = graph.add("Reshape", flat, shape, to=f"{name}.queries")
         keys, values = f"memory_keys.{place}", f"memory_values.{place}"
@@ -121,18 +120,11 @@ class _Writing:
         mixed = graph.add("MatMul", shares, values, to=f"{name}.mixed")
         flat = graph.add("Reshape", mixed, graph.whole(-1, self.dim), to=f"{name}.flat")
         out = attention.out_proj
-        return self._product(f"{name}.out", flat, out.weight, out.bias)
+        return self.graph.product(f"{name}.out", flat, out.weight, out.bias)
 
     @property
     def _scale(self) -> float:
         return 1 / math.sqrt(self.head_dim)
-
-    def _product(self, name: str, x: str, weight: Tensor, bias: Tensor) -> str:
-        """Rows `(R, in)` times a weight `(out, in)`, plus a bias."""
-        graph = self.graph
-        columns = graph.constant(f"{name}.weight", weight.detach().T)
-        product = graph.add("MatMul", x, columns, to=f"{name}.product")
-        return graph.add("Add", product, graph.constant(f"{name}.bias", bias), to=name)
 
 
 def writing_model(decoder: CaptionDecoder) -> onnx.ModelProto:
