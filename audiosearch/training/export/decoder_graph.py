@@ -57,6 +57,18 @@ class NodeGraph:
             "LayerNormalization", total, weight, bias, to=name, axis=-1, epsilon=norm.eps
         )
 
+    def unheard(self, given: str, *, axis: int, lengths: str) -> str:
+        """A mask `(B, 1, 1, T)` of what lies beyond `lengths` (B,) on an axis of length T."""
+        heard = self.add("Shape", given, to="heard", start=axis, end=axis + 1)
+        zero, one = self.constant("zero", np.int64(0)), self.constant("one", np.int64(1))
+        end = self.add("Squeeze", heard, to="heard.number")
+        places = self.add("Range", zero, end, one, to="heard.places")
+        each = self.add("Unsqueeze", lengths, self.whole(1, 2, 3), to="lengths.each")
+        beyond = self.add("GreaterOrEqual", places, each, to="beyond")
+        hidden = self.constant("hidden", np.float32(HIDDEN))
+        nothing = self.constant("nothing", np.float32(0))
+        return self.add("Where", beyond, hidden, nothing, to="unheard")
+
     def product(self, name: str, x: str, weight: Tensor, bias: Tensor) -> str:
         """Rows `(..., in)` times a weight `(out, in)`, plus a bias, as two nodes."""
         columns = self.constant(f"{name}.weight", weight.detach().T)

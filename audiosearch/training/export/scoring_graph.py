@@ -49,8 +49,7 @@ class _Scoring:
         """Embedded words with their positions, and what they may not attend to."""
         graph = self.graph
         graph.add("Shape", "tokens", to="words", start=1, end=2)
-        graph.add("Shape", "frames", to="heard", start=1, end=2)
-        zero, one = graph.constant("zero", np.int64(0)), graph.constant("one", np.int64(1))
+        graph.unheard("frames", axis=1, lengths="frame_lengths")
         count = self.decoder.config.max_positions
         triangle = graph.constant(
             "triangle", np.triu(np.full((count, count), HIDDEN, np.float32), 1)
@@ -59,13 +58,6 @@ class _Scoring:
             "Slice", triangle, graph.whole(0), "words", graph.whole(0), to="triangle.rows"
         )
         graph.add("Slice", rows, graph.whole(0), "words", graph.whole(1), to="causal")
-        end = graph.add("Squeeze", "heard", to="heard.number")
-        places = graph.add("Range", zero, end, one, to="heard.places")
-        lengths = graph.add("Unsqueeze", "frame_lengths", graph.whole(1, 2, 3), to="lengths.each")
-        beyond = graph.add("GreaterOrEqual", places, lengths, to="beyond")
-        hidden = graph.constant("hidden", np.float32(HIDDEN))
-        nothing = graph.constant("nothing", np.float32(0))
-        graph.add("Where", beyond, hidden, nothing, to="unheard")
         # As the other graph does: embedded, scaled, placed.
         table = graph.constant("embedding", self.decoder.emb_layer.weight)
         embedded = graph.add("Gather", table, "tokens", to="embedded")

@@ -13,7 +13,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from audiosearch.training.export.decoder_graph import IR_VERSION, OPSET, NodeGraph
-from audiosearch.training.networks.attention import HIDDEN, Attention
+from audiosearch.training.networks.attention import Attention
 from audiosearch.training.networks.decoder import CaptionDecoder, DecoderLayer
 
 
@@ -41,15 +41,7 @@ class _Writing:
     def _words(self) -> str:
         """Embedded words with their position, and which frames may not be attended to."""
         graph = self.graph
-        graph.add("Shape", "memory_keys.0", to="heard", start=2, end=3)
-        zero, one = graph.constant("zero", np.int64(0)), graph.constant("one", np.int64(1))
-        end = graph.add("Squeeze", "heard", to="heard.number")
-        places = graph.add("Range", zero, end, one, to="heard.places")
-        lengths = graph.add("Unsqueeze", "memory_lengths", graph.whole(1, 2, 3), to="lengths.each")
-        beyond = graph.add("GreaterOrEqual", places, lengths, to="beyond")
-        hidden = graph.constant("hidden", np.float32(HIDDEN))
-        nothing = graph.constant("nothing", np.float32(0))
-        graph.add("Where", beyond, hidden, nothing, to="unheard")
+        graph.unheard("memory_keys.0", axis=2, lengths="memory_lengths")
         table = graph.constant("embedding", self.decoder.emb_layer.weight)
         embedded = graph.add("Gather", table, "tokens", to="embedded")
         scale = graph.constant("embedding.scale", np.float32(math.sqrt(self.dim)))
