@@ -28,6 +28,7 @@ _OFFSET_DB = -0.691  # of BS.1770: 997 Hz at full scale are -3.01 LUFS
 _BELOW_DB = -10.0  # the relative gate
 _STEPS = 100  # in a decibel: as finely as `ebur128` tells loudnesses apart
 _LOUDEST_STEP = 8_000  # 10 LUFS: all that is louder counts as that
+_COUNTED_S = 64  # blocks of sound whose tenths are counted together
 
 
 class FrameFormat(NamedTuple):
@@ -76,122 +77,116 @@ class NoMeter:
     def __init__(self, form: FrameFormat) -> None:
         self._channels = form.channels
         self._block = round(form.sample_rate * BLOCK_S)
+        # A single channel is the same packed or planar, which spares a conversion.
+        self._sample_format = "dblp" if form.channels == 1 else "dbl"
         graph = Graph()
         graph.threads = 1
         self._source = graph.add_abuffer(
             sample_rate=form.sample_rate, format=form.sample_format, layout=form.layout
         )
         whole = graph.add("asetnsamples", f"n={self._block}:p=0")
-        columns = graph.add("aformat", "sample_fmts=dbl")
+        columns = graph.add("aformat", f"sample_fmts={self._sample_format}")
         self._sound = graph.add("abuffersink")
         graph.link_nodes(self._source, whole, columns, self._sound).configure()
         self._graph = graph  # that owns the filters
 
     def blocks(self, frames: Iterable[AudioFrame]) -> Iterator[Doubles]:
         """See `LoudnessMeter`."""
-        for _ in _whole_blocks(self._source, frames, self._block):
-            yield _columns(_frame(self._sound), self._channels)
+        inside, source = 0, self._source  # samples (per channel) that have not come out
+        for frame in frames:
+            source.push(frame)
+            inside += frame.samples
+            while inside >= self._block:
+                inside -= self._block
+                yield self._pull()
+        source.push(None)
+        if inside:
+            yield self._pull()
 
     def integrated_lufs(self) -> float | None:
         """None: see `LoudnessMeter`."""
         return None
 
+    def _pull(self) -> Doubles:
+        frame = _frame(self._sound)
+        sound = _columns(frame, self._channels)
+        self._weigh(frame, sound)
+        return sound
 
-def _whole_blocks(source: FilterContext, frames: Iterable[AudioFrame], size: int) -> Iterator[None]:
-    """Feed a graph; yields whenever a block of `size` samples is ready, and for the rest."""
-    inside = 0  # samples (per channel) that have not come out
-    push = source.push
-    for frame in frames:
-        push(frame)
-        inside += frame.samples
-        while inside >= size:
-            inside -= size
-            yield
-    source.push(None)
-    if inside:
-        yield
+    def _weigh(self, frame: AudioFrame, sound: Doubles) -> None:
+        """Whatever is measured of a block."""
 
 
-class WeightedMeter:
+class WeightedMeter(NoMeter):
     """Measures one or two channels at rates of whole tenths, from `MIN_RATE` on.
 
-    FFmpeg weights the sound and makes blocks of a second; of these no more is kept than the power
-    of each tenth. The integrated loudness, quantised as in `ebur128`, is reckoned at the end.
+    Of the sound no more is kept than how many gated blocks have which loudness, quantised as in
+    `ebur128`; the integrated loudness is reckoned from these at the end.
     """
 
     def __init__(self, form: FrameFormat) -> None:
-        self._channels = form.channels
-        self._block = round(form.sample_rate * BLOCK_S)
+        super().__init__(form)
         self._piece = form.sample_rate // _PIECES
-        self._powers: list[Doubles] = []
-        self._silent = True  # the last block, or there was none
-        # A single channel is the same packed or planar, which spares a conversion.
-        sample_format = "dblp" if form.channels == 1 else "dbl"
         graph = Graph()
         graph.threads = 1
-        self._source = graph.add_abuffer(
-            sample_rate=form.sample_rate, format=form.sample_format, layout=form.layout
+        self._unweighted = graph.add_abuffer(
+            sample_rate=form.sample_rate, format=self._sample_format, layout=form.layout
         )
-        whole = graph.add("asetnsamples", f"n={self._block}:p=0")
-        doubles = graph.add("aformat", f"sample_fmts={sample_format}")
-        self._sound = graph.add("abuffersink")
-        graph.link_nodes(self._source, whole, doubles, self._sound).configure()
-        weighting = Graph()
-        weighting.threads = 1
-        self._unweighted = weighting.add_abuffer(
-            sample_rate=form.sample_rate, format=sample_format, layout=form.layout
-        )
-        filters = (weighting.add("biquad", each) for each in _weighting(form.sample_rate))
-        self._weighted = weighting.add("abuffersink")
-        weighting.link_nodes(self._unweighted, *filters, self._weighted).configure()
-        self._graphs = graph, weighting  # that own the filters
-
-    def blocks(self, frames: Iterable[AudioFrame]) -> Iterator[Doubles]:
-        """See `LoudnessMeter`."""
-        for _ in _whole_blocks(self._source, frames, self._block):
-            yield self._pull()
+        filters = (graph.add("biquad", each) for each in _weighting(form.sample_rate))
+        self._weighted = graph.add("abuffersink")
+        graph.link_nodes(self._unweighted, *filters, self._weighted).configure()
+        self._weighting = graph  # that owns the filters
+        self._silent = True  # the last block, or there was none
+        self._powers: list[Doubles] = []  # of tenths that are not counted yet
+        self._counts: Ints = np.zeros(_LOUDEST_STEP + 1, np.int64)
+        self._n_counted, self._power_counted = 0, 0.0
 
     def integrated_lufs(self) -> float | None:
         """See `LoudnessMeter`."""
-        if not self._powers:
+        self._count()
+        if not self._n_counted:
             return None
-        tenths = np.concatenate(self._powers)
-        n_blocks = len(tenths) - _GATED + 1
-        if n_blocks < 1:
+        mean = np.array([self._power_counted / self._n_counted])
+        gate = int(_steps(_loudness(mean) + _BELOW_DB)[0])
+        steps = gate + np.flatnonzero(self._counts[gate:])
+        if not len(steps):
             return None
-        powers: Doubles = sum(
-            (tenths[i : i + n_blocks] for i in range(_GATED)), np.zeros(n_blocks)
-        ) / (_GATED * self._piece)
-        powers = powers[powers >= _power(GATE_LUFS)]  # NaN is left out
-        if not len(powers):
-            return None
-        gate = _steps(_loudness(powers.mean(keepdims=True)) + _BELOW_DB)
-        steps = _steps(_loudness(powers))
-        kept = _power(steps[steps >= gate] / _STEPS + GATE_LUFS)
-        value = float(_loudness(kept.mean()).round(3)) if len(kept) else math.nan
+        counts = self._counts[steps]
+        mean = (_power(steps / _STEPS + GATE_LUFS) * counts).sum(keepdims=True) / counts.sum()
+        value = float(_loudness(mean)[0].round(3))
         return value if math.isfinite(value) and value > GATE_LUFS else None
 
-    def _pull(self) -> Doubles:
-        """A block of the sound; the power of its weighted tenths is noted."""
-        frame = _frame(self._sound)
-        sound = _columns(frame, self._channels)
-        n_tenths = frame.samples // self._piece  # the rest at the end is not measured
+    def _weigh(self, frame: AudioFrame, sound: Doubles) -> None:
+        """Note the power of each tenth of a block, weighted."""
+        n_tenths = len(sound) // self._piece  # the rest at the end is not measured
         before, self._silent = self._silent, not sound.any()
-        if before and self._silent:
-            # Filters die away into denormal numbers, which processors are slow with; after a second
-            # of zeros they have long been below any power.
-            self._powers.append(np.zeros(n_tenths))
-            return sound
-        self._unweighted.push(frame)
-        weighted = _frame(self._weighted)
         powers: Doubles = np.zeros(n_tenths)
-        if n_tenths:
-            for plane in weighted.planes:
+        # Filters die away into denormal numbers, which processors are slow with; after a second of
+        # zeros they have long been below any power.
+        if not (before and self._silent):
+            self._unweighted.push(frame)
+            for plane in _frame(self._weighted).planes:
                 tenths = np.frombuffer(memoryview(plane), np.float64, n_tenths * self._piece)
                 tenths = tenths.reshape(-1, self._piece)
                 powers += np.einsum("pn,pn->p", tenths, tenths)
         self._powers.append(powers)
-        return sound
+        if len(self._powers) >= _COUNTED_S:
+            self._count()
+
+    def _count(self) -> None:
+        """Count the blocks of 400 ms that are complete, by their loudness."""
+        tenths = np.concatenate([np.empty(0), *self._powers])
+        n_blocks = len(tenths) - _GATED + 1
+        if n_blocks < 1:
+            return
+        self._powers = [tenths[n_blocks:]]
+        powers: Doubles = sum(
+            (tenths[i : i + n_blocks] for i in range(_GATED)), np.zeros(n_blocks)
+        ) / (_GATED * self._piece)
+        powers = powers[powers >= _power(GATE_LUFS)]  # NaN is left out
+        self._n_counted += len(powers)
+        self._power_counted += float(powers.sum())
+        self._counts += np.bincount(_steps(_loudness(powers)), minlength=len(self._counts))
 
 
 def _columns(frame: AudioFrame, channels: int) -> Doubles:
