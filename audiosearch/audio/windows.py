@@ -55,25 +55,31 @@ def windows(
     if not 1 <= hop <= size:
         raise ValueError(f"hop of {hop} samples does not fit a window of {size}")
     tail = round(MIN_TAIL_S * sample_rate)
-    kept: Floats = np.empty(0, np.float32)  # the last samples heard
-    kept_start = 0  # where `kept` begins, in samples from the start of the recording
+    pieces: list[Floats] = []  # the last samples heard, put together when a window is due
+    start, heard = 0, 0  # where they begin and end, in samples from the start of the recording
     position, covered = 0, 0
     for block in blocks:
-        kept = np.concatenate((kept, block)) if len(kept) else block
-        heard = kept_start + len(kept)
+        pieces.append(block)
+        heard += len(block)
+        if position * hop + size > heard:
+            continue
+        kept = _joined(pieces)
         while position * hop + size <= heard:
-            start = position * hop
-            yield _window(kept, kept_start, position, start, start + size, sample_rate)
-            covered = start + size
+            covered = position * hop + size
+            yield _window(kept, start, position, position * hop, covered, sample_rate)
             position += 1
         # Needed from here on: the next window, or one that ends with the sound.
-        spare = min(position * hop, heard - size) - kept_start
-        if spare > 0:
-            kept, kept_start = kept[spare:].copy(), kept_start + spare
-    heard = kept_start + len(kept)
+        needed = min(position * hop, heard - size)
+        pieces = [kept[needed - start :].copy()]
+        start = needed
     if heard > 0 and (covered == 0 or heard - covered > tail):
-        start = max(0, heard - size)
-        yield _window(kept, kept_start, position, start, heard, sample_rate)
+        first = max(0, heard - size)
+        yield _window(_joined(pieces), start, position, first, heard, sample_rate)
+
+
+def _joined(pieces: list[Floats]) -> Floats:
+    """Pieces as one array of its own, which nobody changes any more."""
+    return pieces[0].copy() if len(pieces) == 1 else np.concatenate(pieces)
 
 
 def _window(
@@ -84,12 +90,12 @@ def _window(
     end: int,
     sample_rate: int,
 ) -> Window:
-    samples = kept[start - kept_start : end - kept_start].copy()
+    samples = kept[start - kept_start : end - kept_start]
     return Window(
         position=position,
         start_s=start / sample_rate,
         end_s=end / sample_rate,
         start=start,
         samples=samples,
-        silent=bool(np.abs(samples).max() < SILENCE_PEAK),
+        silent=bool(max(samples.max(), -samples.min()) < SILENCE_PEAK),
     )
