@@ -22,6 +22,7 @@ _UNSPACED = (
     *((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF)),  # Chinese
     *((0x1100, 0x11FF), (0xAC00, 0xD7FF)),  # Korean
 )
+_FIRST_UNSPACED = "\u0e00"  # below are nearly all letters that are asked about
 _ACCENTS = range(0x0300, 0x0370)  # combining marks of European scripts; others are letters' parts
 
 
@@ -127,7 +128,9 @@ def _runs(text: str) -> Iterator[str]:
 
 
 def _unspaced(letter: str) -> bool:
-    return any(first <= ord(letter) <= last for first, last in _UNSPACED)
+    return letter >= _FIRST_UNSPACED and any(
+        first <= ord(letter) <= last for first, last in _UNSPACED
+    )
 
 
 def _parts(run: str) -> list[str]:
