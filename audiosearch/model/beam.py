@@ -5,13 +5,15 @@ Knows no network, cache or word: tests drive it with tables.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
-from audiosearch._typing import Bools, Floats, Ints, Positions
+from audiosearch._typing import Bools, Floats, Ints
+
+_NONE = -1  # no token
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,8 @@ class Hypothesis:
     """A finished sentence: its ids without the start token, EOS included where it was taken."""
 
     ids: tuple[int, ...]
-    mean_log_prob: float  # nats a token
+    mean_log_prob: float  # nats a token, of what the search allowed
+    log_prob: float = 0.0  # nats in all, as the step function has them
 
 
 class StepFunction(Protocol):
@@ -64,7 +67,8 @@ class _Beams:
     last: Ints  # (R,) last token
     parent: Ints  # (R,) row of the step before
     total: Floats  # (R,) cumulative log-probability
-    used: Bools  # (R, V) tokens that this hypothesis may not take again
+    heard: list[float]  # the same of what the step function gave
+    used: Ints  # (R, S) tokens that this hypothesis may not take again; _NONE for others
     ids: list[tuple[int, ...]]  # tokens without the start token
 
 
@@ -76,6 +80,7 @@ class _Taken:
     parent: list[int] = field(default_factory=list)
     token: list[int] = field(default_factory=list)
     total: list[np.float32] = field(default_factory=list)
+    heard: list[float] = field(default_factory=list)
 
 
 def beam_search(
@@ -120,31 +125,31 @@ def beam_search(
     if n_clips == 0:
         return finished
     blocked = np.zeros(vocabulary_size, bool) if repeatable is None else ~repeatable
-    beams = _start(tokens, blocked)
-    if unknown is not None and options.forbid_unknown:
-        beams.used[:, unknown] = True
+    never = [unknown] if unknown is not None and options.forbid_unknown else []
+    beams = _start(tokens, blocked, never)
     for t in range(options.max_tokens):
         log_probs = step(beams.last, beams.parent)
         table = _allowed(log_probs, beams, eos=eos if t < options.min_tokens else None)
         table += beams.total[:, None]
         final_step = t == options.max_tokens - 1
-        taken = _take(beams, table, finished, eos=eos, width=options.width, final=final_step)
+        chosen = _chosen(table, beams.clip, [options.width - len(slots) for slots in finished])
+        taken = _take(beams, table, log_probs, chosen, finished, eos=eos, final=final_step)
         if not taken.clip:
             break
         beams = _advance(beams, taken, blocked)
     return [sorted(slots, key=lambda h: -h.mean_log_prob) for slots in finished]
 
 
-def _start(tokens: Ints, blocked: Bools) -> _Beams:
+def _start(tokens: Ints, blocked: Bools, never: Sequence[int]) -> _Beams:
     rows = np.arange(len(tokens), dtype=np.int64)
-    used = np.zeros((len(tokens), len(blocked)), dtype=np.bool_)
-    used[rows, tokens] = blocked[tokens]
+    started = np.where(blocked[tokens], tokens, _NONE)
     return _Beams(
         clip=rows,
         last=tokens,
         parent=rows,
         total=np.zeros(len(tokens), dtype=np.float32),
-        used=used,
+        heard=[0.0] * len(tokens),
+        used=np.column_stack([started, *(np.full_like(tokens, each) for each in never)]),
         ids=[()] * len(tokens),
     )
 
@@ -157,7 +162,9 @@ def _allowed(log_probs: Floats, beams: _Beams, *, eos: int | None) -> Floats:
     """
     if np.isnan(log_probs).any():
         raise ValueError("the step function gave NaN")
-    table: Floats = np.where(beams.used, np.float32(-np.inf), log_probs)
+    table = log_probs.copy()
+    rows, places = np.nonzero(beams.used != _NONE)
+    table[rows, beams.used[rows, places]] = -np.inf
     if eos is not None:
         table[:, eos] = -np.inf
     peak = table.max(axis=1, keepdims=True)
@@ -169,67 +176,75 @@ def _allowed(log_probs: Floats, beams: _Beams, *, eos: int | None) -> Floats:
     return table
 
 
+def _chosen(table: Floats, clip: Ints, counts: Sequence[int]) -> list[tuple[int, int]]:
+    """Row and token of each clip's `counts` greatest entries of `table` (R, V), clip by clip.
+
+    The greatest come first, and of equal ones the first in table order; never minus infinity.
+    """
+    n_tokens = table.shape[1]
+    most = min(max(counts), n_tokens)
+    least = np.partition(table, n_tokens - most, axis=1)[:, n_tokens - most, None]
+    rows, tokens = np.nonzero((table >= least) & (table > -np.inf))
+    clips = clip[rows]
+    order = np.lexsort((-table[rows, tokens], clips))  # stable
+    found: list[tuple[int, int]] = []
+    n_left = list(counts)
+    for of_clip, row, token in zip(
+        clips[order].tolist(), rows[order].tolist(), tokens[order].tolist(), strict=True
+    ):
+        if n_left[of_clip] > 0:
+            n_left[of_clip] -= 1
+            found.append((row, token))
+    return found
+
+
 def _take(
     beams: _Beams,
     table: Floats,
+    log_probs: Floats,
+    chosen: Sequence[tuple[int, int]],
     finished: list[list[Hypothesis]],
     *,
     eos: int,
-    width: int,
     final: bool,
 ) -> _Taken:
-    """Each clip's k best entries of `table` (R, V): finished ones to `finished`, others on."""
+    """The entries `chosen` of `table` (R, V): finished ones to `finished`, others on."""
     taken = _Taken()
-    n_tokens = table.shape[1]
-    first_rows = np.flatnonzero(np.diff(beams.clip, prepend=-1))
-    last_rows = np.append(first_rows[1:], len(beams.clip))
-    for first, last in zip(first_rows.tolist(), last_rows.tolist(), strict=True):
-        clip = int(beams.clip[first])
-        flat = table[first:last].ravel()
-        chosen = top_first(flat, width - len(finished[clip]))
-        if len(chosen) == 0:  # a vocabulary so small that every token is used up
-            finished[clip] += [
-                Hypothesis(beams.ids[row], float(beams.total[row]) / max(len(beams.ids[row]), 1))
-                for row in range(first, last)
-            ]
-        for index in chosen.tolist():
-            row, token = first + index // n_tokens, index % n_tokens
-            if final or token == eos:
-                ids = (*beams.ids[row], token)
-                finished[clip].append(Hypothesis(ids, float(flat[index]) / len(ids)))
-            else:
-                taken.clip.append(clip)
-                taken.parent.append(row)
-                taken.token.append(token)
-                taken.total.append(flat[index])
+    clips = beams.clip.tolist()
+    for row, token in chosen:
+        total, heard = table[row, token], beams.heard[row] + float(log_probs[row, token])
+        if final or token == eos:
+            ids = (*beams.ids[row], token)
+            finished[clips[row]].append(Hypothesis(ids, float(total) / len(ids), heard))
+        else:
+            taken.clip.append(clips[row])
+            taken.parent.append(row)
+            taken.token.append(token)
+            taken.total.append(total)
+            taken.heard.append(heard)
+    # A vocabulary so small that every token is used up.
+    for clip in set(clips) - {clips[row] for row, _ in chosen}:
+        finished[clip] += [
+            Hypothesis(
+                beams.ids[row],
+                float(beams.total[row]) / max(len(beams.ids[row]), 1),
+                beams.heard[row],
+            )
+            for row, of_clip in enumerate(clips)
+            if of_clip == clip
+        ]
     return taken
-
-
-def top_first(values: Floats, k: int) -> Positions:
-    """Places of the k >= 1 greatest of `values` (n,) above minus infinity, greatest first.
-
-    Of equal values the earlier place comes first.
-    """
-    if k < len(values):
-        least = np.partition(values, len(values) - k)[len(values) - k]
-        above = np.flatnonzero(values > least)
-        places = np.concatenate([above, np.flatnonzero(values == least)[: k - len(above)]])
-    else:
-        places = np.arange(len(values))
-    places = np.sort(places[values[places] > -np.inf])
-    return places[np.argsort(-values[places], kind="stable")]
 
 
 def _advance(beams: _Beams, taken: _Taken, blocked: Bools) -> _Beams:
     parent = np.asarray(taken.parent, dtype=np.int64)
     last = np.asarray(taken.token, dtype=np.int64)
-    used = beams.used[parent]
-    used[np.arange(len(last)), last] |= blocked[last]
     return _Beams(
         clip=np.asarray(taken.clip, dtype=np.int64),
         last=last,
         parent=parent,
         total=np.asarray(taken.total, dtype=np.float32),
-        used=used,
+        heard=taken.heard,
+        used=np.column_stack([beams.used[parent], np.where(blocked[last], last, _NONE)]),
         ids=[(*beams.ids[row], token) for row, token in zip(parent, taken.token, strict=True)],
     )

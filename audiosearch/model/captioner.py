@@ -9,6 +9,7 @@ from audiosearch._typing import HalfOrFloats
 from audiosearch.errors import BundleError
 from audiosearch.model.beam import BeamOptions, Hypothesis, beam_search
 from audiosearch.model.decoder import Decoder
+from audiosearch.model.memory import AudioMemory
 from audiosearch.model.runtime.parallel import even_blocks, parallel_map
 from audiosearch.model.scoring import CaptionScorer, TokenIds
 
@@ -75,12 +76,36 @@ class Captioner:
             ) from error
         best = [hypotheses[0] for hypotheses in found]
         words = [self._words(hypothesis) for hypothesis in best]
-        heard = memory if self.decoder.scoring is None else self.scorer.listen(frames)
-        cross_entropies = self.scorer.cross_entropy(words, heard).tolist()
+        cross_entropies = self._cross_entropies(best, words, frames, memory)
         return [
             CaptionOut(bundle.vocabulary.decode(ids), ids, hypothesis.mean_log_prob, cross_entropy)
             for hypothesis, ids, cross_entropy in zip(best, words, cross_entropies, strict=True)
         ]
+
+    def _cross_entropies(
+        self,
+        best: Sequence[Hypothesis],
+        words: Sequence[TokenIds],
+        frames: Sequence[HalfOrFloats],
+        memory: AudioMemory,
+    ) -> list[float]:
+        """Of each sentence; those that the beam heard just as they are need not be heard again."""
+        eos = self.decoder.bundle.vocabulary.eos
+        again = [
+            place
+            for place, (hypothesis, ids) in enumerate(zip(best, words, strict=True))
+            if hypothesis.ids != (*ids, eos)
+        ]
+        found = [-hypothesis.log_prob / max(1, len(hypothesis.ids)) for hypothesis in best]
+        if again:
+            exact = self.decoder.scoring is None
+            heard = memory if exact else self.scorer.listen([frames[place] for place in again])
+            scored = self.scorer.cross_entropy(
+                [words[place] for place in again], heard, sounds=again if exact else None
+            )
+            for place, value in zip(again, scored.tolist(), strict=True):
+                found[place] = value
+        return found
 
     def _words(self, hypothesis: Hypothesis) -> TokenIds:
         special = self.decoder.bundle.vocabulary.special
