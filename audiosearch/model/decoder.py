@@ -84,7 +84,7 @@ class Decoder:
     @property
     def device(self) -> Device:
         """What words are scored and captions are written on."""
-        if not self._sessions and (scoring := self.scoring) is not None:
+        if (scoring := self.scoring) is not None:
             return scoring.device  # no need to load the decoder to tell
         return self._session("decoder").device
 
