@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from audiosearch.audio.stretches import SharedStretch
 
 MIN_TAIL_S = 0.25  # a shorter rest after the last whole window says nothing new
+TOGETHER = 8  # windows in one array: overlaps are held once, and what is done with is let go soon
 SILENCE_PEAK = 1e-4  # -80 dBFS: below the dither and hiss of any recording of something
 
 
@@ -28,7 +29,7 @@ class Window:
     start_s: float
     end_s: float
     start: int  # its first sample, counted from the start of the recording
-    samples: Floats  # (n,) mono
+    samples: Floats  # (n,) mono; not to be written to
     silent: bool  # nothing above SILENCE_PEAK
     stretch: SharedStretch | None = None  # what it is encoded as a part of, if not alone
 
@@ -43,10 +44,11 @@ def windows(
 ) -> Iterator[Window]:
     """Windows of `window_s` seconds each `hop_s` seconds over `blocks` of (n,) samples.
 
-    It holds one window and one block, however long the recording. Every window has full length,
-    but for a recording shorter than a window, which is one window of its own length. The end is
-    covered too: if more than `MIN_TAIL_S` would be left over, one last full window ends where the
-    sound ends.
+    It holds `TOGETHER` windows at most, however long the recording, and looks no further ahead
+    than the next one needs. Every window has full length, but for a recording shorter than a
+    window, which is one window of its own length. The end is covered too: if more than `MIN_TAIL_S`
+    would be left over, one last full window ends where the sound ends. Neighbours share memory
+    where they overlap; nothing of it is ever written again.
 
     Raises:
         ValueError: the hop is longer than the window, or either is less than one sample.
@@ -55,46 +57,40 @@ def windows(
     if not 1 <= hop <= size:
         raise ValueError(f"hop of {hop} samples does not fit a window of {size}")
     tail = round(MIN_TAIL_S * sample_rate)
-    pieces: list[Floats] = []  # the last samples heard, put together when a window is due
-    start, heard = 0, 0  # where they begin and end, in samples from the start of the recording
+    room: Floats = np.empty(size, np.float32)  # the sound from `begin`, as far as it is `filled`
+    begin, filled = 0, 0
     position, covered = 0, 0
     for block in blocks:
-        pieces.append(block)
-        heard += len(block)
-        if position * hop + size > heard:
-            continue
-        kept = _joined(pieces)
-        while position * hop + size <= heard:
-            covered = position * hop + size
-            yield _window(kept, start, position, position * hop, covered, sample_rate)
-            position += 1
-        # Needed from here on: the next window, or one that ends with the sound.
-        needed = min(position * hop, heard - size)
-        pieces = [kept[needed - start :].copy()]
-        start = needed
-    if heard > 0 and (covered == 0 or heard - covered > tail):
-        first = max(0, heard - size)
-        yield _window(_joined(pieces), start, position, first, heard, sample_rate)
+        done = 0
+        while done < len(block):
+            if filled == len(room):
+                following: Floats = np.empty(size + TOGETHER * hop, np.float32)
+                following[:size] = room[-size:]  # a last window may begin anywhere in it
+                begin += filled - size
+                room, filled = following, size
+            taken = block[done : done + len(room) - filled]
+            room[filled : filled + len(taken)] = taken
+            filled += len(taken)
+            done += len(taken)
+            while position * hop + size <= begin + filled:
+                start = position * hop
+                samples = room[start - begin : start - begin + size]
+                yield _window(samples, position, start, sample_rate)
+                covered = start + size
+                position += 1
+    heard = begin + filled
+    if covered == 0 < heard:
+        room.resize(heard, refcheck=False)  # where it is; nobody sees it yet
+        yield _window(room, 0, 0, sample_rate)
+    elif heard - covered > tail:
+        yield _window(room[filled - size : filled], position, heard - size, sample_rate)
 
 
-def _joined(pieces: list[Floats]) -> Floats:
-    """Pieces as one array of its own, which nobody changes any more."""
-    return pieces[0].copy() if len(pieces) == 1 else np.concatenate(pieces)
-
-
-def _window(
-    kept: Floats,
-    kept_start: int,
-    position: int,
-    start: int,
-    end: int,
-    sample_rate: int,
-) -> Window:
-    samples = kept[start - kept_start : end - kept_start]
+def _window(samples: Floats, position: int, start: int, sample_rate: int) -> Window:
     return Window(
         position=position,
         start_s=start / sample_rate,
-        end_s=end / sample_rate,
+        end_s=(start + len(samples)) / sample_rate,
         start=start,
         samples=samples,
         silent=bool(max(samples.max(), -samples.min()) < SILENCE_PEAK),

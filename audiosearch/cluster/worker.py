@@ -227,7 +227,7 @@ class _Session:
             ),
             open_reader=lambda: parts.open_reader(setup.config),
             n_threads=setup.cores,
-            queue_size=2 * setup.config.batch_windows,
+            batch_windows=setup.config.batch_windows,
             stop=self._ended,
         )
         self._reading = False

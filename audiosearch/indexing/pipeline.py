@@ -262,7 +262,7 @@ class _Run:
             plan=self._plan,
             open_reader=self._open_reader,
             n_threads=n_threads,
-            queue_size=2 * self._config.batch_windows,
+            batch_windows=self._config.batch_windows,
             stop=self.stop,
         ) as items:
             for item in items:

@@ -62,7 +62,8 @@ class ReadingPlan:
 class Readers:
     """`n_threads` readers over one list of files; iterating gives their items until all are done.
 
-    Their queue is bounded, so that decoding waits while the main thread encodes and writes.
+    What they hold ready is bounded, so that decoding waits while the main thread encodes and
+    writes: two batches of items, of which windows, which are large, are one batch at most.
 
     It ends at once when `stop` is set. A context manager: leaving it stops the readers, also in the
     middle of files.
@@ -75,14 +76,15 @@ class Readers:
         plan: ReadingPlan,
         open_reader: OpenReader,
         n_threads: int,
-        queue_size: int,
+        batch_windows: int,
         stop: threading.Event,
     ) -> None:
         self._plan = plan
         self._open_reader = open_reader
         self._pending = iter(pending)
         self._pending_lock = threading.Lock()
-        self._items: queue.Queue[Item | None] = queue.Queue(queue_size)
+        self._items: queue.Queue[Item | None] = queue.Queue(2 * batch_windows)
+        self._windows_room = threading.Semaphore(batch_windows)
         self._stop = threading.Event()  # what its readers heed
         self._stopped_outside = stop
         self._open: list[SoundReader] = []
@@ -125,7 +127,7 @@ class Readers:
     def _next(self) -> Item | None:
         while not self._stopped_outside.is_set():
             try:
-                return self._items.get(timeout=_PATIENCE_S)  # lets Ctrl-C through on every platform
+                return self._get(_PATIENCE_S)  # lets Ctrl-C through on every platform
             except queue.Empty:
                 continue
         return None
@@ -137,11 +139,17 @@ class Readers:
             AudiosearchError: a reader cannot go on.
         """
         try:
-            item = self._items.get(timeout=timeout_s)
+            item = self._get(timeout_s)
         except queue.Empty:
             return None
         if isinstance(item, ReaderFailed):
             raise item.error
+        return item
+
+    def _get(self, timeout_s: float) -> Item | None:
+        item = self._items.get(timeout=timeout_s)
+        if isinstance(item, DecodedWindow):
+            self._windows_room.release()
         return item
 
     def _run(self) -> None:
@@ -172,10 +180,13 @@ class Readers:
         Raises:
             _Stopped: nobody listens any more.
         """
+        has_room = not isinstance(item, DecodedWindow)
         while not self._stop.is_set():
+            has_room = has_room or self._windows_room.acquire(timeout=_PATIENCE_S)
             try:
-                self._items.put(item, timeout=_PATIENCE_S)
-                return
+                if has_room:
+                    self._items.put(item, timeout=_PATIENCE_S)
+                    return
             except queue.Full:
                 continue
         raise _Stopped

@@ -124,8 +124,9 @@ class Encoder:
         return parallel_map(work, sounds, workers=shared.workers)
 
     def _padded(self, sound: Floats) -> Floats:
-        missing = max(0, self.bundle.min_samples - len(sound))
-        return np.pad(np.asarray(sound, dtype=np.float32), (0, missing))
+        missing = self.bundle.min_samples - len(sound)
+        row = np.asarray(sound, dtype=np.float32)
+        return np.pad(row, (0, missing)) if missing > 0 else row
 
     def _in_stretches(self, sound: Floats, longest: int) -> Encoded:
         """A sound of any length: frames one after the other, means of the rest."""
