@@ -71,6 +71,7 @@ class WritingSteps:
             past = self._caches
         else:
             past = [each[parents] for each in self._caches]
+        self._caches = []  # what is gathered takes its place
         feed = {"tokens": tokens, **self._heard}
         feed |= {f"past_{name}": each for name, each in zip(names, past, strict=True)}
         wanted = ["log_probs", *(f"present_{name}" for name in names)]
@@ -87,7 +88,7 @@ class WritingSteps:
     def _hear(self, sounds: Ints) -> None:
         """Gather what the rows hear, only as rows were added or left: it is the largest copy."""
         longest = int(self._lengths[sounds].max())
-        self._heard = {"memory_lengths": self._lengths[sounds]}
+        self._heard = {"memory_lengths": self._lengths[sounds]}  # what was heard goes first
         for name in self._graph.names:
             kind, layer = name.split(".")
             self._heard[f"memory_{name}"] = self._all[kind][sounds, int(layer), :, :longest]
