@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from audiosearch._memory import free_at_once
 from audiosearch._signals import stop_on_signals
 from audiosearch._statuses import EXIT_INTERRUPTED
 from audiosearch._wording import counted
@@ -20,6 +21,7 @@ from audiosearch.config import Config
 from audiosearch.indexing.passed_over import PassedOver
 from audiosearch.indexing.types import IndexReport
 from audiosearch.library import open_library
+from audiosearch.model.runtime.session import share_arena
 from audiosearch.store.lock import IndexerLock
 
 _ENDINGS: Final = 8  # of files passed over, that are told one by one
@@ -51,6 +53,8 @@ def index(
     by one. Only what is new or has changed is decoded; files that were moved or renamed are
     recognised by their sound. It can be stopped at any time, and continues there.
     """
+    free_at_once()
+    share_arena()
     with (
         IndexerLock(config.data_dir),
         open_library(config, writable=True) as library,

@@ -84,8 +84,10 @@ class Decoder:
     @property
     def device(self) -> Device:
         """What words are scored and captions are written on."""
+        if self._writing is not None:  # no need to load another graph to tell
+            return self._writing.session.device
         if (scoring := self.scoring) is not None:
-            return scoring.device  # no need to load the decoder to tell
+            return scoring.device
         return self._session("decoder").device
 
     @property

@@ -6,13 +6,11 @@ Loaded anew when the settings, the model's files or the database file are others
 
 from __future__ import annotations
 
-import ctypes
-import gc
-import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
+from audiosearch._memory import give_memory_back
 from audiosearch.audio.clip import ClipRange
 from audiosearch.config import Config
 from audiosearch.errors import QueryError
@@ -151,7 +149,7 @@ class LibraryCache:
             self._held.retired = True
             _close_if_unused(self._held)
             self._held = None
-        _give_memory_back()
+        give_memory_back()
 
     def _take(self, settings: Settings) -> _Held:
         held = self._held
@@ -213,11 +211,3 @@ def _stamp(config: Config) -> _Stamp:
 def _close_if_unused(held: _Held) -> None:
     if held.retired and held.users == 0:
         held.closing.close()
-
-
-def _give_memory_back() -> None:
-    """Hand freed memory to the system: the C library of Linux keeps it for itself otherwise."""
-    gc.collect()
-    if sys.platform == "linux":
-        with suppress(OSError, AttributeError):  # musl has no such function
-            ctypes.CDLL(None).malloc_trim(0)
