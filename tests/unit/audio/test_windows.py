@@ -120,6 +120,20 @@ def test_windows_own_their_samples() -> None:
     assert all(window.samples.any() for window in found)
 
 
+def test_neighbours_share_memory_where_they_overlap() -> None:
+    found = cut(50_000)
+    wholes = {id(each.samples.base): each.samples.base for each in found}
+    held = sum(whole.nbytes for whole in wholes.values() if whole is not None)
+    assert held < 0.7 * sum(each.samples.nbytes for each in found)
+
+
+@pytest.mark.parametrize("n", [370, 1000, 1230])
+def test_a_short_sound_takes_no_more_memory_than_it_has(n: int) -> None:
+    first = cut(n)[0].samples
+    whole = first if first.base is None else first.base
+    assert whole.nbytes == first.nbytes
+
+
 def test_silence_is_marked() -> None:
     quiet = np.full(1000, SILENCE_PEAK / 2, np.float32)
     loud = quiet.copy()

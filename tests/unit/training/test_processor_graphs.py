@@ -251,6 +251,13 @@ def test_only_what_scores_words_is_loaded_to_score_them(in_bytes):
     assert model.decoder._sessions == {}
 
 
+def test_only_what_writes_captions_is_loaded_to_write_them(in_bytes):
+    model = Model.open(in_bytes, options=CPU)
+    model.captioner.captions(_frames(model)[:2])
+    assert model.decoder.device.name == "cpu"
+    assert {name for name, _ in model.decoder._sessions} == {"memory"}
+
+
 def test_captioners_of_another_form_are_left_alone(tmp_path):
     path = toy.write_toy_bundle(tmp_path / "gru", gru=True)
     with pytest.raises(BundleError, match="GRU"):
