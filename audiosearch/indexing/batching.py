@@ -5,11 +5,11 @@ People wait for answers, and for a batch nobody does.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Final
+from typing import Final, TypeVar
 
 from audiosearch.indexing.types import LAST_ITEMS, DecodedWindow, Item
 
@@ -17,8 +17,13 @@ MANY_ITEMS: Final = 512  # a batch with few windows is written all the same when
 _PATIENCE: Final = 2  # times as many windows, rather than to cut a stretch in two and encode both
 
 SHARE = 0.1  # of the time that is left for indexing, however much is asked
-LEAST_S = 0.5  # that a question is waited for, at least: most need less
+MOST_S = 1.0  # that is waited for questions at a stretch
+GRACE_S = 0.05  # without a question before work goes on: whoever asks often asks again at once
+BUSY_S = 30.0  # since a question was seen, for which pieces of work are small
+SMALL = 4  # windows, or stretches of them, in a piece of work then
 _LOOK_S = 0.01
+
+Work = TypeVar("Work")
 
 
 class ItemBatch:
@@ -64,44 +69,52 @@ def nobody_asks() -> bool:
 
 
 class GivingWay:
-    """Pauses before each piece of work while a question is worked on.
+    """Has work wait while a question is worked on; `turn` and `pieces` are for one thread.
 
-    It never starves: after a piece of work it waits no longer than leaves it `SHARE` of the time,
-    or `LEAST_S`.
+    It never starves: `SHARE` of the time is its own, however much is asked.
     """
 
-    def __init__(self, is_asked: Callable[[], bool], *, stop: threading.Event) -> None:
+    def __init__(
+        self, is_asked: Callable[[], bool] = nobody_asks, *, stop: threading.Event | None = None
+    ) -> None:
         """`is_asked` tells whether a question is worked on now; `stop` ends a pause."""
         self._is_asked = is_asked
-        self._stop = stop
-        self._worked_s = 0.0
+        self._stop = stop or threading.Event()
+        self._look_from_s = 0.0  # until then it works, whoever asks
+        self._seen_s = -math.inf  # when a question was last seen
         self._going = threading.Event()
         self._going.set()
 
-    @contextmanager
-    def piece(self) -> Iterator[None]:
-        """A piece of work, done in this block once questions have been let first."""
-        self._pause(max(LEAST_S, self._worked_s * (1 / SHARE - 1)))
+    def pieces(self, work: Sequence[Work]) -> Iterator[Sequence[Work]]:
+        """All of `work` in pieces, each when it is its turn: small ones where questions come."""
+        done = 0
+        while done < len(work):
+            self.turn()
+            small = time.monotonic() < self._seen_s + BUSY_S
+            piece = work[done : done + SMALL] if small else work[done:]
+            done += len(piece)
+            yield piece
+
+    def turn(self) -> None:
+        """Return when work may go on."""
         begun = time.monotonic()
+        if begun < self._look_from_s or not self._is_asked():
+            return
+        self._going.clear()
         try:
-            yield
+            now = self._seen_s = begun
+            while now < begun + MOST_S and now < self._seen_s + GRACE_S:
+                if self._stop.wait(_LOOK_S):
+                    return
+                now = time.monotonic()
+                if self._is_asked():
+                    self._seen_s = now
+            self._look_from_s = now + (now - begun) * SHARE / (1 - SHARE)
         finally:
-            self._worked_s = time.monotonic() - begun
+            self._going.set()
 
     def wait(self) -> None:
         """For helpers of the one who works: wait for as long as that one pauses."""
         while not self._going.wait(0.2):
             if self._stop.is_set():
                 return
-
-    def _pause(self, most_s: float) -> None:
-        if not self._is_asked():
-            return
-        deadline = time.monotonic() + most_s
-        self._going.clear()
-        try:
-            while self._is_asked() and time.monotonic() < deadline:
-                if self._stop.wait(_LOOK_S):
-                    return
-        finally:
-            self._going.set()

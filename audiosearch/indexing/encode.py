@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from audiosearch._failpoints import failpoint
 from audiosearch._timing import Stopwatch
 from audiosearch._wording import counted
+from audiosearch.indexing.batching import GivingWay
 from audiosearch.indexing.storing import store_captions
 from audiosearch.indexing.types import (
     CaptionedWindow,
@@ -33,41 +33,63 @@ if TYPE_CHECKING:
 
 
 def encode_batch(
-    heard: Sequence[DecodedWindow], *, models: Models, stopwatch: Stopwatch
+    heard: Sequence[DecodedWindow],
+    *,
+    models: Models,
+    stopwatch: Stopwatch,
+    giving_way: GivingWay | None = None,
 ) -> list[CaptionedWindow]:
     """Encode and caption windows together; the results are in their order.
 
     Silent windows are encoded, so that every recording is complete, but nothing is said of them:
     a decoder that hears nothing still makes something up.
     """
+    giving_way = giving_way or GivingWay()
     failpoint("batch.encode")
-    with stopwatch.stage("encode"):
-        sounds = _encode(heard, models.encoder)
+    sounds: dict[int, Encoded] = {}
+    for together in giving_way.pieces(_groups(heard)):
+        with stopwatch.stage("encode"):
+            sounds |= _encode(heard, together, models.encoder)
     failpoint("batch.caption")
-    with stopwatch.stage("caption"):
-        sentences = _caption(heard, sounds, models)
+    sentences: dict[int, CaptionOut] = {}
+    for some in giving_way.pieces([place for place, each in enumerate(heard) if _audible(each)]):
+        with stopwatch.stage("caption"):
+            sentences |= _caption(some, sounds, models)
     return [
-        CaptionedWindow(each, sound, sentence)
-        for each, sound, sentence in zip(heard, sounds, sentences, strict=True)
+        CaptionedWindow(each, sounds[place], sentences.get(place))
+        for place, each in enumerate(heard)
     ]
 
 
-def _encode(heard: Sequence[DecodedWindow], encoder: WindowEncoder) -> list[Encoded]:
-    """Windows of one stretch together, all others as if they were alone."""
-    alone = [place for place, each in enumerate(heard) if each.window.stretch is None]
+def _audible(heard: DecodedWindow) -> bool:
+    """Whether there is anything to be said of a window."""
+    return not heard.window.silent
+
+
+def _groups(heard: Sequence[DecodedWindow]) -> list[list[int]]:
+    """Places of the windows of one stretch together, all others alone."""
     groups: dict[int, list[int]] = {}
     for place, each in enumerate(heard):
-        if each.window.stretch is not None:
-            groups.setdefault(id(each.window.stretch), []).append(place)
+        stretch = each.window.stretch
+        groups.setdefault(place if stretch is None else -id(stretch), []).append(place)
+    return list(groups.values())
+
+
+def _encode(
+    heard: Sequence[DecodedWindow], groups: Sequence[Sequence[int]], encoder: WindowEncoder
+) -> dict[int, Encoded]:
+    """Windows of one stretch together, all others as if they were alone; by their places."""
+    alone = [places[0] for places in groups if heard[places[0]].window.stretch is None]
+    stretches = [places for places in groups if heard[places[0]].window.stretch is not None]
     found: dict[int, Encoded] = {}
     if alone:
         sounds = encoder.encode_many([heard[place].window.samples for place in alone])
         found.update(zip(alone, sounds, strict=True))
-    if groups:
-        parts = [_parts([heard[place].window for place in places]) for places in groups.values()]
-        for places, sounds in zip(groups.values(), encoder.encode_parts(parts), strict=True):
+    if stretches:
+        parts = [_parts([heard[place].window for place in places]) for places in stretches]
+        for places, sounds in zip(stretches, encoder.encode_parts(parts), strict=True):
             found.update(zip(places, sounds, strict=True))
-    return [found[place] for place in range(len(heard))]
+    return found
 
 
 def _parts(windows: Sequence[Window]) -> SoundParts:
@@ -81,16 +103,15 @@ def _parts(windows: Sequence[Window]) -> SoundParts:
 
 
 def _caption(
-    heard: Sequence[DecodedWindow], sounds: Sequence[Encoded], models: Models
-) -> list[CaptionOut | None]:
-    said: list[CaptionOut | None] = [None] * len(heard)
-    audible = [position for position, each in enumerate(heard) if not each.window.silent]
-    if models.captioner is None or not audible:
-        return said
-    sentences = models.captioner.captions([sounds[position].frames for position in audible])
-    for position, sentence in zip(audible, sentences, strict=True):
-        said[position] = sentence if sentence.text else None
-    return said
+    places: Sequence[int], sounds: Mapping[int, Encoded], models: Models
+) -> dict[int, CaptionOut]:
+    """What is said of windows, where anything is; by their places."""
+    if models.captioner is None:
+        return {}
+    sentences = models.captioner.captions([sounds[place].frames for place in places])
+    return {
+        place: sentence for place, sentence in zip(places, sentences, strict=True) if sentence.text
+    }
 
 
 def caption_stored(
@@ -103,7 +124,7 @@ def caption_stored(
     stop: threading.Event,
     stopwatch: Stopwatch,
     hearing: Hearing | None = None,
-    piece: Callable[[], AbstractContextManager[None]] = nullcontext,
+    giving_way: GivingWay | None = None,
 ) -> int:
     """Caption the windows that were stored without; returns of how many something was said.
 
@@ -118,8 +139,9 @@ def caption_stored(
         stop: ends it between two batches.
         stopwatch: is told how long it took.
         hearing: writes them in place of this process.
-        piece: what each batch is written in.
+        giving_way: lets questions go first.
     """
+    giving_way = giving_way or GivingWay()
     with database.reading() as session:
         n_windows = uncaptioned.count_uncaptioned(session, bundle_id=bundle_id)
     if n_windows:
@@ -153,7 +175,8 @@ def caption_stored(
     )
     n_captioned = 0
     while not stop.is_set():
-        with piece(), stopwatch.stage("caption"):
+        giving_way.turn()
+        with stopwatch.stage("caption"):
             sentences = next(written, None)
         if sentences is None:
             break

@@ -290,13 +290,17 @@ class _Run:
         if not batch:
             return
         heard = self._committer.windows_to_encode(batch)
-        with self._giving_way.piece():
-            encoded = (
-                encode_batch(heard, models=self._models(), stopwatch=self._stopwatch)
-                if heard
-                else []
+        encoded: list[CaptionedWindow] = []
+        if heard:
+            self._giving_way.turn()  # before models are loaded, too
+            encoded = encode_batch(
+                heard,
+                models=self._models(),
+                stopwatch=self._stopwatch,
+                giving_way=self._giving_way,
             )
-            self._commit(batch, encoded)
+        self._giving_way.turn()
+        self._commit(batch, encoded)
 
     def _commit(self, batch: Sequence[Item], encoded: Sequence[CaptionedWindow]) -> None:
         """Commit one batch, and say how far the run is."""
@@ -335,7 +339,7 @@ class _Run:
             stop=self.stop,
             stopwatch=self._stopwatch,
             hearing=self._hearing,
-            piece=self._giving_way.piece,
+            giving_way=self._giving_way,
         )
 
     def mark_missing(self, *, accept_missing: bool) -> MissingMarked:

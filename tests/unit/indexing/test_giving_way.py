@@ -14,15 +14,31 @@ from audiosearch.indexing.batching import GivingWay
 from audiosearch.store.lock import QuestionMark
 
 
-def test_a_piece_waits_for_the_question_in_hand_and_helpers_with_it():
+@pytest.fixture
+def clock(monkeypatch):
+    """Time that passes while somebody looks or works, and no other."""
+
+    class Clock(threading.Event):
+        now = 0.0
+
+        def wait(self, timeout=None):
+            self.now += timeout or 0.0
+            return self.is_set()
+
+    clock = Clock()
+    monkeypatch.setattr(batching.time, "monotonic", lambda: clock.now)
+    return clock
+
+
+def test_work_waits_for_the_question_in_hand_and_helpers_with_it():
     asked, answered = threading.Event(), threading.Event()
     asked.set()
-    way = GivingWay(asked.is_set, stop=threading.Event())
+    way = GivingWay(asked.is_set)
     seen: list[str] = []
 
     def work():
-        with way.piece():
-            seen.append("worked" if answered.is_set() else "too early")
+        way.turn()
+        seen.append("worked" if answered.is_set() else "too early")
 
     worker = threading.Thread(target=work)
     worker.start()
@@ -39,41 +55,66 @@ def test_a_piece_waits_for_the_question_in_hand_and_helpers_with_it():
     assert sorted(seen) == ["helped", "worked"]
 
 
-def test_however_much_is_asked_a_share_of_the_time_is_left(monkeypatch):
-    now = [0.0]
-    stop = threading.Event()
-    monkeypatch.setattr(batching.time, "monotonic", lambda: now[0])
-
-    def look(_seconds):
-        now[0] += 0.01
-        return False
-
-    monkeypatch.setattr(stop, "wait", look)
-    way = GivingWay(lambda: True, stop=stop)
+def test_however_much_is_asked_a_share_of_the_time_is_left(clock):
+    way = GivingWay(lambda: True, stop=clock)
     worked = 0.0
-    for piece_s in (0.4, 1.0, 0.1, 3.0, 0.0, 0.4) * 5:
-        with way.piece():
-            now[0] += piece_s
+    for piece_s in (0.4, 1.0, 0.01, 0.02, 3.0, 0.0, 0.4, 0.03) * 20:
+        way.turn()
+        clock.now += piece_s
         worked += piece_s
-    assert batching.SHARE * 0.8 < worked / now[0] < 1
+    assert batching.SHARE * 0.8 < worked / clock.now < 1
 
 
-def test_with_nobody_asking_nothing_waits():
-    way = GivingWay(batching.nobody_asks, stop=threading.Event())
-    begun = time.monotonic()
+@pytest.mark.parametrize("piece_s", [0.001, 0.02, 0.1])
+def test_small_pieces_take_no_more_than_their_share(clock, piece_s):
+    way = GivingWay(lambda: True, stop=clock)
+    worked = 0.0
+    while clock.now < 300:
+        way.turn()
+        clock.now += piece_s
+        worked += piece_s
+    assert worked / clock.now == pytest.approx(batching.SHARE, abs=0.07)
+
+
+def test_a_question_after_the_other_is_one(clock):
+    """Who types asks again before long; work does not begin in between."""
+    way = GivingWay(lambda: clock.now % 0.1 < 0.07 and clock.now < 0.65, stop=clock)
+    way.turn()
+    assert 0.65 < clock.now < 0.75
+
+
+def test_pieces_are_small_while_questions_come_and_whole_otherwise(clock):
+    asked = threading.Event()
+    way = GivingWay(asked.is_set, stop=clock)
+    work = list(range(10))
+    assert list(way.pieces(work)) == [work]
+    asked.set()
+    pieces = []
+    for piece in way.pieces(work):
+        pieces.append(piece)
+        asked.clear()
+    assert pieces == [work[:4], work[4:8], work[8:]]
+    assert list(way.pieces(work)) == pieces
+    clock.now += batching.BUSY_S + 1
+    assert list(way.pieces(work)) == [work]
+    assert list(way.pieces([])) == []
+
+
+def test_with_nobody_asking_nothing_waits(clock):
+    way = GivingWay(stop=clock)
     for _ in range(1000):
-        with way.piece():
-            way.wait()
-    assert time.monotonic() - begun < 5
+        way.turn()
+        way.wait()
+    assert clock.now == 0
 
 
 def test_to_be_stopped_ends_a_pause():
     stop = threading.Event()
     way = GivingWay(lambda: True, stop=stop)
-    way._worked_s = 3600.0
     threading.Timer(0.05, stop.set).start()
-    with way.piece():
-        assert stop.is_set()
+    way.turn()
+    assert stop.is_set()
+    way.wait()
 
 
 def test_a_question_is_seen_by_others_until_it_is_let_go(tmp_path):
