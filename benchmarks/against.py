@@ -5,7 +5,9 @@
     python -m benchmarks.against /tmp/before . --short ~/sounds --long ~/recordings \\
         --windows 1000000 --only question --only similar --only room
 
-In alternating pairs, both with the bundle of the newer one, so that only the program differs.
+In alternating pairs, both with the bundle of the newer one, so that only the program differs; or,
+with `--own-bundles`, each as it came, with the model that it ships (lines that compare parts of the
+program alone have the newer one all the same).
 Processor time counts (of all processes, user and system), since machines are shared; a ratio is the
 median of those of the pairs, with the least and the greatest. Lines on FFmpeg and on the peak of
 the processor have these where others have the older checkout.
@@ -308,6 +310,7 @@ def _large_lines(bundle: Path, windows: int) -> dict[str, Line]:
 @click.option("--rounds", default=5, show_default=True, help="Pairs of each line.")
 @click.option("--windows", default=0, help="Also lines on a generated library of so many windows.")
 @click.option("--only", multiple=True, help="Lines to measure, by name; all without it.")
+@click.option("--own-bundles", is_flag=True, help="Each checkout with the model that it ships.")
 @click.option(
     "--old-python",
     default=sys.executable,
@@ -322,6 +325,7 @@ def main(
     rounds: int,
     windows: int,
     only: tuple[str, ...],
+    own_bundles: bool,
     old_python: Path,
 ) -> None:
     """Compare checkouts OLD and NEW on folders of short and of long recordings."""
@@ -329,11 +333,12 @@ def main(
     # An installation has its bytecode.
     left_out = ("AUDIOSEARCH_", "PYTHONDONTWRITEBYTECODE")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(left_out)}
-    environment = kept | {"AUDIOSEARCH_MODEL_BUNDLE": str(bundle)}
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         sides = [
-            Checkout(path.resolve(), python, place / name, environment)
+            Checkout(
+                path.resolve(), python, place / name, kept | _model(path if own_bundles else new)
+            )
             for name, path, python in (("old", old, old_python), ("new", new, Path(sys.executable)))
         ]
         files = sorted(str(each.resolve()) for each in short.rglob("*") if each.is_file())
@@ -351,6 +356,11 @@ def main(
         for name, line in wanted.items():
             if not only or name in only:
                 _measure(line, sides, rounds)
+
+
+def _model(checkout: Path) -> dict[str, str]:
+    """The setting that names the model of a checkout."""
+    return {"AUDIOSEARCH_MODEL_BUNDLE": str(checkout.resolve() / "models" / "starter")}
 
 
 def _measure(line: Line, sides: list[Checkout], rounds: int) -> None:
