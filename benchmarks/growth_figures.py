@@ -122,7 +122,7 @@ HEARING_ROOM = (
         "peak memory, decoding process, MB",
         "decoding, peak",
         ("mb",),
-        "`index.worker_memory_mb`: what the loudness of the whole is reckoned from is kept",
+        "nothing since loudness is counted as it comes; the hundred hours were heard before",
     ),
     Growing("database", "database, MB", "database", ("mb",), "the disk: 1.6 MB an hour"),
     Growing("sound", "the recording itself (FLAC), MB", "the recording", ("mb",), "the disk"),
