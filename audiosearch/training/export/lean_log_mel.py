@@ -12,10 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from audiosearch.training.networks.frontend import FLOOR_POWER, FrontendConfig, mel_filterbank
+from audiosearch.training.networks.frontend import FrontendConfig, decibels, mel_filterbank
 
 TILE = 16  # columns that a product computes at once
-LOUDNESS = 10 / math.log(10)  # decibels in a nepit of power
 
 
 class LeanLogMel(nn.Module):
@@ -72,26 +71,27 @@ class LeanLogMel(nn.Module):
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Decibels `(B, F, mels)` of `(B, N)` samples."""
-        frames = self._halves(waveform)
-        early, late = frames[0]
+        halves = self._halves(waveform)
+        early, late = halves[0]
         real, imaginary = (late + early) @ self.cosines, (late - early) @ self.sines
         if self.parts == 1:
             power = self._averaged(real.square() + imaginary.square()) @ self.mel
         else:
-            early, late = frames[1]
+            early, late = halves[1]
             odd_real = (late + early) @ self.folded_cosines
             odd_imaginary = (late - early) @ self.folded_sines
             low = (real + odd_real).square() + (imaginary + odd_imaginary).square()
             high = (real - odd_real).square() + (odd_imaginary - imaginary).square()
             folded = self._averaged(high) @ self.folded_mel
             power = self._averaged(low) @ self.mel + functional.pad(folded, (self.first, 0))
-        return LOUDNESS * power.clamp(min=FLOOR_POWER).log()
+        return decibels(power.reshape(waveform.shape[0], -1, self.config.mels))
 
     def _averaged(self, power: Tensor) -> Tensor:
-        return power.reshape(power.shape[0], -1, power.shape[2] * self.config.average)
+        """Power `(n, bins)` of frames as the filters take it."""
+        return power.reshape(-1, self.mel.shape[0])
 
     def _halves(self, waveform: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """For each part the halves of all frames, `(B, F, reach / parts)` from the middle on.
+        """For each part the halves of all frames, `(B F, reach / parts)` from the middle on.
 
         Of the samples before a middle, the nearest come first: they are read from the signal
         mirrored at its beginning, which is what frames beyond that edge are to hear, too.
@@ -103,16 +103,15 @@ class LeanLogMel(nn.Module):
         heard = functional.pad(waveform.unsqueeze(1), (0, reach), mode="reflect")
         mirrored = functional.pad(heard[:, :, : last + reach], (last, 0), mode="reflect")
         block = math.gcd(hop, reach) // parts
-        apart = mirrored.reshape(mirrored.shape[0], -1, parts).transpose(1, 2)
-        blocks = apart.reshape(mirrored.shape[0], -1, block)
+        apart = mirrored.reshape(waveform.shape[0], -1, parts).transpose(1, 2)
+        blocks = apart.reshape(waveform.shape[0], -1, block)
         steps = torch.arange(count, device=waveform.device)[:, None] * (hop // parts // block)
         within = torch.arange(reach // parts // block, device=waveform.device)
         first = within + (count - 1) * (hop // parts // block)
         before, after = first - steps, first + steps
-        shape = (waveform.shape[0], -1, reach // parts)
         halves = []
         for part in range(parts):
-            begin = part * (blocks.shape[1] // parts)
+            begin = part * (2 * last + reach) // parts // block
             early, late = blocks[:, before + begin], blocks[:, after + begin]
-            halves.append((early.reshape(shape), late.reshape(shape)))
+            halves.append((early.reshape(-1, reach // parts), late.reshape(-1, reach // parts)))
         return halves
