@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper, shape_inference
+from onnx import ModelProto, NodeProto, helper, numpy_helper, shape_inference
 
 from audiosearch._typing import AnyArray, Floats
 from audiosearch.training.export.onnx_files import float_weights
@@ -22,10 +22,6 @@ class Rewriting:
         self.weights = float_weights(model)
         """Float weights by name."""
         self.nodes = list(self._model.graph.node)
-        for node in self.of_kind("Constant"):
-            value = settings(node).get("value")
-            if value is not None and value.data_type == TensorProto.FLOAT:
-                self.weights[node.output[0]] = numpy_helper.to_array(value)
         inferred = shape_inference.infer_shapes(model, data_prop=True).graph.value_info
         self._shapes = {each.name: each.type.tensor_type.shape.dim for each in inferred}
 
