@@ -58,7 +58,7 @@ class _Half:
     def __init__(self, model: ModelProto, *, rounded: bool) -> None:
         self._model = model
         self._rounded = rounded
-        self._weights = _constants(model)  # float constants, in float32
+        self._weights = float_weights(model)  # float constants, in float32
         self._nodes: list[NodeProto] = []
         self._half: dict[str, str] = {}  # what there is in float16, by its name in float32
         self._wide: set[str] = set()  # made in float16 and widened already
@@ -161,17 +161,6 @@ class _Half:
         )
         graph.node.extend([*casts, *self._nodes])
         return result
-
-
-def _constants(model: ModelProto) -> dict[str, Floats]:
-    """Float constants by name: weights and constant nodes."""
-    found = float_weights(model)
-    for node in model.graph.node:
-        if node.op_type == "Constant" and node.attribute[0].name == "value":
-            value = node.attribute[0].t
-            if value.data_type == TensorProto.FLOAT:
-                found[node.output[0]] = numpy_helper.to_array(value)
-    return found
 
 
 def _floats(model: ModelProto, weights: Iterable[str]) -> set[str]:

@@ -6,7 +6,7 @@ it is run with; and on whatever processor (`safe_steps`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,8 @@ from audiosearch.training.export.onnx_files import float_weights
 
 LINEAR = ("MatMul", "Gemm")
 UNIT = "int8.one"
+LAST, FIRST = (0, 2, 3, 1), (0, 3, 1, 2)  # axes of (B, C, H, W) with channels last, and back
+MOST_OF_A_CONVOLUTION = 2**17  # weights; greater ones are multiplied faster as matrices
 MOST = 128  # of two neighbours of one sign: 255 * 128 < 2 ** 15
 _SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)  # of the full range for the greatest weight of a column
 
@@ -35,6 +37,16 @@ class Layer:
     weight: Floats
     bias: Floats | None
     output: str
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """A layer, its bias (out,) and its ReLU: what is at `within` is computed with the layer."""
+
+    layer: Layer
+    bias: Floats
+    output: str
+    within: tuple[int, int]
 
 
 def quantised(model: ModelProto, examples: Iterable[Feed]) -> ModelProto:
@@ -55,6 +67,8 @@ def quantised(model: ModelProto, examples: Iterable[Feed]) -> ModelProto:
         for each in layers
     }
     ranges = fitted_ranges(model, readers, examples)
+    chains = {chain.layer.place: chain for chain in _chains(model, layers)}
+    within = {place for chain in chains.values() for place in chain.within}
     result = ModelProto()
     result.CopyFrom(model)
     by_place = {layer.place: layer for layer in layers}
@@ -63,11 +77,17 @@ def quantised(model: ModelProto, examples: Iterable[Feed]) -> ModelProto:
     for place, node in enumerate(model.graph.node):
         layer = by_place.get(place)
         if layer is None:
-            nodes.append(node)
+            if place not in within:
+                nodes.append(node)
+            continue
+        if layer.input_name not in stepped:
+            nodes.append(_steps(layer.input_name, ranges[layer.input_name], result))
+            stepped.add(layer.input_name)
+        if place in chains:
+            chain = chains[place]
+            nodes += _as_convolution(chain, ranges, result)
+            stepped.add(chain.output)
         else:
-            if layer.input_name not in stepped:
-                nodes.append(_steps(layer.input_name, ranges[layer.input_name], result))
-                stepped.add(layer.input_name)
             nodes += _in_8_bits(layer, result)
     del result.graph.node[:]
     result.graph.node.extend(nodes)
@@ -79,7 +99,7 @@ def quantised(model: ModelProto, examples: Iterable[Feed]) -> ModelProto:
 def linear_layers(model: ModelProto) -> list[Layer]:
     """The linear layers; of an encoder, those between its decibels and its mean over frequency."""
     nodes = list(model.graph.node)
-    weights = _weights(model)
+    weights = float_weights(model)
     before = next((i for i, node in enumerate(nodes) if node.op_type == "Log"), -1)
     means = (i for i, node in enumerate(nodes) if node.op_type == "ReduceMean" and i > before)
     after = next(means, len(nodes))
@@ -109,13 +129,70 @@ def linear_layers(model: ModelProto) -> list[Layer]:
     return layers
 
 
-def _weights(model: ModelProto) -> dict[str, Floats]:
-    """Float weights by name, also those that go under another name."""
-    found = float_weights(model)
-    for node in model.graph.node:
-        if node.op_type == "Identity" and node.input[0] in found:  # equal weights, stored once
-            found[node.output[0]] = found[node.input[0]]
-    return found
+def _chains(model: ModelProto, layers: Sequence[Layer]) -> Iterator[_Chain]:
+    """Layers of maps with channels last whose activation nothing but another layer reads."""
+    nodes = list(model.graph.node)
+    weights = float_weights(model)
+    given = {layer.input_name for layer in layers}
+    readers: dict[str, list[int]] = {each.name: [-1] for each in model.graph.output}
+    for place, node in enumerate(nodes):
+        for name in node.input:
+            readers.setdefault(name, []).append(place)
+    turned = {
+        node.output[0]
+        for node in nodes
+        if node.op_type == "Transpose" and list(node.attribute[0].ints) == list(LAST)
+    }
+    by_place = {layer.place for layer in layers}
+
+    def only(name: str, kind: str) -> int | None:
+        found = readers.get(name, [])
+        return found[0] if len(found) == 1 and nodes[found[0]].op_type == kind else None
+
+    for layer in layers:
+        if layer.input_name not in turned or layer.weight.size > MOST_OF_A_CONVOLUTION:
+            continue
+        added = only(layer.output, "Add")
+        active = None if added is None else only(nodes[added].output[0], "Relu")
+        if added is None or active is None:
+            continue
+        output = nodes[active].output[0]
+        biases = [weights[name] for name in nodes[added].input if name in weights]
+        if output in given and by_place.issuperset(readers[output]) and len(biases) == 1:
+            yield _Chain(layer, biases[0], output, (added, active))
+
+
+def _as_convolution(
+    chain: _Chain, ranges: Mapping[str, Range], model: ModelProto
+) -> list[NodeProto]:
+    """The nodes that stand for a layer and its activation, from bytes to bytes.
+
+    ONNX Runtime computes it with channels last, and leaves out the transposes.
+    """
+    layer = chain.layer
+    whole, steps = safe_steps(layer.weight)
+    given, name = f"{layer.input_name}.int8", f"{chain.output}.int8"
+    step = np.float32(ranges[layer.input_name].scale) * steps
+    heard = ranges[chain.output]
+    for part, values in {
+        "weight": whole.T[:, :, None, None],
+        "weight_scale": steps,
+        "weight_zero": np.zeros(whole.shape[1], np.int8),
+        "bias": np.round(chain.bias / step).astype(np.int32),
+        "scale": np.array(heard.scale, np.float32),
+        "zero": np.array(heard.zero, np.uint8),
+    }.items():
+        model.graph.initializer.append(
+            numpy_helper.from_array(np.ascontiguousarray(values), f"{name}.{part}")
+        )
+    inputs = [f"{name}.first", f"{given}.scale", f"{given}.zero"]
+    inputs += [f"{name}.{part}" for part in ("weight", "weight_scale", "weight_zero")]
+    inputs += [f"{name}.{part}" for part in ("scale", "zero", "bias")]
+    return [
+        helper.make_node("Transpose", [given], [f"{name}.first"], perm=FIRST),
+        helper.make_node("QLinearConv", inputs, [f"{name}.active"], kernel_shape=[1, 1]),
+        helper.make_node("Transpose", [f"{name}.active"], [name], perm=LAST),
+    ]
 
 
 def _unfolded_one(model: ModelProto) -> list[NodeProto]:

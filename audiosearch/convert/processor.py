@@ -18,6 +18,7 @@ import onnx
 from audiosearch._files import atomic_write
 from audiosearch._typing import AnyArray, Floats
 from audiosearch.convert.int8 import quantised
+from audiosearch.convert.lean_encoder import lean_encoder
 from audiosearch.convert.quantise import EXACT_CPU, calibration_sounds, sentences_for
 from audiosearch.convert.ranges import Feed
 from audiosearch.errors import BundleError
@@ -65,7 +66,7 @@ def add_processor_graphs(path: Path, *, sounds: Sequence[Floats]) -> None:
         raise BundleError("has a captioner with a GRU, which has no scoring graph", path=path)
     least = bundle.min_samples
     padded = [np.pad(sound, (0, max(0, least - len(sound)))) for sound in sounds]
-    encoder = onnx.load_from_string(bundle.graphs["encoder"].read())
+    encoder = lean_encoder(onnx.load_from_string(bundle.graphs["encoder"].read()))
     heard = [each.frames for each in Encoder(bundle, options=EXACT_CPU).encode_many(padded)]
     pairs = _pairs(sentences_for(bundle, heard), heard)
     writing = writing_model(network.decoder)

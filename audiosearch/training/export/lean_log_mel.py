@@ -14,6 +14,8 @@ from torch.nn import functional
 
 from audiosearch.training.networks.frontend import FrontendConfig, decibels, mel_filterbank
 
+TILE = 16  # columns that a product computes at once
+
 
 class LeanLogMel(nn.Module):
     """As `frontend.LogMel`: decibels `(B, F, mels)` of `(B, N)` samples.
@@ -45,52 +47,71 @@ class LeanLogMel(nn.Module):
         angle = 2 * math.pi * times[:, None] * bins / config.n_fft
         cosines, sines = ((taper[:, None] * each).float() for each in (angle.cos(), angle.sin()))
         filters = mel_filterbank(config)
-        self._constant("cosines", cosines[:: self.parts])
-        self._constant("sines", sines[:: self.parts])
-        self._constant("mel", filters[: len(bins)])
+        mel, folded_mel = filters[: len(bins)], torch.zeros(len(bins), config.mels)
         if self.parts == 2:
-            mirrored = filters.flip(0)[: len(bins)].clone()
-            mirrored[-1] = 0  # the middle bin is its own mirror image, and is heard already
-            self._constant("folded_cosines", cosines[1::2])
-            self._constant("folded_sines", sines[1::2])
-            self._constant("folded_mel", mirrored)
+            folded_mel = filters.flip(0)[: len(bins)].clone()
+            folded_mel[-1] = 0  # the middle bin is its own mirror image, and is heard already
+        heard = (mel.any(dim=1) | folded_mel.any(dim=1)).nonzero().flatten()
+        kept = slice(int(heard[0]), int(heard[-1]) + 1)  # no band hears the others
+        self.first = int(folded_mel.any(dim=0).int().argmax()) // TILE * TILE  # band of high bins
+        self._constant("cosines", cosines[:: self.parts, kept])
+        self._constant("sines", sines[:: self.parts, kept])
+        self._constant("mel", self._averaging(mel[kept]))
+        if self.parts == 2:
+            self._constant("folded_cosines", cosines[1::2, kept])
+            self._constant("folded_sines", sines[1::2, kept])
+            self._constant("folded_mel", self._averaging(folded_mel[kept, self.first :]))
+
+    def _averaging(self, mel: Tensor) -> Tensor:
+        """Filters `(bins, bands)` for as many frames, one after the other, as are averaged."""
+        return mel.repeat(self.config.average, 1) / self.config.average
 
     def _constant(self, name: str, values: Tensor) -> None:
         self.register_buffer(name, values.contiguous(), persistent=False)
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Decibels `(B, F, mels)` of `(B, N)` samples."""
-        frames = self._frames(waveform)
-        middle = self.reach // self.parts
-        early, late = frames[0][:, :, 1 : middle + 1].flip(2), frames[0][:, :, middle : 2 * middle]
+        halves = self._halves(waveform)
+        early, late = halves[0]
         real, imaginary = (late + early) @ self.cosines, (late - early) @ self.sines
         if self.parts == 1:
-            power = (real.square() + imaginary.square()) @ self.mel
+            power = self._averaged(real.square() + imaginary.square()) @ self.mel
         else:
-            early, late = frames[1][:, :, :middle].flip(2), frames[1][:, :, middle : 2 * middle]
+            early, late = halves[1]
             odd_real = (late + early) @ self.folded_cosines
             odd_imaginary = (late - early) @ self.folded_sines
             low = (real + odd_real).square() + (imaginary + odd_imaginary).square()
             high = (real - odd_real).square() + (odd_imaginary - imaginary).square()
-            power = low @ self.mel + high @ self.folded_mel
-        if self.config.average > 1:
-            pool = (self.config.average, 1)
-            power = functional.avg_pool2d(power.unsqueeze(1), pool).squeeze(1)
-        return decibels(power)
+            folded = self._averaged(high) @ self.folded_mel
+            power = self._averaged(low) @ self.mel + functional.pad(folded, (self.first, 0))
+        return decibels(power.reshape(waveform.shape[0], -1, self.config.mels))
 
-    def _frames(self, waveform: Tensor) -> Tensor:
-        """Overlapping frames `(parts, B, F, at least a window / parts)`.
+    def _averaged(self, power: Tensor) -> Tensor:
+        """Power `(n, bins)` of frames as the filters take it."""
+        return power.reshape(-1, self.mel.shape[0])
 
-        They are put together from blocks of one hop; what is beyond a window counts for nothing.
+    def _halves(self, waveform: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """For each part the halves of all frames, `(B F, reach / parts)` from the middle on.
+
+        Of the samples before a middle, the nearest come first: they are read from the signal
+        mirrored at its beginning, which is what frames beyond that edge are to hear, too.
         """
-        hop, window, parts = self.config.hop, self.config.window, self.parts
-        edges = (self.reach, self.reach + hop)
-        padded = functional.pad(waveform.unsqueeze(1), edges, mode="reflect")
-        count = (padded.shape[2] - hop - window) // hop + 1
-        blocks_a_frame = math.ceil(window / hop)
-        used = padded[:, 0, : (count + blocks_a_frame - 1) * hop]
-        apart = used.reshape(used.shape[0], -1, parts).permute(2, 0, 1)
-        blocks = apart.reshape(parts, used.shape[0], -1, hop // parts)
-        places = torch.arange(count)[:, None] + torch.arange(blocks_a_frame)
-        chosen = blocks[:, :, places.to(blocks.device)]
-        return chosen.reshape(parts, used.shape[0], -1, blocks_a_frame * (hop // parts))
+        hop, reach, parts = self.config.hop, self.reach, self.parts
+        average = self.config.average
+        count = (waveform.shape[1] // hop + 1) // average * average
+        last = (count - 1) * hop  # the middle of the last frame
+        heard = functional.pad(waveform.unsqueeze(1), (0, reach), mode="reflect")
+        mirrored = functional.pad(heard[:, :, : last + reach], (last, 0), mode="reflect")
+        block = math.gcd(hop, reach) // parts
+        apart = mirrored.reshape(waveform.shape[0], -1, parts).transpose(1, 2)
+        blocks = apart.reshape(waveform.shape[0], -1, block)
+        steps = torch.arange(count, device=waveform.device)[:, None] * (hop // parts // block)
+        within = torch.arange(reach // parts // block, device=waveform.device)
+        first = within + (count - 1) * (hop // parts // block)
+        before, after = first - steps, first + steps
+        halves = []
+        for part in range(parts):
+            begin = part * (2 * last + reach) // parts // block
+            early, late = blocks[:, before + begin], blocks[:, after + begin]
+            halves.append((early.reshape(-1, reach // parts), late.reshape(-1, reach // parts)))
+        return halves

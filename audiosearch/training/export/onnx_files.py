@@ -52,7 +52,7 @@ def _strip_names(model: onnx.ModelProto) -> None:
 
 
 def float_weights(model: ModelProto) -> dict[str, Floats]:
-    """Float weights by name, also those that are stored as float16 and widened by a node."""
+    """Float weights by name, also what a node holds, widens from float16 or renames."""
     stored = {each.name: each for each in model.graph.initializer}
     found = {
         name: numpy_helper.to_array(each)
@@ -65,4 +65,10 @@ def float_weights(model: ModelProto) -> dict[str, Floats]:
             if to == TensorProto.FLOAT:
                 values = numpy_helper.to_array(stored[node.input[0]])
                 found[node.output[0]] = values.astype(np.float32)
+        elif node.op_type == "Identity" and node.input[0] in found:  # equal weights, stored once
+            found[node.output[0]] = found[node.input[0]]
+        elif node.op_type == "Constant" and node.attribute[0].name == "value":
+            value = node.attribute[0].t
+            if value.data_type == TensorProto.FLOAT:
+                found[node.output[0]] = numpy_helper.to_array(value)
     return found

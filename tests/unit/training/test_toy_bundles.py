@@ -62,4 +62,4 @@ def test_they_are_small() -> None:
     for kept in (*SETTINGS, JOINT):
         graphs = {file.stem: file.stat().st_size for file in kept.glob("*.onnx")}
         graphs.pop("text", None)
-        assert 0 < sum(graphs.values()) < 100_000
+        assert 0 < sum(graphs.values()) < 120_000
