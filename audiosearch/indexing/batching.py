@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from audiosearch.indexing.types import LAST_ITEMS, DecodedWindow, Item
@@ -17,8 +16,9 @@ MANY_ITEMS: Final = 512  # a batch with few windows is written all the same when
 _PATIENCE: Final = 2  # times as many windows, rather than to cut a stretch in two and encode both
 
 SHARE = 0.1  # of the time that is left for indexing, however much is asked
-LEAST_S = 0.5  # that a question is waited for, at least: most need less
-_LOOK_S = 0.01
+MOST_S = 5.0  # that questions in a row hold it up
+LEAST_S = 0.5  # of that have to be left, or earned by work, for a question to be let first
+_LOOK_S = 0.01  # between two looks at whether there is one
 
 
 class ItemBatch:
@@ -64,44 +64,33 @@ def nobody_asks() -> bool:
 
 
 class GivingWay:
-    """Pauses before each piece of work while a question is worked on.
+    """Pauses the threads of a run, between small pieces of their work, while a question is asked.
 
-    It never starves: after a piece of work it waits no longer than leaves it `SHARE` of the time,
-    or `LEAST_S`.
+    It never starves: questions that follow one another hold it up for `MOST_S`, and are then let
+    first only as far as leaves it `SHARE` of the time.
     """
 
     def __init__(self, is_asked: Callable[[], bool], *, stop: threading.Event) -> None:
         """`is_asked` tells whether a question is worked on now; `stop` ends a pause."""
         self._is_asked = is_asked
         self._stop = stop
-        self._worked_s = 0.0
-        self._going = threading.Event()
-        self._going.set()
+        self._lock = threading.Lock()  # held in a pause: the other threads wait here
+        self._patience_s = MOST_S
+        self._counted = self._looked = time.monotonic()
 
-    @contextmanager
-    def piece(self) -> Iterator[None]:
-        """A piece of work, done in this block once questions have been let first."""
-        self._pause(max(LEAST_S, self._worked_s * (1 / SHARE - 1)))
-        begun = time.monotonic()
-        try:
-            yield
-        finally:
-            self._worked_s = time.monotonic() - begun
-
-    def wait(self) -> None:
-        """For helpers of the one who works: wait for as long as that one pauses."""
-        while not self._going.wait(0.2):
-            if self._stop.is_set():
-                return
-
-    def _pause(self, most_s: float) -> None:
-        if not self._is_asked():
+    def pause(self) -> None:
+        """Wait for as long as a question is worked on and patience lasts; from any thread."""
+        if time.monotonic() - self._looked < _LOOK_S:
             return
-        deadline = time.monotonic() + most_s
-        self._going.clear()
-        try:
-            while self._is_asked() and time.monotonic() < deadline:
-                if self._stop.wait(_LOOK_S):
-                    return
-        finally:
-            self._going.set()
+        with self._lock:
+            now = time.monotonic()
+            if now - self._looked < _LOOK_S:  # another thread has, meanwhile
+                return
+            earned_s = (now - self._counted) * (1 / SHARE - 1)
+            self._patience_s = min(MOST_S, self._patience_s + earned_s)
+            if self._patience_s >= LEAST_S:
+                while self._is_asked() and time.monotonic() - now < self._patience_s:
+                    if self._stop.wait(_LOOK_S):
+                        break
+                self._patience_s -= time.monotonic() - now
+            self._counted = self._looked = time.monotonic()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from audiosearch._failpoints import failpoint
@@ -20,6 +19,7 @@ from audiosearch.indexing.types import (
     Progress,
     WindowEncoder,
 )
+from audiosearch.model.runtime.parallel import pausing
 from audiosearch.model.shared_frames import SoundParts
 from audiosearch.store.database import Database
 from audiosearch.store.queries import uncaptioned
@@ -103,7 +103,7 @@ def caption_stored(
     stop: threading.Event,
     stopwatch: Stopwatch,
     hearing: Hearing | None = None,
-    piece: Callable[[], AbstractContextManager[None]] = nullcontext,
+    pause: Callable[[], None] = lambda: None,
 ) -> int:
     """Caption the windows that were stored without; returns of how many something was said.
 
@@ -118,7 +118,7 @@ def caption_stored(
         stop: ends it between two batches.
         stopwatch: is told how long it took.
         hearing: writes them in place of this process.
-        piece: what each batch is written in.
+        pause: called before each run of a graph, wherever it may wait.
     """
     with database.reading() as session:
         n_windows = uncaptioned.count_uncaptioned(session, bundle_id=bundle_id)
@@ -153,7 +153,7 @@ def caption_stored(
     )
     n_captioned = 0
     while not stop.is_set():
-        with piece(), stopwatch.stage("caption"):
+        with pausing(pause), stopwatch.stage("caption"):
             sentences = next(written, None)
         if sentences is None:
             break

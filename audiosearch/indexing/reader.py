@@ -56,7 +56,7 @@ class ReadingPlan:
     decide: Callable[[PendingFile, OpenedFile], ReadingDecision]
     grid: FrameGrid | None  # None: each window is encoded by itself
     stopwatch: Stopwatch
-    pause: Callable[[], None] = lambda: None  # before each file
+    pause: Callable[[], None] = lambda: None  # before each file and each block of one
 
 
 class Readers:
@@ -243,6 +243,7 @@ class Readers:
 
         def timed(blocks: Iterator[Floats]) -> Iterator[Floats]:
             while True:
+                self._plan.pause()
                 start = time.perf_counter()
                 block = next(blocks, None)
                 stopwatch.add("decode", time.perf_counter() - start)
