@@ -14,66 +14,93 @@ from audiosearch.indexing.batching import GivingWay
 from audiosearch.store.lock import QuestionMark
 
 
-def test_a_piece_waits_for_the_question_in_hand_and_helpers_with_it():
+def test_all_threads_wait_for_the_question_in_hand(monkeypatch):
+    monkeypatch.setattr(batching, "_LOOK_S", 0.001)
     asked, answered = threading.Event(), threading.Event()
     asked.set()
     way = GivingWay(asked.is_set, stop=threading.Event())
     seen: list[str] = []
+    time.sleep(0.01)
 
     def work():
-        with way.piece():
-            seen.append("worked" if answered.is_set() else "too early")
+        way.pause()
+        seen.append("worked" if answered.is_set() else "too early")
 
-    worker = threading.Thread(target=work)
-    worker.start()
-    while way._going.is_set():
-        time.sleep(0.001)
-    helper = threading.Thread(target=lambda: (way.wait(), seen.append("helped")))
-    helper.start()
-    helper.join(0.1)
-    assert helper.is_alive()
+    workers = [threading.Thread(target=work) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    workers[0].join(0.1)
+    assert all(worker.is_alive() for worker in workers)
     answered.set()
     asked.clear()
-    worker.join(5)
-    helper.join(5)
-    assert sorted(seen) == ["helped", "worked"]
+    for worker in workers:
+        worker.join(5)
+    assert seen == ["worked"] * 3
 
 
-def test_however_much_is_asked_a_share_of_the_time_is_left(monkeypatch):
-    now = [0.0]
-    stop = threading.Event()
+@pytest.fixture
+def clock(monkeypatch):
+    """What time it is, in a list; an event to stop by, waiting for which takes a hundredth."""
+    now, stop = [0.0], threading.Event()
     monkeypatch.setattr(batching.time, "monotonic", lambda: now[0])
 
-    def look(_seconds):
-        now[0] += 0.01
+    def look(seconds):
+        now[0] += seconds
         return False
 
     monkeypatch.setattr(stop, "wait", look)
+    return now, stop
+
+
+@pytest.mark.parametrize("piece_s", [0.02, 0.4, 3.0])
+def test_however_much_is_asked_a_share_of_the_time_is_left(clock, piece_s):
+    now, stop = clock
     way = GivingWay(lambda: True, stop=stop)
     worked = 0.0
-    for piece_s in (0.4, 1.0, 0.1, 3.0, 0.0, 0.4) * 5:
-        with way.piece():
-            now[0] += piece_s
+    while now[0] < 600:
+        way.pause()
+        now[0] += piece_s
         worked += piece_s
-    assert batching.SHARE * 0.8 < worked / now[0] < 1
+    assert batching.SHARE * 0.9 < worked / now[0] < 1
 
 
-def test_with_nobody_asking_nothing_waits():
-    way = GivingWay(batching.nobody_asks, stop=threading.Event())
-    begun = time.monotonic()
+def test_each_of_some_questions_is_let_first(clock):
+    now, stop = clock
+    waited_for = [0.0]  # when the question in hand will have been answered
+    way = GivingWay(lambda: now[0] < waited_for[0], stop=stop)
+    for _ in range(100):
+        now[0] += 0.05  # of work
+        waited_for[0] = now[0] + 0.4
+        way.pause()
+        assert now[0] >= waited_for[0]
+
+
+def test_a_long_question_does_not_hold_it_up_for_ever(clock):
+    now, stop = clock
+    way = GivingWay(lambda: True, stop=stop)
+    now[0] += 0.02
+    way.pause()
+    assert now[0] == pytest.approx(batching.MOST_S, abs=0.1)
+
+
+def test_with_nobody_asking_nothing_waits(clock):
+    now, stop = clock
+    way = GivingWay(batching.nobody_asks, stop=stop)
     for _ in range(1000):
-        with way.piece():
-            way.wait()
-    assert time.monotonic() - begun < 5
+        now[0] += 0.02
+        way.pause()
+    assert now[0] == pytest.approx(20.0)
 
 
-def test_to_be_stopped_ends_a_pause():
+def test_to_be_stopped_ends_a_pause(monkeypatch):
+    monkeypatch.setattr(batching, "_LOOK_S", 0.001)
+    monkeypatch.setattr(batching, "MOST_S", 3600.0)
     stop = threading.Event()
     way = GivingWay(lambda: True, stop=stop)
-    way._worked_s = 3600.0
+    time.sleep(0.01)
     threading.Timer(0.05, stop.set).start()
-    with way.piece():
-        assert stop.is_set()
+    way.pause()
+    assert stop.is_set()
 
 
 def test_a_question_is_seen_by_others_until_it_is_let_go(tmp_path):
