@@ -113,13 +113,14 @@ def test_a_question_is_seen_by_others_until_it_is_let_go(tmp_path):
     assert not looking.is_held()
 
 
-def test_two_who_ask_at_once_do_not_wait_for_each_other(tmp_path):
+@pytest.mark.skipif(sys.platform == "win32", reason="has no shared locks")
+def test_two_who_ask_at_once_are_both_seen(tmp_path):
     one, other = QuestionMark(tmp_path), QuestionMark(tmp_path)
     one.hold()
     other.hold()
-    other.let_go()
-    assert QuestionMark(tmp_path).is_held()
     one.let_go()
+    assert QuestionMark(tmp_path).is_held()
+    other.let_go()
     assert not QuestionMark(tmp_path).is_held()
 
 
