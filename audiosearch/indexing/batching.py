@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Final, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from audiosearch.indexing.types import LAST_ITEMS, DecodedWindow, Item
 
@@ -17,13 +17,10 @@ MANY_ITEMS: Final = 512  # a batch with few windows is written all the same when
 _PATIENCE: Final = 2  # times as many windows, rather than to cut a stretch in two and encode both
 
 SHARE = 0.1  # of the time that is left for indexing, however much is asked
-MOST_S = 1.0  # that is waited for questions at a stretch
-GRACE_S = 0.05  # without a question before work goes on: whoever asks often asks again at once
-BUSY_S = 30.0  # since a question was seen, for which pieces of work are small
-SMALL = 4  # windows, or stretches of them, in a piece of work then
-_LOOK_S = 0.01
-
-Work = TypeVar("Work")
+MOST_S = 5.0  # that questions in a row hold it up
+LEAST_S = 0.5  # of that have to be left, or earned by work, for a question to be let first
+GRACE_S = 0.05  # without one before work goes on: whoever asks often asks again at once
+_LOOK_S = 0.01  # between two looks at whether there is one
 
 
 class ItemBatch:
@@ -69,52 +66,42 @@ def nobody_asks() -> bool:
 
 
 class GivingWay:
-    """Has work wait while a question is worked on; `turn` and `pieces` are for one thread.
+    """Pauses the threads of a run, between small pieces of their work, while a question is asked.
 
-    It never starves: `SHARE` of the time is its own, however much is asked.
+    It never starves: questions that follow one another hold it up for `MOST_S`, and are then let
+    first only as far as leaves it `SHARE` of the time.
     """
 
-    def __init__(
-        self, is_asked: Callable[[], bool] = nobody_asks, *, stop: threading.Event | None = None
-    ) -> None:
+    def __init__(self, is_asked: Callable[[], bool], *, stop: threading.Event) -> None:
         """`is_asked` tells whether a question is worked on now; `stop` ends a pause."""
         self._is_asked = is_asked
-        self._stop = stop or threading.Event()
-        self._look_from_s = 0.0  # until then it works, whoever asks
-        self._seen_s = -math.inf  # when a question was last seen
-        self._going = threading.Event()
-        self._going.set()
+        self._stop = stop
+        self._lock = threading.Lock()  # held in a pause: the other threads wait here
+        self._patience_s = MOST_S
+        self._counted = self._looked = time.monotonic()
 
-    def pieces(self, work: Sequence[Work]) -> Iterator[Sequence[Work]]:
-        """All of `work` in pieces, each when it is its turn: small ones where questions come."""
-        done = 0
-        while done < len(work):
-            self.turn()
-            small = time.monotonic() < self._seen_s + BUSY_S
-            piece = work[done : done + SMALL] if small else work[done:]
-            done += len(piece)
-            yield piece
-
-    def turn(self) -> None:
-        """Return when work may go on."""
-        begun = time.monotonic()
-        if begun < self._look_from_s or not self._is_asked():
+    def pause(self) -> None:
+        """Wait for as long as a question is worked on and patience lasts; from any thread."""
+        if time.monotonic() - self._looked < _LOOK_S:
             return
-        self._going.clear()
-        try:
-            now = self._seen_s = begun
-            while now < begun + MOST_S and now < self._seen_s + GRACE_S:
-                if self._stop.wait(_LOOK_S):
-                    return
-                now = time.monotonic()
-                if self._is_asked():
-                    self._seen_s = now
-            self._look_from_s = now + (now - begun) * SHARE / (1 - SHARE)
-        finally:
-            self._going.set()
+        with self._lock:
+            now = time.monotonic()
+            if now - self._looked < _LOOK_S:  # another thread has, meanwhile
+                return
+            earned_s = (now - self._counted) * (1 / SHARE - 1)
+            self._patience_s = min(MOST_S, self._patience_s + earned_s)
+            if self._patience_s >= LEAST_S:
+                self._wait(now)
+                self._patience_s -= time.monotonic() - now
+            self._counted = self._looked = time.monotonic()
 
-    def wait(self) -> None:
-        """For helpers of the one who works: wait for as long as that one pauses."""
-        while not self._going.wait(0.2):
-            if self._stop.is_set():
+    def _wait(self, begun_s: float) -> None:
+        """Until nobody asks any more, patience is lost, or the run is stopped."""
+        seen_s = -math.inf
+        while (now_s := time.monotonic()) - begun_s < self._patience_s:
+            if self._is_asked():
+                seen_s = now_s
+            elif now_s - seen_s >= GRACE_S:
+                return
+            if self._stop.wait(_LOOK_S):
                 return

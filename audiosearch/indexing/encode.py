@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from audiosearch._failpoints import failpoint
 from audiosearch._timing import Stopwatch
 from audiosearch._wording import counted
-from audiosearch.indexing.batching import GivingWay
 from audiosearch.indexing.storing import store_captions
 from audiosearch.indexing.types import (
     CaptionedWindow,
@@ -20,6 +19,7 @@ from audiosearch.indexing.types import (
     Progress,
     WindowEncoder,
 )
+from audiosearch.model.runtime.parallel import pausing
 from audiosearch.model.shared_frames import SoundParts
 from audiosearch.store.database import Database
 from audiosearch.store.queries import uncaptioned
@@ -33,63 +33,41 @@ if TYPE_CHECKING:
 
 
 def encode_batch(
-    heard: Sequence[DecodedWindow],
-    *,
-    models: Models,
-    stopwatch: Stopwatch,
-    giving_way: GivingWay | None = None,
+    heard: Sequence[DecodedWindow], *, models: Models, stopwatch: Stopwatch
 ) -> list[CaptionedWindow]:
     """Encode and caption windows together; the results are in their order.
 
     Silent windows are encoded, so that every recording is complete, but nothing is said of them:
     a decoder that hears nothing still makes something up.
     """
-    giving_way = giving_way or GivingWay()
     failpoint("batch.encode")
-    sounds: dict[int, Encoded] = {}
-    for together in giving_way.pieces(_groups(heard)):
-        with stopwatch.stage("encode"):
-            sounds |= _encode(heard, together, models.encoder)
+    with stopwatch.stage("encode"):
+        sounds = _encode(heard, models.encoder)
     failpoint("batch.caption")
-    sentences: dict[int, CaptionOut] = {}
-    for some in giving_way.pieces([place for place, each in enumerate(heard) if _audible(each)]):
-        with stopwatch.stage("caption"):
-            sentences |= _caption(some, sounds, models)
+    with stopwatch.stage("caption"):
+        sentences = _caption(heard, sounds, models)
     return [
-        CaptionedWindow(each, sounds[place], sentences.get(place))
-        for place, each in enumerate(heard)
+        CaptionedWindow(each, sound, sentence)
+        for each, sound, sentence in zip(heard, sounds, sentences, strict=True)
     ]
 
 
-def _audible(heard: DecodedWindow) -> bool:
-    """Whether there is anything to be said of a window."""
-    return not heard.window.silent
-
-
-def _groups(heard: Sequence[DecodedWindow]) -> list[list[int]]:
-    """Places of the windows of one stretch together, all others alone."""
+def _encode(heard: Sequence[DecodedWindow], encoder: WindowEncoder) -> list[Encoded]:
+    """Windows of one stretch together, all others as if they were alone."""
+    alone = [place for place, each in enumerate(heard) if each.window.stretch is None]
     groups: dict[int, list[int]] = {}
     for place, each in enumerate(heard):
-        stretch = each.window.stretch
-        groups.setdefault(place if stretch is None else -id(stretch), []).append(place)
-    return list(groups.values())
-
-
-def _encode(
-    heard: Sequence[DecodedWindow], groups: Sequence[Sequence[int]], encoder: WindowEncoder
-) -> dict[int, Encoded]:
-    """Windows of one stretch together, all others as if they were alone; by their places."""
-    alone = [places[0] for places in groups if heard[places[0]].window.stretch is None]
-    stretches = [places for places in groups if heard[places[0]].window.stretch is not None]
+        if each.window.stretch is not None:
+            groups.setdefault(id(each.window.stretch), []).append(place)
     found: dict[int, Encoded] = {}
     if alone:
         sounds = encoder.encode_many([heard[place].window.samples for place in alone])
         found.update(zip(alone, sounds, strict=True))
-    if stretches:
-        parts = [_parts([heard[place].window for place in places]) for places in stretches]
-        for places, sounds in zip(stretches, encoder.encode_parts(parts), strict=True):
+    if groups:
+        parts = [_parts([heard[place].window for place in places]) for places in groups.values()]
+        for places, sounds in zip(groups.values(), encoder.encode_parts(parts), strict=True):
             found.update(zip(places, sounds, strict=True))
-    return found
+    return [found[place] for place in range(len(heard))]
 
 
 def _parts(windows: Sequence[Window]) -> SoundParts:
@@ -103,15 +81,16 @@ def _parts(windows: Sequence[Window]) -> SoundParts:
 
 
 def _caption(
-    places: Sequence[int], sounds: Mapping[int, Encoded], models: Models
-) -> dict[int, CaptionOut]:
-    """What is said of windows, where anything is; by their places."""
-    if models.captioner is None:
-        return {}
-    sentences = models.captioner.captions([sounds[place].frames for place in places])
-    return {
-        place: sentence for place, sentence in zip(places, sentences, strict=True) if sentence.text
-    }
+    heard: Sequence[DecodedWindow], sounds: Sequence[Encoded], models: Models
+) -> list[CaptionOut | None]:
+    said: list[CaptionOut | None] = [None] * len(heard)
+    audible = [position for position, each in enumerate(heard) if not each.window.silent]
+    if models.captioner is None or not audible:
+        return said
+    sentences = models.captioner.captions([sounds[position].frames for position in audible])
+    for position, sentence in zip(audible, sentences, strict=True):
+        said[position] = sentence if sentence.text else None
+    return said
 
 
 def caption_stored(
@@ -124,7 +103,7 @@ def caption_stored(
     stop: threading.Event,
     stopwatch: Stopwatch,
     hearing: Hearing | None = None,
-    giving_way: GivingWay | None = None,
+    pause: Callable[[], None] = lambda: None,
 ) -> int:
     """Caption the windows that were stored without; returns of how many something was said.
 
@@ -139,9 +118,8 @@ def caption_stored(
         stop: ends it between two batches.
         stopwatch: is told how long it took.
         hearing: writes them in place of this process.
-        giving_way: lets questions go first.
+        pause: called before each run of a graph, wherever it may wait.
     """
-    giving_way = giving_way or GivingWay()
     with database.reading() as session:
         n_windows = uncaptioned.count_uncaptioned(session, bundle_id=bundle_id)
     if n_windows:
@@ -175,8 +153,7 @@ def caption_stored(
     )
     n_captioned = 0
     while not stop.is_set():
-        giving_way.turn()
-        with stopwatch.stage("caption"):
+        with pausing(pause), stopwatch.stage("caption"):
             sentences = next(written, None)
         if sentences is None:
             break

@@ -45,6 +45,7 @@ from audiosearch.indexing.types import (
     Progress,
 )
 from audiosearch.indexing.writer import Committer, Tally
+from audiosearch.model.runtime.parallel import pausing
 from audiosearch.store.database import Database
 from audiosearch.store.queries import encodings, pending
 from audiosearch.store.queries.pending import PendingFile
@@ -174,7 +175,7 @@ class _Run:
             hop_s=self._hop_s,
             decide=self._claims.decide,
             grid=None if config.exact_windows else bundle.grid,
-            pause=self._giving_way.wait,
+            pause=self._giving_way.pause,
             stopwatch=self._stopwatch,
         )
         self._committer = Committer(
@@ -290,16 +291,11 @@ class _Run:
         if not batch:
             return
         heard = self._committer.windows_to_encode(batch)
-        encoded: list[CaptionedWindow] = []
+        self._giving_way.pause()
+        encoded: Sequence[CaptionedWindow] = ()
         if heard:
-            self._giving_way.turn()  # before models are loaded, too
-            encoded = encode_batch(
-                heard,
-                models=self._models(),
-                stopwatch=self._stopwatch,
-                giving_way=self._giving_way,
-            )
-        self._giving_way.turn()
+            with pausing(self._giving_way.pause):
+                encoded = encode_batch(heard, models=self._models(), stopwatch=self._stopwatch)
         self._commit(batch, encoded)
 
     def _commit(self, batch: Sequence[Item], encoded: Sequence[CaptionedWindow]) -> None:
@@ -339,7 +335,7 @@ class _Run:
             stop=self.stop,
             stopwatch=self._stopwatch,
             hearing=self._hearing,
-            giving_way=self._giving_way,
+            pause=self._giving_way.pause,
         )
 
     def mark_missing(self, *, accept_missing: bool) -> MissingMarked:

@@ -56,7 +56,7 @@ class ReadingPlan:
     decide: Callable[[PendingFile, OpenedFile], ReadingDecision]
     grid: FrameGrid | None  # None: each window is encoded by itself
     stopwatch: Stopwatch
-    pause: Callable[[], None] = lambda: None  # before each file and block
+    pause: Callable[[], None] = lambda: None  # before each file and each block of one
 
 
 class Readers:

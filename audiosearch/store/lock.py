@@ -9,6 +9,8 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +27,7 @@ log = logging.getLogger(__name__)
 LOCK_TIMEOUT_S = 2.0  # others hold it for a moment only, to make or migrate a library
 TURN_S = 60.0  # in all, for one that gives way after the batch in hand
 _GIVES_WAY = "gives way"
+_TRIES = 10  # to mark a question, a millisecond apart
 
 
 class WriterLock:
@@ -214,41 +217,66 @@ def _holder_of(lock: WriterLock, data_dir: Path) -> int | None:
 class QuestionMark:
     """Tells others that a question about the library is worked on, by a lock file beside it.
 
-    Held by servers for as long as they have one in hand; `index` looks (`is_held`), and lets it go
-    first. Nothing depends on it: where it cannot be held, nobody gives way.
+    Held by servers for as long as they have one in hand, by several at the same time where locks
+    can be shared; `index` looks (`is_held`), and lets it go first. Nothing depends on it: where it
+    cannot be held, nobody gives way.
     """
 
     def __init__(self, data_dir: Path) -> None:
-        from filelock import FileLock  # noqa: PLC0415 - as above
-
         self._path = data_dir / "questions.lock"
-        self._lock = FileLock(self._path, mode=PRIVATE_FILE, thread_local=False)
+        self._held: int | None = None  # its descriptor
 
     def hold(self) -> None:
-        """Hold it, unless another process does already."""
-        from filelock import Timeout  # noqa: PLC0415
-
-        if not self._path.parent.is_dir():  # which the lock would make
+        """Hold it."""
+        if self._held is not None or not self._path.parent.is_dir():
             return
-        # Whoever looks holds it for a moment, too.
-        with suppress(Timeout, OSError):
-            self._lock.acquire(timeout=0.01, poll_interval=0.001)
+        with suppress(OSError):
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
+            for _ in range(_TRIES):  # whoever looks holds it for a moment, too
+                if _lock(file, shared=True):
+                    self._held = file
+                    return
+                time.sleep(0.001)
+            os.close(file)
 
     def let_go(self) -> None:
         """Let go of it; harmless where it is not held."""
-        with suppress(OSError):
-            self._lock.release()
+        if self._held is not None:
+            file, self._held = self._held, None
+            with suppress(OSError):
+                os.close(file)
 
     def is_held(self) -> bool:
         """Whether any process, or another part of this one, holds it."""
-        from filelock import Timeout  # noqa: PLC0415
-
         try:
-            if not self._path.exists():
-                return False
-            with self._lock.acquire(timeout=0):
-                return False
-        except Timeout:
-            return True
+            file = os.open(self._path, os.O_RDWR)
         except OSError:
             return False
+        try:
+            return not _lock(file, shared=False)
+        except OSError:
+            return False
+        finally:
+            os.close(file)  # which unlocks it
+
+
+def _lock(file: int, *, shared: bool) -> bool:
+    """Lock a file until its descriptor is closed; whether that is possible now.
+
+    Raises:
+        OSError: its file system has no locks.
+    """
+    try:
+        if sys.platform == "win32":
+            import msvcrt  # noqa: PLC0415 - Windows has it, and no shared locks
+
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl  # noqa: PLC0415 - Windows has none
+
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
+            return False
+        raise
+    return True

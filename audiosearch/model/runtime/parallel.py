@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -29,7 +30,8 @@ def parallel_map(
     """
     if workers < 2 or len(items) < 2 or in_worker():
         return [work(item) for item in items]
-    with ThreadPoolExecutor(min(workers, len(items)), initializer=_begin) as pool:
+    n_threads = min(workers, len(items))
+    with ThreadPoolExecutor(n_threads, initializer=_begin, initargs=(_pause(),)) as pool:
         return list(pool.map(work, items))
 
 
@@ -38,8 +40,35 @@ def in_worker() -> bool:
     return bool(getattr(_thread, "is_worker", False))
 
 
-def _begin() -> None:
+def _begin(pause: Callable[[], None] | None) -> None:
     _thread.is_worker = True
+    _thread.pause = pause
+
+
+@contextmanager
+def pausing(pause: Callable[[], None]) -> Iterator[None]:
+    """In this block `pause` is called before each run of a graph.
+
+    By this thread, that is, and by those that `parallel_map` starts for it: others, which may use
+    the same graphs, go on.
+    """
+    before = _pause()
+    _thread.pause = pause
+    try:
+        yield
+    finally:
+        _thread.pause = before
+
+
+def pause_if_wanted() -> None:
+    """What comes before each run of a graph; see `pausing`."""
+    if (pause := _pause()) is not None:
+        pause()
+
+
+def _pause() -> Callable[[], None] | None:
+    pause: Callable[[], None] | None = getattr(_thread, "pause", None)
+    return pause
 
 
 def even_blocks(order: Sequence[Item], *, most: int, workers: int) -> list[list[Item]]:

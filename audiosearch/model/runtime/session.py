@@ -23,7 +23,7 @@ from audiosearch.errors import BundleError
 from audiosearch.model.bundle import BundleFile
 from audiosearch.model.pointwise import pointwise_as_convolutions
 from audiosearch.model.runtime.device_array import DeviceArray, bound_run
-from audiosearch.model.runtime.parallel import MOST
+from audiosearch.model.runtime.parallel import MOST, pause_if_wanted
 from audiosearch.model.runtime.providers import (
     CPU,
     CUDA,
@@ -182,6 +182,7 @@ class GraphSession:
             OutOfMemory: the device has no room for this batch, or the card gave up.
             BundleError: the graph does not take these inputs.
         """
+        pause_if_wanted()
         try:
             outputs: list[AnyArray] = self._session.run(list(names), dict(feed))
         except Exception as error:
@@ -212,6 +213,7 @@ class GraphSession:
         if not self.holds:
             outputs = self.run([*names, *held], arrays)
             return outputs[: len(names)], outputs[len(names) :]
+        pause_if_wanted()
         try:
             return bound_run(self._session, names, held, feed, device=device)
         except Exception as error:

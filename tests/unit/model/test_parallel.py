@@ -1,10 +1,16 @@
 """Runs side by side: results in order, errors, blocks."""
 
 import threading
+import time
 
 import pytest
 
-from audiosearch.model.runtime.parallel import even_blocks, parallel_map
+from audiosearch.model.runtime.parallel import (
+    even_blocks,
+    parallel_map,
+    pause_if_wanted,
+    pausing,
+)
 
 
 def test_results_come_in_order_from_several_threads() -> None:
@@ -59,3 +65,28 @@ def test_blocks_are_even(n: int, most: int, workers: int, sizes: list[int]) -> N
     blocks = even_blocks(range(n), most=most, workers=workers)
     assert [len(block) for block in blocks] == sizes
     assert [item for block in blocks for item in block] == list(range(n))
+
+
+def test_whoever_is_to_pause_does_in_all_its_threads_and_nobody_else() -> None:
+    paused: list[int] = []
+    lock = threading.Lock()
+
+    def pause() -> None:
+        with lock:
+            paused.append(threading.get_ident())
+
+    def work(_item: int) -> None:
+        time.sleep(0.01)  # so that each thread has some
+        pause_if_wanted()
+
+    with pausing(pause):
+        parallel_map(work, range(6), workers=2)
+        pause_if_wanted()
+        other = threading.Thread(target=pause_if_wanted)
+        other.start()
+        other.join()
+    pause_if_wanted()
+    parallel_map(work, range(6), workers=2)
+    assert len(paused) == 7
+    assert len(set(paused)) == 3
+    assert paused[-1] == threading.get_ident()

@@ -11,6 +11,7 @@ from audiosearch.errors import BundleError
 from audiosearch.model.bundle import Bundle, BundleFile
 from audiosearch.model.runtime import providers
 from audiosearch.model.runtime import session as runtime
+from audiosearch.model.runtime.parallel import pausing
 from audiosearch.model.runtime.providers import (
     CPU,
     CUDA,
@@ -199,3 +200,13 @@ def test_a_card_whose_libraries_are_missing_is_said_and_nothing_printed(
     assert "libcudart" in str(session.device.note)
     assert "audiosearch[cuda]" in str(session.device.note)
     assert capfd.readouterr().out == ""
+
+
+def test_a_pause_comes_before_each_run(bundle):
+    session = GraphSession(bundle.graphs["memory"], options=RuntimeOptions(device="cpu"))
+    feed = {"frames": np.zeros((1, 3, bundle.frame_dim), np.float32), "lengths": np.array([3])}
+    n_paused = []
+    with pausing(lambda: n_paused.append(1)):
+        session.run(list(session.outputs), {name: feed[name] for name in session.inputs})
+        session.run(list(session.outputs), {name: feed[name] for name in session.inputs})
+    assert len(n_paused) == 2
