@@ -238,7 +238,11 @@ class QueryClient:
         self._n_by_self += 1
         if self._library is None:
             from audiosearch.library.answers import open_answers  # noqa: PLC0415 - all that computes
+            from audiosearch.store.lock import QuestionMark  # noqa: PLC0415 - as above
 
+            mark = QuestionMark(self._config.data_dir)
+            mark.hold()
+            self._stack.callback(mark.let_go)
             self._library = self._stack.enter_context(open_answers(self._config))
         return self._library
 

@@ -217,9 +217,9 @@ def _holder_of(lock: WriterLock, data_dir: Path) -> int | None:
 class QuestionMark:
     """Tells others that a question about the library is worked on, by a lock file beside it.
 
-    Held by servers for as long as they have one in hand, by several at the same time where locks
-    can be shared; `index` looks (`is_held`), and lets it go first. Nothing depends on it: where it
-    cannot be held, nobody gives way.
+    Held by servers, and by commands that answer by themselves, for as long as they have one in
+    hand, by several at the same time where locks can be shared; `index` looks (`is_held`), and lets
+    it go first. Nothing depends on it: where it cannot be held, nobody gives way.
     """
 
     def __init__(self, data_dir: Path) -> None:
@@ -227,11 +227,11 @@ class QuestionMark:
         self._held: int | None = None  # its descriptor
 
     def hold(self) -> None:
-        """Hold it."""
-        if self._held is not None or not self._path.parent.is_dir():
+        """Hold it, once somebody has looked: a question makes no file."""
+        if self._held is not None:
             return
         with suppress(OSError):
-            file = os.open(self._path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
+            file = os.open(self._path, os.O_RDWR)
             for _ in range(_TRIES):  # whoever looks holds it for a moment, too
                 if _lock(file, shared=True):
                     self._held = file
@@ -249,7 +249,7 @@ class QuestionMark:
     def is_held(self) -> bool:
         """Whether any process, or another part of this one, holds it."""
         try:
-            file = os.open(self._path, os.O_RDWR)
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
         except OSError:
             return False
         try:

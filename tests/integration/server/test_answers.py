@@ -19,6 +19,7 @@ from audiosearch.search.filters import Filters
 from audiosearch.search.results import Description, FindResult, TextQuery
 from audiosearch.server.query_client import open_client
 from audiosearch.server.server import AnswerServer
+from audiosearch.store.lock import QuestionMark
 from tests.integration.server.conftest import add_sound, with_limit
 from tests.search_library import Models
 from tests.sounds import tones, write_audio
@@ -71,6 +72,15 @@ def clip(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.text.encode("ascii", "replace"))
 def test_find_is_the_same(config: Config, server: AnswerServer, query: TextQuery) -> None:
     assert _told(config, query) == _own(config, query)
+
+
+def test_a_command_that_answers_by_itself_is_let_first(config: Config) -> None:
+    mark = QuestionMark(config.data_dir)
+    assert not mark.is_held()
+    with open_client(config) as answering:
+        answering.find(QUERIES[0])
+        assert mark.is_held()
+    assert not mark.is_held()
 
 
 def test_similar_is_the_same(config: Config, server: AnswerServer, clip: Path) -> None:

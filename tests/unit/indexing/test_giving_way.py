@@ -123,6 +123,7 @@ def test_a_question_is_seen_by_others_until_it_is_let_go(tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no shared locks")
 def test_two_who_ask_at_once_are_both_seen(tmp_path):
+    assert not QuestionMark(tmp_path).is_held()
     one, other = QuestionMark(tmp_path), QuestionMark(tmp_path)
     one.hold()
     other.hold()
@@ -133,6 +134,7 @@ def test_two_who_ask_at_once_are_both_seen(tmp_path):
 
 
 def test_who_is_killed_asks_no_longer(tmp_path):
+    assert not QuestionMark(tmp_path).is_held()
     code = (
         "import sys, time, pathlib; from audiosearch.store.lock import QuestionMark;"
         "mark = QuestionMark(pathlib.Path(sys.argv[1])); mark.hold(); print('held', flush=True);"
@@ -145,6 +147,13 @@ def test_who_is_killed_asks_no_longer(tmp_path):
         assert QuestionMark(tmp_path).is_held()
         asker.kill()
     assert not QuestionMark(tmp_path).is_held()
+
+
+def test_a_question_writes_nothing(tmp_path):
+    mark = QuestionMark(tmp_path)
+    mark.hold()
+    mark.let_go()
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("there", [True, False])
