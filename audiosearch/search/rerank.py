@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 BLOCK = 64  # windows whose keys and values are in memory together
+_BLOCK_FRAMES = 256  # of those whose frames alone are: fewer runs of the graph, none of them short
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,9 @@ def rerank(
     """Cross-entropy of a query given each window, and how much the sound adds to it."""
     parts = [np.zeros(0, np.float32)]
     dim = scorer.decoder.bundle.frame_dim
-    for start in range(0, len(window_ids), BLOCK):
-        some = window_ids[start : start + BLOCK].tolist()
+    block = BLOCK if scorer.decoder.scoring is None else _BLOCK_FRAMES
+    for start in range(0, len(window_ids), block):
+        some = window_ids[start : start + block].tolist()
         memory = scorer.listen(window_frames(session, some, dim=dim))
         parts.append(scorer.cross_entropy([tokens] * len(some), memory))
     cross_entropies: Floats = np.concatenate(parts)
