@@ -7,6 +7,7 @@ nothing of queries.
 from __future__ import annotations
 
 import logging
+import sys
 from functools import cached_property
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from audiosearch.store.queries.bundles import BundleAhead, bundles_ahead
 
 log = logging.getLogger(__name__)
 
-ModelStamp = tuple[str, int, int, int]
+ModelStamp = tuple[str, int, int, int, int]
 
 
 class ModelChoice:
@@ -120,11 +121,15 @@ def model_stamp(config: Config) -> ModelStamp:
 def bundle_stamp(folder: Path) -> ModelStamp:
     """Where a bundle stands, and which file its manifest is: every bundle that is written has one.
 
+    Copies may keep their times and take the place of what was deleted, inode and all; when they
+    were put there is their own (but on Windows, which has no such time and no inodes to use again).
+
     Raises:
         OSError: there is no bundle any more.
     """
     status = (folder / MANIFEST).stat()
-    return str(folder), status.st_ino, status.st_size, status.st_mtime_ns
+    changed_ns = 0 if sys.platform == "win32" else status.st_ctime_ns
+    return str(folder), status.st_ino, status.st_size, status.st_mtime_ns, changed_ns
 
 
 def remember_model(config: Config, bundle: Bundle) -> None:
