@@ -230,14 +230,17 @@ class QuestionMark:
         """Hold it, once somebody has looked: a question makes no file."""
         if self._held is not None:
             return
-        with suppress(OSError):
+        try:
             file = os.open(self._path, os.O_RDWR)
+        except OSError:
+            return
+        with suppress(OSError):
             for _ in range(_TRIES):  # whoever looks holds it for a moment, too
                 if _lock(file, shared=True):
                     self._held = file
                     return
                 time.sleep(0.001)
-            os.close(file)
+        os.close(file)
 
     def let_go(self) -> None:
         """Let go of it; harmless where it is not held."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -166,3 +168,20 @@ def test_where_nothing_can_be_written_nobody_gives_way(tmp_path, there):
     mark.let_go()
     assert not mark.is_held()
     assert place.exists() is there
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors in /proc")
+def test_where_nothing_can_be_locked_no_descriptor_stays_open(tmp_path, monkeypatch):
+    def no_locks(_file, _how):
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    mark = QuestionMark(tmp_path)
+    assert not mark.is_held()  # which makes the file
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    opened = Path("/proc/self/fd")
+    before = len(list(opened.iterdir()))
+    for _ in range(20):
+        mark.hold()
+        assert not mark.is_held()
+        mark.let_go()
+    assert len(list(opened.iterdir())) == before
