@@ -5,8 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 # Numbers of `mallopt`, of glibc's malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
@@ -14,18 +13,12 @@ _LARGE = 1 << 20  # bytes; what is smaller is made and freed so often that new p
 _SPARE = 4 << 20  # bytes kept for what comes next at the end of each heap
 
 
-@contextmanager
-def _c_library() -> Iterator[ctypes.CDLL]:
-    with suppress(OSError, AttributeError):  # musl has no such functions
-        yield ctypes.CDLL(None)
-
-
 def give_memory_back() -> None:
     """Hand freed memory to the system: the C library of Linux keeps it for itself otherwise."""
     gc.collect()
     if sys.platform == "linux":
-        with _c_library() as library:
-            library.malloc_trim(0)
+        with suppress(OSError, AttributeError):  # musl has no such function
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def free_at_once() -> None:
@@ -35,6 +28,7 @@ def free_at_once() -> None:
     large file read at the start, and nothing that is freed later leaves the process.
     """
     if sys.platform == "linux":
-        with _c_library() as library:
+        with suppress(OSError, AttributeError):  # as above
+            library = ctypes.CDLL(None)
             library.mallopt(_MMAP_THRESHOLD, _LARGE)
             library.mallopt(_TRIM_THRESHOLD, _SPARE)

@@ -44,7 +44,7 @@ class Hypothesis:
 
     ids: tuple[int, ...]
     mean_log_prob: float  # nats a token, of what the search allowed
-    log_prob: float = 0.0  # nats in all, as the step function has them
+    log_prob: float  # nats in all, as the step function has them
 
 
 class StepFunction(Protocol):
