@@ -10,9 +10,11 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from itertools import groupby
+from typing import cast
 
 import av.error
 import numpy as np
+from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.packet import Packet
@@ -22,10 +24,11 @@ from audiosearch.audio.container import OpenedPart, packets
 from audiosearch.audio.extent import disagreement
 from audiosearch.audio.loudness import FORMAT_OF, FrameFormat, NoMeter, loudness_meter
 from audiosearch.audio.mixing import Levels, Mixer, Resampler
+from audiosearch.audio.ogg_vorbis import OggVorbis
 from audiosearch.audio.sound import KeptPackets, Sound, open_sound
 from audiosearch.audio.source import Span
 from audiosearch.audio.timeline import EndTrim, lateness, without_gaps
-from audiosearch.audio.tracks import Demultiplexer, Track, side_by_side
+from audiosearch.audio.tracks import AudioPacket, Demultiplexer, Track, side_by_side
 from audiosearch.audio.types import AudioFacts
 from audiosearch.errors import DecodeCode, DecodeError
 
@@ -75,7 +78,7 @@ class Decoding:
         self._progress = progress
         self._mixed = mixed
         self._measures = loudness
-        self._opened = opened if opened is not None and opened[1].packets is not None else None
+        self._opened = opened if opened is not None and opened[1].suffice(opened[0]) else None
         self._channels = 1  # of the blocks given
         self._facts: AudioFacts | None = None
         self._levels = Levels()
@@ -106,14 +109,20 @@ class Decoding:
             with self._sound() as sound:
                 self._timed = sound.form.container == "flac"
                 if not self._mixed:
-                    layouts = [each.codec_context.layout for each in sound.first.heard]
-                    self._channels = sum(layout.nb_channels for layout in layouts)
+                    self._channels = sound.channels
+                if sound.plain is not None:
+                    yield from self._plain(sound.plain)
+                    self._facts = self._summary(sound)
+                    return
                 spans: tuple[Span | None, ...] = sound.extent.spans or (None,)
                 for span, part in zip(spans, sound.parts(), strict=True):
                     if isinstance(part, Span):
                         continue  # cannot be opened, as the survey of the file has said
                     if len(part.heard) == 1:
-                        yield from self._alone(sound, part)
+                        stream = part.heard[0]
+                        source = self._packets(part, stream)
+                        trim = EndTrim.of(part, stream, sound.extent.n_samples)
+                        yield from self._alone(stream.codec_context, source, trim)
                     else:
                         yield from self._together(part, span)
                 self._facts = self._summary(sound)
@@ -127,21 +136,28 @@ class Decoding:
     def _sound(self) -> AbstractContextManager[Sound]:
         return open_sound(self.path) if self._opened is None else nullcontext(self._opened[0])
 
-    def _packets(self, part: OpenedPart, stream: AudioStream) -> Iterable[Packet[AudioStream]]:
+    def _packets(self, part: OpenedPart, stream: AudioStream) -> Iterable[AudioPacket]:
         """Of a part with one stream."""
         kept = None if self._opened is None else self._opened[1].packets
         return packets(self.path, part.container, stream) if kept is None else kept
 
-    def _alone(self, sound: Sound, part: OpenedPart) -> Iterator[Samples]:
-        """A part with one stream, which is mixed at its own rate."""
-        stream = part.heard[0]
-        frames = self._frames(stream, self._packets(part, stream))
-        trim = EndTrim.of(part, stream, sound.extent.n_samples)
+    def _plain(self, plain: OggVorbis) -> Iterator[Samples]:
+        """A file whose packets are in memory."""
+        with plain.decoder() as decoder:
+            trim = EndTrim(plain.n_samples / plain.sample_rate)
+            packets = cast("Iterator[AudioPacket]", map(Packet, plain.packets))
+            yield from self._alone(decoder, packets, trim)
+
+    def _alone(
+        self, decoder: AudioCodecContext, source: Iterable[AudioPacket], trim: EndTrim
+    ) -> Iterator[Samples]:
+        """One stream, which is mixed at its own rate."""
+        frames = self._frames(decoder, source)
         for form, of_run in groupby(frames, FORMAT_OF):
             run = FrameFormat(*form)
             mixer = Mixer(run.sample_rate)
             resampler = Resampler(run.sample_rate, self.sample_rate, channels=self._channels)
-            for block in trim.cut(self._blocks(run, of_run, stream), rate=run.sample_rate):
+            for block in trim.cut(self._blocks(run, of_run, decoder), rate=run.sample_rate):
                 self._seconds += len(block) / run.sample_rate
                 if self._mixed:
                     made = mixer.mono(block, peak=self._levels.peak)
@@ -179,24 +195,26 @@ class Decoding:
         return ready if self._mixed else _columns(ready, self._channels)
 
     def _track(
-        self, part: OpenedPart, stream: AudioStream, source: Iterable[Packet[AudioStream]]
+        self, part: OpenedPart, stream: AudioStream, source: Iterable[AudioPacket]
     ) -> Iterator[Floats]:
         """A stream as blocks (n, channels) at the rate wanted."""
         channels = stream.codec_context.layout.nb_channels
-        frames = without_gaps(self._frames(stream, source))
+        frames = without_gaps(self._frames(stream.codec_context, source))
         trim = EndTrim.of(part, stream, None)
         for form, of_run in groupby(frames, FORMAT_OF):
             run = FrameFormat(*form)
             resampler = Resampler(run.sample_rate, self.sample_rate, channels=channels)
-            for block in trim.cut(self._blocks(run, of_run, stream), rate=run.sample_rate):
+            for block in trim.cut(
+                self._blocks(run, of_run, stream.codec_context), rate=run.sample_rate
+            ):
                 yield _columns(resampler.feed(_first_form(block, channels)), channels)
             yield _columns(resampler.end(), channels)
 
     def _frames(
-        self, stream: AudioStream, source: Iterable[Packet[AudioStream]]
+        self, decoder: AudioCodecContext, source: Iterable[AudioPacket]
     ) -> Iterator[AudioFrame]:
         """Decoded frames with something in them; refused packets are counted, not fatal."""
-        decoder, progress = stream.codec_context, self._progress
+        progress = self._progress
         for packet in source:
             progress()
             self._n_packets += 1
@@ -210,7 +228,7 @@ class Decoding:
             except av.error.DecoderNotFoundError as error:
                 raise self._error(str(error), DecodeCode.UNSUPPORTED) from error
             except av.error.FFmpegError:
-                self._n_bad_packets += _is_sound(packet, stream)
+                self._n_bad_packets += _is_sound(packet, decoder)
                 continue
             for frame in frames:
                 if frame.samples:
@@ -223,19 +241,19 @@ class Decoding:
         yield from (frame for frame in rest if frame.samples)
 
     def _blocks(
-        self, run: FrameFormat, frames: Iterable[AudioFrame], stream: AudioStream
+        self, run: FrameFormat, frames: Iterable[AudioFrame], decoder: AudioCodecContext
     ) -> Iterator[Doubles]:
         """One run of frames of the same format as clean blocks (n, channels), measured."""
         self._first = self._first or run
         meter = loudness_meter(run) if self._measures else NoMeter(run)
         for block in meter.blocks(frames):
             clean = self._levels.clean(block)
-            self._check_is_sound(stream)
+            self._check_is_sound(decoder)
             yield clean
         self._loudness.append(meter.integrated_lufs())
 
-    def _check_is_sound(self, stream: AudioStream) -> None:
-        if self._levels.n_bad and _holds_integers(stream):
+    def _check_is_sound(self, decoder: AudioCodecContext) -> None:
+        if self._levels.n_bad and _holds_integers(decoder):
             reason = "it decodes to what is no number, which integers cannot be"
             raise self._error(reason, DecodeCode.DAMAGED)
         peak = self._levels.peak
@@ -254,17 +272,15 @@ class Decoding:
         if levels.n_bad > MAX_BAD_SAMPLES_SHARE * levels.n_samples:
             reason = f"{levels.n_bad} of {levels.n_samples} samples are no numbers"
             raise self._error(reason, DecodeCode.DAMAGED)
-        streams = sound.first.heard
         form = sound.form
+        n_streams = 1 if sound.plain is not None else len(sound.first.heard)
         # Several runs (streams, parts of a chained file) or a poisoned filter have no loudness as
         # one.
         measured = len(self._loudness) == 1 and levels.n_bad == 0
         return AudioFacts(
             duration_s=self._seconds,
             sample_rate=self._first.sample_rate,
-            channels=self._first.channels
-            if len(streams) == 1
-            else sum(stream.codec_context.layout.nb_channels for stream in streams),
+            channels=self._first.channels if n_streams == 1 else sound.channels,
             bit_depth=form.bit_depth,
             codec=form.codec,
             container=form.container,
@@ -272,14 +288,17 @@ class Decoding:
             loudness_lufs=self._loudness[0] if measured else None,
             bad_packets=refused,
             bad_samples=levels.n_bad,
-            remark=_remark(refused, total, levels.n_bad, self._hole_s(streams[0])),
+            remark=_remark(refused, total, levels.n_bad, self._hole_s(sound)),
         )
 
-    def _hole_s(self, stream: AudioStream) -> float:
+    def _hole_s(self, sound: Sound) -> float:
         """Seconds that are missing in the midst of FLAC, whose frames are numbered."""
-        if not self._timed or stream.time_base is None or self._first_pts is None:
+        if not self._timed or self._first_pts is None:
             return 0.0
-        told_s = float((self._last_end - self._first_pts) * stream.time_base)
+        unit_s = sound.first.heard[0].time_base
+        if unit_s is None:
+            return 0.0
+        told_s = float((self._last_end - self._first_pts) * unit_s)
         return (
             told_s - self._seconds if disagreement(told_s, self._seconds, by_bytes=False) else 0.0
         )
@@ -299,22 +318,22 @@ def _remark(n_refused: int, n_packets: int, n_bad: int, hole_s: float) -> str | 
     return "; ".join(said) or None
 
 
-def _holds_integers(stream: AudioStream) -> bool:
-    """Whether by its header the stream holds integers, so that NaN means a wrong reading of it."""
-    codec = stream.codec_context.codec
+def _holds_integers(decoder: AudioCodecContext) -> bool:
+    """Whether by its header a stream holds integers, so that NaN means a wrong reading of it."""
+    codec = decoder.codec
     name = codec.canonical_name
     if name.startswith("pcm_f"):
         return name.startswith(("pcm_f16", "pcm_f24"))  # read so where a header says integers
     return codec.lossless and not codec.lossy and name != "wavpack"
 
 
-def _is_sound(packet: Packet[AudioStream], stream: AudioStream) -> bool:
+def _is_sound(packet: AudioPacket, decoder: AudioCodecContext) -> bool:
     """Whether a packet that the decoder refuses is one of sound."""
     if packet.size == 1:
         return False  # it fills a chunk of uneven length up, and was counted as sound
     # Headers of a next link in Ogg: frames of FLAC begin with ones.
     head = bytes(memoryview(packet)[:8])
-    return head != b"Speex   " and (head[0] == 0xFF or stream.codec_context.name != "flac")
+    return head != b"Speex   " and (head[0] == 0xFF or decoder.name != "flac")
 
 
 def _first_form(block: Doubles, channels: int) -> Floats:

@@ -16,7 +16,13 @@ from typing import BinaryIO
 from av.audio.stream import AudioStream
 from av.packet import Packet
 
-from audiosearch.audio.container import OpenedPart, has_decoder, packets, stream_format
+from audiosearch.audio.container import (
+    OpenedPart,
+    StreamFormat,
+    has_decoder,
+    packets,
+    stream_format,
+)
 from audiosearch.audio.extent import disagreement
 from audiosearch.audio.headers.durations import MAY_BE_LONGER, cut_off, declared_seconds
 from audiosearch.audio.sound import KeptPackets, Sound, open_sound
@@ -77,7 +83,11 @@ def survey_of(
     Raises:
         DecodeError: it cannot be read.
     """
-    form = sound.form
+    if sound.plain is not None:
+        progress()
+        digest = _head_digest(sound.form)
+        digest.update(b"".join(sound.plain.packets))
+        return Survey(_fingerprint_of(digest.digest(), sound), remark=None)
     hashes: list[bytes] = []
     remarks: list[str] = [sound.extent.note] if sound.extent.note else []
     n_refused = 0
@@ -99,15 +109,20 @@ def survey_of(
     if n_refused:
         remarks.append(f"{n_refused} of its {sound.n_parts} parts cannot be read")
     return Survey(
-        Fingerprint(
-            audio_hash=hashes[0] if len(hashes) == 1 else _hash_of_several(hashes),
-            codec=form.codec,
-            container=form.container,
-            sample_rate=form.sample_rate,
-            channels=sum(each.codec_context.layout.nb_channels for each in sound.first.heard),
-            bit_depth=form.bit_depth,
-        ),
+        _fingerprint_of(hashes[0] if len(hashes) == 1 else _hash_of_several(hashes), sound),
         remark="; ".join(remarks) or None,
+    )
+
+
+def _fingerprint_of(audio_hash: bytes, sound: Sound) -> Fingerprint:
+    form = sound.form
+    return Fingerprint(
+        audio_hash=audio_hash,
+        codec=form.codec,
+        container=form.container,
+        sample_rate=form.sample_rate,
+        channels=sound.channels,
+        bit_depth=form.bit_depth,
     )
 
 
@@ -183,12 +198,15 @@ def _read(
     return list(readings.values())
 
 
-def _fresh_digest(part: OpenedPart, stream: AudioStream) -> hashlib._Hash:
+def _head_digest(form: StreamFormat) -> hashlib._Hash:
     # SHA-256 for its speed: processors have instructions for it, which BLAKE2 lacks.
+    return hashlib.sha256(f"{_SCHEME} {form.codec} {form.sample_rate} {form.channels}\n".encode())
+
+
+def _fresh_digest(part: OpenedPart, stream: AudioStream) -> hashlib._Hash:
     if not has_decoder(stream):
         return hashlib.sha256(f"{_SCHEME} undecodable\n".encode())
-    form = stream_format(part.container, stream)
-    digest = hashlib.sha256(f"{_SCHEME} {form.codec} {form.sample_rate} {form.channels}\n".encode())
+    digest = _head_digest(stream_format(part.container, stream))
     if gain := opus_gain(stream):
         digest.update(f"gain {gain}\n".encode())
     return digest

@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from av.audio.stream import AudioStream
-    from av.container import InputContainer
+    from audiosearch.audio.sound import Sound
 
 __all__ = ["metadata_of", "read_metadata"]
 
@@ -28,12 +27,10 @@ def read_metadata(path: bytes) -> dict[str, tuple[str, ...]]:
     from audiosearch.audio.sound import open_sound  # noqa: PLC0415  (loads FFmpeg)
 
     with open_sound(path) as sound:
-        return metadata_of(path, sound.first.container, sound.first.heard[0])
+        return metadata_of(sound)
 
 
-def metadata_of(
-    path: bytes, container: InputContainer, stream: AudioStream
-) -> dict[str, tuple[str, ...]]:
+def metadata_of(sound: Sound) -> dict[str, tuple[str, ...]]:
     """As `read_metadata`, of a file that is already open.
 
     Raises:
@@ -41,4 +38,4 @@ def metadata_of(
     """
     from audiosearch.audio.metadata.of_file import fields_of  # noqa: PLC0415
 
-    return fields_of(path, container, stream).bounded()
+    return fields_of(sound).bounded()

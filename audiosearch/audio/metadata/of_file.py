@@ -21,12 +21,14 @@ from audiosearch.audio.metadata.riff import read_riff
 from audiosearch.audio.metadata.text import decode, mended
 from audiosearch.audio.metadata.ucs import ucs_from_name
 from audiosearch.audio.metadata.unreadable import reading
-from audiosearch.audio.metadata.vorbis import read_flac, read_ogg
+from audiosearch.audio.metadata.vorbis import read_comments, read_flac, read_ogg
 from audiosearch.errors import DecodeCode, DecodeError
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
+
+    from audiosearch.audio.sound import Sound
 from typing import BinaryIO
 
 from audiosearch.audio.metadata.text import key_of
@@ -107,16 +109,21 @@ _READERS: Mapping[str, Reader] = {
 )
 
 
-def fields_of(path: bytes, container: InputContainer, stream: AudioStream) -> MetadataFields:
-    """What the file and its name say.
+def fields_of(sound: Sound) -> MetadataFields:
+    """What an open file and its name say.
 
     Raises:
         DecodeError: UNREADABLE, the disk does not give it.
     """
-    fields = MetadataFields()
+    path, fields = sound.path, MetadataFields()
     name = os.path.basename(path)  # noqa: PTH119  (paths are bytes here)
     for key, text in ucs_from_name(decode(name)).items():
         fields.add(key, text)
+    if sound.plain is not None:
+        with reading("the container's metadata"), reading("Vorbis comments"):
+            read_comments(sound.plain.comments, fields)
+            return fields
+    container, stream = sound.first.container, sound.first.heard[0]
     read = _READERS.get(container.format.name.partition(",")[0])
     complete = False
     try:

@@ -127,13 +127,13 @@ class _FileReading:
         kept = KeptPackets()
         try:
             sound = self._stack.enter_context(open_sound(path))
-            texts = metadata_of(path, sound.first.container, sound.first.heard[0])
+            texts = metadata_of(sound)
             expected_s = sound.expected_s
             survey = survey_of(sound, progress=pulse, kept=kept)
-            if kept.packets is None:
-                self.close()
-            else:
+            if kept.suffice(sound):
                 self._heard = sound, kept
+            else:
+                self.close()
             self._file.check_unchanged()
         except Exception as error:
             self.close()

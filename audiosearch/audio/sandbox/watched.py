@@ -84,7 +84,7 @@ def check_decoder(reason: str) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(_known_sound())
         with open_sound(path) as opened:
-            metadata_of(path, opened.first.container, opened.first.heard[0])
+            metadata_of(opened)
             survey_of(opened)
         decoding = Decoding(path, sample_rate=_OTHER_RATE)
         n_samples = sum(len(block) for block in decoding)
