@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from itertools import groupby
+from itertools import chain, groupby
 from typing import cast
 
 import av.error
@@ -146,7 +146,10 @@ class Decoding:
         with plain.decoder() as decoder:
             trim = EndTrim(plain.n_samples / plain.sample_rate)
             packets = cast("Iterator[AudioPacket]", map(Packet, plain.packets))
-            yield from self._alone(decoder, packets, trim)
+            frames = self._frames(decoder, packets)
+            for first in frames:  # all are of one form
+                form = FrameFormat(*FORMAT_OF(first))
+                yield from self._run(form, chain((first,), frames), decoder, trim)
 
     def _alone(
         self, decoder: AudioCodecContext, source: Iterable[AudioPacket], trim: EndTrim
@@ -154,21 +157,30 @@ class Decoding:
         """One stream, which is mixed at its own rate."""
         frames = self._frames(decoder, source)
         for form, of_run in groupby(frames, FORMAT_OF):
-            run = FrameFormat(*form)
-            mixer = Mixer(run.sample_rate)
-            resampler = Resampler(run.sample_rate, self.sample_rate, channels=self._channels)
-            for block in trim.cut(self._blocks(run, of_run, decoder), rate=run.sample_rate):
-                self._seconds += len(block) / run.sample_rate
-                if self._mixed:
-                    made = mixer.mono(block, peak=self._levels.peak)
-                else:
-                    made = _first_form(block, self._channels)
-                ready = resampler.feed(made)
-                if len(ready):
-                    yield self._shaped(ready)
-            rest = resampler.end()
-            if len(rest):
-                yield self._shaped(rest)
+            yield from self._run(FrameFormat(*form), of_run, decoder, trim)
+
+    def _run(
+        self,
+        form: FrameFormat,
+        frames: Iterable[AudioFrame],
+        decoder: AudioCodecContext,
+        trim: EndTrim,
+    ) -> Iterator[Samples]:
+        """Frames of one form."""
+        mixer = Mixer(form.sample_rate)
+        resampler = Resampler(form.sample_rate, self.sample_rate, channels=self._channels)
+        for block in trim.cut(self._blocks(form, frames, decoder), rate=form.sample_rate):
+            self._seconds += len(block) / form.sample_rate
+            if self._mixed:
+                made = mixer.mono(block, peak=self._levels.peak)
+            else:
+                made = _first_form(block, self._channels)
+            ready = resampler.feed(made)
+            if len(ready):
+                yield self._shaped(ready)
+        rest = resampler.end()
+        if len(rest):
+            yield self._shaped(rest)
 
     def _together(self, part: OpenedPart, span: Span | None) -> Iterator[Samples]:
         """A part with several streams, which are mixed at the rate wanted."""
