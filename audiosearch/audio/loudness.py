@@ -16,14 +16,13 @@ import numpy as np
 from av.audio.fifo import AudioFifo
 from av.audio.frame import AudioFrame
 from av.filter import Graph
-from av.filter.context import FilterContext
 
 from audiosearch._typing import Doubles, Ints
+from audiosearch.audio.weighting import PIECES, Weighting, block_length
 
 BLOCK_S = 1.0  # sound handed on at once: enough for numpy to be worth its calls
 GATE_LUFS = -70.0  # the absolute gate of BS.1770: what is below has no loudness
 MIN_RATE = 8_000  # the weighting reaches to some 2 kHz and is no filter any more below 4 kHz
-_PIECES = 10  # of a second: `ebur128` cuts its output so
 _GATED = 4  # pieces in a block that is gated: 400 ms
 _OFFSET_DB = -0.691  # of BS.1770: 997 Hz at full scale are -3.01 LUFS
 _BELOW_DB = -10.0  # the relative gate
@@ -65,9 +64,9 @@ class LoudnessMeter(Protocol):
 
 def loudness_meter(form: FrameFormat) -> LoudnessMeter:
     """The cheapest meter for frames of a format; both give the same value (ITU-R BS.1770)."""
-    # In other layouts channels are weighted, and at other rates a piece is no whole number.
-    plain = form.layout in ("mono", "stereo") and form.sample_rate % _PIECES == 0
-    if plain and form.sample_rate >= MIN_RATE:
+    # In other layouts channels are weighted; WAV often names none.
+    plain = form.layout in ("mono", "stereo", "1 channels", "2 channels")
+    if plain and form.sample_rate >= MIN_RATE and block_length(form.sample_rate):
         return WeightedMeter(form)
     return FilterMeter(form)
 
@@ -79,20 +78,20 @@ class _FilteredBlocks:
         self._channels = form.channels
         self._block = n_samples
         # A single channel is the same packed or planar, which spares a conversion.
-        self.sample_format = "dblp" if form.channels == 1 else "dbl"
+        columns = "dblp" if form.channels == 1 else "dbl"
         graph = Graph()
         graph.threads = 1
         self._source = graph.add_abuffer(
             sample_rate=form.sample_rate, format=form.sample_format, layout=form.layout
         )
         whole = graph.add("asetnsamples", f"n={self._block}:p=0")
-        columns = graph.add("aformat", f"sample_fmts={self.sample_format}")
+        converter = graph.add("aformat", f"sample_fmts={columns}")
         self._sound = graph.add("abuffersink")
-        graph.link_nodes(self._source, whole, columns, self._sound).configure()
+        graph.link_nodes(self._source, whole, converter, self._sound).configure()
         self._graph = graph  # that owns the filters
 
-    def of(self, frames: Iterable[AudioFrame]) -> Iterator[tuple[AudioFrame, Doubles]]:
-        """Blocks, each also as a frame."""
+    def of(self, frames: Iterable[AudioFrame]) -> Iterator[Doubles]:
+        """Blocks (n, channels); only the last is shorter."""
         inside, source = 0, self._source  # samples (per channel) that have not come out
         for frame in frames:
             source.push(frame)
@@ -104,9 +103,10 @@ class _FilteredBlocks:
         if inside:
             yield self._pull()
 
-    def _pull(self) -> tuple[AudioFrame, Doubles]:
-        frame = _frame(self._sound)
-        return frame, _columns(frame, self._channels)
+    def _pull(self) -> Doubles:
+        frame = self._sound.pull()
+        assert isinstance(frame, AudioFrame)
+        return _columns(frame, self._channels)
 
 
 class _GatheredBlocks:
@@ -118,8 +118,8 @@ class _GatheredBlocks:
         self._block = n_samples
         self._fifo = AudioFifo()
 
-    def of(self, frames: Iterable[AudioFrame]) -> Iterator[tuple[AudioFrame, Doubles]]:
-        """Blocks, each also as a frame."""
+    def of(self, frames: Iterable[AudioFrame]) -> Iterator[Doubles]:
+        """Blocks (n, channels); only the last is shorter."""
         inside, fifo = 0, self._fifo
         for frame in frames:
             frame.pts = None  # it would insist on frames that follow each other
@@ -131,13 +131,13 @@ class _GatheredBlocks:
         if inside:
             yield self._pull(inside)
 
-    def _pull(self, n_samples: int) -> tuple[AudioFrame, Doubles]:
+    def _pull(self, n_samples: int) -> Doubles:
         frame = self._fifo.read(n_samples)
         assert frame is not None
         sound: Doubles = np.empty((n_samples, len(frame.planes)))
         for channel, plane in enumerate(frame.planes):
             sound[:, channel] = np.frombuffer(memoryview(plane), np.float32, n_samples)
-        return frame, sound
+        return sound
 
 
 class NoMeter:
@@ -153,15 +153,15 @@ class NoMeter:
 
     def blocks(self, frames: Iterable[AudioFrame]) -> Iterator[Doubles]:
         """See `LoudnessMeter`."""
-        for frame, sound in self._gathered.of(frames):
-            self._weigh(frame, sound)
+        for sound in self._gathered.of(frames):
+            self._weigh(sound)
             yield sound
 
     def integrated_lufs(self) -> float | None:
         """None: see `LoudnessMeter`."""
         return None
 
-    def _weigh(self, frame: AudioFrame, sound: Doubles) -> None:
+    def _weigh(self, sound: Doubles) -> None:
         """Whatever is measured of a block."""
 
 
@@ -174,18 +174,8 @@ class WeightedMeter(NoMeter):
 
     def __init__(self, form: FrameFormat) -> None:
         super().__init__(form)
-        self._piece = form.sample_rate // _PIECES
-        graph = Graph()
-        graph.threads = 1
-        self._unweighted = graph.add_abuffer(
-            sample_rate=form.sample_rate,
-            format=self._gathered.sample_format,
-            layout=form.layout,
-        )
-        filters = (graph.add("biquad", each) for each in _weighting(form.sample_rate))
-        self._weighted = graph.add("abuffersink")
-        graph.link_nodes(self._unweighted, *filters, self._weighted).configure()
-        self._weighting = graph  # that owns the filters
+        self._piece = form.sample_rate // PIECES
+        self._weighting = Weighting(form.sample_rate, form.channels)
         self._silent = True  # the last block, or there was none
         self._powers: list[Doubles] = []  # of tenths that are not counted yet
         self._counts: Ints = np.zeros(_LOUDEST_STEP + 1, np.int64)
@@ -206,19 +196,14 @@ class WeightedMeter(NoMeter):
         value = float(_loudness(mean)[0].round(3))
         return value if math.isfinite(value) and value > GATE_LUFS else None
 
-    def _weigh(self, frame: AudioFrame, sound: Doubles) -> None:
+    def _weigh(self, sound: Doubles) -> None:
         """Note the power of each tenth of a block, weighted."""
-        n_tenths = len(sound) // self._piece  # the rest at the end is not measured
         before, self._silent = self._silent, not sound.any()
-        powers: Doubles = np.zeros(n_tenths)
-        # Filters die away into denormal numbers, which processors are slow with; after a second of
-        # zeros they have long been below any power.
-        if not (before and self._silent):
-            self._unweighted.push(frame)
-            for plane in _frame(self._weighted).planes:
-                tenths = np.frombuffer(memoryview(plane), np.float64, n_tenths * self._piece)
-                tenths = tenths.reshape(-1, self._piece)
-                powers += np.einsum("pn,pn->p", tenths, tenths)
+        if before and self._silent:  # after a second of zeros, nothing is left in the filter
+            powers = np.zeros(len(sound) // self._piece)
+        else:
+            with np.errstate(over="ignore", invalid="ignore"):  # what is no sound is found later
+                powers = self._weighting.powers(sound.T.astype(np.float32, order="C"))
         self._powers.append(powers)
         if len(self._powers) >= _COUNTED_S:
             self._count()
@@ -245,12 +230,6 @@ def _columns(frame: AudioFrame, channels: int) -> Doubles:
     return np.frombuffer(memoryview(frame.planes[0]), np.float64, count).reshape(-1, channels)
 
 
-def _frame(sink: FilterContext) -> AudioFrame:
-    frame = sink.pull()
-    assert isinstance(frame, AudioFrame)
-    return frame
-
-
 def _loudness(powers: Doubles) -> Doubles:
     return _OFFSET_DB + 10 * np.log10(powers)
 
@@ -265,35 +244,6 @@ def _steps(lufs: Doubles) -> Ints:
     return steps.astype(np.int64)
 
 
-def _weighting(rate: int) -> tuple[str, str]:
-    """The K-weighting of BS.1770 at a sample rate as arguments of two `biquad` filters.
-
-    The constants are those of `ebur128`, from which the tables of BS.1770 for 48 kHz come out.
-    The high-pass comes first: it dies away slowly (1e-100 in a second), and what follows with it.
-    The shelf alone is down to denormal numbers, which are slow, a tenth of a second after a sound.
-    """
-    k, q = math.tan(math.pi * 1681.974450955533 / rate), 0.7071752369554196
-    high = 10 ** (3.999843853973347 / 20)
-    band = high**0.4996667741545416
-    over = 1 + k / q + k * k
-    shelf = (
-        (high + band * k / q + k * k) / over,
-        2 * (k * k - high) / over,
-        (high - band * k / q + k * k) / over,
-        2 * (k * k - 1) / over,
-        (1 - k / q + k * k) / over,
-    )
-    k, q = math.tan(math.pi * 38.13547087602444 / rate), 0.5003270373238773
-    over = 1 + k / q + k * k
-    high_pass = (1.0, -2.0, 1.0, 2 * (k * k - 1) / over, (1 - k / q + k * k) / over)
-    return _biquad(high_pass), _biquad(shelf)
-
-
-def _biquad(given: tuple[float, float, float, float, float]) -> str:
-    b0, b1, b2, a1, a2 = (f"{value:.17g}" for value in given)
-    return f"b0={b0}:b1={b1}:b2={b2}:a0=1:a1={a1}:a2={a2}:precision=f64:transform=tdii"
-
-
 class FilterMeter:
     """Measures any layout at any rate by `ebur128`.
 
@@ -305,7 +255,7 @@ class FilterMeter:
         self._channels = form.channels
         self._rate = form.sample_rate
         self._block = round(form.sample_rate * BLOCK_S)
-        self._piece = form.sample_rate // _PIECES
+        self._piece = form.sample_rate // PIECES
         self._inside = 0  # samples (per channel) in the filter that have not come out
         self._last_whole: AudioFrame | None = None
         graph = Graph()
