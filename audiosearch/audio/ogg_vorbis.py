@@ -22,7 +22,7 @@ from audiosearch._typing import Ints
 from audiosearch.audio.container import MAX_RATE, MIN_RATE, StreamFormat
 from audiosearch.errors import DecodeCode, DecodeError
 
-MOST_BYTES = 32 << 20  # of a file that is read into memory whole
+MOST_BYTES = 8 << 20  # of a file that is read in one go: slow disks must not seem to hang
 _PAGE = struct.Struct("<4sBBqIIIB")  # RFC 3533, 6; the last is the number of lacing values
 _SERIAL = slice(14, 18)
 _CHECKSUM_AT = 22

@@ -7,14 +7,16 @@ format to that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
+from typing import cast
 
 import av.error
 import numpy as np
+from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
@@ -24,7 +26,9 @@ from audiosearch._typing import Doubles, Floats
 from audiosearch.audio.container import packets
 from audiosearch.audio.decode import Decoding
 from audiosearch.audio.mixing import Levels
+from audiosearch.audio.ogg_vorbis import OggVorbis
 from audiosearch.audio.sound import Sound, open_sound
+from audiosearch.audio.tracks import AudioPacket
 
 BLOCK_S = 0.25  # sound handed on at once: what is listened to should begin soon
 NEAR_S = 5.0  # decoded from the start: seeking would not be faster
@@ -103,6 +107,11 @@ def _sought(
     Raises:
         _CannotSeek: before the first block.
     """
+    if sound.plain is not None:
+        if sound.plain.sample_rate != sample_rate:
+            raise _CannotSeek
+        yield from _of_plain(sound.plain, start=start, progress=progress)
+        return
     part = sound.first
     stream = part.heard[0]
     if sound.n_parts > 1 or sound.extent.n_links > 1 or len(part.heard) > 1:
@@ -130,6 +139,44 @@ def _sought(
             raise _CannotSeek
         following = chain((first,), found)
         yield from _blocks(following, at, start=start, channels=channels, rate=sample_rate)
+
+
+def _of_plain(plain: OggVorbis, *, start: int, progress: Callable[[], None]) -> Iterator[Floats]:
+    """The sound of packets in memory from a sample on."""
+    first = plain.before(start)
+    left = plain.n_samples - start
+    with plain.decoder() as decoder:
+        source = cast("Iterator[AudioPacket]", map(Packet, plain.packets[first:]))
+        frames = _decoded(decoder, source)
+        at, channels, rate = int(plain.ends[first]), plain.channels, plain.sample_rate
+        for block in _blocks(frames, at, start=start, channels=channels, rate=rate):
+            progress()
+            if left > 0:
+                yield block[:left]
+            left -= len(block)
+
+
+def _decoded(
+    decoder: AudioCodecContext, source: Iterable[AudioPacket]
+) -> Generator[AudioFrame, None, None]:
+    """Frames with something in them; what the decoder refuses is left out.
+
+    Raises:
+        DecodeError: the file cannot be read.
+    """
+    for packet in source:
+        try:
+            frames = decoder.decode(packet)
+        except MemoryError:
+            raise
+        except av.error.FFmpegError:
+            continue
+        yield from (frame for frame in frames if frame.samples)
+    try:
+        rest = decoder.decode(None)
+    except av.error.FFmpegError:
+        return
+    yield from (frame for frame in rest if frame.samples)
 
 
 def _demuxer(sound: Sound) -> str:
@@ -252,30 +299,20 @@ class _Frames:
         self._skip_to = pts if paced else None
 
     def decoded(self) -> Generator[AudioFrame, None, None]:
-        """Frames with something in them; what the decoder refuses is left out.
+        """Frames as `_decoded` gives them.
 
         Raises:
             DecodeError: the file cannot be read.
         """
-        decoder = self._stream.codec_context
+        yield from _decoded(self._stream.codec_context, self._packets())
+
+    def _packets(self) -> Iterator[AudioPacket]:
         for packet in packets(self._sound.path, self._sound.first.container, self._stream):
             self._progress()
-            if self._passes_over(packet):
-                continue
-            try:
-                frames = decoder.decode(packet)
-            except MemoryError:
-                raise
-            except av.error.FFmpegError:
-                continue
-            yield from (frame for frame in frames if frame.samples)
-        try:
-            rest = decoder.decode(None)
-        except av.error.FFmpegError:
-            return
-        yield from (frame for frame in rest if frame.samples)
+            if not self._passes_over(packet):
+                yield packet
 
-    def _passes_over(self, packet: Packet[AudioStream]) -> bool:
+    def _passes_over(self, packet: AudioPacket) -> bool:
         if self._skip_to is None:
             return False
         if packet.pts is None:

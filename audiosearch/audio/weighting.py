@@ -55,7 +55,7 @@ class Weighting:
         n_groups = n_tenths * by.groups_in_tenth
         if not n_tenths:
             return np.empty(0)
-        length = len(by.own)
+        length = len(by.direct)
         blocks = sound[:, : n_tenths * by.piece].reshape(-1, length)
         given: Doubles = (blocks @ by.kept).reshape(-1, len(by.inside)).astype(np.float64)
         ends = (given @ by.group_end).reshape(channels, -1)  # (channels, groups * order)
@@ -66,7 +66,7 @@ class Weighting:
         self._state = last @ by.over_group + ends[:, -_ORDER:]
         states = given @ by.inside
         states += starts.reshape(-1, _ORDER) @ by.first_inside
-        weighted = blocks @ by.own
+        weighted = blocks @ by.direct
         weighted += states.reshape(-1, _ORDER).astype(np.float32) @ by.remembered
         squares = np.einsum("bn,bn->b", weighted, weighted).astype(np.float64)
         powers: Doubles = squares.reshape(channels, n_tenths, -1).sum(axis=(0, 2))
@@ -79,7 +79,7 @@ class _Matrices:
 
     piece: int  # samples in a tenth of a second
     groups_in_tenth: int
-    own: Floats  # (L, L): a block to what it gives by itself
+    direct: Floats  # (L, L): a block to what it gives by itself
     remembered: Floats  # (4, L): the state before a block to what it adds
     kept: Floats  # (L, 4): a block to what of it is in the state behind it
     inside: Doubles  # (4 G, 4 G): what the blocks of a group leave to the states before each
@@ -122,7 +122,7 @@ def _matrices(sample_rate: int) -> _Matrices:
     return _Matrices(
         piece=piece,
         groups_in_tenth=n_blocks // in_group,
-        own=response.astype(np.float32),
+        direct=response.astype(np.float32),
         remembered=remembered.astype(np.float32),
         kept=kept.astype(np.float32),
         inside=_before_each(powers, in_group),

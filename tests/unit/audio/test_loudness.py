@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from av.audio.frame import AudioFrame
@@ -20,6 +22,8 @@ from audiosearch.audio.loudness import (
     WeightedMeter,
     loudness_meter,
 )
+from audiosearch.audio.weighting import Weighting, block_length, weighting
+from tests.sounds import write_audio
 
 FORMS = {"s16": np.int16, "fltp": np.float32, "flt": np.float32, "dblp": np.float64}
 
@@ -112,6 +116,51 @@ def test_zeros_between_and_behind_sounds(
 
 def test_louder_than_full_scale() -> None:
     assert compared(levels(*[0] * 20) * 400, form="flt") is not None
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_wav_that_names_no_loudspeakers(tmp_path: Path, channels: int) -> None:
+    """FFmpeg gives it a layout of its own kind: it is weighted as mono or stereo all the same."""
+    sound = levels(*[-6, -30, -12] * 8, channels=channels)
+    path = write_audio(tmp_path / "a.wav", sound)
+    with av.open(str(path)) as container:
+        frames = list(container.decode(audio=0))
+    form = FrameFormat(*FORMAT_OF(frames[0]))
+    assert form.layout == f"{channels} channels"
+    meter = loudness_meter(form)
+    assert isinstance(meter, WeightedMeter)
+    heard, lufs = measured(meter, iter(frames))
+    passed, wanted = measured(FilterMeter(form), iter(frames))
+    assert np.array_equal(heard, passed)
+    assert lufs == wanted is not None
+
+
+def test_the_weighting_is_that_of_its_recursion() -> None:
+    """In blocks and in groups of blocks, at every rate that has them."""
+    for rate in (8_000, 12_000, 16_000, 22_050, 32_000, 44_100, 48_000, 96_000):
+        sound = np.float32(levels(*[0, -30, -6, -50, -10] * 5, rate=rate, channels=2).T) + 0.3
+        remembered = [np.zeros((2, 2)), np.zeros((2, 2))]  # of each filter, by channel
+        squares = []
+        for sample in sound.T.astype(np.float64):
+            value = sample
+            for (b0, b1, b2, a1, a2), state in zip(weighting(rate), remembered, strict=True):
+                made = b0 * value + state[0]
+                state[0] = b1 * value - a1 * made + state[1]
+                state[1] = b2 * value - a2 * made
+                value = made
+            squares.append((value**2).sum())
+        expected = np.reshape(squares, (25, -1)).sum(axis=1)
+        filters = Weighting(rate, 2)
+        seconds = np.split(sound, [rate, 2 * rate], axis=1)
+        powers = [filters.powers(np.ascontiguousarray(each)) for each in seconds]
+        assert np.concatenate(powers) == pytest.approx(expected, rel=1e-4)  # an offset of 0.3
+
+
+def test_rates_whose_tenths_are_no_whole_blocks() -> None:
+    assert block_length(44_100) == 49
+    assert block_length(11_025) is None
+    assert block_length(8_530) is None  # a tenth of a prime number of samples
+    assert isinstance(loudness_meter(FrameFormat("fltp", "mono", 1, 8_530)), FilterMeter)
 
 
 def test_other_layouts_and_rates_are_measured_by_ffmpeg() -> None:
