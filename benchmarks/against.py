@@ -50,7 +50,8 @@ atexit.register(tell)
 exec(code, {"__name__": "__main__"})
 """
 _DECODE = """
-import json, sys, time
+import json, os, sys, time
+os.environ |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # as the decoding process has
 from audiosearch.audio.decode import Decoding
 files = [name.encode() for name in json.load(open(sys.argv[1]))]
 began = time.process_time()

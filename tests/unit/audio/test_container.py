@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from av.format import ContainerFormat, formats_available
 
-from audiosearch.audio.container import DEMUXERS
+from audiosearch.audio.container import DEMUXERS, probing_options
 from audiosearch.audio.sound import open_sound
+from audiosearch.audio.source import Span
 from audiosearch.errors import DecodeCode, DecodeError
-from tests.sounds import id3v2_tag, tone, wav_bytes, write_audio
+from tests.sounds import id3v2_tag, noise, tone, wav_bytes, write_audio
 
 # Demuxers that open other files or addresses, or take anything for sound.
 LISTS_AND_RAW = (
@@ -108,6 +109,44 @@ def test_cover_art_is_passed_over(tmp_path: Path) -> None:
     with open_sound(os.fsencode(covered)) as sound:
         assert len(sound.first.container.streams.video) == 1
         assert [stream.type for stream in sound.first.heard] == ["audio"]
+
+
+@pytest.mark.parametrize(
+    ("container", "encoder", "codec"),
+    [
+        ("ac3", "ac3", "ac3"),
+        ("eac3", "eac3", "eac3"),
+        ("mp3", "libmp3lame", "mp3float"),
+        ("adts", "aac", "aac"),
+    ],
+)
+def test_a_codec_that_hides_in_the_pcm_of_a_wav_file(
+    tmp_path: Path, container: str, encoder: str, codec: str
+) -> None:
+    sound = noise(seconds=2, rate=48_000)
+    raw = tmp_path / "a.raw"
+    write_audio(raw, sound, rate=48_000, codec=encoder, container=container)
+    content = raw.read_bytes()
+    samples = np.frombuffer(content[: len(content) // 4 * 4], "<i2").reshape(-1, 2) / 32_768
+    path = tmp_path / "hidden.wav"
+    path.write_bytes(wav_bytes(samples, rate=48_000))
+    with open_sound(os.fsencode(path)) as opened:
+        assert opened.first.heard[0].codec_context.name == codec
+
+
+@pytest.mark.parametrize("word", ["7ffe8001", "fe7f0180", "1fffe800", "ff1f00e8"])
+def test_ffmpeg_looks_further_where_dts_may_hide(tmp_path: Path, word: str) -> None:
+    """Which FFmpeg's wheels cannot write."""
+    path = tmp_path / "a.wav"
+    content = wav_bytes(tone(seconds=5))
+    path.write_bytes(content)
+    assert probing_options(os.fsencode(path), None) == {"probesize": "8192"}
+    assert probing_options(os.fsencode(path), Span(0, len(content))) == {}
+    for at in (44, 8_000, 140_000):
+        path.write_bytes(content[:at] + bytes.fromhex(word) + content[at + 4 :])
+        assert probing_options(os.fsencode(path), None) == {}
+    other = write_audio(tmp_path / "a.flac", tone())
+    assert probing_options(os.fsencode(other), None) == {}
 
 
 @pytest.mark.parametrize(
