@@ -46,7 +46,7 @@ class IndexConfig:
     exact_windows: bool = True  # encode each window as if there were nothing around it
     loudness: bool = True  # measure the loudness of new sounds
     batch_windows: int = 32  # windows encoded together
-    commit_s: float = 1.0  # seconds of work, of 4 batches at most, committed together; 0: one batch
+    commit_s: float = 1.0  # seconds of work committed together, 4 batches at most; 0: each batch
     workers: int = 0  # decoding processes; 0 = one a core
     worker_memory_mb: int = 1024  # address space of a decoding process
     worker_stall_s: float = 30.0  # a decoder that gives nothing for so long is stopped
