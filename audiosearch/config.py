@@ -45,7 +45,8 @@ class IndexConfig:
     captions: bool = True  # let the decoder write a sentence for each window
     exact_windows: bool = True  # encode each window as if there were nothing around it
     loudness: bool = True  # measure the loudness of new sounds
-    batch_windows: int = 32  # windows encoded and committed together
+    batch_windows: int = 32  # windows encoded together
+    commit_s: float = 1.0  # seconds of work committed together, 4 batches at most; 0: each batch
     workers: int = 0  # decoding processes; 0 = one a core
     worker_memory_mb: int = 1024  # address space of a decoding process
     worker_stall_s: float = 30.0  # a decoder that gives nothing for so long is stopped
@@ -166,6 +167,7 @@ _RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
         "model.threads": (0, 1024),
         "index.hop": (0.05, 1.0),
         "index.batch_windows": (1, 4096),
+        "index.commit_s": (0.0, 60.0),
         "index.workers": (0, 256),
         "index.worker_memory_mb": (256, 1 << 20),
         "index.worker_stall_s": (1.0, 86_400.0),

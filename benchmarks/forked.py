@@ -38,6 +38,7 @@ onnx_runtime()
 
 SETTINGS = {
     "AUDIOSEARCH_INDEX_BATCH_WINDOWS": "4",
+    "AUDIOSEARCH_INDEX_COMMIT_S": "0",  # each batch by itself, so that there is more to break
     "AUDIOSEARCH_INDEX_WORKERS": "1",
     "AUDIOSEARCH_MODEL_DEVICE": "cpu",
     "AUDIOSEARCH_MODEL_THREADS": "1",

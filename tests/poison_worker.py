@@ -62,6 +62,7 @@ def poisoned_blocks(path: bytes, **more: Any) -> Iterator[np.ndarray]:
         yield block
 
 
+worker_main.BUFFER_BYTES = 1  # what comes before the poison goes out before it
 worker_main.Decoding = PoisonedDecoding  # type: ignore[misc]
 stretches.decode_from = poisoned_blocks
 worker_main.main(sys.argv[2:])

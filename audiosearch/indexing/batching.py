@@ -1,4 +1,4 @@
-"""Which items are encoded and committed together, and when: questions go first.
+"""Which items are encoded together, which batches committed together, and when: questions go first.
 
 People wait for answers, and for a batch nobody does.
 """
@@ -9,12 +9,25 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
-from audiosearch.indexing.types import LAST_ITEMS, DecodedWindow, Item
+import numpy as np
+
+from audiosearch._typing import Floats
+from audiosearch.indexing.types import (
+    LAST_ITEMS,
+    CaptionedWindow,
+    DecodedWindow,
+    EncodedBatch,
+    Item,
+)
 
 MANY_ITEMS: Final = 512  # a batch with few windows is written all the same when it has so many
 _PATIENCE: Final = 2  # times as many windows, rather than to cut a stretch in two and encode both
+
+BATCHES_TOGETHER: Final = 4  # committed at most: more costs memory, and gives little
+_NO_SAMPLES: Final[Floats] = np.zeros(0, np.float32)
 
 SHARE = 0.1  # of the time that is left for indexing, however much is asked
 MOST_S = 5.0  # that questions in a row hold it up
@@ -58,6 +71,52 @@ class ItemBatch:
         """What there is; the next batch begins."""
         items, self._items, self._n_windows = self._items, [], 0
         return items
+
+
+class UncommittedBatches:
+    """Encoded batches that wait to be committed in one transaction.
+
+    Half of what a transaction costs is the same however little it writes. What waits here is lost
+    if the process is killed, and heard again by the next run, so it is not much.
+    """
+
+    def __init__(
+        self, *, commit_s: float, batch_windows: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`commit_s`: of work that may be lost; 0: a batch at most."""
+        self._commit_s = commit_s
+        self._most_windows = BATCHES_TOGETHER * batch_windows
+        self._clock = clock
+        self._batches: list[EncodedBatch] = []
+        self._since_s = clock()
+
+    @property
+    def is_due(self) -> bool:
+        """Whether what there is should wait no longer."""
+        return bool(self._batches) and (
+            sum(len(each.encoded) for each in self._batches) >= self._most_windows
+            or self._clock() - self._since_s >= self._commit_s
+        )
+
+    def add(self, batch: EncodedBatch) -> None:
+        """Take up a batch, but not its samples, which are large."""
+        self._batches.append(
+            EncodedBatch(
+                [item for item in batch.items if not isinstance(item, DecodedWindow)],
+                [_without_samples(each) for each in batch.encoded],
+            )
+        )
+
+    def take(self) -> Sequence[EncodedBatch]:
+        """All that there is, to be committed now."""
+        batches, self._batches, self._since_s = self._batches, [], self._clock()
+        return batches
+
+
+def _without_samples(encoded: CaptionedWindow) -> CaptionedWindow:
+    decoded = encoded.decoded
+    window = replace(decoded.window, samples=_NO_SAMPLES, stretch=None)
+    return replace(encoded, decoded=replace(decoded, window=window))
 
 
 def nobody_asks() -> bool:

@@ -20,7 +20,12 @@ from audiosearch._wording import counted
 from audiosearch.audio.sandbox.client import Worker, WorkerLimits
 from audiosearch.config import IndexConfig
 from audiosearch.errors import DecodeCode, display_path
-from audiosearch.indexing.batching import GivingWay, ItemBatch, nobody_asks
+from audiosearch.indexing.batching import (
+    GivingWay,
+    ItemBatch,
+    UncommittedBatches,
+    nobody_asks,
+)
 from audiosearch.indexing.claims import InFlightHashes, SoundClaims
 from audiosearch.indexing.encode import caption_stored, encode_batch
 from audiosearch.indexing.passed_over import add_up
@@ -35,6 +40,7 @@ from audiosearch.indexing.scan import (
 )
 from audiosearch.indexing.types import (
     CaptionedWindow,
+    EncodedBatch,
     Failed,
     Hearing,
     IndexReport,
@@ -77,8 +83,8 @@ def index(
     """Bring the library up to date with what is in `places`.
 
     Readers (threads with decoding processes) feed one bounded queue; this thread encodes, captions
-    and commits, one transaction a batch, batches reaching across files. Files whose sound is known
-    cost a hash, unchanged files nothing.
+    and commits, a few batches a transaction, batches reaching across files. Files whose sound is
+    known cost a hash, unchanged files nothing.
 
     Args:
         database: opened for writing.
@@ -186,6 +192,9 @@ class _Run:
             captions=config.captions,
             embed_texts=lambda: self._models().embed_texts,
         )
+        self._held = UncommittedBatches(
+            commit_s=config.commit_s, batch_windows=config.batch_windows
+        )
         tally = self._committer.tally
         self._meter = Meter(lambda: tally.sound_s)
 
@@ -258,22 +267,27 @@ class _Run:
             return
         n_threads = min(self._config.workers or os.cpu_count() or 1, n_files)
         batch = ItemBatch(self._config.batch_windows)
-        with Readers(
+        readers = Readers(
             pending,
             plan=self._plan,
             open_reader=self._open_reader,
             n_threads=n_threads,
             batch_windows=self._config.batch_windows,
             stop=self.stop,
-        ) as items:
-            for item in items:
-                if self.stop.is_set():
-                    return
-                batch.add(item)
-                if batch.is_full:
-                    self._write(batch.take())
-        if not self.stop.is_set():
-            self._write(batch.take())
+            idle=self._commit_held,
+        )
+        try:
+            with readers as items:
+                for item in items:
+                    if self.stop.is_set():
+                        return
+                    batch.add(item)
+                    if batch.is_full:
+                        self._write(batch.take())
+            if not self.stop.is_set():
+                self._write(batch.take())
+        finally:  # what is encoded is kept, however this ends
+            self._commit_held()
 
     def _read_elsewhere(self, hearing: Hearing, pending: Iterator[PendingFile]) -> None:
         for batch in hearing.batches(
@@ -284,10 +298,10 @@ class _Run:
             # By identity: windows are as large as what they hold.
             kept = {id(each) for each in self._committer.windows_to_encode(batch.items)}
             encoded = [each for each in batch.encoded if id(each.decoded) in kept]
-            self._commit(batch.items, encoded)
+            self._commit([EncodedBatch(batch.items, encoded)])
 
     def _write(self, batch: Sequence[Item]) -> None:
-        """Encode, caption and commit one batch."""
+        """Encode and caption one batch, and commit it with those before it, or later."""
         if not batch:
             return
         heard = self._committer.windows_to_encode(batch)
@@ -296,13 +310,20 @@ class _Run:
         if heard:
             with pausing(self._giving_way.pause):
                 encoded = encode_batch(heard, models=self._models(), stopwatch=self._stopwatch)
-        self._commit(batch, encoded)
+        self._held.add(EncodedBatch(batch, encoded))
+        if self._held.is_due:
+            self._commit_held()
 
-    def _commit(self, batch: Sequence[Item], encoded: Sequence[CaptionedWindow]) -> None:
-        """Commit one batch, and say how far the run is."""
+    def _commit_held(self) -> None:
+        """Commit the batches that wait for it, if there are any."""
+        if batches := self._held.take():
+            self._commit(batches)
+
+    def _commit(self, batches: Sequence[EncodedBatch]) -> None:
+        """Commit batches, and say how far the run is."""
         with self._stopwatch.stage("store"):
-            self._committer.commit(batch, encoded)
-        for item in batch:
+            self._committer.commit(batches)
+        for item in (item for batch in batches for item in batch.items):
             if isinstance(item, Failed) and not item.vanished and self._is_news(item):
                 path = display_path(join(item.file.root_path, item.file.path))
                 self._progress.warn(f"{path}: {item.reason}")

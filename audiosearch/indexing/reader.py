@@ -78,7 +78,10 @@ class Readers:
         n_threads: int,
         batch_windows: int,
         stop: threading.Event,
+        idle: Callable[[], None] = lambda: None,
     ) -> None:
+        """`idle` is called, by who iterates, when an item is long in coming."""
+        self._idle = idle
         self._plan = plan
         self._open_reader = open_reader
         self._pending = iter(pending)
@@ -129,7 +132,7 @@ class Readers:
             try:
                 return self._get(_PATIENCE_S)  # lets Ctrl-C through on every platform
             except queue.Empty:
-                continue
+                self._idle()
         return None
 
     def poll(self, timeout_s: float) -> Item | None:

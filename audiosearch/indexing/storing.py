@@ -28,7 +28,7 @@ class StoredWindows:
 
 def store_windows(
     session: Session,
-    encoded: Sequence[CaptionedWindow],
+    batches: Sequence[Sequence[CaptionedWindow]],
     *,
     recording_of: Mapping[int, int],
     bundle_id: int,
@@ -37,23 +37,25 @@ def store_windows(
 
     Args:
         session: a writing session.
-        encoded: windows of one or several files.
+        batches: windows of one or several files, as they were encoded together.
         recording_of: file id to recording id.
         bundle_id: what encoded them.
     """
-    new: list[windows.NewWindow] = []
+    new: list[list[windows.NewWindow]] = []
     kept: list[CaptionedWindow] = []
     unfit: dict[int, tuple[PendingFile, str]] = {}
-    for each in encoded:
-        file = each.decoded.file
-        if file.file_id in unfit:
-            continue
-        try:
-            new.append(_new_window(each, recording_of[file.file_id]))
-            kept.append(each)
-        except ValueError as error:
-            unfit[file.file_id] = (file, str(error))
-    ids = windows.insert_windows(session, new, bundle_id=bundle_id)
+    for batch in batches:
+        new.append([])
+        for each in batch:
+            file = each.decoded.file
+            if file.file_id in unfit:
+                continue
+            try:
+                new[-1].append(_new_window(each, recording_of[file.file_id]))
+                kept.append(each)
+            except ValueError as error:
+                unfit[file.file_id] = (file, str(error))
+    ids = windows.insert_windows(session, *new, bundle_id=bundle_id)
     return StoredWindows(windows=dict(zip(ids, kept, strict=True)), unfit=unfit)
 
 

@@ -253,6 +253,14 @@ class CaptionedWindow:
 
 
 @dataclass(frozen=True)
+class EncodedBatch:
+    """What was read together, and the windows of it, which were encoded together."""
+
+    items: Sequence[Item]
+    encoded: Sequence[CaptionedWindow]
+
+
+@dataclass(frozen=True)
 class HeardBatch:
     """What was read together, heard elsewhere; items of one file come in order, over batches too.
 

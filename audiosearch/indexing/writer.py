@@ -1,4 +1,4 @@
-"""Write a batch down: one transaction for all that became of its files."""
+"""Write batches down: one transaction for all that became of their files."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from audiosearch.indexing.types import (
     AlreadyEncoded,
     CaptionedWindow,
     DecodedWindow,
+    EncodedBatch,
     Failed,
     Finished,
     InFlightDuplicate,
@@ -142,16 +143,17 @@ class Committer:
             if isinstance(item, DecodedWindow) and item.file.file_id not in failed
         ]
 
-    def commit(self, items: Sequence[Item], encoded: Sequence[CaptionedWindow]) -> None:
-        """Write a batch in one transaction.
+    def commit(self, batches: Sequence[EncodedBatch]) -> None:
+        """Write batches in one transaction.
 
         Raises:
             StoreError: it cannot be written; nothing of it is, then.
         """
+        items = [item for batch in batches for item in batch.items]
         failpoint("batch.store")
         with self._database.session() as session:
             self._start(session, [each for each in items if isinstance(each, Started)])
-            unfit = self._store(session, encoded)
+            unfit = self._store(session, [batch.encoded for batch in batches])
             failpoint("batch.windows")
             finished = [each for each in items if isinstance(each, Finished)]
             known = [each for each in items if isinstance(each, AlreadyEncoded | InFlightDuplicate)]
@@ -196,7 +198,9 @@ class Committer:
                 _id(ids, item), item.opened, before.heard_until_s if before else 0.0
             )
 
-    def _store(self, session: Session, encoded: Sequence[CaptionedWindow]) -> list[Failed]:
+    def _store(
+        self, session: Session, encoded: Sequence[Sequence[CaptionedWindow]]
+    ) -> list[Failed]:
         """Store windows and what is said of them; returns the files whose vectors do not fit."""
         recording_of = {
             file_id: under_way.recording_id for file_id, under_way in self._under_way.items()

@@ -11,11 +11,13 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 # "fooBar" | "HTTPServer" before its last capital | a letter beside a digit
 _SEAM = re.compile(
     r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])"
 )
+_WORDS = re.compile(r"[^\W_]+")  # of ASCII
 _UNSPACED = (
     *((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF)),  # Thai and Lao; Burmese; Khmer
     *((0x3005, 0x3007), (0x3040, 0x30FF), (0x31F0, 0x31FF)),  # Japanese
@@ -43,6 +45,8 @@ class TypedWord:
 
 def normal_form(text: str) -> str:
     """`text` as it is compared: no case, accents, odd widths, or more than single spaces."""
+    if text.isascii():  # nearly all there is: what follows would do no more
+        return " ".join(text.lower().split())
     folded = unicodedata.normalize("NFKC", text).casefold()
     if not folded.isascii():
         parted = unicodedata.normalize("NFD", folded)
@@ -73,6 +77,13 @@ def indexed_words(text: str) -> str:
     Thai, Lao, Khmer, Burmese), or glue particles to them (Korean), give letters and their pairs.
     """
     found: list[str] = []
+    if text.isascii():  # the same as below, of what is nearly all there is
+        for run in _WORDS.findall(text):
+            found.append(run)
+            if not (run.isalpha() and run[1:].islower()) and not run.isdigit():  # may have seams
+                parts = _SEAM.split(run)
+                found += parts if len(parts) > 1 else []
+        return " ".join(found).lower()
     for run in _runs(unicodedata.normalize("NFKC", text)):
         if _unspaced(run[0]):
             letters = _letters(run)
@@ -85,6 +96,7 @@ def indexed_words(text: str) -> str:
     return " ".join(found)
 
 
+@lru_cache(1024)  # folders come again with every file
 def path_words(path: bytes) -> str:
     """`indexed_words` of a path or a part of one."""
     return indexed_words(path_text(path))
@@ -111,7 +123,7 @@ def _runs(text: str) -> Iterator[str]:
     Symbols and signs part them, as does everything else.
     """
     if text.isascii():
-        yield from re.findall(r"[^\W_]+", text)
+        yield from _WORDS.findall(text)
         return
     start = 0
     for place in range(len(text) + 1):

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from audiosearch.errors import AudiosearchError, BundleError
 from audiosearch.indexing.types import IndexReport
-from audiosearch.store.database import Database
+from audiosearch.store.database import Database, open_database
 from audiosearch.store.integrity.verify import verify
 from audiosearch.store.queries import captions, files, fulltext, recordings, roots
 from audiosearch.store.queries.failed import failed_files, retry_failed
@@ -65,6 +65,45 @@ def test_a_first_run_encodes_everything(database: Database, sounds: Path) -> Non
     assert status.hours == pytest.approx(5.9 / 3600)
     assert status.bundles[0].n_windows == status.bundles[0].n_captioned == 9
     assert {"scan", "open", "decode", "load", "encode", "caption", "store"} <= set(report.stages_s)
+
+
+def stored(database: Database) -> list[tuple[object, ...]]:
+    """All of the windows but their ids, with frames, captions and the places of these."""
+    wanted = (
+        "SELECT r.audio_hash, w.position, w.start_s, w.end_s, w.silent, w.embedding, w.joint,"
+        " f.n_frames, f.frames, base.frames, draw.draw, c.text, said.cross_entropy, v.joint"
+        " FROM window AS w JOIN recording AS r ON r.id = w.recording_id"
+        " JOIN window_frames AS f ON f.window_id = w.id"
+        " JOIN frame_base AS base ON base.id = f.base_id"
+        " JOIN window_draw AS draw ON draw.window_id = w.id"
+        " JOIN window_caption AS said ON said.window_id = w.id JOIN caption AS c"
+        " ON c.id = said.caption_id JOIN caption_vector AS v ON v.caption_id = c.id"
+        " ORDER BY w.id"
+    )
+    with database.reading() as session:
+        return [tuple(row) for row in session.execute(text(wanted))]
+
+
+def test_batches_committed_together_store_what_each_by_itself_does(
+    sounds: Path, tmp_path: Path
+) -> None:
+    (sounds / "bad.wav").write_bytes(b"x")
+    (sounds / "copy.wav").write_bytes((sounds / "a.wav").read_bytes())
+    found, n_told, reports = [], [], []
+    for commit_s in (0.0, 60.0):
+        witness = Witness()
+        with open_database(tmp_path / f"{commit_s}" / "library.sqlite3") as database:
+            reports.append(
+                run_index(database, sounds, commit_s=commit_s, batch_windows=2, progress=witness)
+            )
+            assert verify(database, dims=DIMS) == []
+            found.append((stored(database), states(database)))
+        n_told.append(len(witness.calls))
+    assert found[0] == found[1]
+    assert len(found[0][0]) == 9
+    assert n_told[1] < n_told[0]
+    told = [(each.n_encoded, each.n_failed, each.n_recognised, each.sound_s) for each in reports]
+    assert told[0] == told[1] == (4, 1, 1, pytest.approx(5.9))
 
 
 def test_captions_are_stored_once_with_their_vectors(database: Database, sounds: Path) -> None:
@@ -546,7 +585,7 @@ def test_progress_is_told(database: Database, sounds: Path) -> None:
 def test_a_long_file_is_told_of_while_it_is_heard(database: Database, tmp_path: Path) -> None:
     write_wav(tmp_path / "s" / "long.wav", seconds=20, seed=1)
     witness = Witness()
-    run_index(database, tmp_path / "s", progress=witness, batch_windows=4)
+    run_index(database, tmp_path / "s", progress=witness, batch_windows=4, commit_s=0)
     assert len(witness.done) >= 10  # 39 windows, four at a time, and the rest
     assert witness.done == sorted(witness.done)
     # Each batch is two seconds of twenty; the first window brings a whole one.

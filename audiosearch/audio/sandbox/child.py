@@ -17,11 +17,13 @@ from contextlib import ExitStack
 from typing import BinaryIO
 
 import av.logging
+import numpy as np
 
 from audiosearch.audio.decode import Decoding
 from audiosearch.audio.fingerprint import survey_of
 from audiosearch.audio.metadata import metadata_of
 from audiosearch.audio.sandbox.protocol import (
+    BUFFER_BYTES,
     BrokenConversation,
     MessageKind,
     OpenedFile,
@@ -160,8 +162,13 @@ class _FileReading:
         )
         try:
             for block in decoding:
-                send(answers, MessageKind.BLOCK, block.tobytes())
-                pulse.renew()
+                octets = np.ascontiguousarray(block).reshape(-1).view(np.uint8).data
+                if pulse.is_due:
+                    send(answers, MessageKind.BLOCK, octets)
+                    pulse.renew()
+                else:  # together with the next ones: each that is written wakes who reads them
+                    send(answers, MessageKind.BLOCK, octets, flush=False)
+                    pulse.allow()
         except BrokenPipeError:
             raise
         except Exception as error:
@@ -180,14 +187,23 @@ class _Pulse:
         self._stall_s = stall_s
         self._next_s = 0.0
 
+    @property
+    def is_due(self) -> bool:
+        """Whether the main process has heard nothing for as long as it should."""
+        return time.monotonic() >= self._next_s
+
     def __call__(self) -> None:
-        if time.monotonic() >= self._next_s:
+        if self.is_due:
             send(self._answers, MessageKind.BEAT)
             self.renew()
 
     def renew(self) -> None:
-        """Allow `stall_s` of CPU time from now on; used up without progress, the process dies."""
+        """The main process was told something."""
         self._next_s = time.monotonic() + BEAT_S
+        self.allow()
+
+    def allow(self) -> None:
+        """Allow `stall_s` of CPU time from now on; used up without progress, the process dies."""
         if sys.platform != "win32":
             hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
             soft = int(time.process_time() + self._stall_s) + 1
@@ -198,7 +214,7 @@ class _Pulse:
 def _take_standard_streams() -> tuple[BinaryIO, BinaryIO]:
     """Keep the pipes for the conversation; a stray print must not end up in the middle of it."""
     requests = os.fdopen(os.dup(0), "rb")
-    answers = os.fdopen(os.dup(1), "wb")
+    answers = os.fdopen(os.dup(1), "wb", BUFFER_BYTES)
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, 0)
     os.dup2(nowhere, 1)

@@ -15,7 +15,12 @@ import threading
 from collections.abc import Sequence
 from typing import IO, BinaryIO
 
-from audiosearch.audio.sandbox.protocol import BrokenConversation, Message, receive
+from audiosearch.audio.sandbox.protocol import (
+    BUFFER_BYTES,
+    BrokenConversation,
+    Message,
+    receive,
+)
 from audiosearch.errors import DecoderBroken, OutOfResources
 
 if sys.platform == "linux":
@@ -38,6 +43,7 @@ class WorkerProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
+                bufsize=BUFFER_BYTES,
                 env=environment,
             )
         except OSError as error:  # no file is to be blamed for it

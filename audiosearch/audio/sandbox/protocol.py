@@ -20,6 +20,7 @@ from audiosearch._typing import Floats
 from audiosearch.audio.types import AudioFacts, Fingerprint, StretchRequest, ViewKind, ViewRequest
 from audiosearch.errors import DecodeCode, DecodeError
 
+BUFFER_BYTES = 1 << 19  # of a stream of answers: a short sound is written, and read, in one go
 MAX_MESSAGE_BYTES = 64 << 20  # far above any message: a larger length is a broken pipe's noise
 _HEADER = struct.Struct(">BI")
 
@@ -79,15 +80,22 @@ class OpenedFile:
     expected_s: float | None = None  # what its headers tell of, which may well be wrong
 
 
-def send(stream: BinaryIO, kind: MessageKind, payload: bytes | memoryview = b"") -> None:
-    """Write one message.
+def send(
+    stream: BinaryIO,
+    kind: MessageKind,
+    payload: bytes | memoryview = b"",
+    *,
+    flush: bool = True,
+) -> None:
+    """Write one message; without `flush` it may wait in the stream's buffer for the next one.
 
     Raises:
         OSError: the other side has closed its end.
     """
     stream.write(_HEADER.pack(kind, len(payload)))
     stream.write(payload)
-    stream.flush()
+    if flush:
+        stream.flush()
 
 
 def receive(stream: BinaryIO) -> Message:

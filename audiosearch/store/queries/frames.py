@@ -22,22 +22,23 @@ if TYPE_CHECKING:
 MAX_BASES = 64  # of a bundle; the last one serves all further windows
 
 
-def insert_frames(session: Session, frames: Mapping[int, Floats], *, bundle_id: int) -> None:
+def insert_frames(session: Session, *batches: Mapping[int, Floats], bundle_id: int) -> None:
     """Store frames (T, D) by the ids of their windows, which are all of one bundle.
+
+    Those of a batch have one base, and one that fits them.
 
     Raises:
         ValueError: a value is not finite, or beyond what `checked_frames` lets pass.
     """
-    if not frames:
-        return
     from sqlalchemy import insert  # noqa: PLC0415 - who only reads does without
 
     from audiosearch.store.schema import WindowFrames  # noqa: PLC0415
 
-    base_id, base = _base_for(session, list(frames.values()), bundle_id=bundle_id)
-    session.connection().execute(
-        insert(WindowFrames),
-        [
+    rows: list[dict[str, object]] = []
+    bases = _Bases(session, bundle_id=bundle_id)
+    for frames in filter(None, batches):
+        base_id, base = bases.that_fits(list(frames.values()))
+        rows += [
             {
                 "window_id": window_id,
                 "n_frames": len(each),
@@ -45,8 +46,9 @@ def insert_frames(session: Session, frames: Mapping[int, Floats], *, bundle_id: 
                 "base_id": base_id,
             }
             for window_id, each in frames.items()
-        ],
-    )
+        ]
+    if rows:
+        session.connection().execute(insert(WindowFrames), rows)
 
 
 def window_frames(session: Session, window_ids: Sequence[int], *, dim: int) -> list[Floats]:
@@ -104,27 +106,38 @@ def frame_bases(session: Session, base_ids: set[int]) -> dict[int, FrameBase]:
     return found
 
 
-def _base_for(
-    session: Session, frames: Sequence[Floats], *, bundle_id: int
-) -> tuple[int, FrameBase]:
-    """The last base of a bundle, or one that fits these frames better and is stored now."""
-    from audiosearch.store.schema import FrameBaseRow  # noqa: PLC0415 - see `insert_frames`
+class _Bases:
+    """The bases of a bundle, in one writing transaction."""
 
-    wanted = "SELECT id FROM frame_base WHERE bundle_id = :bundle ORDER BY id DESC"
-    ids = [base_id for (base_id,) in fetch(session, wanted, bundle=bundle_id)]
-    known = frame_bases(session, set(ids[:1])).get(ids[0]) if ids else None
-    dim = frames[0].shape[1]
-    if known is not None and known.rows.shape[1] != dim:
-        known = None
-    if known is not None and len(ids) >= MAX_BASES:
-        return ids[0], known
-    better = better_base(known, frames)
-    if better is None and known is not None:
-        return ids[0], known
-    base = better or FrameBase(np.zeros((1, dim), np.float32))
-    row = FrameBaseRow(
-        bundle_id=bundle_id, n_frames=len(base.rows), frames=base.rows.astype("<f4").tobytes()
-    )
-    session.add(row)
-    session.flush()
-    return row.id, base
+    def __init__(self, session: Session, *, bundle_id: int) -> None:
+        self._session = session
+        self._bundle_id = bundle_id
+        wanted = "SELECT id FROM frame_base WHERE bundle_id = :bundle ORDER BY id DESC"
+        ids = [base_id for (base_id,) in fetch(session, wanted, bundle=bundle_id)]
+        self._n_bases = len(ids)
+        self._last_id = ids[0] if ids else 0
+        self._last = frame_bases(session, set(ids[:1])).get(self._last_id)
+
+    def that_fits(self, frames: Sequence[Floats]) -> tuple[int, FrameBase]:
+        """The last one with its id, or one that fits these frames better and is stored now."""
+        known = self._last
+        if known is not None and known.rows.shape[1] != frames[0].shape[1]:
+            known = None
+        if known is not None and self._n_bases >= MAX_BASES:
+            return self._last_id, known
+        better = better_base(known, frames)
+        if better is None and known is not None:
+            return self._last_id, known
+        base = better or FrameBase(np.zeros((1, frames[0].shape[1]), np.float32))
+        self._last_id, self._last = self._added(base), base
+        self._n_bases += 1
+        return self._last_id, base
+
+    def _added(self, base: FrameBase) -> int:
+        from audiosearch.store.schema import FrameBaseRow  # noqa: PLC0415 - see `insert_frames`
+
+        blob = base.rows.astype("<f4").tobytes()
+        row = FrameBaseRow(bundle_id=self._bundle_id, n_frames=len(base.rows), frames=blob)
+        self._session.add(row)
+        self._session.flush()
+        return row.id

@@ -74,8 +74,12 @@ def new_window(
     )
 
 
-def insert_windows(session: Session, windows: Sequence[NewWindow], *, bundle_id: int) -> list[int]:
-    """Store windows with their frames; returns their ids, in order, which only ever grow."""
+def insert_windows(session: Session, *batches: Sequence[NewWindow], bundle_id: int) -> list[int]:
+    """Store windows with their frames; returns their ids, in order, which only ever grow.
+
+    What frames are packed by is found batch by batch, whatever else is stored with them.
+    """
+    windows = [window for batch in batches for window in batch]
     if not windows:
         return []
     # Ids by hand: one bulk insert for each table, and the frames know theirs.
@@ -99,8 +103,9 @@ def insert_windows(session: Session, windows: Sequence[NewWindow], *, bundle_id:
             for window_id, each in zip(ids, windows, strict=True)
         ],
     )
-    frames = {window_id: each.frames for window_id, each in zip(ids, windows, strict=True)}
-    insert_frames(session, frames, bundle_id=bundle_id)
+    following = iter(ids)
+    frames = [{next(following): each.frames for each in batch} for batch in batches]
+    insert_frames(session, *frames, bundle_id=bundle_id)
     _draw_lots(session, dict(zip(ids, windows, strict=True)), bundle_id=bundle_id)
     generations.windows_added(session)
     return ids

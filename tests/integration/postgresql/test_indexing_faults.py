@@ -82,7 +82,7 @@ def opened(url: str, tmp_path: Path) -> Callable[..., Database]:
 
 
 def alone(database: Database, folder: Path, models: FakeModels) -> IndexReport:
-    return run_index(database, folder, models=models, open_reader=WaveReader)
+    return run_index(database, folder, models=models, open_reader=WaveReader, commit_s=0)
 
 
 def by_workers(database: Database, folder: Path, models: FakeModels) -> IndexReport:
@@ -317,7 +317,11 @@ def test_a_driver_that_is_killed_is_followed_by_another(
     command = Command(
         data_dir=tmp_path / "data",
         bundle=str(toy_bundle),
-        environ={"AUDIOSEARCH_STORE_URL": url, "AUDIOSEARCH_INDEX_BATCH_WINDOWS": "2"},
+        environ={
+            "AUDIOSEARCH_STORE_URL": url,
+            "AUDIOSEARCH_INDEX_BATCH_WINDOWS": "2",
+            "AUDIOSEARCH_INDEX_COMMIT_S": "0",
+        },
     )
     sounds = tmp_path / "sounds"
     sounds.mkdir()

@@ -1,4 +1,4 @@
-"""When a batch is full."""
+"""When a batch is full, and when batches are committed."""
 
 from __future__ import annotations
 
@@ -8,8 +8,20 @@ import numpy as np
 
 from audiosearch.audio.stretches import SharedStretch
 from audiosearch.audio.windows import Window
-from audiosearch.indexing.batching import MANY_ITEMS, ItemBatch
-from audiosearch.indexing.types import DecodedWindow, Failed, Item
+from audiosearch.indexing.batching import (
+    BATCHES_TOGETHER,
+    MANY_ITEMS,
+    ItemBatch,
+    UncommittedBatches,
+)
+from audiosearch.indexing.types import (
+    CaptionedWindow,
+    DecodedWindow,
+    EncodedBatch,
+    Failed,
+    Item,
+)
+from audiosearch.model.encoder import Encoded
 from audiosearch.store.queries.pending import PendingFile
 
 NOTHING = np.empty(0, np.float32)
@@ -65,3 +77,48 @@ def test_nobody_waits_for_a_file_that_failed() -> None:
 def test_many_files_without_a_window_fill_it() -> None:
     files = [failed(each) for each in range(MANY_ITEMS)]
     assert filling(ItemBatch(3), files) == [False] * (MANY_ITEMS - 1) + [True]
+
+
+def encoded(*items: Item) -> EncodedBatch:
+    sound = Encoded(np.ones((1, 2), np.float32), np.ones(2, np.float32), None, None)
+    windows = [
+        CaptionedWindow(each, sound, None) for each in items if isinstance(each, DecodedWindow)
+    ]
+    return EncodedBatch(items, windows)
+
+
+def test_batches_wait_for_each_other_until_there_are_some_or_time_has_passed() -> None:
+    now = [0.0]
+    waiting = UncommittedBatches(commit_s=1.0, batch_windows=2, clock=lambda: now[0])
+    now[0] = 5.0
+    assert not waiting.is_due  # there is nothing
+    waiting.take()
+    full = [window(1, 0), window(1, 1)]
+    for number in range(BATCHES_TOGETHER):
+        assert not waiting.is_due, number
+        waiting.add(encoded(*full))
+    assert waiting.is_due
+    assert len(waiting.take()) == BATCHES_TOGETHER
+    waiting.add(encoded(failed(1)))
+    assert not waiting.is_due
+    now[0] += 1.0
+    assert waiting.is_due
+
+
+def test_without_time_to_wait_each_batch_is_due() -> None:
+    waiting = UncommittedBatches(commit_s=0.0, batch_windows=2)
+    waiting.add(encoded(failed(1)))
+    assert waiting.is_due
+
+
+def test_samples_do_not_wait() -> None:
+    waiting = UncommittedBatches(commit_s=1.0, batch_windows=2)
+    sound = DecodedWindow(a_file(1), Window(3, 1.5, 2.5, 9, np.ones(9, np.float32), silent=True))
+    waiting.add(encoded(failed(2), sound))
+    [batch] = waiting.take()
+    assert batch.items == [failed(2)]
+    [kept] = batch.encoded
+    assert kept.decoded.window.samples.size == 0
+    assert (kept.decoded.file, kept.decoded.window.position) == (sound.file, 3)
+    assert (kept.decoded.window.start_s, kept.decoded.window.end_s) == (1.5, 2.5)
+    assert kept.decoded.window.silent

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from itertools import islice
 
@@ -46,8 +46,7 @@ class Endless:
         """See `SoundReader`."""
 
 
-def test_no_more_windows_than_a_batch_are_held_ready() -> None:
-    sound = Endless()
+def readers(sound: Endless, *, idle: Callable[[], None] = lambda: None) -> Readers:
     plan = ReadingPlan(
         sample_rate=RATE,
         window_s=1.0,
@@ -56,14 +55,32 @@ def test_no_more_windows_than_a_batch_are_held_ready() -> None:
         grid=None,
         stopwatch=Stopwatch(),
     )
-    with Readers(
+    return Readers(
         [PendingFile(1, 1, b"/sounds", b"a.wav", None)],
         plan=plan,
         open_reader=lambda: nullcontext(sound),
         n_threads=1,
         batch_windows=BATCH,
         stop=threading.Event(),
-    ) as items:
+        idle=idle,
+    )
+
+
+def test_who_waits_for_an_item_is_told() -> None:
+    told = threading.Event()
+
+    class Slow(Endless):
+        def open(self, path: bytes, *, sample_rate: int) -> OpenedFile:
+            assert told.wait(60)
+            return super().open(path, sample_rate=sample_rate)
+
+    with readers(Slow(), idle=told.set) as items:
+        assert isinstance(next(iter(items)), Started)
+
+
+def test_no_more_windows_than_a_batch_are_held_ready() -> None:
+    sound = Endless()
+    with readers(sound) as items:
         found = iter(items)
         assert isinstance(next(found), Started)
         for n_taken, item in enumerate(islice(found, 40 * BATCH)):
