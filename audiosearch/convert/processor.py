@@ -27,10 +27,10 @@ from audiosearch.model.bundle import (
     PROCESSOR_ENCODER,
     SCORING,
     WRITING,
+    WRITING_MEMORY,
     Bundle,
     load_bundle,
 )
-from audiosearch.model.decoder import Decoder
 from audiosearch.model.encoder import Encoder
 from audiosearch.model.runtime.session import onnx_runtime
 from audiosearch.model.scoring import TokenIds
@@ -38,7 +38,7 @@ from audiosearch.training.export.bundle import file_entry
 from audiosearch.training.export.onnx_files import save_graph
 from audiosearch.training.export.restored import decoder_of_bundle
 from audiosearch.training.export.scoring_graph import scoring_model
-from audiosearch.training.export.writing_graph import writing_model
+from audiosearch.training.export.writing_graph import writing_memory_model, writing_model
 from audiosearch.training.networks.gru import GruCaptioner
 
 _CLIPS = "clips.csv"  # of a bundle of our own training: what it was trained on
@@ -69,11 +69,12 @@ def add_processor_graphs(path: Path, *, sounds: Sequence[Floats]) -> None:
     encoder = lean_encoder(onnx.load_from_string(bundle.graphs["encoder"].read()))
     heard = [each.frames for each in Encoder(bundle, options=EXACT_CPU).encode_many(padded)]
     pairs = _pairs(sentences_for(bundle, heard), heard)
-    writing = writing_model(network.decoder)
+    writing, memory = writing_model(network.decoder), writing_memory_model(network.decoder)
     made = {
         PROCESSOR_ENCODER: quantised(encoder, [{"waveform": sound[None]} for sound in padded]),
         SCORING: quantised(scoring_model(network.decoder), _scored(bundle, pairs)),
-        WRITING: quantised(writing, _written(writing, bundle, pairs)),
+        WRITING: quantised(writing, _written(writing, memory, bundle, pairs)),
+        WRITING_MEMORY: quantised(memory, [{"frames": each[None]} for each in heard]),
     }
     manifest = json.loads((path / MANIFEST).read_text("utf-8"))
     for name, model in made.items():
@@ -112,32 +113,39 @@ def _scored(bundle: Bundle, pairs: Sequence[tuple[TokenIds, Floats]]) -> list[Fe
 
 
 def _written(
-    model: onnx.ModelProto, bundle: Bundle, pairs: Sequence[tuple[TokenIds, Floats]]
+    writing: onnx.ModelProto,
+    memory: onnx.ModelProto,
+    bundle: Bundle,
+    pairs: Sequence[tuple[TokenIds, Floats]],
 ) -> Iterator[Feed]:
     """What the writing graph is fed, word by word, where a beam writes these sentences."""
     shape = bundle.decoder
     assert shape is not None
-    session = onnx_runtime().InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    listens, writes = (
+        onnx_runtime().InferenceSession(
+            model.SerializeToString(), providers=["CPUExecutionProvider"]
+        )
+        for model in (memory, writing)
     )
-    grown = [output.name for output in session.get_outputs()][1:]
-    decoder = Decoder(bundle, options=EXACT_CPU)
+    grown = [output.name for output in writes.get_outputs()][1:]
+    heads = np.arange(shape.heads)
+    alone = {"parents": np.zeros(1, np.int64), "asking": heads[None, :, None], "asked": heads[None]}
     for ids, frames in pairs:
-        memory = decoder.memory([frames])
-        heard: dict[str, AnyArray] = {"memory_lengths": memory.lengths}
-        for layer in range(shape.layers):
-            heard[f"memory_keys.{layer}"] = np.asarray(memory.keys)[:, layer]
-            heard[f"memory_values.{layer}"] = np.asarray(memory.values)[:, layer]
+        given = listens.run(None, {"frames": frames[None].astype(np.float32)})
+        heard = {
+            output.name: each for output, each in zip(listens.get_outputs(), given, strict=True)
+        }
+        heard["memory_lengths"] = np.array([len(frames)], np.int64)
         nothing = np.zeros((1, shape.heads, 0, shape.head_dim), np.float32)
         caches: list[AnyArray] = [nothing] * len(grown)
         for token in (bundle.start_token, *ids):
-            feed = {"tokens": np.array([token], np.int64), **heard}
+            feed = {"tokens": np.array([token], np.int64), **alone, **heard}
             feed |= {
                 name.replace("present", "past"): cache
                 for name, cache in zip(grown, caches, strict=True)
             }
             yield feed
-            caches = session.run(grown, feed)
+            caches = writes.run(grown, feed)
 
 
 def trained_on(bundle: Path, folder: Path) -> Callable[[bytes], bool]:
@@ -167,7 +175,8 @@ def main(bundle: Path, sounds: Path) -> None:
         load_bundle(bundle), folder=sounds, wanted=trained_on(bundle, sounds)
     )
     add_processor_graphs(bundle, sounds=heard)
-    click.echo(f"wrote {PROCESSOR_ENCODER}.onnx, {SCORING}.onnx and {WRITING}.onnx in {bundle}")
+    made = (PROCESSOR_ENCODER, SCORING, WRITING, WRITING_MEMORY)
+    click.echo(f"wrote {', '.join(f'{name}.onnx' for name in made)} in {bundle}")
 
 
 if __name__ == "__main__":

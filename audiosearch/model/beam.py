@@ -169,23 +169,23 @@ def _best(log_probs: Floats, beams: _Beams, *, eos: int | None, most: int) -> tu
     left[rows, beams.used[rows, places]] = -np.inf
     if eos is not None:
         left[:, eos] = -np.inf
+    norm = _log_sum(left)
     each = np.arange(len(left))
     tokens = np.empty((len(left), min(most, left.shape[1])), dtype=np.int64)
     totals = np.empty(tokens.shape, dtype=np.float32)
     for place in range(tokens.shape[1]):  # a beam is so narrow that sorting would take longer
         best = tokens[:, place] = left.argmax(axis=1)
         totals[:, place] = left[each, best]
-        if place == 0:
-            norm = _log_sum(left, totals[:, :1])
         left[each, best] = -np.inf
     totals -= norm
     totals += beams.total[:, None]
     return tokens, totals
 
 
-def _log_sum(log_probs: Floats, peak: Floats) -> Floats:
-    """The logarithm (R, 1) of a row's sum; 0 where there is nothing. `peak` (R, 1) is its most."""
-    peak = np.where(np.isneginf(peak), np.float32(0), peak)
+def _log_sum(log_probs: Floats) -> Floats:
+    """The logarithm (R, 1) of the sum of a row's probabilities; 0 where all are minus infinity."""
+    peak = log_probs.max(axis=1, keepdims=True)
+    peak[np.isneginf(peak)] = 0.0
     shares = log_probs - peak
     np.exp(shares, out=shares)
     with np.errstate(divide="ignore"):

@@ -44,8 +44,9 @@ _MOST_SAMPLES = 384_000 * 600  # the longest window at the highest rate
 MOST_WORDS = 64  # of a text, where neither captioner nor text tower sets a bound
 GRAPHS = ("encoder", "memory", "decoder", "text")
 # Graphs that a bundle may have besides, for processors: the captioner as it scores words and as it
-# writes them, and the encoder.
-SCORING, WRITING, PROCESSOR_ENCODER = "scoring", "writing", "processor_encoder"
+# writes them, with what it asks of sounds, and the encoder.
+SCORING, WRITING, WRITING_MEMORY = "scoring", "writing", "writing_memory"
+PROCESSOR_ENCODER = "processor_encoder"
 
 
 NO_WORDS = Vocabulary(words=SPECIAL_TOKENS)
@@ -102,8 +103,8 @@ class Bundle:
         decoder: sizes of the captioner; None where there is none, and the vocabulary no words.
         pieces: what the text tower reads; None if it reads the words of the vocabulary.
         graphs: encoder, memory and decoder where there is a captioner, and text where there is a
-            joint space; perhaps processor_encoder, writing and scoring, in 8 bits for processors;
-            of a combined bundle what its parts have in common, or none.
+            joint space; perhaps processor_encoder, writing, writing_memory and scoring, in 8 bits
+            for processors; of a combined bundle what its parts have in common, or none.
         parts: the bundles that a combined one refers to; empty for any other.
         grid: how frames lie in a sound that is longer than a window; None where windows must be
             encoded one by one.
@@ -260,7 +261,7 @@ def _graphs(manifest: ManifestReader, files: Mapping[str, BundleFile]) -> dict[s
         "decoder": manifest.values["format"] == FORMAT,
     }
     needed = [name for name in GRAPHS if has[name]]
-    needed += [name for name in (PROCESSOR_ENCODER, WRITING) if table.has(name)]
+    needed += [name for name in (PROCESSOR_ENCODER, WRITING, WRITING_MEMORY) if table.has(name)]
     return {name: _reference(table, name, files) for name in needed}
 
 

@@ -20,6 +20,7 @@ from audiosearch.model.bundle import (  # noqa: E402
     PROCESSOR_ENCODER,
     SCORING,
     WRITING,
+    WRITING_MEMORY,
     load_bundle,
 )
 from audiosearch.model.loaded import Model  # noqa: E402
@@ -30,10 +31,11 @@ from audiosearch.training.export import toy  # noqa: E402
 from audiosearch.training.export.bundle import file_entry  # noqa: E402
 from audiosearch.training.export.restored import decoder_of_bundle  # noqa: E402
 from audiosearch.training.export.scoring_graph import scoring_model  # noqa: E402
-from audiosearch.training.export.writing_graph import writing_model  # noqa: E402
+from audiosearch.training.export.writing_graph import writing_memory_model, writing_model  # noqa: E402
 
 CPU = RuntimeOptions(device="cpu", threads=2)
 EXACT = RuntimeOptions(device="cpu", exact=True)
+PROCESSOR = (SCORING, WRITING, WRITING_MEMORY, PROCESSOR_ENCODER)
 TEXTS = ("a dog barks", "rain falls", "", "a man speaks then a dog barks", "bell", "dog dog dog")
 
 
@@ -76,9 +78,11 @@ def in_floats(plain, tmp_path_factory):
         onnx.save(scoring_model(decoder_of_bundle(path).decoder), path / "scoring.onnx")
         manifest = json.loads((path / "bundle.json").read_text("utf-8"))
         manifest[SCORING] = {"file": "scoring.onnx", **file_entry(path / "scoring.onnx")}
-        onnx.save(writing_model(decoder_of_bundle(path).decoder), path / "writing.onnx")
-        manifest["graphs"][WRITING] = "writing.onnx"
-        manifest["files"]["writing.onnx"] = file_entry(path / "writing.onnx")
+        for name, made in {WRITING: writing_model, WRITING_MEMORY: writing_memory_model}.items():
+            file = path / f"{name}.onnx"
+            onnx.save(made(decoder_of_bundle(path).decoder), file)
+            manifest["graphs"][name] = file.name
+            manifest["files"][file.name] = file_entry(file)
         (path / "bundle.json").write_text(json.dumps(manifest), "utf-8")
 
     return _with_graph(plain, tmp_path_factory.mktemp("floats"), write)
@@ -144,8 +148,8 @@ def test_in_8_bits_it_is_close_and_the_same_whatever_it_is_run_with(in_bytes):
 def test_the_graphs_are_checked_and_count_for_what_is_heard(plain, in_bytes, tmp_path):
     before, after = load_bundle(plain), load_bundle(in_bytes)
     assert after.fingerprint != before.fingerprint  # heard by others on processors
-    assert set(after.graphs) == {*before.graphs, SCORING, WRITING, PROCESSOR_ENCODER}
-    for name in (SCORING, WRITING, PROCESSOR_ENCODER):
+    assert set(after.graphs) == {*before.graphs, *PROCESSOR}
+    for name in PROCESSOR:
         assert onnx_check.complaints(after.graphs[name].read()) == []
         weights = onnx.load_from_string(after.graphs[name].read()).graph.initializer
         kinds = [each.data_type for each in weights if len(each.dims) == 2]
@@ -185,7 +189,7 @@ def test_captions_are_those_of_the_decoder(in_floats):
 def test_each_step_gives_the_decoders_numbers_as_rows_are_added_reordered_and_left(in_floats):
     decoders = [Model.open(in_floats, options=each).decoder for each in (CPU, EXACT)]
     frames = _frames(Model.open(in_floats, options=CPU), lengths=(5, 1, 9))
-    ours, theirs = (each.steps(each.memory(frames)) for each in decoders)
+    ours, theirs = (each.writer(frames) for each in decoders)
     assert isinstance(ours, WritingSteps)
     assert not isinstance(theirs, WritingSteps)
     for tokens, parents in (
@@ -194,6 +198,8 @@ def test_each_step_gives_the_decoders_numbers_as_rows_are_added_reordered_and_le
         ([9, 4, 5, 6, 7], [1, 0, 2, 4, 3]),
         ([5, 6], [2, 1]),
         ([7, 8], [0, 1]),
+        ([9], [1]),
+        ([4, 5], [0, 0]),
     ):
         given = np.array(tokens, np.int64), np.array(parents, np.int64)
         np.testing.assert_allclose(ours(*given), theirs(*given), atol=2e-5)
@@ -255,7 +261,7 @@ def test_only_what_writes_captions_is_loaded_to_write_them(in_bytes):
     model = Model.open(in_bytes, options=CPU)
     model.captioner.captions(_frames(model)[:2])
     assert model.decoder.device.name == "cpu"
-    assert {name for name, _ in model.decoder._sessions} == {"memory"}
+    assert model.decoder._sessions == {}
 
 
 def test_captioners_of_another_form_are_left_alone(tmp_path):
