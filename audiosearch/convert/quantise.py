@@ -33,6 +33,7 @@ from audiosearch.model.bundle import (
     PROCESSOR_ENCODER,
     SCORING,
     WRITING,
+    WRITING_MEMORY,
     Bundle,
     load_bundle,
 )
@@ -206,10 +207,8 @@ def _put_graphs(folder: Path, contents: Graphs, *, name: str, said: str) -> None
     manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
     manifest["name"] = name
     apart = manifest.pop(SCORING, {}).get("file")
-    dropped = [
-        apart,
-        *(manifest["graphs"].pop(each, None) for each in (PROCESSOR_ENCODER, WRITING)),
-    ]
+    beside = (PROCESSOR_ENCODER, WRITING, WRITING_MEMORY)
+    dropped = [apart, *(manifest["graphs"].pop(each, None) for each in beside)]
     for file in filter(None, dropped):  # they were made of what is replaced
         manifest["files"].pop(file, None)
         (folder / file).unlink(missing_ok=True)
