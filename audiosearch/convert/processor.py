@@ -23,10 +23,10 @@ from audiosearch.convert.quantise import EXACT_CPU, calibration_sounds, sentence
 from audiosearch.convert.ranges import Feed
 from audiosearch.errors import BundleError
 from audiosearch.model.bundle import (
+    APART,
     MANIFEST,
     PROCESSOR_ENCODER,
     SCORING,
-    WRITING,
     WRITING_MEMORY,
     Bundle,
     load_bundle,
@@ -42,10 +42,12 @@ from audiosearch.training.export.writing_graph import writing_memory_model, writ
 from audiosearch.training.networks.gru import GruCaptioner
 
 _CLIPS = "clips.csv"  # of a bundle of our own training: what it was trained on
-_APART = (SCORING,)  # listed apart from the other files: no part of the fingerprint
+PROCESSOR_GRAPHS = (PROCESSOR_ENCODER, *APART)
 
 
-def add_processor_graphs(path: Path, *, sounds: Sequence[Floats]) -> None:
+def add_processor_graphs(
+    path: Path, *, sounds: Sequence[Floats], wanted: Sequence[str] = PROCESSOR_GRAPHS
+) -> None:
     """Give the bundle in folder `path` its graphs for processors, in place of any it has.
 
     They are the encoder, the captioner as it scores words (`scoring`) and as it writes them.
@@ -53,6 +55,7 @@ def add_processor_graphs(path: Path, *, sounds: Sequence[Floats]) -> None:
     Args:
         path: the folder.
         sounds: (n,) each, which the ranges of numbers are taken from.
+        wanted: which of them; all others stay as they are.
 
     Raises:
         BundleError: it has no captioner, or one with a GRU.
@@ -66,21 +69,28 @@ def add_processor_graphs(path: Path, *, sounds: Sequence[Floats]) -> None:
         raise BundleError("has a captioner with a GRU, which has no scoring graph", path=path)
     least = bundle.min_samples
     padded = [np.pad(sound, (0, max(0, least - len(sound)))) for sound in sounds]
-    encoder = lean_encoder(onnx.load_from_string(bundle.graphs["encoder"].read()))
     heard = [each.frames for each in Encoder(bundle, options=EXACT_CPU).encode_many(padded)]
     pairs = _pairs(sentences_for(bundle, heard), heard)
-    writing, memory = writing_model(network.decoder), writing_memory_model(network.decoder)
-    made = {
-        PROCESSOR_ENCODER: quantised(encoder, [{"waveform": sound[None]} for sound in padded]),
-        SCORING: quantised(scoring_model(network.decoder), _scored(bundle, pairs)),
-        WRITING: quantised(writing, _written(writing, memory, bundle, pairs)),
-        WRITING_MEMORY: quantised(memory, [{"frames": each[None]} for each in heard]),
-    }
+    decoder = network.decoder
+
+    def made(name: str) -> onnx.ModelProto:
+        if name == PROCESSOR_ENCODER:
+            encoder = lean_encoder(onnx.load_from_string(bundle.graphs["encoder"].read()))
+            return quantised(encoder, [{"waveform": sound[None]} for sound in padded])
+        if name == SCORING:
+            return quantised(scoring_model(decoder), _scored(bundle, pairs))
+        memory = writing_memory_model(decoder)
+        if name == WRITING_MEMORY:
+            return quantised(memory, [{"frames": each[None]} for each in heard])
+        writing = writing_model(decoder)
+        return quantised(writing, _written(writing, memory, bundle, pairs))
+
+    models = {name: made(name) for name in wanted}
     manifest = json.loads((path / MANIFEST).read_text("utf-8"))
-    for name, model in made.items():
+    for name, model in models.items():
         file = path / f"{name}.onnx"
         save_graph(model, path=file)
-        if name in _APART:
+        if name in APART:
             manifest[name] = {"file": file.name, **file_entry(file)}
         else:
             manifest["graphs"][name] = file.name
@@ -165,7 +175,15 @@ def trained_on(bundle: Path, folder: Path) -> Callable[[bytes], bool]:
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("bundle", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("sounds", type=click.Path(exists=True, file_okay=False, path_type=Path))
-def main(bundle: Path, sounds: Path) -> None:
+@click.option(
+    "--only",
+    "wanted",
+    multiple=True,
+    default=PROCESSOR_GRAPHS,
+    type=click.Choice(PROCESSOR_GRAPHS),
+    help="A graph to make, in place of all; may be given several times.",
+)
+def main(bundle: Path, sounds: Path, wanted: tuple[str, ...]) -> None:
     """Give BUNDLE graphs in 8 bits whose ranges fit the recordings below SOUNDS.
 
     Of a bundle that lists what it was trained on, no other recording is heard: those that were
@@ -174,9 +192,8 @@ def main(bundle: Path, sounds: Path) -> None:
     heard = calibration_sounds(
         load_bundle(bundle), folder=sounds, wanted=trained_on(bundle, sounds)
     )
-    add_processor_graphs(bundle, sounds=heard)
-    made = (PROCESSOR_ENCODER, SCORING, WRITING, WRITING_MEMORY)
-    click.echo(f"wrote {', '.join(f'{name}.onnx' for name in made)} in {bundle}")
+    add_processor_graphs(bundle, sounds=heard, wanted=wanted)
+    click.echo(f"wrote {', '.join(f'{name}.onnx' for name in wanted)} in {bundle}")
 
 
 if __name__ == "__main__":

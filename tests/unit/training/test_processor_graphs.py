@@ -11,13 +11,17 @@ import pytest
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
-from audiosearch.convert.processor import add_processor_graphs, trained_on  # noqa: E402
+from audiosearch.convert.processor import (  # noqa: E402
+    PROCESSOR_GRAPHS,
+    add_processor_graphs,
+    trained_on,
+)
 from audiosearch.convert.quantise import quantise_bundle  # noqa: E402
 from audiosearch.errors import BundleError  # noqa: E402
 from audiosearch.model import onnx_check  # noqa: E402
 from audiosearch.model.bundle import (  # noqa: E402
+    APART,
     GRAPHS,
-    PROCESSOR_ENCODER,
     SCORING,
     WRITING,
     WRITING_MEMORY,
@@ -35,7 +39,6 @@ from audiosearch.training.export.writing_graph import writing_memory_model, writ
 
 CPU = RuntimeOptions(device="cpu", threads=2)
 EXACT = RuntimeOptions(device="cpu", exact=True)
-PROCESSOR = (SCORING, WRITING, WRITING_MEMORY, PROCESSOR_ENCODER)
 TEXTS = ("a dog barks", "rain falls", "", "a man speaks then a dog barks", "bell", "dog dog dog")
 
 
@@ -75,14 +78,15 @@ def in_floats(plain, tmp_path_factory):
     """A bundle whose captioner's graphs are not rounded: they must give its very numbers."""
 
     def write(path):
-        onnx.save(scoring_model(decoder_of_bundle(path).decoder), path / "scoring.onnx")
         manifest = json.loads((path / "bundle.json").read_text("utf-8"))
-        manifest[SCORING] = {"file": "scoring.onnx", **file_entry(path / "scoring.onnx")}
-        for name, made in {WRITING: writing_model, WRITING_MEMORY: writing_memory_model}.items():
+        for name, made in {
+            SCORING: scoring_model,
+            WRITING: writing_model,
+            WRITING_MEMORY: writing_memory_model,
+        }.items():
             file = path / f"{name}.onnx"
             onnx.save(made(decoder_of_bundle(path).decoder), file)
-            manifest["graphs"][name] = file.name
-            manifest["files"][file.name] = file_entry(file)
+            manifest[name] = {"file": file.name, **file_entry(file)}
         (path / "bundle.json").write_text(json.dumps(manifest), "utf-8")
 
     return _with_graph(plain, tmp_path_factory.mktemp("floats"), write)
@@ -148,8 +152,8 @@ def test_in_8_bits_it_is_close_and_the_same_whatever_it_is_run_with(in_bytes):
 def test_the_graphs_are_checked_and_count_for_what_is_heard(plain, in_bytes, tmp_path):
     before, after = load_bundle(plain), load_bundle(in_bytes)
     assert after.fingerprint != before.fingerprint  # heard by others on processors
-    assert set(after.graphs) == {*before.graphs, *PROCESSOR}
-    for name in PROCESSOR:
+    assert set(after.graphs) == {*before.graphs, *PROCESSOR_GRAPHS}
+    for name in PROCESSOR_GRAPHS:
         assert onnx_check.complaints(after.graphs[name].read()) == []
         weights = onnx.load_from_string(after.graphs[name].read()).graph.initializer
         kinds = [each.data_type for each in weights if len(each.dims) == 2]
@@ -166,11 +170,12 @@ def test_the_graphs_are_checked_and_count_for_what_is_heard(plain, in_bytes, tmp
             load_bundle(broken)
 
 
-def test_how_words_are_scored_is_no_part_of_what_is_heard(in_bytes, tmp_path):
+def test_how_words_are_scored_and_written_is_no_part_of_what_is_heard(in_bytes, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(in_bytes, other)
     manifest = json.loads((other / "bundle.json").read_text("utf-8"))
-    del manifest[SCORING]
+    for name in APART:
+        del manifest[name]
     (other / "bundle.json").write_text(json.dumps(manifest), "utf-8")
     assert load_bundle(other).fingerprint == load_bundle(in_bytes).fingerprint
 
@@ -262,6 +267,18 @@ def test_only_what_writes_captions_is_loaded_to_write_them(in_bytes):
     model.captioner.captions(_frames(model)[:2])
     assert model.decoder.device.name == "cpu"
     assert model.decoder._sessions == {}
+
+
+def test_graphs_that_are_not_asked_for_stay(in_bytes, tmp_path):
+    path = tmp_path / "toy"
+    shutil.copytree(in_bytes, path)
+    add_processor_graphs(path, sounds=_sounds(3), wanted=(WRITING, WRITING_MEMORY))
+    before, after = load_bundle(in_bytes), load_bundle(path)
+    assert after.fingerprint == before.fingerprint
+    changed = {
+        name for name in after.graphs if after.graphs[name].sha256 != before.graphs[name].sha256
+    }
+    assert changed == {WRITING, WRITING_MEMORY}
 
 
 def test_captioners_of_another_form_are_left_alone(tmp_path):
