@@ -23,14 +23,14 @@ from audiosearch.convert.quantise import EXACT_CPU, calibration_sounds, sentence
 from audiosearch.convert.ranges import Feed
 from audiosearch.errors import BundleError
 from audiosearch.model.bundle import (
+    APART,
     MANIFEST,
     PROCESSOR_ENCODER,
     SCORING,
-    WRITING,
+    WRITING_MEMORY,
     Bundle,
     load_bundle,
 )
-from audiosearch.model.decoder import Decoder
 from audiosearch.model.encoder import Encoder
 from audiosearch.model.runtime.session import onnx_runtime
 from audiosearch.model.scoring import TokenIds
@@ -38,14 +38,16 @@ from audiosearch.training.export.bundle import file_entry
 from audiosearch.training.export.onnx_files import save_graph
 from audiosearch.training.export.restored import decoder_of_bundle
 from audiosearch.training.export.scoring_graph import scoring_model
-from audiosearch.training.export.writing_graph import writing_model
+from audiosearch.training.export.writing_graph import writing_memory_model, writing_model
 from audiosearch.training.networks.gru import GruCaptioner
 
 _CLIPS = "clips.csv"  # of a bundle of our own training: what it was trained on
-_APART = (SCORING,)  # listed apart from the other files: no part of the fingerprint
+PROCESSOR_GRAPHS = (PROCESSOR_ENCODER, *APART)
 
 
-def add_processor_graphs(path: Path, *, sounds: Sequence[Floats]) -> None:
+def add_processor_graphs(
+    path: Path, *, sounds: Sequence[Floats], wanted: Sequence[str] = PROCESSOR_GRAPHS
+) -> None:
     """Give the bundle in folder `path` its graphs for processors, in place of any it has.
 
     They are the encoder, the captioner as it scores words (`scoring`) and as it writes them.
@@ -53,6 +55,7 @@ def add_processor_graphs(path: Path, *, sounds: Sequence[Floats]) -> None:
     Args:
         path: the folder.
         sounds: (n,) each, which the ranges of numbers are taken from.
+        wanted: which of them; all others stay as they are.
 
     Raises:
         BundleError: it has no captioner, or one with a GRU.
@@ -66,20 +69,28 @@ def add_processor_graphs(path: Path, *, sounds: Sequence[Floats]) -> None:
         raise BundleError("has a captioner with a GRU, which has no scoring graph", path=path)
     least = bundle.min_samples
     padded = [np.pad(sound, (0, max(0, least - len(sound)))) for sound in sounds]
-    encoder = lean_encoder(onnx.load_from_string(bundle.graphs["encoder"].read()))
     heard = [each.frames for each in Encoder(bundle, options=EXACT_CPU).encode_many(padded)]
     pairs = _pairs(sentences_for(bundle, heard), heard)
-    writing = writing_model(network.decoder)
-    made = {
-        PROCESSOR_ENCODER: quantised(encoder, [{"waveform": sound[None]} for sound in padded]),
-        SCORING: quantised(scoring_model(network.decoder), _scored(bundle, pairs)),
-        WRITING: quantised(writing, _written(writing, bundle, pairs)),
-    }
+    decoder = network.decoder
+
+    def made(name: str) -> onnx.ModelProto:
+        if name == PROCESSOR_ENCODER:
+            encoder = lean_encoder(onnx.load_from_string(bundle.graphs["encoder"].read()))
+            return quantised(encoder, [{"waveform": sound[None]} for sound in padded])
+        if name == SCORING:
+            return quantised(scoring_model(decoder), _scored(bundle, pairs))
+        memory = writing_memory_model(decoder)
+        if name == WRITING_MEMORY:
+            return quantised(memory, [{"frames": each[None]} for each in heard])
+        writing = writing_model(decoder)
+        return quantised(writing, _written(writing, memory, bundle, pairs))
+
+    models = {name: made(name) for name in wanted}
     manifest = json.loads((path / MANIFEST).read_text("utf-8"))
-    for name, model in made.items():
+    for name, model in models.items():
         file = path / f"{name}.onnx"
         save_graph(model, path=file)
-        if name in _APART:
+        if name in APART:
             manifest[name] = {"file": file.name, **file_entry(file)}
         else:
             manifest["graphs"][name] = file.name
@@ -112,32 +123,39 @@ def _scored(bundle: Bundle, pairs: Sequence[tuple[TokenIds, Floats]]) -> list[Fe
 
 
 def _written(
-    model: onnx.ModelProto, bundle: Bundle, pairs: Sequence[tuple[TokenIds, Floats]]
+    writing: onnx.ModelProto,
+    memory: onnx.ModelProto,
+    bundle: Bundle,
+    pairs: Sequence[tuple[TokenIds, Floats]],
 ) -> Iterator[Feed]:
     """What the writing graph is fed, word by word, where a beam writes these sentences."""
     shape = bundle.decoder
     assert shape is not None
-    session = onnx_runtime().InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    listens, writes = (
+        onnx_runtime().InferenceSession(
+            model.SerializeToString(), providers=["CPUExecutionProvider"]
+        )
+        for model in (memory, writing)
     )
-    grown = [output.name for output in session.get_outputs()][1:]
-    decoder = Decoder(bundle, options=EXACT_CPU)
+    grown = [output.name for output in writes.get_outputs()][1:]
+    heads = np.arange(shape.heads)
+    alone = {"parents": np.zeros(1, np.int64), "asking": heads[None, :, None], "asked": heads[None]}
     for ids, frames in pairs:
-        memory = decoder.memory([frames])
-        heard: dict[str, AnyArray] = {"memory_lengths": memory.lengths}
-        for layer in range(shape.layers):
-            heard[f"memory_keys.{layer}"] = np.asarray(memory.keys)[:, layer]
-            heard[f"memory_values.{layer}"] = np.asarray(memory.values)[:, layer]
+        given = listens.run(None, {"frames": frames[None].astype(np.float32)})
+        heard = {
+            output.name: each for output, each in zip(listens.get_outputs(), given, strict=True)
+        }
+        heard["memory_lengths"] = np.array([len(frames)], np.int64)
         nothing = np.zeros((1, shape.heads, 0, shape.head_dim), np.float32)
         caches: list[AnyArray] = [nothing] * len(grown)
         for token in (bundle.start_token, *ids):
-            feed = {"tokens": np.array([token], np.int64), **heard}
+            feed = {"tokens": np.array([token], np.int64), **alone, **heard}
             feed |= {
                 name.replace("present", "past"): cache
                 for name, cache in zip(grown, caches, strict=True)
             }
             yield feed
-            caches = session.run(grown, feed)
+            caches = writes.run(grown, feed)
 
 
 def trained_on(bundle: Path, folder: Path) -> Callable[[bytes], bool]:
@@ -157,7 +175,15 @@ def trained_on(bundle: Path, folder: Path) -> Callable[[bytes], bool]:
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("bundle", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("sounds", type=click.Path(exists=True, file_okay=False, path_type=Path))
-def main(bundle: Path, sounds: Path) -> None:
+@click.option(
+    "--only",
+    "wanted",
+    multiple=True,
+    default=PROCESSOR_GRAPHS,
+    type=click.Choice(PROCESSOR_GRAPHS),
+    help="A graph to make, in place of all; may be given several times.",
+)
+def main(bundle: Path, sounds: Path, wanted: tuple[str, ...]) -> None:
     """Give BUNDLE graphs in 8 bits whose ranges fit the recordings below SOUNDS.
 
     Of a bundle that lists what it was trained on, no other recording is heard: those that were
@@ -166,8 +192,8 @@ def main(bundle: Path, sounds: Path) -> None:
     heard = calibration_sounds(
         load_bundle(bundle), folder=sounds, wanted=trained_on(bundle, sounds)
     )
-    add_processor_graphs(bundle, sounds=heard)
-    click.echo(f"wrote {PROCESSOR_ENCODER}.onnx, {SCORING}.onnx and {WRITING}.onnx in {bundle}")
+    add_processor_graphs(bundle, sounds=heard, wanted=wanted)
+    click.echo(f"wrote {', '.join(f'{name}.onnx' for name in wanted)} in {bundle}")
 
 
 if __name__ == "__main__":

@@ -29,10 +29,9 @@ from audiosearch.convert.ranges import Feed
 from audiosearch.errors import AudiosearchError, BundleError, DecodeError
 from audiosearch.indexing.walk import Problem, walk
 from audiosearch.model.bundle import (
+    APART,
     MANIFEST,
     PROCESSOR_ENCODER,
-    SCORING,
-    WRITING,
     Bundle,
     load_bundle,
 )
@@ -205,11 +204,8 @@ def _put_graphs(folder: Path, contents: Graphs, *, name: str, said: str) -> None
     """Replace graphs of the bundle in `folder`, and list them so."""
     manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
     manifest["name"] = name
-    apart = manifest.pop(SCORING, {}).get("file")
-    dropped = [
-        apart,
-        *(manifest["graphs"].pop(each, None) for each in (PROCESSOR_ENCODER, WRITING)),
-    ]
+    dropped = [manifest.pop(name, {}).get("file") for name in APART]
+    dropped.append(manifest["graphs"].pop(PROCESSOR_ENCODER, None))
     for file in filter(None, dropped):  # they were made of what is replaced
         manifest["files"].pop(file, None)
         (folder / file).unlink(missing_ok=True)

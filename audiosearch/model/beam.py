@@ -129,11 +129,12 @@ def beam_search(
     beams = _start(tokens, blocked, never)
     for t in range(options.max_tokens):
         log_probs = step(beams.last, beams.parent)
-        table = _allowed(log_probs, beams, eos=eos if t < options.min_tokens else None)
-        table += beams.total[:, None]
+        counts = [options.width - len(slots) for slots in finished]
+        early = eos if t < options.min_tokens else None
+        tokens, totals = _best(log_probs, beams, eos=early, most=max(counts))
+        chosen = _chosen(tokens, totals, beams.clip, counts)
         final_step = t == options.max_tokens - 1
-        chosen = _chosen(table, beams.clip, [options.width - len(slots) for slots in finished])
-        taken = _take(beams, table, log_probs, chosen, finished, eos=eos, final=final_step)
+        taken = _take(beams, log_probs, chosen, finished, eos=eos, final=final_step)
         if not taken.clip:
             break
         beams = _advance(beams, taken, blocked)
@@ -154,65 +155,78 @@ def _start(tokens: Ints, blocked: Bools, never: Sequence[int]) -> _Beams:
     )
 
 
-def _allowed(log_probs: Floats, beams: _Beams, *, eos: int | None) -> Floats:
-    """`log_probs` (R, V) without what a hypothesis may not take, renormalised.
+def _best(log_probs: Floats, beams: _Beams, *, eos: int | None, most: int) -> tuple[Ints, Floats]:
+    """The `most` best tokens of each row (R, most), best first, and the totals that they give.
 
-    Masking log-probabilities and renormalising equals masking logits before the log-softmax.
-    A row that may take nothing at all stays at minus infinity.
+    Of `log_probs` (R, V) without what a hypothesis may not take, renormalised: masking them and
+    renormalising equals masking logits before the log-softmax. Of equal ones the first token comes
+    first. A row that may take fewer has totals of minus infinity.
     """
-    if np.isnan(log_probs).any():
+    if np.isnan(log_probs.max()):
         raise ValueError("the step function gave NaN")
-    table = log_probs.copy()
+    left = log_probs.copy()
     rows, places = np.nonzero(beams.used != _NONE)
-    table[rows, beams.used[rows, places]] = -np.inf
+    left[rows, beams.used[rows, places]] = -np.inf
     if eos is not None:
-        table[:, eos] = -np.inf
-    peak = table.max(axis=1, keepdims=True)
+        left[:, eos] = -np.inf
+    norm = _log_sum(left)
+    each = np.arange(len(left))
+    tokens = np.empty((len(left), min(most, left.shape[1])), dtype=np.int64)
+    totals = np.empty(tokens.shape, dtype=np.float32)
+    for place in range(tokens.shape[1]):  # a beam is so narrow that sorting would take longer
+        best = tokens[:, place] = left.argmax(axis=1)
+        totals[:, place] = left[each, best]
+        left[each, best] = -np.inf
+    totals -= norm
+    totals += beams.total[:, None]
+    return tokens, totals
+
+
+def _log_sum(log_probs: Floats) -> Floats:
+    """The logarithm (R, 1) of the sum of a row's probabilities; 0 where all are minus infinity."""
+    peak = log_probs.max(axis=1, keepdims=True)
     peak[np.isneginf(peak)] = 0.0
+    shares = log_probs - peak
+    np.exp(shares, out=shares)
     with np.errstate(divide="ignore"):
-        norm = np.log(np.exp(table - peak).sum(axis=1, keepdims=True)) + peak
+        norm: Floats = np.log(shares.sum(axis=1, keepdims=True)) + peak
     norm[np.isneginf(norm)] = 0.0
-    table -= norm
-    return table
+    return norm
 
 
-def _chosen(table: Floats, clip: Ints, counts: Sequence[int]) -> list[tuple[int, int]]:
-    """Row and token of each clip's `counts` greatest entries of `table` (R, V), clip by clip.
+def _chosen(
+    tokens: Ints, totals: Floats, clip: Ints, counts: Sequence[int]
+) -> list[tuple[int, int, np.float32]]:
+    """Row, token and total of each clip's `counts` best, of those of its rows, clip by clip.
 
-    The greatest come first, and of equal ones the first in table order; never minus infinity.
+    The greatest come first, and of equal ones the first row; never minus infinity.
     """
-    n_tokens = table.shape[1]
-    most = min(max(counts), n_tokens)
-    least = np.partition(table, n_tokens - most, axis=1)[:, n_tokens - most, None]
-    rows, tokens = np.nonzero((table >= least) & (table > -np.inf))
-    clips = clip[rows]
-    order = np.lexsort((-table[rows, tokens], clips))  # stable
-    found: list[tuple[int, int]] = []
+    rows, places = np.nonzero(totals > -np.inf)
+    found: list[tuple[int, int, np.float32]] = []
     n_left = list(counts)
-    for of_clip, row, token in zip(
-        clips[order].tolist(), rows[order].tolist(), tokens[order].tolist(), strict=True
-    ):
+    order = np.lexsort((-totals[rows, places], clip[rows]))  # stable
+    for row, place in zip(rows[order].tolist(), places[order].tolist(), strict=True):
+        of_clip = clip[row]
         if n_left[of_clip] > 0:
             n_left[of_clip] -= 1
-            found.append((row, token))
+            found.append((row, int(tokens[row, place]), totals[row, place]))
     return found
 
 
 def _take(
     beams: _Beams,
-    table: Floats,
     log_probs: Floats,
-    chosen: Sequence[tuple[int, int]],
+    chosen: Sequence[tuple[int, int, np.float32]],
     finished: list[list[Hypothesis]],
     *,
     eos: int,
     final: bool,
 ) -> _Taken:
-    """The entries `chosen` of `table` (R, V): finished ones to `finished`, others on."""
+    """What is `chosen`, row, token and total: finished ones to `finished`, others on."""
     taken = _Taken()
     clips = beams.clip.tolist()
-    for row, token in chosen:
-        total, heard = table[row, token], beams.heard[row] + float(log_probs[row, token])
+    for row, token, total in chosen:
+        heard = beams.heard[row] + float(log_probs[row, token])
         if final or token == eos:
             ids = (*beams.ids[row], token)
             finished[clips[row]].append(Hypothesis(ids, float(total) / len(ids), heard))
@@ -223,7 +237,7 @@ def _take(
             taken.total.append(total)
             taken.heard.append(heard)
     # A vocabulary so small that every token is used up.
-    for clip in set(clips) - {clips[row] for row, _ in chosen}:
+    for clip in set(clips) - {clips[row] for row, _, _ in chosen}:
         finished[clip] += [
             Hypothesis(
                 beams.ids[row],

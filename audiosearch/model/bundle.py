@@ -18,9 +18,9 @@ from audiosearch.model.bundle_files import (
     BundleFile,
     check_bundled,
     check_graph,
+    files_apart,
     fingerprint,
     listed_files,
-    scoring_file,
 )
 from audiosearch.model.byte_pairs import BytePairs
 from audiosearch.model.calibration import LIKE, TEXT_MATCH, WEAKLY_LIKE, ScoreCalibration
@@ -44,8 +44,10 @@ _MOST_SAMPLES = 384_000 * 600  # the longest window at the highest rate
 MOST_WORDS = 64  # of a text, where neither captioner nor text tower sets a bound
 GRAPHS = ("encoder", "memory", "decoder", "text")
 # Graphs that a bundle may have besides, for processors: the captioner as it scores words and as it
-# writes them, and the encoder.
-SCORING, WRITING, PROCESSOR_ENCODER = "scoring", "writing", "processor_encoder"
+# writes them, with what it asks of sounds, and the encoder.
+SCORING, WRITING, WRITING_MEMORY = "scoring", "writing", "writing_memory"
+PROCESSOR_ENCODER = "processor_encoder"
+APART = (SCORING, WRITING, WRITING_MEMORY)  # from what decides what is heard
 
 
 NO_WORDS = Vocabulary(words=SPECIAL_TOKENS)
@@ -102,13 +104,13 @@ class Bundle:
         decoder: sizes of the captioner; None where there is none, and the vocabulary no words.
         pieces: what the text tower reads; None if it reads the words of the vocabulary.
         graphs: encoder, memory and decoder where there is a captioner, and text where there is a
-            joint space; perhaps processor_encoder, writing and scoring, in 8 bits for processors;
-            of a combined bundle what its parts have in common, or none.
+            joint space; perhaps processor_encoder, writing, writing_memory and scoring, in 8 bits
+            for processors; of a combined bundle what its parts have in common, or none.
         parts: the bundles that a combined one refers to; empty for any other.
         grid: how frames lie in a sound that is longer than a window; None where windows must be
             encoded one by one.
-        fingerprint: SHA-256 over the hashes of all files but the scoring graph: two bundles with
-            equal fingerprints hear the same.
+        fingerprint: SHA-256 over the hashes of all files but those of graphs apart, which score and
+            write words: two bundles with equal fingerprints hear the same.
     """
 
     path: Path
@@ -181,9 +183,11 @@ def load_bundle(path: Path) -> Bundle:
     graphs = _graphs(manifest, files)
     for graph in graphs.values():
         check_graph(graph.path, contents[_name_of(graph, files)])
-    if manifest.values["format"] == FORMAT and (scoring := scoring_file(manifest)) is not None:
-        check_graph(scoring.path, scoring.read())
-        graphs[SCORING] = scoring
+    if manifest.values["format"] == FORMAT:
+        apart = files_apart(manifest, APART)
+        for graph in apart.values():
+            check_graph(graph.path, graph.read())
+        graphs |= apart
     vocabulary, start_token, shape, beam = NO_WORDS, NO_WORDS.bos, None, BeamOptions()
     if manifest.values["format"] != WITHOUT_CAPTIONER:
         vocabulary, start_token = read_vocabulary(manifest, contents)
@@ -260,7 +264,7 @@ def _graphs(manifest: ManifestReader, files: Mapping[str, BundleFile]) -> dict[s
         "decoder": manifest.values["format"] == FORMAT,
     }
     needed = [name for name in GRAPHS if has[name]]
-    needed += [name for name in (PROCESSOR_ENCODER, WRITING) if table.has(name)]
+    needed += [PROCESSOR_ENCODER] if table.has(PROCESSOR_ENCODER) else []
     return {name: _reference(table, name, files) for name in needed}
 
 

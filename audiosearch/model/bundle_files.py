@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -56,18 +56,17 @@ def listed_files(manifest: ManifestReader) -> dict[str, BundleFile]:
     return {name: _listed_file(folder, name, entry) for name, entry in entries}
 
 
-def scoring_file(manifest: ManifestReader) -> BundleFile | None:
-    """The graph that scores words on processors, listed apart from the other files.
+def files_apart(manifest: ManifestReader, names: Iterable[str]) -> dict[str, BundleFile]:
+    """Those of the graphs `names` that are there, listed apart from the other files.
 
-    It is no part of the fingerprint: what was heard by a bundle stays what it is with it.
+    They are no part of the fingerprint: what was heard by a bundle stays what it is with them.
 
     Raises:
         BundleError: as for `listed_files`.
     """
-    if not manifest.has("scoring"):
-        return None
-    entry = manifest.table("scoring")
-    return _listed_file(manifest.path.parent, entry.text("file"), entry)
+    entries = {name: manifest.table(name) for name in names if manifest.has(name)}
+    folder = manifest.path.parent
+    return {name: _listed_file(folder, each.text("file"), each) for name, each in entries.items()}
 
 
 def _listed_file(folder: Path, name: str, entry: ManifestReader) -> BundleFile:

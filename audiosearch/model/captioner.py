@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,6 @@ from audiosearch._typing import HalfOrFloats
 from audiosearch.errors import BundleError
 from audiosearch.model.beam import BeamOptions, Hypothesis, beam_search
 from audiosearch.model.decoder import Decoder
-from audiosearch.model.memory import AudioMemory
 from audiosearch.model.runtime.parallel import even_blocks, parallel_map
 from audiosearch.model.scoring import CaptionScorer, TokenIds
 
@@ -50,17 +50,21 @@ class Captioner:
         """
         workers = self.decoder.workers
         most = BATCH_CARD if self.decoder.device.name == "cuda" else BATCH
-        blocks = even_blocks(frames, most=most, workers=workers)
-        return [
-            each for block in parallel_map(self._block, blocks, workers=workers) for each in block
-        ]
+        # Sounds of like length together, so that hardly any padding is heard.
+        order = sorted(range(len(frames)), key=lambda place: len(frames[place]))
+        blocks = even_blocks(order, most=most, workers=workers)
+        written = parallel_map(
+            lambda block: self._block([frames[place] for place in block]), blocks, workers=workers
+        )
+        found = dict(zip(itertools.chain(*blocks), itertools.chain(*written), strict=True))
+        return [found[place] for place in range(len(frames))]
 
     def _block(self, frames: Sequence[HalfOrFloats]) -> list[CaptionOut]:
         bundle = self.decoder.bundle
-        memory = self.decoder.memory(frames)
+        step = self.decoder.writer(frames)
         try:
             found = beam_search(
-                self.decoder.steps(memory),
+                step,
                 starts=[bundle.start_token] * len(frames),
                 eos=bundle.vocabulary.eos,
                 vocabulary_size=len(bundle.vocabulary),
@@ -76,7 +80,7 @@ class Captioner:
             ) from error
         best = [hypotheses[0] for hypotheses in found]
         words = [self._words(hypothesis) for hypothesis in best]
-        cross_entropies = self._cross_entropies(best, words, frames, memory)
+        cross_entropies = self._cross_entropies(best, words, frames)
         return [
             CaptionOut(bundle.vocabulary.decode(ids), ids, hypothesis.mean_log_prob, cross_entropy)
             for hypothesis, ids, cross_entropy in zip(best, words, cross_entropies, strict=True)
@@ -87,7 +91,6 @@ class Captioner:
         best: Sequence[Hypothesis],
         words: Sequence[TokenIds],
         frames: Sequence[HalfOrFloats],
-        memory: AudioMemory,
     ) -> list[float]:
         """Of each sentence; those that the beam heard just as they are need not be heard again."""
         eos = self.decoder.bundle.vocabulary.eos
@@ -98,11 +101,8 @@ class Captioner:
         ]
         found = [-hypothesis.log_prob / max(1, len(hypothesis.ids)) for hypothesis in best]
         if again:
-            exact = self.decoder.scoring is None
-            heard = memory if exact else self.scorer.listen([frames[place] for place in again])
-            scored = self.scorer.cross_entropy(
-                [words[place] for place in again], heard, sounds=again if exact else None
-            )
+            heard = self.scorer.listen([frames[place] for place in again])
+            scored = self.scorer.cross_entropy([words[place] for place in again], heard)
             for place, value in zip(again, scored.tolist(), strict=True):
                 found[place] = value
         return found

@@ -6,7 +6,7 @@ vectors is the weighted mean of the cosines. Log-probabilities are averaged at e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -155,11 +155,17 @@ class EnsembleDecoder(Decoder):
         """The memory of sounds; see `Decoder.memory`."""
         if not frames:
             raise ValueError("the memory of no sound at all")
+        return _ensemble_memory(
+            [decoder.memory(some) for decoder, some in self._by_decoder(frames)]
+        )
+
+    def _by_decoder(
+        self, frames: Sequence[HalfOrFloats]
+    ) -> Iterator[tuple[Decoder, Sequence[HalfOrFloats]]]:
+        """What each decoder hears."""
         dims = [decoder.bundle.frame_dim for decoder in self._decoders]
         of_each = zip(*(_of_each(table, dims) for table in frames), strict=True)
-        return _ensemble_memory(
-            [decoder.memory(some) for decoder, some in zip(self._decoders, of_each, strict=True)]
-        )
+        return zip(self._decoders, of_each, strict=True)
 
     def null_memory(self) -> EnsembleMemory:
         """The memory of no sound."""
@@ -175,11 +181,15 @@ class EnsembleDecoder(Decoder):
         )
 
     def steps(self, memory: AudioMemory) -> StepFunction:
-        """A step function for beam search over the sounds of `memory`."""
-        steps = [
-            decoder.steps(own)
-            for decoder, own in zip(self._decoders, _memories(memory), strict=True)
-        ]
+        """See `Decoder.steps`."""
+        of_decoders = zip(self._decoders, _memories(memory), strict=True)
+        return self._all([decoder.steps(own) for decoder, own in of_decoders])
+
+    def writer(self, frames: Sequence[HalfOrFloats]) -> StepFunction:
+        """See `Decoder.writer`."""
+        return self._all([decoder.writer(some) for decoder, some in self._by_decoder(frames)])
+
+    def _all(self, steps: Sequence[StepFunction]) -> StepFunction:
         return lambda tokens, parents: self._mean(step(tokens, parents) for step in steps)
 
     def _mean(self, log_probs: Iterable[Floats]) -> Floats:

@@ -15,7 +15,7 @@ from audiosearch._typing import AnyArray, Floats, HalfOrFloats, Ints
 from audiosearch.errors import BundleError
 from audiosearch.model.beam import StepFunction
 from audiosearch.model.bundle import Bundle, DecoderShape
-from audiosearch.model.memory import AudioMemory, Gather
+from audiosearch.model.memory import AudioMemory, Gather, lengths_of, padded
 from audiosearch.model.runtime.device_array import DeviceArray
 from audiosearch.model.runtime.parallel import even_blocks, in_worker, parallel_map
 from audiosearch.model.runtime.session import (
@@ -114,11 +114,7 @@ class Decoder:
 
         Shorter ones are padded; the decoder never attends to the padding.
         """
-        if not frames:
-            raise ValueError("the memory of no sound at all")
-        lengths = np.array([len(rows) for rows in frames], dtype=np.int64)
-        if lengths.min() == 0:
-            raise ValueError("a sound without frames has no memory")
+        lengths = lengths_of(frames)
         session = self._session("memory")
         if session.holds:
             try:
@@ -134,13 +130,13 @@ class Decoder:
         values = np.empty_like(keys)
 
         def remember(block: list[int]) -> None:
-            padded = self._padded([frames[place] for place in block], longest)
+            given = padded([frames[place] for place in block], longest=longest)
             rows = slice(block[0], block[-1] + 1)
-            feed = _memory_feed(session, padded, lengths[rows])
-            given = session.run_anywhere(["memory_keys", "memory_values"], feed)
-            for array in given:
+            feed = _memory_feed(session, given, lengths[rows])
+            made = session.run_anywhere(["memory_keys", "memory_values"], feed)
+            for array in made:
                 self._check_memory(array.shape, keys[rows].shape)
-            keys[rows], values[rows] = given
+            keys[rows], values[rows] = made
 
         workers = session.workers
         blocks = even_blocks(range(len(frames)), most=MEMORY_BLOCK, workers=workers)
@@ -151,11 +147,11 @@ class Decoder:
         self, session: GraphSession, frames: Sequence[HalfOrFloats], lengths: Ints
     ) -> AudioMemory:
         """The memory of all sounds by one run, held where it was made."""
-        padded = self._padded(frames, int(lengths.max()))
+        given = padded(frames, longest=int(lengths.max()))
         names = ["memory_keys", "memory_values"]
-        _, [keys, values] = session.run_holding([], names, _memory_feed(session, padded, lengths))
+        _, [keys, values] = session.run_holding([], names, _memory_feed(session, given, lengths))
         shape = self._shape
-        expected = (len(frames), shape.layers, shape.heads, padded.shape[1], shape.head_dim)
+        expected = (len(frames), shape.layers, shape.heads, given.shape[1], shape.head_dim)
         for array in (keys, values):
             self._check_memory(array.shape, expected)
         return AudioMemory(keys, values, lengths, frames)
@@ -172,12 +168,6 @@ class Decoder:
                 path=self.bundle.graphs["memory"].path,
                 remedy="audiosearch models verify",
             )
-
-    def _padded(self, frames: Sequence[HalfOrFloats], longest: int) -> Floats:
-        padded = empty((len(frames), longest, self.bundle.frame_dim))
-        for row, given in zip(padded, frames, strict=True):
-            row[: len(given)] = given
-        return padded
 
     def null_memory(self) -> AudioMemory:
         """The memory of no sound: one frame of zeros. What a caption weighs by itself."""
@@ -199,8 +189,14 @@ class Decoder:
         return log_probs
 
     def steps(self, memory: AudioMemory) -> StepFunction:
-        """A step function for beam search over the sounds of `memory`."""
-        return Steps(self, memory) if self.writing is None else self.writing.steps(memory)
+        """A step function for beam search over the sounds of `memory`, by the decoder itself."""
+        return Steps(self, memory)
+
+    def writer(self, frames: Sequence[HalfOrFloats]) -> StepFunction:
+        """A step function for beam search over sounds, given as their frames (T_i, D)."""
+        if self.writing is None:
+            return self.steps(self.memory(frames))
+        return self.writing.steps(frames)
 
     def _for_steps(self) -> GraphSession:
         """The graph for a beam: alone it has all cores, which a large decoder is worth.
@@ -284,9 +280,9 @@ class Decoder:
         return log_probs, (caches[0], caches[1]) if grown else None
 
 
-def _memory_feed(session: GraphSession, padded: Floats, lengths: Ints) -> dict[str, AnyArray]:
+def _memory_feed(session: GraphSession, rows: Floats, lengths: Ints) -> dict[str, AnyArray]:
     """What a memory graph takes: a captioner with a GRU needs to know where each sound ends."""
-    feed: dict[str, AnyArray] = {"frames": padded}
+    feed: dict[str, AnyArray] = {"frames": rows}
     if "frame_lengths" in session.inputs:
         feed["frame_lengths"] = lengths
     return feed

@@ -12,7 +12,7 @@ import numpy as np
 from audiosearch._typing import Floats, HalfOrFloats, Ints
 from audiosearch.model.bundle import BundleFile
 from audiosearch.model.runtime.device_array import DeviceArray
-from audiosearch.model.runtime.session import GraphSession, RuntimeOptions
+from audiosearch.model.runtime.session import GraphSession, RuntimeOptions, empty
 
 ROWS_GRAPH = Path(__file__).with_name("rows.onnx")
 
@@ -54,6 +54,28 @@ class AudioMemory:
         return AudioMemory(
             self.keys[:, :, :, :longest][chosen], self.values[:, :, :, :longest][chosen], lengths
         )
+
+
+def lengths_of(frames: Sequence[HalfOrFloats]) -> Ints:
+    """How many frames each sound has (B,).
+
+    Raises:
+        ValueError: there is no sound, or one without frames.
+    """
+    if not frames:
+        raise ValueError("the memory of no sound at all")
+    lengths = np.array([len(rows) for rows in frames], dtype=np.int64)
+    if lengths.min() == 0:
+        raise ValueError("a sound without frames has no memory")
+    return lengths
+
+
+def padded(frames: Sequence[HalfOrFloats], *, longest: int) -> Floats:
+    """The frames (T_i, D) of sounds as one array (B, longest, D), with zeros behind them."""
+    rows = empty((len(frames), longest, frames[0].shape[1]))
+    for row, given in zip(rows, frames, strict=True):
+        row[: len(given)] = given
+    return rows
 
 
 class Gather:

@@ -1,7 +1,8 @@
-"""A graph that gives the next word of many sentences at once, for a beam on a processor.
+"""Graphs that give the next word of many sentences at once, for a beam on a processor.
 
-Beside `decoder` it takes one word a row, has an input and an output for each layer's keys and
-values, so that nothing is cut apart and put together again in each step, and no mask among words.
+Beside `memory` and `decoder` they take one word a row, have an input and an output for each layer's
+keys and values, so that nothing is cut apart and put together again in each step, and no mask among
+words. All sentences about a sound ask it at once, so that none needs a copy of what it holds.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class _Writing:
     def _words(self) -> str:
         """Embedded words with their position, and which frames may not be attended to."""
         graph = self.graph
-        graph.unheard("memory_keys.0", axis=2, lengths="memory_lengths")
+        graph.unheard("memory_values.0", axis=2, lengths="memory_lengths")
         table = graph.constant("embedding", self.decoder.emb_layer.weight)
         embedded = graph.add("Gather", table, "tokens", to="embedded")
         scale = graph.constant("embedding.scale", np.float32(math.sqrt(self.dim)))
@@ -76,10 +77,20 @@ class _Writing:
         parts = [f"{name}.{part}" for part in ("queries", "new_keys", "new_values")]
         queries, *new = graph.split(by_head, names=parts, sizes=[self.heads] * 3, axis=1)
         keys, values = (
-            graph.add("Concat", f"past_{kind}.{place}", added, to=f"present_{kind}.{place}", axis=2)
+            graph.add(
+                "Concat",
+                graph.add("Gather", f"past_{kind}.{place}", "parents", to=f"{name}.old_{kind}"),
+                added,
+                to=f"present_{kind}.{place}",
+                axis=2,
+            )
             for kind, added in zip(("keys", "values"), new, strict=True)
         )
-        return self._mixed(name, attention, queries, keys, values, mask=None)
+        across = graph.add("Transpose", keys, to=f"{name}.across", perm=[0, 1, 3, 2])
+        scores = graph.add("MatMul", queries, across, to=f"{name}.scores")
+        shares = graph.add("Softmax", scores, to=f"{name}.shares", axis=3)
+        mixed = graph.add("MatMul", shares, values, to=f"{name}.mixed")
+        return self._out(name, attention, mixed)
 
     def _in_sound(self, place: int, name: str, attention: Attention, x: str) -> str:
         """What the sound holds for each word."""
@@ -87,30 +98,19 @@ class _Writing:
         weight = attention.in_proj_weight.detach()[: self.dim] * self._scale
         bias = attention.in_proj_bias.detach()[: self.dim] * self._scale
         flat = self.graph.product(f"{name}.asks", x, weight, bias)
-        shape = graph.whole(-1, self.heads, 1, self.head_dim)
-        queries = graph.add("Reshape", flat, shape, to=f"{name}.queries")
-        keys, values = f"memory_keys.{place}", f"memory_values.{place}"
-        return self._mixed(name, attention, queries, keys, values, mask="unheard")
+        heads = graph.whole(-1, self.head_dim)
+        asked = graph.add("Reshape", flat, heads, to=f"{name}.by_head")
+        queries = graph.add("Gather", asked, "asking", to=f"{name}.queries")
+        scores = graph.add("MatMul", queries, f"memory_keys.{place}", to=f"{name}.scores")
+        masked = graph.add("Add", scores, "unheard", to=f"{name}.masked")
+        shares = graph.add("Softmax", masked, to=f"{name}.shares", axis=3)
+        mixed = graph.add("MatMul", shares, f"memory_values.{place}", to=f"{name}.mixed")
+        by_head = graph.add("Reshape", mixed, heads, to=f"{name}.mixed.by_head")
+        return self._out(name, attention, graph.add("Gather", by_head, "asked", to=f"{name}.rows"))
 
-    def _mixed(
-        self,
-        name: str,
-        attention: Attention,
-        queries: str,
-        keys: str,
-        values: str,
-        *,
-        mask: str | None,
-    ) -> str:
-        """Values `(R, H, T, d)` mixed for each query `(R, H, 1, d)`, `(R, D)`."""
-        graph = self.graph
-        across = graph.add("Transpose", keys, to=f"{name}.across", perm=[0, 1, 3, 2])
-        scores = graph.add("MatMul", queries, across, to=f"{name}.scores")
-        if mask is not None:
-            scores = graph.add("Add", scores, mask, to=f"{name}.masked")
-        shares = graph.add("Softmax", scores, to=f"{name}.shares", axis=3)
-        mixed = graph.add("MatMul", shares, values, to=f"{name}.mixed")
-        flat = graph.add("Reshape", mixed, graph.whole(-1, self.dim), to=f"{name}.flat")
+    def _out(self, name: str, attention: Attention, mixed: str) -> str:
+        """What comes of values mixed for each row, `(R, D)`."""
+        flat = self.graph.add("Reshape", mixed, self.graph.whole(-1, self.dim), to=f"{name}.flat")
         out = attention.out_proj
         return self.graph.product(f"{name}.out", flat, out.weight, out.bias)
 
@@ -120,34 +120,85 @@ class _Writing:
 
 
 def writing_model(decoder: CaptionDecoder) -> onnx.ModelProto:
-    """The ONNX model of one step of a beam, in float32.
+    """The ONNX model of one step of a beam over B sounds, in float32.
 
-    Words `(R,)`, for each layer `past_keys.i`, `past_values.i` `(R, H, P, d)` and `memory_keys.i`,
-    `memory_values.i` `(R, H, T, d)`, and the frames' `memory_lengths` `(R,)` to the
-    log-probabilities of the next word `(R, V)` in nats and caches grown by this word.
+    Words `(R,)`, the rows `parents` `(R,)` of the step before that they go on from, for each layer
+    `past_keys.i`, `past_values.i` `(Q, H, P, d)` of that step's rows and `memory_keys.i`
+    `(B, H, d, T)`, `memory_values.i` `(B, H, T, d)` of the sounds with their `memory_lengths`
+    `(B,)`, and for S places a sound which row is at each, `asking` `(B, S)`, and at which each row
+    is, `slots` `(R,)`, to the log-probabilities of the next word `(R, V)` in nats and caches grown
+    by this word.
     """
     config = decoder.config
     graph = _Writing(decoder.eval()).build()
-    floats, whole = TensorProto.FLOAT, TensorProto.INT64
-    describe = helper.make_tensor_value_info
-    inputs = [describe("tokens", whole, ["rows"]), describe("memory_lengths", whole, ["rows"])]
-    outputs = [describe("log_probs", floats, ["rows", config.vocabulary])]
+    head = [config.heads, config.dim // config.heads]
+    inputs = [
+        _described("tokens", ["rows"], TensorProto.INT64),
+        _described("parents", ["rows"], TensorProto.INT64),
+        _described("asking", ["sounds", config.heads, "places"], TensorProto.INT64),
+        _described("asked", ["rows", config.heads], TensorProto.INT64),
+        _described("memory_lengths", ["sounds"], TensorProto.INT64),
+    ]
+    outputs = [_described("log_probs", ["rows", config.vocabulary])]
     for place in range(config.layers):
         for kind in ("keys", "values"):
-            for name, length, into in (
-                ("past", "past", inputs),
-                ("memory", "frames", inputs),
-                ("present", "total", outputs),
-            ):
-                shape: list[str | int | None] = [
-                    "rows",
-                    config.heads,
-                    length,
-                    config.dim // config.heads,
-                ]
-                into.append(describe(f"{name}_{kind}.{place}", floats, shape))
+            inputs.append(_described(f"past_{kind}.{place}", ["before", head[0], "past", head[1]]))
+            outputs.append(
+                _described(f"present_{kind}.{place}", ["rows", head[0], "total", head[1]])
+            )
+        inputs += _memory(place, *head)
+    return _model("writing", graph, inputs, outputs)
+
+
+def writing_memory_model(decoder: CaptionDecoder) -> onnx.ModelProto:
+    """The ONNX model of what `writing_model` asks of sounds, in float32.
+
+    Frames `(B, T, D)` to `memory_keys.i` `(B, H, d, T)` and `memory_values.i` `(B, H, T, d)`.
+    """
+    config = decoder.eval().config
+    head = [config.heads, config.dim // config.heads]
+    graph, outputs = NodeGraph(), []
+    shape = graph.whole(0, 0, *head)
+    for place, layer in enumerate(decoder.blocks()):
+        sound = layer.multihead_attn
+        described = _memory(place, *head)
+        for part, (output, axes) in enumerate(zip(described, _MEMORY_AXES, strict=True), start=1):
+            rows = slice(part * config.dim, (part + 1) * config.dim)
+            name = f"layer{place}.{part}"
+            weight, bias = sound.in_proj_weight[rows], sound.in_proj_bias[rows]
+            flat = graph.product(name, "frames", weight, bias)
+            by_head = graph.add("Reshape", flat, shape, to=f"{name}.by_head")
+            graph.add("Transpose", by_head, to=output.name, perm=axes)
+        outputs += described
+    inputs = [_described("frames", ["sounds", "frames", config.dim])]
+    return _model("writing_memory", graph, inputs, outputs)
+
+
+_MEMORY_AXES = ([0, 2, 3, 1], [0, 2, 1, 3])  # of keys and values (B, T, H, d)
+
+
+def _memory(place: int, heads: int, head_dim: int) -> list[onnx.ValueInfoProto]:
+    """Keys and values of the sounds, as a layer takes them."""
+    return [
+        _described(f"memory_keys.{place}", ["sounds", heads, head_dim, "frames"]),
+        _described(f"memory_values.{place}", ["sounds", heads, "frames", head_dim]),
+    ]
+
+
+def _described(
+    name: str, shape: list[str | int], kind: int = TensorProto.FLOAT
+) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+def _model(
+    name: str,
+    graph: NodeGraph,
+    inputs: list[onnx.ValueInfoProto],
+    outputs: list[onnx.ValueInfoProto],
+) -> onnx.ModelProto:
     return helper.make_model(
-        helper.make_graph(graph.nodes, "writing", inputs, outputs, list(graph.constants.values())),
+        helper.make_graph(graph.nodes, name, inputs, outputs, list(graph.constants.values())),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
     )

@@ -11,15 +11,20 @@ import pytest
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
-from audiosearch.convert.processor import add_processor_graphs, trained_on  # noqa: E402
+from audiosearch.convert.processor import (  # noqa: E402
+    PROCESSOR_GRAPHS,
+    add_processor_graphs,
+    trained_on,
+)
 from audiosearch.convert.quantise import quantise_bundle  # noqa: E402
 from audiosearch.errors import BundleError  # noqa: E402
 from audiosearch.model import onnx_check  # noqa: E402
 from audiosearch.model.bundle import (  # noqa: E402
+    APART,
     GRAPHS,
-    PROCESSOR_ENCODER,
     SCORING,
     WRITING,
+    WRITING_MEMORY,
     load_bundle,
 )
 from audiosearch.model.loaded import Model  # noqa: E402
@@ -30,7 +35,7 @@ from audiosearch.training.export import toy  # noqa: E402
 from audiosearch.training.export.bundle import file_entry  # noqa: E402
 from audiosearch.training.export.restored import decoder_of_bundle  # noqa: E402
 from audiosearch.training.export.scoring_graph import scoring_model  # noqa: E402
-from audiosearch.training.export.writing_graph import writing_model  # noqa: E402
+from audiosearch.training.export.writing_graph import writing_memory_model, writing_model  # noqa: E402
 
 CPU = RuntimeOptions(device="cpu", threads=2)
 EXACT = RuntimeOptions(device="cpu", exact=True)
@@ -73,12 +78,15 @@ def in_floats(plain, tmp_path_factory):
     """A bundle whose captioner's graphs are not rounded: they must give its very numbers."""
 
     def write(path):
-        onnx.save(scoring_model(decoder_of_bundle(path).decoder), path / "scoring.onnx")
         manifest = json.loads((path / "bundle.json").read_text("utf-8"))
-        manifest[SCORING] = {"file": "scoring.onnx", **file_entry(path / "scoring.onnx")}
-        onnx.save(writing_model(decoder_of_bundle(path).decoder), path / "writing.onnx")
-        manifest["graphs"][WRITING] = "writing.onnx"
-        manifest["files"]["writing.onnx"] = file_entry(path / "writing.onnx")
+        for name, made in {
+            SCORING: scoring_model,
+            WRITING: writing_model,
+            WRITING_MEMORY: writing_memory_model,
+        }.items():
+            file = path / f"{name}.onnx"
+            onnx.save(made(decoder_of_bundle(path).decoder), file)
+            manifest[name] = {"file": file.name, **file_entry(file)}
         (path / "bundle.json").write_text(json.dumps(manifest), "utf-8")
 
     return _with_graph(plain, tmp_path_factory.mktemp("floats"), write)
@@ -144,8 +152,8 @@ def test_in_8_bits_it_is_close_and_the_same_whatever_it_is_run_with(in_bytes):
 def test_the_graphs_are_checked_and_count_for_what_is_heard(plain, in_bytes, tmp_path):
     before, after = load_bundle(plain), load_bundle(in_bytes)
     assert after.fingerprint != before.fingerprint  # heard by others on processors
-    assert set(after.graphs) == {*before.graphs, SCORING, WRITING, PROCESSOR_ENCODER}
-    for name in (SCORING, WRITING, PROCESSOR_ENCODER):
+    assert set(after.graphs) == {*before.graphs, *PROCESSOR_GRAPHS}
+    for name in PROCESSOR_GRAPHS:
         assert onnx_check.complaints(after.graphs[name].read()) == []
         weights = onnx.load_from_string(after.graphs[name].read()).graph.initializer
         kinds = [each.data_type for each in weights if len(each.dims) == 2]
@@ -162,11 +170,12 @@ def test_the_graphs_are_checked_and_count_for_what_is_heard(plain, in_bytes, tmp
             load_bundle(broken)
 
 
-def test_how_words_are_scored_is_no_part_of_what_is_heard(in_bytes, tmp_path):
+def test_how_words_are_scored_and_written_is_no_part_of_what_is_heard(in_bytes, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(in_bytes, other)
     manifest = json.loads((other / "bundle.json").read_text("utf-8"))
-    del manifest[SCORING]
+    for name in APART:
+        del manifest[name]
     (other / "bundle.json").write_text(json.dumps(manifest), "utf-8")
     assert load_bundle(other).fingerprint == load_bundle(in_bytes).fingerprint
 
@@ -185,7 +194,7 @@ def test_captions_are_those_of_the_decoder(in_floats):
 def test_each_step_gives_the_decoders_numbers_as_rows_are_added_reordered_and_left(in_floats):
     decoders = [Model.open(in_floats, options=each).decoder for each in (CPU, EXACT)]
     frames = _frames(Model.open(in_floats, options=CPU), lengths=(5, 1, 9))
-    ours, theirs = (each.steps(each.memory(frames)) for each in decoders)
+    ours, theirs = (each.writer(frames) for each in decoders)
     assert isinstance(ours, WritingSteps)
     assert not isinstance(theirs, WritingSteps)
     for tokens, parents in (
@@ -194,6 +203,8 @@ def test_each_step_gives_the_decoders_numbers_as_rows_are_added_reordered_and_le
         ([9, 4, 5, 6, 7], [1, 0, 2, 4, 3]),
         ([5, 6], [2, 1]),
         ([7, 8], [0, 1]),
+        ([9], [1]),
+        ([4, 5], [0, 0]),
     ):
         given = np.array(tokens, np.int64), np.array(parents, np.int64)
         np.testing.assert_allclose(ours(*given), theirs(*given), atol=2e-5)
@@ -255,7 +266,19 @@ def test_only_what_writes_captions_is_loaded_to_write_them(in_bytes):
     model = Model.open(in_bytes, options=CPU)
     model.captioner.captions(_frames(model)[:2])
     assert model.decoder.device.name == "cpu"
-    assert {name for name, _ in model.decoder._sessions} == {"memory"}
+    assert model.decoder._sessions == {}
+
+
+def test_graphs_that_are_not_asked_for_stay(in_bytes, tmp_path):
+    path = tmp_path / "toy"
+    shutil.copytree(in_bytes, path)
+    add_processor_graphs(path, sounds=_sounds(3), wanted=(WRITING, WRITING_MEMORY))
+    before, after = load_bundle(in_bytes), load_bundle(path)
+    assert after.fingerprint == before.fingerprint
+    changed = {
+        name for name in after.graphs if after.graphs[name].sha256 != before.graphs[name].sha256
+    }
+    assert changed == {WRITING, WRITING_MEMORY}
 
 
 def test_captioners_of_another_form_are_left_alone(tmp_path):
