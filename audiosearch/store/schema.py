@@ -212,12 +212,14 @@ class WindowCaption(Base):
     """A caption said of a window, with its cross-entropies where a bundle computed them."""
 
     __tablename__ = "window_caption"
+    # A caption's windows are read from the index alone.
+    __table_args__ = (Index(None, "caption_id", "window_id"),)
 
     window_id: Mapped[int] = mapped_column(
         ForeignKey("window.id", ondelete="CASCADE"), primary_key=True
     )
     caption_id: Mapped[int] = mapped_column(
-        ForeignKey("caption.id", ondelete="CASCADE"), primary_key=True, index=True
+        ForeignKey("caption.id", ondelete="CASCADE"), primary_key=True
     )
     cross_entropy: Mapped[float | None] = mapped_column(Float)  # nats a word, given the sound
 
