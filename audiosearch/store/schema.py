@@ -72,10 +72,7 @@ class LibraryRoot(Base):
 
 
 class Recording(Base):
-    """The sound itself, known by the hash of its audio packets.
-
-    So renamed, moved, copied and re-tagged files share one.
-    """
+    """The sound itself, known by its packets' hash: copied and re-tagged files share one."""
 
     __tablename__ = "recording"
 
@@ -212,7 +209,6 @@ class WindowCaption(Base):
     """A caption said of a window, with its cross-entropies where a bundle computed them."""
 
     __tablename__ = "window_caption"
-    # A caption's windows are read from the index alone.
     __table_args__ = (Index(None, "caption_id", "window_id"),)
 
     window_id: Mapped[int] = mapped_column(
