@@ -87,13 +87,16 @@ class DecoderPool:
                 self._n_lent -= 1
                 self._changed.notify()
             raise
-        with self._changed:
-            self._lent.append(slot)
-            closed = self._closed
-        if closed:
+        if not self._lend(slot):
             self._give_back(slot)
             raise RuntimeError("the server is stopping")
         return slot
+
+    def _lend(self, slot: _Slot) -> bool:
+        """Note that it is lent; whether the pool is still open."""
+        with self._changed:
+            self._lent.append(slot)
+            return not self._closed
 
     def _best(self, key: object) -> _Slot | None:
         """The idle worker to use; None: start one."""
