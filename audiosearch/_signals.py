@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -45,3 +47,18 @@ def stop_on_signals(
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def leave_within(seconds: float, status: int) -> None:
+    """See that the process ends with `status` even if its threads do not; call it at the very end.
+
+    What is registered with `atexit` is done then, too.
+    """
+
+    def leave() -> None:
+        atexit._run_exitfuncs()  # the function that Python itself calls at the end
+        os._exit(status)
+
+    timer = threading.Timer(seconds, leave)
+    timer.daemon = True
+    timer.start()

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import click
 
-from audiosearch._signals import stop_on_signals
+from audiosearch._signals import leave_within, stop_on_signals
 from audiosearch._statuses import EXIT_INTERRUPTED
 from audiosearch.cli.options import library_options
 from audiosearch.cli.output import remark
@@ -17,6 +17,8 @@ from audiosearch.config import Config
 from audiosearch.library import open_library
 from audiosearch.server.page_address import PortTaken, open_page, renew_token
 from audiosearch.server.server import AnswerServer, answering_pid
+
+_LEAVE_S = 5.0  # for threads that still read, once the server has stopped
 
 
 @click.command()
@@ -73,7 +75,9 @@ def serve(
             click.launch(page.url_to_open)
         stop.wait()
         remark("stopping; once more to stop at once", quiet=quiet)
-    return EXIT_INTERRUPTED if signal.SIGINT in numbers else 0
+    status = EXIT_INTERRUPTED if signal.SIGINT in numbers else 0
+    leave_within(_LEAVE_S, status)  # a thread that reads the library may take any time
+    return status
 
 
 def _renewed(config: Config) -> bool:

@@ -36,7 +36,7 @@ Ranking = Sequence[int]  # window ids, best first
 # Cormack, Clarke and Buettcher 2009, "Reciprocal rank fusion outperforms Condorcet": 60 keeps the
 # first places of one source from outweighing agreement between sources.
 RRF_K = 60
-_CAPTIONS = 16  # of which the windows are read together
+_CAPTIONS = (4, 64)  # of which the windows are read together: at first, and at most
 OVERFETCH = 4  # times as many windows from each source as are wanted, to have some choice
 # Of the candidates that one long recording may take while others wait.
 MAX_SHARE_PER_RECORDING = 0.1
@@ -75,14 +75,17 @@ def caption_ranking(
     if allowed is not None and len(allowed) <= FEW:
         return _said_of_few(session, nearest, allowed, bundle_id=bundle_id)[:limit]
     ranking: dict[int, None] = {}
-    for start in range(0, len(nearest), _CAPTIONS):  # the first few often have enough windows
-        some = nearest[start : start + _CAPTIONS]
+    n_read, n_next = 0, _CAPTIONS[0]  # the first few often have enough windows
+    while some := nearest[n_read : n_read + n_next]:
+        n_read += len(some)
         said = windows_said(session, some, bundle_id=bundle_id)
         for caption_id in some:
             windows = said.get(caption_id, [])
             ranking |= dict.fromkeys(windows if allowed is None else among(windows, allowed))
             if len(ranking) >= limit:
                 return list(ranking)[:limit]
+        n_missing = (limit - len(ranking)) * n_read // max(len(ranking), 1)  # if all have as many
+        n_next = min(n_missing + 1, _CAPTIONS[1])
     return list(ranking)
 
 

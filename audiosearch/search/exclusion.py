@@ -109,7 +109,7 @@ class ExclusionJudge:
             if vectors:
                 table = snapshot.vectors(VectorKind.JOINT)
                 rows = table.rows_of(window_ids)
-                cosines = table.matrix[rows] @ unit_rows(np.stack(vectors)).T
+                cosines = table.take(rows) @ unit_rows(np.stack(vectors)).T
                 likest = cosines.max(axis=1)
                 window_ids = table.ids[rows][np.sort(np.argsort(likest, kind="stable")[:_MOST])]
             else:

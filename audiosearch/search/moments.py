@@ -127,7 +127,7 @@ class MomentListener:
         if parsed.vector is not None:
             table = snapshot.vectors(VectorKind.JOINT)
             order = np.searchsorted(table.ids, np.asarray(window_ids, np.int64))
-            cosines = table.matrix[order] @ unit_rows(parsed.vector[None])[0]
+            cosines = table.take(order) @ unit_rows(parsed.vector[None])[0]
         if not parsed.has_known:
             return self._scores(snapshot, parsed, np.zeros(len(window_ids), np.float32), cosines)
         spans = window_places(snapshot.session, window_ids)
@@ -157,7 +157,7 @@ class MomentListener:
             return window_ids, None
         table = snapshot.vectors(VectorKind.JOINT)
         rows = table.rows_of(window_ids)
-        cosines: Floats = table.matrix[rows] @ unit_rows(parsed.vector[None])[0]
+        cosines: Floats = table.take(rows) @ unit_rows(parsed.vector[None])[0]
         greatest = np.zeros(len(rows), np.float32)
         if parsed.has_known:
             greatest += self.scorer.without_sound([parsed.tokens])[0]

@@ -182,11 +182,10 @@ class _Likeness:
         self.ids = self._table.ids if self._rows is None else self._table.ids[self._rows]
         n, of = len(self.ids), len(self._table)
         self._margins = np.zeros(n, np.float32)
-        coarse = None if exact or n * 4 < of else self._table.coarse
-        if coarse is None:
+        if exact or n * 4 < of or self._table.coarse is None:
             self.values = self._exact(None)
         else:
-            self.values, margins = self._mean(coarse.near)
+            self.values, margins = self._mean(self._near)
             if self._rows is not None:
                 self.values, margins = self.values[self._rows], margins[self._rows]
             self._margins = margins
@@ -233,10 +232,18 @@ class _Likeness:
         rows = self._rows
         if places is not None:
             rows = places if rows is None else rows[places]
-        matrix = self._table.matrix if rows is None else self._table.matrix[rows]
-        found, _ = self._mean(
-            lambda queries: ((queries @ matrix.T).max(axis=0), np.zeros(0, np.float32))
-        )
+        blocks = self._table.blocks(rows)
+
+        def greatest(queries: Floats) -> tuple[Floats, Floats]:
+            found = [(queries @ block.T).max(axis=0) for block in blocks]
+            return np.concatenate(found), np.zeros(0, np.float32)
+
+        found, _ = self._mean(greatest)
+        return found
+
+    def _near(self, queries: Floats) -> tuple[Floats, Floats]:
+        found = self._table.near(queries)
+        assert found is not None  # who asks has looked
         return found
 
     def _mean(self, cosines_of: Callable[[Floats], tuple[Floats, Floats]]) -> tuple[Floats, Floats]:

@@ -20,16 +20,47 @@ from audiosearch.store.queries import generations
 from audiosearch.store.queries.bundles import find_bundle_id
 from audiosearch.store.queries.scope import Scope, allowed_windows, count_unknown
 from audiosearch.store.queries.search import (
+    WindowCount,
     count_heard,
     count_windows,
     window_joints,
     window_places,
 )
-from audiosearch.store.vector_cache import VectorKind, load_vectors
+from audiosearch.store.vector_cache import VectorKind, grow_vectors, load_vectors
 from audiosearch.store.vectors import VectorTable, unit_rows
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
+
+
+@dataclass(frozen=True)
+class _State:
+    """What a library's counters say of windows or of captions."""
+
+    changed: int
+    removed: int
+
+    def only_adds_to(self, earlier: _State) -> bool:
+        """Whether rows came, and none went, since an earlier state."""
+        return self.changed > earlier.changed and self.removed == earlier.removed
+
+
+@dataclass(frozen=True)
+class _Counters:
+    """The counters (`store.queries.generations`) of any change and of removals."""
+
+    changed: str
+    removed: str
+
+    def read(self, session: Session) -> _State:
+        """What they say in the session's state."""
+        return _State(
+            *(generations.read_generation(session, x) for x in (self.changed, self.removed))
+        )
+
+
+_WINDOWS = _Counters(generations.WINDOWS, generations.WINDOWS_REMOVED)
+_CAPTIONS = _Counters(generations.CAPTIONS, generations.CAPTIONS_REMOVED)
 
 
 class SnapshotCache:
@@ -44,38 +75,48 @@ class SnapshotCache:
         self._bundle = bundle
         self.exact_below = exact_below  # see `Database`
         self._cache_dir = cache_dir
-        self._kept: dict[VectorKind, tuple[int, VectorTable]] = {}
-        self._n_windows = (0, 0)  # the counter that it holds for, and the number
+        self._kept: dict[VectorKind, tuple[_State, VectorTable]] = {}
+        self._n_windows: tuple[_State, WindowCount] | None = None
         self._allowed: tuple[tuple[object, ...], Ids | None] | None = None
         self._n_unknown: tuple[tuple[object, ...], Mapping[str, int]] | None = None
 
     def load(self, session: Session, kind: VectorKind, *, bundle_id: int) -> VectorTable:
         """All vectors of a kind, silent windows left out, as of the session's state."""
         of_captions = kind is VectorKind.CAPTION
-        now = generations.read_generation(
-            session, generations.CAPTIONS if of_captions else generations.WINDOWS
+        now = _CAPTIONS.read(session) if of_captions else _WINDOWS.read(session)
+        kept = self._kept.get(kind)
+        if kept is None or kept[0] != now:
+            table = None
+            if kept is not None and now.only_adds_to(kept[0]):
+                table = grow_vectors(session, kept[1], bundle_id=bundle_id, kind=kind)
+            if table is None:
+                table = self._load(session, kind, bundle_id=bundle_id)
+            kept = self._kept[kind] = now, table
+        return kept[1]
+
+    def _load(self, session: Session, kind: VectorKind, *, bundle_id: int) -> VectorTable:
+        table = load_vectors(
+            session,
+            bundle_id=bundle_id,
+            fingerprint=self._bundle.fingerprint,
+            kind=kind,
+            cache_dir=self._cache_dir,
+            in_parts=True,
         )
-        if kind not in self._kept or self._kept[kind][0] != now:
-            table = load_vectors(
-                session,
-                bundle_id=bundle_id,
-                fingerprint=self._bundle.fingerprint,
-                kind=kind,
-                cache_dir=self._cache_dir,
-            )
-            if not len(table):  # so the database cannot tell how long its rows would be
-                sizes = self._bundle
-                dim = sizes.embedding_dim if kind is VectorKind.EMBEDDING else sizes.joint_dim
-                table = replace(table, matrix=np.zeros((0, dim), np.float32))
-            self._kept[kind] = now, table
-        return self._kept[kind][1]
+        if len(table):
+            return table
+        # The database cannot tell how long its rows would be.
+        sizes = self._bundle
+        dim = sizes.embedding_dim if kind is VectorKind.EMBEDDING else sizes.joint_dim
+        return replace(table, matrix=np.zeros((0, dim), np.float32))
 
     def count(self, session: Session, *, bundle_id: int) -> int:
         """Windows of the bundle, silent ones included, as of the session's state."""
-        now = generations.read_generation(session, generations.WINDOWS)
-        if self._n_windows[0] != now:
-            self._n_windows = now, count_windows(session, bundle_id=bundle_id)
-        return self._n_windows[1]
+        now, kept = _WINDOWS.read(session), self._n_windows
+        if kept is None or kept[0] != now:
+            known = kept[1] if kept is not None and now.only_adds_to(kept[0]) else None
+            kept = self._n_windows = now, count_windows(session, bundle_id=bundle_id, known=known)
+        return kept[1].n
 
     def allowed(self, session: Session, scope: Scope, *, bundle_id: int) -> Ids | None:
         """See `allowed_windows`; what the last query was allowed is kept until a commit."""
@@ -146,7 +187,7 @@ class LibrarySnapshot:
             rows = unit_rows(window_joints(self.session, window_ids.tolist()))
         else:
             table = self.vectors(VectorKind.JOINT)
-            rows = table.matrix[table.rows_of(window_ids)]
+            rows = table.take(table.rows_of(window_ids))
         cosines: Floats = rows @ unit_rows(vector[None])[0]
         return cosines
 

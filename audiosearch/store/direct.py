@@ -22,7 +22,12 @@ class SharedConnection(sqlite3.Connection):
     """A connection that two read from at once: only who opened it ends transactions, and closes it.
 
     SQLAlchemy calls these when it lets go of one.
+
+    Attributes:
+        derived: what readers keep of the state that it shows, by what it is; see `commit_token`.
     """
+
+    derived: dict[str, Any]
 
     def rollback(self) -> None:
         """Nothing."""
@@ -71,6 +76,7 @@ class DirectReader:
 
     def __init__(self, driver: SharedConnection) -> None:
         self.driver = driver
+        driver.derived = {}
         self._user = ""
         self.number = object()
         self._connection: Connection | None = None

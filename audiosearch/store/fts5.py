@@ -9,6 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
+import numpy as np
+
+from audiosearch._typing import Doubles, Ids
+from audiosearch.store import sqlite
 from audiosearch.store.direct import DirectSession
 from audiosearch.store.full_text import (
     COLUMNS,
@@ -23,14 +27,18 @@ from audiosearch.store.full_text import (
 from audiosearch.store.queries._bulk import chunks
 
 _PART: Final = 256  # rows read at a time
+_ROW: Final = np.dtype([("id", np.int64), ("score", np.float64)])
+_MOST_OF_WORD: Final = 250_000  # texts that a word is in: of a commoner one nothing is kept
+_MOST_ASKED: Final = 100_000  # words that are remembered without anything of them
+_MOST_KEPT: Final = 1_000_000  # such texts of all words: 16 MB
 _FEW: Final = 8  # texts that are looked up one by one among those that match
 
 # (text id, bundle) -> window ids. CROSS JOIN is SQLite's word for "in this order": the planner,
 # which knows nothing of how few rows there are, would walk all windows of the bundle.
 _WINDOWS: Final = {
     TextSource.CAPTION: "SELECT said.window_id FROM window_caption AS said"
-    " CROSS JOIN window AS w ON w.id = said.window_id"
-    " WHERE said.caption_id = ? AND w.bundle_id = ? AND NOT w.silent ORDER BY said.rowid",
+    " CROSS JOIN window_draw AS heard ON heard.window_id = said.window_id"
+    " WHERE said.caption_id = ? AND heard.bundle_id = ? ORDER BY said.rowid",
     TextSource.STRETCH: "SELECT w.id FROM caption_target AS t"
     " CROSS JOIN window AS w ON w.recording_id = t.recording_id"
     " WHERE t.caption_id = ? AND w.bundle_id = ? AND NOT w.silent"
@@ -70,6 +78,57 @@ def in_names(match: Match) -> str:
 
 def _quoted(word: str) -> str:
     return f'"{word[:MOST_LETTERS]}"'
+
+
+def _score(kind: TextKind) -> str:
+    return f"bm25({kind}{''.join(f', {each}' for each in WEIGHTS[kind])})"
+
+
+_Scores = tuple[Ids, Doubles]  # ids of texts (n,), and what a word counts in each (n,)
+
+
+class _KeptScores:
+    """What words count in which texts, by kind and word, in one state of the library."""
+
+    def __init__(self) -> None:
+        self._asked: set[tuple[TextKind, str]] = set()
+        self.by_word: dict[tuple[TextKind, str], _Scores | None] = {}  # None: in too many
+        self._n_kept = 0
+
+    def mark_asked(self, kind: TextKind, words: Iterable[str]) -> int:
+        """How many of some words were never asked for; they are from now on."""
+        new = {(kind, word) for word in words} - self._asked
+        if len(self._asked) > _MOST_ASKED:
+            self._asked.clear()
+        self._asked |= new
+        return len(new)
+
+    def keep(self, key: tuple[TextKind, str], scores: _Scores | None) -> None:
+        """Keep them; those that were asked for first go where there are too many."""
+        self._n_kept += 0 if scores is None else len(scores[0])
+        while self._n_kept > _MOST_KEPT and self.by_word:
+            gone = self.by_word.pop(next(iter(self.by_word)))
+            self._n_kept -= 0 if gone is None else len(gone[0])
+        self.by_word[key] = scores
+
+
+def _added_up(words: Sequence[_Scores], first: int | None) -> Iterator[tuple[int, float]]:
+    """(id, score) of all texts that any word is in, best (lowest) first, equals by id."""
+    n_places = 1 + max((int(ids.max()) for ids, _ in words if len(ids)), default=-1)
+    totals, is_found = np.zeros(n_places), np.zeros(n_places, np.bool_)
+    for ids, scores in words:
+        totals[ids] += scores  # an id stands in each of them once
+        is_found[ids] = True
+    found = np.flatnonzero(is_found)
+    totals = totals[found]
+    parts = [np.ones(len(found), np.bool_)]
+    if first is not None and 0 < first < len(found):
+        is_first = totals <= np.partition(totals, first - 1)[first - 1]
+        parts = [is_first, ~is_first]
+    for part in parts:
+        ids, scores = found[part], totals[part]
+        order = np.lexsort((ids, scores))
+        yield from zip(ids[order].tolist(), scores[order].tolist(), strict=True)
 
 
 class Fts5(FullText):
@@ -116,10 +175,16 @@ class Fts5(FullText):
         self, kind: TextKind, match: Match, *, given: bool = False, first: int | None = None
     ) -> Iterator[tuple[int, float]]:
         """See `FullText`."""
-        weights = "".join(f", {each}" for each in WEIGHTS[kind])
+        if given and not self._has_given:
+            return
+        if not given and not match.every:
+            known = self._word_scores(kind, match)
+            if known is not None:
+                yield from _added_up(known, first)
+                return
         is_given = " AND EXISTS (SELECT 1 FROM caption_target AS t WHERE t.caption_id = {}.rowid)"
         statement = (
-            f"SELECT rowid, bm25({kind}{weights}) AS score FROM {kind} WHERE {kind} MATCH ?"
+            f"SELECT rowid, {_score(kind)} AS score FROM {kind} WHERE {kind} MATCH ?"
             f"{is_given.format(kind) if given else ''} ORDER BY score, rowid LIMIT ? OFFSET ?"
         )
         n_read = 0
@@ -130,9 +195,61 @@ class Fts5(FullText):
         if n_read == (first or 0):
             yield from self._driver.execute(statement, (expression(match), -1, n_read))
 
+    def _word_scores(self, kind: TextKind, match: Match) -> list[_Scores] | None:
+        """What each word counts in which texts, kept until somebody commits; None: not worth it.
+
+        FTS5's bm25 is a sum over phrases, in their order, and takes most of its time to look up how
+        long each text is. Whoever asks again mostly asks for some of the same words; what each of
+        many new ones counts would take longer than what all of them do together. What consists of
+        parts is no sum: FTS5 counts a part that stands in a text without the others at times.
+        """
+        found = self._kept_scores
+        if found is None or any(parts for _, parts in match.words):
+            return None
+        words = [word for word, _ in match.words]
+        if found.mark_asked(kind, words) * 2 > len(words):
+            return None
+        scores = [self._scores_of(kind, word, found) for word in words]
+        return None if any(x is None for x in scores) else [x for x in scores if x is not None]
+
+    @property
+    def _kept_scores(self) -> _KeptScores | None:
+        """What is kept of the state that this session sees; None where nothing can be."""
+        if not isinstance(self.session, DirectSession):
+            return None
+        kept, token = self.session.driver.derived, sqlite.commit_token(self.session)
+        if kept.get("word_scores", (None,))[0] != token:
+            kept["word_scores"] = token, _KeptScores()
+        found: _KeptScores = kept["word_scores"][1]
+        return found
+
+    def _scores_of(self, kind: TextKind, word: str, kept: _KeptScores) -> _Scores | None:
+        if (kind, word) not in kept.by_word:
+            query = expression(Match(((word, ()),)))
+            statement = f"SELECT rowid, {_score(kind)} FROM {kind} WHERE {kind} MATCH ? LIMIT ?"
+            # One row after the other: a list of so many tuples costs as much again.
+            rows = self._driver.execute(statement, (query, _MOST_OF_WORD + 1))
+            found = np.fromiter(rows, _ROW)
+            ids, scores = np.ascontiguousarray(found["id"]), np.ascontiguousarray(found["score"])
+            kept.keep((kind, word), (ids, scores) if len(ids) <= _MOST_OF_WORD else None)
+        return kept.by_word[kind, word]
+
+    @property
+    def _has_given(self) -> bool:
+        """Whether people gave captions: where none did, all that match need not be walked."""
+        found = self._driver.execute("SELECT 1 FROM caption_target LIMIT 1").fetchone()
+        return found is not None
+
     def among(self, kind: TextKind, match: Match, ids: Sequence[int] | None) -> Iterator[int]:
         """See `FullText`."""
         query = f"SELECT rowid FROM {kind} WHERE {kind} MATCH ?"
+        if ids is not None and len(match.words) == 1 and not match.words[0][1]:
+            kept = self._kept_scores
+            known = None if kept is None else kept.by_word.get((kind, match.words[0][0]))
+            if known is not None:
+                wanted = np.array(sorted(ids), np.int64)
+                yield from wanted[np.isin(wanted, known[0], kind="sort")].tolist()
+                return
         if ids is None:
             rows = self._driver.execute(query, (expression(match),))
         else:
@@ -146,6 +263,8 @@ class Fts5(FullText):
 
     def people_captions(self, match: Match) -> list[int]:
         """See `FullText`."""
+        if not self._has_given:
+            return []
         rows = self._driver.execute(
             "SELECT DISTINCT caption_id FROM caption_target WHERE caption_id IN"
             " (SELECT rowid FROM caption_text WHERE caption_text MATCH ?)",

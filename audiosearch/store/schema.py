@@ -72,10 +72,7 @@ class LibraryRoot(Base):
 
 
 class Recording(Base):
-    """The sound itself, known by the hash of its audio packets.
-
-    So renamed, moved, copied and re-tagged files share one.
-    """
+    """The sound itself, known by its packets' hash: copied and re-tagged files share one."""
 
     __tablename__ = "recording"
 
@@ -212,12 +209,13 @@ class WindowCaption(Base):
     """A caption said of a window, with its cross-entropies where a bundle computed them."""
 
     __tablename__ = "window_caption"
+    __table_args__ = (Index(None, "caption_id", "window_id"),)
 
     window_id: Mapped[int] = mapped_column(
         ForeignKey("window.id", ondelete="CASCADE"), primary_key=True
     )
     caption_id: Mapped[int] = mapped_column(
-        ForeignKey("caption.id", ondelete="CASCADE"), primary_key=True, index=True
+        ForeignKey("caption.id", ondelete="CASCADE"), primary_key=True
     )
     cross_entropy: Mapped[float | None] = mapped_column(Float)  # nats a word, given the sound
 

@@ -42,6 +42,10 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 CACHED_FROM: Final = 5_000  # rows; fewer are read from the database in some 30 ms
+# Rows that a table may have beyond its file: a cold question reads them from the database. With one
+# more a file is written anew, which takes two seconds for a million rows.
+_MOST_ADDED: Final = CACHED_FROM
+_ADDED_SHARE: Final = 64  # or one for so many in the file
 _CHUNK: Final = 8192  # rows read at a time
 _N_COMPARED: Final = 32  # ids of a cached table that are looked up each time it is opened
 
@@ -86,13 +90,18 @@ class _Rows:
         """What the counter of removals says."""
         return generations.read_generation(self.session, self.counters[1])
 
-    def count(self, *, up_to: int | None = None) -> int:
-        """How many rows there are, for windows with those that have no vector; ids to `up_to`."""
+    def count(self, *, up_to: int | None = None, after: int = 0) -> int:
+        """How many rows there are, for windows with those that have no vector.
+
+        Only ids to `up_to`, and those after `after`.
+        """
         wanted = f"SELECT count(*) FROM {self._table} WHERE bundle_id = :bundle"
-        if up_to is None:
-            return int(fetch_value(self.session, wanted, bundle=self.bundle_id))
-        wanted = f"{wanted} AND {self._key} <= :up_to"
-        return int(fetch_value(self.session, wanted, bundle=self.bundle_id, up_to=up_to))
+        given = {"bundle": self.bundle_id}
+        if after:
+            wanted, given = f"{wanted} AND {self._key} > :after", given | {"after": after}
+        if up_to is not None:
+            wanted, given = f"{wanted} AND {self._key} <= :up_to", given | {"up_to": up_to}
+        return int(fetch_value(self.session, wanted, **given))
 
     @property
     def _table(self) -> str:
@@ -106,9 +115,13 @@ class _Rows:
     def _key(self) -> str:
         return "caption_id" if self.kind is VectorKind.CAPTION else "id"
 
+    @property
+    def _column(self) -> str:
+        return "embedding" if self.kind is VectorKind.EMBEDDING else "joint"
+
     def chunks(self, *, after_id: int = 0) -> Iterator[VectorRows]:
         """Ids, owners and unit vectors from the database, by id, a bounded number at a time."""
-        column = "embedding" if self.kind is VectorKind.EMBEDDING else "joint"
+        column = self._column
         is_heard = f" AND silent = 0 AND {column} IS NOT NULL"  # silence is like nothing
         parts = fetch_parts(
             self.session,
@@ -135,6 +148,26 @@ class _Rows:
         )
         return len(fetch(self.session, wanted, bundle=self.bundle_id)) == len(ids)
 
+    def hold(self, table: VectorTable) -> bool:
+        """Whether the database has some rows of a table, the last among them, as the table has.
+
+        A library that was put back to an earlier state and then changed in another way has not.
+        """
+        places = np.array(_some_places(len(table)), np.int64)
+        rows = fetch(
+            self.session,
+            f"SELECT {self._key}, {vector_column(self.session, self._column)} FROM {self._table}"
+            f" WHERE bundle_id = :bundle AND {self._key} IN ({in_list(table.ids[places].tolist())})"
+            f" ORDER BY {self._key}",
+            bundle=self.bundle_id,
+        )
+        if [row[0] for row in rows] != table.ids[places].tolist():
+            return False
+        blobs = vector_blobs(self.session, [row[1] for row in rows])
+        stored = unit_rows(stack_blobs([blob or b"" for blob in blobs]))
+        taken = table.take(places)
+        return stored.shape == taken.shape and bool(np.allclose(stored, taken, atol=1e-5))
+
     def goes_on_from(self, kept: VectorTable) -> bool:
         """Whether new rows, if none were removed, all come after those of an older table.
 
@@ -153,6 +186,7 @@ def load_vectors(
     kind: VectorKind,
     cache_dir: Path | None,
     cached_from: int = CACHED_FROM,
+    in_parts: bool = False,
 ) -> VectorTable:
     """All vectors of a kind that a bundle gave, silent windows left out.
 
@@ -163,6 +197,7 @@ def load_vectors(
         kind: which vectors; windows that have none are left out.
         cache_dir: where matrices are kept (`Database.vectors_dir`); None: never on disk.
         cached_from: tables of fewer rows are read from the database.
+        in_parts: the table may have rows that were `added` to an older file.
     """
     rows = _Rows(session, bundle_id, kind)
     if cache_dir is None or rows.count() < cached_from:
@@ -173,6 +208,9 @@ def load_vectors(
     if found is not None and found.head.changed == now:
         return found.table
     try:
+        older = _older_grown(rows, cache_dir, stem, now=now) if in_parts else None
+        if older is not None:
+            return older
         make_private_folder(cache_dir)
         path = _build(rows, cache_dir, stem=stem)
     except OSError:  # a full disk or a folder we may not write to: the cache is a convenience
@@ -181,8 +219,35 @@ def load_vectors(
     return _in_memory(rows) if made is None else made.table
 
 
-def _in_memory(rows: _Rows) -> VectorTable:
-    chunks = list(rows.chunks())
+def grow_vectors(
+    session: Session, table: VectorTable, *, bundle_id: int, kind: VectorKind
+) -> VectorTable | None:
+    """A table of an earlier state with what has come since; None where it is to be loaded anew.
+
+    Whoever asks knows that nothing was removed meanwhile.
+    """
+    rows = _Rows(session, bundle_id, kind)
+    if not len(table) or table.owners is None or not rows.hold(table):
+        return None
+    if not rows.goes_on_from(table):
+        return None
+    n_added = 0 if table.added is None else len(table.added)
+    n_added += rows.count(after=int(table.ids[-1]))
+    if n_added > max(_MOST_ADDED, len(table.matrix) // _ADDED_SHARE):
+        return None
+    return table.grown(_in_memory(rows, after_id=int(table.ids[-1])))
+
+
+def _older_grown(rows: _Rows, cache_dir: Path, stem: str, *, now: int) -> VectorTable | None:
+    """The newest file of a state from before `now` with what has come since."""
+    older = _newest_sound(rows, cache_dir, stem, now=now, removed=rows.removed, whole=False)
+    if older is None:
+        return None
+    return grow_vectors(rows.session, older.table, bundle_id=rows.bundle_id, kind=rows.kind)
+
+
+def _in_memory(rows: _Rows, *, after_id: int = 0) -> VectorTable:
+    chunks = list(rows.chunks(after_id=after_id))
     if not chunks:
         return VectorTable(ids=np.zeros(0, np.int64), matrix=np.zeros((0, 0), np.float32))
     return VectorTable(
@@ -208,10 +273,15 @@ def _open(path: Path, rows: _Rows, *, whole: bool = False) -> VectorFile | None:
 def _is_of(file: VectorFile, rows: _Rows) -> bool:
     """Whether a file was made from this library, as far as a look at some of its rows tells."""
     ids = file.table.ids
-    # Not `np.unique`, which loads masked arrays: 8 ms of each cold `find`.
-    some = sorted({place * (len(ids) - 1) // (_N_COMPARED - 1) for place in range(_N_COMPARED)})
+    some = _some_places(len(ids))
     is_newest = file.head.changed == rows.changed  # an older one may have what is removed by now
     return file.head.library == rows.library and (not is_newest or rows.have(ids[some]))
+
+
+def _some_places(n: int) -> list[int]:
+    """Places of some of n rows, the first and the last among them."""
+    # Not `np.unique`, which loads masked arrays: 8 ms of each cold `find`.
+    return sorted({place * (n - 1) // (_N_COMPARED - 1) for place in range(_N_COMPARED)})
 
 
 def discard(path: Path) -> None:
@@ -223,8 +293,9 @@ def discard(path: Path) -> None:
 def _build(rows: _Rows, cache_dir: Path, *, stem: str) -> Path:
     """Write the cache file of the session's state, starting from an older one where that holds."""
     now, removed = rows.changed, rows.removed
-    older = _newest_sound(rows, cache_dir, stem, now=now, removed=removed)
-    kept = None if older is None or not rows.goes_on_from(older.table) else older.table
+    older = _newest_sound(rows, cache_dir, stem, now=now, removed=removed, whole=True)
+    holds = older is not None and rows.hold(older.table) and rows.goes_on_from(older.table)
+    kept = older.table if older is not None and holds else None
     target = _path(cache_dir, stem, now)
     with atomic_write(target, shared=True, mode=PRIVATE_FILE) as file:
         begin_vectors(file)
@@ -266,17 +337,23 @@ def _write_rows(file: BinaryIO, chunks: Iterator[VectorRows]) -> tuple[Ids, Ids,
 
 
 def _newest_sound(
-    rows: _Rows, cache_dir: Path, stem: str, *, now: int, removed: int
+    rows: _Rows, cache_dir: Path, stem: str, *, now: int, removed: int, whole: bool
 ) -> VectorFile | None:
-    """The cache file to start from: not from after `now`, and nothing was removed since."""
-    paths = sorted(cache_dir.glob(f"{stem}-*.vectors"), key=_generation, reverse=True)
-    for path in paths:
-        if _generation(path) >= now:
-            continue
-        file = _open(path, rows, whole=True)  # what is copied from it is never checked again
+    """The cache file to start from: not from after `now`, and nothing was removed since.
+
+    Checked as a `whole` where it is copied, since what is copied is never checked again.
+    """
+    for path in _paths(cache_dir, stem, up_to=now - 1):
+        file = _open(path, rows, whole=whole)
         if file is not None and file.head.removed == removed and file.head.changed < now:
             return file
     return None
+
+
+def _paths(cache_dir: Path, stem: str, *, up_to: int) -> list[Path]:
+    """The cache files of generations up to one, the newest first."""
+    paths = [each for each in cache_dir.glob(f"{stem}-*.vectors") if _generation(each) <= up_to]
+    return sorted(paths, key=_generation, reverse=True)
 
 
 def _stem(fingerprint: str, kind: VectorKind) -> str:
@@ -316,26 +393,37 @@ def damaged_caches(cache_dir: Path) -> Iterator[tuple[Path, str]]:
 
 
 def foreign_caches(session: Session, cache_dir: Path) -> Iterator[tuple[Path, str]]:
-    """Cache files of the library's present state with other rows than the database has."""
+    """Cache files that are used in the library's present state and have other rows than it has."""
     for bundle_id, fingerprint in fetch(session, "SELECT id, fingerprint FROM bundle"):
         for kind in VectorKind:
             rows = _Rows(session, bundle_id, kind)
-            path = _path(cache_dir, _stem(fingerprint, kind), rows.changed)
-            with suppress(DamagedVectors):  # which `damaged_caches` tells
-                file = open_vectors(path)
-                if file is not None and not _agrees(file, rows):
-                    yield path, "its rows are not those of the database"
+            for path in _paths(cache_dir, _stem(fingerprint, kind), up_to=rows.changed):
+                with suppress(DamagedVectors):  # which `damaged_caches` tells
+                    file = open_vectors(path)
+                    if file is not None and _is_used(file, rows) and not _agrees(file, rows):
+                        yield path, "its rows are not those of the database"
+
+
+def _is_used(file: VectorFile, rows: _Rows) -> bool:
+    """Whether a file is of the present state, or of one to which rows were only added."""
+    return file.head.changed == rows.changed or file.head.removed == rows.removed
 
 
 def _agrees(file: VectorFile, rows: _Rows) -> bool:
-    at = 0
+    """Whether the database has the rows of a file, and none beside them in that state."""
+    at, table, is_newest = 0, file.table, file.head.changed == rows.changed
+    if not is_newest and not rows.goes_on_from(table):
+        return True  # nobody goes on from it
     for ids, owners, vectors in rows.chunks():
-        part, table = slice(at, at + len(ids)), file.table
-        if not (np.array_equal(table.ids[part], ids) and table.owners is not None):
+        n = len(ids) if is_newest else min(len(ids), len(table) - at)
+        part = slice(at, at + n)
+        if not (np.array_equal(table.ids[part], ids[:n]) and table.owners is not None):
             return False
-        if not np.array_equal(table.owners[part], owners):
+        if not np.array_equal(table.owners[part], owners[:n]):
             return False
-        if not np.allclose(file.table.matrix[part], vectors, atol=1e-5):
+        if not np.allclose(table.matrix[part], vectors[:n], atol=1e-5):
             return False
-        at += len(ids)
-    return at == len(file.table)
+        at += n
+        if n < len(ids):
+            break
+    return at == len(table)

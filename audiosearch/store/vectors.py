@@ -6,12 +6,12 @@ A million rows take a hundredth of a second by their coarse form, so no index ne
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from audiosearch._typing import Floats, Ids, Positions
-from audiosearch.store.coarse import CoarseRows, may_be_best
+from audiosearch.store.coarse import CoarseRows, coarse_rows, may_be_best
 
 
 @dataclass(frozen=True)
@@ -23,20 +23,71 @@ class VectorTable:
         matrix: (n, D) float32, rows of length 1 (or 0 where the vector was zero).
         coarse: the same roughly, for large tables; the best are found by it, and then computed.
         owners: (n,), the recordings of windows; of captions the same as `ids`. None: not known.
+        added: the last rows, which came after `matrix` and `coarse` were made and are in neither:
+            so no large matrix is copied for a few that come.
     """
 
     ids: Ids
     matrix: Floats
     coarse: CoarseRows | None = None
     owners: Ids | None = None
+    added: VectorTable | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
+    def grown(self, more: VectorTable) -> VectorTable:
+        """The same with more rows behind its own, whose ids are all greater; both have owners."""
+        if not len(more):
+            return self
+        assert self.owners is not None
+        assert more.owners is not None
+        added = more
+        if self.added is not None:
+            matrix = np.concatenate([self.added.matrix, more.matrix])
+            ids = np.concatenate([self.added.ids, more.ids])
+            added = VectorTable(ids=ids, matrix=matrix)
+        if self.coarse is not None:
+            added = replace(added, coarse=coarse_rows(added.matrix))
+        return replace(
+            self,
+            ids=np.concatenate([self.ids, more.ids]),
+            owners=np.concatenate([self.owners, more.owners]),
+            added=added,
+        )
+
+    def blocks(self, rows: Ids | None = None) -> list[Floats]:
+        """Some rows, or all where `rows` is None, as matrices (m, D) that follow one another."""
+        if rows is not None:
+            return [self.take(rows)]
+        return [self.matrix] if self.added is None else [self.matrix, self.added.matrix]
+
+    def take(self, rows: Ids) -> Floats:
+        """Rows (m, D) by their places (m,)."""
+        if self.added is None:
+            return self.matrix[rows]
+        n_first = len(self.matrix)
+        is_first = rows < n_first
+        found = np.empty((len(rows), self.matrix.shape[1]), np.float32)
+        found[is_first] = self.matrix[rows[is_first]]
+        found[~is_first] = self.added.matrix[rows[~is_first] - n_first]
+        return found
+
+    def near(self, queries: Floats) -> tuple[Floats, Floats] | None:
+        """See `CoarseRows.near`; None where rows have no coarse form."""
+        if self.coarse is None:
+            return None
+        found = self.coarse.near(queries)
+        more = None if self.added is None else self.added.near(queries)
+        if more is None:
+            return found
+        return np.concatenate([found[0], more[0]]), np.concatenate([found[1], more[1]])
+
     def similarities(self, queries: Floats) -> Floats:
         """Cosines of queries (Q, D) with all rows: (Q, n)."""
-        product: Floats = unit_rows(queries) @ self.matrix.T
-        return product
+        units = unit_rows(queries)
+        products = [units @ block.T for block in self.blocks()]
+        return products[0] if len(products) == 1 else np.concatenate(products, axis=1)
 
     def rows_of(self, some_ids: Ids) -> Ids:
         """Rows of those ids that are here, ascending."""
@@ -64,26 +115,27 @@ class VectorTable:
         n_rows = len(self.ids) if rows is None else len(rows)
         if n_rows == 0 or k <= 0:
             return np.zeros(0, np.int64), np.zeros(0, np.float32)
-        likely = None if self.coarse is None else self._likely(self.coarse, query, k, rows)
+        likely = self._likely(query, k, rows)
         if likely is not None:
             rows = likely
-            cosines = self.matrix[rows] @ unit_rows(query[None])[0]
+            cosines = self.take(rows) @ unit_rows(query[None])[0]
         elif rows is None:
             cosines = self.similarities(query[None])[0]
         elif n_rows * 4 < len(self.ids):
-            cosines = self.matrix[rows] @ unit_rows(query[None])[0]
+            cosines = self.take(rows) @ unit_rows(query[None])[0]
         else:  # gathering most of a large matrix costs more than multiplying all of it
             cosines = self.similarities(query[None])[0][rows]
         best = top_positions(cosines, k)
         ids = self.ids[best] if rows is None else self.ids[rows[best]]
         return np.asarray(ids), cosines[best]
 
-    def _likely(self, coarse: CoarseRows, query: Floats, k: int, rows: Ids | None) -> Ids | None:
+    def _likely(self, query: Floats, k: int, rows: Ids | None) -> Ids | None:
         """Rows (m,) of `rows` that may be among the `k` best; None where telling is no gain."""
         n_rows = len(self.ids) if rows is None else len(rows)
-        if n_rows * 4 < len(self.ids):
+        near = None if n_rows * 4 < len(self.ids) else self.near(unit_rows(query[None]))
+        if near is None:
             return None
-        cosines, margins = coarse.near(unit_rows(query[None]))
+        cosines, margins = near
         if rows is None:
             likely = may_be_best(cosines, margins, k)
         else:

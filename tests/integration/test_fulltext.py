@@ -277,3 +277,36 @@ def test_captions_can_be_removed(tmp_path: Path) -> None:
             captions.remove_captions(session, [said[0].caption_id])
         assert search(database, "barks") == [1, 3]
         assert verify(database) == []
+
+
+def test_what_words_count_is_kept_and_adds_up_to_the_last_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked again and again, as SQLite itself ranks; also after somebody has changed texts."""
+    vocabulary = ["dog", "dogs", "bark", "rain", "roof", "x", "ünder", "bell", "wav"]
+    dice = np.random.default_rng(3)
+    monkeypatch.setattr("audiosearch.store.fts5._MOST_OF_WORD", 150)  # all have "wav"
+    monkeypatch.setattr("audiosearch.store.fts5._MOST_KEPT", 400)
+    with open_database(tmp_path / "library.sqlite3") as own:
+        with own.session() as session:
+            for n in range(200):
+                words = dice.choice(vocabulary[:-1], size=int(dice.integers(1, 7)))
+                add(session, f"{' '.join(words)}/{n}.wav".encode(), caption=f"{words[0]} {n % 70}")
+        n_kept = 0
+        for step in range(120):
+            words = [str(each) for each in dice.choice(vocabulary, size=int(dice.integers(1, 5)))]
+            match = Match(tuple((word, ()) for word in words), every=step % 7 == 0)
+            first = (None, 1, 10, 1000)[step % 4]
+            with own.asking() as asking, own.reading() as plain:
+                for kind in TextKind:
+                    found = list(full_text(asking).ranked(kind, match, first=first))
+                    assert found == list(full_text(plain).ranked(kind, match, first=first))
+                    ids = [each for each, _ in found[::2]] + [10_000]
+                    single = Match(match.words[:1])
+                    among = list(full_text(asking).among(kind, single, ids))
+                    assert among == list(full_text(plain).among(kind, single, ids))
+                n_kept += len(asking.driver.derived["word_scores"][1].by_word)
+            if step % 30 == 29:
+                with own.session() as session:
+                    add(session, b"dog bark/more%d.wav" % step, caption=None)
+        assert n_kept  # or nothing was tried

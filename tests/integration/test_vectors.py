@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,8 @@ from audiosearch.store.integrity.verify import verify
 from audiosearch.store.queries import captions, encodings, generations, recordings
 from audiosearch.store.queries.windows import insert_windows, new_window
 from audiosearch.store.schema import CaptionSource, WindowRow
-from audiosearch.store.vector_cache import VectorKind, damaged_caches, load_vectors
+from audiosearch.store.sqlite import backup
+from audiosearch.store.vector_cache import VectorKind, damaged_caches, grow_vectors, load_vectors
 from audiosearch.store.vector_file import finish_vectors, open_vectors
 from audiosearch.store.vectors import VectorTable, unit_rows
 
@@ -68,7 +71,11 @@ def add_windows(
 
 
 def load(
-    database: Database, *, kind: VectorKind = VectorKind.EMBEDDING, cached: bool = True
+    database: Database,
+    *,
+    kind: VectorKind = VectorKind.EMBEDDING,
+    cached: bool = True,
+    in_parts: bool = False,
 ) -> VectorTable:
     with database.reading() as session:
         return load_vectors(
@@ -78,6 +85,7 @@ def load(
             kind=kind,
             cache_dir=database.vectors_dir,
             cached_from=0 if cached else 10**9,
+            in_parts=in_parts,
         )
 
 
@@ -111,6 +119,91 @@ def test_new_windows_are_added_and_old_files_go(database: Database) -> None:
     assert_same(second, load(database, cached=False))
     assert len(cache_files(database)) == 1
     np.testing.assert_array_equal(first.matrix, before)  # the old map still reads
+
+
+def assert_alike(grown: VectorTable, whole: VectorTable) -> None:
+    """A table in parts answers as one that was made in one go, to the last bit."""
+    np.testing.assert_array_equal(grown.ids, whole.ids)
+    np.testing.assert_array_equal(grown.owners, whole.owners)
+    rows = np.random.default_rng(0).permutation(len(whole))
+    np.testing.assert_array_equal(grown.take(rows), whole.matrix[rows])
+    queries = np.stack([vector(seed) for seed in (3, 20, 999)])
+    np.testing.assert_allclose(grown.similarities(queries), whole.similarities(queries), atol=1e-6)
+    for query in queries:
+        for k in (1, 7, len(whole)):
+            for allowed in (None, whole.ids[::2], whole.ids[-3:]):
+                ours, theirs = (x.top_k(query, k, allowed=allowed) for x in (grown, whole))
+                np.testing.assert_array_equal(ours[0], theirs[0])
+                np.testing.assert_allclose(ours[1], theirs[1], atol=1e-6)
+
+
+@pytest.mark.parametrize("coarse_from", [1, 10**9])
+def test_what_comes_is_added_to_an_older_file(
+    database: Database, monkeypatch: pytest.MonkeyPatch, coarse_from: int
+) -> None:
+    monkeypatch.setattr("audiosearch.store.vector_file.COARSE_FROM", coarse_from)
+    add_windows(database, range(60))
+    load(database, in_parts=True)
+    made = cache_files(database)
+    add_windows(database, range(70, 80))
+    grown = load(database, in_parts=True)
+    assert grown.added is not None
+    add_windows(database, range(80, 83), silent=True)
+    add_windows(database, range(90, 93))
+    with database.reading() as session:
+        further = grow_vectors(session, grown, bundle_id=1, kind=VectorKind.EMBEDDING)
+    assert further is not None
+    assert cache_files(database) == made  # nothing was written
+    assert cache_problems(database) == []
+    for table in (load(database, in_parts=True), further):
+        assert_alike(table, load(database, cached=False))
+    whole = load(database)  # in one piece
+    assert whole.added is None
+    assert_alike(further, whole)
+    near, all_near = further.near(whole.matrix[:2]), whole.near(whole.matrix[:2])
+    assert (near is None) == (all_near is None) == (coarse_from > 1)
+    if near is not None and all_near is not None:
+        np.testing.assert_array_equal(near, all_near)
+
+
+def test_a_file_is_written_anew_once_much_was_added(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("audiosearch.store.vector_cache._MOST_ADDED", 5)
+    add_windows(database, range(10))
+    load(database, in_parts=True)
+    made = cache_files(database)
+    add_windows(database, range(20, 25))
+    grown = load(database, in_parts=True)
+    assert grown.added is not None
+    assert cache_files(database) == made
+    add_windows(database, range(30, 31))
+    with database.reading() as session:
+        assert grow_vectors(session, grown, bundle_id=1, kind=VectorKind.EMBEDDING) is None
+    table = load(database, in_parts=True)
+    assert table.added is None
+    assert_same(table, load(database, cached=False))
+    assert cache_files(database) != made
+
+
+def test_a_library_put_back_to_an_earlier_state_is_not_mixed_with_a_later_one(
+    database: Database, tmp_path: Path
+) -> None:
+    add_windows(database, range(10))
+    backup(database.path, tmp_path / "earlier")
+    add_windows(database, range(20, 25))
+    later = load(database, in_parts=True)
+    with (
+        closing(sqlite3.connect(tmp_path / "earlier")) as earlier,
+        closing(sqlite3.connect(database.path)) as present,
+    ):
+        earlier.backup(present)
+    add_windows(database, range(40, 48))  # takes the ids of those that are gone
+    expected = load(database, cached=False)
+    assert expected.ids.tolist() == list(range(1, 19))
+    assert_same(load(database, in_parts=True), expected)
+    with database.reading() as session:
+        assert grow_vectors(session, later, bundle_id=1, kind=VectorKind.EMBEDDING) is None
 
 
 def test_what_is_removed_is_no_longer_there(database: Database) -> None:
@@ -273,6 +366,26 @@ def test_a_caption_that_gets_its_vector_late_stands_in_its_place(database: Datab
     table = load_captions(database)
     assert table.ids.tolist() == [1, 2, 3, 4, 5]
     assert_same(table, load_captions(database, cached=False))
+
+
+def test_captions_are_added_to_an_older_file_where_none_came_late(database: Database) -> None:
+    add_captions(database, ["early"], bundle=None)
+    add_captions(database, names(range(5)))
+    add_captions(database, ["later"], bundle=None)
+    load(database, kind=VectorKind.CAPTION, in_parts=True)
+    add_captions(database, names(range(5, 8)))
+    grown = load(database, kind=VectorKind.CAPTION, in_parts=True)
+    assert grown.added is not None
+    assert_alike(grown, load_captions(database, cached=False))
+    for late in (7, 1):  # behind all that the file has, but amid what was added; amid the file
+        with database.session() as session:
+            captions.insert_caption_vectors(session, [late], vector(late)[None], bundle_id=1)
+            assert grow_vectors(session, grown, bundle_id=1, kind=VectorKind.CAPTION) is None
+        assert cache_problems(database) == []
+        table = load(database, kind=VectorKind.CAPTION, in_parts=True)
+        assert (table.added is None) == (late == 1)
+        assert_alike(table, load_captions(database, cached=False))
+    assert_same(table, load_captions(database))
 
 
 def cache_problems(database: Database) -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -37,3 +39,19 @@ def test_handlers_come_back_after_an_error_too() -> None:
     with pytest.raises(OSError, match="full"), stop_on_signals():
         raise OSError("full")
     assert signal.getsignal(signal.SIGINT) is before
+
+
+_HELD = """
+import atexit, threading
+from audiosearch._signals import leave_within
+atexit.register(print, "at the end", flush=True)
+threading.Thread(target=threading.Event().wait).start()  # for ever
+leave_within(0.2, 7)
+"""
+
+
+def test_a_process_leaves_though_a_thread_does_not() -> None:
+    left = subprocess.run(
+        [sys.executable, "-c", _HELD], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (left.returncode, left.stdout) == (7, "at the end\n")

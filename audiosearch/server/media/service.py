@@ -41,7 +41,8 @@ class DecoderPool:
         self._idle_s = idle_s
         self._changed = threading.Condition()
         self._idle: list[_Slot] = []
-        self._n_lent = 0
+        self._n_lent = 0  # those that are being started among them
+        self._lent: list[_Slot] = []
         self._timer: threading.Timer | None = None
         self._closed = False
 
@@ -76,15 +77,26 @@ class DecoderPool:
                 raise RuntimeError("the server is stopping")
             slot = self._best(key)
             self._n_lent += 1
-        if slot is not None:
-            return slot
+            if slot is not None:
+                self._lent.append(slot)
+                return slot
         try:
-            return _Slot(Worker(self._limits))
+            slot = _Slot(Worker(self._limits))
         except BaseException:
             with self._changed:
                 self._n_lent -= 1
                 self._changed.notify()
             raise
+        if not self._lend(slot):
+            self._give_back(slot)
+            raise RuntimeError("the server is stopping")
+        return slot
+
+    def _lend(self, slot: _Slot) -> bool:
+        """Note that it is lent; whether the pool is still open."""
+        with self._changed:
+            self._lent.append(slot)
+            return not self._closed
 
     def _best(self, key: object) -> _Slot | None:
         """The idle worker to use; None: start one."""
@@ -106,6 +118,7 @@ class DecoderPool:
     def _give_back(self, slot: _Slot) -> None:
         with self._changed:
             self._n_lent -= 1
+            self._lent.remove(slot)
             if not self._closed:
                 self._idle.append(slot)
                 self._set_timer()
@@ -132,15 +145,18 @@ class DecoderPool:
             each.worker.close()
 
     def close(self) -> None:
-        """End all processes; what is lent ends when it is given back."""
+        """End all processes, in the middle of a file too: a thread that waits gets an error.
+
+        Otherwise a process that leaves would wait for its threads, and these for hours of sound.
+        """
         with self._changed:
             self._closed = True
-            idle, self._idle = self._idle, []
+            ending, self._idle = [*self._idle, *self._lent], []
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
             self._changed.notify_all()
-        for each in idle:
+        for each in ending:
             each.worker.close()
 
 

@@ -53,10 +53,28 @@ class StoredText:
     source: str
 
 
-def count_windows(session: Session, *, bundle_id: int) -> int:
-    """How many windows a bundle has encoded here, silent ones included."""
-    wanted = 'SELECT count(*) FROM "window" WHERE bundle_id = :bundle'
-    return int(fetch_value(session, wanted, bundle=bundle_id))
+@dataclass(frozen=True)
+class WindowCount:
+    """How many windows there are, and the greatest id among them; 0 for none."""
+
+    n: int
+    last_id: int
+
+
+def count_windows(
+    session: Session, *, bundle_id: int, known: WindowCount | None = None
+) -> WindowCount:
+    """How many windows a bundle has encoded here, silent ones included.
+
+    Args:
+        session: any session.
+        bundle_id: the bundle.
+        known: of an earlier state since which none was removed; only new ones are counted then.
+    """
+    known = known or WindowCount(0, 0)
+    wanted = 'SELECT count(*), max(id) FROM "window" WHERE bundle_id = :bundle AND id > :after'
+    [(n, last_id)] = fetch(session, wanted, bundle=bundle_id, after=known.last_id)
+    return WindowCount(known.n + n, max(known.last_id, last_id or 0))
 
 
 def count_heard(session: Session, *, bundle_id: int, up_to: int) -> int:
@@ -149,10 +167,11 @@ def windows_said(
         rows = fetch(
             session,
             "SELECT said.caption_id, said.window_id FROM window_caption AS said"
-            ' JOIN "window" AS w ON w.id = said.window_id'
+            # Those that are not silent have a row there, too, a fiftieth as wide.
+            " JOIN window_draw AS heard ON heard.window_id = said.window_id"
             f" WHERE said.caption_id IN ({in_list(some)})"
             # Without "+ 0" the index on bundles is taken first, and all windows are walked.
-            " AND w.bundle_id + 0 = :bundle AND w.silent = 0 ORDER BY said.window_id",
+            " AND heard.bundle_id + 0 = :bundle ORDER BY said.window_id",
             bundle=bundle_id,
         )
         for caption_id, window_id in rows:

@@ -7,16 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from audiosearch.search import candidates
 from audiosearch.search.filters import Filters
 from audiosearch.search.results import FindResult, TextQuery
 from audiosearch.store.database import Database, open_database
-from audiosearch.store.queries import fulltext_windows
+from audiosearch.store.queries import fulltext_windows, generations
 from audiosearch.store.queries.fulltext import match_words, telling_words
-from audiosearch.store.schema import FileState, SoundFile
+from audiosearch.store.schema import FileState, SoundFile, WindowRow
 from audiosearch.store.sqlite import commit_token
+from audiosearch.store.vector_cache import load_vectors
 from tests.search_library import LibraryBuilder, Models, sound_number
 
 QUERIES = (
@@ -64,6 +65,27 @@ def test_changes_are_seen(
     builder.add(b"box/sound_long.wav", sound_number(9))
     more = answers()
     assert all(len(all_) < len(new) for all_, new in zip(before, more, strict=True))
+
+
+def test_what_comes_and_goes_is_seen_as_by_one_that_was_opened_just_now(
+    builder: LibraryBuilder, reader: LibraryBuilder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes is added to what is known already; once something went, all is loaded anew."""
+    monkeypatch.setattr("audiosearch.store.vector_file.COARSE_FROM", 4)
+    monkeypatch.setattr(load_vectors, "__kwdefaults__", {"cached_from": 1, "in_parts": False})
+    engine = reader.engine(exhaustive_below=0, fold_similarity=2.0)
+    for step in range(12):
+        if step % 5 == 4:
+            with builder.database.session() as session:
+                session.execute(delete(WindowRow).where(WindowRow.id == step))
+                generations.windows_removed(session)
+        else:
+            builder.add(b"box/more_%d.wav" % step, sound_number(20 + step))
+        fresh = reader.engine(exhaustive_below=0, fold_similarity=2.0)
+        for query in QUERIES:
+            found, expected = engine.find(query), fresh.find(query)
+            assert _shown(found) == _shown(expected)
+            assert found.n_windows == expected.n_windows
 
 
 def test_a_mark_stays_until_somebody_commits(

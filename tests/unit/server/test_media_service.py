@@ -70,6 +70,23 @@ def test_what_is_idle_ends(pool: DecoderPool) -> None:
         assert other is not worker
 
 
+def test_one_that_was_being_started_when_the_pool_closed_is_not_lent(
+    pool: DecoderPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Fake] = []
+
+    def start(limits: WorkerLimits) -> Fake:
+        pool.close()
+        started.append(Fake(limits))
+        return started[0]
+
+    monkeypatch.setattr(service, "Worker", start)
+    with pytest.raises(RuntimeError, match="stopping"), pool.borrowed("a"):
+        pass
+    assert started[0].closed.is_set()
+    assert pool.n_workers == 0
+
+
 def test_a_pool_that_closes_ends_all_and_lends_nothing(pool: DecoderPool) -> None:
     with pool.borrowed("a") as worker:
         assert isinstance(worker, Fake)
@@ -79,7 +96,6 @@ def test_a_pool_that_closes_ends_all_and_lends_nothing(pool: DecoderPool) -> Non
         waiting.start()
         waiting.join()
         assert other.closed.is_set()
-        assert not worker.closed.is_set()
-    assert worker.closed.is_set()
+        assert worker.closed.is_set()  # in the middle of its work
     with pytest.raises(RuntimeError, match="stopping"), pool.borrowed("a"):
         pass
