@@ -107,7 +107,7 @@ class DirectReader(AbstractContextManager["DirectReader"]):
     def open(self, path: bytes, *, sample_rate: int) -> OpenedFile:
         facts = check_is_sound_file(path)
         with open_sound(path) as sound:
-            texts = metadata_of(path, sound.first.container, sound.first.heard[0])
+            texts = metadata_of(sound)
             survey = survey_of(sound)
         self._decoding = Decoding(path, sample_rate=sample_rate)
         return OpenedFile(
