@@ -101,8 +101,9 @@ def test_it_ends_although_a_decoder_hangs(busy: Watch, n_signals: int) -> None:
             busy.process.send_signal(signal.SIGTERM)
         busy.process.communicate(timeout=PATIENCE_S)
         given_up = "the batch in hand is given up" in log_of(busy)
-        # With 0 the daemon has ended itself, in order or at its deadline; 130 is the second signal.
-        assert busy.process.returncode == (130 if n_signals == 2 else 0)
+        # With 0 the daemon has ended itself, in order (where nobody waited for the decoder that may
+        # be before the second signal comes) or at its deadline; 130 is the second signal.
+        assert busy.process.returncode in ((0, 130) if n_signals == 2 else (0,))
         assert not (given_up and n_signals == 2)
     finally:
         for each in decoders:
