@@ -52,11 +52,14 @@ def stop_on_signals(
 def leave_within(seconds: float, status: int) -> None:
     """See that the process ends with `status` even if its threads do not; call it at the very end.
 
-    What is registered with `atexit` is done then, too.
+    What is registered with `atexit` is done then, too, or cut short where it has begun by itself.
     """
+    begun = threading.Event()
+    atexit.register(begun.set)  # the last one to be registered is called first
 
     def leave() -> None:
-        atexit._run_exitfuncs()  # the function that Python itself calls at the end
+        if not begun.is_set():
+            atexit._run_exitfuncs()  # the function that Python itself calls at the end
         os._exit(status)
 
     timer = threading.Timer(seconds, leave)

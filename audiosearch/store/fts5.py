@@ -31,6 +31,7 @@ _ROW: Final = np.dtype([("id", np.int64), ("score", np.float64)])
 _MOST_OF_WORD: Final = 250_000  # texts that a word is in: of a commoner one nothing is kept
 _MOST_ASKED: Final = 100_000  # words that are remembered without anything of them
 _MOST_KEPT: Final = 1_000_000  # such texts of all words: 16 MB
+_WORD_SIZE: Final = 32  # texts that would take as much as a word without any
 _FEW: Final = 8  # texts that are looked up one by one among those that match
 
 # (text id, bundle) -> window ids. CROSS JOIN is SQLite's word for "in this order": the planner,
@@ -105,11 +106,15 @@ class _KeptScores:
 
     def keep(self, key: tuple[TextKind, str], scores: _Scores | None) -> None:
         """Keep them; those that were asked for first go where there are too many."""
-        self._n_kept += 0 if scores is None else len(scores[0])
+        self._n_kept += self._size(scores)
         while self._n_kept > _MOST_KEPT and self.by_word:
-            gone = self.by_word.pop(next(iter(self.by_word)))
-            self._n_kept -= 0 if gone is None else len(gone[0])
+            self._n_kept -= self._size(self.by_word.pop(next(iter(self.by_word))))
         self.by_word[key] = scores
+
+    @staticmethod
+    def _size(scores: _Scores | None) -> int:
+        """In texts: a word that is in none takes room as well."""
+        return _WORD_SIZE + (0 if scores is None else len(scores[0]))
 
 
 def _added_up(words: Sequence[_Scores], first: int | None) -> Iterator[tuple[int, float]]:
@@ -206,7 +211,7 @@ class Fts5(FullText):
         found = self._kept_scores
         if found is None or any(parts for _, parts in match.words):
             return None
-        words = [word for word, _ in match.words]
+        words = [word[:MOST_LETTERS] for word, _ in match.words]
         if found.mark_asked(kind, words) * 2 > len(words):
             return None
         scores = [self._scores_of(kind, word, found) for word in words]
@@ -245,7 +250,9 @@ class Fts5(FullText):
         query = f"SELECT rowid FROM {kind} WHERE {kind} MATCH ?"
         if ids is not None and len(match.words) == 1 and not match.words[0][1]:
             kept = self._kept_scores
-            known = None if kept is None else kept.by_word.get((kind, match.words[0][0]))
+            known = (
+                None if kept is None else kept.by_word.get((kind, match.words[0][0][:MOST_LETTERS]))
+            )
             if known is not None:
                 wanted = np.array(sorted(ids), np.int64)
                 yield from wanted[np.isin(wanted, known[0], kind="sort")].tolist()

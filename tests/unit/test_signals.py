@@ -55,3 +55,21 @@ def test_a_process_leaves_though_a_thread_does_not() -> None:
         [sys.executable, "-c", _HELD], capture_output=True, text=True, timeout=60, check=False
     )
     assert (left.returncode, left.stdout) == (7, "at the end\n")
+
+
+_ENDING = """
+import atexit, time
+from audiosearch._signals import leave_within
+def end():
+    print("begun", flush=True)
+    time.sleep(60)
+atexit.register(end)
+leave_within(0.2, 7)
+"""
+
+
+def test_what_is_done_at_the_end_is_not_done_twice() -> None:
+    left = subprocess.run(
+        [sys.executable, "-c", _ENDING], capture_output=True, text=True, timeout=40, check=False
+    )
+    assert (left.returncode, left.stdout) == (7, "begun\n")
