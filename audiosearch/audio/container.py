@@ -54,8 +54,11 @@ _UNDECODABLE: dict[str, Any] = (
 _NO_SOUND_FILE = "not a sound file, or its header is damaged"
 _HEAD_BYTES = 1 << 16
 _WRAPPED_BYTES = 160 << 10
-# The words that frames of DTS begin with: of 16 and 14 bits, both byte orders.
-_DTS = (b"\x7f\xfe\x80\x01", b"\xfe\x7f\x01\x80", b"\x1f\xff\xe8\x00", b"\xff\x1f\x00\xe8")
+# The words that frames of DTS begin with, of 16 and 14 bits in both byte orders, and of TrueHD.
+_WRAPPED = (
+    *(b"\x7f\xfe\x80\x01", b"\xfe\x7f\x01\x80", b"\x1f\xff\xe8\x00", b"\xff\x1f\x00\xe8"),
+    b"\xf8\x72\x6f\xba",
+)
 _PCM_BITS = re.compile(r"pcm_[suf](\d+)")
 _BITS = {"u8": 8, "u8p": 8, "s16": 16, "s16p": 16}
 
@@ -121,14 +124,17 @@ def probing_options(path: bytes, span: Span | None) -> dict[str, str]:
     """How far FFmpeg looks for a codec that hides in the PCM of a WAV file.
 
     By itself it tries all codecs on the first 128 KB, again and again as they come: four of the
-    five milliseconds that opening takes. What hides there begins with the file, or is DTS.
+    five milliseconds that opening takes. What hides there begins with the file, or is DTS or
+    TrueHD; MP2 behind silence is given up.
     """
     if span is not None:
         return {}
     with open(path, "rb") as file:  # noqa: PTH123
-        head = file.read(_WRAPPED_BYTES)
-    wave = head[:4] in (b"RIFF", b"RF64", b"BW64") and head[8:12] == b"WAVE"
-    return {"probesize": "8192"} if wave and not any(word in head for word in _DTS) else {}
+        head = file.read(12)
+        if head[:4] not in (b"RIFF", b"RF64", b"BW64") or head[8:] != b"WAVE":
+            return {}
+        sound = file.read(_WRAPPED_BYTES)
+    return {} if any(word in sound for word in _WRAPPED) else {"probesize": "8192"}
 
 
 def _sorted(container: InputContainer, path: bytes) -> OpenedPart:

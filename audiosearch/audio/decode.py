@@ -10,14 +10,12 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from itertools import chain, groupby
-from typing import cast
 
 import av.error
 import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
-from av.packet import Packet
 
 from audiosearch._typing import Doubles, Floats, Samples
 from audiosearch.audio.container import OpenedPart, packets
@@ -145,8 +143,7 @@ class Decoding:
         """A file whose packets are in memory."""
         with plain.decoder() as decoder:
             trim = EndTrim(plain.n_samples / plain.sample_rate)
-            packets = cast("Iterator[AudioPacket]", map(Packet, plain.packets))
-            frames = self._frames(decoder, packets)
+            frames = self._frames(decoder, plain.sound_from())
             for first in frames:  # all are of one form
                 form = FrameFormat(*FORMAT_OF(first))
                 yield from self._run(form, chain((first,), frames), decoder, trim)

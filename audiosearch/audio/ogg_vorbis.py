@@ -12,11 +12,16 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import cast
 
+import av.error
 import numpy as np
 from av.audio.codeccontext import AudioCodecContext
+from av.audio.stream import AudioStream
 from av.codec import CodecContext
+from av.packet import Packet
 
 from audiosearch._typing import Ints
 from audiosearch.audio.container import MAX_RATE, MIN_RATE, StreamFormat
@@ -26,6 +31,7 @@ MOST_BYTES = 8 << 20  # of a file that is read in one go: slow disks must not se
 _PAGE = struct.Struct("<4sBBqIIIB")  # RFC 3533, 6; the last is the number of lacing values
 _SERIAL = slice(14, 18)
 _CHECKSUM_AT = 22
+_MOST_PACKET_BYTES = 1 << 18  # over several pages; comments may hold a picture of more
 _FULL = 255  # a lacing value after which a packet goes on
 _CONTINUED, _FIRST, _LAST = 0x01, 0x02, 0x04
 _IDENT = struct.Struct("<7sIBIiiiBB")  # Vorbis I, 4.2.2
@@ -48,6 +54,7 @@ class OggVorbis:
     n_samples: int
     sample_rate: int
     channels: int
+    path: bytes = b""
 
     @property
     def form(self) -> StreamFormat:
@@ -63,12 +70,26 @@ class OggVorbis:
         """The packet to decode from to hear `sample`; its own sound comes out of the next one."""
         return max(0, int(np.searchsorted(self.ends, sample, side="right")) - 1)
 
+    def sound_from(self, first: int = 0) -> Iterator[Packet[AudioStream]]:
+        """Its packets for the decoder from a number on.
+
+        FFmpeg reads beyond the end of a packet, where there have to be zeros: as it makes packets
+        itself there are, but not behind bytes of Python's that they are made of.
+        """
+        for content in islice(self.packets, first, None):
+            packet = Packet(len(content))
+            packet.update(content)
+            yield cast("Packet[AudioStream]", packet)
+
     @contextmanager
     def decoder(self) -> Iterator[AudioCodecContext]:
         """A decoder that has seen nothing of it yet.
 
         Files of one encoder and quality have the same set-up header, whose codebooks take as long
         to build as a second of sound takes to decode: the decoder used last is kept for them.
+
+        Raises:
+            DecodeError: DAMAGED, it takes the headers for none.
         """
         key = self.headers[0] + self.headers[2]
         context = _kept.pop(key, None)
@@ -77,7 +98,11 @@ class OggVorbis:
             assert isinstance(context, AudioCodecContext)
             context.thread_count = 1
             context.extradata = _laced(self.headers)
-            context.open()
+            try:
+                context.open()
+            except av.error.FFmpegError as error:
+                reason = "its set-up header is damaged"
+                raise DecodeError(reason, code=DecodeCode.DAMAGED, path=self.path) from error
         yield context
         context.flush_buffers()
         _kept.clear()
@@ -109,7 +134,8 @@ def read_ogg_vorbis(path: bytes) -> OggVorbis | None:
     except OSError as error:
         reason = error.strerror or str(error)
         raise DecodeError(reason, code=DecodeCode.UNREADABLE, path=path) from error
-    return None if len(content) != size else parse_ogg_vorbis(content)
+    found = None if len(content) != size else parse_ogg_vorbis(content)
+    return None if found is None else replace(found, path=path)
 
 
 def parse_ogg_vorbis(content: bytes) -> OggVorbis | None:
@@ -174,6 +200,7 @@ def _packets(content: bytes) -> tuple[list[bytes], list[tuple[int, int]]]:
                 start += size
                 size = 0
         rest += content[start : start + size]
+        _check(len(rest) <= _MOST_PACKET_BYTES)  # it is copied for each page
         pages.append((len(packets), granule))
         at = end
     _check(not rest)

@@ -12,7 +12,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
-from typing import cast
 
 import av.error
 import numpy as np
@@ -20,7 +19,6 @@ from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
-from av.packet import Packet
 
 from audiosearch._typing import Doubles, Floats
 from audiosearch.audio.container import packets
@@ -146,8 +144,7 @@ def _of_plain(plain: OggVorbis, *, start: int, progress: Callable[[], None]) -> 
     first = plain.before(start)
     left = plain.n_samples - start
     with plain.decoder() as decoder:
-        source = cast("Iterator[AudioPacket]", map(Packet, plain.packets[first:]))
-        frames = _decoded(decoder, source)
+        frames = _decoded(decoder, plain.sound_from(first))
         at, channels, rate = int(plain.ends[first]), plain.channels, plain.sample_rate
         for block in _blocks(frames, at, start=start, channels=channels, rate=rate):
             progress()

@@ -134,8 +134,8 @@ def test_a_codec_that_hides_in_the_pcm_of_a_wav_file(
         assert opened.first.heard[0].codec_context.name == codec
 
 
-@pytest.mark.parametrize("word", ["7ffe8001", "fe7f0180", "1fffe800", "ff1f00e8"])
-def test_ffmpeg_looks_further_where_dts_may_hide(tmp_path: Path, word: str) -> None:
+@pytest.mark.parametrize("word", ["7ffe8001", "fe7f0180", "1fffe800", "ff1f00e8", "f8726fba"])
+def test_ffmpeg_looks_further_where_dts_or_truehd_may_hide(tmp_path: Path, word: str) -> None:
     """Which FFmpeg's wheels cannot write."""
     path = tmp_path / "a.wav"
     content = wav_bytes(tone(seconds=5))

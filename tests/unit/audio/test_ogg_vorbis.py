@@ -6,12 +6,12 @@ import os
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from av.packet import Packet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +24,7 @@ from audiosearch.audio.ogg_vorbis import OggVorbis, parse_ogg_vorbis, read_ogg_v
 from audiosearch.audio.seeking import decode_from
 from audiosearch.audio.sound import KeptPackets, open_sound
 from audiosearch.audio.types import AudioFacts
+from audiosearch.errors import DecodeCode, DecodeError
 from tests.sounds import noise, write_audio
 
 RATE = 16_000
@@ -138,6 +139,32 @@ def test_sound_from_any_sample_on(tmp_path: Path) -> None:
     assert list(decode_from(path, sample_rate=RATE, start=8 * RATE)) == []
 
 
+def test_a_packet_that_ends_early_is_followed_by_zeros(tmp_path: Path) -> None:
+    """As FFmpeg makes packets itself; it reads on behind their ends."""
+    plain = in_order(written(tmp_path, seconds=3))
+    cut = replace(plain, packets=[each[:-10] for each in plain.packets])
+    whole = replace(plain, packets=[each + bytes(64) for each in cut.packets])
+    sounds_made = []
+    for some in (cut, cut, whole):
+        junk = [b"\xff" * len(each) for each in plain.packets]  # of what freed memory may hold
+        del junk
+        with some.decoder() as decoder:
+            frames = [frame for packet in some.sound_from() for frame in decoder.decode(packet)]
+        sounds_made.append(np.concatenate([frame.to_ndarray() for frame in frames], axis=1))
+    for other in sounds_made[1:]:
+        assert np.array_equal(sounds_made[0], other)
+
+
+def test_a_damaged_set_up_header_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+    plain = in_order(written(tmp_path, seconds=1))
+    headers = (plain.headers[0], plain.headers[1], plain.headers[2][:40] + bytes(400))
+    broken = replace(plain, headers=headers)
+    with pytest.raises(DecodeError, match="set-up header") as caught, broken.decoder():
+        pass
+    assert caught.value.code is DecodeCode.DAMAGED
+    assert caught.value.path == os.fsdecode(plain.path)
+
+
 def pages_of(content: bytes) -> Iterator[tuple[int, int]]:
     """Where each page starts and ends."""
     at = 0
@@ -250,7 +277,7 @@ def test_each_packet_says_where_it_ends(name: str) -> None:
     lengths = [packet.duration for packet in theirs]
     assert lengths[1:-1] == np.diff(plain.ends)[:-1].tolist()  # the last one's is cut
     with plain.decoder() as decoder:
-        made = [sum(f.samples for f in decoder.decode(Packet(each))) for each in plain.packets]
+        made = [sum(f.samples for f in decoder.decode(each)) for each in plain.sound_from()]
     assert np.cumsum(made).tolist() == plain.ends.tolist()
 
 
