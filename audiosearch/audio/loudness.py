@@ -1,7 +1,7 @@
-"""Sound levels on the way through: EBU R128 loudness, with FFmpeg's filters.
+"""Sound levels on the way through: EBU R128 loudness.
 
-`ebur128` reckons the loudness anew every tenth of a second, which costs more than its weighting:
-one and two channels are weighted by the same filters and reckoned once, to the same value.
+FFmpeg's `ebur128` reckons the loudness anew every tenth of a second, which costs more than its
+weighting: one and two channels are weighted here and reckoned once, to the same value.
 """
 
 from __future__ import annotations

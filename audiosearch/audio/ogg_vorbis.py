@@ -25,18 +25,17 @@ from av.packet import Packet
 
 from audiosearch._typing import Ints
 from audiosearch.audio.container import MAX_RATE, MIN_RATE, StreamFormat
+from audiosearch.audio.headers.ogg import CONTINUED, FIRST, PAGE_HEAD, VORBIS_HEADERS
 from audiosearch.errors import DecodeCode, DecodeError
 
 MOST_BYTES = 8 << 20  # of a file that is read in one go: slow disks must not seem to hang
-_PAGE = struct.Struct("<4sBBqIIIB")  # RFC 3533, 6; the last is the number of lacing values
 _SERIAL = slice(14, 18)
 _CHECKSUM_AT = 22
 _MOST_PACKET_BYTES = 1 << 18  # over several pages; comments may hold a picture of more
 _FULL = 255  # a lacing value after which a packet goes on
-_CONTINUED, _FIRST, _LAST = 0x01, 0x02, 0x04
+_LAST = 0x04  # flag of a page
 _IDENT = struct.Struct("<7sIBIiiiBB")  # Vorbis I, 4.2.2
 _MAX_CHANNELS = 8  # Vorbis I names the loudspeakers of no more
-_N_HEADERS = 3
 _MODE_BITS = 41  # of a mode in the set-up header: flag, two types of 16 bits, mapping
 _MAX_MODES = 64
 _MODES_BYTES = _MAX_MODES * _MODE_BITS // 8 + 16
@@ -142,7 +141,7 @@ def parse_ogg_vorbis(content: bytes) -> OggVorbis | None:
     """As `read_ogg_vorbis`, of what the file holds."""
     try:
         packets, pages = _packets(content)
-        headers, sound = packets[:_N_HEADERS], packets[_N_HEADERS:]
+        headers, sound = packets[:VORBIS_HEADERS], packets[VORBIS_HEADERS:]
         channels, rate, short, long = _identification(headers)
         lengths = _lengths(sound, _block_flags(headers[2]), short=short, long=long)
         ends: Ints = np.cumsum(lengths) - lengths[0]
@@ -180,12 +179,12 @@ def _packets(content: bytes) -> tuple[list[bytes], list[tuple[int, int]]]:
     mirrored = content.translate(_REVERSED)
     at, rest, serial = 0, b"", int.from_bytes(content[_SERIAL], "little")
     while at < len(content):
-        _check(at + _PAGE.size < len(content))
-        mark, version, flags, granule, own, number, _, n_lacing = _PAGE.unpack_from(content, at)
-        start = at + _PAGE.size + n_lacing
+        _check(at + PAGE_HEAD.size < len(content))
+        mark, version, flags, granule, own, number, _, n_lacing = PAGE_HEAD.unpack_from(content, at)
+        start = at + PAGE_HEAD.size + n_lacing
         lacing = content[start - n_lacing : start]
         end = start + sum(lacing)
-        wanted = (0 if at else _FIRST) | (_CONTINUED if rest else 0)
+        wanted = (0 if at else FIRST) | (CONTINUED if rest else 0)
         if end == len(content):
             wanted |= _LAST
         in_order = mark == b"OggS" and not version and flags == wanted and number == len(pages)
@@ -287,7 +286,7 @@ def _check_times(pages: Sequence[tuple[int, int]], ends: Ints) -> None:
     """
     _check(pages[0] == (1, 0))
     for n_packets, granule in pages[1:-1]:
-        n_sound = n_packets - _N_HEADERS
+        n_sound = n_packets - VORBIS_HEADERS
         _check(granule == (int(ends[n_sound - 1]) if n_sound > 0 else 0))
     before = int(ends[-2]) if len(ends) > 1 else 0
     _check(before <= pages[-1][1] <= int(ends[-1]), pages[-1][1] > 0)
@@ -296,6 +295,6 @@ def _check_times(pages: Sequence[tuple[int, int]], ends: Ints) -> None:
 def _laced(headers: Sequence[bytes]) -> bytes:
     """The three headers as FFmpeg's decoder takes them: Xiph's lacing."""
     sizes = b"".join(
-        b"\xff" * (len(each) // 255) + bytes([len(each) % 255]) for each in headers[:2]
+        b"\xff" * (len(each) // _FULL) + bytes([len(each) % _FULL]) for each in headers[:2]
     )
     return bytes([len(headers) - 1]) + sizes + b"".join(headers)

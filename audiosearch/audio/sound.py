@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from av.audio.stream import AudioStream
@@ -34,8 +34,8 @@ class Sound:
 
     path: bytes
     extent: Extent
-    plain: OggVorbis | None = None
-    _stack: ExitStack = field(default_factory=ExitStack)
+    plain: OggVorbis | None
+    _stack: ExitStack
 
     @cached_property
     def first(self) -> OpenedPart:

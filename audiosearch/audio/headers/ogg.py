@@ -16,9 +16,10 @@ from typing import BinaryIO
 from audiosearch.audio.headers.types import AS_IT_IS, Extent
 from audiosearch.audio.source import Span
 
-_HEAD = struct.Struct("<4sBBqIIIB")
-_CONTINUED, _FIRST = 0x01, 0x02
-_VORBIS_HEADERS = 3
+# RFC 3533, 6: mark, version, flags, granule, serial, number, checksum, number of lacing values
+PAGE_HEAD = struct.Struct("<4sBBqIIIB")
+CONTINUED, FIRST = 0x01, 0x02  # flags of a page
+VORBIS_HEADERS = 3
 _MAX_HEADER_BYTES = 1 << 20  # set-up headers have some kilobytes; more is not looked at
 _SEARCH_BYTES = 1 << 16
 MAX_LINKS = 1000
@@ -47,7 +48,7 @@ class _Stream:
     def wants_more(self) -> bool:
         """Whether what tells it from others may still come."""
         vorbis = bool(self.packets) and self.packets[0].startswith(b"\x01vorbis")
-        enough = _VORBIS_HEADERS if vorbis else 1
+        enough = VORBIS_HEADERS if vorbis else 1
         return len(self.packets) < enough and len(self.rest) < _MAX_HEADER_BYTES
 
     @property
@@ -87,7 +88,7 @@ class _Numbering:
     def add(self, page: _Page) -> None:
         """The next page. What was cut out between headers and sound is not missed."""
         before = self.last.get(page.serial)
-        if before is not None and not page.flags & _FIRST and before.granule > 0:
+        if before is not None and not page.flags & FIRST and before.granule > 0:
             self.n_missing += max(0, page.number - before.number - 1)
         self.last[page.serial] = page
 
@@ -107,7 +108,7 @@ def ogg_extent(file: BinaryIO) -> Extent:
     whole_until = 0
     numbering = _Numbering()
     for page in _pages(file, size):
-        heads = bool(page.flags & _FIRST)
+        heads = bool(page.flags & FIRST)
         if (heads and not heads_before) or not links:
             links.append(_Link(page.at))
         heads_before = heads
@@ -147,7 +148,7 @@ def _take(file: BinaryIO, page: _Page, link: _Link, *, heads: bool) -> None:
         return
     file.seek(page.body_at)
     body = file.read(page.end - page.body_at)
-    if not page.flags & _CONTINUED:
+    if not page.flags & CONTINUED:
         stream.rest = b""
     at = 0
     for size in page.lacing:
@@ -161,15 +162,15 @@ def _take(file: BinaryIO, page: _Page, link: _Link, *, heads: bool) -> None:
 def _pages(file: BinaryIO, size: int) -> Iterator[_Page]:
     """Pages in order; what lies between them is passed over."""
     at = 0
-    while at + _HEAD.size <= size:
+    while at + PAGE_HEAD.size <= size:
         file.seek(at)
-        head = file.read(_HEAD.size + 255)
-        if head[:4] != b"OggS" or len(head) < _HEAD.size:
+        head = file.read(PAGE_HEAD.size + 255)
+        if head[:4] != b"OggS" or len(head) < PAGE_HEAD.size:
             at = _next_mark(file, at + 1)
             continue
-        _, _, flags, granule, serial, number, _, n_lacing = _HEAD.unpack(head[: _HEAD.size])
-        lacing = head[_HEAD.size : _HEAD.size + n_lacing]
-        body_at = at + _HEAD.size + n_lacing
+        _, _, flags, granule, serial, number, _, n_lacing = PAGE_HEAD.unpack(head[: PAGE_HEAD.size])
+        lacing = head[PAGE_HEAD.size : PAGE_HEAD.size + n_lacing]
+        body_at = at + PAGE_HEAD.size + n_lacing
         page = _Page(
             *(at, flags, granule, serial, number),
             *(lacing, body_at, body_at + sum(lacing)),

@@ -125,9 +125,10 @@ def writing_model(decoder: CaptionDecoder) -> onnx.ModelProto:
     Words `(R,)`, the rows `parents` `(R,)` of the step before that they go on from, for each layer
     `past_keys.i`, `past_values.i` `(Q, H, P, d)` of that step's rows and `memory_keys.i`
     `(B, H, d, T)`, `memory_values.i` `(B, H, T, d)` of the sounds with their `memory_lengths`
-    `(B,)`, and for S places a sound which row is at each, `asking` `(B, S)`, and at which each row
-    is, `slots` `(R,)`, to the log-probabilities of the next word `(R, V)` in nats and caches grown
-    by this word.
+    `(B,)`, and for S places a sound and head which row of heads (row times H, plus head) is at
+    each, `asking` `(B, H, S)`, and at which place of all of these each row's heads are, `asked`
+    `(R, H)`, to the log-probabilities of the next word `(R, V)` in nats and caches grown by
+    this word.
     """
     config = decoder.config
     graph = _Writing(decoder.eval()).build()
