@@ -116,8 +116,7 @@ class Readers:
         """
         running = len(self._threads)
         while running:
-            with self._plan.stopwatch.stage("wait"):
-                item = self._next()
+            item = self._next()
             if self._stopped_outside.is_set():
                 return
             if item is None:
@@ -130,7 +129,8 @@ class Readers:
     def _next(self) -> Item | None:
         while not self._stopped_outside.is_set():
             try:
-                return self._get(_PATIENCE_S)  # lets Ctrl-C through on every platform
+                with self._plan.stopwatch.stage("wait"):
+                    return self._get(_PATIENCE_S)  # lets Ctrl-C through on every platform
             except queue.Empty:
                 self._idle()
         return None
