@@ -11,13 +11,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from audiosearch._typing import Doubles, Ids
 from audiosearch.store import sqlite
 from audiosearch.store.direct import DirectSession
+from audiosearch.store.fts5_scores import DamagedCounts, Scores, WordScores, added_up
 from audiosearch.store.full_text import (
     COLUMNS,
     MARK,
     MOST_LETTERS,
+    STEMMER,
     WEIGHTS,
     FullText,
     Match,
@@ -27,11 +28,6 @@ from audiosearch.store.full_text import (
 from audiosearch.store.queries._bulk import chunks
 
 _PART: Final = 256  # rows read at a time
-_ROW: Final = np.dtype([("id", np.int64), ("score", np.float64)])
-_MOST_OF_WORD: Final = 250_000  # texts that a word is in: of a commoner one nothing is kept
-_MOST_ASKED: Final = 100_000  # words that are remembered without anything of them
-_MOST_KEPT: Final = 1_000_000  # such texts of all words: 16 MB
-_WORD_SIZE: Final = 32  # texts that would take as much as a word without any
 _FEW: Final = 8  # texts that are looked up one by one among those that match
 
 # (text id, bundle) -> window ids. CROSS JOIN is SQLite's word for "in this order": the planner,
@@ -81,59 +77,14 @@ def _quoted(word: str) -> str:
     return f'"{word[:MOST_LETTERS]}"'
 
 
+def _term(word: str) -> str | None:
+    """What FTS5 keeps of a word in normal form; None where that is several words, or nothing."""
+    terms = STEMMER.stems([word[:MOST_LETTERS]])[word[:MOST_LETTERS]]
+    return terms[0] if len(terms) == 1 else None
+
+
 def _score(kind: TextKind) -> str:
     return f"bm25({kind}{''.join(f', {each}' for each in WEIGHTS[kind])})"
-
-
-_Scores = tuple[Ids, Doubles]  # ids of texts (n,), and what a word counts in each (n,)
-
-
-class _KeptScores:
-    """What words count in which texts, by kind and word, in one state of the library."""
-
-    def __init__(self) -> None:
-        self._asked: set[tuple[TextKind, str]] = set()
-        self.by_word: dict[tuple[TextKind, str], _Scores | None] = {}  # None: in too many
-        self._n_kept = 0
-
-    def mark_asked(self, kind: TextKind, words: Iterable[str]) -> int:
-        """How many of some words were never asked for; they are from now on."""
-        new = {(kind, word) for word in words} - self._asked
-        if len(self._asked) > _MOST_ASKED:
-            self._asked.clear()
-        self._asked |= new
-        return len(new)
-
-    def keep(self, key: tuple[TextKind, str], scores: _Scores | None) -> None:
-        """Keep them; those that were asked for first go where there are too many."""
-        self._n_kept += self._size(scores)
-        while self._n_kept > _MOST_KEPT and self.by_word:
-            self._n_kept -= self._size(self.by_word.pop(next(iter(self.by_word))))
-        self.by_word[key] = scores
-
-    @staticmethod
-    def _size(scores: _Scores | None) -> int:
-        """In texts: a word that is in none takes room as well."""
-        return _WORD_SIZE + (0 if scores is None else len(scores[0]))
-
-
-def _added_up(words: Sequence[_Scores], first: int | None) -> Iterator[tuple[int, float]]:
-    """(id, score) of all texts that any word is in, best (lowest) first, equals by id."""
-    n_places = 1 + max((int(ids.max()) for ids, _ in words if len(ids)), default=-1)
-    totals, is_found = np.zeros(n_places), np.zeros(n_places, np.bool_)
-    for ids, scores in words:
-        totals[ids] += scores  # an id stands in each of them once
-        is_found[ids] = True
-    found = np.flatnonzero(is_found)
-    totals = totals[found]
-    parts = [np.ones(len(found), np.bool_)]
-    if first is not None and 0 < first < len(found):
-        is_first = totals <= np.partition(totals, first - 1)[first - 1]
-        parts = [is_first, ~is_first]
-    for part in parts:
-        ids, scores = found[part], totals[part]
-        order = np.lexsort((ids, scores))
-        yield from zip(ids[order].tolist(), scores[order].tolist(), strict=True)
 
 
 class Fts5(FullText):
@@ -185,7 +136,7 @@ class Fts5(FullText):
         if not given and not match.every:
             known = self._word_scores(kind, match)
             if known is not None:
-                yield from _added_up(known, first)
+                yield from added_up(known, first)
                 return
         is_given = " AND EXISTS (SELECT 1 FROM caption_target AS t WHERE t.caption_id = {}.rowid)"
         statement = (
@@ -200,44 +151,32 @@ class Fts5(FullText):
         if n_read == (first or 0):
             yield from self._driver.execute(statement, (expression(match), -1, n_read))
 
-    def _word_scores(self, kind: TextKind, match: Match) -> list[_Scores] | None:
-        """What each word counts in which texts, kept until somebody commits; None: not worth it.
+    def _word_scores(self, kind: TextKind, match: Match) -> list[Scores] | None:
+        """What each word counts in which texts; None where FTS5 itself is to say.
 
-        FTS5's bm25 is a sum over phrases, in their order, and takes most of its time to look up how
-        long each text is. Whoever asks again mostly asks for some of the same words; what each of
-        many new ones counts would take longer than what all of them do together. What consists of
-        parts is no sum: FTS5 counts a part that stands in a text without the others at times.
+        Its bm25 is a sum over words, in their order. What consists of parts is no sum: FTS5 counts
+        a part that stands in a text without the others at times.
         """
-        found = self._kept_scores
-        if found is None or any(parts for _, parts in match.words):
+        counted = self._counted(kind)
+        if counted is None or any(parts for _, parts in match.words):
             return None
-        words = [word[:MOST_LETTERS] for word, _ in match.words]
-        if found.mark_asked(kind, words) * 2 > len(words):
+        terms = [_term(word) for word, _ in match.words]
+        try:
+            return None if None in terms else [counted.of(term) for term in terms if term]
+        except DamagedCounts:
             return None
-        scores = [self._scores_of(kind, word, found) for word in words]
-        return None if any(x is None for x in scores) else [x for x in scores if x is not None]
 
-    @property
-    def _kept_scores(self) -> _KeptScores | None:
+    def _counted(self, kind: TextKind) -> WordScores | None:
         """What is kept of the state that this session sees; None where nothing can be."""
         if not isinstance(self.session, DirectSession):
             return None
         kept, token = self.session.driver.derived, sqlite.commit_token(self.session)
         if kept.get("word_scores", (None,))[0] != token:
-            kept["word_scores"] = token, _KeptScores()
-        found: _KeptScores = kept["word_scores"][1]
-        return found
-
-    def _scores_of(self, kind: TextKind, word: str, kept: _KeptScores) -> _Scores | None:
-        if (kind, word) not in kept.by_word:
-            query = expression(Match(((word, ()),)))
-            statement = f"SELECT rowid, {_score(kind)} FROM {kind} WHERE {kind} MATCH ? LIMIT ?"
-            # One row after the other: a list of so many tuples costs as much again.
-            rows = self._driver.execute(statement, (query, _MOST_OF_WORD + 1))
-            found = np.fromiter(rows, _ROW)
-            ids, scores = np.ascontiguousarray(found["id"]), np.ascontiguousarray(found["score"])
-            kept.keep((kind, word), (ids, scores) if len(ids) <= _MOST_OF_WORD else None)
-        return kept.by_word[kind, word]
+            kept["word_scores"] = token, {}
+        by_kind: dict[TextKind, WordScores] = kept["word_scores"][1]
+        if kind not in by_kind:
+            by_kind[kind] = WordScores(self._driver, kind)
+        return by_kind[kind]
 
     @property
     def _has_given(self) -> bool:
@@ -249,10 +188,8 @@ class Fts5(FullText):
         """See `FullText`."""
         query = f"SELECT rowid FROM {kind} WHERE {kind} MATCH ?"
         if ids is not None and len(match.words) == 1 and not match.words[0][1]:
-            kept = self._kept_scores
-            known = (
-                None if kept is None else kept.by_word.get((kind, match.words[0][0][:MOST_LETTERS]))
-            )
+            counted, term = self._counted(kind), _term(match.words[0][0])
+            known = None if counted is None or term is None else counted.kept(term)
             if known is not None:
                 wanted = np.array(sorted(ids), np.int64)
                 yield from wanted[np.isin(wanted, known[0], kind="sort")].tolist()

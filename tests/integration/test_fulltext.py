@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
+from audiosearch.errors import LibraryCorrupt
 from audiosearch.store.database import Database, open_database
 from audiosearch.store.dialects import full_text
 from audiosearch.store.full_text import Match, TextKind
@@ -279,19 +282,27 @@ def test_captions_can_be_removed(tmp_path: Path) -> None:
         assert verify(database) == []
 
 
+@pytest.mark.parametrize("one_by_one", [0, 2, 10_000])  # lengths: each, some, or all at once
 def test_what_words_count_is_kept_and_adds_up_to_the_last_bit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_by_one: int
 ) -> None:
     """Asked again and again, as SQLite itself ranks; also after somebody has changed texts."""
+    monkeypatch.setattr("audiosearch.store.fts5_scores._ONE_BY_ONE", one_by_one)
     vocabulary = ["dog", "dogs", "bark", "rain", "roof", "x", "ünder", "bell", "wav"]
     dice = np.random.default_rng(3)
-    monkeypatch.setattr("audiosearch.store.fts5._MOST_OF_WORD", 150)  # all have "wav"
-    monkeypatch.setattr("audiosearch.store.fts5._MOST_KEPT", 400)
+    monkeypatch.setattr("audiosearch.store.fts5_scores._MOST_OF_WORD", 150)  # all have "wav"
+    monkeypatch.setattr("audiosearch.store.fts5_scores._MOST_KEPT", 400)
     with open_database(tmp_path / "library.sqlite3") as own:
         with own.session() as session:
             for n in range(200):
                 words = dice.choice(vocabulary[:-1], size=int(dice.integers(1, 7)))
-                add(session, f"{' '.join(words)}/{n}.wav".encode(), caption=f"{words[0]} {n % 70}")
+                notes = dice.choice(vocabulary, size=int(dice.integers(0, (8, 400)[n % 9 == 0])))
+                add(
+                    session,
+                    f"{' '.join(words)}/{n}.wav".encode(),
+                    caption=f"{words[0]} {n % 70}",
+                    metadata={"comment": [" ".join(notes)]},
+                )
         n_kept = 0
         for step in range(120):
             words = [str(each) for each in dice.choice(vocabulary, size=int(dice.integers(1, 5)))]
@@ -305,8 +316,23 @@ def test_what_words_count_is_kept_and_adds_up_to_the_last_bit(
                     single = Match(match.words[:1])
                     among = list(full_text(asking).among(kind, single, ids))
                     assert among == list(full_text(plain).among(kind, single, ids))
-                n_kept += len(asking.driver.derived["word_scores"][1].by_word)
+                counted = asking.driver.derived["word_scores"][1].values()
+                n_kept += sum(len(each._kept) for each in counted)
             if step % 30 == 29:
                 with own.session() as session:
                     add(session, b"dog bark/more%d.wav" % step, caption=None)
+                    texts, gone = full_text(session), range(step, step + 20)
+                    for kind in TextKind:
+                        texts.remove(kind, gone)
         assert n_kept  # or nothing was tried
+
+
+def test_words_of_a_damaged_full_text_are_an_error_that_names_the_library(tmp_path: Path) -> None:
+    path = tmp_path / "library.sqlite3"
+    with open_database(path) as own:
+        with own.session() as session:
+            fill(session)
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("DELETE FROM caption_text_docsize WHERE id = 1")
+        with pytest.raises(LibraryCorrupt, match=r"library\.sqlite3"), own.asking() as asking:
+            list(full_text(asking).ranked(TextKind.CAPTION, Match((("animal", ()),), every=False)))

@@ -89,7 +89,16 @@ def statements(path: Path) -> dict[str, str]:
             name: " ".join(sql.replace('"', "").split())  # a table that was renamed is quoted
             for name, sql in rows
             if not name.startswith(
-                ("caption_text", "file_text", "file_word", "caption_word", "alembic")
+                (
+                    "caption_text",
+                    "file_text",
+                    "alembic",
+                    *(
+                        f"{text}_{view}"
+                        for text in ("caption", "file")
+                        for view in ("word", "instance")
+                    ),
+                )
             )
         }
 
