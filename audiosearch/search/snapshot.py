@@ -33,36 +33,6 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 
-@dataclass(frozen=True)
-class _State:
-    """What a library's counters say of windows or of captions."""
-
-    changed: int
-    removed: int
-
-    def only_adds_to(self, earlier: _State) -> bool:
-        """Whether rows came, and none went, since an earlier state."""
-        return self.changed > earlier.changed and self.removed == earlier.removed
-
-
-@dataclass(frozen=True)
-class _Counters:
-    """The counters (`store.queries.generations`) of any change and of removals."""
-
-    changed: str
-    removed: str
-
-    def read(self, session: Session) -> _State:
-        """What they say in the session's state."""
-        return _State(
-            *(generations.read_generation(session, x) for x in (self.changed, self.removed))
-        )
-
-
-_WINDOWS = _Counters(generations.WINDOWS, generations.WINDOWS_REMOVED)
-_CAPTIONS = _Counters(generations.CAPTIONS, generations.CAPTIONS_REMOVED)
-
-
 class SnapshotCache:
     """What many queries need of a library, loaded when first needed and kept while it holds.
 
@@ -75,20 +45,21 @@ class SnapshotCache:
         self._bundle = bundle
         self.exact_below = exact_below  # see `Database`
         self._cache_dir = cache_dir
-        self._kept: dict[VectorKind, tuple[_State, VectorTable]] = {}
-        self._n_windows: tuple[_State, WindowCount] | None = None
+        self._kept: dict[VectorKind, tuple[int, VectorTable]] = {}  # and the counter's value then
+        self._n_windows: tuple[int, WindowCount] | None = None
         self._allowed: tuple[tuple[object, ...], Ids | None] | None = None
         self._n_unknown: tuple[tuple[object, ...], Mapping[str, int]] | None = None
 
     def load(self, session: Session, kind: VectorKind, *, bundle_id: int) -> VectorTable:
         """All vectors of a kind, silent windows left out, as of the session's state."""
-        of_captions = kind is VectorKind.CAPTION
-        now = _CAPTIONS.read(session) if of_captions else _WINDOWS.read(session)
-        kept = self._kept.get(kind)
+        now, kept = generations.read_generation(session, kind.counter), self._kept.get(kind)
         if kept is None or kept[0] != now:
             table = None
-            if kept is not None and now.only_adds_to(kept[0]):
-                table = grow_vectors(session, kept[1], bundle_id=bundle_id, kind=kind)
+            if kept is not None:
+                changed, known = kept
+                table = grow_vectors(
+                    session, known, changed=changed, bundle_id=bundle_id, kind=kind
+                )
             if table is None:
                 table = self._load(session, kind, bundle_id=bundle_id)
             kept = self._kept[kind] = now, table
@@ -112,9 +83,11 @@ class SnapshotCache:
 
     def count(self, session: Session, *, bundle_id: int) -> int:
         """Windows of the bundle, silent ones included, as of the session's state."""
-        now, kept = _WINDOWS.read(session), self._n_windows
+        counter = generations.WINDOWS
+        now, kept = generations.read_generation(session, counter), self._n_windows
         if kept is None or kept[0] != now:
-            known = kept[1] if kept is not None and now.only_adds_to(kept[0]) else None
+            grew = kept is not None and generations.only_grew_since(session, counter, kept[0])
+            known = kept[1] if kept is not None and grew else None
             kept = self._n_windows = now, count_windows(session, bundle_id=bundle_id, known=known)
         return kept[1].n
 

@@ -376,6 +376,15 @@ class LibraryState(Base):
     value: Mapped[int] = mapped_column(Integer)
 
 
+class EarlierState(Base):
+    """Values that a counter of `LibraryState` had; rows have only come since each of them."""
+
+    __tablename__ = "earlier_state"
+
+    name: Mapped[str] = mapped_column(String, primary_key=True)
+    value: Mapped[int] = mapped_column(Integer, primary_key=True)
+
+
 class AnnotatedSound(Base):
     """A sound of which a person wrote something, known by its hash: it outlives its recording."""
 

@@ -59,6 +59,11 @@ class VectorKind(StrEnum):
     JOINT = "joint"  # of windows: the space that text maps to as well
     CAPTION = "caption"  # of captions, in that space
 
+    @property
+    def counter(self) -> str:
+        """The counter (`store.queries.generations`) of any change."""
+        return generations.CAPTIONS if self is VectorKind.CAPTION else generations.WINDOWS
+
 
 @dataclass(frozen=True)
 class _Rows:
@@ -69,26 +74,18 @@ class _Rows:
     kind: VectorKind
 
     @property
-    def counters(self) -> tuple[str, str]:
-        """The counters (`store.queries.generations`) of any change and of removals."""
-        if self.kind is VectorKind.CAPTION:
-            return generations.CAPTIONS, generations.CAPTIONS_REMOVED
-        return generations.WINDOWS, generations.WINDOWS_REMOVED
-
-    @property
     def changed(self) -> int:
         """What the counter of any change says."""
-        return generations.read_generation(self.session, self.counters[0])
+        return generations.read_generation(self.session, self.kind.counter)
+
+    def only_grew_since(self, changed: int) -> bool:
+        """Whether the counter said so once, and nothing was removed since."""
+        return generations.only_grew_since(self.session, self.kind.counter, changed)
 
     @property
     def library(self) -> int:
         """The number of the library."""
         return generations.read_generation(self.session, identity.NAME)
-
-    @property
-    def removed(self) -> int:
-        """What the counter of removals says."""
-        return generations.read_generation(self.session, self.counters[1])
 
     def count(self, *, up_to: int | None = None, after: int = 0) -> int:
         """How many rows there are, for windows with those that have no vector.
@@ -148,26 +145,6 @@ class _Rows:
         )
         return len(fetch(self.session, wanted, bundle=self.bundle_id)) == len(ids)
 
-    def hold(self, table: VectorTable) -> bool:
-        """Whether the database has some rows of a table, the last among them, as the table has.
-
-        A library that was put back to an earlier state and then changed in another way has not.
-        """
-        places = np.array(_some_places(len(table)), np.int64)
-        rows = fetch(
-            self.session,
-            f"SELECT {self._key}, {vector_column(self.session, self._column)} FROM {self._table}"
-            f" WHERE bundle_id = :bundle AND {self._key} IN ({in_list(table.ids[places].tolist())})"
-            f" ORDER BY {self._key}",
-            bundle=self.bundle_id,
-        )
-        if [row[0] for row in rows] != table.ids[places].tolist():
-            return False
-        blobs = vector_blobs(self.session, [row[1] for row in rows])
-        stored = unit_rows(stack_blobs([blob or b"" for blob in blobs]))
-        taken = table.take(places)
-        return stored.shape == taken.shape and bool(np.allclose(stored, taken, atol=1e-5))
-
     def goes_on_from(self, kept: VectorTable) -> bool:
         """Whether new rows, if none were removed, all come after those of an older table.
 
@@ -220,16 +197,16 @@ def load_vectors(
 
 
 def grow_vectors(
-    session: Session, table: VectorTable, *, bundle_id: int, kind: VectorKind
+    session: Session, table: VectorTable, *, changed: int, bundle_id: int, kind: VectorKind
 ) -> VectorTable | None:
     """A table of an earlier state with what has come since; None where it is to be loaded anew.
 
-    Whoever asks knows that nothing was removed meanwhile.
+    `changed` is what the kind's counter said in that state.
     """
     rows = _Rows(session, bundle_id, kind)
-    if not len(table) or table.owners is None or not rows.hold(table):
+    if not len(table) or table.owners is None:
         return None
-    if not rows.goes_on_from(table):
+    if not (rows.only_grew_since(changed) and rows.goes_on_from(table)):
         return None
     n_added = 0 if table.added is None else len(table.added)
     n_added += rows.count(after=int(table.ids[-1]))
@@ -240,10 +217,16 @@ def grow_vectors(
 
 def _older_grown(rows: _Rows, cache_dir: Path, stem: str, *, now: int) -> VectorTable | None:
     """The newest file of a state from before `now` with what has come since."""
-    older = _newest_sound(rows, cache_dir, stem, now=now, removed=rows.removed, whole=False)
+    older = _newest_sound(rows, cache_dir, stem, now=now, whole=False)
     if older is None:
         return None
-    return grow_vectors(rows.session, older.table, bundle_id=rows.bundle_id, kind=rows.kind)
+    return grow_vectors(
+        rows.session,
+        older.table,
+        changed=older.head.changed,
+        bundle_id=rows.bundle_id,
+        kind=rows.kind,
+    )
 
 
 def _in_memory(rows: _Rows, *, after_id: int = 0) -> VectorTable:
@@ -292,10 +275,9 @@ def discard(path: Path) -> None:
 
 def _build(rows: _Rows, cache_dir: Path, *, stem: str) -> Path:
     """Write the cache file of the session's state, starting from an older one where that holds."""
-    now, removed = rows.changed, rows.removed
-    older = _newest_sound(rows, cache_dir, stem, now=now, removed=removed, whole=True)
-    holds = older is not None and rows.hold(older.table) and rows.goes_on_from(older.table)
-    kept = older.table if older is not None and holds else None
+    now = rows.changed
+    older = _newest_sound(rows, cache_dir, stem, now=now, whole=True)
+    kept = older.table if older is not None and rows.goes_on_from(older.table) else None
     target = _path(cache_dir, stem, now)
     with atomic_write(target, shared=True, mode=PRIVATE_FILE) as file:
         begin_vectors(file)
@@ -303,7 +285,6 @@ def _build(rows: _Rows, cache_dir: Path, *, stem: str) -> Path:
         head = VectorFileHead(
             library=rows.library,
             changed=now,
-            removed=removed,
             n=len(ids),
             dim=dim,
             written_s=time_to_write(),
@@ -337,15 +318,15 @@ def _write_rows(file: BinaryIO, chunks: Iterator[VectorRows]) -> tuple[Ids, Ids,
 
 
 def _newest_sound(
-    rows: _Rows, cache_dir: Path, stem: str, *, now: int, removed: int, whole: bool
+    rows: _Rows, cache_dir: Path, stem: str, *, now: int, whole: bool
 ) -> VectorFile | None:
-    """The cache file to start from: not from after `now`, and nothing was removed since.
+    """The cache file to start from: of a state before `now` since which rows have only come.
 
     Checked as a `whole` where it is copied, since what is copied is never checked again.
     """
     for path in _paths(cache_dir, stem, up_to=now - 1):
         file = _open(path, rows, whole=whole)
-        if file is not None and file.head.removed == removed and file.head.changed < now:
+        if file is not None and rows.only_grew_since(file.head.changed):
             return file
     return None
 
@@ -406,7 +387,7 @@ def foreign_caches(session: Session, cache_dir: Path) -> Iterator[tuple[Path, st
 
 def _is_used(file: VectorFile, rows: _Rows) -> bool:
     """Whether a file is of the present state, or of one to which rows were only added."""
-    return file.head.changed == rows.changed or file.head.removed == rows.removed
+    return file.head.changed == rows.changed or rows.only_grew_since(file.head.changed)
 
 
 def _agrees(file: VectorFile, rows: _Rows) -> bool:

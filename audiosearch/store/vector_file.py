@@ -22,10 +22,10 @@ from audiosearch._typing import Ids
 from audiosearch.store.coarse import CoarseRows, coarse_rows
 from audiosearch.store.vectors import VectorTable
 
-_MAGIC: Final = 0x3356_4553_4155  # "AUSEV3", little-endian
+_MAGIC: Final = 0x3456_4553_4155  # "AUSEV4", little-endian
 _NAME: Final = (1 << 40) - 1  # bits of it; those above are the version
 # int64: see `VectorFileHead.words`, and a checksum of these, the ids and the blocks' checksums.
-_HEADER: Final = 8
+_HEADER: Final = 7
 _ROWS_AT: Final = _HEADER * 8  # bytes
 BLOCK: Final = 1 << 16  # bytes of rows that have a checksum of their own
 COARSE_FROM: Final = 20_000  # rows; of fewer, all are multiplied in a millisecond
@@ -39,14 +39,13 @@ class VectorFileHead:
 
     Attributes:
         library: the number of the library that it was made from.
-        changed, removed: that library's counters of any change, and of removals.
+        changed: that library's counter of any change.
         n, dim: rows, and values in each.
         written_s: the file's own time, in whole seconds that every file system can keep.
     """
 
     library: int
     changed: int
-    removed: int
     n: int
     dim: int
     written_s: int
@@ -54,8 +53,7 @@ class VectorFileHead:
     @property
     def words(self) -> list[int]:
         """As they are stored, the checksum left out."""
-        counters = (self.changed, self.removed, self.n, self.dim)
-        return [_MAGIC, *counters, self.library, self.written_s]
+        return [_MAGIC, self.changed, self.n, self.dim, self.library, self.written_s]
 
     @property
     def scales_at(self) -> int:
@@ -138,12 +136,7 @@ def open_vectors(path: Path, *, whole: bool = False) -> VectorFile | None:
             return None
         raise DamagedVectors("it is no file of vectors")
     head = VectorFileHead(
-        changed=words[1],
-        removed=words[2],
-        n=words[3],
-        dim=words[4],
-        library=words[5],
-        written_s=words[6],
+        changed=words[1], n=words[2], dim=words[3], library=words[4], written_s=words[5]
     )
     if head.n <= 0 or head.dim <= 0 or status.st_size != head.size:
         raise DamagedVectors("its size is not what it says")
@@ -154,7 +147,7 @@ def open_vectors(path: Path, *, whole: bool = False) -> VectorFile | None:
     except (OSError, ValueError):  # swept away, or cut off, by another process
         return None
     is_whole = len(keys) == head.n * 2 and len(sums) == head.n_blocks
-    if not is_whole or words[7] != _sum_of(head, keys, sums):
+    if not is_whole or words[6] != _sum_of(head, keys, sums):
         raise DamagedVectors("its ids are not what was written")
     ids, owners = keys.reshape(2, head.n)
     if (np.diff(ids) <= 0).any():
