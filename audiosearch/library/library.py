@@ -206,7 +206,7 @@ class Library(Answers):
                 hearing=hearing,
                 is_asked=QuestionMark(self.config.data_dir).is_held,
             )
-        self.database.index_vectors()
+        self.database.settle()
         return report
 
     def _hearing(

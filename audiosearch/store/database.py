@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from audiosearch._failpoints import failpoint
 from audiosearch._resources import migrations_path
@@ -38,6 +38,9 @@ if TYPE_CHECKING:  # what only asks, does without; see `Database.asking`
     from sqlalchemy.orm import Session
 
     from audiosearch.store.postgresql.changes import ChangeListener
+
+
+_MANY_PIECES: Final = 6  # of the full text; a dozen commits leave so many, a few do not
 
 
 class Database:
@@ -242,8 +245,12 @@ class Database:
             return False
         return True
 
-    def index_vectors(self) -> None:
-        """Build what finds the nearest windows of a large library, where the database does that."""
+    def settle(self) -> None:
+        """After much has come: put what questions read into the form that is read quickest."""
+        from audiosearch.store.dialects import full_text  # noqa: PLC0415 - questions do without
+
+        with self.session() as session:
+            full_text(session).merge(at_least=_MANY_PIECES)
 
     def has_waiters(self) -> bool:
         """Whether somebody waits to write to this library, which is open for writing here."""

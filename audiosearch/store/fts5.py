@@ -127,6 +127,15 @@ class Fts5(FullText):
             self.session.execute(text(f"INSERT INTO {table} ({table}) VALUES ('rebuild')"))
             self.session.execute(text(f"DELETE FROM {table}"))
 
+    def merge(self, *, at_least: int = 0) -> None:
+        """See `FullText`; 0.3 s for 250,000 files."""
+        from sqlalchemy import text  # noqa: PLC0415
+
+        for table in TextKind:
+            pieces = f"SELECT count(DISTINCT segid) FROM {table}_idx"
+            if self.session.scalar(text(pieces)) >= at_least:
+                self.session.execute(text(f"INSERT INTO {table} ({table}) VALUES ('optimize')"))
+
     def ranked(
         self, kind: TextKind, match: Match, *, given: bool = False, first: int | None = None
     ) -> Iterator[tuple[int, float]]:
@@ -192,7 +201,10 @@ class Fts5(FullText):
             known = None if counted is None or term is None else counted.kept(term)
             if known is not None:
                 wanted = np.array(sorted(ids), np.int64)
-                yield from wanted[np.isin(wanted, known[0], kind="sort")].tolist()
+                places = np.searchsorted(known[0], wanted)
+                is_there = places < len(known[0])
+                is_there[is_there] = known[0][places[is_there]] == wanted[is_there]
+                yield from wanted[is_there].tolist()
                 return
         if ids is None:
             rows = self._driver.execute(query, (expression(match),))

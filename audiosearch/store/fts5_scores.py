@@ -112,19 +112,22 @@ class WordScores:
 
     def _look_up(self, ids: Ids) -> None:
         """Read lengths that are not known: these, or all where that takes no longer."""
-        what = "SELECT group_concat(size.id), group_concat(hex(size.sz), '') FROM"
+        sizes, table = "group_concat(hex(size.sz), '')", f"{self._kind}_docsize AS size"
         if len(ids) * _ONE_BY_ONE > self._n_texts - self._n_known:
-            found = self._driver.execute(f"{what} {self._kind}_docsize AS size")
+            (texts, found) = self._driver.execute(
+                f"SELECT group_concat(size.id), {sizes} FROM {table}"
+            ).fetchone()
+            ids = _whole_numbers(texts)
         else:  # CROSS JOIN is SQLite's word for "in this order"
-            given = f"[{','.join(map(str, ids.tolist()))}]"
-            table = f"json_each(?) AS given CROSS JOIN {self._kind}_docsize AS size"
-            found = self._driver.execute(f"{what} {table} ON size.id = given.value", (given,))
-        texts, sizes = found.fetchone()
-        known, n_columns = _whole_numbers(texts), len(COLUMNS[self._kind])
-        of_columns = numbers_of(bytes.fromhex(sizes or ""))
-        if len(of_columns) != len(known) * n_columns:
+            (found,) = self._driver.execute(
+                f"SELECT {sizes} FROM json_each(?) AS given CROSS JOIN {table}"
+                " ON size.id = given.value",
+                (f"[{','.join(map(str, ids.tolist()))}]",),
+            ).fetchone()
+        n_columns, of_columns = len(COLUMNS[self._kind]), numbers_of(bytes.fromhex(found or ""))
+        if len(of_columns) != len(ids) * n_columns:
             raise DamagedCounts
-        self._lengths[known] = of_columns.reshape(len(known), n_columns).sum(axis=1)
+        self._lengths[ids] = of_columns.reshape(len(ids), n_columns).sum(axis=1)
         self._n_known = int(np.count_nonzero(self._lengths))
 
 

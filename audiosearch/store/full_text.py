@@ -81,6 +81,13 @@ class FullText(ABC):
         """Take everything out, whatever state it is in."""
 
     @abstractmethod
+    def merge(self, *, at_least: int = 0) -> None:
+        """Put together what came in pieces, which questions read one by one.
+
+        `at_least`: only where there are so many of them. Nothing where a server does so itself.
+        """
+
+    @abstractmethod
     def ranked(
         self, kind: TextKind, match: Match, *, given: bool = False, first: int | None = None
     ) -> Iterator[tuple[int, float]]:

@@ -177,8 +177,8 @@ class ServerDatabase(Database):
         finally:
             engine.dispose()
 
-    def index_vectors(self) -> None:
-        """See `Database`."""
+    def settle(self) -> None:
+        """See `Database`: build what finds the nearest windows of a large library."""
         from audiosearch.store.postgresql.nearest import ensure_indices  # noqa: PLC0415
 
         with self.session() as session:

@@ -151,6 +151,9 @@ class TsVectorText(FullText):
             self.session.execute(text(f"DELETE FROM {kind}"))  # noqa: S608 - our own names
         self._forget()
 
+    def merge(self, *, at_least: int = 0) -> None:
+        """See `FullText`; the server merges its own index."""
+
     def ranked(
         self, kind: TextKind, match: Match, *, given: bool = False, first: int | None = None
     ) -> Iterator[tuple[int, float]]:

@@ -135,6 +135,7 @@ def rebuild(session: Session) -> None:
         rows = fetch(session, f"SELECT text, id FROM caption WHERE id IN ({in_list(some)})")
         add_captions(session, dict(rows))
     refresh_files(session, [each for (each,) in fetch(session, "SELECT id FROM sound_file")])
+    full_text(session).merge()
 
 
 def refresh_files(session: Session, file_ids: Iterable[int]) -> None:

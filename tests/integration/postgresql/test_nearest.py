@@ -50,8 +50,8 @@ def test_the_index_finds_what_is_nearest(
                 frames=np.zeros((1, 4), np.float32),
             )
             insert_windows(session, [silent], bundle_id=bundle_id)
-        database.index_vectors()
-        database.index_vectors()  # which has nothing left to do
+        database.settle()
+        database.settle()  # which has nothing left to do
         halves = joints.astype(np.float16).astype(np.float32)
         table = VectorTable(ids=np.arange(1, N + 1), matrix=unit_rows(halves))
         queries = vectors(20, DIM, seed=1)
@@ -100,7 +100,7 @@ def test_more_is_read_from_the_index_than_its_first_walk_gives(
     monkeypatch.setattr(nearest, "_MOST_TRIED", 40)
     with indexed as database:
         bundle_id = fill(database, joints)
-        database.index_vectors()
+        database.settle()
         table = VectorTable(ids=np.arange(1, N + 1), matrix=unit_rows(joints))
         shares = []
         with database.reading() as session:
@@ -122,7 +122,7 @@ def test_an_index_of_other_settings_is_built_anew(indexed: Database) -> None:
     options = text("SELECT reloptions FROM pg_class WHERE relname = 'nearest_joint_1_32'")
     with indexed as database:
         fill(database, vectors(50, DIM))
-        database.index_vectors()
+        database.settle()
         with database.session() as session:
             today = session.scalar(options)
             session.execute(text("DROP INDEX nearest_joint_1_32"))
@@ -134,7 +134,7 @@ def test_an_index_of_other_settings_is_built_anew(indexed: Database) -> None:
                 )
             )
             session.execute(text('CREATE INDEX nearest_embedding_1_4 ON "window" (embedding)'))
-        database.index_vectors()
+        database.settle()
         with database.reading() as session:
             assert session.scalar(options) == today
             names = session.scalars(text("SELECT relname FROM pg_class WHERE relkind = 'i'"))
@@ -159,7 +159,7 @@ def test_a_server_with_little_shared_memory_builds_by_one_process(
             with open_database(tmp_path / "library.sqlite3", store=store) as database:
                 fill(database, vectors(200, DIM))
                 with caplog.at_level("INFO", logger=nearest.__name__):
-                    database.index_vectors()
+                    database.settle()
                 assert "shared memory" in caplog.text
                 with database.reading() as session:
                     assert session.scalar(
@@ -225,7 +225,7 @@ def test_answers_by_the_index_are_those_of_comparing_all(
     with indexed as database:
         builder = LibraryBuilder(database, models)
         builder.fill(12)
-        database.index_vectors()
+        database.settle()
         settings = {"exhaustive_below": 0, "candidates": 8}
         query = TextQuery(text="a dog barks", min_score=0.0)
         hits = builder.engine(**settings).find(query).hits
