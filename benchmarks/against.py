@@ -136,12 +136,8 @@ class Checkout:
     path: Path
     python: Path
     data: Path
+    large: Path  # where its generated library is
     environment: dict[str, str]
-
-    @property
-    def large(self) -> Path:
-        """Where its generated library is."""
-        return self.data.with_name(f"{self.data.name}-large")
 
     def run(self, code: str, *arguments: str, data: Path | None = None, **variables: str) -> Took:
         """Run Python code or a command (`_MAIN`) with this checkout's modules."""
@@ -319,6 +315,11 @@ def _large_lines(bundle: Path, windows: int) -> dict[str, Line]:
 @click.option("--long", required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--rounds", default=5, show_default=True, help="Pairs of each line.")
 @click.option("--windows", default=0, help="Also lines on a generated library of so many windows.")
+@click.option(
+    "--keep",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where generated libraries stay for the next run.",
+)
 @click.option("--only", multiple=True, help="Lines to measure, by name; all without it.")
 @click.option("--own-bundles", is_flag=True, help="Each checkout with the model that it ships.")
 @click.option(
@@ -334,6 +335,7 @@ def main(
     long: Path,
     rounds: int,
     windows: int,
+    keep: Path | None,
     only: tuple[str, ...],
     own_bundles: bool,
     old_python: Path,
@@ -347,7 +349,11 @@ def main(
         place = Path(folder)
         sides = [
             Checkout(
-                path.resolve(), python, place / name, kept | _model(path if own_bundles else new)
+                path.resolve(),
+                python,
+                place / name,
+                (keep or place).resolve() / f"{name}-{windows}",
+                kept | _model(path if own_bundles else new),
             )
             for name, path, python in (("old", old, old_python), ("new", new, Path(sys.executable)))
         ]

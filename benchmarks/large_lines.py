@@ -33,6 +33,7 @@ with open_library(config) as library:
         for reader in getattr(library.database, "_readers", ()):
             for scores in reader.driver.derived.get("word_scores", (None, {}))[1].values():
                 scores._kept.clear()
+                scores._n_kept = 0
     n_rounds, took = 0 if what == "make" else 4, []
     for number in range(n_rounds * len(texts)):
         if what == "find-new":
