@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from audiosearch._typing import Doubles, Ids, Ints
+from audiosearch._typing import Doubles, Ids
 from audiosearch.store.full_text import COLUMNS, WEIGHTS, TextKind
 
 INSTANCES: Final = {TextKind.CAPTION: "caption_instance", TextKind.FILE: "file_instance"}
@@ -47,7 +48,7 @@ class WordScores:
         totals = numbers_of(row[0] if row else b"")[: 1 + len(COLUMNS[kind])].tolist()
         self._n_texts, self._n_words = totals[0] if totals else 0, sum(totals[1:])
         self._n_known = 0
-        self._lengths: Ints = np.zeros(0, np.int64)  # by id; 0: nobody has looked
+        self._lengths = np.zeros(0, np.int32)  # by id; 0: nobody has looked
 
     def kept(self, term: str) -> Scores | None:
         """What is kept of a word; None: it was not asked for, or is too common."""
@@ -93,16 +94,16 @@ class WordScores:
         length = _B * lengths / (max(1, self._n_words) / max(1, self._n_texts))
         return ids, -(idf * ((often * (_K1 + 1.0)) / (often + _K1 * (1 - _B + length))))
 
-    def _lengths_of(self, ids: Ids) -> Ints:
+    def _lengths_of(self, ids: Ids) -> NDArray[np.int32]:
         """How many words each text has."""
         if len(ids) and ids[-1] >= len(self._lengths):
             statement = f"SELECT max(id) FROM {self._kind}_docsize"
             last = self._driver.execute(statement).fetchone()[0] or 0
             if last < ids[-1]:
                 raise DamagedCounts
-            lengths = np.zeros(last + 1, np.int64)
-            lengths[: len(self._lengths)] = self._lengths
-            self._lengths = lengths
+            grown = np.zeros(last + 1, np.int32)
+            grown[: len(self._lengths)] = self._lengths
+            self._lengths = grown
         lengths = self._lengths[ids]
         unknown = ids[lengths == 0]
         if len(unknown):

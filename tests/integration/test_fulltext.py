@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
@@ -336,3 +337,28 @@ def test_words_of_a_damaged_full_text_are_an_error_that_names_the_library(tmp_pa
             connection.execute("DELETE FROM caption_text_docsize WHERE id = 1")
         with pytest.raises(LibraryCorrupt, match=r"library\.sqlite3"), own.asking() as asking:
             list(full_text(asking).ranked(TextKind.CAPTION, Match((("animal", ()),), every=False)))
+
+
+def test_what_came_in_many_pieces_is_put_together(tmp_path: Path) -> None:
+    def n_pieces() -> int:
+        with own.reading() as session:
+            found = session.scalar(sa.text("SELECT count(DISTINCT segid) FROM caption_text_idx"))
+            return int(found)
+
+    match = Match((("dog", ()), ("wind", ())), every=False)
+    with open_database(tmp_path / "library.sqlite3") as own:
+        for n in range(4):
+            with own.session() as session:
+                fulltext.add_captions(session, {f"a dog barks {n}": 1 + n})
+            own.settle()
+            assert n_pieces() >= min(n + 1, 3)  # few are left as they are: SQLite merges four
+        for n in range(4, 60):
+            with own.session() as session:
+                fulltext.add_captions(session, {f"a dog in the wind {n}": 1 + n})
+        with own.reading() as session:
+            before = list(full_text(session).ranked(TextKind.CAPTION, match))
+        assert n_pieces() > 5
+        own.settle()
+        assert n_pieces() == 1
+        with own.asking() as session:
+            assert list(full_text(session).ranked(TextKind.CAPTION, match)) == before
