@@ -39,7 +39,8 @@ _MONO = ("-ac", "1", "-ar", "16000", "-f", "f32le")
 def ffmpeg_s(files: Sequence[str], *, net: bool) -> float:
     """Processor time of `ffmpeg -i FILE -ac 1 -ar 16000 -f f32le` over files, one after the other.
 
-    With `net`, without what the program takes to start, by files of a hundredth of a second.
+    With `net`, without what the program takes to start, by a hundredth of a second of silence after
+    each file: nine tenths of the time, so that only runs side by side can be told apart.
 
     Raises:
         ClickException: it is not installed.
@@ -47,11 +48,10 @@ def ffmpeg_s(files: Sequence[str], *, net: bool) -> float:
     program = shutil.which("ffmpeg")
     if program is None:
         raise click.ClickException("no ffmpeg in the search path")
-    whole = sum(_one(program, ["-i", file]) for file in files)
-    if not net:
-        return whole
     nothing = ["-f", "lavfi", "-t", "0.01", "-i", "anullsrc"]
-    return whole - sum(_one(program, nothing) for _ in files)
+    return sum(
+        _one(program, ["-i", file]) - (_one(program, nothing) if net else 0.0) for file in files
+    )
 
 
 def _one(program: str, source: Sequence[str]) -> float:
