@@ -380,6 +380,7 @@ class EarlierState(Base):
     """Values that a counter of `LibraryState` had; rows have only come since each of them."""
 
     __tablename__ = "earlier_state"
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
     name: Mapped[str] = mapped_column(String, primary_key=True)
     value: Mapped[int] = mapped_column(Integer, primary_key=True)

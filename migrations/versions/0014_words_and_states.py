@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("value", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.PrimaryKeyConstraint("name", "value", name=op.f("pk_earlier_state")),
+        sqlite_with_rowid=False,
     )
     op.execute("DELETE FROM library_state WHERE name IN ('windows_removed', 'captions_removed')")
     if op.get_bind().dialect.name == "sqlite":
