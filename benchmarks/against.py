@@ -285,7 +285,8 @@ def _large_lines(bundle: Path, windows: int) -> dict[str, Line]:
         if not checkout.large.exists():
             large(checkout, "make")
         wanted = "a dog barks after a man speaks"
-        return checkout.run(_MAIN, "find", wanted, "--json", data=checkout.large).peak_mb
+        model = {"AUDIOSEARCH_MODEL_BUNDLE": str(bundle)}  # that it was made with
+        return checkout.run(_MAIN, "find", wanted, "--json", data=checkout.large, **model).peak_mb
 
     return {
         "question": Line(

@@ -7,6 +7,7 @@ from __future__ import annotations
 LARGE = """
 import json, sys, time
 from pathlib import Path
+import audiosearch.cli.main  # which says with how many threads numpy multiplies
 import numpy as np
 from audiosearch.config import Config, ModelConfig
 from audiosearch.library import open_library

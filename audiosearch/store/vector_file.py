@@ -6,9 +6,12 @@ when it is opened, otherwise its ids and some blocks.
 
 from __future__ import annotations
 
+import errno
 import os
 import random
+import sys
 import time
+import weakref
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,7 +21,7 @@ from typing import BinaryIO, Final
 import numpy as np
 import numpy.typing as npt
 
-from audiosearch._typing import Ids
+from audiosearch._typing import Floats, Ids
 from audiosearch.store.coarse import CoarseRows, coarse_rows
 from audiosearch.store.vectors import VectorTable
 
@@ -152,7 +155,8 @@ def open_vectors(path: Path, *, whole: bool = False) -> VectorFile | None:
     ids, owners = keys.reshape(2, head.n)
     if (np.diff(ids) <= 0).any():
         raise DamagedVectors("its ids are in no order")
-    file = VectorFile(path, head, _table(head, ids, owners, content), content.data, sums.tolist())
+    table = _table(head, ids, owners, content, _row_reader(path, head))
+    file = VectorFile(path, head, table, content.data, sums.tolist())
     touched = status.st_mtime_ns != head.written_s * 10**9
     everything = whole or touched or head.n_blocks <= N_SAMPLED
     blocks = range(head.n_blocks)
@@ -162,8 +166,45 @@ def open_vectors(path: Path, *, whole: bool = False) -> VectorFile | None:
     return file
 
 
+class _RowReader:
+    """Reads rows of a file by their places; the file stays open as long as this is there."""
+
+    def __init__(self, path: Path, head: VectorFileHead) -> None:
+        """Raises OSError where it cannot be opened any more."""
+        self._path, self._dim = path, head.dim
+        self._file = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._file)
+
+    def __call__(self, rows: Ids) -> Floats:
+        """Rows (m, D).
+
+        Raises:
+            OSError: the file ends before them.
+        """
+        size = self._dim * 4
+        places = (_ROWS_AT + rows * size).tolist()
+        found = b"".join([os.pread(self._file, size, place) for place in places])
+        if len(found) != len(rows) * size:
+            raise OSError(errno.EIO, "it ends before its rows", str(self._path))
+        return np.frombuffer(found, "<f4").reshape(len(rows), self._dim)
+
+
+def _row_reader(path: Path, head: VectorFileHead) -> _RowReader | None:
+    """What reads single rows of a file; None where it is small, or the system has no such calls."""
+    if sys.platform == "win32" or head.n < COARSE_FROM:
+        return None
+    try:
+        return _RowReader(path, head)
+    except OSError:  # swept away by another process
+        return None
+
+
 def _table(
-    head: VectorFileHead, ids: Ids, owners: Ids, content: npt.NDArray[np.uint8]
+    head: VectorFileHead,
+    ids: Ids,
+    owners: Ids,
+    content: npt.NDArray[np.uint8],
+    read_rows: _RowReader | None,
 ) -> VectorTable:
     """What a file holds, without reading it."""
     scales_at, codes_at = head.scales_at - _ROWS_AT, head.codes_at - _ROWS_AT
@@ -174,6 +215,7 @@ def _table(
         matrix=content[:scales_at].view("<f4").reshape(head.n, head.dim),
         coarse=CoarseRows(codes, measures[0], measures[1]) if head.n >= COARSE_FROM else None,
         owners=owners,
+        read_rows=read_rows,
     )
 
 

@@ -5,13 +5,16 @@ A million rows take a hundredth of a second by their coarse form, so no index ne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
 from audiosearch._typing import Floats, Ids, Positions
 from audiosearch.store.coarse import CoarseRows, coarse_rows, may_be_best
+
+_FEW: Final = 50  # of so many rows one: a touched row of a map brings up to 127 others with it
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class VectorTable:
         owners: (n,), the recordings of windows; of captions the same as `ids`. None: not known.
         added: the last rows, which came after `matrix` and `coarse` were made and are in neither:
             so no large matrix is copied for a few that come.
+        read_rows: reads some rows of `matrix` by their places where it is mapped from a file, so
+            that those around them are not brought into memory; None: there is nothing to gain.
     """
 
     ids: Ids
@@ -32,6 +37,7 @@ class VectorTable:
     coarse: CoarseRows | None = None
     owners: Ids | None = None
     added: VectorTable | None = None
+    read_rows: Callable[[Ids], Floats] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -65,13 +71,18 @@ class VectorTable:
     def take(self, rows: Ids) -> Floats:
         """Rows (m, D) by their places (m,)."""
         if self.added is None:
-            return self.matrix[rows]
+            return self._take_first(rows)
         n_first = len(self.matrix)
         is_first = rows < n_first
         found = np.empty((len(rows), self.matrix.shape[1]), np.float32)
-        found[is_first] = self.matrix[rows[is_first]]
+        found[is_first] = self._take_first(rows[is_first])
         found[~is_first] = self.added.matrix[rows[~is_first] - n_first]
         return found
+
+    def _take_first(self, rows: Ids) -> Floats:
+        if self.read_rows is not None and len(rows) * _FEW < len(self.matrix):
+            return self.read_rows(rows)
+        return self.matrix[rows]
 
     def near(self, queries: Floats) -> tuple[Floats, Floats] | None:
         """See `CoarseRows.near`; None where rows have no coarse form."""

@@ -180,6 +180,22 @@ def test_what_comes_is_added_to_an_older_file(
         np.testing.assert_array_equal(near, all_near)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows maps them")
+def test_few_rows_are_read_by_themselves(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("audiosearch.store.vector_file.COARSE_FROM", 1)
+    add_windows(database, range(200))
+    table, places = load(database), np.array([0, 3, 199])
+    expected = load(database, cached=False).matrix[places]
+    assert table.read_rows is not None
+    np.testing.assert_array_equal(table.take(places), expected)
+    np.testing.assert_array_equal(table.take(np.arange(200))[places], expected)  # mapped
+    os.truncate(cache_path(database), 300)
+    with pytest.raises(OSError, match="ends before its rows"):
+        table.take(places)
+
+
 def test_a_file_is_written_anew_once_much_was_added(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
