@@ -19,12 +19,17 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 from sqlalchemy import Integer as _Integer
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, MappedColumn, mapped_column
 
 from audiosearch.store.halfvec import VECTOR
 
 # Of 64 bits everywhere: SQLite's always are, and only an INTEGER is its row's number there.
 Integer = BigInteger().with_variant(_Integer, "sqlite")
+
+
+def _part_of(key: str, **kept: Any) -> MappedColumn[int]:
+    """A column that refers to another table's; the row goes with the one that it refers to."""
+    return mapped_column(ForeignKey(key, ondelete="CASCADE"), **kept)
 
 
 class FileState(StrEnum):
@@ -102,7 +107,7 @@ class SoundFile(Base):
     )
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    root_id: Mapped[int] = mapped_column(ForeignKey("library_root.id", ondelete="CASCADE"))
+    root_id: Mapped[int] = _part_of("library_root.id")
     path: Mapped[bytes] = mapped_column(LargeBinary)  # relative to the root
     display: Mapped[str] = mapped_column(Text)  # the same, for people
     size: Mapped[int] = mapped_column(Integer)  # bytes
@@ -136,12 +141,8 @@ class Encoding(Base):
 
     __tablename__ = "encoding"
 
-    recording_id: Mapped[int] = mapped_column(
-        ForeignKey("recording.id", ondelete="CASCADE"), primary_key=True
-    )
-    bundle_id: Mapped[int] = mapped_column(
-        ForeignKey("bundle.id", ondelete="CASCADE"), primary_key=True
-    )
+    recording_id: Mapped[int] = _part_of("recording.id", primary_key=True)
+    bundle_id: Mapped[int] = _part_of("bundle.id", primary_key=True)
     hop_s: Mapped[float] = mapped_column(Float)
     n_windows: Mapped[int | None] = mapped_column(Integer)
 
@@ -156,8 +157,8 @@ class WindowRow(Base):
     __table_args__ = (UniqueConstraint("recording_id", "bundle_id", "position"),)
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    recording_id: Mapped[int] = mapped_column(ForeignKey("recording.id", ondelete="CASCADE"))
-    bundle_id: Mapped[int] = mapped_column(ForeignKey("bundle.id", ondelete="CASCADE"), index=True)
+    recording_id: Mapped[int] = _part_of("recording.id")
+    bundle_id: Mapped[int] = _part_of("bundle.id", index=True)
     position: Mapped[int] = mapped_column(Integer)  # 0, 1, 2 ... within the recording
     start_s: Mapped[float] = mapped_column(Float)
     end_s: Mapped[float] = mapped_column(Float)
@@ -171,9 +172,7 @@ class WindowFrames(Base):
 
     __tablename__ = "window_frames"
 
-    window_id: Mapped[int] = mapped_column(
-        ForeignKey("window.id", ondelete="CASCADE"), primary_key=True
-    )
+    window_id: Mapped[int] = _part_of("window.id", primary_key=True)
     n_frames: Mapped[int] = mapped_column(Integer)
     frames: Mapped[bytes] = mapped_column(LargeBinary)  # packed, or (T, D) float16 without a base
     base_id: Mapped[int | None] = mapped_column(Integer)
@@ -185,7 +184,7 @@ class FrameBaseRow(Base):
     __tablename__ = "frame_base"
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    bundle_id: Mapped[int] = mapped_column(ForeignKey("bundle.id", ondelete="CASCADE"), index=True)
+    bundle_id: Mapped[int] = _part_of("bundle.id", index=True)
     n_frames: Mapped[int] = mapped_column(Integer)
     frames: Mapped[bytes] = mapped_column(LargeBinary)  # (n_frames, D) float32
 
@@ -211,12 +210,8 @@ class WindowCaption(Base):
     __tablename__ = "window_caption"
     __table_args__ = (Index(None, "caption_id", "window_id"),)
 
-    window_id: Mapped[int] = mapped_column(
-        ForeignKey("window.id", ondelete="CASCADE"), primary_key=True
-    )
-    caption_id: Mapped[int] = mapped_column(
-        ForeignKey("caption.id", ondelete="CASCADE"), primary_key=True
-    )
+    window_id: Mapped[int] = _part_of("window.id", primary_key=True)
+    caption_id: Mapped[int] = _part_of("caption.id", primary_key=True)
     cross_entropy: Mapped[float | None] = mapped_column(Float)  # nats a word, given the sound
 
 
@@ -225,12 +220,8 @@ class CaptionVector(Base):
 
     __tablename__ = "caption_vector"
 
-    caption_id: Mapped[int] = mapped_column(
-        ForeignKey("caption.id", ondelete="CASCADE"), primary_key=True
-    )
-    bundle_id: Mapped[int] = mapped_column(
-        ForeignKey("bundle.id", ondelete="CASCADE"), primary_key=True
-    )
+    caption_id: Mapped[int] = _part_of("caption.id", primary_key=True)
+    bundle_id: Mapped[int] = _part_of("bundle.id", primary_key=True)
     joint: Mapped[bytes] = mapped_column(VECTOR)  # (J,) float16
 
 
@@ -243,10 +234,8 @@ class WindowSampleKey(Base):
     __tablename__ = "window_draw"
     __table_args__ = (Index(None, "bundle_id", "draw"),)
 
-    window_id: Mapped[int] = mapped_column(
-        ForeignKey("window.id", ondelete="CASCADE"), primary_key=True
-    )
-    bundle_id: Mapped[int] = mapped_column(ForeignKey("bundle.id", ondelete="CASCADE"))
+    window_id: Mapped[int] = _part_of("window.id", primary_key=True)
+    bundle_id: Mapped[int] = _part_of("bundle.id")
     draw: Mapped[int] = mapped_column(BigInteger)  # 63 bits
 
 
@@ -257,10 +246,8 @@ class CaptionTarget(Base):
     __table_args__ = (UniqueConstraint("caption_id", "recording_id", "start_s", "end_s"),)
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    caption_id: Mapped[int] = mapped_column(ForeignKey("caption.id", ondelete="CASCADE"))
-    recording_id: Mapped[int] = mapped_column(
-        ForeignKey("recording.id", ondelete="CASCADE"), index=True
-    )
+    caption_id: Mapped[int] = _part_of("caption.id")
+    recording_id: Mapped[int] = _part_of("recording.id", index=True)
     start_s: Mapped[float] = mapped_column(Float)
     end_s: Mapped[float] = mapped_column(Float)
     said: Mapped[str | None] = mapped_column(Text)  # as it was typed; None: not known any more
@@ -283,12 +270,8 @@ class ImportedCaption(Base):
 
     __tablename__ = "import_caption"
 
-    import_id: Mapped[int] = mapped_column(
-        ForeignKey("caption_import.id", ondelete="CASCADE"), primary_key=True
-    )
-    caption_id: Mapped[int] = mapped_column(
-        ForeignKey("caption.id", ondelete="CASCADE"), primary_key=True, index=True
-    )
+    import_id: Mapped[int] = _part_of("caption_import.id", primary_key=True)
+    caption_id: Mapped[int] = _part_of("caption.id", primary_key=True, index=True)
 
 
 class ImportedTarget(Base):
@@ -296,12 +279,8 @@ class ImportedTarget(Base):
 
     __tablename__ = "import_target"
 
-    import_id: Mapped[int] = mapped_column(
-        ForeignKey("caption_import.id", ondelete="CASCADE"), primary_key=True
-    )
-    target_id: Mapped[int] = mapped_column(
-        ForeignKey("caption_target.id", ondelete="CASCADE"), primary_key=True, index=True
-    )
+    import_id: Mapped[int] = _part_of("caption_import.id", primary_key=True)
+    target_id: Mapped[int] = _part_of("caption_target.id", primary_key=True, index=True)
 
 
 class CaptionScale(Base):
@@ -313,12 +292,8 @@ class CaptionScale(Base):
 
     __tablename__ = "caption_scale"
 
-    caption_id: Mapped[int] = mapped_column(
-        ForeignKey("caption.id", ondelete="CASCADE"), primary_key=True
-    )
-    bundle_id: Mapped[int] = mapped_column(
-        ForeignKey("bundle.id", ondelete="CASCADE"), primary_key=True
-    )
+    caption_id: Mapped[int] = _part_of("caption.id", primary_key=True)
+    bundle_id: Mapped[int] = _part_of("bundle.id", primary_key=True)
     sample: Mapped[int] = mapped_column(BigInteger)  # hash of the draws of its windows
     n: Mapped[int] = mapped_column(Integer)
     minimum: Mapped[float] = mapped_column(Float)  # nats a word, as all below
@@ -346,12 +321,8 @@ class RecordingTag(Base):
 
     __tablename__ = "recording_tag"
 
-    recording_id: Mapped[int] = mapped_column(
-        ForeignKey("recording.id", ondelete="CASCADE"), primary_key=True
-    )
-    tag_id: Mapped[int] = mapped_column(
-        ForeignKey("tag.id", ondelete="CASCADE"), primary_key=True, index=True
-    )
+    recording_id: Mapped[int] = _part_of("recording.id", primary_key=True)
+    tag_id: Mapped[int] = _part_of("tag.id", primary_key=True, index=True)
 
 
 class FileTag(Base):
@@ -359,12 +330,8 @@ class FileTag(Base):
 
     __tablename__ = "file_tag"
 
-    file_id: Mapped[int] = mapped_column(
-        ForeignKey("sound_file.id", ondelete="CASCADE"), primary_key=True
-    )
-    tag_id: Mapped[int] = mapped_column(
-        ForeignKey("tag.id", ondelete="CASCADE"), primary_key=True, index=True
-    )
+    file_id: Mapped[int] = _part_of("sound_file.id", primary_key=True)
+    tag_id: Mapped[int] = _part_of("tag.id", primary_key=True, index=True)
 
 
 class LibraryState(Base):
@@ -411,7 +378,7 @@ class Annotation(Base):
     )
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    sound_id: Mapped[int] = mapped_column(ForeignKey("annotated_sound.id", ondelete="CASCADE"))
+    sound_id: Mapped[int] = _part_of("annotated_sound.id")
     start_s: Mapped[float] = mapped_column(Float)
     end_s: Mapped[float] = mapped_column(Float)
     rating: Mapped[int | None] = mapped_column(Integer)  # stars
@@ -427,12 +394,8 @@ class AnnotationTag(Base):
 
     __tablename__ = "annotation_tag"
 
-    annotation_id: Mapped[int] = mapped_column(
-        ForeignKey("annotation.id", ondelete="CASCADE"), primary_key=True
-    )
-    tag_id: Mapped[int] = mapped_column(
-        ForeignKey("tag.id", ondelete="CASCADE"), primary_key=True, index=True
-    )
+    annotation_id: Mapped[int] = _part_of("annotation.id", primary_key=True)
+    tag_id: Mapped[int] = _part_of("tag.id", primary_key=True, index=True)
     said: Mapped[str] = mapped_column(Text)  # as it was typed
     added_at: Mapped[float] = mapped_column(Float)
 
@@ -457,10 +420,8 @@ class CollectionItem(Base):
     __table_args__ = (UniqueConstraint("collection_id", "annotation_id"),)
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    collection_id: Mapped[int] = mapped_column(ForeignKey("collection.id", ondelete="CASCADE"))
-    annotation_id: Mapped[int] = mapped_column(
-        ForeignKey("annotation.id", ondelete="CASCADE"), index=True
-    )
+    collection_id: Mapped[int] = _part_of("collection.id")
+    annotation_id: Mapped[int] = _part_of("annotation.id", index=True)
     added_at: Mapped[float] = mapped_column(Float)
 
 
@@ -486,10 +447,8 @@ class WaitingCaption(Base):
     __table_args__ = (UniqueConstraint("caption_id", "sound_id", "start_s", "end_s"),)
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    caption_id: Mapped[int] = mapped_column(ForeignKey("caption.id", ondelete="CASCADE"))
-    sound_id: Mapped[int] = mapped_column(
-        ForeignKey("annotated_sound.id", ondelete="CASCADE"), index=True
-    )
+    caption_id: Mapped[int] = _part_of("caption.id")
+    sound_id: Mapped[int] = _part_of("annotated_sound.id", index=True)
     start_s: Mapped[float] = mapped_column(Float)
     end_s: Mapped[float] = mapped_column(Float)
     said: Mapped[str | None] = mapped_column(Text)  # as it was typed
@@ -500,9 +459,5 @@ class ImportedWaiting(Base):
 
     __tablename__ = "import_waiting"
 
-    import_id: Mapped[int] = mapped_column(
-        ForeignKey("caption_import.id", ondelete="CASCADE"), primary_key=True
-    )
-    waiting_id: Mapped[int] = mapped_column(
-        ForeignKey("waiting_caption.id", ondelete="CASCADE"), primary_key=True, index=True
-    )
+    import_id: Mapped[int] = _part_of("caption_import.id", primary_key=True)
+    waiting_id: Mapped[int] = _part_of("waiting_caption.id", primary_key=True, index=True)
