@@ -9,6 +9,9 @@ given=${2:-}
 sounds=$given
 mkdir -p "$work"
 AUDIOSEARCH_DATA_DIR=$(cd "$work" && pwd)/library
+if [ -n "$given" ]; then # a library for each folder, without the demo's own sounds
+    AUDIOSEARCH_DATA_DIR=$AUDIOSEARCH_DATA_DIR-$(printf %s "$given" | cksum | cut -d ' ' -f 1)
+fi
 AUDIOSEARCH_CONFIG=$work/config.toml
 export AUDIOSEARCH_DATA_DIR AUDIOSEARCH_CONFIG
 : > "$AUDIOSEARCH_CONFIG"

@@ -46,7 +46,8 @@ def corrections(session: Session, parsed: ParsedQuery, *, bundle: Bundle) -> dic
         near = nearest(word, of_library | (common if len(word) < RARE else of_model))
         if near is None:
             near = nearest(stem_of[word], of_library)
-        if near is not None:
+        # A caption of no sound may hold the word: it is no mistake, though nothing is found.
+        if near is not None and near not in (word, stem_of[word]):
             found[word] = near if near in of_model else spelled_out(session, near)
     return found
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from audiosearch.store import sqlite
 from audiosearch.store.direct import DirectSession
-from audiosearch.store.fts5_scores import DamagedCounts, Scores, WordScores, added_up
+from audiosearch.store.fts5_scores import Scores, Uncounted, WordScores, added_up
 from audiosearch.store.full_text import (
     COLUMNS,
     MARK,
@@ -172,7 +172,7 @@ class Fts5(FullText):
         terms = [_term(word) for word, _ in match.words]
         try:
             return None if None in terms else [counted.of(term) for term in terms if term]
-        except DamagedCounts:
+        except Uncounted:
             return None
 
     def _counted(self, kind: TextKind) -> WordScores | None:

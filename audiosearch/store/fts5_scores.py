@@ -25,11 +25,16 @@ _MOST_OF_WORD: Final = 250_000  # texts that a word is in: of a commoner one not
 _MOST_KEPT: Final = 1_000_000  # texts of all words: 16 MB
 _WORD_SIZE: Final = 32  # texts that would take as much as a word without any
 _ONE_BY_ONE: Final = 2  # a length costs as many when it is looked up by its text's id
+_SPREAD: Final = 50  # times as many as there are texts may ids be: lengths stand in a list by id
+_FEW: Final = 10_000  # texts, and as many are taken to be there
 _TOTALS: Final = 1  # the row of FTS5's own table in which the numbers of all texts are
 
 
-class DamagedCounts(Exception):
-    """The numbers of a full text do not fit together; FTS5 itself says of what it is damage."""
+class Uncounted(Exception):
+    """What the full text says does not fit together, or its ids lie far apart: FTS5 is to answer.
+
+    Where it is damaged, FTS5 itself says so.
+    """
 
 
 class WordScores:
@@ -58,7 +63,7 @@ class WordScores:
         """What a word counts, as FTS5 keeps it: its stem, in normal form.
 
         Raises:
-            DamagedCounts: the numbers of the full text do not fit together.
+            Uncounted: FTS5 is to be asked.
         """
         found = self._kept.get(term)
         if found is None:
@@ -75,13 +80,16 @@ class WordScores:
         self._kept[term] = scores
 
     def _counted(self, term: str) -> Scores:
-        (found,) = self._driver.execute(
-            f"SELECT group_concat({_place(self._kind)}) FROM {INSTANCES[self._kind]}"
+        n_places, found = self._driver.execute(
+            f"SELECT count(*), group_concat({_place(self._kind)}) FROM {INSTANCES[self._kind]}"
             " WHERE term = ?",
             (term,),
         ).fetchone()
-        weights = sorted(set(WEIGHTS[self._kind]))
-        texts, weight = np.divmod(_whole_numbers(found), len(weights))
+        weights, places = sorted(set(WEIGHTS[self._kind])), _whole_numbers(found)
+        # In a damaged one a column may be none of ours, which gives no number, and ids anything.
+        if len(places) != n_places or (places < 0).any() or (np.diff(places) < 0).any():
+            raise Uncounted
+        texts, weight = np.divmod(places, len(weights))
         is_first = np.ones(len(texts), np.bool_)
         is_first[1:] = texts[1:] != texts[:-1]
         ids = texts[is_first]
@@ -89,7 +97,7 @@ class WordScores:
         often = np.bincount(np.cumsum(is_first) - 1, np.array(weights)[weight])
         lengths, n_others = self._lengths_of(ids), self._n_texts - len(ids)
         if n_others < 0 or self._n_words < lengths.sum() or not lengths.all():
-            raise DamagedCounts
+            raise Uncounted
         idf = max(math.log((n_others + 0.5) / (len(ids) + 0.5)), 0.0) or _LEAST_IDF
         length = _B * lengths / (max(1, self._n_words) / max(1, self._n_texts))
         return ids, -(idf * ((often * (_K1 + 1.0)) / (often + _K1 * (1 - _B + length))))
@@ -99,8 +107,8 @@ class WordScores:
         if len(ids) and ids[-1] >= len(self._lengths):
             statement = f"SELECT max(id) FROM {self._kind}_docsize"
             last = self._driver.execute(statement).fetchone()[0] or 0
-            if last < ids[-1]:
-                raise DamagedCounts
+            if last < ids[-1] or last > _SPREAD * (self._n_texts + _FEW):
+                raise Uncounted
             grown = np.zeros(last + 1, np.int32)
             grown[: len(self._lengths)] = self._lengths
             self._lengths = grown
@@ -126,8 +134,8 @@ class WordScores:
                 (f"[{','.join(map(str, ids.tolist()))}]",),
             ).fetchone()
         n_columns, of_columns = len(COLUMNS[self._kind]), numbers_of(bytes.fromhex(found or ""))
-        if len(of_columns) != len(ids) * n_columns:
-            raise DamagedCounts
+        if len(of_columns) != len(ids) * n_columns or (ids < 0).any():
+            raise Uncounted
         self._lengths[ids] = of_columns.reshape(len(ids), n_columns).sum(axis=1)
         self._n_known = int(np.count_nonzero(self._lengths))
 

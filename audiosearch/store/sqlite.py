@@ -335,12 +335,17 @@ def backup(source: Path, target: Path) -> None:
     """
     target.unlink(missing_ok=True)
     make_private_file(target)
-    with (
-        closing(connect(source, read_only=True)) as reader,
-        closing(sqlite3.connect(target)) as writer,
-    ):
-        reader.backup(writer)
-        writer.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it
+    try:
+        with (
+            closing(connect(source, read_only=True)) as reader,
+            closing(sqlite3.connect(target)) as writer,
+        ):
+            reader.backup(writer)
+            writer.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it
+    except BaseException:  # a full disk, say: what SQLite put beside it goes too
+        for suffix in ("-wal", "-shm", "-journal"):
+            target.with_name(f"{target.name}{suffix}").unlink(missing_ok=True)
+        raise
 
 
 def integrity_problems(connection: Connection) -> list[str]:

@@ -379,7 +379,9 @@ def foreign_caches(session: Session, cache_dir: Path) -> Iterator[tuple[Path, st
         for kind in VectorKind:
             rows = _Rows(session, bundle_id, kind)
             for path in _paths(cache_dir, _stem(fingerprint, kind), up_to=rows.changed):
-                with suppress(DamagedVectors):  # which `damaged_caches` tells
+                # The first `damaged_caches` tells; the other is of rows of another size, which
+                # `verify` tells by itself.
+                with suppress(DamagedVectors, ValueError):
                     file = open_vectors(path)
                     if file is not None and _is_used(file, rows) and not _agrees(file, rows):
                         yield path, "its rows are not those of the database"

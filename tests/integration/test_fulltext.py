@@ -339,6 +339,36 @@ def test_words_of_a_damaged_full_text_are_an_error_that_names_the_library(tmp_pa
             list(full_text(asking).ranked(TextKind.CAPTION, Match((("animal", ()),), every=False)))
 
 
+@pytest.mark.parametrize("row", [(4_000_000_000_000, b"\1"), (-1_000_000, b"\1")])
+def test_lengths_of_texts_that_are_not_there_change_nothing(
+    tmp_path: Path, row: tuple[int, bytes]
+) -> None:
+    path, match = tmp_path / "library.sqlite3", Match((("dog", ()), ("an", ())), every=False)
+    with open_database(path) as own:
+        with own.session() as session:
+            fill(session)
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("INSERT INTO caption_text_docsize VALUES (?, ?)", row)
+        with own.asking() as asking, own.reading() as plain:
+            found = list(full_text(asking).ranked(TextKind.CAPTION, match))
+            assert found == list(full_text(plain).ranked(TextKind.CAPTION, match))
+            assert found
+
+
+def test_ids_that_lie_far_apart_are_ranked_as_well(tmp_path: Path) -> None:
+    match = Match((("dog", ()), ("wind", ())), every=False)
+    with open_database(tmp_path / "library.sqlite3") as own:
+        with own.session() as session:
+            ids = (1, 7, 100_000, 2**31, 2**40)
+            fulltext.add_captions(
+                session, {f"a dog {'wind ' * n}{n}": i for n, i in enumerate(ids)}
+            )
+        with own.asking() as asking, own.reading() as plain:
+            found = list(full_text(asking).ranked(TextKind.CAPTION, match))
+            assert found == list(full_text(plain).ranked(TextKind.CAPTION, match))
+            assert len(found) == len(ids)
+
+
 def test_what_came_in_many_pieces_is_put_together(tmp_path: Path) -> None:
     def n_pieces() -> int:
         with own.reading() as session:

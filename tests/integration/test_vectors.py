@@ -180,6 +180,29 @@ def test_what_comes_is_added_to_an_older_file(
         np.testing.assert_array_equal(near, all_near)
 
 
+def test_what_is_repaired_away_is_in_no_table(database: Database) -> None:
+    add_windows(database, range(10))
+    add_windows(database, range(20, 30))
+    load(database)
+    with closing(sqlite3.connect(database.path)) as connection, connection:
+        connection.execute("DELETE FROM recording WHERE id = 1")  # its windows stay
+    assert repair(database, dims={}).n_rows
+    add_windows(database, range(40, 45))
+    for in_parts in (True, False):
+        assert_alike(load(database, in_parts=in_parts), load(database, cached=False))
+    assert cache_problems(database) == []
+
+
+def test_a_vector_of_another_size_is_told_of_and_mended(database: Database) -> None:
+    add_windows(database, range(10))
+    load(database)
+    with closing(sqlite3.connect(database.path)) as connection, connection:
+        connection.execute("UPDATE window SET embedding = x'00' WHERE id = 3")
+    assert "vectors" in {each.invariant for each in verify(database)}
+    repair(database, dims={})
+    assert "vectors" not in {each.invariant for each in verify(database)}
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows maps them")
 def test_few_rows_are_read_by_themselves(
     database: Database, monkeypatch: pytest.MonkeyPatch

@@ -102,6 +102,9 @@ def _drop_orphans(session: Session) -> int:
                 {"row": row_id},
             )
         n_gone += len(orphans)
+    if n_gone:  # perhaps windows and captions: nothing goes on from their vectors
+        generations.windows_removed(session)
+        generations.captions_removed(session)
     return n_gone
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosearch.store.fts5_scores import added_up, numbers_of
+from audiosearch.store.fts5_scores import Uncounted, WordScores, added_up, numbers_of
+from audiosearch.store.full_text import TextKind
 
 
 def varint(number: int) -> bytes:
@@ -43,3 +45,25 @@ def test_scores_of_words_are_added_up_in_order(
         for each, score in word.items():
             totals[each] = totals.get(each, 0.0) + score
     assert list(added_up(scores, first)) == sorted(totals.items(), key=lambda x: (x[1], x[0]))
+
+
+class Damaged:
+    """A connection to a library whose full text says what cannot be."""
+
+    def __init__(self, places: tuple[int, str]) -> None:
+        self._places = places
+
+    def execute(self, statement: str, *_: object) -> Damaged:
+        self._is_of_places = "_instance" in statement
+        return self
+
+    def fetchone(self) -> tuple[object, ...]:
+        return self._places if self._is_of_places else (bytes([9] * 6),)
+
+
+@pytest.mark.parametrize(
+    "places", [(3, "2,5"), (2, "5,2"), (1, "-4")], ids=["no column of ours", "no order", "no id"]
+)
+def test_places_that_cannot_be_are_left_to_fts5(places: tuple[int, str]) -> None:
+    with pytest.raises(Uncounted):
+        WordScores(Damaged(places), TextKind.FILE).of("dog")
