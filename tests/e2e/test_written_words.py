@@ -222,6 +222,15 @@ def test_another_copys_path_is_shown_where_it_matches(tmp_path: Path) -> None:
     assert names(command, "reykjanes", "--in", str(folder / "a")) == []
 
 
+def test_a_word_of_a_caption_without_a_sound_is_no_mistake(folder: Path, tmp_path: Path) -> None:
+    command = Command(data_dir=tmp_path / "data", bundle=BUNDLE)
+    assert command("index", folder).status == 0
+    assert command("captions", "add", "a xylorimba solo").status == 0
+    assert "did you mean" not in command("find", "xylorimba").err
+    assert "did you mean" not in command("find", "xylorimbas").err  # the same, but for its ending
+    assert "did you mean 'xylorimba'" in command("find", "xylorinba").err
+
+
 def test_a_persons_caption_is_shown_and_counts(folder: Path, tmp_path: Path) -> None:
     command = Command(data_dir=tmp_path / "data", bundle=BUNDLE)
     assert command("index", folder).status == 0
