@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from audiosearch.audio.clip import ClipRange
 from audiosearch.config import Config
-from audiosearch.errors import BundleError
+from audiosearch.errors import BundleError, StorageFull
 from audiosearch.library.answers import Answers, reading_database
 from audiosearch.library.captions import (
     Added,
@@ -206,7 +206,10 @@ class Library(Answers):
                 hearing=hearing,
                 is_asked=QuestionMark(self.config.data_dir).is_held,
             )
-        self.database.settle()
+        try:
+            self.database.settle()
+        except StorageFull as error:  # all that was heard is stored; questions take a little longer
+            log.warning("the full text is not merged: %s", error)
         return report
 
     def _hearing(

@@ -10,6 +10,7 @@ import contextlib
 import os
 import socket
 import stat
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ FILE: Final = "address.json"
 LONGEST_PATH: Final = 103
 BACKLOG: Final = 64
 _TEMPORARY: Final = "audiosearch-"
+_NEW_S: Final = 60.0  # so old a socket is listened at, or its process is gone
 HAS_UNIX_SOCKETS: Final = hasattr(socket, "AF_UNIX")
 
 
@@ -161,8 +163,22 @@ def listen(data_dir: Path, *, unix: bool = HAS_UNIX_SOCKETS) -> tuple[socket.soc
             listener.close()
             reasons.append(f"{path}: {error}")
             continue
+        _sweep(path.parent)
         return listener, Address(path=str(path), port=0, token="", pid=os.getpid())
     raise StoreError(f"no place for a socket ({'; '.join(reasons)})", path=data_dir)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the sockets of processes that were killed: nobody listens there any more."""
+    for path in folder.glob("*.socket"):
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as asking:
+            if time.time() - path.stat().st_mtime < _NEW_S:
+                continue
+            asking.settimeout(0.1)
+            try:
+                asking.connect(str(path))
+            except ConnectionRefusedError:
+                path.unlink(missing_ok=True)
 
 
 def announce(data_dir: Path, address: Address) -> None:

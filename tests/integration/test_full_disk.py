@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from audiosearch.config import Config, ModelConfig
 from audiosearch.errors import StorageFull
+from audiosearch.library import open_library
 from audiosearch.store.database import open_database
 from audiosearch.store.queries import roots
 from tests.e2e.command import Command
@@ -58,6 +60,28 @@ def fill(place: Path, *, leaving: int) -> Path:
                 file.write(bytes(4096))
         file.truncate(max(0, file.tell() - leaving))
     return filler
+
+
+def test_a_disk_that_is_full_at_the_very_end_takes_no_report_away(
+    tmp_path: Path,
+    toy_bundle: Path,
+    sound_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    config = Config(
+        data_dir=tmp_path / "data",
+        config_file=tmp_path / "none.toml",
+        model=ModelConfig(bundle=str(toy_bundle), device="cpu", threads=1),
+    )
+    with open_library(config, writable=True) as library:
+
+        def full() -> None:
+            raise StorageFull("the disk is full", path=tmp_path)
+
+        monkeypatch.setattr(library.database, "settle", full)
+        assert library.index([sound_folder]).n_files
+    assert "the full text is not merged" in caplog.text
 
 
 def test_indexing_stops_with_a_clear_word_and_goes_on_when_there_is_room(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import stat
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -175,3 +177,23 @@ def test_a_foreign_folder_of_answers_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "answers").symlink_to("/tmp")
     with pytest.raises(StoreError, match="not this user's folder"):
         listen(tmp_path)
+
+
+def test_sockets_of_killed_processes_go(tmp_path: Path) -> None:
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))  # a short path, as sockets need
+    (folder / "answers").mkdir(mode=0o700)
+    held: list[socket.socket] = []
+    for name, listens, age_s in (("dead", False, 999), ("new", False, 0), ("heard", True, 999)):
+        place = folder / "answers" / f"{name}.socket"
+        held.append(socket.socket(socket.AF_UNIX))
+        held[-1].bind(str(place))
+        if listens:
+            held[-1].listen()
+        os.utime(place, (time.time() - age_s,) * 2)
+    listener, address = listen(folder)
+    left = {each.stem for each in (folder / "answers").glob("*.socket")}
+    assert left == {"new", "heard", str(os.getpid())}
+    for each in (*held, listener):
+        each.close()
+    withdraw(folder, address)
+    shutil.rmtree(folder)
