@@ -9,8 +9,8 @@ In alternating pairs, both with the bundle of the newer one, so that only the pr
 with `--own-bundles`, each as it came, with the model that it ships (lines that compare parts of the
 program alone have the newer one all the same).
 Processor time counts (of all processes, user and system), since machines are shared; a ratio is the
-median of those of the pairs, with the least and the greatest. Lines on FFmpeg and on the peak of
-the processor have these where others have the older checkout.
+median of those of the pairs, with the least and the greatest. Lines on FFmpeg, on torch (by the
+clock) and on the peak of the processor have these where others have the older checkout.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -33,6 +35,9 @@ from audiosearch.model.bundle import load_bundle
 from benchmarks.gemm_share import measured_share, peak_flops
 from benchmarks.large_lines import BUSY, LARGE, N_SOUNDS
 from benchmarks.reading_lines import READ, ffmpeg_s
+
+if TYPE_CHECKING:
+    from benchmarks.published_size import PublishedEncoding
 
 _MAIN = "import sys; sys.argv[0] = 'audiosearch'; from audiosearch.cli.main import main; main()"
 # Runs a program and tells, at its end, what the processes below it took and how large it was.
@@ -216,6 +221,23 @@ def lines(
     def probe(code: str, *arguments: str) -> Measure:
         return lambda checkout: float(json.loads(checkout.run(code, *arguments).out))
 
+    def published(n_windows: int, least: float) -> Line:
+        @cache
+        def encoding() -> PublishedEncoding:
+            from benchmarks.published_size import PublishedEncoding  # noqa: PLC0415 - loads torch
+
+            return PublishedEncoding(listing.parent, threads=os.cpu_count() or 1)
+
+        def seconds(*, by_torch: bool) -> float:
+            return encoding().seconds(n_windows=n_windows, by_torch=by_torch)
+
+        return Line(
+            f"published size, {n_windows} at once, against torch",
+            lambda _: seconds(by_torch=False),
+            1 / least,
+            reference=lambda: seconds(by_torch=True),
+        )
+
     loaded = load_bundle(bundle)
     files: list[str] = json.loads(listing.read_text())
     return (_large_lines(bundle, windows) if windows else {}) | {
@@ -243,6 +265,8 @@ def lines(
             reference=lambda: peak_flops() / 1e9,
             at_least=True,
         ),
+        "published-1": published(1, 1.4),
+        "published-8": published(8, 2.0),
         "encode": Line("encode, store long recordings, shared", encode, 0.55),
         "disk": Line("disk, an hour of long recordings", disk, 3.5 / 12, "MB"),
         "find": Line("find, cold process", find, 0.55),

@@ -14,7 +14,7 @@ python -m benchmarks.published_size --part encoder --work FOLDER   # and --part 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,7 +38,7 @@ from audiosearch.training.networks.decoder import (
     caption_cross_entropy,
 )
 from audiosearch.training.networks.frontend import PAPER_FRONTEND, LogMel
-from benchmarks.side_by_side import Row, measure
+from benchmarks.side_by_side import Row, measure, timed
 from tests.published_checkpoints import hub_words, write_hub_folder
 
 WORDS = 4370
@@ -68,16 +68,16 @@ def main(threads: int, rounds: int, part: str, work: Path | None) -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = work or Path(place)
         encoder, captioner = networks()
-        full, int8 = _bundles(folder, encoder, captioner)
+        bundles = _bundles(folder, encoder, captioner)
         options = RuntimeOptions(device="cpu", threads=threads)
         rows: list[Row] = []
         if part != "decoder":
             rows += [
-                _encoding(encoder, captioner, full, int8, options, n_windows=count)
+                _encoding(encoder, captioner, bundles, options, n_windows=count)
                 for count in (1, WINDOWS)
             ]
         if part != "encoder":
-            rows += _decoding(captioner, full, int8, options)
+            rows += _decoding(captioner, bundles, options)
         measure(rows, rounds=rounds, threads=threads)
 
 
@@ -100,11 +100,49 @@ def networks() -> tuple[ConvNext, DecoderNetwork]:
     return encoder, captioner
 
 
-def _bundles(folder: Path, encoder: ConvNext, captioner: DecoderNetwork) -> tuple[Bundle, Bundle]:
+class PublishedEncoding:
+    """Encoding at published size in float32 and by torch, for a table of lines; made when asked."""
+
+    def __init__(self, folder: Path, *, threads: int) -> None:
+        """`folder` keeps the bundle."""
+        self._folder, self._threads = folder, threads
+        self._rows: dict[int, Row] = {}
+
+    def seconds(self, *, n_windows: int, by_torch: bool) -> float:
+        """Wall time of the quickest of three runs."""
+        row = self._row(n_windows)
+        run = row.reference if by_torch else row.ours["float32"]
+        run()
+        return min(timed(run) for _ in range(3))
+
+    def _row(self, n_windows: int) -> Row:
+        if n_windows not in self._rows:
+            torch.set_num_threads(self._threads)
+            encoder, captioner = networks()
+            bundles = {"float32": _full(self._folder / "models", encoder, captioner)}
+            options = RuntimeOptions(device="cpu", threads=self._threads)
+            self._rows[n_windows] = _encoding(
+                encoder, captioner, bundles, options, n_windows=n_windows
+            )
+        return self._rows[n_windows]
+
+
+def _bundles(folder: Path, encoder: ConvNext, captioner: DecoderNetwork) -> dict[str, Bundle]:
     models = folder / "models"
+    full = _full(models, encoder, captioner)
+    if not (models / "int8" / "bundle.json").exists():
+        sounds = calibration_sounds(full, folder=None)
+        _, loss = quantise_bundle(full, name="int8", folder=models, sounds=sounds)
+        print(f"8 bits on {loss.n_sounds} generated sounds: cosine of frames ", end="")
+        print(f"{loss.mean_cosine:.4f}, worst {loss.least_cosine:.4f}; ", end="")
+        print(f"cross-entropy off by {loss.cross_entropy:.4f} nats a word")
+    return {"float32": full, "int8": load_bundle(models / "int8")}
+
+
+def _full(models: Path, encoder: ConvNext, captioner: DecoderNetwork) -> Bundle:
     if not (models / "full" / "bundle.json").exists():
         hub = write_hub_folder(
-            folder / "hub",
+            models.parent / "hub",
             encoder=encoder,
             decoder=captioner,
             words=hub_words(WORDS),
@@ -116,26 +154,18 @@ def _bundles(folder: Path, encoder: ConvNext, captioner: DecoderNetwork) -> tupl
             max_pred_size=20,
         )
         import_published([hub], name="full", folder=models)
-    full = load_bundle(models / "full")
-    if not (models / "int8" / "bundle.json").exists():
-        sounds = calibration_sounds(full, folder=None)
-        _, loss = quantise_bundle(full, name="int8", folder=models, sounds=sounds)
-        print(f"8 bits on {loss.n_sounds} generated sounds: cosine of frames ", end="")
-        print(f"{loss.mean_cosine:.4f}, worst {loss.least_cosine:.4f}; ", end="")
-        print(f"cross-entropy off by {loss.cross_entropy:.4f} nats a word")
-    return full, load_bundle(models / "int8")
+    return load_bundle(models / "full")
 
 
 def _encoding(
     encoder: ConvNext,
     captioner: DecoderNetwork,
-    full: Bundle,
-    int8: Bundle,
+    bundles: Mapping[str, Bundle],
     options: RuntimeOptions,
     *,
     n_windows: int,
 ) -> Row:
-    log_mel = LogMel(PAPER_FRONTEND)
+    log_mel, full = LogMel(PAPER_FRONTEND), bundles["float32"]
     sound = next(iter(calibration_sounds(full, folder=None)))
     waveform = np.resize(sound, (n_windows, int(full.window_s * full.sample_rate)))
 
@@ -149,7 +179,7 @@ def _encoding(
         model = Encoder(bundle, options=options)
         return lambda: np.concatenate([each.frames for each in model.encode(waveform)])
 
-    ours = {"float32": encoding(full), "int8": encoding(int8)}
+    ours = {name: encoding(bundle) for name, bundle in bundles.items()}
     task = "encode 10 s" if n_windows == 1 else f"encode {n_windows} x 10 s"
     return Row(task, n_windows * encoder_flop(TINY), reference, ours, _cosine)
 
@@ -166,11 +196,11 @@ def encoder_flop(config: ConvNextConfig, *, height: int = 252, width: int = 56) 
 
 
 def _decoding(
-    captioner: DecoderNetwork, bundle: Bundle, int8: Bundle, options: RuntimeOptions
+    captioner: DecoderNetwork, bundles: Mapping[str, Bundle], options: RuntimeOptions
 ) -> list[Row]:
+    bundle = bundles["float32"]
     scorers = {
-        "float32": CaptionScorer(Decoder(bundle, options=options)),
-        "int8": CaptionScorer(Decoder(int8, options=options)),
+        name: CaptionScorer(Decoder(each, options=options)) for name, each in bundles.items()
     }
     rng = np.random.default_rng(0)
     frames = [np.maximum(rng.normal(size=(31, 256)), 0).astype(np.float32) for _ in range(SOUNDS)]

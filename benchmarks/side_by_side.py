@@ -30,6 +30,14 @@ class Row:
     agreement: Callable[[Floats, Floats], str]
 
 
+def timed(run: Callable[[], Floats]) -> float:
+    """Seconds of wall time that one run takes, after a rest."""
+    time.sleep(REST_S)
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
 def measure(rows: list[Row], *, rounds: int, threads: int) -> None:
     """Time the rows, and print them."""
     one, other = torch.randn(2, PEAK_SIZE, PEAK_SIZE)
@@ -50,10 +58,7 @@ def measure(rows: list[Row], *, rounds: int, threads: int) -> None:
         times: dict[str, list[float]] = {name: [] for name in runs}
         for _ in range(rounds):
             for name, run in runs.items():
-                time.sleep(REST_S)
-                start = time.perf_counter()
-                run()
-                times[name].append(time.perf_counter() - start)
+                times[name].append(timed(run))
         peak = 2 * PEAK_SIZE**3 / min(times["peak"])  # operations a second
         torch_s = statistics.median(times["torch"])
         for name in row.ours:
