@@ -66,7 +66,9 @@ LEFT_OUT = {
 ENCODED = {"audio_hash", "size", "bytes", "metadata_json", "metadata"}
 """What differs with the version of FFmpeg's encoders; kept of the files below `exact/` alone."""
 VECTORS = {"embedding": np.float16, "joint": np.float16}
-_SHADOW = re.compile(r"alembic_version|.*_text(_\w+)?|\w+_word|sqlite_\w+|library_state|frame_base")
+_SHADOW = re.compile(
+    r"alembic_version|.*_text(_\w+)?|\w+_(word|instance)|sqlite_\w+|(library|earlier)_state|frame_base"
+)
 
 
 def write_sounds(folder: Path) -> None:
