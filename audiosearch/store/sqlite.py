@@ -38,6 +38,7 @@ BUSY_TIMEOUT_S: Final = (
     60.0  # how long a writer waits for another program's lock before it gives up
 )
 _BUSY_MS: Final = 1000  # one wait inside SQLite; short, since Ctrl-C is only heard between two
+_BESIDE: Final = ("-wal", "-shm", "-journal")  # endings of what SQLite puts beside a database
 _LOW_SPACE: Final = 1 << 20  # bytes; an I/O error with less than this free is a full disk
 
 NAME_GLOB: Final = "audiosearch_name_glob"  # (pattern, root, path below it) -> 0 or 1
@@ -134,7 +135,7 @@ def _check_kind(path: Path) -> None:
     Raises:
         StoreError: something else is there.
     """
-    for suffix in ("", "-wal", "-shm", "-journal"):
+    for suffix in ("", *_BESIDE):
         try:
             mode = os.stat(f"{path}{suffix}").st_mode  # noqa: PTH116 - the faster one
         except OSError:  # absent, or SQLite says what is wrong
@@ -343,7 +344,7 @@ def backup(source: Path, target: Path) -> None:
             reader.backup(writer)
             writer.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it
     except BaseException:  # a full disk, say: what SQLite put beside it goes too
-        for suffix in ("-wal", "-shm", "-journal"):
+        for suffix in _BESIDE:
             target.with_name(f"{target.name}{suffix}").unlink(missing_ok=True)
         raise
 
