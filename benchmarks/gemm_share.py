@@ -26,6 +26,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from audiosearch._resources import bundled_models_path
 from audiosearch.model.bundle import Bundle, load_bundle
+from audiosearch.model.pieces import layers_in_pieces
 from audiosearch.model.pointwise import pointwise_as_convolutions
 
 RUNS = 15
@@ -64,7 +65,7 @@ class Share:
 def measured_share(bundle: Bundle, *, convolutions: bool = True) -> Share:
     """Measure an encoder as it runs on the CPU; without `convolutions` as its file has it."""
     written = bundle.graphs["encoder"].read()
-    content = pointwise_as_convolutions(written) if convolutions else written
+    content = layers_in_pieces(pointwise_as_convolutions(written)) if convolutions else written
     n_samples = round(bundle.window_s * bundle.sample_rate)
     sound = np.random.default_rng(0).standard_normal((1, n_samples)).astype(np.float32) / 10
     feed = {"waveform": sound}

@@ -14,12 +14,13 @@ from audiosearch.errors import BundleError
 from audiosearch.model.bundle_files import BundleFile
 from audiosearch.model.manifest import REMEDY
 from audiosearch.model.onnx_check import NotOnnx, fields_of
-from audiosearch.model.onnx_wire import message_of, name_of, text_of, wire_field
+from audiosearch.model.onnx_nodes import OnnxNode, read_node
+from audiosearch.model.onnx_wire import message_of, name_of, wire_field
 
 # ModelProto.graph; GraphProto.node, initializer, input, output, value_info
 _GRAPH, _NODE, _INITIALIZER, _INPUT, _OUTPUT, _VALUE_INFO = 7, 1, 5, 11, 12, 13
-# NodeProto.input, output, attribute; AttributeProto.g, graphs; TensorProto.name
-_NODE_INPUT, _NODE_OUTPUT, _NODE_ATTRIBUTE, _ATTRIBUTE_GRAPHS, _TENSOR_NAME = 1, 2, 5, (6, 11), 8
+# NodeProto.attribute; AttributeProto.g, graphs; TensorProto.name
+_NODE_ATTRIBUTE, _ATTRIBUTE_GRAPHS, _TENSOR_NAME = 5, (6, 11), 8
 _FLOAT = 1  # TensorProto.DataType
 
 
@@ -53,13 +54,6 @@ class GraphHalf(BundleFile):
             raise BundleError(reason, path=self.path, remedy=REMEDY) from error
 
 
-@dataclass(frozen=True)
-class _Node:
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    message: bytes
-
-
 def cut_graph(content: bytes, half: Half) -> bytes:
     """One half of an encoder's ONNX model.
 
@@ -81,7 +75,7 @@ def cut_graph(content: bytes, half: Half) -> bytes:
         kept, given, wanted = _needed(nodes, [cut], stop=""), inputs, [CUT]
     else:
         kept, given, wanted = _needed(nodes, outputs, stop=cut), [CUT], outputs
-    made = [wire_field(_NODE, _renamed(node, cut)) for node in kept]
+    made = [wire_field(_NODE, node.renamed({cut: CUT})) for node in kept]
     used = {name for node in kept for name in node.inputs}
     for number, value in parts:
         if number == _INITIALIZER:
@@ -97,7 +91,7 @@ def cut_graph(content: bytes, half: Half) -> bytes:
     return b"".join(wire_field(n, whole if n == _GRAPH else v) for n, v in model)
 
 
-def _find_cut(nodes: Sequence[_Node], inputs: Sequence[str], outputs: Collection[str]) -> str:
+def _find_cut(nodes: Sequence[OnnxNode], inputs: Sequence[str], outputs: Collection[str]) -> str:
     """The last array without which no output can be computed."""
     for node in reversed(nodes):
         for name in node.outputs:
@@ -107,7 +101,7 @@ def _find_cut(nodes: Sequence[_Node], inputs: Sequence[str], outputs: Collection
 
 
 def _cuts(
-    name: str, nodes: Sequence[_Node], inputs: Sequence[str], outputs: Collection[str]
+    name: str, nodes: Sequence[OnnxNode], inputs: Sequence[str], outputs: Collection[str]
 ) -> bool:
     reached = set(inputs)
     for node in nodes:  # nodes stand in the order of their running
@@ -116,10 +110,10 @@ def _cuts(
     return reached.isdisjoint(outputs)
 
 
-def _needed(nodes: Sequence[_Node], wanted: Sequence[str], *, stop: str) -> list[_Node]:
+def _needed(nodes: Sequence[OnnxNode], wanted: Sequence[str], *, stop: str) -> list[OnnxNode]:
     """The nodes that `wanted` are computed by, `stop` being given; in their order."""
     missing = set(wanted)
-    kept: list[_Node] = []
+    kept: list[OnnxNode] = []
     for node in reversed(nodes):
         if missing.intersection(node.outputs) and stop not in node.outputs:
             kept.append(node)
@@ -127,27 +121,13 @@ def _needed(nodes: Sequence[_Node], wanted: Sequence[str], *, stop: str) -> list
     return kept[::-1]
 
 
-def _node(value: int | memoryview) -> _Node:
-    inputs: list[str] = []
-    outputs: list[str] = []
-    message = message_of(value)
-    for number, content in fields_of(message):
-        if number in (_NODE_INPUT, _NODE_OUTPUT):
-            (inputs if number == _NODE_INPUT else outputs).append(text_of(content))
-        elif number == _NODE_ATTRIBUTE and any(
+def _node(value: int | memoryview) -> OnnxNode:
+    for number, content in fields_of(message_of(value)):
+        if number == _NODE_ATTRIBUTE and any(
             kind in _ATTRIBUTE_GRAPHS for kind, _ in fields_of(message_of(content))
         ):
             raise NotOnnx("graphs inside its nodes")
-    return _Node(tuple(inputs), tuple(outputs), bytes(message))
-
-
-def _renamed(node: _Node, cut: str) -> bytes:
-    if cut not in node.inputs and cut not in node.outputs:
-        return node.message
-    return b"".join(
-        wire_field(n, CUT.encode() if n in (_NODE_INPUT, _NODE_OUTPUT) and text_of(v) == cut else v)
-        for n, v in fields_of(memoryview(node.message))
-    )
+    return read_node(value)
 
 
 def _array_of_three(name: str) -> bytes:

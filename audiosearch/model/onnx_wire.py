@@ -9,9 +9,19 @@ _VARINT, _BYTES = 0, 2  # the only kinds of fields that graphs, nodes and their 
 
 def wire_field(number: int, value: int | bytes | memoryview) -> bytes:
     """A field of a message."""
+    return b"".join(field_parts(number, value))
+
+
+def field_parts(number: int, value: int | bytes | memoryview) -> tuple[bytes, bytes | memoryview]:
+    """A field of a message in two parts to be joined, so that long ones are copied once."""
     if isinstance(value, int):
-        return _varint(number << 3 | _VARINT) + _varint(value)
-    return _varint(number << 3 | _BYTES) + _varint(len(value)) + bytes(value)
+        return _varint(number << 3 | _VARINT), _varint(value)
+    return field_head(number, len(value)), value
+
+
+def field_head(number: int, length: int) -> bytes:
+    """What stands before the bytes of a field."""
+    return _varint(number << 3 | _BYTES) + _varint(length)
 
 
 def message_of(value: int | memoryview) -> memoryview:

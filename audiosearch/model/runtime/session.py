@@ -21,6 +21,7 @@ from audiosearch._typing import AnyArray, Floats
 from audiosearch.config import ModelConfig
 from audiosearch.errors import BundleError
 from audiosearch.model.bundle import BundleFile
+from audiosearch.model.pieces import layers_in_pieces
 from audiosearch.model.pointwise import pointwise_as_convolutions
 from audiosearch.model.runtime.device_array import DeviceArray, bound_run
 from audiosearch.model.runtime.parallel import MOST, pause_if_wanted
@@ -148,7 +149,7 @@ class GraphSession:
     def _load(self, providers: Providers) -> Any:
         content = self._graph.read()
         if self._fused and providers[0][0] == CPU:
-            content = pointwise_as_convolutions(content)
+            content = layers_in_pieces(pointwise_as_convolutions(content))
         runtime = onnx_runtime()
         settings = runtime.SessionOptions()
         levels = runtime.GraphOptimizationLevel

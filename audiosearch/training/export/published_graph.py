@@ -48,24 +48,35 @@ def check_lean_form(frontend: FrontendConfig, encoder: ConvNext, *, path: Path) 
 class LeanBlock(nn.Module):
     """As `convnext.Block` in evaluation, for channels-last maps `(B, H, W, C)`.
 
-    Norms, linear layers and sums need no transposes so. The two linear layers are plain products
-    with a bias, the scale of the block multiplied into the second.
+    Norms, linear layers and sums need no transposes so. The two linear layers are plain products,
+    the scale of the block multiplied into the second.
+
+    The first has no bias, which would be a pass over the widest array of the block. A normed row
+    sums to zero, so that its product with a matrix stays the same when all rows of that have one
+    more row added; raised by one it sums to C, and C times the added row is the bias.
     """
 
     def __init__(self, block: Block) -> None:
         super().__init__()
-        self.dwconv, self.norm = block.dwconv, block.norm
+        self.dwconv = block.dwconv
+        weight, offset = block.norm.weight, block.norm.bias
+        assert isinstance(weight, Tensor)
+        assert isinstance(offset, Tensor)
+        matrix = block.pwconv1.weight.detach().double().T
+        bias = block.pwconv1.bias.detach().double() + offset.detach().double() @ matrix
+        matrix = weight.detach().double()[:, None] * matrix
+        wide = matrix + (bias - matrix.sum(dim=0)) / len(matrix)
+        self.unit = nn.Parameter(torch.ones_like(weight))
+        self.wide = nn.Parameter(wide.float().contiguous())
         scale = block.gamma.detach()
-        self.wide = nn.Parameter(block.pwconv1.weight.detach().T.contiguous())
-        self.wide_bias = block.pwconv1.bias
         self.narrow = nn.Parameter((block.pwconv2.weight.detach() * scale[:, None]).T.contiguous())
         self.narrow_bias = nn.Parameter(block.pwconv2.bias.detach() * scale)
 
     def forward(self, x: Tensor) -> Tensor:
         """`(B, H, W, C)` to the same shape."""
-        y = _norm(self.dwconv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1), self.norm)
-        flat = y.reshape(-1, self.wide.shape[0])
-        flat = functional.gelu(torch.addmm(self.wide_bias, flat, self.wide))
+        y = self.dwconv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        raised = functional.layer_norm(y, self.unit.shape, self.unit, self.unit, eps=NORM_EPS)
+        flat = functional.gelu(raised.reshape(-1, self.wide.shape[0]) @ self.wide)
         flat = torch.addmm(self.narrow_bias, flat, self.narrow)
         result: Tensor = x + flat.reshape(-1, x.shape[1], x.shape[2], self.narrow.shape[1])
         return result

@@ -37,6 +37,23 @@ def test_frames_embedding_and_logits_are_those_of_the_trained_form():
             torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
 
 
+def test_norms_of_any_weights_are_folded_into_the_products_after_them():
+    network = small_encoder()
+    dice = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for name, values in network.named_parameters():
+            if "stages" in name and name.endswith("norm.weight"):
+                values.normal_(std=2.0, generator=dice)  # of both signs
+                values[0] = 0.0
+            elif "stages" in name and values.ndim == 1:
+                values.normal_(generator=dice)
+    sound = decibels(torch.rand(2, 130, 224, generator=dice) ** 4)
+    with torch.no_grad():
+        for ours, theirs in zip(LeanConvNext(network)(sound), network(sound), strict=True):
+            largest = float(theirs.abs().max())
+            torch.testing.assert_close(ours, theirs, atol=2e-5 * largest, rtol=0.0)
+
+
 def test_other_encoders_stay_as_they_are():
     starter = ConvNext(starter_config(5))
     _, encoder = inference_form(STARTER_FRONTEND, starter)
