@@ -26,6 +26,7 @@ from audiosearch.errors import (
     StoreError,
     display_text,
 )
+from audiosearch.store.damaged import DamagedRow, library_corrupt
 from audiosearch.store.direct import DirectSession, SharedConnection
 from audiosearch.store.globs import folder_predicate, glob_predicate, parse_glob
 from audiosearch.store.names import normal_form
@@ -305,6 +306,8 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except UnicodeEncodeError as error:  # of what a shell hands over byte for byte
         raise QueryError(f"'{display_text(error.object)}' is no text in UTF-8") from error
+    except DamagedRow as damage:
+        raise library_corrupt(damage, path) from damage
     except Exception as error:
         if not isinstance(error, _database_errors()):
             raise

@@ -22,6 +22,7 @@ from audiosearch._failpoints import failpoint
 from audiosearch._files import PRIVATE_FILE, SUFFIX, atomic_write, make_private_folder
 from audiosearch._typing import Floats, Ids
 from audiosearch.store import identity
+from audiosearch.store.damaged import DamagedRow
 from audiosearch.store.dialects import vector_blobs, vector_column
 from audiosearch.store.direct import fetch, fetch_parts, fetch_value, in_list
 from audiosearch.store.queries import generations
@@ -381,7 +382,7 @@ def foreign_caches(session: Session, cache_dir: Path) -> Iterator[tuple[Path, st
             for path in _paths(cache_dir, _stem(fingerprint, kind), up_to=rows.changed):
                 # The first `damaged_caches` tells; the other is of rows of another size, which
                 # `verify` tells by itself.
-                with suppress(DamagedVectors, ValueError):
+                with suppress(DamagedVectors, DamagedRow):
                     file = open_vectors(path)
                     if file is not None and _is_used(file, rows) and not _agrees(file, rows):
                         yield path, "its rows are not those of the database"

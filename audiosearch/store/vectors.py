@@ -13,6 +13,7 @@ import numpy as np
 
 from audiosearch._typing import Floats, Ids, Positions
 from audiosearch.store.coarse import CoarseRows, coarse_rows, may_be_best
+from audiosearch.store.damaged import DamagedRow
 
 _FEW: Final = 50  # of so many rows one: a touched row of a map brings up to 127 others with it
 
@@ -202,19 +203,26 @@ def to_blob(array: Floats) -> bytes:
 
 
 def from_blob(blob: bytes, *, dim: int) -> Floats:
-    """The array of a blob: (n, dim) float32, n following from its length."""
-    return np.frombuffer(blob, dtype="<f2").astype(np.float32).reshape(-1, dim)
+    """The array of a blob: (n, dim) float32, n following from its length.
+
+    Raises:
+        DamagedRow: the bytes are not those of such an array.
+    """
+    try:
+        return np.frombuffer(blob, dtype="<f2").astype(np.float32).reshape(-1, dim)
+    except (TypeError, ValueError) as error:  # SQLite keeps text in any column, too
+        raise DamagedRow(f"a vector of another size than {dim}") from error
 
 
 def stack_blobs(blobs: Sequence[bytes]) -> Floats:
     """Many vectors of one size as a matrix (n, dim) float32; (0, 0) for none.
 
     Raises:
-        ValueError: they differ in size.
+        DamagedRow: they differ in size, or are none.
     """
     if not blobs:
         return np.zeros((0, 0), np.float32)
     size = len(blobs[0])
-    if any(len(blob) != size for blob in blobs):
-        raise ValueError("vectors of different sizes in one table")
+    if size < 2 or any(len(blob) != size or not isinstance(blob, bytes) for blob in blobs):
+        raise DamagedRow("vectors of different sizes in one table")
     return from_blob(b"".join(blobs), dim=size // 2)

@@ -69,6 +69,36 @@ def test_a_damaged_library_is_repaired(damaged: Command, sound_folder: Path) -> 
     assert damaged("verify", "--repair").status == 0
 
 
+@pytest.mark.parametrize(
+    ("change", "question"),
+    [
+        ("window SET embedding = x'0000'", ("similar", "low-high.wav")),
+        ("window SET embedding = 'no vector'", ("similar", "low-high.wav")),
+        ("window SET joint = x'00'", ("find", "a dog barks")),
+        ("window SET joint = x''", ("find", "a dog barks")),
+        ("window_frames SET frames = x'0000'", ("find", "a dog barks")),
+        ("window_frames SET frames = 'none'", ("find", "a dog barks")),
+        ("window_frames SET base_id = 77", ("find", "a dog barks")),
+    ],
+)
+def test_a_question_to_damaged_rows_names_the_library_and_the_remedy(
+    fresh: Command, sound_folder: Path, change: str, question: tuple[str, str]
+) -> None:
+    assert fresh("index", sound_folder).status == 0
+    library = fresh.data_dir / "library.sqlite3"
+    with closing(sqlite3.connect(library)) as connection, connection:
+        table = change.split(maxsplit=1)[0]
+        statement = f"UPDATE {change} WHERE rowid = (SELECT min(rowid) FROM {table})"
+        assert connection.execute(statement).rowcount == 1
+    command, given = question
+    answer = fresh(command, sound_folder / given if command == "similar" else given)
+    assert answer.status == 2
+    assert f"{library}: the library's database holds damaged rows" in answer.err
+    assert "audiosearch verify --repair" in answer.err
+    assert fresh("verify", "--repair").status == 0
+    assert fresh("find", "a dog barks").status != 2
+
+
 def test_what_is_not_there_to_be_heard_is_left_for_later(
     damaged: Command, sound_folder: Path
 ) -> None:

@@ -23,6 +23,7 @@ from audiosearch.errors import (
     StoreError,
     display_text,
 )
+from audiosearch.store.damaged import DamagedRow, library_corrupt
 
 # A server that is gone without a word is noticed within a minute, also by who only waits.
 LIVENESS: Final[dict[str, Any]] = {
@@ -166,6 +167,8 @@ def translated(where: str) -> Iterator[None]:
         raise known from error
     except UnicodeEncodeError as error:  # of what a shell hands over byte for byte
         raise QueryError(f"'{display_text(error.object)}' is no text in UTF-8") from error
+    except DamagedRow as damage:
+        raise library_corrupt(damage, where) from damage
 
 
 def driver_url(url: URL) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audiosearch._typing import Floats
+from audiosearch.store.damaged import DamagedRow
 from audiosearch.store.direct import fetch, in_list
 from audiosearch.store.packed_frames import FrameBase, better_base
 from audiosearch.store.queries._bulk import chunks
@@ -78,18 +79,21 @@ def unpacked(session: Session, rows: Sequence[StoredRow], *, dim: int | None) ->
     """The frames (T, D) of rows of the table; `dim` may be None where all of them are packed.
 
     Raises:
-        ValueError: what is stored are no frames, or no base of theirs.
+        DamagedRow: what is stored are no frames, or no base of theirs.
     """
     bases = frame_bases(session, {base_id for _, _, base_id in rows if base_id is not None})
     found: list[Floats] = []
     for n_frames, blob, base_id in rows:
-        if base_id is None:
-            half = np.frombuffer(blob, "<f2").astype(np.float32)
-            found.append(half.reshape(n_frames, -1) if dim is None else half.reshape(-1, dim))
-        elif base_id in bases:
-            found.append(bases[base_id].unpack(blob, n_frames))
-        else:
-            raise ValueError(f"frames packed with base {base_id}, which is not there")
+        try:
+            if base_id is None:
+                half = np.frombuffer(blob, "<f2").astype(np.float32)
+                found.append(half.reshape(n_frames, -1) if dim is None else half.reshape(-1, dim))
+            else:
+                found.append(bases[base_id].unpack(blob, n_frames))
+        except KeyError as error:
+            raise DamagedRow(f"frames packed with base {base_id}, which is not there") from error
+        except (TypeError, ValueError) as error:
+            raise DamagedRow(f"frames that are none ({error})") from error
     return found
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
@@ -29,7 +28,7 @@ from audiosearch.store.schema import (
     WindowRow,
     WindowSampleKey,
 )
-from audiosearch.store.vectors import to_blob
+from audiosearch.store.vectors import from_blob, to_blob
 
 
 @dataclass(frozen=True)
@@ -234,4 +233,5 @@ def stored_windows(
 
 
 def _vector(blob: bytes) -> Floats:
-    return np.frombuffer(blob, "<f2").astype(np.float32)
+    vector: Floats = from_blob(blob, dim=len(blob) // 2 or 1)[0]
+    return vector
