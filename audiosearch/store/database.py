@@ -443,9 +443,14 @@ def _migrate(path: Path, *, scripts: Path, locked: bool) -> None:
 
     if locked:
         migrate(path, scripts=scripts)
-    else:
-        with WriterLock(path.parent):
-            migrate(path, scripts=scripts)
+        return
+    with sqlite.or_copied(path, "an earlier version wrote it, and it cannot be brought up to date"):
+        lock = WriterLock(path.parent)
+        lock.acquire()
+    try:
+        migrate(path, scripts=scripts)
+    finally:
+        lock.release()
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:

@@ -48,6 +48,10 @@ TEXT_GLOB: Final = "audiosearch_text_glob"  # (pattern, text) -> 0 or 1
 
 WRITE: Final = {"audiosearch_write": True}  # execution option: begin as a writer
 
+COPY_REMEDY: Final = (
+    "nothing can be written to its folder: copy that to where you may write, and set"
+    " AUDIOSEARCH_DATA_DIR to the copy"
+)
 REBUILD_REMEDY: Final = (
     "`audiosearch verify` names the damage; restore a backup, or move the file away "
     "and run `audiosearch index` to build it anew"
@@ -280,7 +284,8 @@ def translate(error: Exception, path: Path) -> StoreError | None:
         sqlite3.SQLITE_PERM,
         sqlite3.SQLITE_AUTH,
     ):
-        return StoreError(str(cause), path=path)
+        remedy = None if os.access(path.parent, os.W_OK) else COPY_REMEDY
+        return StoreError(str(cause), path=path, remedy=remedy)
     return None
 
 
@@ -315,6 +320,19 @@ def translated(path: Path) -> Iterator[None]:
         if known is None:
             raise
         raise known from error
+
+
+@contextmanager
+def or_copied(path: Path, reason: str) -> Iterator[None]:
+    """Say for what `reason` the folder must be written to, where that is why something fails."""
+    try:
+        yield
+    except LibraryLocked:
+        raise
+    except StoreError as error:
+        if os.access(path.parent, os.W_OK):
+            raise
+        raise StoreError(f"{reason} ({error.reason})", path=path, remedy=COPY_REMEDY) from error
 
 
 def read_schema(path: Path) -> tuple[str | None, bool]:

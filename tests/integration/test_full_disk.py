@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from audiosearch.config import Config, ModelConfig
-from audiosearch.errors import StorageFull
+from audiosearch.errors import StorageFull, StoreError
 from audiosearch.library import open_library
 from audiosearch.store.database import open_database
 from audiosearch.store.queries import roots
@@ -122,6 +124,27 @@ def test_without_room_for_a_copy_nothing_is_migrated(small_disk: Path, newer_scr
     open_database(path, scripts=newer_scripts).close()
     assert revision(path) == NEXT
     assert len(list(small_disk.glob("*.backup"))) == 1
+
+
+@pytest.mark.parametrize("with_log", [True, False])
+def test_an_old_library_that_cannot_be_written_to_says_where_it_can(
+    tmp_path: Path, small_disk: Path, newer_scripts: Path, with_log: bool
+) -> None:
+    """SQLite reads a library without its log only where it can make one."""
+    made, path = tmp_path / "library.sqlite3", small_disk / "library.sqlite3"
+    make_old_library(made)
+    with contextlib.closing(sqlite3.connect(made)) as other:
+        other.execute("SELECT count(*) FROM library_root").fetchone()  # as long as it is open
+        for suffix in ("", "-wal", "-shm") if with_log else ("",):
+            shutil.copyfile(f"{made}{suffix}", f"{path}{suffix}")
+    remounting = ["mount", "-o", "remount,ro", str(small_disk)]
+    if subprocess.run(remounting, capture_output=True, check=False).returncode != 0:
+        pytest.skip("nothing can be mounted for reading only here")
+    with pytest.raises(StoreError) as caught:
+        open_database(path, read_only=True, scripts=newer_scripts)
+    assert caught.value.path == str(path)
+    assert ("brought up to date" in caught.value.reason) == with_log
+    assert "AUDIOSEARCH_DATA_DIR" in (caught.value.remedy or "")
 
 
 def test_room_for_the_copy_but_not_for_the_migration(small_disk: Path, newer_scripts: Path) -> None:
