@@ -26,7 +26,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from audiosearch._resources import bundled_models_path
 from audiosearch.model.bundle import Bundle, load_bundle
-from audiosearch.model.pieces import layers_in_pieces
+from audiosearch.model.layer_pieces import layers_in_pieces
 from audiosearch.model.pointwise import pointwise_as_convolutions
 
 RUNS = 15

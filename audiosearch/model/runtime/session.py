@@ -21,7 +21,7 @@ from audiosearch._typing import AnyArray, Floats
 from audiosearch.config import ModelConfig
 from audiosearch.errors import BundleError
 from audiosearch.model.bundle import BundleFile
-from audiosearch.model.pieces import layers_in_pieces
+from audiosearch.model.layer_pieces import layers_in_pieces
 from audiosearch.model.pointwise import pointwise_as_convolutions
 from audiosearch.model.runtime.device_array import DeviceArray, bound_run
 from audiosearch.model.runtime.parallel import MOST, pause_if_wanted
