@@ -24,7 +24,7 @@ from audiosearch._wording import counted
 from audiosearch.audio.sandbox.client import Worker
 from audiosearch.audio.windows import windows
 from audiosearch.convert.half import half_precision
-from audiosearch.convert.int8 import quantised
+from audiosearch.convert.int8 import quantised, with_biases
 from audiosearch.convert.ranges import Feed
 from audiosearch.errors import AudiosearchError, BundleError, DecodeError
 from audiosearch.indexing.walk import Problem, walk
@@ -139,7 +139,9 @@ def _in_8_bits(source: Bundle, sounds: Sequence[Floats]) -> tuple[Graphs, Graphs
 def _in_16_bits(source: Bundle) -> tuple[Graphs, Graphs]:
     """The graphs to write and those to measure: a CPU would not round between operators."""
     models = {
-        source.graphs[graph].path.name: onnx.load_from_string(source.graphs[graph].read())
+        source.graphs[graph].path.name: with_biases(
+            onnx.load_from_string(source.graphs[graph].read())
+        )
         for graph in ("encoder", "memory", "decoder")
     }
     written, measured = (

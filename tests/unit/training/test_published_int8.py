@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
-from audiosearch.convert.int8 import linear_layers, quantised  # noqa: E402
+from audiosearch.convert.int8 import linear_layers, quantised, with_biases  # noqa: E402
 from audiosearch.convert.quantise import calibration_sounds, quantise_bundle  # noqa: E402
 from audiosearch.convert.ranges import Range  # noqa: E402
 from audiosearch.errors import AudiosearchError, BundleError  # noqa: E402
@@ -42,9 +42,27 @@ def _encoder(bundle):
 
 
 def test_the_two_layers_of_every_block_are_found_and_no_other(bundle):
-    shapes = [layer.weight.shape for layer in linear_layers(_encoder(bundle))]
+    layers = linear_layers(_encoder(bundle))
+    shapes = [layer.weight.shape for layer in layers]
     assert shapes == [(4, 16), (16, 4), (4, 16), (16, 4), (8, 32), (32, 8), (12, 48), (48, 12)]
-    assert all(layer.bias is not None for layer in linear_layers(_encoder(bundle)))
+    assert [layer.bias is not None for layer in layers] == 4 * [False, True]
+
+
+def test_biases_that_are_part_of_matrices_are_taken_out_again(bundle, sounds):
+    before = _encoder(bundle)
+    after = with_biases(before)
+    assert all(layer.bias is not None for layer in linear_layers(after))
+    assert len(linear_layers(after)) == 8
+    assert with_biases(after) == after
+    onnxruntime = pytest.importorskip("onnxruntime")
+    expected, found = (
+        onnxruntime.InferenceSession(
+            model.SerializeToString(), providers=["CPUExecutionProvider"]
+        ).run(["frames", "embedding"], {"waveform": sounds[0][None]})
+        for model in (before, after)
+    )
+    for one, other in zip(expected, found, strict=True):
+        np.testing.assert_allclose(other, one, atol=2e-5 * np.abs(one).max())
 
 
 def test_only_those_layers_change_and_only_standard_operators_are_used(bundle, sounds):
