@@ -122,7 +122,7 @@ HEARING_ROOM = (
         "peak memory, decoding process, MB",
         "decoding, peak",
         ("mb",),
-        "nothing since loudness is counted as it comes; the hundred hours were heard before",
+        "nothing: loudness is counted as it comes",
     ),
     Growing("database", "database, MB", "database", ("mb",), "the disk: 1.6 MB an hour"),
     Growing("sound", "the recording itself (FLAC), MB", "the recording", ("mb",), "the disk"),

@@ -213,7 +213,7 @@ class Steps:
     def choose(self, text: str) -> Ints:
         """The first step."""
         self._query = parse_query(text, scorer=self._scorer, tower=self._model.tower)
-        with self._library.database.reading() as session:
+        with self._library.database.asking() as session:
             snapshot = open_snapshot(
                 session, self._filters, bundle=self._model.bundle, cache=self._cache
             )
@@ -225,7 +225,7 @@ class Steps:
     def rerank(self) -> None:
         """The second step, for what the first one chose."""
         assert self._query is not None
-        with self._library.database.reading() as session:
+        with self._library.database.asking() as session:
             rerank(session, np.sort(self._chosen), tokens=self._query.tokens, scorer=self._scorer)
 
 
