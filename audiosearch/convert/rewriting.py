@@ -46,6 +46,14 @@ class Rewriting:
         shape = self._shapes.get(name, ())
         return int(shape[axis].dim_value) if len(shape) > axis else 0
 
+    def constant_size(self, name: str) -> int | None:
+        """How many numbers a constant has; None of what is none."""
+        for node in self.of_kind("Constant"):
+            if name in node.output and node.attribute[0].name == "value":
+                return int(numpy_helper.to_array(node.attribute[0].t).size)
+        stored = {each.name: each for each in self._model.graph.initializer}
+        return int(numpy_helper.to_array(stored[name]).size) if name in stored else None
+
     def weighted(self, node: NodeProto) -> tuple[str, Floats] | None:
         """Of a node with two inputs what it is given, and the weight that the other one is."""
         one, other = node.input

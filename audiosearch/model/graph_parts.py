@@ -15,12 +15,12 @@ from audiosearch.model.bundle_files import BundleFile
 from audiosearch.model.manifest import REMEDY
 from audiosearch.model.onnx_check import NotOnnx, fields_of
 from audiosearch.model.onnx_nodes import OnnxNode, read_node
-from audiosearch.model.onnx_wire import message_of, name_of, wire_field
+from audiosearch.model.onnx_wire import name_of, wire_field
 
 # ModelProto.graph; GraphProto.node, initializer, input, output, value_info
 _GRAPH, _NODE, _INITIALIZER, _INPUT, _OUTPUT, _VALUE_INFO = 7, 1, 5, 11, 12, 13
-# NodeProto.attribute; AttributeProto.g, graphs; TensorProto.name
-_NODE_ATTRIBUTE, _ATTRIBUTE_GRAPHS, _TENSOR_NAME = 5, (6, 11), 8
+# TensorProto.name
+_TENSOR_NAME = 8
 _FLOAT = 1  # TensorProto.DataType
 
 
@@ -122,12 +122,10 @@ def _needed(nodes: Sequence[OnnxNode], wanted: Sequence[str], *, stop: str) -> l
 
 
 def _node(value: int | memoryview) -> OnnxNode:
-    for number, content in fields_of(message_of(value)):
-        if number == _NODE_ATTRIBUTE and any(
-            kind in _ATTRIBUTE_GRAPHS for kind, _ in fields_of(message_of(content))
-        ):
-            raise NotOnnx("graphs inside its nodes")
-    return read_node(value)
+    node = read_node(value)
+    if node.has_graphs:
+        raise NotOnnx("graphs inside its nodes")
+    return node
 
 
 def _array_of_three(name: str) -> bytes:

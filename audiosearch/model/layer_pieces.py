@@ -15,7 +15,8 @@ _PRODUCTS = ("MatMul", "Gemm")
 _BETWEEN = ("Add", "Div", "Erf", "Mul")  # what activations are written as
 # Wider ones have fewer rows, and gain nothing that could be measured.
 _WIDEST, _PIECES_TIMES_WIDTH, _MOST_PIECES = 768, 3072, 8
-_NAME = "pieces"
+_NAME = "audiosearch/pieces"
+_OPSET = 15  # Shape of some axes; 13: Split by sizes that are computed
 
 
 def layers_in_pieces(content: bytes) -> bytes:
@@ -25,8 +26,8 @@ def layers_in_pieces(content: bytes) -> bytes:
         NotOnnx: it is no model.
     """
     graph = OnnxGraph(content)
-    layers = _layers(graph)
-    if not layers:
+    layers = [] if graph.opset < _OPSET else _layers(graph)
+    if not layers or any(node.has_graphs for node in graph.nodes):
         return content
     within = {id(node) for layer in layers for node in layer}
     ends = {id(layer[-1]): layer for layer in layers}
@@ -126,4 +127,4 @@ def _in_pieces(layer: Sequence[OnnxNode], count: int) -> list[bytes]:
 
 def _number(value: int) -> str:
     """The initializer that holds a number."""
-    return f"{_NAME}_{value}"
+    return f"{_NAME}/{value}"

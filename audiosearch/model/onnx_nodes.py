@@ -17,6 +17,8 @@ from audiosearch.model.onnx_wire import (
 
 # ModelProto.graph; GraphProto.node, initializer, output
 _GRAPH, _NODE, _INITIALIZER, _OUTPUT = 7, 1, 5, 12
+# ModelProto.opset_import; OperatorSetIdProto.domain, version; AttributeProto.g, graphs
+_OPSET, _DOMAIN, _VERSION, _ATTRIBUTE_GRAPHS = 8, 1, 2, (6, 11)
 # NodeProto.input, output, name, op_type, attribute
 _NODE_INPUT, _NODE_OUTPUT, _NODE_NAME, _NODE_OP, _NODE_ATTRIBUTE = 1, 2, 3, 4, 5
 # AttributeProto.name, i, t, ints, type, and the types of one integer and of several
@@ -56,6 +58,16 @@ class OnnxNode:
             if n != _NODE_NAME
         )
 
+    @property
+    def has_graphs(self) -> bool:
+        """Whether it has graphs of its own, which may read any array."""
+        return any(
+            number in _ATTRIBUTE_GRAPHS
+            for kind, value in fields_of(memoryview(self.message))
+            if kind == _NODE_ATTRIBUTE
+            for number, _ in fields_of(message_of(value))
+        )
+
     def constant_shape(self) -> tuple[int, ...] | None:
         """The shape of what a Constant holds; None of anything else."""
         if self.op != "Constant":
@@ -74,6 +86,7 @@ class OnnxGraph:
     """A model's nodes, in the order of their running.
 
     Attributes:
+        opset: the version of the standard operators.
         nodes: all of them.
         outputs: the names of what the graph gives.
         shapes: of each constant by its name, also of those that are only converted.
@@ -87,6 +100,7 @@ class OnnxGraph:
         graph = next((v for n, v in self._model if n == _GRAPH and not isinstance(v, int)), None)
         if graph is None:
             raise NotOnnx("it holds no graph")
+        self.opset = max((_version(v) for n, v in self._model if n == _OPSET), default=0)
         self._parts = list(fields_of(graph))
         self.nodes = [read_node(value) for number, value in self._parts if number == _NODE]
         self.outputs = {name_of(v, 1) for n, v in self._parts if n == _OUTPUT}
@@ -169,6 +183,14 @@ def made_integers(name: str, values: Sequence[int]) -> bytes:
     content = b"".join(value.to_bytes(8, "little", signed=True) for value in values)
     made = wire_field(_DIMS, len(values)) + wire_field(_DATA_TYPE, _INT64)
     return made + wire_field(_TENSOR_NAME, name.encode()) + wire_field(_RAW_DATA, content)
+
+
+def _version(opset: int | memoryview) -> int:
+    """The version of an OperatorSetIdProto; 0 of operators that are not ONNX's own."""
+    if name_of(opset, _DOMAIN) not in ("", "ai.onnx"):
+        return 0
+    fields = fields_of(message_of(opset))
+    return next((v for n, v in fields if n == _VERSION and isinstance(v, int)), 0)
 
 
 def _shape(tensor: int | memoryview) -> tuple[int, ...] | None:

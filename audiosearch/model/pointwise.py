@@ -27,7 +27,7 @@ def pointwise_as_convolutions(content: bytes) -> bytes:
     """
     graph = OnnxGraph(content)
     chains = _chains(graph)
-    if not chains:
+    if not chains or any(node.has_graphs for node in graph.nodes):
         return content
     gone = {id(node) for chain in chains for node in chain}
     ends = {id(chain[-1]): chain for chain in chains}

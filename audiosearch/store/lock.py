@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from audiosearch._files import PRIVATE_FILE, atomic_write, make_private_folder
 from audiosearch.errors import LibraryLocked, StorageFull, StoreError
@@ -22,6 +22,10 @@ from audiosearch.errors import LibraryLocked, StorageFull, StoreError
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
+COPY_REMEDY: Final = (
+    "nothing can be written to its folder: copy that to where you may write, and set"
+    " AUDIOSEARCH_DATA_DIR to the copy"
+)
 log = logging.getLogger(__name__)
 
 LOCK_TIMEOUT_S = 2.0  # others hold it for a moment only, to make or migrate a library
@@ -99,7 +103,12 @@ class WriterLock:
         except OSError as error:
             self._lock.release()
             kind = StorageFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else StoreError
-            raise kind(error.strerror or str(error), path=self._data_dir) from error
+            may_not = error.errno in (errno.EROFS, errno.EACCES, errno.EPERM)
+            raise kind(
+                error.strerror or str(error),
+                path=self._data_dir,
+                remedy=COPY_REMEDY if may_not else None,
+            ) from error
 
     def _queue_for_lock(self) -> None:
         """Wait for those before us, then for the holder.

@@ -15,6 +15,7 @@ import numpy as np
 from audiosearch._typing import Floats
 
 MAX_VALUE = 32_752.0  # of a frame: the difference of two is a finite float16 still
+_MOST_INFLATED = 1032  # bytes that zlib makes of one, at most
 _LEVEL = 1  # of zlib: more takes as long again and spares a fiftieth
 _POOR = 0.01  # of values below the base: from there on another one is worth its row
 
@@ -45,15 +46,19 @@ class FrameBase:
         parts = (np.packbits(present), octets[:, 1], octets[:, 0])
         return zlib.compress(b"".join(part.tobytes() for part in parts), _LEVEL)
 
-    def unpack(self, blob: bytes, n_frames: int) -> Floats:
-        """The frames (T, D) float32 that `pack` was given.
+    def unpack(self, blob: object, n_frames: object) -> Floats:
+        """The frames (T, D) float32 that `pack` was given; SQLite may have kept anything for them.
 
         Raises:
             ValueError: the bytes are not those of so many frames.
         """
         dim = self.rows.shape[1]
+        if not isinstance(n_frames, int) or not isinstance(blob, bytes):
+            raise ValueError(f"{n_frames!r} frames in something else than bytes")
         n_values = n_frames * dim
         n_mask = -(-n_values // 8)
+        if n_mask > _MOST_INFLATED * len(blob):
+            raise ValueError(f"{len(blob)} bytes do not hold {n_frames} frames of {dim}")
         inflate = zlib.decompressobj()
         try:
             content = inflate.decompress(blob, n_mask + 2 * n_values + 1)

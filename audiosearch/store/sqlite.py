@@ -29,6 +29,7 @@ from audiosearch.errors import (
 from audiosearch.store.damaged import DamagedRow, library_corrupt
 from audiosearch.store.direct import DirectSession, SharedConnection
 from audiosearch.store.globs import folder_predicate, glob_predicate, parse_glob
+from audiosearch.store.lock import COPY_REMEDY
 from audiosearch.store.names import normal_form
 
 if TYPE_CHECKING:  # what only asks, does without
@@ -45,13 +46,10 @@ _LOW_SPACE: Final = 1 << 20  # bytes; an I/O error with less than this free is a
 NAME_GLOB: Final = "audiosearch_name_glob"  # (pattern, root, path below it) -> 0 or 1
 FOLDER_GLOB: Final = "audiosearch_folder_glob"  # the same, for the folders that a file is in
 TEXT_GLOB: Final = "audiosearch_text_glob"  # (pattern, text) -> 0 or 1
+IS_UTF8: Final = "audiosearch_is_utf8"  # (blob) -> 0 or 1
 
 WRITE: Final = {"audiosearch_write": True}  # execution option: begin as a writer
 
-COPY_REMEDY: Final = (
-    "nothing can be written to its folder: copy that to where you may write, and set"
-    " AUDIOSEARCH_DATA_DIR to the copy"
-)
 REBUILD_REMEDY: Final = (
     "`audiosearch verify` names the damage; restore a backup, or move the file away "
     "and run `audiosearch index` to build it anew"
@@ -95,6 +93,7 @@ def connect(
         connection.create_function(NAME_GLOB, 3, _is_named, deterministic=True)
         connection.create_function(FOLDER_GLOB, 3, _is_below, deterministic=True)
         connection.create_function(TEXT_GLOB, 2, _is_text, deterministic=True)
+        connection.create_function(IS_UTF8, 1, is_utf8, deterministic=True)
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA trusted_schema = OFF")  # a doctored schema runs no functions
         connection.execute("PRAGMA cell_size_check = ON")  # notices damaged pages when read
@@ -160,6 +159,16 @@ def _is_named(pattern: bytes, root: bytes, path: bytes) -> bool:
 
 def _is_below(pattern: bytes, root: bytes, path: bytes) -> bool:
     return folder_predicate(pattern.decode("utf-8", "surrogateescape"))(root, path)
+
+
+def is_utf8(content: bytes | None) -> bool:
+    """Whether bytes are text; None is nothing that could be wrong."""
+    try:
+        if content is not None:
+            content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _is_text(pattern: str, text: object) -> bool:
@@ -269,6 +278,8 @@ def translate(error: Exception, path: Path) -> StoreError | None:
         return LibraryCorrupt(
             f"the library's database is damaged: {cause}", path=path, remedy=REBUILD_REMEDY
         )
+    if str(cause).startswith("Could not decode to UTF-8"):  # the driver's own, without a code
+        return library_corrupt(DamagedRow("a text that is no UTF-8"), path)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return LibraryLocked(
             "another program holds the database's lock",

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import String
 
 from audiosearch.store.lock import IndexerLock
+from audiosearch.store.schema import Base
 from tests.e2e.command import Command
 
 pytestmark = pytest.mark.slow
@@ -79,6 +82,12 @@ def test_a_damaged_library_is_repaired(damaged: Command, sound_folder: Path) -> 
         ("window_frames SET frames = x'0000'", ("find", "a dog barks")),
         ("window_frames SET frames = 'none'", ("find", "a dog barks")),
         ("window_frames SET base_id = 77", ("find", "a dog barks")),
+        ("window_frames SET base_id = 'abc'", ("find", "a dog barks")),
+        ("window_frames SET n_frames = 'abc'", ("find", "a dog barks")),
+        ("window_frames SET n_frames = 99999999", ("find", "a dog barks")),
+        ("window_frames SET window_id = 77", ("find", "a dog barks")),
+        ("caption SET text = CAST(x'61ff62' AS TEXT)", ("similar", "low-high.wav")),
+        ("bundle SET fingerprint = CAST(x'61ff62' AS TEXT)", ("find", "a dog barks")),
     ],
 )
 def test_a_question_to_damaged_rows_names_the_library_and_the_remedy(
@@ -97,6 +106,69 @@ def test_a_question_to_damaged_rows_names_the_library_and_the_remedy(
     assert "audiosearch verify --repair" in answer.err
     assert fresh("verify", "--repair").status == 0
     assert fresh("find", "a dog barks").status != 2
+
+
+TEXTS = [
+    (table.name, column.name)
+    for table in Base.metadata.sorted_tables
+    for column in table.columns
+    if isinstance(column.type, String) and table.dialect_options["sqlite"].get("with_rowid", True)
+]
+
+
+def test_texts_of_which_a_bit_has_turned_are_mended_and_the_rest_stays(
+    damaged: Command, sound_folder: Path
+) -> None:
+    """In each column of each table, the index of a caption left as it was."""
+    assert damaged("verify", "--repair").status == 0
+    low = sound_folder / "low-high.wav"
+    assert damaged("tag", "add", "low tone", low).status == 0
+    assert damaged("note", "a note of my own", low).status == 0
+    assert damaged("collection", "create", "tones").status == 0
+    assert damaged("collection", "add", "tones", low).status == 0
+    assert damaged("search", "save", "dogs", "a dog barks").status == 0
+    library = damaged.data_dir / "library.sqlite3"
+    n_damaged = 0
+    for table, column in TEXTS:
+        with closing(sqlite3.connect(library)) as connection, connection:
+            connection.execute("PRAGMA ignore_check_constraints = ON")
+            n_damaged += connection.execute(
+                f"UPDATE {table} SET {column} = CAST({column} || x'ff' AS TEXT)"
+                f" WHERE rowid = (SELECT max(rowid) FROM {table} WHERE {column} IS NOT NULL)"
+            ).rowcount
+    assert n_damaged > 15
+    assert damaged("verify").status == 1
+    repaired = damaged("verify", "--repair")
+    assert repaired.status == 0, repaired.err
+    assert damaged("verify").status == 0
+    for asked in (("find", "a dog barks"), ("similar", low), ("captions", "list"), ("files",)):
+        assert damaged(*asked, "--json").status in (0, 1)
+    texts = {row["caption"] for row in damaged("captions", "list", "--json").rows}
+    assert texts & {BELLS, f"{BELLS}\N{REPLACEMENT CHARACTER}"}
+
+
+def test_a_bit_that_turned_on_the_disk_is_mended_wherever_the_text_stands(
+    damaged: Command,
+) -> None:
+    """In the table, its index and the full text, each for itself: nothing else knows of it."""
+    assert damaged("verify", "--repair").status == 0
+    library = damaged.data_dir / "library.sqlite3"
+    with closing(sqlite3.connect(library)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    whole = library.read_bytes()
+    places = [match.start() for match in re.finditer(BELLS.encode(), whole)]
+    assert places
+    for place in places:
+        library.with_name("library.sqlite3-wal").unlink(missing_ok=True)
+        library.with_name("library.sqlite3-shm").unlink(missing_ok=True)
+        turned = bytearray(whole)
+        turned[place] ^= 0x80
+        library.write_bytes(turned)
+        repaired = damaged("verify", "--repair")
+        assert repaired.status == 0, repaired.err
+        assert damaged("verify").status == 0
+        texts = {row["caption"] for row in damaged("captions", "list", "--json").rows}
+        assert texts & {BELLS, f"\N{REPLACEMENT CHARACTER}{BELLS[1:]}"}
 
 
 def test_what_is_not_there_to_be_heard_is_left_for_later(

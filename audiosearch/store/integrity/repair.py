@@ -21,6 +21,7 @@ from audiosearch.store.dialects import integrity_problems, is_sqlite, rebuild_in
 from audiosearch.store.identity import give_identity
 from audiosearch.store.integrity.annotations import derive_again, mend_annotations, mend_parts
 from audiosearch.store.integrity.places import forget_misplaced
+from audiosearch.store.integrity.undecodable import mend_undecodable
 from audiosearch.store.integrity.verify import (
     CACHE,
     SOUND_SAMPLE,
@@ -65,6 +66,10 @@ def repair(database: Database, *, dims: Mapping[str, BundleDims]) -> Repaired:
     found = verify(database, dims=dims, per_kind=None)
     if not found:
         return Repaired(n_encodings=0, n_files=0, n_rows=0)
+    with database.session() as session:
+        mended = mend_undecodable(session)
+    if mended:  # which until now nobody could see beyond, a backup included
+        found += verify(database, dims=dims, per_kind=None)
     if any(each.invariant == CACHE for each in found):  # made anew by the next question
         for path in database.vectors_dir.glob("*.vectors"):
             discard(path)

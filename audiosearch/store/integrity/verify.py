@@ -24,6 +24,7 @@ from audiosearch.store.dialects import adapted, integrity_problems, is_sqlite
 from audiosearch.store.halfvec import sent_blob
 from audiosearch.store.integrity.annotations import annotation_problems
 from audiosearch.store.integrity.places import absent_files, root_problems
+from audiosearch.store.integrity.undecodable import undecodable_texts
 from audiosearch.store.packed_frames import FrameBase
 from audiosearch.store.queries import generations
 from audiosearch.store.queries.file_texts import is_metadata, strange_tags
@@ -205,6 +206,7 @@ def _kinds(
     session: Session, dims: Mapping[str, BundleDims], *, absent: list[int]
 ) -> Iterator[Iterable[Violation]]:
     """The breaches, kind by kind; ids of files that are not there are added to `absent`."""
+    yield (Violation("integrity", each.problem) for each in undecodable_texts(session))
     for invariant, queries in _QUERIES.items():
         for query in queries:
             yield (
@@ -329,13 +331,15 @@ def _frame_violations(session: Session, dims: Mapping[str, BundleDims]) -> Itera
             yield Violation("frames", f"window {window_id}: {wrong}", (recording_id, bundle_id))
 
 
-def _wrong_halves(frames: bytes, n_frames: int, dim: int) -> str | None:
+def _wrong_halves(frames: object, n_frames: object, dim: int) -> str | None:
+    if not isinstance(n_frames, int) or not isinstance(frames, bytes):
+        return f"{n_frames!r} frames in something else than bytes"  # as SQLite keeps anything
     if n_frames < 1 or len(frames) != 2 * n_frames * dim:
         return f"{len(frames)} bytes for {n_frames} frames of {dim}"
     return None if _finite(frames) else "values that are not finite"
 
 
-def _wrong_packed(frames: bytes, n_frames: int, dim: int, base: FrameBase | None) -> str | None:
+def _wrong_packed(frames: object, n_frames: object, dim: int, base: FrameBase | None) -> str | None:
     if base is None:
         return "the base that its frames were packed with is not there, or damaged"
     if base.rows.shape[1] != dim:

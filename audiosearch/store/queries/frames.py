@@ -56,8 +56,7 @@ def window_frames(session: Session, window_ids: Sequence[int], *, dim: int) -> l
     """The stored frames (T, D) of windows, in the order asked for.
 
     Raises:
-        KeyError: a window has none.
-        ValueError: what is stored are no frames.
+        DamagedRow: a window has none, or what is stored are no frames.
     """
     stored: dict[int, StoredRow] = {}
     for some in chunks(window_ids):
@@ -69,6 +68,9 @@ def window_frames(session: Session, window_ids: Sequence[int], *, dim: int) -> l
         stored |= {
             window_id: (n_frames, frames, base) for window_id, n_frames, frames, base in rows
         }
+    missing = [each for each in window_ids if each not in stored]
+    if missing:
+        raise DamagedRow(f"window {missing[0]}, which has no frames")
     return unpacked(session, [stored[each] for each in window_ids], dim=dim)
 
 
@@ -81,7 +83,7 @@ def unpacked(session: Session, rows: Sequence[StoredRow], *, dim: int | None) ->
     Raises:
         DamagedRow: what is stored are no frames, or no base of theirs.
     """
-    bases = frame_bases(session, {base_id for _, _, base_id in rows if base_id is not None})
+    bases = frame_bases(session, {base_id for _, _, base_id in rows if isinstance(base_id, int)})
     found: list[Floats] = []
     for n_frames, blob, base_id in rows:
         try:
@@ -104,7 +106,12 @@ def frame_bases(session: Session, base_ids: set[int]) -> dict[int, FrameBase]:
     wanted = f"SELECT id, n_frames, frames FROM frame_base WHERE id IN ({in_list(base_ids)})"
     found = {}
     for base_id, n_frames, frames in fetch(session, wanted):
-        if n_frames > 0 and len(frames) % (4 * n_frames) == 0 and frames:
+        if (
+            isinstance(n_frames, int)
+            and n_frames > 0
+            and len(frames) % (4 * n_frames) == 0
+            and frames
+        ):
             values = np.frombuffer(frames, "<f4").reshape(n_frames, -1)
             found[base_id] = FrameBase(values.astype(np.float32))
     return found

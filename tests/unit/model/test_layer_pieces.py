@@ -26,6 +26,8 @@ def layer(
     flat: bool = True,
     seen: bool = False,
     moved: tuple[int, ...] = (384,),
+    opset: int = 17,
+    inside: bool = False,
 ) -> bytes:
     """A model of one layer with an activation of the kind of GELU, on (B, H, 12)."""
     dice = np.random.default_rng(0)
@@ -50,6 +52,12 @@ def layer(
         helper.make_node("Mul", ["h", "a"], ["g"]),
         helper.make_node("MatMul" if not flat else "Gemm", ["g", "w2"], ["y"], name="narrow"),
     ]
+    if inside:  # a graph in a node reads what is between the products
+        told = helper.make_tensor_value_info("told", TensorProto.FLOAT, ["n", width])
+        branch = helper.make_graph([helper.make_node("Neg", ["h"], ["told"])], "b", [], [told])
+        always = helper.make_tensor("always", TensorProto.BOOL, (), [True])
+        nodes.append(helper.make_node("Constant", [], ["yes"], value=always))
+        nodes.append(helper.make_node("If", ["yes"], ["z"], then_branch=branch, else_branch=branch))
     outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", C])]
     if seen:
         outputs.append(helper.make_tensor_value_info("e", TensorProto.FLOAT, ["n", width]))
@@ -67,7 +75,7 @@ def layer(
             numpy_helper.from_array(np.array([0, 0, C]), "same"),
         ],
     )
-    opsets = [helper.make_opsetid("", 17)]
+    opsets = [helper.make_opsetid("", opset)]
     content: bytes = helper.make_model(
         graph, opset_imports=opsets, ir_version=8
     ).SerializeToString()
@@ -109,8 +117,18 @@ def test_wider_layers_have_fewer_pieces() -> None:
         layer(flat=False, product="MatMul"),
         layer(seen=True),
         layer(moved=(1, 384)),
+        layer(opset=14),
+        layer(inside=True),
     ],
-    ids=["too wide", "rows of other values", "not flat", "seen outside", "maybe of each row"],
+    ids=[
+        "too wide",
+        "rows of other values",
+        "not flat",
+        "seen outside",
+        "maybe of each row",
+        "older operators",
+        "seen inside",
+    ],
 )
 def test_what_is_something_else_stays_as_it_is(content: bytes) -> None:
     assert layers_in_pieces(content) is content

@@ -65,6 +65,18 @@ def test_biases_that_are_part_of_matrices_are_taken_out_again(bundle, sounds):
         np.testing.assert_allclose(other, one, atol=2e-5 * np.abs(one).max())
 
 
+def test_norms_without_a_bias_have_none_to_take_out(bundle):
+    model = _encoder(bundle)
+    for node in model.graph.node:
+        if node.op_type == "LayerNormalization":
+            del node.input[2]
+    before, after = (
+        [node.op_type for node in each.graph.node] for each in (model, with_biases(model))
+    )
+    for kind in ("LayerNormalization", "MatMul", "Gemm"):
+        assert after.count(kind) == before.count(kind)
+
+
 def test_only_those_layers_change_and_only_standard_operators_are_used(bundle, sounds):
     before = _encoder(bundle)
     after = quantised(before, [{"waveform": sound[None]} for sound in sounds])
