@@ -54,7 +54,7 @@ class FrameBase:
         """
         dim = self.rows.shape[1]
         if not isinstance(n_frames, int) or not isinstance(blob, bytes):
-            raise ValueError(f"{n_frames!r} frames in something else than bytes")
+            raise ValueError("frames that cannot be unpacked")
         n_values = n_frames * dim
         n_mask = -(-n_values // 8)
         if n_mask > _MOST_INFLATED * len(blob):

@@ -41,7 +41,10 @@ def undecodable_texts(session: Session) -> Iterator[UndecodableText]:
         columns = [column.name for column in table.columns if isinstance(column.type, String)]
         if not columns or not _has_row_ids(table):
             continue
-        as_bytes = [f'CAST("{column}" AS BLOB)' for column in columns]
+        as_bytes = [
+            f'CASE typeof("{column}") WHEN \'text\' THEN CAST("{column}" AS BLOB) END'
+            for column in columns
+        ]
         wanted = " OR ".join(f"NOT {IS_UTF8}({each})" for each in as_bytes)
         rows = session.connection().exec_driver_sql(
             f'SELECT rowid, {", ".join(as_bytes)} FROM "{table.name}" WHERE {wanted}'
