@@ -142,12 +142,14 @@ def with_biases(model: ModelProto) -> ModelProto:
         product = None if flat is None else graph.only_reader(flat.output[0], "MatMul")
         given = None if product is None else graph.weighted(product)
         of_norm = [graph.weights.get(name) for name in norm.input[1:]]
-        if product is None or given is None or len(of_norm) != 2:
+        if flat is None or product is None or given is None or len(of_norm) != 2:
             continue
         scale, raised = of_norm
         if scale is None or raised is None or scale.ndim != 1 or given[1].ndim != 2:
             continue
-        if np.ptp(scale) or np.ptp(raised) or not raised[0] or not _is_flat(graph, product):
+        if np.ptp(scale) or np.ptp(raised) or not raised[0]:
+            continue
+        if graph.constant_size(flat.input[1]) != 2:  # a Gemm takes rows alone
             continue
         name, matrix = product.output[0], given[1].astype(np.float64)
         constants = {
@@ -162,12 +164,6 @@ def with_biases(model: ModelProto) -> ModelProto:
         norm.input[2] = zero
         graph.put(product, helper.make_node("Gemm", [given[0], weight, bias], [name]))
     return graph.finished()
-
-
-def _is_flat(graph: Rewriting, product: NodeProto) -> bool:
-    """Whether a product is given rows, by a Reshape to two axes."""
-    flat = graph.maker(product.input[0], "Reshape")
-    return flat is not None and graph.constant_size(flat.input[1]) == 2
 
 
 def _chains(model: ModelProto, layers: Sequence[Layer]) -> Iterator[_Chain]:

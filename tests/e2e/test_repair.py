@@ -119,7 +119,7 @@ TEXTS = [
 def test_texts_of_which_a_bit_has_turned_are_mended_and_the_rest_stays(
     damaged: Command, sound_folder: Path
 ) -> None:
-    """In each column of each table, the index of a caption left as it was."""
+    """In each column of each table at once."""
     assert damaged("verify", "--repair").status == 0
     low = sound_folder / "low-high.wav"
     assert damaged("tag", "add", "low tone", low).status == 0

@@ -28,7 +28,7 @@ from audiosearch.store.schema import (
     WindowRow,
     WindowSampleKey,
 )
-from audiosearch.store.vectors import from_blob, to_blob
+from audiosearch.store.vectors import stack_blobs, to_blob
 
 
 @dataclass(frozen=True)
@@ -233,5 +233,5 @@ def stored_windows(
 
 
 def _vector(blob: bytes) -> Floats:
-    vector: Floats = from_blob(blob, dim=len(blob) // 2 or 1)[0]
+    vector: Floats = stack_blobs([blob])[0]
     return vector

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from audiosearch._resources import bundled_models_path
-from audiosearch._typing import Floats
 from audiosearch.model.layer_pieces import layers_in_pieces
 from audiosearch.model.onnx_check import NotOnnx
+from tests.onnx_models import answers, operators, written
 
 C = 12
 
@@ -75,21 +72,7 @@ def layer(
             numpy_helper.from_array(np.array([0, 0, C]), "same"),
         ],
     )
-    opsets = [helper.make_opsetid("", opset)]
-    content: bytes = helper.make_model(
-        graph, opset_imports=opsets, ir_version=8
-    ).SerializeToString()
-    return content
-
-
-def answers(content: bytes, **given: Floats) -> list[Any]:
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    found: list[Any] = session.run(None, given)
-    return found
-
-
-def operators(content: bytes) -> list[str]:
-    return [node.op_type for node in onnx.load_from_string(content).graph.node]
+    return written(graph, opset=opset)
 
 
 @pytest.mark.parametrize("rows", [1, 7, 8, 9, 64, 1001])

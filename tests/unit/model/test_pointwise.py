@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from audiosearch._resources import bundled_models_path
-from audiosearch._typing import Floats
 from audiosearch.model.onnx_check import NotOnnx
 from audiosearch.model.pointwise import pointwise_as_convolutions
+from tests.onnx_models import answers, operators, written
 
 C, WIDE = 6, 24
 
@@ -56,21 +53,7 @@ def block(
             constant("gamma", C),
         ],
     )
-    opsets = [helper.make_opsetid("", 17)]
-    content: bytes = helper.make_model(
-        graph, opset_imports=opsets, ir_version=8
-    ).SerializeToString()
-    return content
-
-
-def answers(content: bytes, **given: Floats) -> list[Any]:
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    found: list[Any] = session.run(None, given)
-    return found
-
-
-def operators(content: bytes) -> list[str]:
-    return [node.op_type for node in onnx.load_from_string(content).graph.node]
+    return written(graph)
 
 
 def test_a_layer_gives_the_same_as_two_convolutions() -> None:
